@@ -1,0 +1,146 @@
+// A delivery: one message to one forward-path by one action of a route. The unit of state, and its state machine.
+// Pure. Instants are milliseconds since the epoch; text is as the ledger keeps it.
+
+import type { Reply } from './reply.ts';
+import type { Status } from './status.ts';
+
+export type DeliveryState =
+  | 'queued'
+  | 'deferred'
+  | 'relayed'
+  | 'confirmed'
+  | 'failed'
+  | 'expired'
+  | 'returned'
+  | 'unreturnable'
+  | 'held'
+  | 'quarantined'
+  | 'discarded'
+  | 'removed';
+
+export type Direction = 'inbound' | 'outbound';
+export type VerdictStatus = 'PASS' | 'FAIL' | 'GRAY' | 'PROCESSING_FAILED' | 'DISABLED';
+export type Verdicts = {
+  readonly spam: VerdictStatus;
+  readonly virus: VerdictStatus;
+  readonly spf: VerdictStatus;
+  readonly dkim: VerdictStatus;
+  readonly dmarc: VerdictStatus;
+  /** Present only when DMARC failed (SES receipt contract). */
+  readonly dmarcPolicy: 'none' | 'quarantine' | 'reject' | null;
+};
+
+/** What of the header section is kept for notices and searches: together at most 600 bytes (limits.ts). */
+export type Extract = {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly date: string | null;
+  readonly subject: string | null;
+  readonly messageIdField: string | null;
+  readonly autoSubmitted: string | null;
+};
+
+export type MessageFacts = {
+  readonly spoolId: string;
+  readonly direction: Direction;
+  /** The reverse-path as accepted; '' is the null reverse-path. */
+  readonly reversePath: string;
+  readonly objectKey: string;
+  /** Bytes and version of the object; learnt when it is first opened, null until then. */
+  readonly size: number | null;
+  readonly objectVersion: string | null;
+  readonly extract: Extract;
+  readonly verdicts: Verdicts | null;
+  readonly acceptedAt: number;
+  readonly configVersion: string;
+};
+
+/** Exchange's message tracking vocabulary, and a few of ours in the same spirit. */
+export type TraceEventName =
+  | 'RECEIVE'
+  | 'DEFER'
+  | 'SEND'
+  | 'FAIL'
+  | 'EXPIRE'
+  | 'DSN'
+  | 'SUPPRESSED' // a notice that may not be sent: the reason says why
+  | 'HOLD'
+  | 'DROP'
+  | 'POISON'
+  | 'RESUBMIT' // the sweep enqueued a lost or due job
+  | 'POSSIBLE_DUPLICATE' // an earlier attempt's result is unknown; the next hop may have the message already
+  | 'DUPLICATE' // a second notification of what is already in the ledger
+  | 'UNREADABLE';
+
+export type TraceEvent = {
+  readonly at: number;
+  readonly event: TraceEventName;
+  readonly attempt: number | null;
+  readonly nextHop: string | null;
+  readonly status: string | null;
+  readonly reply: string | null;
+  readonly reason: string | null;
+  /** Milliseconds of the attempt: opening the content, the whole attempt. */
+  readonly latency?: { readonly openMs: number; readonly totalMs: number };
+};
+
+export type NoticeKind = 'ndr' | 'delay';
+export type NoticeSummary = {
+  readonly kind: NoticeKind;
+  readonly state: DeliveryState;
+  readonly via: string | null;
+  readonly to: string | null;
+  readonly messageIdField: string | null;
+  readonly at: number;
+  /** Why there is none, where there is none: one of core/notice.ts's reasons. */
+  readonly reason: string | null;
+};
+
+/** A ledger row. `version` counts writes: every write is conditional on the version that was read. */
+export type DeliveryRow = {
+  readonly schema: 1;
+  readonly spoolId: string;
+  readonly deliveryKey: string;
+  readonly version: number;
+  readonly kind: 'delivery' | 'notice';
+  /** For a notice: the delivery it reports on, and what kind of notice it is. */
+  readonly noticeOf: string | null;
+  readonly noticeKind: NoticeKind | null;
+
+  /** As the sender gave it to us (RFC 3464 §2.3.2 wants exactly this in Final-Recipient). */
+  readonly forwardPath: string;
+  readonly route: number;
+  readonly action: number;
+  readonly nextHop: string;
+  /** The routed address: what we say in RCPT. Never shown to the sender. */
+  readonly address: string;
+  readonly copy: boolean;
+
+  readonly state: DeliveryState;
+  readonly stateReason: string | null;
+  /** Attempts with a recorded outcome. */
+  readonly attempts: number;
+  /** Claims since the last recorded outcome: more than one means that an attempt's result was lost. */
+  readonly claims: number;
+  readonly acceptedAt: number;
+  readonly firstAttemptAt: number | null;
+  readonly lastAttemptAt: number | null;
+  readonly nextAttemptAt: number;
+  readonly expiresAt: number;
+  readonly leaseUntil: number | null;
+  /** When the sweep must look at the row next; null once it is final. */
+  readonly dueAt: number | null;
+
+  readonly lastReply: Reply | null;
+  readonly lastStatus: Status | null;
+  readonly lastReason: string | null;
+  readonly lastDetail: string | null;
+  readonly possibleDuplicate: boolean;
+
+  readonly notice: NoticeSummary | null;
+  /** On the sole delivery of a message; otherwise the message has an item of its own, and this is null. */
+  readonly message: MessageFacts | null;
+  readonly trace: readonly TraceEvent[];
+};
+
+export type DeliveryRef = { readonly spoolId: string; readonly deliveryKey: string };

@@ -1,0 +1,53 @@
+// What a next hop said, whole: it travels unchanged from the socket to the ledger, the trace and the report.
+
+import type { Status } from './status.ts';
+
+/** One SMTP or LMTP reply (RFC 5321 §4.2). `text` is all lines joined by a space, without codes; `host` is who said it. */
+export type Reply = {
+  readonly code: number;
+  /** The enhanced status code that came with it, or null where the server gave none (RFC 2034). */
+  readonly status: Status | null;
+  readonly text: string;
+  readonly host: string | null;
+};
+
+/** Where in the dialogue an attempt ended. */
+export type Phase =
+  | 'connect'
+  | 'greeting'
+  | 'ehlo'
+  | 'starttls'
+  | 'auth'
+  | 'mail'
+  | 'rcpt'
+  | 'data'
+  | 'content'
+  | 'final-dot';
+
+/** Why no reply came. Names are stable: they appear in traces and reply rules. */
+export type NetworkFault =
+  | 'dns-not-found'
+  | 'dns-temporary'
+  | 'refused'
+  | 'unreachable'
+  | 'timeout'
+  | 'connection-lost'
+  | 'tls-failed'
+  | 'garbled-reply'
+  | 'aborted';
+
+/** Why we would not go on although the server still talked to us. */
+export type CapabilityFault =
+  | 'starttls-not-offered'
+  | 'auth-not-offered'
+  | 'smtputf8-not-offered'
+  | 'size-exceeded';
+
+/**
+ * What one attempt at one next hop found out about one forward-path: facts only. core/classify.ts says what follows.
+ * `sizeMax` is the SIZE the server announced, in bytes, where that is the reason (RFC 1870).
+ */
+export type AttemptResult =
+  | { readonly kind: 'reply'; readonly phase: Phase; readonly reply: Reply; readonly tls: boolean }
+  | { readonly kind: 'network'; readonly phase: Phase; readonly fault: NetworkFault; readonly detail: string; readonly host: string | null }
+  | { readonly kind: 'capability'; readonly fault: CapabilityFault; readonly detail: string; readonly host: string | null; readonly sizeMax?: number };

@@ -1,0 +1,156 @@
+// What the stages need from the world. No AWS types; adapters/ implements these, adapters/memory/ too.
+// Expected results are values. A throw means a bug or lost infrastructure: the job is then tried again by SQS.
+
+import type { Mailbox, ReversePath } from '#core/address.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
+import type { AttemptResult } from '#core/reply.ts';
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+export interface Entropy {
+  /** A number in [0, 1): jitter only, never identity. */
+  fraction(): number;
+}
+
+/** Why content could not be opened. 403 and 404 are told apart only for the log: without ListBucket S3 answers 403 for both. */
+export type UnreadableCause = 'denied' | 'missing' | 'empty' | 'unavailable';
+
+export type OpenedContent =
+  | {
+      readonly kind: 'opened';
+      readonly bytes: number;
+      readonly version: string | null;
+      /**
+       * The exact bytes, once, in order. Throws ContentUnreadable when the stream breaks or ends short of `bytes`.
+       * A chunk is valid only until the next one is asked for.
+       */
+      readonly chunks: AsyncIterable<Uint8Array>;
+      /** Gives the connection back where the content was not read to its end. Safe to call twice. */
+      close(): void;
+    }
+  | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
+
+/** Thrown by `chunks` alone: accepted content that can not be read to its end. */
+export class ContentUnreadable extends Error {
+  readonly cause: UnreadableCause;
+  constructor(cause: UnreadableCause, detail: string) {
+    super(detail);
+    this.name = 'ContentUnreadable';
+    this.cause = cause;
+  }
+}
+
+/** Durable store of accepted content (S3). It is read here, never written or deleted. */
+export interface Spool {
+  open(objectKey: string, signal: AbortSignal): Promise<OpenedContent>;
+  /** The first `bytesMax` bytes (one ranged read), or fewer where the object is shorter. */
+  head(objectKey: string, bytesMax: number, signal: AbortSignal): Promise<HeadResult>;
+}
+export type HeadResult =
+  | { readonly kind: 'read'; readonly bytes: Uint8Array; readonly size: number }
+  | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
+
+export type ClaimResult =
+  | { readonly kind: 'claimed'; readonly row: DeliveryRow }
+  /** Leased to another, not due yet, at its claim limit, or no longer queued or deferred. `row` as it stands; null when there is none. */
+  | { readonly kind: 'refused'; readonly row: DeliveryRow | null };
+
+export type TraceRecord = {
+  readonly message: MessageFacts;
+  /** Deliveries and their notices, each with its whole trace. */
+  readonly rows: readonly DeliveryRow[];
+};
+
+export type TraceQuery = {
+  readonly spoolId?: string;
+  readonly messageIdField?: string;
+  readonly reversePath?: string;
+  readonly forwardPath?: string;
+  /** Accepted at or after this instant, in milliseconds. */
+  readonly since?: number;
+  readonly limit: number;
+};
+
+/** What happened to each delivery (DynamoDB): the queue of record. */
+export interface Ledger {
+  /**
+   * Writes new rows, each only where none stands under its key; an existing row is never touched. `message` is written
+   * as an item of its own (only where none stands) when it is given; with one row the facts stand in the row instead.
+   * The rows' own `version` is stored.
+   */
+  create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]>;
+  /**
+   * Takes the lease: one conditional write. Only a queued or deferred row with `nextAttemptAt <= now`, no lease past `now`
+   * and `claims < claimsMax`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched.
+   */
+  claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number; claimsMax: number }): Promise<ClaimResult>;
+  /** Replaces the row where its stored version is still `row.version`; stores `version + 1`. Lost: somebody else wrote meanwhile. */
+  write(row: DeliveryRow, events: readonly TraceEvent[]): Promise<'written' | 'lost'>;
+  read(ref: DeliveryRef): Promise<DeliveryRow | null>;
+  /** The message's facts, from its own item or from its sole delivery. */
+  message(spoolId: string): Promise<MessageFacts | null>;
+  /** Rows whose `dueAt` is at or before `until`, oldest first within each of the index's shards, at most `limit`. */
+  due(until: number, limit: number): Promise<readonly DeliveryRef[]>;
+  /** Newest first by acceptance. */
+  trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
+}
+
+/** Asks for one attempt at one delivery (relay), or for its notice (bounce). May be duplicated, reordered or lost without harm. */
+export type Job = { readonly version: 1 } & DeliveryRef;
+
+export interface JobQueue {
+  /** Sends all, or throws. `group` is the fair-queue key: the next hop. */
+  send(jobs: readonly { readonly job: Job; readonly group: string }[]): Promise<void>;
+  /** Messages visible and in flight, approximately. */
+  depth(): Promise<{ readonly visible: number; readonly inFlight: number }>;
+}
+
+/** One SMTP or LMTP transaction. */
+export type Transaction = {
+  readonly reversePath: ReversePath;
+  readonly forwardPaths: readonly Mailbox[];
+  /** Bytes of `content` before dot-stuffing, for SIZE= (RFC 1870); null where it is not known. */
+  readonly bytes: number | null;
+  /** The exact bytes to send, consumed at most once and only after the server's 354. */
+  readonly content: AsyncIterable<Uint8Array>;
+};
+
+export interface NextHop {
+  /** One attempt. One result for each forward-path, in order. Never throws for what a server or a network does. */
+  attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]>;
+  /** Ends kept connections. */
+  close(): Promise<void>;
+}
+export type NextHopResult =
+  | (AttemptResult & { readonly bareLineEndings?: number })
+  /** `content` threw while it was being sent: the connection was dropped before the final dot, so nothing was accepted. */
+  | { readonly kind: 'content'; readonly cause: UnreadableCause; readonly detail: string };
+
+/** Metrics that alarms stand on. Names are CloudWatch metric names in the namespace Everpost. */
+export type MetricName =
+  | 'Accepted'
+  | 'Relayed'
+  | 'Deferred'
+  | 'Failed'
+  | 'Expired'
+  | 'Returned'
+  | 'Unreturnable'
+  | 'Held'
+  | 'ContentUnreadable'
+  | 'OperatorFault'
+  | 'UnknownReply'
+  | 'PossibleDuplicate'
+  | 'LostJob'
+  | 'Poison'
+  | 'SweepRun';
+
+/** The log and the metrics. Fields never contain secrets or content. */
+export interface Watch {
+  info(event: string, fields: Readonly<Record<string, unknown>>): void;
+  warn(event: string, fields: Readonly<Record<string, unknown>>): void;
+  error(event: string, fields: Readonly<Record<string, unknown>>): void;
+  count(metric: MetricName, value?: number): void;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// Unit, contract, tidy, infra and fast integration tests. No test here needs root or a server from Debian.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/e2e/**', 'node_modules/**'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+});
