@@ -144,3 +144,60 @@ export type DeliveryRow = {
 };
 
 export type DeliveryRef = { readonly spoolId: string; readonly deliveryKey: string };
+
+/** Our own commands. An illegal pair is a bug and throws. */
+export type Command =
+  | 'relayed'
+  | 'deferred'
+  | 'failed'
+  | 'expired'
+  | 'notice-accepted'
+  | 'notice-withheld'
+  | 'notice-failed'
+  | 'held'
+  | 'released'
+  | 'removed';
+/** What others tell us afterwards (SES events, remote reports). A late or second one is ignored, never an error. */
+export type Fact = 'confirmed' | 'reported-failed';
+
+const UNDER_WAY = { relayed: 'relayed', deferred: 'deferred', failed: 'failed', expired: 'expired', held: 'held', removed: 'removed' } as const;
+const LOST_CAUSE = { 'notice-accepted': 'returned', 'notice-withheld': 'unreturnable', 'notice-failed': 'held' } as const;
+
+const NEXT: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, DeliveryState>>>> = {
+  queued: UNDER_WAY,
+  deferred: UNDER_WAY,
+  relayed: { confirmed: 'confirmed', 'reported-failed': 'failed' },
+  confirmed: { 'reported-failed': 'failed' }, // failure over confirmed over relayed
+  failed: LOST_CAUSE,
+  expired: LOST_CAUSE,
+  held: { released: 'queued', removed: 'removed' },
+  quarantined: { released: 'queued', removed: 'removed' },
+  returned: {},
+  unreturnable: {},
+  discarded: {},
+  removed: {},
+};
+
+/** The next state, or 'ignored' for a fact that comes late. Throws on a command that the state does not know. */
+export function transition(state: DeliveryState, event: Command): DeliveryState;
+export function transition(state: DeliveryState, event: Fact): DeliveryState | 'ignored';
+export function transition(state: DeliveryState, event: Command | Fact): DeliveryState | 'ignored' {
+  const next = NEXT[state][event];
+  if (next !== undefined) return next;
+  if (event === 'confirmed' || event === 'reported-failed') return 'ignored';
+  throw new Error(`a ${state} delivery can not be ${event}`);
+}
+
+/** Nothing more will happen by itself. Held mail is not final: somebody must look. */
+export function isFinal(state: DeliveryState): boolean {
+  return Object.keys(NEXT[state]).length === 0 || state === 'relayed' || state === 'confirmed';
+}
+
+export function isUnderWay(state: DeliveryState): boolean {
+  return state === 'queued' || state === 'deferred';
+}
+
+/** A delivery's public id: one word of [A-Za-z0-9-], so that it fits an SES message tag and a Received field. */
+export function deliveryId(ref: DeliveryRef): string {
+  return `${ref.spoolId}-${ref.deliveryKey}`;
+}

@@ -1,0 +1,22 @@
+// The identity of a delivery within its message: (forward-path, action), so that a notification that comes twice, or a
+// message that matches two receipt rules, makes each delivery once. Routes may be renumbered between the two; hence no route.
+
+import { createHash } from 'node:crypto';
+import type { ForwardPath } from './address.ts';
+import type { NoticeKind } from './delivery.ts';
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'; // RFC 4648 base32, lower case
+const KEY_CHARS = 16; // 80 bits: no collision among the recipients of one message
+
+/** 16 characters of [a-z2-7]. The local part keeps its case (RFC 5321 §2.4), the domain does not. */
+export function deliveryKeyOf(forwardPath: ForwardPath, action: number): string {
+  const hash = createHash('sha256').update(`${forwardPath.localPart}\0${forwardPath.domainKey}\0${action}`).digest();
+  let key = '';
+  for (let i = 0; i < KEY_CHARS; i++) key += ALPHABET.charAt((hash[i] ?? 0) & 31);
+  return key;
+}
+
+/** A notice's key follows from its delivery's, so that there is at most one of each kind. */
+export function noticeKeyOf(deliveryKey: string, kind: NoticeKind): string {
+  return `${deliveryKey}-${kind}`;
+}

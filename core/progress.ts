@@ -1,0 +1,291 @@
+// What a ledger row becomes: after an attempt, at expiry, when its notice is settled, and what the sweep must do with it.
+// Pure: every function takes a row and the present instant and returns the next row with the trace events that explain it.
+
+import type { DeliveryRow, MessageFacts, NoticeSummary, TraceEvent, TraceEventName } from './delivery.ts';
+import { isUnderWay, transition } from './delivery.ts';
+import { CLAIMS_MAX } from './limits.ts';
+import type { Outcome } from './outcome.ts';
+import type { Reply } from './reply.ts';
+import type { Status } from './status.ts';
+import { statusOf } from './status.ts';
+
+export type Progress = { readonly row: DeliveryRow; readonly events: readonly TraceEvent[] };
+
+export type NewDelivery = {
+  readonly spoolId: string;
+  readonly deliveryKey: string;
+  readonly forwardPath: string;
+  readonly route: number;
+  readonly action: number;
+  readonly nextHop: string;
+  readonly address: string;
+  readonly copy: boolean;
+  readonly message: MessageFacts | null;
+  readonly acceptedAt: number;
+  readonly lifetimeMs: number;
+  readonly sweepAgainMs: number;
+  readonly trace: readonly TraceEvent[];
+};
+
+/** A delivery as ingest creates it: queued, due now, looked at again by the sweep should its first job be lost. */
+export function newDelivery(given: NewDelivery, now: number): DeliveryRow {
+  return {
+    schema: 1,
+    spoolId: given.spoolId,
+    deliveryKey: given.deliveryKey,
+    version: 1,
+    kind: 'delivery',
+    noticeOf: null,
+    noticeKind: null,
+    forwardPath: given.forwardPath,
+    route: given.route,
+    action: given.action,
+    nextHop: given.nextHop,
+    address: given.address,
+    copy: given.copy,
+    state: 'queued',
+    stateReason: null,
+    attempts: 0,
+    claims: 0,
+    acceptedAt: given.acceptedAt,
+    firstAttemptAt: null,
+    lastAttemptAt: null,
+    nextAttemptAt: now,
+    expiresAt: given.acceptedAt + given.lifetimeMs, // age counts from acceptance
+    leaseUntil: null,
+    dueAt: now + given.sweepAgainMs,
+    lastReply: null,
+    lastStatus: null,
+    lastReason: null,
+    lastDetail: null,
+    possibleDuplicate: false,
+    notice: null,
+    message: given.message,
+    trace: given.trace,
+  };
+}
+
+/** A delivery that is refused before any attempt (no route, policy, loop): failed at birth, so that its NDR has a row to stand on. */
+export function failedAtBirth(row: DeliveryRow, status: Status, reason: string, detail: string, now: number): DeliveryRow {
+  return {
+    ...row,
+    state: transition(row.state, 'failed'),
+    stateReason: reason,
+    lastStatus: status,
+    lastReason: reason,
+    lastDetail: detail,
+    trace: [...row.trace, traced(row, 'FAIL', now, { attempt: null, status, reason, reply: null })],
+  };
+}
+
+/** A delivery that is kept and does not move until an operator says so. */
+export function heldAtBirth(row: DeliveryRow, reason: string, now: number): DeliveryRow {
+  return {
+    ...row,
+    state: transition(row.state, 'held'),
+    stateReason: reason,
+    dueAt: null,
+    trace: [...row.trace, traced(row, 'HOLD', now, { attempt: null, status: null, reason, reply: null })],
+  };
+}
+
+/** A notice as a delivery of its own (null reverse-path), composed from the ledger at each attempt. */
+export function newNotice(of: DeliveryRow, given: { key: string; to: string; via: string; lifetimeMs: number; sweepAgainMs: number }, now: number): DeliveryRow {
+  const row = newDelivery(
+    {
+      spoolId: of.spoolId,
+      deliveryKey: given.key,
+      forwardPath: given.to,
+      route: of.route,
+      action: of.action,
+      nextHop: given.via,
+      address: given.to,
+      copy: false,
+      message: null,
+      acceptedAt: now,
+      lifetimeMs: given.lifetimeMs,
+      sweepAgainMs: given.sweepAgainMs,
+      trace: [],
+    },
+    now,
+  );
+  return { ...row, kind: 'notice', noticeOf: of.deliveryKey, noticeKind: 'ndr' };
+}
+
+export type AttemptTerms = {
+  readonly startedAt: number;
+  readonly now: number;
+  /** When the next attempt is, should this one be deferred. */
+  readonly nextAttemptAt: number;
+  readonly sweepAgainMs: number;
+  readonly openMs: number;
+};
+
+/** The row after an attempt's outcome. A recorded outcome zeroes `claims` and gives the lease back. */
+export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Progress {
+  const attempt = row.attempts + 1;
+  const interrupted = row.claims > 1;
+  const events: TraceEvent[] = [];
+  if (interrupted) {
+    events.push(traced(row, 'POSSIBLE_DUPLICATE', terms.startedAt, { attempt, status: null, reason: 'earlier-attempt-unfinished', reply: null }));
+  }
+  const base: DeliveryRow = {
+    ...row,
+    attempts: attempt,
+    claims: 0,
+    leaseUntil: null,
+    firstAttemptAt: row.firstAttemptAt ?? terms.startedAt,
+    lastAttemptAt: terms.startedAt,
+    lastReply: outcome.reply,
+    possibleDuplicate: row.possibleDuplicate || interrupted || (outcome.kind === 'deferred' && outcome.possibleDuplicate),
+  };
+  const latency = { openMs: terms.openMs, totalMs: terms.now - terms.startedAt };
+  switch (outcome.kind) {
+    case 'relayed':
+      events.push({ ...traced(row, 'SEND', terms.now, { attempt, status: outcome.reply.status, reason: null, reply: outcome.reply }), latency });
+      return {
+        events,
+        row: { ...base, state: transition(row.state, 'relayed'), stateReason: null, lastStatus: outcome.reply.status, lastReason: null, lastDetail: null, dueAt: null },
+      };
+    case 'deferred': {
+      if (outcome.reason === 'content-unreadable') {
+        events.push(traced(row, 'UNREADABLE', terms.now, { attempt, status: outcome.status, reason: outcome.detail, reply: null }));
+      }
+      if (outcome.possibleDuplicate) {
+        events.push(traced(row, 'POSSIBLE_DUPLICATE', terms.now, { attempt, status: outcome.status, reason: outcome.reason, reply: outcome.reply }));
+      }
+      events.push({ ...traced(row, 'DEFER', terms.now, { attempt, status: outcome.status, reason: outcome.reason, reply: outcome.reply }), latency });
+      return {
+        events,
+        row: {
+          ...base,
+          state: transition(row.state, 'deferred'),
+          stateReason: outcome.reason,
+          lastStatus: outcome.status,
+          lastReason: outcome.reason,
+          lastDetail: outcome.detail,
+          nextAttemptAt: terms.nextAttemptAt,
+          dueAt: Math.min(terms.nextAttemptAt, row.expiresAt),
+        },
+      };
+    }
+    case 'failed':
+      events.push({ ...traced(row, 'FAIL', terms.now, { attempt, status: outcome.status, reason: outcome.reason, reply: outcome.reply }), latency });
+      return {
+        events,
+        row: {
+          ...base,
+          state: transition(row.state, 'failed'),
+          stateReason: outcome.reason,
+          lastStatus: outcome.status,
+          lastReason: outcome.reason,
+          lastDetail: outcome.detail,
+          dueAt: terms.now + terms.sweepAgainMs, // should the bounce job be lost
+        },
+      };
+  }
+}
+
+/** RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is 5.3.0. */
+export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
+  const poisoned = row.claims >= CLAIMS_MAX;
+  const unreadable = row.lastReason === 'content-unreadable';
+  const status = poisoned || unreadable ? statusOf('5.3.0') : (row.lastStatus ?? statusOf('4.4.7'));
+  const reason = poisoned ? 'poison' : (row.lastReason ?? 'never-attempted');
+  const event = traced(row, 'EXPIRE', now, { attempt: null, status, reason, reply: row.lastReply });
+  return {
+    events: [event],
+    row: { ...row, state: transition(row.state, 'expired'), stateReason: reason, lastStatus: status, leaseUntil: null, dueAt: now + sweepAgainMs },
+  };
+}
+
+/** The claim that reaches the limit: the job goes to the dead-letter queue when it fails again; the row waits for its expiry. */
+export function afterPoison(row: DeliveryRow, now: number): Progress {
+  return {
+    events: [traced(row, 'POISON', now, { attempt: null, status: null, reason: `${row.claims} claims without an outcome`, reply: null })],
+    row: { ...row, dueAt: row.expiresAt },
+  };
+}
+
+/** The failure's notice is written and queued: the delivery says so, and the sweep looks after it until it is settled. */
+export function withNoticeQueued(row: DeliveryRow, notice: { via: string; to: string; messageIdField: string }, now: number, dueAt: number): Progress {
+  const summary: NoticeSummary = { kind: 'ndr', state: 'queued', via: notice.via, to: notice.to, messageIdField: notice.messageIdField, at: now, reason: null };
+  const event = traced(row, 'DSN', now, { attempt: null, status: row.lastStatus, reason: `queued to ${notice.to}`, reply: null }, notice.via);
+  return { events: row.notice === null ? [event] : [], row: { ...row, notice: summary, dueAt } };
+}
+
+/** There may be no notice, or (mode hold) none yet: the reason is recorded in the ledger, never an absence. */
+export function withNoticeWithheld(row: DeliveryRow, reason: string, hold: boolean, now: number): Progress {
+  const state = transition(row.state, hold ? 'notice-failed' : 'notice-withheld');
+  const summary: NoticeSummary = { kind: 'ndr', state, via: null, to: null, messageIdField: null, at: now, reason };
+  const event = traced(row, hold ? 'HOLD' : 'SUPPRESSED', now, { attempt: null, status: row.lastStatus, reason, reply: null }, null);
+  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
+}
+
+/** The notice's own delivery is settled: accepted makes the delivery returned, a final failure makes it held. */
+export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: number): Progress {
+  const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
+  const state = transition(row.state, accepted ? 'notice-accepted' : 'notice-failed');
+  const reason = accepted ? null : `notice ${notice.state}: ${notice.stateReason ?? 'no reason'}`;
+  const summary: NoticeSummary = {
+    kind: 'ndr',
+    state: accepted ? notice.state : 'held',
+    via: notice.nextHop,
+    to: notice.forwardPath,
+    messageIdField: row.notice?.messageIdField ?? null,
+    at: now,
+    reason,
+  };
+  const event = traced(row, accepted ? 'DSN' : 'HOLD', now, { attempt: null, status: notice.lastStatus, reason: accepted ? `accepted for ${notice.forwardPath}` : reason, reply: notice.lastReply }, notice.nextHop);
+  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
+}
+
+export type SweepTerms = {
+  readonly now: number;
+  readonly sweepAgainMs: number;
+  /** The relay queue holds visible jobs: a row never claimed is then merely waiting its turn. */
+  readonly backlog: boolean;
+};
+export type SweepDecision =
+  | { readonly kind: 'leave' }
+  /** Only look again later. */
+  | { readonly kind: 'wait'; readonly row: DeliveryRow }
+  | { readonly kind: 'relay'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[]; readonly lost: boolean }
+  | { readonly kind: 'expire'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
+  | { readonly kind: 'bounce'; readonly row: DeliveryRow };
+
+/** What the sweep must do with a row whose `dueAt` has come. Enqueuing moves `dueAt` forward in the same write. */
+export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecision {
+  const { now } = terms;
+  if (row.dueAt === null || row.dueAt > now) return { kind: 'leave' };
+  const again = now + terms.sweepAgainMs;
+  if (row.state === 'failed' || row.state === 'expired') return { kind: 'bounce', row: { ...row, dueAt: again } };
+  if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
+  if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };
+  if (row.expiresAt <= now) return { kind: 'expire', ...afterExpiry(row, now, terms.sweepAgainMs) };
+  if (row.claims >= CLAIMS_MAX) return { kind: 'wait', row: { ...row, dueAt: row.expiresAt } };
+  if (row.nextAttemptAt > now) return { kind: 'wait', row: { ...row, dueAt: Math.min(row.nextAttemptAt, row.expiresAt) } };
+  const interrupted = row.claims > 0;
+  const neverClaimed = row.attempts === 0 && !interrupted;
+  if (neverClaimed && terms.backlog) return { kind: 'wait', row: { ...row, dueAt: again } };
+  const lost = interrupted || neverClaimed;
+  const events = lost ? [traced(row, 'RESUBMIT', now, { attempt: null, status: null, reason: interrupted ? 'lease-ran-out' : 'job-lost', reply: null })] : [];
+  return { kind: 'relay', row: { ...row, dueAt: Math.min(again, row.expiresAt) }, events, lost };
+}
+
+/** One trace event about a row. */
+export function traced(
+  row: { readonly nextHop: string },
+  event: TraceEventName,
+  at: number,
+  what: { attempt: number | null; status: string | null; reason: string | null; reply: Reply | null },
+  nextHop: string | null = row.nextHop,
+): TraceEvent {
+  return { at, event, attempt: what.attempt, nextHop, status: what.status, reply: what.reply === null ? null : replyLine(what.reply), reason: what.reason };
+}
+
+/** A reply on one line, as it stood on the wire: `550 5.1.1 no such user`. */
+export function replyLine(reply: Reply): string {
+  return [String(reply.code), reply.status ?? '', reply.text].filter((part) => part !== '').join(' ');
+}
+

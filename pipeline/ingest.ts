@@ -1,0 +1,198 @@
+// Ingest: from SES's notification of a received message to a ledger row and a relay job for each delivery.
+// It never parses content for the envelope, and never decides twice: rows that stand are left alone.
+//
+// | effect, in order               | if we die right after                                                     |
+// | ------------------------------ | ------------------------------------------------------------------------- |
+// | (notification in ingest queue) | SQS gives it again; nothing was done                                      |
+// | 1 message item (several rows)  | as above; the item is written only where none stands                      |
+// | 2 delivery rows                | as above; rows that stand are left, jobs are sent again; without a second |
+// |                                | notification the sweep finds the rows by `dueAt` and sends their jobs     |
+// | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |
+// | (notification deleted)         | done                                                                      |
+
+import type { Mailbox } from '#core/address.ts';
+import { parseMailbox, parseReversePath } from '#core/address.ts';
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryKeyOf } from '#core/delivery-key.ts';
+import type { Disposition } from '#core/disposition.ts';
+import { disposition } from '#core/disposition.ts';
+import { extractOf } from '#core/extract.ts';
+import { HEADER_BYTES_MAX, SPOOL_INBOUND_PREFIX } from '#core/limits.ts';
+import type { LoopFinding } from '#core/loop.ts';
+import { findLoop } from '#core/loop.ts';
+import { headerFieldsOf } from '#core/message.ts';
+import { failedAtBirth, heldAtBirth, newDelivery, traced } from '#core/progress.ts';
+import type { HeaderField, Receipt } from '#core/receipt.ts';
+import { readReceipt } from '#core/receipt.ts';
+import type { RouteTable } from '#core/routes.ts';
+import { statusOf } from '#core/status.ts';
+import type { Finished } from './finished.ts';
+import { finished } from './finished.ts';
+import type { Clock, Job, JobQueue, Ledger, Spool, Watch } from './ports.ts';
+
+export type IngestPorts = {
+  readonly settings: Settings;
+  readonly routes: RouteTable;
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly relayQueue: JobQueue;
+  readonly bounceQueue: JobQueue;
+  readonly clock: Clock;
+  readonly watch: Watch;
+  readonly markKey: string;
+  readonly sweepAgainMs: number;
+};
+
+/** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
+export async function ingest(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
+  const reading = readReceipt(body, SPOOL_INBOUND_PREFIX);
+  if (reading.kind === 'setup') return finished('setup-notification');
+  if (reading.kind === 'malformed') throw new Error(`a notification that is not an SES receipt: ${reading.why}`);
+  const { receipt } = reading;
+
+  const headers = await headerFields(ports, receipt, signal);
+  const loop = findLoop(headers, ports.markKey);
+  const facts = messageFacts(ports, receipt, headers);
+  const rows = deliveries(ports, receipt, facts, loop, disposition(receipt.verdicts, ports.settings.policy));
+
+  const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
+  await sendJobs(ports, rows);
+  report(ports, facts, rows, results);
+  return finished(results.includes('created') ? 'accepted' : 'known-already');
+}
+
+async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortSignal): Promise<readonly HeaderField[]> {
+  if (!receipt.headersTruncated) return receipt.headers;
+  const head = await ports.spool.head(receipt.objectKey, HEADER_BYTES_MAX, signal);
+  if (head.kind === 'read') return headerFieldsOf(head.bytes);
+  // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
+  ports.watch.count('ContentUnreadable');
+  ports.watch.error('ingest.content-unreadable', { spoolId: receipt.sesMessageId, cause: head.cause, detail: head.detail });
+  return receipt.headers;
+}
+
+function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly HeaderField[]): MessageFacts {
+  const reversePath = parseReversePath(receipt.source);
+  return {
+    spoolId: receipt.sesMessageId,
+    direction: 'inbound',
+    // A reverse-path that is no mailbox is kept as it is: relayed mail may carry it, and the bounce stage says why it gets no notice.
+    reversePath: reversePath === null ? '' : (reversePath?.address ?? receipt.source),
+    objectKey: receipt.objectKey,
+    size: null,
+    objectVersion: null,
+    extract: extractOf(headers, { subject: ports.settings.trace.subject }),
+    verdicts: receipt.verdicts,
+    acceptedAt: receipt.acceptedAt,
+    configVersion: ports.settings.version,
+  };
+}
+
+function deliveries(ports: IngestPorts, receipt: Receipt, facts: MessageFacts, loop: LoopFinding | null, policy: Disposition): DeliveryRow[] {
+  const now = ports.clock.now();
+  const plans = uniqueByKey(receipt.recipients.flatMap((recipient) => plan(ports, recipient)));
+  return plans.map(({ recipient, mailbox, route, action, via, address, copy, unrouted }) => {
+    const row = newDelivery(
+      {
+        spoolId: receipt.sesMessageId,
+        deliveryKey: deliveryKeyOf(mailbox, action),
+        forwardPath: recipient,
+        route,
+        action,
+        nextHop: via,
+        address,
+        copy,
+        message: plans.length === 1 ? facts : null,
+        acceptedAt: receipt.acceptedAt,
+        lifetimeMs: ports.settings.retry.lifetimeMs,
+        sweepAgainMs: ports.sweepAgainMs,
+        trace: [traced({ nextHop: via }, 'RECEIVE', now, { attempt: null, status: null, reason: null, reply: null }, null)],
+      },
+      now,
+    );
+    if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
+    if (unrouted !== null) return failedAtBirth(row, statusOf(unrouted.status), unrouted.reason, unrouted.detail, now);
+    switch (policy.kind) {
+      case 'relay':
+        return row;
+      case 'quarantine':
+        return heldAtBirth(row, policy.reason, now);
+      case 'refuse':
+        return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
+    }
+  });
+}
+
+type Plan = {
+  readonly recipient: string;
+  readonly mailbox: Mailbox;
+  readonly route: number;
+  readonly action: number;
+  readonly via: string;
+  readonly address: string;
+  readonly copy: boolean;
+  readonly unrouted: { readonly status: string; readonly reason: string; readonly detail: string } | null;
+};
+
+// SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
+// (rules and functions change places for a moment during a deploy) is answered, never dropped.
+function plan(ports: IngestPorts, recipient: string): Plan[] {
+  const mailbox = parseMailbox(recipient);
+  if (mailbox === null) {
+    const odd = { address: recipient, localPart: recipient, domain: '', domainKey: '' };
+    return [unroutedPlan(recipient, odd, '5.1.3', 'bad-address', 'the address is not a mailbox')];
+  }
+  const found = ports.routes.resolve(mailbox, 'inbound');
+  if (found === null) return [unroutedPlan(recipient, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
+  return found.actions.map((action, index) => ({
+    recipient,
+    mailbox,
+    route: found.route,
+    action: index,
+    via: action.via,
+    address: action.address ?? recipient,
+    copy: action.copy,
+    unrouted: null,
+  }));
+}
+
+function unroutedPlan(recipient: string, mailbox: Mailbox, status: string, reason: string, detail: string): Plan {
+  return { recipient, mailbox, route: -1, action: 0, via: '', address: recipient, copy: false, unrouted: { status, reason, detail } };
+}
+
+function uniqueByKey(plans: readonly Plan[]): Plan[] {
+  const byKey = new Map(plans.map((entry) => [deliveryKeyOf(entry.mailbox, entry.action), entry]));
+  return [...byKey.values()];
+}
+
+async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
+  const jobsIn = (state: DeliveryRow['state']) =>
+    rows.filter((row) => row.state === state).map((row) => ({ job: jobFor(row), group: row.nextHop === '' ? 'none' : row.nextHop }));
+  const relay = jobsIn('queued');
+  const bounce = jobsIn('failed');
+  if (relay.length > 0) await ports.relayQueue.send(relay);
+  if (bounce.length > 0) await ports.bounceQueue.send(bounce);
+}
+
+function jobFor(row: DeliveryRow): Job {
+  return { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey };
+}
+
+function report(ports: IngestPorts, facts: MessageFacts, rows: readonly DeliveryRow[], results: readonly ('created' | 'exists')[]): void {
+  rows.forEach((row, index) => {
+    const fields = { spoolId: row.spoolId, forwardPath: row.forwardPath, nextHop: row.nextHop, reversePath: facts.reversePath, state: row.state, reason: row.stateReason };
+    if (results[index] === 'exists') {
+      ports.watch.info('ingest.known-already', fields);
+      return;
+    }
+    ports.watch.count('Accepted');
+    if (row.state === 'held') {
+      ports.watch.count('Held');
+      ports.watch.warn('ingest.held', fields);
+    } else if (row.state === 'failed') {
+      ports.watch.count('Failed');
+      ports.watch.warn('ingest.failed', fields);
+    } else ports.watch.info('ingest.accepted', fields);
+  });
+}
