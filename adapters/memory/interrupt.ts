@@ -1,0 +1,79 @@
+// Wraps ports so that the process "dies" before or after the k-th call: how crash-everywhere and the simulator kill a stage.
+// From the crash on every wrapped call throws, as a dead process makes no more calls; a finally block must not heal it.
+// Only the ports' own methods count, being what has an effect outside the process; a fake's controls pass untouched.
+
+/** Of Spool, Ledger, JobQueue and NextHop (pipeline/ports.ts). `close` ends connections that a crash ends too. */
+const PORT_METHODS: ReadonlySet<string> = new Set(
+  'open head create claim write read message due trace send depth attempt'.split(' '),
+);
+
+export class Crash extends Error {
+  constructor(where: string) {
+    super(`crashed ${where}`);
+    this.name = 'Crash';
+  }
+}
+
+export type PortCall = {
+  readonly index: number;
+  readonly port: string;
+  readonly method: string;
+  readonly when: 'before' | 'after';
+};
+
+/** Called around each port call; may throw. `index` counts from 1 over all ports of the same interrupt. */
+export type PortHook = (call: PortCall, args: readonly unknown[]) => void;
+
+export class Interrupt {
+  private readonly hook: PortHook;
+  private died: Crash | null = null;
+  /** The calls that began, in order: `ledger.claim`. */
+  readonly calls: string[] = [];
+
+  constructor(hook: PortHook = () => {}) {
+    this.hook = hook;
+  }
+
+  /** Crashes before or after call `index`, counted from 1. */
+  static at(index: number, when: 'before' | 'after'): Interrupt {
+    return new Interrupt((call) => {
+      if (call.index === index && call.when === when)
+        throw new Crash(`${when} call ${index}, ${call.port}.${call.method}`);
+    });
+  }
+
+  get crashed(): boolean {
+    return this.died !== null;
+  }
+
+  /** The same port, with the hook around each call. */
+  wrap<T extends object>(port: string, inner: T): T {
+    return new Proxy(inner, {
+      get: (target, property) => {
+        const member: unknown = Reflect.get(target, property, target);
+        if (typeof member !== 'function') return member;
+        if (typeof property !== 'string' || !PORT_METHODS.has(property)) return member.bind(target);
+        return (...args: unknown[]) => this.call(port, property, args, () => member.apply(target, args));
+      },
+    });
+  }
+
+  private async call(port: string, method: string, args: readonly unknown[], run: () => unknown): Promise<unknown> {
+    if (this.died !== null) throw this.died;
+    const index = this.calls.push(`${port}.${method}`);
+    this.around({ index, port, method, when: 'before' }, args);
+    const result = await run();
+    if (this.died !== null) throw this.died;
+    this.around({ index, port, method, when: 'after' }, args);
+    return result;
+  }
+
+  private around(call: PortCall, args: readonly unknown[]): void {
+    try {
+      this.hook(call, args);
+    } catch (error) {
+      if (error instanceof Crash) this.died = error;
+      throw error;
+    }
+  }
+}

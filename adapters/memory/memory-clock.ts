@@ -1,0 +1,43 @@
+// Time and chance for tests and the simulator: they move only when told to.
+// Never reads the machine's clock.
+
+import type { Clock, Entropy } from '#pipeline/ports.ts';
+
+export class MemoryClock implements Clock {
+  private instant: number;
+
+  /** `instant` in milliseconds since the epoch. */
+  constructor(instant: number) {
+    this.instant = instant;
+  }
+
+  now(): number {
+    return this.instant;
+  }
+
+  advance(milliseconds: number): void {
+    if (!(milliseconds >= 0)) throw new Error(`time only goes forward: ${milliseconds}`);
+    this.instant += milliseconds;
+  }
+
+  /** Moves to an instant that is not in the past. */
+  advanceTo(instant: number): void {
+    this.advance(instant - this.instant);
+  }
+}
+
+/** The same fractions for the same seed (mulberry32, public domain). */
+export class MemoryEntropy implements Entropy {
+  private state: number;
+
+  constructor(seed: number) {
+    this.state = seed >>> 0;
+  }
+
+  fraction(): number {
+    this.state = (this.state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  }
+}

@@ -1,0 +1,104 @@
+// The spool in memory, with S3Spool's semantics: what cannot be opened is a value, what breaks off while it is read throws
+// ContentUnreadable. Content is put and spoilt from outside; the port itself never writes or deletes.
+
+import {
+  ContentUnreadable,
+  type HeadResult,
+  type OpenedContent,
+  type Spool,
+  type UnreadableCause,
+} from '#pipeline/ports.ts';
+
+const CHUNK_BYTES = 64 * 1024; // as Node reads from a socket
+
+type Stored = { readonly content: Uint8Array; readonly version: string };
+
+export class MemorySpool implements Spool {
+  private readonly objects = new Map<string, Stored>();
+  private readonly unreadable = new Map<string, UnreadableCause>();
+  private readonly breaks = new Map<string, number>();
+  private versions = 0;
+  /** Contents opened and neither read to the end nor closed. A stage that leaves one behind holds a socket. */
+  openCount = 0;
+
+  put(objectKey: string, content: Uint8Array): void {
+    this.versions += 1;
+    this.objects.set(objectKey, { content: Uint8Array.from(content), version: `v${this.versions}` });
+  }
+  remove(objectKey: string): void {
+    this.objects.delete(objectKey);
+  }
+  /** From now on the object cannot be opened, for this cause; null makes it readable again. */
+  spoil(objectKey: string, cause: UnreadableCause | null): void {
+    if (cause === null) this.unreadable.delete(objectKey);
+    else this.unreadable.set(objectKey, cause);
+  }
+  /** From now on reading breaks off after so many bytes; null mends it. */
+  breakAfter(objectKey: string, bytes: number | null): void {
+    if (bytes === null) this.breaks.delete(objectKey);
+    else this.breaks.set(objectKey, bytes);
+  }
+
+  async open(objectKey: string, signal: AbortSignal): Promise<OpenedContent> {
+    signal.throwIfAborted();
+    const found = this.find(objectKey);
+    if (found.kind === 'unreadable') return found;
+    const { content, version } = found.stored;
+    if (content.byteLength === 0) return { kind: 'unreadable', cause: 'empty', detail: `${objectKey} has no bytes` };
+    this.openCount += 1;
+    let held = true;
+    const close = () => {
+      if (held) this.openCount -= 1;
+      held = false;
+    };
+    return {
+      kind: 'opened',
+      bytes: content.byteLength,
+      version,
+      chunks: this.chunks(objectKey, content, signal, close),
+      close,
+    };
+  }
+
+  async head(objectKey: string, bytesMax: number, signal: AbortSignal): Promise<HeadResult> {
+    signal.throwIfAborted();
+    const found = this.find(objectKey);
+    if (found.kind === 'unreadable') return found;
+    return { kind: 'read', bytes: found.stored.content.slice(0, bytesMax), size: found.stored.content.byteLength };
+  }
+
+  private find(
+    objectKey: string,
+  ): { kind: 'stored'; stored: Stored } | { kind: 'unreadable'; cause: UnreadableCause; detail: string } {
+    const cause = this.unreadable.get(objectKey);
+    if (cause !== undefined) return { kind: 'unreadable', cause, detail: `${objectKey} is spoilt: ${cause}` };
+    const stored = this.objects.get(objectKey);
+    if (stored === undefined) return { kind: 'unreadable', cause: 'missing', detail: `no object ${objectKey}` };
+    return { kind: 'stored', stored };
+  }
+
+  private async *chunks(
+    objectKey: string,
+    content: Uint8Array,
+    signal: AbortSignal,
+    close: () => void,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      const breakAt = this.breaks.get(objectKey) ?? Number.POSITIVE_INFINITY;
+      for (let at = 0; at < content.byteLength; ) {
+        signal.throwIfAborted();
+        if (at >= breakAt) {
+          throw new ContentUnreadable(
+            'unavailable',
+            `${objectKey} broke off after ${at} of ${content.byteLength} bytes`,
+          );
+        }
+        const end = Math.min(at + CHUNK_BYTES, breakAt, content.byteLength);
+        yield content.slice(at, end);
+        at = end;
+      }
+    } finally {
+      close();
+    }
+  }
+}

@@ -1,0 +1,37 @@
+// A watch that remembers what it was told. Never prints.
+
+import type { MetricName, Watch } from '#pipeline/ports.ts';
+
+export type WatchEntry = {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+};
+
+export class MemoryWatch implements Watch {
+  readonly entries: WatchEntry[] = [];
+  /** Every value counted, zeros too: an alarm with missing data breaching needs them. */
+  readonly counted: { readonly metric: MetricName; readonly value: number }[] = [];
+
+  info(event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.entries.push({ level: 'info', event, fields: { ...fields } });
+  }
+  warn(event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.entries.push({ level: 'warn', event, fields: { ...fields } });
+  }
+  error(event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.entries.push({ level: 'error', event, fields: { ...fields } });
+  }
+  count(metric: MetricName, value = 1): void {
+    this.counted.push({ metric, value });
+  }
+
+  /** The sum counted under the metric. */
+  total(metric: MetricName): number {
+    return this.counted.filter((each) => each.metric === metric).reduce((sum, each) => sum + each.value, 0);
+  }
+  /** The entries of an event, in order. */
+  logged(event: string): readonly WatchEntry[] {
+    return this.entries.filter((entry) => entry.event === event);
+  }
+}
