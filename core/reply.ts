@@ -40,6 +40,7 @@ export type NetworkFault =
 export type CapabilityFault =
   | 'starttls-not-offered'
   | 'auth-not-offered'
+  | 'credentials-unavailable'
   | 'smtputf8-not-offered'
   | 'size-exceeded';
 
