@@ -1,0 +1,103 @@
+// What a notice is composed from: the ledger's knowledge of a delivery, and what is left of the original.
+// Types, and the few derivations that every caller needs in the same way. Never reads anything itself.
+
+import { createHash } from 'node:crypto';
+import type { Mailbox } from './address.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
+import type { Reply } from './reply.ts';
+import { parseStatus, type Status, statusClass, statusOf } from './status.ts';
+
+/** One forward-path that the notice reports on. */
+export type NoticeRecipient = {
+  /** As the sender gave it to us: the only address of this recipient that the sender may see (RFC 3464 §2.3.2). */
+  readonly forwardPath: string;
+  /** What we said in RCPT. It is scrubbed from everything that goes into the notice. */
+  readonly routedAddress: string;
+  readonly status: Status;
+  /** The next hop's last reply; null where none came, and then nothing is claimed of a remote server. */
+  readonly reply: Reply | null;
+  /** Our own machine-readable reason and one line for people; shown where there is no reply. */
+  readonly reason: string | null;
+  readonly detail: string | null;
+  readonly attempts: number;
+  /** Milliseconds since the epoch. */
+  readonly firstAttemptAt: number | null;
+  readonly lastAttemptAt: number | null;
+  /** When we shall give up; shown only in a delay notice (RFC 3464 §2.3.9). */
+  readonly willRetryUntil: number | null;
+  /** It ended because its lifetime ran out, not by a refusal. */
+  readonly expired: boolean;
+};
+
+/** What can be returned of the original. `bytes` may run on past the header section: only the header section is used of `headers`. */
+export type NoticeOriginal =
+  | { readonly kind: 'headers'; readonly bytes: Uint8Array }
+  | { readonly kind: 'full'; readonly bytes: Uint8Array }
+  | { readonly kind: 'unavailable' };
+
+export type NoticeInput = {
+  readonly kind: NoticeKind;
+  /** `notices.from`: an address a person reads (RFC 3464 §2). */
+  readonly from: string;
+  /** The reverse-path of the original: never null here, see core/notice.ts. */
+  readonly to: Mailbox;
+  readonly postmaster: string;
+  /** Our host: Reporting-MTA, and how we present ourselves to the reader. */
+  readonly reportingMta: string;
+  /** From noticeMessageId. */
+  readonly messageIdField: string;
+  /** Value of X-Everpost-Notice, signed by the caller; '' leaves the field out. */
+  readonly marker: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly message: MessageFacts;
+  readonly recipients: readonly [NoticeRecipient, ...NoticeRecipient[]];
+  readonly original: NoticeOriginal;
+  /** The original transaction was SMTPUTF8 and the notice's next hop offers it (RFC 6533). */
+  readonly smtputf8: boolean;
+  /** Whether In-Reply-To and References are set, so that clients show the notice beside the original. */
+  readonly threading: boolean;
+};
+
+/**
+ * The notice's Message-ID. Deterministic, so that a notice composed again after a lost result is recognised as the same one.
+ */
+export function noticeMessageId(of: { spoolId: string; deliveryKey: string; kind: NoticeKind; host: string }): string {
+  const hash = createHash('sha256').update(`${of.spoolId}\0${of.deliveryKey}\0${of.kind}`).digest('hex').slice(0, 40);
+  const host = of.host.toLowerCase().replace(/[^a-z0-9.-]/g, '').slice(0, 253);
+  return `<${of.kind}.${hash}@${host === '' ? 'everpost.invalid' : host}>`;
+}
+
+/** Reasons that are ours: what the sender is told in the end is 5.3.0, whatever 4.y.z stood in between. */
+const OUR_FAULTS = new Set(['content-unreadable', 'poison']);
+
+/**
+ * The status that a notice reports: the last real one, also at expiry (RFC 3463 §3.5 on X.4.7, RFC 3464 §2.3.3); 4.4.7 only where
+ * no attempt gave any; 5.3.0 for what we could not open or process. A delay is always of class 4.
+ */
+export function noticeStatus(kind: NoticeKind, status: Status | null, reason: string | null): Status {
+  if (kind === 'delay') {
+    if (status === null) return statusOf('4.0.0');
+    return statusClass(status) === 4 ? status : (parseStatus(`4${status.slice(1)}`) ?? statusOf('4.0.0'));
+  }
+  if (reason !== null && OUR_FAULTS.has(reason)) return statusOf('5.3.0');
+  if (status === null) return statusOf('4.4.7');
+  return statusClass(status) === 2 ? statusOf('5.0.0') : status;
+}
+
+/** A ledger row as a recipient of its notice. */
+export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
+  return {
+    forwardPath: row.forwardPath,
+    routedAddress: row.address,
+    status: noticeStatus(kind, row.lastStatus, row.lastReason),
+    reply: row.lastReply,
+    reason: row.lastReason,
+    detail: row.lastDetail,
+    attempts: row.attempts,
+    firstAttemptAt: row.firstAttemptAt,
+    lastAttemptAt: row.lastAttemptAt,
+    willRetryUntil: kind === 'delay' ? row.expiresAt : null,
+    expired: row.state === 'expired',
+  };
+}
