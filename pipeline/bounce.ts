@@ -1,0 +1,105 @@
+// Bounce: from a delivery that failed or expired to a notice for its sender, or to the recorded reason why there may be none.
+// It composes and sends nothing: a notice is a delivery of its own, which relay attempts.
+//
+// | effect, in order                | if we die right after                                                          |
+// | ------------------------------- | ------------------------------------------------------------------------------ |
+// | (failure recorded, by others)   | SQS gives the bounce job again, or the sweep sends one by the row's `dueAt`    |
+// | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again                 |
+// | 2 notice's relay job            | as above; a second job is refused by the claim                                 |
+// | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
+// A notice that failed or expired makes its delivery held, alarmed, and never causes another notice.
+
+import { parseReversePath } from '#core/address.ts';
+import { noticeMessageId } from '#core/compose-notice.ts';
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { noticeKeyOf } from '#core/delivery-key.ts';
+import { reasonToWithhold } from '#core/notice.ts';
+import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
+import type { Finished } from './finished.ts';
+import { finished } from './finished.ts';
+import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
+import { recordOn } from './record.ts';
+
+export type BouncePorts = {
+  readonly settings: Settings;
+  readonly ledger: Ledger;
+  readonly relayQueue: JobQueue;
+  readonly clock: Clock;
+  readonly watch: Watch;
+  readonly sweepAgainMs: number;
+};
+
+export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
+  const row = await ports.ledger.read(job);
+  if (row === null) {
+    ports.watch.error('bounce.row-missing', { ...job });
+    return finished('row-missing');
+  }
+  if (row.state !== 'failed' && row.state !== 'expired') return finished('settled-already');
+  if (row.kind === 'notice') return settleFailedNotice(ports, row);
+
+  const message = row.message ?? (await ports.ledger.message(row.spoolId));
+  if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
+  const withheld = reasonToWithhold({ row, message, settings: ports.settings });
+  if (withheld !== null) return withhold(ports, row, withheld.reason, withheld.hold);
+  return giveNotice(ports, row, message);
+}
+
+async function withhold(ports: BouncePorts, row: DeliveryRow, reason: string, hold: boolean): Promise<Finished> {
+  const settled = await recordOn(ports, row, (current) => (isLost(current) ? withNoticeWithheld(current, reason, hold, ports.clock.now()) : null));
+  ports.watch.count(hold ? 'Held' : 'Unreturnable');
+  ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', { ...fieldsOf(row), reason });
+  return finished(settled.state);
+}
+
+async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<Finished> {
+  const to = parseReversePath(message.reversePath);
+  if (to === null || to === undefined) throw new Error('a reverse-path that takes no notice was not withheld: core/notice.ts');
+  const now = ports.clock.now();
+  const notice = newNotice(
+    row,
+    { key: noticeKeyOf(row.deliveryKey, 'ndr'), to: to.address, via: ports.settings.notices.via, lifetimeMs: ports.settings.retry.lifetimeMs, sweepAgainMs: ports.sweepAgainMs },
+    now,
+  );
+  const [result] = await ports.ledger.create([notice], null);
+  const standing = result === 'exists' ? await ports.ledger.read(notice) : notice;
+  if (standing === null) throw new Error(`a notice's row vanished: ${deliveryId(notice)}`);
+  if (!isUnderWay(standing.state)) return settle(ports, row, standing);
+
+  if (standing.attempts === 0) await ports.relayQueue.send([{ job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop }]);
+  const messageIdField = noticeMessageId({ spoolId: row.spoolId, deliveryKey: row.deliveryKey, kind: 'ndr', host: ports.settings.host });
+  const lookAgainAt = Math.max(now, standing.nextAttemptAt) + ports.sweepAgainMs;
+  await recordOn(ports, row, (current) =>
+    isLost(current) ? withNoticeQueued(current, { via: standing.nextHop, to: standing.forwardPath, messageIdField }, now, lookAgainAt) : null,
+  );
+  ports.watch.info('bounce.notice-queued', { ...fieldsOf(row), to: standing.forwardPath, via: standing.nextHop });
+  return finished('notice-queued');
+}
+
+/** The notice itself came to an end without its acceptance: never a third message; the delivery is held, and somebody must look. */
+async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
+  const reported = notice.noticeOf === null ? null : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
+  if (reported !== null) await settle(ports, reported, notice);
+  // The notice's own row last: while it is failed and due, the sweep brings it back here.
+  await recordOn(ports, notice, (current) => (isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null));
+  return finished('held');
+}
+
+async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow): Promise<Finished> {
+  const settled = await recordOn(ports, row, (current) => (isLost(current) ? withNoticeSettled(current, notice, ports.clock.now()) : null));
+  if (settled.state === 'held') {
+    ports.watch.count('Held');
+    ports.watch.error('bounce.held', { ...fieldsOf(row), reason: settled.stateReason });
+  } else if (settled.state === 'returned') ports.watch.count('Returned');
+  return finished(settled.state);
+}
+
+function isLost(row: DeliveryRow): boolean {
+  return row.state === 'failed' || row.state === 'expired';
+}
+
+function fieldsOf(row: DeliveryRow): Record<string, unknown> {
+  return { spoolId: row.spoolId, deliveryKey: row.deliveryKey, forwardPath: row.forwardPath, status: row.lastStatus };
+}

@@ -1,0 +1,235 @@
+// Relay: one attempt at one delivery (or notice). The ledger row says whether it may run; the outcome is recorded before
+// the job is finished. Content goes from the spool to the next hop in one pass, as bytes.
+//
+// | effect, in order          | if we die right after                                                              |
+// | ------------------------- | ---------------------------------------------------------------------------------- |
+// | 1 claim (lease, claims+1) | the lease runs out; SQS gives the job again or the sweep sends one                 |
+// | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
+// |                           | message's own field say POSSIBLE_DUPLICATE                                         |
+// | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
+// |                           | deferred: the sweep sends the next job; relayed: final                             |
+// | 4 failed: bounce job      | SQS gives the relay job again; the claim is refused, it finishes                   |
+// |   notice relayed: its     | the delivery stays failed with a due notice; the sweep's bounce job reads the      |
+// |   delivery is returned    | notice's row and settles it                                                        |
+
+import { parseMailbox, parseReversePath } from '#core/address.ts';
+import { classify } from '#core/classify.ts';
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { CLAIMS_MAX } from '#core/limits.ts';
+import { intactEdit } from '#core/message.ts';
+import type { Outcome } from '#core/outcome.ts';
+import { afterAttempt, afterPoison, traced, withNoticeSettled } from '#core/progress.ts';
+import { nextAttemptAt } from '#core/schedule.ts';
+import { statusOf } from '#core/status.ts';
+import { relayFields } from '#core/trace-fields.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import { composeFor } from './compose.ts';
+import type { Finished } from './finished.ts';
+import { finished } from './finished.ts';
+import type { Clock, Entropy, Job, JobQueue, Ledger, NextHop, NextHopResult, Spool, Watch } from './ports.ts';
+import { recordOn } from './record.ts';
+
+export type RelayPorts = {
+  readonly settings: Settings;
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly bounceQueue: JobQueue;
+  readonly nextHop: (name: string) => NextHop | null;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly watch: Watch;
+  readonly budget: ByteBudget;
+  readonly markKey: string;
+  readonly leaseMs: number;
+  readonly sweepAgainMs: number;
+};
+
+export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): Promise<Finished> {
+  const claimed = await claim(ports, job);
+  if (claimed === null) return finished('claim-refused');
+  const message = claimed.message ?? (await ports.ledger.message(claimed.spoolId));
+  if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(claimed)}`);
+
+  const startedAt = ports.clock.now();
+  const attempt = await attemptOnce(ports, claimed, message, signal);
+  const row = await record(ports, claimed, attempt, startedAt);
+  await follow(ports, row);
+  return finished(row.state);
+}
+
+async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
+  const now = ports.clock.now();
+  const result = await ports.ledger.claim(job, { now, leaseUntil: now + ports.leaseMs, claimsMax: Number.MAX_SAFE_INTEGER });
+  if (result.kind === 'refused') {
+    // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
+    if (result.row === null) ports.watch.error('relay.row-missing', { ...job });
+    return null;
+  }
+  const row = result.row;
+  if (row.claims > 1) {
+    ports.watch.count('PossibleDuplicate');
+    ports.watch.warn('relay.possible-duplicate', fieldsOf(row));
+  }
+  if (row.claims < CLAIMS_MAX) return row;
+  ports.watch.count('Poison');
+  ports.watch.error('relay.poison', { ...fieldsOf(row), claims: row.claims });
+  return recordOn(ports, row, (current) => afterPoison(current, now));
+}
+
+type Attempt = { readonly outcome: Outcome; readonly openMs: number; readonly opened: { readonly bytes: number; readonly version: string | null } | null; readonly unknownReply: boolean };
+
+async function attemptOnce(ports: RelayPorts, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Attempt> {
+  const nextHop = ports.nextHop(row.nextHop);
+  const address = parseMailbox(row.address);
+  if (nextHop === null || address === null) return plain(ours('next-hop-missing', `no next hop is named "${row.nextHop}" in the configuration`));
+  return row.kind === 'notice' ? attemptNotice(ports, nextHop, row, message, signal) : attemptMessage(ports, nextHop, row, message, signal);
+}
+
+async function attemptMessage(ports: RelayPorts, nextHop: NextHop, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Attempt> {
+  const openedAt = ports.clock.now();
+  const content = await ports.spool.open(message.objectKey, signal);
+  const openMs = ports.clock.now() - openedAt;
+  if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
+
+  const held = await ports.budget.take(content.bytes, signal).catch(() => null);
+  if (held === null) {
+    content.close();
+    return { ...plain(ours('deadline', 'the function ran out of time before the content could be read')), openMs };
+  }
+  try {
+    const fields = relayFields({
+      host: ports.settings.host,
+      deliveryId: deliveryId(row),
+      forwardPath: row.forwardPath,
+      spoolId: row.spoolId,
+      markKey: ports.markKey,
+      now: ports.clock.now(),
+      possibleDuplicate: row.claims > 1 || row.possibleDuplicate,
+    });
+    const results = await nextHop.attempt(
+      {
+        reversePath: parseReversePath(message.reversePath) ?? null,
+        forwardPaths: [mailboxOf(row.address)],
+        bytes: content.bytes + fields.length,
+        content: intactEdit(content.chunks, fields),
+      },
+      signal,
+    );
+    return { ...decide(results), openMs, opened: { bytes: content.bytes, version: content.version } };
+  } finally {
+    held();
+    content.close();
+  }
+}
+
+async function attemptNotice(ports: RelayPorts, nextHop: NextHop, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Attempt> {
+  const openedAt = ports.clock.now();
+  const composed = await composeFor(ports, row, message, signal);
+  const openMs = ports.clock.now() - openedAt;
+  if (composed === null) return { ...plain(ours('delivery-missing', 'the delivery this notice reports on is not in the ledger')), openMs };
+  const results = await nextHop.attempt(
+    { reversePath: null, forwardPaths: [mailboxOf(row.address)], bytes: composed.length, content: once(composed) },
+    signal,
+  );
+  return { ...decide(results), openMs };
+}
+
+function decide(results: readonly NextHopResult[]): Attempt {
+  const result = results[0];
+  if (result === undefined) throw new Error('a next hop gave no result for its forward-path');
+  if (result.kind === 'content') return plain(unreadable(result.cause, result.detail));
+  const outcome = classify(result);
+  return { ...plain(outcome), unknownReply: outcome.kind === 'deferred' && outcome.reason === 'unknown-reply' };
+}
+
+async function record(ports: RelayPorts, claimed: DeliveryRow, attempt: Attempt, startedAt: number): Promise<DeliveryRow> {
+  const now = ports.clock.now();
+  const { outcome } = attempt;
+  const next = nextAttemptAt({ attempts: claimed.attempts + 1, now, scheduleMs: ports.settings.retry.scheduleMs, fraction: ports.entropy.fraction() });
+  const row = await recordOn(ports, claimed, (current) => {
+    if (!isUnderWay(current.state)) {
+      // Our lease ran out and somebody else settled it meanwhile: what we know is kept in the trace, the row's word stands.
+      const reply = outcome.reply;
+      return { row: { ...current, possibleDuplicate: true }, events: [traced(current, 'POSSIBLE_DUPLICATE', now, { attempt: null, status: reply?.status ?? null, reason: `late-${outcome.kind}`, reply })] };
+    }
+    const progress = afterAttempt(learnt(current, attempt), outcome, { startedAt, now, nextAttemptAt: next, sweepAgainMs: ports.sweepAgainMs, openMs: attempt.openMs });
+    return progress;
+  });
+  report(ports, row, attempt);
+  return row;
+}
+
+// Size and version of the object: SES's receipt has neither.
+function learnt(row: DeliveryRow, attempt: Attempt): DeliveryRow {
+  if (attempt.opened === null || row.message === null) return row;
+  return { ...row, message: { ...row.message, size: attempt.opened.bytes, objectVersion: attempt.opened.version } };
+}
+
+async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
+  if (row.state === 'failed') {
+    await ports.bounceQueue.send([{ job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop }]);
+    return;
+  }
+  if (row.kind !== 'notice' || row.noticeOf === null || row.state !== 'relayed') return;
+  const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
+  if (reported === null) return;
+  const settled = await recordOn(ports, reported, (current) =>
+    current.state === 'failed' || current.state === 'expired' ? withNoticeSettled(current, row, ports.clock.now()) : null,
+  );
+  if (settled.state === 'returned') {
+    ports.watch.count('Returned');
+    ports.watch.info('relay.returned', { ...fieldsOf(settled), notice: row.forwardPath });
+  }
+}
+
+function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
+  const { outcome } = attempt;
+  const fields = { ...fieldsOf(row), state: row.state, status: row.lastStatus, reply: row.lastReply?.text, code: row.lastReply?.code, reason: row.stateReason, bytes: attempt.opened?.bytes, openMs: attempt.openMs };
+  switch (outcome.kind) {
+    case 'relayed':
+      ports.watch.count('Relayed');
+      ports.watch.info('relay.relayed', fields);
+      return;
+    case 'deferred':
+      ports.watch.count('Deferred');
+      if (outcome.reason === 'content-unreadable') ports.watch.count('ContentUnreadable');
+      if (outcome.operatorFault) ports.watch.count('OperatorFault');
+      if (attempt.unknownReply) ports.watch.count('UnknownReply');
+      if (outcome.possibleDuplicate) ports.watch.count('PossibleDuplicate');
+      if (outcome.operatorFault || outcome.reason === 'content-unreadable') ports.watch.error('relay.deferred', { ...fields, detail: outcome.detail });
+      else ports.watch.warn('relay.deferred', { ...fields, detail: outcome.detail });
+      return;
+    case 'failed':
+      ports.watch.count('Failed');
+      ports.watch.warn('relay.failed', { ...fields, detail: outcome.detail });
+  }
+}
+
+function fieldsOf(row: DeliveryRow): Record<string, unknown> {
+  return { spoolId: row.spoolId, deliveryKey: row.deliveryKey, forwardPath: row.forwardPath, nextHop: row.nextHop, attempt: row.attempts };
+}
+
+function plain(outcome: Outcome): Attempt {
+  return { outcome, openMs: 0, opened: null, unknownReply: false };
+}
+
+// Ours to mend: never blamed on the sender, tried again, alarmed.
+function ours(reason: string, detail: string): Outcome {
+  return { kind: 'deferred', reason, status: statusOf('4.3.5'), reply: null, detail, possibleDuplicate: false, operatorFault: reason !== 'deadline' };
+}
+
+function unreadable(cause: string, detail: string): Outcome {
+  return { kind: 'deferred', reason: 'content-unreadable', status: statusOf('4.3.0'), reply: null, detail: `${cause}: ${detail}`, possibleDuplicate: false, operatorFault: false };
+}
+
+function mailboxOf(address: string) {
+  const mailbox = parseMailbox(address);
+  if (mailbox === null) throw new Error('an address that was checked before is no mailbox');
+  return mailbox;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,106 @@
+// Sweep: every minute, what is due. Deferred rows get their next job, rows past their lifetime expire, lost jobs are sent again,
+// failures without a settled notice go to bounce. Its cost is in proportion to what is due. It never touches content.
+//
+// | effect, in order          | if we die right after                                                            |
+// | ------------------------- | -------------------------------------------------------------------------------- |
+// | 1 row's `dueAt` forward   | no job is sent now; the next sweep after the new `dueAt` (15 min) sends it       |
+// |   (expiry: state too)     | as above, with a bounce job                                                      |
+// | 2 relay or bounce job     | done; a second job is refused by the claim, or finds the row settled             |
+
+import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
+import { ACTIVE_JOBS_MAX, SWEEP_CONCURRENCY, SWEEP_PAGE } from '#core/limits.ts';
+import { sweepDecision } from '#core/progress.ts';
+import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
+
+export type SweepPorts = {
+  readonly ledger: Ledger;
+  readonly relayQueue: JobQueue;
+  readonly bounceQueue: JobQueue;
+  readonly clock: Clock;
+  readonly watch: Watch;
+  readonly sweepAgainMs: number;
+};
+
+export type SweepReport = { readonly seen: number; readonly relay: number; readonly bounce: number; readonly expired: number; readonly lost: number };
+type Looked = { readonly ref: DeliveryRef; readonly became: 'left' | 'relay' | 'bounce' | 'expired'; readonly lost: boolean };
+
+/** Works through what is due until there is no more, or the signal says that time is short; the rest is due again next minute. */
+export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<SweepReport> {
+  const depth = await ports.relayQueue.depth();
+  let room = Math.max(0, ACTIVE_JOBS_MAX - depth.visible);
+  const backlog = depth.visible > 0;
+  const total = { seen: 0, relay: 0, bounce: 0, expired: 0, lost: 0 };
+  while (!signal.aborted && room > 0) {
+    const refs = await ports.ledger.due(ports.clock.now(), Math.min(SWEEP_PAGE, room));
+    if (refs.length === 0) break;
+    const looked = await inTurns(refs, (ref) => look(ports, ref, backlog), signal);
+    let moved = 0;
+    for (const each of looked) {
+      total.seen += 1;
+      if (each.became === 'left') continue;
+      moved += 1;
+      if (each.lost) total.lost += 1;
+      if (each.became === 'relay') total.relay += 1;
+      else if (each.became === 'expired') total.expired += 1;
+      else total.bounce += 1;
+    }
+    room -= looked.length;
+    // Rows that only wait left the index by their new `dueAt`; a page in which nothing moved and nothing can is the last.
+    if (refs.length < SWEEP_PAGE && moved === 0) break;
+  }
+  ports.watch.count('SweepRun');
+  ports.watch.count('LostJob', total.lost);
+  if (total.seen > 0) ports.watch.info('sweep.run', total);
+  return total;
+}
+
+async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Promise<Looked> {
+  const left: Looked = { ref, became: 'left', lost: false };
+  const row = await ports.ledger.read(ref);
+  if (row === null) return left;
+  const decision = sweepDecision(row, { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs, backlog });
+  // A lost write means that somebody works on the row this very moment; it is looked at again when it is due again.
+  switch (decision.kind) {
+    case 'leave':
+      return left;
+    case 'wait':
+      await ports.ledger.write(decision.row, []);
+      return left;
+    case 'relay':
+      if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
+      await ports.relayQueue.send([jobFor(row)]);
+      if (decision.lost) ports.watch.warn('sweep.lost-job', fieldsOf(row));
+      return { ref, became: 'relay', lost: decision.lost };
+    case 'expire':
+      if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
+      ports.watch.count('Expired');
+      ports.watch.warn('sweep.expired', { ...fieldsOf(row), status: decision.row.lastStatus, reason: decision.row.stateReason });
+      await ports.bounceQueue.send([jobFor(row)]);
+      return { ref, became: 'expired', lost: false };
+    case 'bounce':
+      if ((await ports.ledger.write(decision.row, [])) === 'lost') return left;
+      await ports.bounceQueue.send([jobFor(row)]);
+      return { ref, became: 'bounce', lost: false };
+  }
+}
+
+// A few at a time: a page of hundreds of rows must neither run one after the other nor all at once.
+async function inTurns(refs: readonly DeliveryRef[], run: (ref: DeliveryRef) => Promise<Looked>, signal: AbortSignal): Promise<Looked[]> {
+  const results: Looked[] = [];
+  let at = 0;
+  const worker = async () => {
+    for (let ref = refs[at++]; ref !== undefined && !signal.aborted; ref = refs[at++]) results.push(await run(ref));
+  };
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(SWEEP_CONCURRENCY, refs.length) }, worker));
+  const failure = ended.find((end) => end.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+  return results;
+}
+
+function jobFor(row: DeliveryRow): { job: Job; group: string } {
+  return { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop === '' ? 'none' : row.nextHop };
+}
+
+function fieldsOf(row: DeliveryRow): Record<string, unknown> {
+  return { spoolId: row.spoolId, deliveryKey: row.deliveryKey, forwardPath: row.forwardPath, nextHop: row.nextHop, attempt: row.attempts };
+}
