@@ -64,7 +64,10 @@ export type NoticeInput = {
  */
 export function noticeMessageId(of: { spoolId: string; deliveryKey: string; kind: NoticeKind; host: string }): string {
   const hash = createHash('sha256').update(`${of.spoolId}\0${of.deliveryKey}\0${of.kind}`).digest('hex').slice(0, 40);
-  const host = of.host.toLowerCase().replace(/[^a-z0-9.-]/g, '').slice(0, 253);
+  const host = of.host
+    .toLowerCase()
+    .replace(/[^a-z0-9.-]/g, '')
+    .slice(0, 253);
   return `<${of.kind}.${hash}@${host === '' ? 'everpost.invalid' : host}>`;
 }
 

@@ -1,0 +1,126 @@
+// The one list of reasons not to send a notice (RFC 5321 §6.1 and §6.2, RFC 3834). Backscatter is why this file exists.
+// The envelope decides. Header fields (Auto-Submitted, List-*) never suppress an NDR: automatic mail with a real reverse-path
+// relies on it; they suppress delay notices only. A reason is recorded in the ledger, never an absence.
+
+import type { Mailbox } from './address.ts';
+import type { Direction, NoticeKind, Verdicts } from './delivery.ts';
+
+export type NoticeFacts = {
+  readonly kind: NoticeKind;
+  /** What failed is itself a notice of ours: a double bounce. */
+  readonly ofNotice: boolean;
+  /** A further action of a route: the first one answers to the sender. */
+  readonly copy: boolean;
+  readonly direction: Direction;
+  /** As accepted; '' is the null reverse-path. */
+  readonly reversePath: string;
+  /** The same, parsed; null where it is null or can not be parsed. */
+  readonly to: Mailbox | null;
+  /** `notices.from`. */
+  readonly noticesFrom: string;
+  /** The message bears an X-Everpost-Notice that our own key signed. */
+  readonly bearsOurMarker: boolean;
+  /** SES's verdicts; null for mail of our own submitters. */
+  readonly verdicts: Verdicts | null;
+  /** The From field as received, for DMARC's alignment with the reverse-path; null where it is not known. */
+  readonly fromField: string | null;
+  /** The Auto-Submitted field (RFC 3834 §5); null where there is none. */
+  readonly autoSubmitted: string | null;
+  /** It has a List-* field or Precedence: list, bulk or junk. */
+  readonly listMail: boolean;
+  /** `notices.perDomainPerHour` is used up for the reverse-path's domain. */
+  readonly overDomainLimit: boolean;
+  readonly mode: 'send' | 'hold';
+};
+
+export type WithheldName = keyof typeof EXPLANATIONS;
+
+/** `state` is what becomes of the delivery: unreturnable (no notice is allowed) or held (with an alarm; somebody must look). */
+export type Withheld = {
+  readonly name: WithheldName;
+  readonly state: 'unreturnable' | 'held';
+  readonly explanation: string;
+};
+
+/** Names are stable: they stand in ledgers and traces. */
+const EXPLANATIONS = {
+  'double-bounce': 'the notice itself could not be delivered; there is never a third',
+  'copy-delivery': 'this is a copy, and only the first action of a route answers to the sender',
+  'null-reverse-path': 'the reverse-path is null, which forbids an answer (RFC 5321 §6.1)',
+  'reverse-path-invalid': 'the reverse-path is not an address that a notice could be sent to',
+  'own-notice-address': 'the reverse-path is our own notice address: answering would loop',
+  'own-notice': 'the message is a notice of our own: answering would loop',
+  virus: 'the message carries a virus and nothing vouches for its reverse-path',
+  spam: 'the message is spam and nothing vouches for its reverse-path',
+  'spf-fail': 'SPF says that the reverse-path is forged, and no aligned DMARC pass says otherwise',
+  'dmarc-fail': "the reverse-path's own domain asks that mail failing DMARC, as this did, be distrusted",
+  'domain-limit': 'the hourly number of notices to this unverified domain is used up',
+  'delay-auto-submitted': 'the message was sent by a program, which a delay notice does not concern',
+  'delay-list-mail': 'the message is list or bulk mail, which a delay notice does not concern',
+  'notices-held': 'notices are held by the configuration (notices.mode)',
+} as const;
+
+/** Why no notice may be sent, or null where one must be. */
+export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
+  if (facts.ofNotice) return because('double-bounce', 'held');
+  if (facts.copy) return because('copy-delivery', 'held');
+  if (facts.reversePath === '') return because('null-reverse-path');
+  if (facts.to === null) return because('reverse-path-invalid');
+  if (sameAddress(facts.to.address, facts.noticesFrom)) return because('own-notice-address');
+  if (facts.bearsOurMarker) return because('own-notice');
+  const doubt = backscatter(facts, facts.to);
+  if (doubt !== null) return because(doubt);
+  if (facts.kind === 'delay') {
+    if (isAutomatic(facts.autoSubmitted)) return because('delay-auto-submitted');
+    if (facts.listMail) return because('delay-list-mail');
+  }
+  return facts.mode === 'hold' ? because('notices-held', 'held') : null;
+}
+
+function because(name: WithheldName, state: Withheld['state'] = 'unreturnable'): Withheld {
+  return { name, state, explanation: EXPLANATIONS[name] };
+}
+
+/**
+ * RFC 5321 §6.2: a notice only where it will be usefully delivered. SPF PASS, an aligned DMARC PASS or our own submitter vouch for
+ * the reverse-path. Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent.
+ */
+function backscatter(facts: NoticeFacts, to: Mailbox): WithheldName | null {
+  const { verdicts } = facts;
+  if (facts.direction === 'outbound' || verdicts === null) return null;
+  if (verdicts.spf === 'PASS') return null;
+  const aligned = isAligned(facts.fromField, to.domainKey);
+  if (verdicts.dmarc === 'PASS' && aligned) return null;
+  if (verdicts.virus === 'FAIL') return 'virus';
+  if (verdicts.spam === 'FAIL') return 'spam';
+  if (verdicts.spf === 'FAIL') return 'spf-fail';
+  const distrusted = verdicts.dmarcPolicy === 'reject' || verdicts.dmarcPolicy === 'quarantine';
+  if (verdicts.dmarc === 'FAIL' && distrusted && aligned) return 'dmarc-fail';
+  return facts.overDomainLimit ? 'domain-limit' : null;
+}
+
+function sameAddress(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+/** RFC 3834 §5: any keyword but `no` says that a program sent it. */
+function isAutomatic(autoSubmitted: string | null): boolean {
+  const keyword =
+    autoSubmitted
+      ?.replace(/[;(].*$/s, '')
+      .trim()
+      .toLowerCase() ?? '';
+  return keyword !== '' && keyword !== 'no';
+}
+
+/**
+ * The From field's domain is the reverse-path's, or one lies below the other (relaxed alignment, RFC 7489 §3.1, without a list of
+ * public suffixes: a single label never aligns). Several authors in From align with nothing.
+ */
+function isAligned(fromField: string | null, domainKey: string): boolean {
+  const domains = fromField?.match(/@[^\s<>,;"'()@]+/g) ?? [];
+  if (domains.length !== 1) return false;
+  const from = (domains[0] ?? '').slice(1).toLowerCase().replace(/\.$/, '');
+  if (!from.includes('.') || !domainKey.includes('.')) return false;
+  return from === domainKey || from.endsWith(`.${domainKey}`) || domainKey.endsWith(`.${from}`);
+}
