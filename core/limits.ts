@@ -1,44 +1,99 @@
-// Every limit, with its unit and its reason: code, infra and tests read the same numbers. Relations between them are tested.
+// Every limit with its unit and its reason. Code and template read the same numbers; test/unit/core/limits.test.ts holds
+// their relations. The local runtime may divide times by a scale, all alike; it never changes a count or a size.
 
-// SMTP as a client: how long each phase may take, in milliseconds (RFC 5321 §4.5.3.2, and 30 s to connect as Postfix has it:
-// a host that does not answer the SYN must not eat the attempt of the next host in the list).
-export const smtpTimeoutsMs = {
-  connect: 30_000,
-  /** The TLS handshake has no figure in the RFC; as long as connecting. */
-  tls: 30_000,
-  greeting: 300_000,
-  ehlo: 300_000,
-  auth: 300_000,
-  mail: 300_000,
-  rcpt: 300_000,
-  data: 120_000,
-  /** For each block of content to be taken. */
-  content: 180_000,
-  /** §4.5.3.2.6: long, because giving up here duplicates mail. */
-  finalDot: 600_000,
-  /** The first answer on a kept connection: no failure when it passes, only a fresh connection (firewalls forget idle ones). */
-  kept: 20_000,
-  /** Polite goodbyes are not waited for longer. */
-  quit: 1_000,
-} as const;
-/** One address of a host with several, before the next is tried (the last has what is left of `connect`). */
-export const smtpAddressAttemptMs = 5_000;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
-/** One line of a reply, in bytes; RFC 5321 §4.5.3.1.5 says 512, real servers send more. The rest of the line is dropped. */
-export const smtpReplyLineBytesMax = 4_096;
-/** A whole reply, in bytes, before it counts as garbage: memory must not follow what a server sends. */
-export const smtpReplyBytesMax = 65_536;
-/** What is kept of a reply's text, in UTF-16 units: a ledger row holds it, and an NDR quotes it. */
-export const smtpReplyTextCharsMax = 2_000;
+// ── Functions, leases and queues ────────────────────────────────────────────────────────────────────────────────────
 
-/** A connection that has nothing to do is kept this long, in milliseconds: the next job of a busy queue comes sooner. */
-export const smtpKeptIdleMs = 15_000;
-/** Kept connections are not used past this age, in milliseconds (Postfix: smtp_connection_reuse_time_limit, 300 s). */
-export const smtpKeptAgeMs = 300_000;
-/** Messages over one connection: servers commonly stop at 100, and a balancer in front of them wants its turn. */
-export const smtpKeptMessagesMax = 100;
-/** Idle connections kept by one next hop in one execution environment: as many as a batch of ten may use at once. */
-export const smtpKeptMax = 10;
+/** RFC 5321 §4.5.3.2.6 gives the final dot alone ten minutes; two more for the dialogue before it. Lambda ends at 900 s. */
+export const relayTimeoutMs = 720 * SECOND;
+/** A stage ends its work this long before its function's time is over, so that the outcome can still be recorded. */
+export const deadlineMarginMs = 10 * SECOND;
+/** Outlives the relay function: a row is never claimed twice while an attempt may still be talking to a server. */
+export const smtpLeaseMs = 750 * SECOND;
+/** Next hops that are one HTTPS call. */
+export const httpLeaseMs = 120 * SECOND;
+/** Stages that talk to AWS alone. */
+export const ingestTimeoutMs = 60 * SECOND;
+export const bounceTimeoutMs = 60 * SECOND;
+/** The next run starts a minute later; a sweep that is cut off goes on where the index says. */
+export const sweepTimeoutMs = 55 * SECOND;
+/** AWS: visibility of at least six function timeouts, or batches that wait for a free worker come back while being worked on. */
+export const visibilityPerTimeout = 6;
+export const relayVisibilityMs = visibilityPerTimeout * relayTimeoutMs;
+export const ingestVisibilityMs = visibilityPerTimeout * ingestTimeoutMs;
+export const bounceVisibilityMs = visibilityPerTimeout * bounceTimeoutMs;
+/** SQS counts a message's visibility from its receive and ends it at twelve hours. */
+export const visibilityMsMax = 12 * HOUR;
+/** AWS recommends at least five; it is the detector of poison only, never the retry policy. */
+export const maxReceiveCount = 5;
+/** A delivery claimed this often without a recorded outcome is poison. The same number, so that both exits agree. */
+export const claimsMax = maxReceiveCount;
+/** SQS's longest. Retention expiry deletes without a dead-letter queue, so it must outlast every lifetime. */
+export const queueRetentionMs = 14 * DAY;
 
-/** Bytes of content gathered before they are written: a small message leaves in one packet's worth of calls. */
-export const smtpGatherBytes = 65_536;
+// ── The sweep ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const sweepEveryMs = MINUTE;
+/** A row that was enqueued and never claimed is enqueued again after this, and only while the queue shows no backlog. */
+export const lostJobAfterMs = 15 * MINUTE;
+/** The relay queue is kept topped up to this: Postfix bounds its active queue likewise (qmgr_message_active_limit). */
+export const activeJobsMax = 10_000;
+/** Rows of one query of the due index, and how many of them are looked at side by side. */
+export const sweepPage = 500;
+export const sweepConcurrency = 16;
+/** Of an hour's expiries, POISON and content-unreadable ones above max(count, share) are held instead of returned. */
+export const suspectExpiriesPerHourMax = 100;
+export const suspectExpiriesShareMax = 0.05;
+
+// ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** SES takes in up to 40 MB through its S3 action. */
+export const messageBytesMax = 40 * MIB;
+/** Content that one relay function may hold in work at once; more waits for the first to be done. */
+export const batchBytesMax = 64 * MIB;
+/** One ranged read of a header section. Real ones reach 300 KB; nothing is looked for beyond this. */
+export const headerBytesMax = MIB;
+/** A Return-Path field longer than this is none that SES wrote (a path has 256 octets, RFC 5321 §4.5.3.1.3). */
+export const returnPathFieldBytesMax = 4 * KIB;
+/** Of a field's value, what is decoded for people; the rest is of no use to a reader of notices and traces. */
+export const fieldTextBytesMax = 8 * KIB;
+/** All of an Extract together, in UTF-8: a ledger row stays under 1 KB, DynamoDB's unit of writing. */
+export const extractBytesMax = 600;
+/** RFC 5321 §4.5.3.1.2. */
+export const domainOctetsMax = 255;
+/**
+ * RFC 5321 §4.5.3.1.1 promises room for 64 and forbids no more ("techniques that impose no limits … should be used"). Mailing
+ * software's VERP goes beyond 64, SES accepts it, and what was accepted must have a path for its notice.
+ */
+export const localPartOctetsMax = 255;
+/** RFC 5322 §2.1.1, without the CRLF: what a line should have, and what it must not exceed. */
+export const lineOctetsWanted = 78;
+export const lineOctetsMax = 998;
+
+// ── Loops (DESIGN decision 14) ──────────────────────────────────────────────────────────────────────────────────────
+
+/** Signed passes of our own that a message may bear. Far below the 16 hops at which Lambda cuts recursion off. */
+export const ownPassesMax = 4;
+/** Postfix, chasquid and Stalwart count to 50; RFC 5321 §6.3 wants "a large rejection threshold". */
+export const receivedFieldsMax = 50;
+/** Signatures checked in one message, so that a message full of forged passes costs no more. Ours are on top. */
+export const passesCheckedMax = 64;
+
+// ── Ledger, trace, notices ──────────────────────────────────────────────────────────────────────────────────────────
+
+/** Attempts whose events stand in the row itself; from the next one on they are items of their own. */
+export const attemptsInlineMax = 3;
+/** A remote reply as it is kept and quoted, in UTF-16 units; a whole dialogue's worth of lines is not a reply. */
+export const replyTextMax = 1_000;
+/** A line for people in traces. */
+export const detailTextMax = 300;
+/** The original is returned whole up to this, and as its header section alone beyond it (Postfix: 50,000 B). */
+export const ndrOriginalBytesMax = 64 * KIB;
+/** Of the original's subject, in the notice's subject. */
+export const ndrSubjectTextMax = 120;

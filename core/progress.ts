@@ -3,7 +3,7 @@
 
 import type { DeliveryRow, MessageFacts, NoticeSummary, TraceEvent, TraceEventName } from './delivery.ts';
 import { isUnderWay, transition } from './delivery.ts';
-import { CLAIMS_MAX } from './limits.ts';
+import { claimsMax } from './limits.ts';
 import type { Outcome } from './outcome.ts';
 import type { Reply } from './reply.ts';
 import type { Status } from './status.ts';
@@ -188,14 +188,14 @@ export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptT
 
 /** RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is 5.3.0. */
 export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
-  const poisoned = row.claims >= CLAIMS_MAX;
+  const poisoned = row.claims >= claimsMax;
   const unreadable = row.lastReason === 'content-unreadable';
   const status = poisoned || unreadable ? statusOf('5.3.0') : (row.lastStatus ?? statusOf('4.4.7'));
   const reason = poisoned ? 'poison' : (row.lastReason ?? 'never-attempted');
   const event = traced(row, 'EXPIRE', now, { attempt: null, status, reason, reply: row.lastReply });
   return {
     events: [event],
-    row: { ...row, state: transition(row.state, 'expired'), stateReason: reason, lastStatus: status, leaseUntil: null, dueAt: now + sweepAgainMs },
+    row: { ...row, state: transition(row.state, 'expired'), stateReason: reason, lastStatus: status, lastReason: reason, leaseUntil: null, dueAt: now + sweepAgainMs },
   };
 }
 
@@ -263,7 +263,7 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
   if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };
   if (row.expiresAt <= now) return { kind: 'expire', ...afterExpiry(row, now, terms.sweepAgainMs) };
-  if (row.claims >= CLAIMS_MAX) return { kind: 'wait', row: { ...row, dueAt: row.expiresAt } };
+  if (row.claims >= claimsMax) return { kind: 'wait', row: { ...row, dueAt: row.expiresAt } };
   if (row.nextAttemptAt > now) return { kind: 'wait', row: { ...row, dueAt: Math.min(row.nextAttemptAt, row.expiresAt) } };
   const interrupted = row.claims > 0;
   const neverClaimed = row.attempts === 0 && !interrupted;

@@ -26,6 +26,9 @@ export type ReceiptReading =
   | { readonly kind: 'setup' }
   | { readonly kind: 'malformed'; readonly why: string };
 
+/** Key prefix of received mail in the spool; all receipt rules share it (DESIGN decision 7). */
+export const inboundPrefix = 'in/';
+
 const SETUP = 'AMAZON_SES_SETUP_NOTIFICATION';
 
 /** Reads an SQS body: SES's JSON itself (raw message delivery) or wrapped in SNS's envelope. `prefix` is the spool's key prefix. */

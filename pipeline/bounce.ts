@@ -10,12 +10,13 @@
 // A notice that failed or expired makes its delivery held, alarmed, and never causes another notice.
 
 import { parseReversePath } from '#core/address.ts';
-import { noticeMessageId } from '#core/compose-notice.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
+import type { Withheld } from '#core/notice.ts';
 import { reasonToWithhold } from '#core/notice.ts';
+import { noticeMessageId } from '#core/notice-input.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -42,15 +43,36 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
 
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
-  const withheld = reasonToWithhold({ row, message, settings: ports.settings });
-  if (withheld !== null) return withhold(ports, row, withheld.reason, withheld.hold);
+  const withheld = withholdReason(ports, row, message);
+  if (withheld !== null) return withhold(ports, row, withheld);
   return giveNotice(ports, row, message);
 }
 
-async function withhold(ports: BouncePorts, row: DeliveryRow, reason: string, hold: boolean): Promise<Finished> {
-  const settled = await recordOn(ports, row, (current) => (isLost(current) ? withNoticeWithheld(current, reason, hold, ports.clock.now()) : null));
+function withholdReason(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Withheld | null {
+  return reasonToWithhold({
+    kind: 'ndr',
+    ofNotice: false,
+    copy: row.copy,
+    direction: message.direction,
+    reversePath: message.reversePath,
+    to: parseReversePath(message.reversePath) ?? null,
+    noticesFrom: ports.settings.notices.from,
+    bearsOurMarker: false, // our notices leave with a null reverse-path, which is a reason of its own
+    verdicts: message.verdicts,
+    fromField: message.extract.from,
+    autoSubmitted: message.extract.autoSubmitted,
+    listMail: false, // concerns delay notices only
+    overDomainLimit: false,
+    mode: ports.settings.notices.mode,
+  });
+}
+
+async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
+  // Refused by policy and no notice allowed: the mail itself is kept for somebody to look at (INTERFACES, policy: refuse).
+  const hold = withheld.state === 'held' || row.stateReason?.startsWith('policy-') === true;
+  const settled = await recordOn(ports, row, (current) => (isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null));
   ports.watch.count(hold ? 'Held' : 'Unreturnable');
-  ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', { ...fieldsOf(row), reason });
+  ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', { ...fieldsOf(row), reason: withheld.name, explanation: withheld.explanation });
   return finished(settled.state);
 }
 

@@ -18,13 +18,13 @@ import { deliveryKeyOf } from '#core/delivery-key.ts';
 import type { Disposition } from '#core/disposition.ts';
 import { disposition } from '#core/disposition.ts';
 import { extractOf } from '#core/extract.ts';
-import { HEADER_BYTES_MAX, SPOOL_INBOUND_PREFIX } from '#core/limits.ts';
+import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
 import { failedAtBirth, heldAtBirth, newDelivery, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
-import { readReceipt } from '#core/receipt.ts';
+import { inboundPrefix, readReceipt } from '#core/receipt.ts';
 import type { RouteTable } from '#core/routes.ts';
 import { statusOf } from '#core/status.ts';
 import type { Finished } from './finished.ts';
@@ -46,7 +46,7 @@ export type IngestPorts = {
 
 /** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingest(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
-  const reading = readReceipt(body, SPOOL_INBOUND_PREFIX);
+  const reading = readReceipt(body, inboundPrefix);
   if (reading.kind === 'setup') return finished('setup-notification');
   if (reading.kind === 'malformed') throw new Error(`a notification that is not an SES receipt: ${reading.why}`);
   const { receipt } = reading;
@@ -64,7 +64,7 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
 
 async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortSignal): Promise<readonly HeaderField[]> {
   if (!receipt.headersTruncated) return receipt.headers;
-  const head = await ports.spool.head(receipt.objectKey, HEADER_BYTES_MAX, signal);
+  const head = await ports.spool.head(receipt.objectKey, headerBytesMax, signal);
   if (head.kind === 'read') return headerFieldsOf(head.bytes);
   // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
   ports.watch.count('ContentUnreadable');

@@ -17,7 +17,7 @@ import { classify } from '#core/classify.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
-import { CLAIMS_MAX } from '#core/limits.ts';
+import { claimsMax } from '#core/limits.ts';
 import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
 import { afterAttempt, afterPoison, traced, withNoticeSettled } from '#core/progress.ts';
@@ -72,7 +72,7 @@ async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
     ports.watch.count('PossibleDuplicate');
     ports.watch.warn('relay.possible-duplicate', fieldsOf(row));
   }
-  if (row.claims < CLAIMS_MAX) return row;
+  if (row.claims < claimsMax) return row;
   ports.watch.count('Poison');
   ports.watch.error('relay.poison', { ...fieldsOf(row), claims: row.claims });
   return recordOn(ports, row, (current) => afterPoison(current, now));

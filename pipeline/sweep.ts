@@ -8,7 +8,7 @@
 // | 2 relay or bounce job     | done; a second job is refused by the claim, or finds the row settled             |
 
 import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
-import { ACTIVE_JOBS_MAX, SWEEP_CONCURRENCY, SWEEP_PAGE } from '#core/limits.ts';
+import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { sweepDecision } from '#core/progress.ts';
 import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
 
@@ -22,31 +22,32 @@ export type SweepPorts = {
 };
 
 export type SweepReport = { readonly seen: number; readonly relay: number; readonly bounce: number; readonly expired: number; readonly lost: number };
-type Looked = { readonly ref: DeliveryRef; readonly became: 'left' | 'relay' | 'bounce' | 'expired'; readonly lost: boolean };
+type Looked = { readonly became: 'left' } | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Entry };
+type Entry = { readonly job: Job; readonly group: string };
 
 /** Works through what is due until there is no more, or the signal says that time is short; the rest is due again next minute. */
 export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<SweepReport> {
   const depth = await ports.relayQueue.depth();
-  let room = Math.max(0, ACTIVE_JOBS_MAX - depth.visible);
+  let room = Math.max(0, activeJobsMax - depth.visible);
   const backlog = depth.visible > 0;
   const total = { seen: 0, relay: 0, bounce: 0, expired: 0, lost: 0 };
   while (!signal.aborted && room > 0) {
-    const refs = await ports.ledger.due(ports.clock.now(), Math.min(SWEEP_PAGE, room));
+    const refs = await ports.ledger.due(ports.clock.now(), Math.min(sweepPage, room));
     if (refs.length === 0) break;
     const looked = await inTurns(refs, (ref) => look(ports, ref, backlog), signal);
-    let moved = 0;
-    for (const each of looked) {
-      total.seen += 1;
-      if (each.became === 'left') continue;
-      moved += 1;
-      if (each.lost) total.lost += 1;
-      if (each.became === 'relay') total.relay += 1;
-      else if (each.became === 'expired') total.expired += 1;
-      else total.bounce += 1;
-    }
+    const moved = looked.filter((each) => each.became !== 'left');
+    const relay = moved.filter((each) => each.became === 'relay').map((each) => each.entry);
+    const bounce = moved.filter((each) => each.became !== 'relay').map((each) => each.entry);
+    if (relay.length > 0) await ports.relayQueue.send(relay);
+    if (bounce.length > 0) await ports.bounceQueue.send(bounce);
+    total.seen += looked.length;
+    total.relay += relay.length;
+    total.bounce += bounce.length;
+    total.expired += moved.filter((each) => each.became === 'expired').length;
+    total.lost += moved.filter((each) => each.lost).length;
     room -= looked.length;
     // Rows that only wait left the index by their new `dueAt`; a page in which nothing moved and nothing can is the last.
-    if (refs.length < SWEEP_PAGE && moved === 0) break;
+    if (refs.length < sweepPage && moved.length === 0) break;
   }
   ports.watch.count('SweepRun');
   ports.watch.count('LostJob', total.lost);
@@ -55,7 +56,7 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
 }
 
 async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Promise<Looked> {
-  const left: Looked = { ref, became: 'left', lost: false };
+  const left: Looked = { became: 'left' };
   const row = await ports.ledger.read(ref);
   if (row === null) return left;
   const decision = sweepDecision(row, { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs, backlog });
@@ -68,19 +69,16 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
       return left;
     case 'relay':
       if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
-      await ports.relayQueue.send([jobFor(row)]);
       if (decision.lost) ports.watch.warn('sweep.lost-job', fieldsOf(row));
-      return { ref, became: 'relay', lost: decision.lost };
+      return { became: 'relay', lost: decision.lost, entry: entryFor(row) };
     case 'expire':
       if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
       ports.watch.count('Expired');
       ports.watch.warn('sweep.expired', { ...fieldsOf(row), status: decision.row.lastStatus, reason: decision.row.stateReason });
-      await ports.bounceQueue.send([jobFor(row)]);
-      return { ref, became: 'expired', lost: false };
+      return { became: 'expired', lost: false, entry: entryFor(row) };
     case 'bounce':
       if ((await ports.ledger.write(decision.row, [])) === 'lost') return left;
-      await ports.bounceQueue.send([jobFor(row)]);
-      return { ref, became: 'bounce', lost: false };
+      return { became: 'bounce', lost: false, entry: entryFor(row) };
   }
 }
 
@@ -91,13 +89,13 @@ async function inTurns(refs: readonly DeliveryRef[], run: (ref: DeliveryRef) => 
   const worker = async () => {
     for (let ref = refs[at++]; ref !== undefined && !signal.aborted; ref = refs[at++]) results.push(await run(ref));
   };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(SWEEP_CONCURRENCY, refs.length) }, worker));
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(sweepConcurrency, refs.length) }, worker));
   const failure = ended.find((end) => end.status === 'rejected');
   if (failure !== undefined) throw failure.reason;
   return results;
 }
 
-function jobFor(row: DeliveryRow): { job: Job; group: string } {
+function entryFor(row: DeliveryRow): Entry {
   return { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop === '' ? 'none' : row.nextHop };
 }
 

@@ -1,0 +1,62 @@
+// Composes a notice from the ledger and what can still be read of the original. It reads one range of the content at the most,
+// and a notice never waits for content that can not be opened: then it carries what the receipt told us (DESIGN decision 5).
+
+import { parseReversePath } from '#core/address.ts';
+import { composeNotice } from '#core/compose-notice.ts';
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { ndrOriginalBytesMax } from '#core/limits.ts';
+import type { NoticeOriginal } from '#core/notice-input.ts';
+import { noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
+import { noticeMark } from '#core/trace-fields.ts';
+import type { Clock, Ledger, Spool, Watch } from './ports.ts';
+
+export type ComposePorts = {
+  readonly settings: Settings;
+  readonly ledger: Ledger;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly watch: Watch;
+  readonly markKey: string;
+};
+
+/** The notice's exact bytes; null when the delivery it reports on, or the sender to tell, is not in the ledger. */
+export async function composeFor(ports: ComposePorts, notice: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Uint8Array | null> {
+  if (notice.noticeOf === null || notice.noticeKind === null) return null;
+  const reported = await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
+  const to = parseReversePath(notice.forwardPath);
+  if (reported === null || to === null || to === undefined) return null;
+  const { notices, host } = ports.settings;
+  const messageIdField = noticeMessageId({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf, kind: notice.noticeKind, host });
+  return composeNotice({
+    kind: notice.noticeKind,
+    from: notices.from,
+    to,
+    postmaster: notices.postmaster,
+    reportingMta: host,
+    messageIdField,
+    marker: noticeMark(ports.markKey, messageIdField),
+    now: ports.clock.now(),
+    message,
+    recipients: [noticeRecipient(reported, notice.noticeKind)],
+    original: await originalOf(ports, reported, message, signal),
+    smtputf8: false, // the null reverse-path's next hop may be any; RFC 6533 §3 has an ASCII form for every address
+    threading: true,
+  });
+}
+
+async function originalOf(ports: ComposePorts, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<NoticeOriginal> {
+  const head = await ports.spool.head(message.objectKey, ndrOriginalBytesMax, signal);
+  if (head.kind === 'unreadable') {
+    ports.watch.count('ContentUnreadable');
+    ports.watch.warn('relay.notice-without-original', { spoolId: row.spoolId, forwardPath: row.forwardPath, cause: head.cause });
+    return { kind: 'unavailable' };
+  }
+  const whole = head.size <= head.bytes.byteLength && !isAboutContent(row);
+  return { kind: whole ? 'full' : 'headers', bytes: head.bytes };
+}
+
+// Content that was refused for what it is, or for its size, is not sent again: "Do not send unfiltered (body) content" (Postfix).
+function isAboutContent(row: DeliveryRow): boolean {
+  return row.stateReason?.startsWith('policy-') === true || /^5\.(7\.|6\.|3\.4$|2\.3$)/.test(row.lastStatus ?? '');
+}
