@@ -1,0 +1,98 @@
+// The words of the configuration: durations, domains, addresses, hosts, names. Each parser gives the value or null.
+// Pure: it resolves no host and opens no secret.
+
+import { isIP } from 'node:net';
+import { domainKeyOf } from './domain-key.ts';
+import { parseMatch } from './routes.ts';
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const DURATION_MAX_MS = 3650 * UNIT_MS.d; // ten years: above it somebody has mistyped
+
+/** '1s' '15m' '4h' '2d' in milliseconds; from one second to ten years. */
+export function parseDuration(text: string): number | null {
+  const found = /^([1-9]\d{0,8})([smhd])$/.exec(text);
+  if (found === null) return null;
+  const ms = Number(found[1]) * UNIT_MS[found[2] as keyof typeof UNIT_MS];
+  return ms <= DURATION_MAX_MS ? ms : null;
+}
+
+/** `local@domain` with the domain as A-labels; the local part as written. */
+export function parseAddress(text: string): { readonly address: string; readonly domainKey: string } | null {
+  const match = parseMatch(text);
+  if (match === null || match.kind !== 'address') return null;
+  return { address: `${text.slice(0, text.lastIndexOf('@'))}@${match.domainKey}`, domainKey: match.domainKey };
+}
+
+/** A match as Settings keeps it: domains as A-labels, the local part as written. */
+export function normalMatch(text: string): string | null {
+  const match = parseMatch(text);
+  switch (match?.kind) {
+    case undefined:
+      return null;
+    case 'all':
+      return '*';
+    case 'domain':
+      return `*@${match.domainKey}`;
+    case 'sub-domains':
+      return `*@.${match.domainKey}`;
+    case 'address':
+      return `${text.slice(0, text.lastIndexOf('@'))}@${match.domainKey}`;
+  }
+}
+
+/** A host as a socket takes it: an IP address without brackets, or a name; single labels such as localhost are names. */
+export function parseHost(text: string): string | null {
+  const bare = /^\[(.+)\]$/.exec(text)?.[1] ?? text;
+  if (isIP(bare) !== 0) return bare;
+  return (
+    domainKeyOf(text) ??
+    (/^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/.test(text) && !/^\d+$/.test(text) ? text.toLowerCase() : null)
+  );
+}
+
+const PRIVATE_V4 =
+  /^(?:0|10|127|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./; // RFC 1918, 3927, 6598, 1122
+const PRIVATE_V6 = /^(?:::1?$|f[cd]|fe[89ab])/i; // RFC 4291, 4193
+const PRIVATE_NAME = /^[^.]+$|\.(?:local|localhost|internal|intranet|lan|home\.arpa|test)$/; // RFC 6762, 6761, 8375
+
+/** Whether a host can not be reached from the Internet, as far as its name or number tells. */
+export function isPrivateHost(host: string): boolean {
+  switch (isIP(host)) {
+    case 4:
+      return PRIVATE_V4.test(host);
+    case 6: {
+      const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
+      return mapped === undefined ? PRIVATE_V6.test(host) : PRIVATE_V4.test(mapped);
+    }
+    default:
+      return PRIVATE_NAME.test(host);
+  }
+}
+
+/** The name of a next hop: it also names queue message groups and metric lines. */
+export function parseName(text: string): string | null {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text) ? text : null;
+}
+
+/** SES takes 64 letters for a rule set, IAM 64 for a role, SQS 80 for a queue: what we append must fit (aws-service limits). */
+export function parseStackName(text: string): string | null {
+  return /^[A-Za-z][A-Za-z0-9-]{0,29}$/.test(text) && !text.endsWith('-') ? text : null;
+}
+
+/** The name of a secret in Secrets Manager, not its ARN: the function's permission is written from it. */
+export function parseSecretName(text: string): string | null {
+  return /^[A-Za-z0-9/_+=.@-]{1,512}$/.test(text) ? text : null;
+}
+
+export function parsePem(text: string): string | null {
+  return /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/.test(text)
+    ? text
+    : null;
+}
+
+/** A DKIM selector (RFC 6376 §3.1): labels joined by dots. */
+export function parseSelector(text: string): string | null {
+  return /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/.test(text)
+    ? text
+    : null;
+}
