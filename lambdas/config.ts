@@ -1,0 +1,57 @@
+// What a deployed function is given: its environment and the settings bundled beside it. Read once, when the function starts.
+// A function that was deployed wrong says what is missing, instead of failing at its first message.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Settings } from '#core/config.ts';
+
+export type FunctionConfig = {
+  readonly settings: Settings;
+  readonly table: string;
+  readonly bucket: string;
+  readonly relayQueueUrl: string;
+  readonly bounceQueueUrl: string;
+  /** Key of our signed pass and notice marks. */
+  readonly markKey: string;
+  /** Divides leases and thresholds in the local runtime; 1 when deployed. */
+  readonly timeScale: number;
+};
+
+/** The environment of this function; only what it uses is asked for. */
+export const config = {
+  get settings(): Settings {
+    return settingsOnce();
+  },
+  get table(): string {
+    return required('EVERPOST_TABLE');
+  },
+  get bucket(): string {
+    return required('EVERPOST_BUCKET');
+  },
+  get relayQueueUrl(): string {
+    return required('EVERPOST_RELAY_QUEUE_URL');
+  },
+  get bounceQueueUrl(): string {
+    return required('EVERPOST_BOUNCE_QUEUE_URL');
+  },
+  get markKey(): string {
+    return required('EVERPOST_MARK_KEY');
+  },
+  get timeScale(): number {
+    const scale = Number(process.env.EVERPOST_TIME_SCALE ?? '1');
+    return scale >= 1 ? scale : 1;
+  },
+} as const satisfies FunctionConfig;
+
+let settings: Settings | null = null;
+function settingsOnce(): Settings {
+  // The bundle is CommonJS: its own folder holds config.json, written with it.
+  settings ??= JSON.parse(readFileSync(join(__dirname, 'config.json'), 'utf8')) as Settings;
+  return settings;
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined || value === '') throw new Error(`the function's environment lacks ${name}: deploy the stack again`);
+  return value;
+}

@@ -1,0 +1,32 @@
+// Ingest, wired: from SES's notification to ledger rows and relay jobs.
+
+import { awsSettings, dynamoClient, s3Client, sqsClient } from '#adapters/aws-clients.ts';
+import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
+import { S3Spool } from '#adapters/s3-spool.ts';
+import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { SystemClock } from '#adapters/system-clock.ts';
+import { lostJobAfterMs } from '#core/limits.ts';
+import { compileRoutes } from '#core/routes.ts';
+import { ingest } from '#pipeline/ingest.ts';
+import { config } from './config.ts';
+import { stage } from './stage.ts';
+
+const aws = awsSettings();
+const sqs = sqsClient(aws);
+const watch = new PowertoolsWatch('ingest');
+const clock = new SystemClock();
+const ports = {
+  settings: config.settings,
+  routes: compileRoutes(config.settings.routes),
+  spool: new S3Spool(s3Client(aws), config.bucket),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, { ledgerRetentionMs: config.settings.retentionMs.ledger, search: config.settings.trace.search }),
+  relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
+  bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
+  clock,
+  watch,
+  markKey: config.markKey,
+  sweepAgainMs: lostJobAfterMs / config.timeScale,
+};
+
+export const handler = stage('ingest', { watch, timeScale: config.timeScale, now: () => clock.now() }, (record, signal) => ingest(ports, record.body, signal));

@@ -1,0 +1,52 @@
+// Relay, wired: one attempt at one delivery for each job.
+
+import { awsSettings, dynamoClient, s3Client, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
+import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
+import { S3Spool } from '#adapters/s3-spool.ts';
+import { AwsSecrets } from '#adapters/secrets.ts';
+import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
+import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
+import { batchBytesMax, lostJobAfterMs, smtpLeaseMs } from '#core/limits.ts';
+import { byteBudget } from '#pipeline/byte-budget.ts';
+import type { NextHop } from '#pipeline/ports.ts';
+import { relay } from '#pipeline/relay.ts';
+import { config } from './config.ts';
+import { jobOf, stage } from './stage.ts';
+
+const aws = awsSettings();
+const watch = new PowertoolsWatch('relay');
+const clock = new SystemClock();
+const { settings } = config;
+const secrets = new AwsSecrets(secretsClient(aws), clock);
+const nextHops = new Map<string, NextHop>();
+
+const ports = {
+  settings,
+  spool: new S3Spool(s3Client(aws), config.bucket),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, { ledgerRetentionMs: settings.retentionMs.ledger, search: settings.trace.search }),
+  bounceQueue: new SqsJobQueue(sqsClient(aws), config.bounceQueueUrl),
+  nextHop,
+  clock,
+  entropy: new SystemEntropy(),
+  watch,
+  budget: byteBudget(batchBytesMax),
+  markKey: config.markKey,
+  leaseMs: smtpLeaseMs / config.timeScale,
+  sweepAgainMs: lostJobAfterMs / config.timeScale,
+};
+
+export const handler = stage('relay', { watch, timeScale: config.timeScale, now: () => clock.now() }, (record, signal) => relay(ports, jobOf(record), signal));
+
+/** One client for each next hop and execution environment: it keeps its connection between jobs. */
+function nextHop(name: string): NextHop | null {
+  const standing = nextHops.get(name);
+  if (standing !== undefined) return standing;
+  const given = settings.nextHops[name];
+  if (given === undefined) return null;
+  const { auth } = given;
+  const made = new SmtpNextHop(given, { ehloName: settings.host, credentials: auth === null ? null : () => secrets.credentials(auth.secret) });
+  nextHops.set(name, made);
+  return made;
+}

@@ -1,0 +1,107 @@
+// The wiring of every stage that a queue feeds: middy, the batch, its partial failures, the deadline. The only loop over Records.
+// It answers by itself and keys the answer by SQS message id: the ready-made helpers pair results by position or throw on a full
+// failure (aws-contracts §8), and an answer without the list, or with an empty one by accident, deletes mail unhandled (§4.2).
+
+import middy from '@middy/core';
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { deadlineMarginMs } from '#core/limits.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import type { Job, Watch } from '#pipeline/ports.ts';
+
+declare const accounted: unique symbol;
+/** Only `answer` makes one: an answer that forgot its records does not type-check. */
+export type BatchAnswer = SQSBatchResponse & { readonly [accounted]: true };
+export type StageHandler = (event: SQSEvent, context: Context) => Promise<BatchAnswer>;
+
+/** A Watch that is told about invocations: metrics leave at the end of each. */
+export interface StageWatch extends Watch {
+  begin(awsRequestId: string): void;
+  flush(): void;
+}
+export type StageEnvironment = { readonly watch: StageWatch; readonly timeScale: number; readonly now: () => number };
+export type Work = (record: SQSRecord, signal: AbortSignal) => Promise<Finished>;
+
+/** `name` is the stage's verb; `work` handles one record and says what became of it, or throws to have it again. */
+export function stage(name: string, environment: StageEnvironment, work: Work): StageHandler {
+  const handle = async (event: SQSEvent, context: Context): Promise<BatchAnswer> => {
+    const deadline = deadlineOf(context, environment);
+    try {
+      return await batch(name, environment, event.Records, work, deadline);
+    } finally {
+      deadline.clear();
+    }
+  };
+  return middy<SQSEvent, BatchAnswer, Error, Context>({ timeoutEarlyInMillis: 0 })
+    .before((request) => environment.watch.begin(request.context.awsRequestId))
+    .after(() => environment.watch.flush())
+    .onError((request) => {
+      environment.watch.error(`${name}.crashed`, { error: describe(request.error) });
+      environment.watch.flush(); // and the error goes on: Lambda counts it, and SQS gives the whole batch again
+    })
+    .handler(handle) as unknown as StageHandler;
+}
+
+/** What failed is named by its SQS message id; all else may be deleted. */
+function answer(failed: ReadonlySet<string>): BatchAnswer {
+  return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) } as BatchAnswer;
+}
+
+type Deadline = { readonly signal: AbortSignal; readonly passed: Promise<'deadline'>; readonly clear: () => void };
+
+async function batch(name: string, environment: StageEnvironment, records: readonly SQSRecord[], work: Work, deadline: Deadline): Promise<BatchAnswer> {
+  const failed = new Set(records.map((record) => record.messageId)); // failed until its work says otherwise
+  const one = async (record: SQSRecord) => {
+    const ended = await Promise.race([settle(work, record, deadline.signal), deadline.passed]);
+    if (ended === 'deadline') environment.watch.error(`${name}.deadline`, { sqsMessageId: record.messageId });
+    else if ('error' in ended) environment.watch.error(`${name}.failed`, { sqsMessageId: record.messageId, receives: receives(record), body: record.body.slice(0, 300), error: describe(ended.error) });
+    else failed.delete(record.messageId);
+  };
+  // A record received before may be what ended an earlier invocation: last and alone, so that it spares its neighbours.
+  await Promise.all(records.filter((record) => receives(record) <= 1).map(one));
+  for (const record of records.filter((each) => receives(each) > 1)) await one(record);
+  return answer(failed);
+}
+
+async function settle(work: Work, record: SQSRecord, signal: AbortSignal): Promise<Finished | { readonly error: unknown }> {
+  try {
+    return await work(record, signal);
+  } catch (error) {
+    return { error };
+  }
+}
+
+// The signal comes early enough to record an outcome; the answer itself leaves before Lambda would cut everything off.
+function deadlineOf(context: Context, environment: StageEnvironment): Deadline {
+  const remaining = context.getRemainingTimeInMillis();
+  const margin = Math.min(deadlineMarginMs / environment.timeScale, remaining / 4);
+  const controller = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<'deadline'>();
+  const first = setTimeout(() => controller.abort(new Error('the function is about to run out of time')), remaining - margin);
+  const last = setTimeout(() => resolve('deadline'), remaining - margin / 4);
+  return {
+    signal: controller.signal,
+    passed: promise,
+    clear: () => {
+      clearTimeout(first);
+      clearTimeout(last);
+    },
+  };
+}
+
+/** A relay or bounce job from a record's body. Throws on anything else: it then ends in the DLQ, held and alarmed. */
+export function jobOf(record: SQSRecord): Job {
+  const job: unknown = JSON.parse(record.body);
+  if (typeof job === 'object' && job !== null && 'version' in job && job.version === 1 && 'spoolId' in job && 'deliveryKey' in job) {
+    const { spoolId, deliveryKey } = job;
+    if (typeof spoolId === 'string' && spoolId !== '' && typeof deliveryKey === 'string' && deliveryKey !== '') return { version: 1, spoolId, deliveryKey };
+  }
+  throw new Error(`not a job: ${record.body.slice(0, 200)}`);
+}
+
+function receives(record: SQSRecord): number {
+  return Number(record.attributes.ApproximateReceiveCount) || 1;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error);
+}

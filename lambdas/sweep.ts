@@ -1,0 +1,36 @@
+// Sweep, wired: run by the schedule every minute, never by a queue.
+
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
+import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
+import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { SystemClock } from '#adapters/system-clock.ts';
+import { deadlineMarginMs, lostJobAfterMs } from '#core/limits.ts';
+import { type SweepReport, sweep } from '#pipeline/sweep.ts';
+import { config } from './config.ts';
+
+const aws = awsSettings();
+const sqs = sqsClient(aws);
+const watch = new PowertoolsWatch('sweep');
+const ports = {
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, { ledgerRetentionMs: config.settings.retentionMs.ledger, search: config.settings.trace.search }),
+  relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
+  bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
+  clock: new SystemClock(),
+  watch,
+  sweepAgainMs: lostJobAfterMs / config.timeScale,
+};
+
+export const handler = middy<unknown, SweepReport, Error, Context>({ timeoutEarlyInMillis: 0 })
+  .before((request) => watch.begin(request.context.awsRequestId))
+  .after(() => watch.flush())
+  .onError((request) => {
+    watch.error('sweep.crashed', { error: request.error?.stack });
+    watch.flush();
+  })
+  .handler(async (_event: unknown, context: Context) => {
+    const margin = Math.min(deadlineMarginMs / config.timeScale, context.getRemainingTimeInMillis() / 4);
+    return sweep(ports, AbortSignal.timeout(context.getRemainingTimeInMillis() - margin));
+  });
