@@ -4,7 +4,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-export type ServiceName = 's3' | 'sqs' | 'sns' | 'dynamodb' | 'ses' | 'secretsmanager' | 'lambda' | 'cloudwatch';
+export const serviceNames = ['s3', 'sqs', 'sns', 'dynamodb', 'ses', 'secretsmanager', 'lambda', 'cloudwatch'] as const;
+export type ServiceName = (typeof serviceNames)[number];
 
 /** Who calls. Roles come from the SigV4 credential; services act in their own name; root is the operator's CLI and console. */
 export type Principal =
@@ -17,7 +18,17 @@ export type Access = {
   readonly action: string; // 'sqs:SendMessage'
   readonly resource: string; // an ARN, or '*'
   /** Condition keys, lower-cased: 'aws:sourcearn', 'aws:sourceaccount'. */
-  readonly context?: Readonly<Record<string, string>>;
+  readonly context?: ConditionContext;
+};
+
+/** Lower-cased condition keys and what the request holds for them. */
+export type ConditionContext = Readonly<Record<string, string | readonly string[]>>;
+
+/** Who calls a service from inside; an HttpCall is one too. `context` joins the context of every permission that the call needs. */
+export type Caller = {
+  readonly principal: Principal;
+  readonly context?: ConditionContext;
+  readonly kill?: () => void;
 };
 
 export type Call = {
@@ -28,6 +39,8 @@ export type Call = {
   readonly target: string;
   readonly principal: Principal;
   readonly access: readonly Access[];
+  /** Effects that only the service can bring about and that this operation knows how to; other calls do not use such a fault up. */
+  readonly honours?: readonly FaultEffect[];
   /** Ends the worker that made the call (effect `kill`); absent for callers that are no worker. */
   readonly kill?: () => void;
 };
@@ -47,7 +60,7 @@ export class AwsError extends Error {
   }
 }
 
-export type FaultEffect = 'deny' | 'throttle' | 'delay' | 'lose-response' | 'remove' | 'corrupt' | 'kill';
+export type FaultEffect = 'deny' | 'throttle' | 'delay' | 'lose-response' | 'remove' | 'corrupt' | 'truncate' | 'kill';
 export type Fault = {
   readonly id: string;
   readonly service: ServiceName;
@@ -61,10 +74,12 @@ export type Fault = {
 export interface Gate {
   /**
    * Runs `work` as the call: faults first, then permission (identity and resource policies), then the work, then faults on the
-   * way back. Throws AwsError. `lose-response` runs the work and then throws a ResponseLost; `remove` and `corrupt` are handed
-   * to the work as its effects, because only the service knows how.
+   * way back. Throws AwsError. `lose-response` runs the work and then throws a ResponseLost; `remove`, `corrupt` and `truncate`
+   * are handed to the work as its effects, because only the service knows how.
    */
   pass<T>(call: Call, work: (effects: readonly FaultEffect[]) => Promise<T>): Promise<T>;
+  /** Whether the principal holds the permission, with no denial recorded: S3 tells a missing key only to who may list. */
+  may(principal: Principal, access: Access): boolean;
 }
 /** The work was done, but the caller must not hear of it: HTTP fronts destroy the socket. */
 export class ResponseLost extends Error {}
@@ -111,5 +126,5 @@ export interface HttpService {
   fail(call: HttpCall, error: AwsError): void;
 }
 
-/** Where a resource's own policy stands (bucket, queue, topic): asked by the gate. */
-export type ResourcePolicies = (resourceArn: string) => unknown | null;
+/** Where a resource's own policy stands (bucket, queue, topic): asked by the gate. The parsed document, or null. */
+export type ResourcePolicies = (resourceArn: string) => unknown;

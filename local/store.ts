@@ -1,0 +1,120 @@
+// What the emulators remember across `kill -9`: one SQLite file, a table of JSON rows per kind of thing, kept in memory by
+// their owners and written through here. Puts of one event-loop turn share one transaction; who answers a caller first waits
+// for `flushed()`. The process may die, the machine not: WAL without fsync is enough, the page cache outlives the process.
+
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+
+/** Rows are plain JSON data. A row is serialised at the flush, so the state it has then is what is kept. */
+export type Table<Row> = {
+  /** Everything committed, in the order of first insertion. */
+  entries(): IterableIterator<[key: string, row: Row]>;
+  get(key: string): Row | undefined;
+  put(key: string, row: Row): void;
+  delete(key: string): void;
+};
+
+export type Store = {
+  /** Opens or creates the table. The name is the caller's constant: letters and underscores. */
+  table<Row>(name: string): Table<Row>;
+  /** Resolves when every put and delete so far is committed; rejects when the disk refused. */
+  flushed(): Promise<void>;
+  /** Commits at once, in this very turn. */
+  flush(): void;
+  close(): void;
+};
+
+type Pending = { readonly put: StatementSync; readonly drop: StatementSync; readonly rows: Map<string, unknown> };
+const dropped = Symbol('dropped');
+
+/** Opens `folder`/state.sqlite, or a database in memory for `null`. Throws where the file is no database of ours. */
+export function openStore(folder: string | null): Store {
+  if (folder !== null) mkdirSync(folder, { recursive: true });
+  const database = new DatabaseSync(folder === null ? ':memory:' : path.join(folder, 'state.sqlite'));
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 2000;');
+  const tables = new Map<string, Pending>();
+  let turn: { readonly done: Promise<void>; settle(error: unknown): void } | undefined;
+  let closed = false;
+
+  return {
+    table<Row>(name: string): Table<Row> {
+      if (!/^[a-z_]+$/.test(name)) throw new Error(`"${name}" is no name for a table`);
+      database.exec(`CREATE TABLE IF NOT EXISTS ${name} (key TEXT PRIMARY KEY, row TEXT NOT NULL)`);
+      const all = database.prepare(`SELECT key, row FROM ${name} ORDER BY rowid`);
+      const one = database.prepare(`SELECT row FROM ${name} WHERE key = ?`);
+      const pending: Pending = tables.get(name) ?? {
+        put: database.prepare(`INSERT INTO ${name} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET row = excluded.row`),
+        drop: database.prepare(`DELETE FROM ${name} WHERE key = ?`),
+        rows: new Map(),
+      };
+      tables.set(name, pending);
+      return {
+        *entries() {
+          flush();
+          for (const found of all.iterate()) yield [String(found.key), JSON.parse(String(found.row)) as Row];
+        },
+        get(key) {
+          if (pending.rows.has(key)) {
+            const row = pending.rows.get(key);
+            return row === dropped ? undefined : (row as Row);
+          }
+          const found = one.get(key);
+          return found === undefined ? undefined : (JSON.parse(String(found.row)) as Row);
+        },
+        put(key, row) {
+          pending.rows.set(key, row);
+          begin();
+        },
+        delete(key) {
+          pending.rows.set(key, dropped);
+          begin();
+        },
+      };
+    },
+    flushed: () => turn?.done ?? Promise.resolve(),
+    flush,
+    close() {
+      if (closed) return;
+      flush();
+      closed = true;
+      database.close();
+    },
+  };
+
+  function begin(): void {
+    if (turn !== undefined || closed) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    promise.catch(() => {}); // whoever waits hears of it; nobody may be waiting
+    turn = { done: promise, settle: (error) => (error === null ? resolve() : reject(error)) };
+    setImmediate(() => {
+      try {
+        flush();
+      } catch {
+        // The waiters were told; the rows stay pending and go with the next turn.
+      }
+    });
+  }
+
+  function flush(): void {
+    const ending = turn;
+    turn = undefined;
+    if (ending === undefined || closed) return;
+    try {
+      database.exec('BEGIN');
+      for (const { put, drop, rows } of tables.values()) {
+        for (const [key, row] of rows) {
+          if (row === dropped) drop.run(key);
+          else put.run(key, JSON.stringify(row));
+        }
+      }
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      ending.settle(error);
+      throw error;
+    }
+    for (const { rows } of tables.values()) rows.clear();
+    ending.settle(null);
+  }
+}
