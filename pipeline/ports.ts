@@ -35,7 +35,7 @@ export type OpenedContent =
 
 /** Thrown by `chunks` alone: accepted content that can not be read to its end. */
 export class ContentUnreadable extends Error {
-  readonly cause: UnreadableCause;
+  override readonly cause: UnreadableCause;
   constructor(cause: UnreadableCause, detail: string) {
     super(detail);
     this.name = 'ContentUnreadable';
