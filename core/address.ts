@@ -1,4 +1,9 @@
-// Mailboxes and the paths of an envelope (RFC 5321 §4.1.2, RFC 6531). Owned by the parser below; see its tests.
+// Mailboxes and the paths of an envelope (RFC 5321 §4.1.2, RFC 6531): parsed once, at the edge, into types that can not
+// carry a line break. An address is kept exactly as it came; only the domain has a second, comparable form.
+// Never looks anything up, and never guesses at a domain that is not there.
+
+import { domainToASCII } from 'node:url';
+import { domainOctetsMax, localPartOctetsMax } from './limits.ts';
 
 /** One mailbox. `address` is exactly what the envelope had, case kept. */
 export type Mailbox = {
@@ -14,3 +19,98 @@ export type Mailbox = {
 /** Where notices go. Null (`<>`) means: never answer (RFC 5321 §4.5.5). */
 export type ReversePath = Mailbox | null;
 export type ForwardPath = Mailbox;
+
+// Anything beyond ASCII but C1 controls, line separators, and U+FFFD: that one stands for bytes which are lost, and an
+// address that misses bytes is somebody else's.
+const BEYOND = '\\u{A0}-\\u{2027}\\u{202A}-\\u{FFFC}\\u{FFFE}-\\u{10FFFF}';
+// Dots anywhere: RFC 5321 wants none at the ends and no two together, but whole Japanese providers gave out such addresses.
+const DOT_STRING = new RegExp(`^[A-Za-z0-9!#$%&'*+/=?^_\`{|}~.${BEYOND}-]+$`, 'u');
+const QUOTED_STRING = new RegExp(`^"(?:[ !#-\\[\\]-~${BEYOND}]|\\\\[ -~])*"$`, 'u');
+// Underscores are no LDH, but stand in names of real hosts.
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+const TAGGED_LITERAL = /^[a-z0-9-]*[a-z0-9]:[!-Z^-~]+$/i; // RFC 5321 §4.1.3: IPv6:… and General-address-literal
+const NON_ASCII = /[^\x00-\x7F]/;
+
+/**
+ * A mailbox from `local@domain` without angle brackets, or null where it is none: no domain (`postmaster`), white space around
+ * it, control characters, or too long. Accepts quoted local parts, address literals, SMTPUTF8 and internationalised domains.
+ */
+export function parseMailbox(text: string): Mailbox | null {
+  if (text.length > localPartOctetsMax + domainOctetsMax + 1 || !text.isWellFormed()) return null;
+  const at = text.lastIndexOf('@'); // a domain can not contain one; a quoted local part can
+  const local = text.slice(0, at);
+  const domain = text.slice(at + 1);
+  const localPart = at > 0 ? resolveLocalPart(local) : null;
+  const domainKey = toDomainKey(domain);
+  if (localPart === null || domainKey === null) return null;
+  return { address: text, localPart, domain, domainKey };
+}
+
+/**
+ * A reverse-path as SMTP, or SES's `mail.source`, gives it: with or without angle brackets, source routes stripped (RFC 5321
+ * §6.1). Null is the null reverse-path: absent, empty, `<>`, and MAILER-DAEMON at any host, because what SES writes for the null
+ * sender is not documented. Undefined: it is no path at all.
+ */
+export function parseReversePath(text: string | null | undefined): ReversePath | undefined {
+  const bare = (text ?? '').trim();
+  const path = bare.startsWith('<') && bare.endsWith('>') ? bare.slice(1, -1) : bare;
+  if (path === '' || /^mailer-daemon(?:@[^@]*)?$/i.test(path)) return null;
+  return parseMailbox(withoutSourceRoute(path)) ?? undefined;
+}
+
+/**
+ * For MAIL and RCPT: `<a@b>`, or `<>`. Without SMTPUTF8 a domain goes out as A-labels; whether the local part can go out at all
+ * then, `needsSmtputf8` says.
+ */
+export function formatPath(path: ReversePath, smtputf8 = false): string {
+  if (path === null) return '<>';
+  if (smtputf8 || !NON_ASCII.test(path.domain)) return `<${path.address}>`;
+  return `<${path.address.slice(0, path.address.length - path.domain.length)}${path.domainKey}>`;
+}
+
+/** Whether the path can be named only under SMTPUTF8: its local part has no ASCII form, its domain always has (RFC 6531 §3.2). */
+export function needsSmtputf8(path: ReversePath): boolean {
+  return path !== null && NON_ASCII.test(path.localPart);
+}
+
+/**
+ * What two spellings of one mailbox have in common. Case of the local part is folded: by RFC 5321 §2.4 only its own host may do so, but
+ * none is known to tell `Ann@` from `ann@`. For guards and lookups, never for what goes into an envelope.
+ */
+export function mailboxKey(mailbox: Mailbox): string {
+  return `${mailbox.localPart.normalize('NFC').toLowerCase()}@${mailbox.domainKey}`;
+}
+
+export function sameMailbox(a: Mailbox, b: Mailbox): boolean {
+  return mailboxKey(a) === mailboxKey(b);
+}
+
+/** A domain for comparison (see Mailbox.domainKey), or null where the text is none. */
+export function toDomainKey(domain: string): string | null {
+  if (domain.startsWith('[')) return isAddressLiteral(domain) ? domain.toLowerCase() : null;
+  // Node's function parses a whole URL: only a name may come near it, and ASCII needs no conversion.
+  const ascii = NON_ASCII.test(domain)
+    ? /^[^\x00-,/:-@[-^`{-\x7F]+$/.test(domain)
+      ? domainToASCII(domain)
+      : ''
+    : domain;
+  const key = ascii.toLowerCase();
+  return key.length <= domainOctetsMax && key.split('.').every((label) => LABEL.test(label)) ? key : null;
+}
+
+function resolveLocalPart(text: string): string | null {
+  if (Buffer.byteLength(text) > localPartOctetsMax) return null;
+  if (DOT_STRING.test(text)) return text;
+  return QUOTED_STRING.test(text) ? text.slice(1, -1).replace(/\\(.)/gu, '$1') : null;
+}
+
+function isAddressLiteral(domain: string): boolean {
+  const inside = domain.endsWith(']') ? domain.slice(1, -1) : '';
+  return domain.length <= domainOctetsMax && (IPV4.test(inside) || TAGGED_LITERAL.test(inside));
+}
+
+/** `@a.example,@b.example:user@c.example` is `user@c.example`. The colon of an address literal or a quoted part is no route's. */
+function withoutSourceRoute(path: string): string {
+  return path.startsWith('@') ? path.slice(path.indexOf(':') + 1) : path;
+}

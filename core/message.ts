@@ -1,0 +1,185 @@
+// A message's header section, found in its bytes: CRLF, bare LF or both, an mbox line in front, no empty line at the end.
+// Looks and cuts, never re-serialises: apart from `fieldText`, which is for people, nothing here becomes a string.
+// All work is linear in the header section, which is bounded (limits.ts); a body is never looked at.
+
+import { decodeUnlabelled, plainText } from './field-text.ts';
+import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax } from './limits.ts';
+import type { HeaderField } from './receipt.ts';
+
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const COLON = 0x3a;
+const DEL = 0x7f;
+const RETURN_PATH = Buffer.from('return-path', 'latin1');
+
+/** Where the header section ends in the bytes. */
+export type HeaderEnd = {
+  /** After the line end of the last field: where the empty line begins. */
+  readonly end: number;
+  /** After the empty line. */
+  readonly bodyStart: number;
+  /** False: no empty line within these bytes or within `headerBytesMax`; both offsets are then where the looking ended. */
+  readonly complete: boolean;
+};
+
+/** A field as a byte range, line end and folded lines included. */
+export type Field = {
+  /** Lower case. */
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+  /** After the colon. */
+  readonly valueStart: number;
+};
+
+/** The end of the header section (RFC 5322 §2.1): the first line that is empty, however it ends. */
+export function findHeaderEnd(bytes: Uint8Array): HeaderEnd {
+  const section = bytes.subarray(0, headerBytesMax);
+  for (let line = 0; line < section.length; ) {
+    const next = lineEnd(section, line);
+    if (isEmptyLine(section, line, next)) return { end: line, bodyStart: next, complete: true };
+    line = next;
+  }
+  return { end: section.length, bodyStart: section.length, complete: false };
+}
+
+/**
+ * The fields of the header section at the start of `bytes`, in order; ends at the empty line. A line that is no field (an mbox
+ * "From ", a stray line) is passed over with what is folded onto it, because what follows it may well be fields.
+ */
+export function* fields(bytes: Uint8Array): Generator<Field, void, undefined> {
+  const section = bytes.subarray(0, headerBytesMax);
+  const text = Buffer.from(section.buffer, section.byteOffset, section.byteLength);
+  for (let start = byteOrderMarkEnd(section); start < section.length; ) {
+    let end = lineEnd(section, start);
+    if (isEmptyLine(section, start, end)) return;
+    while (end < section.length && isBlank(section[end])) end = lineEnd(section, end);
+    const nameEnd = fieldNameEnd(section, start, end);
+    const colon = blanksEnd(section, nameEnd, end); // RFC 5322 §4.5.8: obsolete fields have blanks before the colon
+    if (nameEnd > start && section[colon] === COLON && colon < end) {
+      yield { name: text.toString('latin1', start, nameEnd).toLowerCase(), start, end, valueStart: colon + 1 };
+    }
+    start = end;
+  }
+}
+
+/** The first field of that name (lower case), or null. */
+export function firstField(bytes: Uint8Array, name: string): Field | null {
+  for (const field of fields(bytes)) if (field.name === name) return field;
+  return null;
+}
+
+/** How many fields have that name (lower case). */
+export function countFields(bytes: Uint8Array, name: string): number {
+  let count = 0;
+  for (const field of fields(bytes)) if (field.name === name) count += 1;
+  return count;
+}
+
+/** All fields as SES's receipt gives them: names as written, values unfolded, neither decoded nor cleaned. */
+export function headerFieldsOf(bytes: Uint8Array): HeaderField[] {
+  return Array.from(fields(bytes), (field) => ({
+    name: decodeUnlabelled(bytes.subarray(field.start, field.start + field.name.length)),
+    value: decodeUnlabelled(bytes.subarray(field.valueStart, field.end)).replace(/\r*\n/g, '').trim(),
+  }));
+}
+
+/** A field's value for people: unfolded, decoded, no controls (see field-text.ts). */
+export function fieldText(bytes: Uint8Array, field: Field): string {
+  const valueEnd = Math.min(field.end, field.valueStart + fieldTextBytesMax);
+  return plainText(decodeUnlabelled(bytes.subarray(field.valueStart, valueEnd)));
+}
+
+/**
+ * The message as it leaves by an intact relay: `prepended` (whole fields, each ended by CRLF) in front, the Return-Path field that the
+ * accepting host put there taken off where it is the very first field (RFC 5321 §4.4: the last hop adds its own), and every
+ * other byte as it was. Chunks are handed on, not copied; only where the first field crosses a chunk's end are a few KB of it held.
+ * The result has at most `content`'s bytes plus `prepended`'s. What `content` throws, this throws.
+ */
+export async function* intactEdit(
+  content: AsyncIterable<Uint8Array>,
+  prepended: Uint8Array,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let held: Uint8Array | null = new Uint8Array(0); // null: decided, all that follows is handed on
+  for await (const chunk of content) {
+    if (held === null) {
+      if (chunk.length > 0) yield chunk;
+      continue;
+    }
+    const seenOfChunk: number = held.length === 0 ? chunk.length : Math.min(chunk.length, returnPathFieldBytesMax);
+    const seen: Uint8Array = held.length === 0 ? chunk : Buffer.concat([held, chunk.subarray(0, seenOfChunk)]);
+    const cut = leadingReturnPathEnd(seen, false);
+    if (cut === null) {
+      held = seen === chunk ? chunk.slice() : seen; // a chunk is the reader's again once the next one is asked for
+      continue;
+    }
+    held = null;
+    yield prepended;
+    if (cut < seen.length) yield seen.subarray(cut);
+    if (seenOfChunk < chunk.length) yield chunk.subarray(seenOfChunk);
+  }
+  if (held === null) return;
+  yield prepended;
+  const rest = held.subarray(leadingReturnPathEnd(held, true) ?? 0);
+  if (rest.length > 0) yield rest;
+}
+
+/**
+ * Where a Return-Path field ends that `bytes` begin with; 0 where they begin with none, or with one longer than any real one;
+ * null where more bytes are needed to say. `whole`: there are no more.
+ */
+function leadingReturnPathEnd(bytes: Uint8Array, whole: boolean): number | null {
+  const undecided = whole || bytes.length > returnPathFieldBytesMax ? 0 : null;
+  for (const [index, wanted] of RETURN_PATH.entries()) {
+    const byte = bytes[index];
+    if (byte === undefined) return undecided;
+    if ((byte | 0x20) !== wanted && byte !== wanted) return 0;
+  }
+  const colon = blanksEnd(bytes, RETURN_PATH.length, bytes.length);
+  if (colon === bytes.length) return undecided;
+  if (bytes[colon] !== COLON) return 0;
+  let end = lineEnd(bytes, colon);
+  while (end < bytes.length && isBlank(bytes[end])) end = lineEnd(bytes, end);
+  if (end > returnPathFieldBytesMax) return 0;
+  return end < bytes.length || whole ? end : null;
+}
+
+/** After the LF that ends the line, or the end of the bytes. A CR alone ends no line (RFC 5321 §2.3.8). */
+function lineEnd(bytes: Uint8Array, from: number): number {
+  const feed = bytes.indexOf(LF, from);
+  return feed === -1 ? bytes.length : feed + 1;
+}
+
+/** Nothing but CRs before its LF: mail whose line ends were converted twice has CR CR LF. */
+function isEmptyLine(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[end - 1] !== LF) return false;
+  let at = start;
+  while (bytes[at] === CR) at += 1;
+  return at === end - 1;
+}
+
+/** RFC 5322 §2.2: a name is printable ASCII without the colon. */
+function fieldNameEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  for (; at < end; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (byte <= SPACE || byte >= DEL || byte === COLON) break;
+  }
+  return at;
+}
+
+function blanksEnd(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && isBlank(bytes[at])) at += 1;
+  return at;
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === SPACE || byte === TAB;
+}
+
+function byteOrderMarkEnd(bytes: Uint8Array): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}
