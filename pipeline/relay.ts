@@ -72,7 +72,7 @@ async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
     ports.watch.count('PossibleDuplicate');
     ports.watch.warn('relay.possible-duplicate', fieldsOf(row));
   }
-  if (row.claims < claimsMax) return row;
+  if (row.claims !== claimsMax) return row; // beyond it: a redriven job, which may run
   ports.watch.count('Poison');
   ports.watch.error('relay.poison', { ...fieldsOf(row), claims: row.claims });
   return recordOn(ports, row, (current) => afterPoison(current, now));

@@ -1,0 +1,137 @@
+// Crash everywhere: count the port calls of a path, then for each call k die before and after it, start again, and require that
+// the message is accounted for. Exhaustive and deterministic; it stands before anything random.
+
+import { describe, expect, it } from 'vitest';
+import { Interrupt } from '#adapters/memory/interrupt.ts';
+import type { Script } from '#adapters/memory/memory-next-hop.ts';
+import { isFinal } from '#core/delivery.ts';
+import { Town } from './town.ts';
+
+type Path = { readonly name: string; readonly script: Script; readonly reversePath: string; readonly recipients: readonly string[]; readonly ends: Readonly<Record<string, string>>; readonly notices: number };
+
+const ANN = 'ann@src.example';
+const ok = { code: 250, status: '2.0.0', text: 'Ok' };
+const noSuchUser = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
+const later = { code: 451, status: '4.3.0', text: 'later', at: 'rcpt' } as const;
+
+const paths: readonly Path[] = [
+  { name: 'relayed at once', script: () => ok, reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'relayed' }, notices: 0 },
+  { name: 'deferred, then relayed', script: (_to, attempt) => (attempt < 3 ? later : ok), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'relayed' }, notices: 0 },
+  { name: 'refused, one NDR', script: (to) => (to.address === ANN ? ok : noSuchUser), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'returned' }, notices: 1 },
+  { name: 'expired, one NDR', script: (to) => (to.address === ANN ? ok : later), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'returned' }, notices: 1 },
+  { name: 'refused, null reverse-path', script: () => noSuchUser, reversePath: '', recipients: ['bob@example.com'], ends: { 'bob@example.com': 'unreturnable' }, notices: 0 },
+  { name: 'refused, and its NDR too', script: () => noSuchUser, reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'held' }, notices: 0 },
+  { name: 'connection lost after the final dot', script: (_to, attempt) => (attempt === 1 ? { fault: 'connection-lost', at: 'final-dot', accepted: true } : ok), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'relayed' }, notices: 0 },
+  {
+    name: 'two recipients, one refused',
+    script: (to) => (to.address === 'eve@example.com' ? noSuchUser : ok),
+    reversePath: ANN,
+    recipients: ['bob@example.com', 'eve@example.com'],
+    ends: { 'bob@example.com': 'relayed', 'eve@example.com': 'returned' },
+    notices: 1,
+  },
+];
+
+async function run(path: Path, interrupt: Interrupt): Promise<Town> {
+  const town = new Town(path.script, interrupt);
+  town.receive('m1', path.reversePath, path.recipients);
+  await town.live(24 * 7);
+  return town;
+}
+
+/** The claim, for one message: see DESIGN. */
+function requireAccounted(town: Town, path: Path, lives: number): void {
+  const deliveries = town.ledger.all().filter((row) => row.kind === 'delivery');
+  expect(Object.fromEntries(deliveries.map((row) => [row.forwardPath, row.state]))).toEqual(path.ends);
+  expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
+  for (const row of town.ledger.all()) {
+    expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
+    expect(row.leaseUntil, 'no lease is left').toBeNull();
+    expect(row.dueAt, 'the sweep is done with it').toBeNull();
+    if (row.kind === 'delivery') expect(row.trace.length, 'every end has its events').toBeGreaterThan(1);
+  }
+  const notices = town.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
+  expect(notices.length).toBeGreaterThanOrEqual(path.notices);
+  expect(notices.length, 'a second copy only where a result was lost').toBeLessThanOrEqual(path.notices + lives);
+  for (const notice of notices) expect(notice.reversePath).toBeNull();
+  requireMarked(town, path);
+  expect(town.spool.openCount, 'content is always closed').toBe(0);
+}
+
+/** What the next hop has twice is marked as a possible duplicate in the ledger. */
+function requireMarked(town: Town, path: Path): void {
+  for (const row of town.ledger.all()) {
+    const copies = town.exchange.accepted.filter((each) => each.forwardPath.address === row.address);
+    if (copies.length < 2) continue;
+    expect(row.possibleDuplicate, `${path.name}: ${row.address} was accepted ${copies.length} times`).toBe(true);
+    expect(row.trace.some((event) => event.event === 'POSSIBLE_DUPLICATE')).toBe(true);
+  }
+}
+
+describe.each(paths)('$name', (path) => {
+  it('ends well without a crash', async () => {
+    const interrupt = new Interrupt();
+    const town = await run(path, interrupt);
+    requireAccounted(town, path, 0);
+    expect(interrupt.calls.length).toBeGreaterThan(5);
+  });
+
+  it('ends well after a crash before or after any port call', async () => {
+    const counting = new Interrupt();
+    await run(path, counting);
+    for (let k = 1; k <= counting.calls.length; k++) {
+      for (const when of ['before', 'after'] as const) {
+        const town = await run(path, Interrupt.at(k, when));
+        try {
+          requireAccounted(town, path, 1);
+        } catch (error) {
+          throw new Error(`crash ${when} call ${k} (${counting.calls[k - 1]}): ${(error as Error).message}`, { cause: error });
+        }
+      }
+    }
+  });
+});
+
+describe('lost work', () => {
+  it('is found by the sweep when a queue was emptied', async () => {
+    const town = new Town(() => ok);
+    town.receive('m1', ANN, ['bob@example.com']);
+    const stop = new Interrupt();
+    town.interrupt = stop;
+    await town.work();
+    expect(town.ledger.all()[0]?.state).toBe('relayed');
+
+    const other = new Town(() => ok, Interrupt.at(3, 'before')); // between the rows and their jobs
+    other.receive('m2', ANN, ['bob@example.com']);
+    await other.work();
+    other.relayQueue.lose();
+    other.notifications.length = 0;
+    await other.live(24);
+    expect(other.ledger.all()[0]?.state).toBe('relayed');
+  });
+
+  it('makes no second delivery when every notification comes twice', async () => {
+    const town = new Town(() => ok);
+    town.receive('m1', ANN, ['bob@example.com', 'carol@example.com']);
+    town.receive('m1', ANN, ['bob@example.com']);
+    town.receive('m1', ANN, ['dave@example.com']);
+    await town.live(24);
+    expect(town.exchange.accepted.map((each) => each.forwardPath.address).sort()).toEqual(['bob@example.com', 'carol@example.com', 'dave@example.com']);
+  });
+});
+
+describe('poison', () => {
+  it('is dead-lettered, and its sender hears of it at the lifetime', async () => {
+    const town = new Town((to) => {
+      if (to.address !== ANN) throw new Error('this message crashes the function');
+      return ok;
+    });
+    town.receive('m1', ANN, ['bob@example.com']);
+    await town.live(24 * 7);
+    const row = town.ledger.all().find((each) => each.kind === 'delivery');
+    expect(town.relayQueue.deadLetters.length).toBeGreaterThan(0);
+    expect(row?.state).toBe('returned');
+    expect(row?.lastStatus).toBe('5.3.0');
+    expect(row?.trace.map((event) => event.event)).toContain('POISON');
+  });
+});

@@ -1,0 +1,195 @@
+// A whole Everpost in memory: the stages on memory ports, queues with receives and dead letters, and a sweep every minute of
+// virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the same stores.
+// The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
+
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
+import { Interrupt } from '#adapters/memory/interrupt.ts';
+import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
+import { MemorySpool } from '#adapters/memory/memory-spool.ts';
+import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import type { Settings } from '#core/config.ts';
+import { batchBytesMax, lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs, sweepEveryMs } from '#core/limits.ts';
+import { compileRoutes } from '#core/routes.ts';
+import { bounce } from '#pipeline/bounce.ts';
+import { byteBudget } from '#pipeline/byte-budget.ts';
+import { ingest } from '#pipeline/ingest.ts';
+import { relay } from '#pipeline/relay.ts';
+import { sweep } from '#pipeline/sweep.ts';
+
+export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
+const NEVER = new AbortController().signal;
+const HOUR = 3_600_000;
+
+export const townSettings: Settings = {
+  version: 'test',
+  stackName: 'Everpost',
+  domains: ['example.com'],
+  host: 'example.com',
+  nextHops: { exchange: { kind: 'smtp', hosts: ['exchange.example.com'], port: 2525, tls: 'required', ca: null, auth: null, concurrency: null, messagesPerSecond: null } },
+  routes: [{ match: ['*@example.com'], direction: 'inbound', to: [{ via: 'exchange', address: null, copy: false, returnPath: 'keep' }] }],
+  retry: { scheduleMs: [60_000, 300_000, 900_000, HOUR], lifetimeMs: 48 * HOUR, delayNoticeMs: null },
+  policy: { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine' },
+  notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'exchange', mode: 'send', copyPostmasterOn: [], perDomainPerHour: 100, dkim: null },
+  retentionMs: { spool: 14 * 24 * HOUR, versions: 7 * 24 * HOUR, ledger: 90 * 24 * HOUR, quarantine: 30 * 24 * HOUR },
+  transfer: { inbound: 'normal', outbound: 'normal' },
+  trace: { subject: true, search: true },
+  network: null,
+};
+
+type Notification = { readonly body: string; receives: number; visibleAt: number };
+
+export class Town {
+  readonly clock = new MemoryClock(ACCEPTED_AT);
+  readonly ledger = new MemoryLedger();
+  readonly spool = new MemorySpool();
+  readonly watch = new MemoryWatch();
+  readonly exchange: MemoryNextHop;
+  readonly relayQueue: MemoryJobQueue;
+  readonly bounceQueue: MemoryJobQueue;
+  readonly notifications: Notification[] = [];
+  readonly lostNotifications: Notification[] = [];
+  private readonly entropy = new MemoryEntropy(1);
+  private readonly settings: Settings;
+  interrupt: Interrupt;
+
+  constructor(script: Script, interrupt: Interrupt = new Interrupt(), settings: Settings = townSettings) {
+    const options = { clock: this.clock, visibilityMs: relayVisibilityMs, maxReceiveCount };
+    this.exchange = new MemoryNextHop(script);
+    this.relayQueue = new MemoryJobQueue(options);
+    this.bounceQueue = new MemoryJobQueue(options);
+    this.interrupt = interrupt;
+    this.settings = settings;
+  }
+
+  /** A message that SES took: its bytes in the spool and its notification in the ingest queue. */
+  receive(spoolId: string, reversePath: string, recipients: readonly string[], content = `Subject: ${spoolId}\r\n\r\nHello\r\n`): void {
+    this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
+    this.notifications.push({ body: notification(spoolId, reversePath, recipients), receives: 0, visibleAt: this.clock.now() });
+  }
+
+  /** Runs everything that can run now. A crash ends one invocation, as it ends one in Lambda. */
+  async work(): Promise<void> {
+    for (let busy = true; busy; ) {
+      busy = false;
+      for (const each of this.notifications.filter((entry) => entry.visibleAt <= this.clock.now())) {
+        busy = true;
+        await this.consume(each);
+      }
+      for (const received of this.relayQueue.receive(10)) {
+        busy = true;
+        if (await this.lives(() => relay(this.relayPorts(), received.job, NEVER))) this.relayQueue.remove(received.sqsMessageId);
+      }
+      for (const received of this.bounceQueue.receive(10)) {
+        busy = true;
+        if (await this.lives(() => bounce(this.bouncePorts(), received.job))) this.bounceQueue.remove(received.sqsMessageId);
+      }
+    }
+  }
+
+  /** Virtual minutes, each with a sweep, until nothing is due and no job is under way, or `hours` have passed. */
+  async live(hours: number): Promise<void> {
+    const until = this.clock.now() + hours * HOUR;
+    while (this.clock.now() < until) {
+      await this.work();
+      await this.lives(() => sweep(this.sweepPorts(), NEVER));
+      await this.work();
+      if (await this.idle()) return;
+      this.clock.advanceTo(Math.min(until, Math.max(this.clock.now() + sweepEveryMs, await this.nextEvent())));
+    }
+  }
+
+  private async consume(each: Notification): Promise<void> {
+    each.receives += 1;
+    each.visibleAt = this.clock.now() + 360_000;
+    const done = await this.lives(() => ingest(this.ingestPorts(), each.body, NEVER));
+    if (!done && each.receives < maxReceiveCount) return;
+    this.notifications.splice(this.notifications.indexOf(each), 1);
+    if (!done) this.lostNotifications.push(each);
+  }
+
+  /** True when it ran to its end; false when it threw, by a crash or by itself: then the job comes again. */
+  private async lives(run: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await run();
+      return true;
+    } catch {
+      if (this.interrupt.crashed) this.interrupt = new Interrupt(); // the next invocation is a new process
+      return false;
+    }
+  }
+
+  private async idle(): Promise<boolean> {
+    const due = this.ledger.all().some((row) => row.dueAt !== null);
+    const depths = [await this.relayQueue.depth(), await this.bounceQueue.depth()];
+    return !due && this.notifications.length === 0 && depths.every((depth) => depth.visible + depth.inFlight === 0);
+  }
+
+  // Nothing happens between one of these instants and the next, so the clock may jump.
+  private async nextEvent(): Promise<number> {
+    const instants = [
+      ...this.ledger.all().map((row) => row.dueAt),
+      ...this.notifications.map((each) => each.visibleAt),
+      this.relayQueue.nextVisibleAt(),
+      this.bounceQueue.nextVisibleAt(),
+    ].filter((at): at is number => at !== null);
+    return Math.min(...instants);
+  }
+
+  private common() {
+    return { settings: this.settings, clock: this.clock, watch: this.watch, sweepAgainMs: lostJobAfterMs, ledger: this.interrupt.wrap('ledger', this.ledger) };
+  }
+  private ingestPorts() {
+    const { relayQueue, bounceQueue, spool } = this.wrapped();
+    return { ...this.common(), routes: compileRoutes(this.settings.routes), spool, relayQueue, bounceQueue, markKey: 'key' };
+  }
+  private relayPorts() {
+    const { bounceQueue, spool } = this.wrapped();
+    const exchange = this.interrupt.wrap('nextHop', this.exchange);
+    return { ...this.common(), spool, bounceQueue, nextHop: () => exchange, entropy: this.entropy, budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs };
+  }
+  private bouncePorts() {
+    return { ...this.common(), relayQueue: this.wrapped().relayQueue };
+  }
+  private sweepPorts() {
+    const { relayQueue, bounceQueue } = this.wrapped();
+    return { ...this.common(), relayQueue, bounceQueue };
+  }
+  private wrapped() {
+    return {
+      relayQueue: this.interrupt.wrap('relayQueue', this.relayQueue),
+      bounceQueue: this.interrupt.wrap('bounceQueue', this.bounceQueue),
+      spool: this.interrupt.wrap('spool', this.spool),
+    };
+  }
+}
+
+/** An SES receipt for the message, every verdict PASS. */
+export function notification(spoolId: string, reversePath: string, recipients: readonly string[]): string {
+  const pass = { status: 'PASS' };
+  return JSON.stringify({
+    notificationType: 'Received',
+    receipt: {
+      timestamp: new Date(ACCEPTED_AT).toISOString(),
+      recipients,
+      spamVerdict: pass,
+      virusVerdict: pass,
+      spfVerdict: pass,
+      dkimVerdict: pass,
+      dmarcVerdict: pass,
+      action: { type: 'S3', bucketName: 'spool', objectKeyPrefix: 'in/', objectKey: `in/${spoolId}` },
+    },
+    mail: {
+      timestamp: new Date(ACCEPTED_AT).toISOString(),
+      source: reversePath,
+      messageId: spoolId,
+      headersTruncated: false,
+      headers: [
+        { name: 'From', value: reversePath },
+        { name: 'Subject', value: spoolId },
+        { name: 'Message-ID', value: `<${spoolId}@src.example>` },
+      ],
+    },
+  });
+}
