@@ -65,8 +65,8 @@ export function secretsClient(settings: AwsSettings): SecretsManagerClient {
   return new SecretsManagerClient(common(settings, { requestTimeoutMs: 5_000, socketsMax: 4 }));
 }
 
-const CONNECT_TIMEOUT_MS = 1_500; // inside one region a connection takes some milliseconds; a lost SYN is sent again after one second
-const ATTEMPTS_MAX = 4;
+const connectTimeoutMs = 1_500; // inside one region a connection takes some milliseconds; a lost SYN is sent again after one second
+const attemptsMax = 4;
 
 function common(settings: AwsSettings, limits: { readonly requestTimeoutMs: number; readonly socketsMax: number }) {
   const { region, credentials, endpoint } = settings;
@@ -76,14 +76,14 @@ function common(settings: AwsSettings, limits: { readonly requestTimeoutMs: numb
     credentials,
     ...(endpoint === undefined ? {} : { endpoint }),
     requestHandler: {
-      connectionTimeout: CONNECT_TIMEOUT_MS,
+      connectionTimeout: connectTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       throwOnRequestTimeout: true, // without it the SDK only warns
       socketTimeout: 0,
       httpAgent: agent,
       httpsAgent: agent,
     },
-    maxAttempts: ATTEMPTS_MAX,
+    maxAttempts: attemptsMax,
     retryMode: 'standard',
     // Each of the following would otherwise be looked for in the environment and in ~/.aws at the first call.
     defaultsMode: 'standard' as const,

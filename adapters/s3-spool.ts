@@ -13,7 +13,7 @@ import {
 } from '#pipeline/ports.ts';
 
 /** How long S3 may keep us waiting for the next bytes of a body. Time in which we do not ask for any does not count. */
-const STALL_MS = 30_000;
+const stallAfterMs = 30_000;
 
 type Unreadable = { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
@@ -22,7 +22,7 @@ export class S3Spool implements Spool {
   private readonly bucket: string;
   private readonly stallMs: number;
 
-  constructor(client: S3Client, bucket: string, stallMs: number = STALL_MS) {
+  constructor(client: S3Client, bucket: string, stallMs: number = stallAfterMs) {
     this.client = client;
     this.bucket = bucket;
     this.stallMs = stallMs;

@@ -5,11 +5,10 @@
 
 import { createHash } from 'node:crypto';
 import type { TraceEvent } from '#core/delivery.ts';
+import { attemptsInlineMax } from '#core/limits.ts';
 
-/** Attempts whose events stay in the row for good (DESIGN §4: from the fourth on they are items of their own). */
-const ROW_ATTEMPTS_MAX = 3;
 /** Events that stay in the row for good, whatever their attempt: a row must not grow with resubmissions. */
-const ROW_EVENTS_MAX = 12;
+const eventsInlineMax = 12;
 
 export type TraceSplit = {
   /** Stays in the row. */
@@ -21,7 +20,9 @@ export type MovedEvent = { readonly key: string; readonly event: TraceEvent };
 
 /** Splits the trace as it stands in the row, before the events of the write at hand are appended. */
 export function splitTrace(inRow: readonly TraceEvent[]): TraceSplit {
-  const beyond = inRow.findIndex((event, index) => index >= ROW_EVENTS_MAX || (event.attempt ?? 0) > ROW_ATTEMPTS_MAX);
+  const beyond = inRow.findIndex(
+    (event, index) => index >= eventsInlineMax || (event.attempt ?? 0) > attemptsInlineMax,
+  );
   if (beyond < 0) return { kept: inRow, moved: [] };
   const moved = inRow.slice(beyond).map((event, index) => ({ key: keyOf(event, index), event }));
   return { kept: inRow.slice(0, beyond), moved };

@@ -3,6 +3,7 @@
 
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ClaimResult, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import { answers } from '../trace-query.ts';
 import { joinTrace, type MovedEvent, splitTrace } from '../trace-split.ts';
 
 export class MemoryLedger implements Ledger {
@@ -71,7 +72,7 @@ export class MemoryLedger implements Ledger {
     for (const spoolId of spoolIds) {
       const message = this.facts(spoolId);
       const rows = this.all().filter((row) => row.spoolId === spoolId);
-      if (message !== null && asks(query, message, rows)) {
+      if (message !== null && answers(query, message, rows)) {
         records.push({ message, rows: rows.map((row) => ({ ...row, trace: this.wholeTrace(row) })) });
       }
     }
@@ -105,16 +106,3 @@ export class MemoryLedger implements Ledger {
 }
 
 const keyOf = (ref: DeliveryRef) => `${ref.spoolId}\n${ref.deliveryKey}`;
-
-/** Addresses are searched without regard to case, which people do not remember; Message-IDs exactly. */
-function asks(query: TraceQuery, message: MessageFacts, rows: readonly DeliveryRow[]): boolean {
-  const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
-  const { forwardPath } = query;
-  return (
-    (query.spoolId === undefined || query.spoolId === message.spoolId) &&
-    (query.messageIdField === undefined || query.messageIdField === message.extract.messageIdField) &&
-    (query.reversePath === undefined || same(query.reversePath, message.reversePath)) &&
-    (forwardPath === undefined || rows.some((row) => row.kind === 'delivery' && same(row.forwardPath, forwardPath))) &&
-    (query.since === undefined || message.acceptedAt >= query.since)
-  );
-}

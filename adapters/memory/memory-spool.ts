@@ -9,7 +9,7 @@ import {
   type UnreadableCause,
 } from '#pipeline/ports.ts';
 
-const CHUNK_BYTES = 64 * 1024; // as Node reads from a socket
+const chunkBytes = 64 * 1024; // as Node reads from a socket
 
 type Stored = { readonly content: Uint8Array; readonly version: string };
 
@@ -93,7 +93,7 @@ export class MemorySpool implements Spool {
             `${objectKey} broke off after ${at} of ${content.byteLength} bytes`,
           );
         }
-        const end = Math.min(at + CHUNK_BYTES, breakAt, content.byteLength);
+        const end = Math.min(at + chunkBytes, breakAt, content.byteLength);
         yield content.slice(at, end);
         at = end;
       }

@@ -1,0 +1,332 @@
+// The ledger on DynamoDB: one table, one item a delivery, every change one conditional write (DESIGN §4).
+// No transaction: what must stand first is written first, and every write may be repeated. Reads are consistent, except by index.
+// A write whose answer was lost and which the SDK sent again is recognised as our own, not taken for somebody else's.
+
+import { randomUUID } from 'node:crypto';
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
+import type { ClaimResult, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import {
+  CLAIM,
+  DUE_SHARDS,
+  eventOfItem,
+  type Item,
+  type ItemOptions,
+  itemOfEvent,
+  itemOfMessage,
+  itemOfRow,
+  MESSAGE_KEY,
+  messageOfItem,
+  rowOfItem,
+  searchKeyOf,
+  sortKeyOf,
+} from './dynamo-row.ts';
+import { answers } from './trace-query.ts';
+import { joinTrace, splitTrace } from './trace-split.ts';
+
+/** Writes of one message's rows, and reads of one search, that run side by side. */
+const concurrency = 16;
+
+export class DynamoLedger implements Ledger {
+  private readonly client: DynamoDBClient;
+  private readonly table: string;
+  private readonly options: ItemOptions;
+
+  constructor(client: DynamoDBClient, table: string, options: ItemOptions) {
+    this.client = client;
+    this.table = table;
+    this.options = options;
+  }
+
+  async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
+    // The facts first: a delivery whose message is unknown could not be relayed, nor its sender told.
+    if (message !== null) await this.putNew(itemOfMessage(message, this.options));
+    return inBatches(rows, (row) => this.putNew(itemOfRow(row, this.options)));
+  }
+
+  async claim(
+    ref: DeliveryRef,
+    terms: { readonly now: number; readonly leaseUntil: number; readonly claimsMax: number },
+  ): Promise<ClaimResult> {
+    const token = randomUUID().slice(0, 8);
+    const command = new UpdateItemCommand({
+      TableName: this.table,
+      Key: keyOf(ref),
+      UpdateExpression: 'SET #leaseUntil = :leaseUntil, #token = :token ADD #claims :one, #version :one',
+      ConditionExpression:
+        '(#state = :queued OR #state = :deferred) AND #nextAttemptAt <= :now' +
+        ' AND (attribute_not_exists(#leaseUntil) OR #leaseUntil <= :now) AND #claims < :claimsMax',
+      ExpressionAttributeNames: claimNames,
+      ExpressionAttributeValues: {
+        ':leaseUntil': { N: String(terms.leaseUntil) },
+        ':token': { S: token },
+        ':one': { N: '1' },
+        ':queued': { S: 'queued' },
+        ':deferred': { S: 'deferred' },
+        ':now': { N: String(terms.now) },
+        ':claimsMax': { N: String(terms.claimsMax) },
+      },
+      ReturnValues: 'ALL_NEW',
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    });
+    try {
+      const { Attributes } = await this.client.send(command);
+      return { kind: 'claimed', row: rowOfItem(Attributes ?? {}) };
+    } catch (error) {
+      const standing = standingItem(error);
+      if (standing === null) return { kind: 'refused', row: null };
+      // Our own token: the claim was made, only its answer was lost.
+      const ours = standing[CLAIM.token]?.S === token;
+      return { kind: ours ? 'claimed' : 'refused', row: rowOfItem(standing) };
+    }
+  }
+
+  async write(row: DeliveryRow, events: readonly TraceEvent[]): Promise<'written' | 'lost'> {
+    const { kept, moved } = splitTrace(row.trace);
+    await inBatches(moved, ({ key, event }) => this.put(itemOfEvent(row, key, event, this.options)));
+    const item = itemOfRow({ ...row, version: row.version + 1, trace: [...kept, ...events] }, this.options);
+    return (await this.put(item, { version: row.version })) ? 'written' : 'lost';
+  }
+
+  async read(ref: DeliveryRef): Promise<DeliveryRow | null> {
+    const item = await this.get(keyOf(ref));
+    return item === null ? null : rowOfItem(item);
+  }
+
+  async message(spoolId: string): Promise<MessageFacts | null> {
+    const own = await this.get({ pk: { S: spoolId }, sk: { S: MESSAGE_KEY } });
+    return own === null ? factsOf(await this.itemsOf(spoolId)) : messageOfItem(own);
+  }
+
+  async due(until: number, limit: number): Promise<readonly DeliveryRef[]> {
+    // A fair share of each shard and some more: shards fill evenly, and what is left over is due in the next minute too.
+    const share = Math.min(limit, Math.ceil(limit / DUE_SHARDS) + 100);
+    const shards = await Promise.all(
+      Array.from({ length: DUE_SHARDS }, (_, shard) => this.dueOf(`s${shard}`, until, share)),
+    );
+    return shards
+      .flat()
+      .sort((a, b) => Number(a.dueAt?.N) - Number(b.dueAt?.N))
+      .slice(0, limit)
+      .map((item) => refOf(item));
+  }
+
+  async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
+    const records: TraceRecord[] = [];
+    const spoolIds = await this.candidates(query);
+    for (let at = 0; at < spoolIds.length && records.length < query.limit; at += concurrency) {
+      const found = await Promise.all(spoolIds.slice(at, at + concurrency).map((spoolId) => this.record(spoolId)));
+      records.push(
+        ...found.filter((record) => record !== null).filter((record) => answers(query, record.message, record.rows)),
+      );
+    }
+    return records.sort((a, b) => b.message.acceptedAt - a.message.acceptedAt).slice(0, query.limit);
+  }
+
+  /** Writes where nothing stands. */
+  private async putNew(item: Item): Promise<'created' | 'exists'> {
+    return (await this.put(item, { version: null })) ? 'created' : 'exists';
+  }
+
+  /** False where the stored version is another one. `version: null` wants no item at all; without `where` anything is replaced. */
+  private async put(item: Item, where?: { readonly version: number | null }): Promise<boolean> {
+    const condition =
+      where === undefined
+        ? {}
+        : where.version === null
+          ? { ConditionExpression: 'attribute_not_exists(pk)' }
+          : {
+              ConditionExpression: '#version = :version',
+              ExpressionAttributeNames: { '#version': CLAIM.version },
+              ExpressionAttributeValues: { ':version': { N: String(where.version) } },
+            };
+    const ReturnValuesOnConditionCheckFailure = where === undefined ? undefined : 'ALL_OLD';
+    const command = new PutItemCommand({
+      TableName: this.table,
+      Item: item,
+      ...condition,
+      ReturnValuesOnConditionCheckFailure,
+    });
+    try {
+      await this.client.send(command);
+      return true;
+    } catch (error) {
+      const standing = standingItem(error);
+      return standing !== null && canonical(standing) === canonical(item);
+    }
+  }
+
+  private async get(key: Item): Promise<Item | null> {
+    const { Item } = await this.client.send(
+      new GetItemCommand({ TableName: this.table, Key: key, ConsistentRead: true }),
+    );
+    return Item ?? null;
+  }
+
+  /** Everything under the message: its own item, deliveries, notices, events. */
+  private async itemsOf(spoolId: string): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    let from: Item | undefined;
+    do {
+      const page = await this.client.send(
+        new QueryCommand({
+          TableName: this.table,
+          KeyConditionExpression: 'pk = :pk',
+          ExpressionAttributeValues: { ':pk': { S: spoolId } },
+          ConsistentRead: true,
+          ExclusiveStartKey: from,
+        }),
+      );
+      items.push(...(page.Items ?? []));
+      from = page.LastEvaluatedKey;
+    } while (from !== undefined);
+    return items;
+  }
+
+  private async record(spoolId: string): Promise<TraceRecord | null> {
+    const items = await this.itemsOf(spoolId);
+    const message = factsOf(items);
+    if (message === null) return null;
+    const rows = items.filter(isRow).map((item) => {
+      const row = rowOfItem(item);
+      const moved = items.map((each) => eventOfItem(each, row)).filter((event) => event !== null);
+      return { ...row, trace: joinTrace(row.trace, moved) };
+    });
+    return { message, rows };
+  }
+
+  private async dueOf(shard: string, until: number, limit: number): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    let from: Item | undefined;
+    do {
+      const page = await this.client.send(
+        new QueryCommand({
+          TableName: this.table,
+          IndexName: 'due',
+          KeyConditionExpression: 'dueShard = :shard AND dueAt <= :until',
+          ExpressionAttributeValues: { ':shard': { S: shard }, ':until': { N: String(until) } },
+          Limit: limit - items.length,
+          ExclusiveStartKey: from,
+        }),
+      );
+      items.push(...(page.Items ?? []));
+      from = page.LastEvaluatedKey;
+    } while (from !== undefined && items.length < limit);
+    return items;
+  }
+
+  /** spoolIds that may answer, newest first: by the most telling term that has an index, else of everything accepted since. */
+  private async candidates(query: TraceQuery): Promise<readonly string[]> {
+    if (query.spoolId !== undefined) return [query.spoolId];
+    if (this.options.search) {
+      if (query.messageIdField)
+        return this.byIndex('byMessageIdField', 'messageIdField', query.messageIdField.slice(0, 512), query);
+      if (query.reversePath !== undefined)
+        return this.byIndex('byReversePath', 'reversePathKey', searchKeyOf(query.reversePath), query);
+      if (query.forwardPath !== undefined)
+        return this.byIndex('byForwardPath', 'forwardPathKey', searchKeyOf(query.forwardPath), query);
+    }
+    return this.byScan(query.since ?? 0);
+  }
+
+  private async byIndex(
+    index: string,
+    attribute: string,
+    value: string,
+    query: TraceQuery,
+  ): Promise<readonly string[]> {
+    const spoolIds = new Set<string>();
+    const single =
+      [query.messageIdField, query.reversePath, query.forwardPath].filter((term) => term !== undefined).length === 1;
+    let from: Item | undefined;
+    do {
+      const page = await this.client.send(
+        new QueryCommand({
+          TableName: this.table,
+          IndexName: index,
+          KeyConditionExpression: '#key = :value AND acceptedAt >= :since',
+          ExpressionAttributeNames: { '#key': attribute },
+          ExpressionAttributeValues: { ':value': { S: value }, ':since': { N: String(query.since ?? 0) } },
+          ScanIndexForward: false,
+          ExclusiveStartKey: from,
+        }),
+      );
+      for (const item of page.Items ?? []) spoolIds.add(refOf(item).spoolId);
+      from = page.LastEvaluatedKey;
+      // Where the index is the whole answer, no more is read than was asked for.
+    } while (from !== undefined && !(single && spoolIds.size >= query.limit));
+    return [...spoolIds];
+  }
+
+  /** Reads the whole table: the price of a search without a term, or with the search indexes switched off. */
+  private async byScan(since: number): Promise<readonly string[]> {
+    const acceptedAt = new Map<string, number>();
+    let from: Item | undefined;
+    do {
+      const page = await this.client.send(
+        new ScanCommand({
+          TableName: this.table,
+          FilterExpression: 'acceptedAt >= :since',
+          ExpressionAttributeValues: { ':since': { N: String(since) } },
+          ConsistentRead: true,
+          ExclusiveStartKey: from,
+        }),
+      );
+      for (const item of page.Items ?? []) {
+        // A notice has its own, later acceptance; the message's is the earliest.
+        const { spoolId } = refOf(item);
+        const at = Number(item.acceptedAt?.N);
+        acceptedAt.set(spoolId, Math.min(at, acceptedAt.get(spoolId) ?? at));
+      }
+      from = page.LastEvaluatedKey;
+    } while (from !== undefined);
+    return [...acceptedAt].sort(([, a], [, b]) => b - a).map(([spoolId]) => spoolId);
+  }
+}
+
+const claimNames = Object.fromEntries(Object.entries(CLAIM).map(([name, attribute]) => [`#${name}`, attribute]));
+
+const keyOf = (ref: DeliveryRef): Item => ({ pk: { S: ref.spoolId }, sk: { S: sortKeyOf(ref) } });
+const isRow = (item: Item) => item.sk?.S?.startsWith('d#') === true;
+const refOf = (item: Item): DeliveryRef => ({
+  spoolId: item.pk?.S ?? '',
+  deliveryKey: (item.sk?.S ?? '').slice('d#'.length),
+});
+
+function factsOf(items: readonly Item[]): MessageFacts | null {
+  const own = items.find((item) => item.sk?.S === MESSAGE_KEY);
+  if (own !== undefined) return messageOfItem(own);
+  const sole = items.find((item) => isRow(item) && item.mf !== undefined);
+  return sole === undefined ? null : rowOfItem(sole).message;
+}
+
+/** The item that stood in the way of a condition, or null where none did. Any other error is thrown on. */
+function standingItem(error: unknown): Item | null {
+  if (error instanceof ConditionalCheckFailedException) return error.Item ?? null;
+  throw error;
+}
+
+/** For comparing items: attribute order says nothing. */
+function canonical(item: Item): string {
+  return JSON.stringify(item, (_, value) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
+
+async function inBatches<In, Out>(inputs: readonly In[], work: (input: In) => Promise<Out>): Promise<Out[]> {
+  const results: Out[] = [];
+  for (let at = 0; at < inputs.length; at += concurrency) {
+    results.push(...(await Promise.all(inputs.slice(at, at + concurrency).map(work))));
+  }
+  return results;
+}

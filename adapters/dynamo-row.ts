@@ -1,0 +1,292 @@
+// Ledger rows as DynamoDB items and back: one flat item a row, at most 1 KB where a message is relayed at once (one write unit).
+// Names are short because they are paid for in every item; the tables below are their only dictionary. Absent means null (or
+// false), or, where the comment says so, that the value follows from another attribute. Pure: no client, no clock.
+
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type {
+  DeliveryRef,
+  DeliveryRow,
+  Extract,
+  MessageFacts,
+  NoticeSummary,
+  TraceEvent,
+  VerdictStatus,
+  Verdicts,
+} from '#core/delivery.ts';
+import { isFinal } from '#core/delivery.ts';
+import { inboundPrefix } from '#core/receipt.ts';
+import type { Reply } from '#core/reply.ts';
+
+export type Item = Record<string, AttributeValue>;
+export type ItemOptions = {
+  /** Writes the attributes that the three search indexes stand on. */
+  readonly search: boolean;
+  /** How long after its acceptance a final row is kept, in milliseconds. */
+  readonly ledgerRetentionMs: number;
+};
+
+/** Sort keys under the partition key `pk`, the spoolId. */
+export const MESSAGE_KEY = 'm';
+export const sortKeyOf = (ref: DeliveryRef) => `d#${ref.deliveryKey}`;
+const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
+
+/** The sparse index `due` spreads over so many partitions, so that no backlog is one partition's. */
+export const DUE_SHARDS = 8;
+const NULL_REVERSE_PATH = '<>'; // an index key may not be empty
+
+type Kind = 'S' | 'N' | 'BOOL';
+type Shape = Readonly<Record<string, readonly [attribute: string, kind: Kind]>>;
+
+const ROW: Shape = {
+  schema: ['z', 'N'],
+  version: ['v', 'N'],
+  noticeOf: ['no', 'S'], // present: the row is a notice
+  noticeKind: ['nk', 'S'],
+  forwardPath: ['fp', 'S'], // absent: as forwardPathKey
+  route: ['ro', 'N'],
+  action: ['ac', 'N'],
+  nextHop: ['nh', 'S'],
+  address: ['ad', 'S'], // absent: as the forward-path
+  copy: ['cp', 'BOOL'],
+  state: ['st', 'S'],
+  stateReason: ['sr', 'S'],
+  attempts: ['at', 'N'],
+  claims: ['cl', 'N'],
+  acceptedAt: ['acceptedAt', 'N'],
+  firstAttemptAt: ['fa', 'N'],
+  lastAttemptAt: ['la', 'N'],
+  nextAttemptAt: ['na', 'N'],
+  expiresAt: ['ex', 'N'],
+  leaseUntil: ['lu', 'N'],
+  dueAt: ['dueAt', 'N'],
+  lastStatus: ['ls', 'S'],
+  lastReason: ['le', 'S'],
+  lastDetail: ['ld', 'S'],
+  possibleDuplicate: ['pd', 'BOOL'],
+};
+const REPLY: Shape = { code: ['c', 'N'], status: ['s', 'S'], text: ['t', 'S'], host: ['h', 'S'] };
+const NOTICE: Shape = {
+  kind: ['k', 'S'],
+  state: ['s', 'S'],
+  via: ['v', 'S'],
+  to: ['t', 'S'],
+  messageIdField: ['i', 'S'],
+  at: ['a', 'N'],
+  reason: ['r', 'S'],
+};
+const EVENT: Shape = {
+  at: ['a', 'N'],
+  event: ['e', 'S'],
+  attempt: ['n', 'N'],
+  nextHop: ['h', 'S'],
+  status: ['s', 'S'],
+  reply: ['r', 'S'],
+  reason: ['w', 'S'],
+};
+const LATENCY: Shape = { openMs: ['o', 'N'], totalMs: ['l', 'N'] };
+/** Facts stand in a map `mf` of the sole delivery's row, or in the message's own item. */
+const MESSAGE: Shape = {
+  direction: ['d', 'S'],
+  reversePath: ['p', 'S'], // absent: as reversePathKey
+  objectKey: ['k', 'S'], // absent: in/<spoolId>
+  size: ['z', 'N'],
+  objectVersion: ['v', 'S'],
+  acceptedAt: ['a', 'N'],
+  configVersion: ['c', 'S'],
+};
+const EXTRACT: Shape = {
+  from: ['xf', 'S'],
+  to: ['xt', 'S'],
+  date: ['xd', 'S'],
+  subject: ['xs', 'S'],
+  messageIdField: ['xi', 'S'], // absent: as the index attribute messageIdField
+  autoSubmitted: ['xa', 'S'],
+};
+/** Verdicts are one letter each in `ve`, in this order, then the DMARC policy where there is one. */
+const VERDICTS = ['spam', 'virus', 'spf', 'dkim', 'dmarc'] as const;
+const VERDICT_LETTERS: Readonly<Record<VerdictStatus, string>> = {
+  PASS: 'P',
+  FAIL: 'F',
+  GRAY: 'G',
+  PROCESSING_FAILED: 'X',
+  DISABLED: 'D',
+};
+
+/** The claim's conditions and changes name these attributes. */
+export const CLAIM = {
+  state: 'st',
+  nextAttemptAt: 'na',
+  leaseUntil: 'lu',
+  claims: 'cl',
+  version: 'v',
+  token: 'tk',
+} as const;
+
+export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
+  const item: Item = { pk: { S: row.spoolId }, sk: { S: sortKeyOf(row) }, ...encode(ROW, row) };
+  if (row.kind === 'notice' && row.noticeOf === null) item.no = { S: '' };
+  if (row.address === row.forwardPath) delete item.ad;
+  if (row.dueAt !== null) item.dueShard = { S: dueShardOf(row) };
+  if (isFinal(row.state)) item.ttl = ttlOf(row.acceptedAt, options);
+  if (options.search && row.kind === 'delivery') {
+    item.forwardPathKey = { S: searchKeyOf(row.forwardPath) };
+    if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
+  }
+  if (row.lastReply !== null) item.lr = { M: encode(REPLY, row.lastReply) };
+  if (row.notice !== null) item.nt = { M: encode(NOTICE, row.notice) };
+  if (row.trace.length > 0) item.t = { L: row.trace.map((event) => ({ M: attributesOfEvent(event) })) };
+  if (row.message !== null) {
+    const { facts, keys } = attributesOfMessage(row.message, options);
+    if (row.message.acceptedAt === row.acceptedAt) delete facts.a;
+    Object.assign(item, keys, { mf: { M: facts } });
+  }
+  return item;
+}
+
+export function rowOfItem(item: Item): DeliveryRow {
+  const spoolId = textOf(item.pk);
+  const fields = decode(ROW, item);
+  const forwardPath = fields.forwardPath ?? item.forwardPathKey?.S ?? '';
+  const facts = item.mf?.M;
+  return {
+    ...(fields as unknown as DeliveryRow),
+    spoolId,
+    deliveryKey: textOf(item.sk).slice(sortKeyOf({ spoolId, deliveryKey: '' }).length),
+    kind: item.no === undefined ? 'delivery' : 'notice',
+    noticeOf: item.no?.S || null,
+    forwardPath: String(forwardPath),
+    address: String(fields.address ?? forwardPath),
+    lastReply: item.lr?.M ? (decode(REPLY, item.lr.M) as unknown as Reply) : null,
+    notice: item.nt?.M ? (decode(NOTICE, item.nt.M) as unknown as NoticeSummary) : null,
+    message: facts ? messageOf(spoolId, { a: item.acceptedAt ?? { N: '0' }, ...facts }, item) : null,
+    trace: (item.t?.L ?? []).map((event) => eventOf(event.M ?? {})),
+  };
+}
+
+/** The message's own item. It has no `ttl`: its deliveries may outlive any date that is known now. */
+export function itemOfMessage(message: MessageFacts, options: ItemOptions): Item {
+  const { facts, keys } = attributesOfMessage(message, options);
+  return {
+    pk: { S: message.spoolId },
+    sk: { S: MESSAGE_KEY },
+    acceptedAt: { N: String(message.acceptedAt) },
+    ...keys,
+    mf: { M: facts },
+  };
+}
+
+export function messageOfItem(item: Item): MessageFacts {
+  return messageOf(textOf(item.pk), item.mf?.M ?? {}, item);
+}
+
+/** A trace event that moved out of its row. `key` is unique in the delivery and sorts by time. */
+export function itemOfEvent(row: DeliveryRow, key: string, event: TraceEvent, options: ItemOptions): Item {
+  const sk = `${eventPrefixOf(row)}${key}`;
+  return { pk: { S: row.spoolId }, sk: { S: sk }, ttl: ttlOf(row.acceptedAt, options), ...attributesOfEvent(event) };
+}
+
+/** Null where the item is not an event of this delivery. */
+export function eventOfItem(item: Item, ref: DeliveryRef): { readonly key: string; readonly event: TraceEvent } | null {
+  const prefix = eventPrefixOf(ref);
+  const sk = textOf(item.sk);
+  return sk.startsWith(prefix) ? { key: sk.slice(prefix.length), event: eventOf(item) } : null;
+}
+
+/** Addresses are searched without regard to case, which people do not remember. At most 1,024 bytes: an index key's limit is 2,048. */
+export function searchKeyOf(address: string): string {
+  return address === '' ? NULL_REVERSE_PATH : address.toLowerCase().slice(0, 256);
+}
+
+/** FNV-1a over the key: even, and the same for ever. */
+function dueShardOf(ref: DeliveryRef): string {
+  let hash = 0x811c9dc5;
+  for (const character of ref.spoolId + ref.deliveryKey)
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  return `s${hash % DUE_SHARDS}`;
+}
+
+function ttlOf(acceptedAt: number, options: ItemOptions): AttributeValue {
+  return { N: String(Math.ceil((acceptedAt + options.ledgerRetentionMs) / 1000)) }; // DynamoDB wants seconds
+}
+
+function attributesOfMessage(message: MessageFacts, options: ItemOptions): { facts: Item; keys: Item } {
+  const facts = { ...encode(MESSAGE, message), ...encode(EXTRACT, message.extract) };
+  if (message.verdicts !== null) facts.ve = { S: lettersOf(message.verdicts) };
+  if (message.objectKey === inboundPrefix + message.spoolId) delete facts.k;
+  const keys: Item = {};
+  if (options.search) {
+    keys.reversePathKey = { S: searchKeyOf(message.reversePath) };
+    if (message.reversePath === (keys.reversePathKey.S ?? '').replace(NULL_REVERSE_PATH, '')) delete facts.p;
+    const { messageIdField } = message.extract;
+    if (messageIdField) keys.messageIdField = { S: messageIdField.slice(0, 512) };
+    if (messageIdField === keys.messageIdField?.S) delete facts.xi;
+  }
+  return { facts, keys };
+}
+
+function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
+  const fields = decode(MESSAGE, facts);
+  const extract = decode(EXTRACT, facts);
+  return {
+    ...(fields as unknown as MessageFacts),
+    spoolId,
+    reversePath: String(fields.reversePath ?? (item.reversePathKey?.S ?? '').replace(NULL_REVERSE_PATH, '')),
+    objectKey: String(fields.objectKey ?? inboundPrefix + spoolId),
+    extract: {
+      ...extract,
+      messageIdField: extract.messageIdField ?? item.messageIdField?.S ?? null,
+    } as unknown as Extract,
+    verdicts: facts.ve?.S ? verdictsOf(facts.ve.S) : null,
+  };
+}
+
+function attributesOfEvent(event: TraceEvent): Item {
+  return { ...encode(EVENT, event), ...(event.latency === undefined ? {} : encode(LATENCY, event.latency)) };
+}
+
+function eventOf(attributes: Item): TraceEvent {
+  const event = decode(EVENT, attributes) as unknown as TraceEvent;
+  return attributes.l === undefined
+    ? event
+    : { ...event, latency: decode(LATENCY, attributes) as TraceEvent['latency'] };
+}
+
+function lettersOf(verdicts: Verdicts): string {
+  return VERDICTS.map((check) => VERDICT_LETTERS[verdicts[check]]).join('') + (verdicts.dmarcPolicy ?? '');
+}
+
+function verdictsOf(letters: string): Verdicts {
+  const statuses = Object.keys(VERDICT_LETTERS) as VerdictStatus[];
+  const entries = VERDICTS.map((check, index) => [
+    check,
+    statuses.find((status) => VERDICT_LETTERS[status] === letters[index]),
+  ]);
+  return { ...Object.fromEntries(entries), dmarcPolicy: letters.slice(VERDICTS.length) || null };
+}
+
+function encode(shape: Shape, from: object): Item {
+  const item: Item = {};
+  for (const [field, [attribute, kind]] of Object.entries(shape)) {
+    const value: unknown = (from as Record<string, unknown>)[field];
+    if (value === null || value === undefined || value === false) continue;
+    if (kind === 'BOOL') item[attribute] = { BOOL: true };
+    else item[attribute] = kind === 'N' ? { N: String(value) } : { S: String(value) };
+  }
+  return item;
+}
+
+function decode(shape: Shape, item: Item): Record<string, string | number | boolean | null> {
+  const fields: Record<string, string | number | boolean | null> = {};
+  for (const [field, [attribute, kind]] of Object.entries(shape)) {
+    const value = item[attribute];
+    if (kind === 'BOOL') fields[field] = value?.BOOL ?? false;
+    else if (kind === 'N') fields[field] = value?.N === undefined ? null : Number(value.N);
+    else fields[field] = value?.S ?? null;
+  }
+  return fields;
+}
+
+function textOf(value: AttributeValue | undefined): string {
+  if (value?.S === undefined) throw new Error('a ledger item without its key');
+  return value.S;
+}

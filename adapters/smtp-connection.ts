@@ -1,0 +1,415 @@
+// One SMTP connection (RFC 5321): greeting, EHLO, STARTTLS, AUTH, then transactions, one after the other.
+// All that servers and networks do comes back as values. A login goes out over TLS alone, unless `tls: 'off'` asks for
+// less; no text that leaves here holds a password.
+
+import type { SecureContext } from 'node:tls';
+import type { Mailbox } from '#core/address.ts';
+import type { TlsMode } from '#core/config.ts';
+import type { smtpTimeoutsMs } from '#core/limits.ts';
+import type { AttemptResult, Phase, Reply } from '#core/reply.ts';
+import type { SmtpReply } from '#core/smtp-reply.ts';
+import type { NextHopResult, Transaction } from '#pipeline/ports.ts';
+import { gatherBuffer, sendContent } from './smtp-content.ts';
+import { isFault, openWire, type SmtpWire, type WireFault } from './smtp-wire.ts';
+
+export type Credentials = { readonly username: string; readonly password: string };
+export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
+export type SmtpServer = {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsMode;
+  readonly context: SecureContext | undefined;
+  readonly ehloName: string;
+  readonly credentials: Credentials | null;
+  readonly timeouts: SmtpTimeouts;
+};
+
+export type Opened =
+  | { readonly kind: 'open'; readonly connection: SmtpConnection }
+  /** `elsewhere`: it says something of this host, so that another one may do. */
+  | { readonly kind: 'failed'; readonly result: AttemptResult; readonly elsewhere: boolean };
+
+/** A connection that takes mail, or why there is none. Opportunistic TLS that breaks is tried once more without (RFC 7435). */
+export async function openSmtp(server: SmtpServer, signal: AbortSignal): Promise<Opened> {
+  const first = await open(server, signal);
+  if (first.kind !== 'tls-broke') return first;
+  if (demandsTls(server)) return { kind: 'failed', result: first.result, elsewhere: true };
+  const second = await open({ ...server, tls: 'off' }, signal);
+  return second.kind === 'tls-broke' ? { kind: 'failed', result: second.result, elsewhere: true } : second;
+}
+
+/** Opportunistic TLS does not keep a password from who sits between: with a login it is as good as required. */
+function demandsTls(server: SmtpServer): boolean {
+  return (
+    server.tls === 'required' ||
+    server.tls === 'implicit' ||
+    (server.tls === 'opportunistic' && server.credentials !== null)
+  );
+}
+
+type Opening = Opened | { readonly kind: 'tls-broke'; readonly result: AttemptResult };
+
+async function open(server: SmtpServer, signal: AbortSignal): Promise<Opening> {
+  const { host, timeouts } = server;
+  const wire = await openWire(host, server.port, timeouts.connect, signal);
+  if (isFault(wire))
+    return { kind: 'failed', result: networkResult('connect', wire, host), elsewhere: wire.fault !== 'aborted' };
+  const connection = new SmtpConnection(server, wire);
+  const trouble = await connection.begin();
+  if (trouble === null) return { kind: 'open', connection };
+  await wire.quit(timeouts.quit);
+  return trouble;
+}
+
+export class SmtpConnection {
+  readonly #server: SmtpServer;
+  readonly #wire: SmtpWire;
+  readonly #gather = gatherBuffer();
+  #features: ReadonlyMap<string, string> = new Map();
+  /** A transaction was begun and not ended: RSET comes first. */
+  #begun = false;
+  #broken = false;
+  /** Transactions asked of it. */
+  count = 0;
+
+  constructor(server: SmtpServer, wire: SmtpWire) {
+    this.#server = server;
+    this.#wire = wire;
+  }
+
+  /** Greeting to AUTH; null when it is ready for mail. */
+  async begin(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
+    const { tls, credentials } = this.#server;
+    if (tls === 'implicit') {
+      const broke = await this.#secure();
+      if (broke !== null) return broke;
+    }
+    const greeting = await this.#wire.reply(this.#server.timeouts.greeting);
+    if (!accepted(greeting)) return this.#failed('greeting', greeting);
+    const refused = await this.#hello();
+    if (refused !== null) return refused;
+    if (tls === 'required' || tls === 'opportunistic') {
+      const trouble = await this.#startTls();
+      if (trouble !== null) return trouble;
+    }
+    return credentials === null ? null : this.#login(credentials);
+  }
+
+  /** Fit for another transaction. */
+  get usable(): boolean {
+    return !this.#broken && this.#wire.quiet;
+  }
+
+  rest(): void {
+    this.#wire.rest();
+  }
+
+  close(): Promise<void> {
+    return this.#wire.quit(this.#server.timeouts.quit);
+  }
+
+  // ── Before the first transaction ──────────────────────────────────────────────────────────────────────────────────
+
+  async #hello(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
+    const { ehloName, timeouts } = this.#server;
+    this.#wire.send(`EHLO ${ehloName}\r\n`);
+    let answer = await this.#wire.reply(timeouts.ehlo);
+    this.#features = new Map();
+    if (accepted(answer)) {
+      this.#features = new Map(answer.lines.slice(1).map(keyword));
+      return null;
+    }
+    // RFC 5321 §3.2: a server that knows no EHLO is greeted with HELO.
+    if (!isFault(answer) && answer.code >= 500) {
+      this.#wire.send(`HELO ${ehloName}\r\n`);
+      answer = await this.#wire.reply(timeouts.ehlo);
+      if (accepted(answer)) return null;
+    }
+    return this.#failed('ehlo', answer);
+  }
+
+  async #startTls(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
+    const demanded = demandsTls(this.#server);
+    if (!this.#features.has('STARTTLS')) {
+      if (!demanded) return null;
+      const detail = `${this.#server.host} does not offer STARTTLS, and we do not send without TLS`;
+      return { kind: 'failed', result: this.#unable('starttls-not-offered', detail), elsewhere: true };
+    }
+    this.#wire.send('STARTTLS\r\n');
+    const answer = await this.#wire.reply(this.#server.timeouts.ehlo);
+    if (!accepted(answer)) return isFault(answer) || demanded ? this.#failed('starttls', answer) : null;
+    return (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: what was said before TLS is forgotten
+  }
+
+  async #secure(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
+    const { context, host, timeouts } = this.#server;
+    const fault = await this.#wire.secure({ context, verify: demandsTls(this.#server) }, timeouts.tls);
+    if (fault === null) return null;
+    const result = networkResult('starttls', fault, host);
+    return fault.fault === 'aborted' ? { kind: 'failed', result, elsewhere: false } : { kind: 'tls-broke', result };
+  }
+
+  async #login(credentials: Credentials): Promise<Exclude<Opening, { kind: 'open' }> | null> {
+    const offered =
+      this.#features
+        .get('AUTH')
+        ?.toUpperCase()
+        .split(/[ \t]+/u) ?? [];
+    const plain = base64(`\0${credentials.username}\0${credentials.password}`); // RFC 4616
+    let steps: readonly string[];
+    if (offered.includes('PLAIN')) steps = [`AUTH PLAIN ${plain}`];
+    else if (offered.includes('LOGIN'))
+      steps = ['AUTH LOGIN', base64(credentials.username), base64(credentials.password)];
+    else {
+      const detail = `${this.#server.host} offers ${offered.join(' ') || 'no'} AUTH; we speak PLAIN and LOGIN`;
+      return { kind: 'failed', result: this.#unable('auth-not-offered', detail), elsewhere: true };
+    }
+    let answer: SmtpReply | WireFault | null = null;
+    for (const step of steps) {
+      this.#wire.send(`${step}\r\n`);
+      answer = await this.#wire.reply(this.#server.timeouts.auth);
+      if (isFault(answer) || answer.code !== 334) break;
+    }
+    if (answer !== null && accepted(answer)) return null;
+    if (answer === null || isFault(answer)) return this.#failed('auth', answer ?? NO_ANSWER);
+    const text = withoutSecrets(answer.text, credentials);
+    const failed = this.#failed('auth', { ...answer, text });
+    // A refused login is refused by the next host too, and three of them lock the account.
+    return failed.kind === 'failed' && answer.code >= 500 ? { ...failed, elsewhere: false } : failed;
+  }
+
+  // ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * One transaction; one result for each forward-path, in order. `mute`: the server said nothing at all before the
+   * connection ended, so that on a kept connection the blame is on its age.
+   */
+  async transact(
+    transaction: Transaction,
+    signal: AbortSignal,
+    firstReplyMs: number,
+  ): Promise<{ readonly results: readonly NextHopResult[]; readonly mute: boolean }> {
+    this.#wire.resume(signal);
+    this.count++;
+    const unable = this.#refuse(transaction);
+    if (unable !== null) return { results: transaction.forwardPaths.map(() => unable), mute: false };
+    const dialogue = new Dialogue(this.#wire, this.#features.has('PIPELINING'));
+    const results = new Results(this.#server.host, this.#wire, transaction.forwardPaths.length);
+    const mute = await this.#converse(transaction, dialogue, results, firstReplyMs);
+    this.#wire.obey(null);
+    if (results.broken) this.#broken = true;
+    return { results: results.all(), mute };
+  }
+
+  async #converse(t: Transaction, dialogue: Dialogue, results: Results, firstReplyMs: number): Promise<boolean> {
+    const { timeouts } = this.#server;
+    const paths = t.forwardPaths.map((path) => `RCPT TO:<${this.#path(path)}>`);
+    const reset = this.#begun ? ['RSET'] : [];
+    dialogue.plan([...reset, this.#mailCommand(t), ...paths, 'DATA']);
+
+    if (this.#begun) {
+      const answer = await dialogue.next(firstReplyMs);
+      if (!accepted(answer)) {
+        results.rest('mail', answer);
+        return isFault(answer) || answer.code === 421;
+      }
+    }
+    const mail = await dialogue.next(firstReplyMs);
+    if (!accepted(mail)) {
+      results.rest('mail', mail);
+      if (isFault(mail) || mail.code === 421) return true;
+    } else this.#begun = true;
+
+    for (let i = 0; i < paths.length; i++) {
+      // Without pipelining nothing more is said after a refused MAIL; with it, the answers are on their way.
+      if (results.broken || (results.open === 0 && !dialogue.pipelined)) break;
+      const answer = await dialogue.next(timeouts.rcpt);
+      if (isFault(answer) || answer.code === 421) results.rest('rcpt', answer);
+      else if (!accepted(answer)) results.one(i, 'rcpt', answer);
+    }
+    if (results.broken || (results.open === 0 && !dialogue.pipelined)) return false;
+
+    const data = await dialogue.next(timeouts.data);
+    if (isFault(data) || data.code !== 354) {
+      results.rest('data', data);
+      return false;
+    }
+    if (results.open > 0) await this.#content(t, results);
+    else {
+      // RFC 2920 §3.1: 354 although nobody may receive it. A lone dot ends the transaction, and nothing is delivered.
+      this.#wire.send('.\r\n');
+      if (isFault(await this.#wire.reply(timeouts.mail))) this.#broken = true;
+      this.#begun = false;
+    }
+    return false;
+  }
+
+  async #content(t: Transaction, results: Results): Promise<void> {
+    const { timeouts } = this.#server;
+    const sent = await sendContent(this.#wire, t.content, this.#gather, timeouts.content);
+    if (sent.kind === 'sent') {
+      results.bareLineEndings = sent.bareLineEndings;
+      results.rest('final-dot', await this.#wire.reply(timeouts.finalDot), true);
+      this.#begun = false;
+      return;
+    }
+    this.#broken = true;
+    if (sent.kind === 'fault') return results.rest('content', sent.fault);
+    this.#wire.fail('connection-lost', 'dropped before the final dot'); // so that nothing of it counts as accepted
+    if (sent.kind === 'answered') return results.rest('content', sent.reply);
+    results.unreadable({ kind: 'content', cause: sent.cause, detail: sent.detail });
+  }
+
+  /** What the server's announcements rule out before anything is sent. */
+  #refuse(t: Transaction): AttemptResult | null {
+    const paths = t.reversePath === null ? t.forwardPaths : [t.reversePath, ...t.forwardPaths];
+    if (!this.#features.has('SMTPUTF8') && paths.some((path) => !ascii(this.#path(path)))) {
+      return this.#unable('smtputf8-not-offered', `${this.#server.host} takes no address outside ASCII`);
+    }
+    const sizeMax = Number(this.#features.get('SIZE') ?? 0); // RFC 1870 §4: 0 or none means that no limit is told
+    if (sizeMax > 0 && t.bytes !== null && t.bytes > sizeMax) {
+      const detail = `the message has ${t.bytes} bytes, ${this.#server.host} takes ${sizeMax}`;
+      return { kind: 'capability', fault: 'size-exceeded', detail, host: this.#server.host, sizeMax };
+    }
+    return null;
+  }
+
+  #mailCommand(t: Transaction): string {
+    const reverse = t.reversePath === null ? '' : this.#path(t.reversePath);
+    let command = `MAIL FROM:<${reverse}>`;
+    if (t.bytes !== null && this.#features.has('SIZE')) command += ` SIZE=${t.bytes}`;
+    // RFC 6152; the content is not read to know. Where it is not offered, 8-bit content goes as it is (docs/decisions).
+    if (this.#features.has('8BITMIME')) command += ' BODY=8BITMIME';
+    if (![reverse, ...t.forwardPaths.map((path) => this.#path(path))].every(ascii)) command += ' SMTPUTF8';
+    return command;
+  }
+
+  /** As given; but where the server knows no SMTPUTF8 and only the domain is the trouble, with A-labels (RFC 5891). */
+  #path(path: Mailbox): string {
+    if (ascii(path.address) || this.#features.has('SMTPUTF8')) return path.address;
+    const local = path.address.slice(0, path.address.lastIndexOf('@'));
+    return ascii(local) ? `${local}@${path.domainKey}` : path.address;
+  }
+
+  #failed(phase: Phase, answer: SmtpReply | WireFault): Extract<Opened, { kind: 'failed' }> {
+    const { host } = this.#server;
+    const result = answerResult(phase, answer, host, this.#wire.tls);
+    return { kind: 'failed', result, elsewhere: !(isFault(answer) && answer.fault === 'aborted') };
+  }
+
+  #unable(fault: Extract<AttemptResult, { kind: 'capability' }>['fault'], detail: string): AttemptResult {
+    return { kind: 'capability', fault, detail, host: this.#server.host };
+  }
+}
+
+/** Commands and their replies in step: sent together where the server takes that (RFC 2920), else one by one. */
+class Dialogue {
+  readonly pipelined: boolean;
+  readonly #wire: SmtpWire;
+  #commands: string[] = [];
+
+  constructor(wire: SmtpWire, pipelined: boolean) {
+    this.#wire = wire;
+    this.pipelined = pipelined;
+  }
+
+  plan(commands: readonly string[]): void {
+    if (this.pipelined) this.#wire.send(`${commands.join('\r\n')}\r\n`);
+    else this.#commands = [...commands];
+  }
+
+  /** The reply to the next command. */
+  next(timeoutMs: number): Promise<SmtpReply | WireFault> {
+    const command = this.#commands.shift();
+    if (command !== undefined) this.#wire.send(`${command}\r\n`);
+    return this.#wire.reply(timeoutMs);
+  }
+}
+
+/** What became of each forward-path; the first word on it stands. */
+class Results {
+  readonly #host: string;
+  readonly #wire: SmtpWire;
+  readonly #results: (NextHopResult | null)[];
+  broken = false;
+  bareLineEndings: number | null = null;
+
+  constructor(host: string, wire: SmtpWire, count: number) {
+    this.#host = host;
+    this.#wire = wire;
+    this.#results = new Array<NextHopResult | null>(count).fill(null);
+  }
+
+  /** Forward-paths that may still be accepted. */
+  get open(): number {
+    return this.#results.filter((result) => result === null).length;
+  }
+
+  one(index: number, phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {
+    if (isFault(answer) || answer.code === 421) this.broken = true; // RFC 5321 §3.8: it closes the channel
+    const result = answerResult(phase, answer, this.#host, this.#wire.tls, acceptable);
+    if (result.kind === 'network') this.broken = true;
+    this.#results[index] ??=
+      this.bareLineEndings === null ? result : { ...result, bareLineEndings: this.bareLineEndings };
+  }
+
+  rest(phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {
+    if (isFault(answer)) this.broken = true;
+    for (let i = 0; i < this.#results.length; i++) this.one(i, phase, answer, acceptable);
+  }
+
+  unreadable(result: NextHopResult): void {
+    for (let i = 0; i < this.#results.length; i++) this.#results[i] ??= result;
+  }
+
+  all(): readonly NextHopResult[] {
+    return this.#results.map((result) => result ?? networkResult('mail', NO_ANSWER, this.#host));
+  }
+}
+
+const NO_ANSWER: WireFault = { fault: 'connection-lost', detail: 'the dialogue ended without an answer' };
+
+function accepted(answer: SmtpReply | WireFault): answer is SmtpReply {
+  return !isFault(answer) && answer.code >= 200 && answer.code < 300;
+}
+
+/** `acceptable`: a 2xx is an answer here. Elsewhere one where only a refusal makes sense is out of step: garbage. */
+function answerResult(
+  phase: Phase,
+  answer: SmtpReply | WireFault,
+  host: string,
+  tls: boolean,
+  acceptable = false,
+): AttemptResult {
+  if (isFault(answer)) return networkResult(phase, answer, host);
+  if (answer.code < 400 && !(acceptable && answer.code < 300)) {
+    const detail = `${answer.code} is no answer here: ${answer.text}`.slice(0, 300);
+    return networkResult(phase, { fault: 'garbled-reply', detail }, host);
+  }
+  const reply: Reply = { code: answer.code, status: answer.status, text: answer.text, host };
+  return { kind: 'reply', phase, reply, tls };
+}
+
+function networkResult(phase: Phase, { fault, detail }: WireFault, host: string): AttemptResult {
+  return { kind: 'network', phase, fault, detail, host };
+}
+
+/** `SIZE 1000` is ['SIZE', '1000']; `AUTH=LOGIN`, as old servers write, is AUTH too. */
+function keyword(line: string): [string, string] {
+  const match = /^([^ \t=]+)[ \t=]*(.*)$/su.exec(line);
+  return [(match?.[1] ?? line).toUpperCase(), (match?.[2] ?? '').trim()];
+}
+
+function ascii(text: string): boolean {
+  return /^[\u0000-\u007f]*$/u.test(text);
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}
+
+/** Servers have been seen to quote the command that they refuse. */
+function withoutSecrets(text: string, { username, password }: Credentials): string {
+  const secrets = [password, base64(password), base64(`\0${username}\0${password}`)].filter((secret) => secret !== '');
+  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
+}

@@ -1,0 +1,170 @@
+// The next hop by SMTP: hosts in order, and connections kept for the next job for a short while.
+// Never loses an attempt's result: whatever servers and networks do comes back as a value. It throws only for what is a
+// bug of ours, a path that no parser of ours lets through.
+
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Mailbox } from '#core/address.ts';
+import type { SmtpSettings } from '#core/config.ts';
+import { smtpKeptAgeMs, smtpKeptIdleMs, smtpKeptMax, smtpKeptMessagesMax, smtpTimeoutsMs } from '#core/limits.ts';
+import type { AttemptResult } from '#core/reply.ts';
+import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
+import { type Credentials, openSmtp, type SmtpConnection, type SmtpTimeouts } from './smtp-connection.ts';
+
+export type SmtpTerms = {
+  /** Our name in EHLO. */
+  readonly ehloName: string;
+  /** Reads the login; asked once for each connection, where the settings have `auth`. */
+  readonly credentials: (() => Promise<Credentials>) | null;
+  /** For tests: phases that shall end sooner. */
+  readonly timeoutsMs?: Partial<SmtpTimeouts>;
+};
+
+type Kept = {
+  readonly connection: SmtpConnection;
+  readonly openedAt: number;
+  idleSince: number;
+  timer: NodeJS.Timeout;
+};
+
+export class SmtpNextHop implements NextHop {
+  readonly #settings: SmtpSettings;
+  readonly #terms: SmtpTerms;
+  readonly #timeouts: SmtpTimeouts;
+  #context: SecureContext | undefined;
+  #kept: Kept[] = [];
+  #closed = false;
+
+  constructor(settings: SmtpSettings, terms: SmtpTerms) {
+    this.#settings = settings;
+    this.#terms = terms;
+    this.#timeouts = { ...smtpTimeoutsMs, ...terms.timeoutsMs };
+  }
+
+  async attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
+    for (const path of [transaction.reversePath, ...transaction.forwardPaths]) demandSafe(path);
+    for (let kept = this.#takeKept(); kept !== null; kept = this.#takeKept()) {
+      const { results, mute } = await kept.connection.transact(transaction, signal, this.#timeouts.kept);
+      // One that was closed while it lay idle has not been an attempt: nothing but commands was sent.
+      if (mute && !signal.aborted) {
+        await kept.connection.close();
+        continue;
+      }
+      this.#keep(kept.connection, kept.openedAt);
+      return results;
+    }
+    return this.#fresh(transaction, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const kept = this.#kept;
+    this.#kept = [];
+    for (const { timer } of kept) clearTimeout(timer);
+    await Promise.all(kept.map(({ connection }) => connection.close()));
+  }
+
+  async #fresh(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
+    const credentials = await this.#login();
+    if (credentials !== null && 'kind' in credentials) return transaction.forwardPaths.map(() => credentials);
+    const { hosts, port, tls } = this.#settings;
+    const failures: AttemptResult[] = [];
+    for (const host of hosts) {
+      const server = {
+        host,
+        port,
+        tls,
+        context: this.#tlsContext(),
+        ehloName: this.#terms.ehloName,
+        credentials,
+        timeouts: this.#timeouts,
+      };
+      const opened = await openSmtp(server, signal);
+      if (opened.kind === 'open') {
+        const openedAt = Date.now();
+        const { results } = await opened.connection.transact(transaction, signal, this.#timeouts.mail);
+        this.#keep(opened.connection, openedAt);
+        return results;
+      }
+      failures.push(opened.result);
+      if (!opened.elsewhere) break;
+    }
+    const result = summary(failures);
+    return transaction.forwardPaths.map(() => result);
+  }
+
+  /** Null where none is needed; a result where it can not be read: the operator's to mend, and the message waits. */
+  async #login(): Promise<Credentials | AttemptResult | null> {
+    if (this.#settings.auth === null) return null;
+    try {
+      if (this.#terms.credentials === null) throw new Error('no reader of secrets is wired');
+      const { username, password } = await this.#terms.credentials();
+      return { username, password };
+    } catch (error) {
+      const why = error instanceof Error ? error.name : 'unknown'; // its message might quote the secret
+      const detail = `the secret ${this.#settings.auth.secret} could not be read: ${why}`;
+      return { kind: 'capability', fault: 'credentials-unavailable', detail, host: null };
+    }
+  }
+
+  #tlsContext(): SecureContext | undefined {
+    if (this.#settings.tls === 'off' || this.#settings.ca === null) return undefined;
+    this.#context ??= createSecureContext({ ca: this.#settings.ca });
+    return this.#context;
+  }
+
+  /** Keeps a connection that is worth it, or says goodbye. */
+  #keep(connection: SmtpConnection, openedAt: number): void {
+    const worthIt =
+      connection.usable && connection.count < smtpKeptMessagesMax && Date.now() - openedAt < smtpKeptAgeMs;
+    if (this.#closed || !worthIt || this.#kept.length >= smtpKeptMax) {
+      void connection.close();
+      return;
+    }
+    connection.rest();
+    const kept: Kept = {
+      connection,
+      openedAt,
+      idleSince: Date.now(),
+      timer: setTimeout(() => this.#drop(kept), smtpKeptIdleMs),
+    };
+    kept.timer.unref();
+    this.#kept.push(kept);
+  }
+
+  /** The one used last, if it is still good. The clock is asked too: timers stand still while Lambda freezes us. */
+  #takeKept(): Kept | null {
+    for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
+      clearTimeout(kept.timer);
+      const now = Date.now();
+      const fresh = now - kept.idleSince < smtpKeptIdleMs && now - kept.openedAt < smtpKeptAgeMs;
+      if (fresh && kept.connection.usable) return kept;
+      void kept.connection.close();
+    }
+    return null;
+  }
+
+  #drop(kept: Kept): void {
+    this.#kept = this.#kept.filter((other) => other !== kept);
+    void kept.connection.close();
+  }
+}
+
+/** The last host's word; where that is a silence of the network, with what the others said. */
+function summary(failures: readonly AttemptResult[]): AttemptResult {
+  const last = failures.at(-1);
+  if (last === undefined) throw new Error('a next hop without hosts');
+  if (last.kind === 'reply' || failures.length === 1) return last;
+  const detail = failures.map((failure) =>
+    failure.kind === 'reply' ? `${failure.reply.host}: ${failure.reply.code} ${failure.reply.text}` : failure.detail,
+  );
+  return { ...last, detail: detail.join('; ').slice(0, 1_000) };
+}
+
+// Nothing that could end the command or the path early: a control character, or outside quotes a space or angle bracket.
+const SAFE_PATH =
+  /^(?:[^\u0000-\u0020\u007f<>"]+|"(?:[^\u0000-\u001f\u007f"\\]|\\[^\u0000-\u001f\u007f])*"@[^\u0000-\u0020\u007f<>"]+)$/u;
+
+function demandSafe(path: Mailbox | null): void {
+  if (path !== null && !SAFE_PATH.test(path.address))
+    throw new Error(`not a path for SMTP: ${JSON.stringify(path.address)}`);
+}
