@@ -1,0 +1,193 @@
+// The Lambda host: for each concurrent invocation of a function one execution environment (a worker thread), reused while warm,
+// with the function's own variables and its role's key, its memory limit, and a hard end at its timeout. What ends an
+// environment (a throw nobody caught, an exit, no memory, the timeout) is a function error, and the environment is replaced.
+// It never retries: that is its callers' contract.
+
+import { availableParallelism } from 'node:os';
+import { type Environment, STOPPED, startEnvironment } from './environment.ts';
+import type { Principal, World } from './world.ts';
+
+export type FunctionDefinition = {
+  readonly name: string;
+  readonly arn: string;
+  readonly roleArn: string;
+  /** The unpacked asset, and file.export in it. */
+  readonly folder: string;
+  readonly handler: string;
+  readonly memoryMb: number;
+  /** Real milliseconds, time scale already applied. */
+  readonly timeoutMs: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly reservedConcurrency: number | null;
+};
+
+export type Invocation =
+  | { readonly kind: 'returned'; readonly payload: string }
+  /** The error object as Lambda returns it beside X-Amz-Function-Error: Unhandled. */
+  | { readonly kind: 'error'; readonly payload: string; readonly errorType: string; readonly errorMessage: string }
+  /** Reserved concurrency is used up: the function did not run. */
+  | { readonly kind: 'throttled' };
+
+/** A place among the invocations that this machine runs at once. Give it back with `leave`, whatever happened. */
+export type Seat = { run(payload: string): Promise<Invocation>; leave(): void };
+
+export type InvocationRecord = {
+  readonly functionName: string;
+  readonly durationMs: number;
+  readonly result: Invocation['kind'];
+};
+
+export type HostOptions = {
+  readonly world: World;
+  readonly clockOffset: SharedArrayBuffer;
+  /** Where the front listens; read at each cold start, so that the host may be made first. */
+  readonly endpoint: () => string;
+  /** Issues an access key for one environment; `kill` ends that environment. */
+  readonly issueKey: (principal: Principal, kill: () => void) => IssuedKey;
+  /** Whole lines of what functions write. */
+  readonly onLine?: (functionName: string, line: string) => void;
+  readonly onInvocation?: (record: InvocationRecord) => void;
+  /** Invocations of one function that may use a processor at once; default: the machine's processors, at least 2. */
+  readonly parallel?: number;
+};
+export type IssuedKey = {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly revoke: () => void;
+};
+
+export type LambdaHost = {
+  define(definition: FunctionDefinition): void;
+  definition(functionName: string): FunctionDefinition;
+  functionNames(): readonly string[];
+  /** One synchronous invocation; waits for a seat. Throws only for an unknown function or a stopped host. */
+  invoke(functionName: string, payload: string): Promise<Invocation>;
+  seat(functionName: string): Promise<Seat>;
+  /** Ends every environment at once. What was running ends as a function error. */
+  stop(): Promise<void>;
+};
+
+/** An invocation that runs longer than this waits for a network, not for our processors: another one may begin beside it. */
+const PATIENCE_MS = 1_000;
+/** Environments of one function at most: each holds a heap of its own (about 30 MB). */
+const SEATS_MAX = 16;
+
+type Pool = {
+  definition: FunctionDefinition;
+  idle: Environment[];
+  readonly all: Set<Environment>;
+  /** When each seat was taken (performance.now). */
+  readonly seats: Set<{ readonly since: number }>;
+  readonly waiting: ((seat: Seat) => void)[];
+  timer: NodeJS.Timeout | null;
+  running: number;
+};
+
+export function lambdaHost(options: HostOptions): LambdaHost {
+  const pools = new Map<string, Pool>();
+  const parallel = options.parallel ?? Math.max(2, availableParallelism());
+  let stopped = false;
+
+  const pool = (name: string): Pool => {
+    const found = pools.get(name);
+    if (found === undefined) throw new Error(`no such function: ${name}`);
+    if (stopped) throw new Error('the Lambda host has stopped');
+    return found;
+  };
+
+  function seat(functionName: string): Promise<Seat> {
+    const of = pool(functionName);
+    return new Promise((take) => {
+      of.waiting.push(take);
+      admit(of);
+    });
+  }
+
+  function admit(of: Pool): void {
+    while (of.waiting.length > 0 && hasRoom(of)) {
+      const place = { since: performance.now() };
+      of.seats.add(place);
+      const leave = (): void => {
+        if (of.seats.delete(place)) admit(of);
+      };
+      of.waiting.shift()?.({ run: (payload) => run(of, payload), leave });
+    }
+    if (of.waiting.length > 0 && of.timer === null)
+      of.timer = setTimeout(() => {
+        of.timer = null;
+        admit(of);
+      }, PATIENCE_MS / 4).unref();
+  }
+
+  function hasRoom(of: Pool): boolean {
+    if (of.seats.size < parallel) return true;
+    if (of.seats.size >= SEATS_MAX) return false;
+    const young = performance.now() - PATIENCE_MS;
+    let busy = 0;
+    for (const it of of.seats) if (it.since > young) busy++;
+    return busy < parallel;
+  }
+
+  async function run(of: Pool, payload: string): Promise<Invocation> {
+    const { reservedConcurrency, name } = of.definition;
+    const began = performance.now();
+    let result: Invocation = { kind: 'throttled' };
+    if (reservedConcurrency === null || of.running < reservedConcurrency) {
+      of.running++;
+      const done = options.world.clock.busy();
+      try {
+        const environment = of.idle.pop() ?? environmentOf(of);
+        result = await environment.invoke(payload);
+        if (environment.usable() && !stopped) of.idle.push(environment);
+      } finally {
+        of.running--;
+        done();
+      }
+    }
+    options.onInvocation?.({ functionName: name, durationMs: performance.now() - began, result: result.kind });
+    return result;
+  }
+
+  function environmentOf(of: Pool): Environment {
+    const environment = startEnvironment(of.definition, options, (ended) => {
+      of.all.delete(ended);
+      of.idle = of.idle.filter((it) => it !== ended);
+    });
+    of.all.add(environment);
+    return environment;
+  }
+
+  return {
+    define(definition) {
+      const before = pools.get(definition.name);
+      if (before !== undefined) throw new Error(`the function ${definition.name} is defined twice`);
+      pools.set(definition.name, {
+        definition,
+        idle: [],
+        all: new Set(),
+        seats: new Set(),
+        waiting: [],
+        timer: null,
+        running: 0,
+      });
+    },
+    definition: (functionName) => pool(functionName).definition,
+    functionNames: () => [...pools.keys()],
+    seat,
+    async invoke(functionName, payload) {
+      const place = await seat(functionName);
+      try {
+        return await place.run(payload);
+      } finally {
+        place.leave();
+      }
+    },
+    async stop() {
+      stopped = true;
+      await Promise.all(
+        [...pools.values()].flatMap((it) => [...it.all].map((environment) => environment.end(STOPPED))),
+      );
+    },
+  };
+}
