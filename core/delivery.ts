@@ -160,8 +160,19 @@ export type Command =
 /** What others tell us afterwards (SES events, remote reports). A late or second one is ignored, never an error. */
 export type Fact = 'confirmed' | 'reported-failed';
 
-const UNDER_WAY = { relayed: 'relayed', deferred: 'deferred', failed: 'failed', expired: 'expired', held: 'held', removed: 'removed' } as const;
-const LOST_CAUSE = { 'notice-accepted': 'returned', 'notice-withheld': 'unreturnable', 'notice-failed': 'held' } as const;
+const UNDER_WAY = {
+  relayed: 'relayed',
+  deferred: 'deferred',
+  failed: 'failed',
+  expired: 'expired',
+  held: 'held',
+  removed: 'removed',
+} as const;
+const LOST_CAUSE = {
+  'notice-accepted': 'returned',
+  'notice-withheld': 'unreturnable',
+  'notice-failed': 'held',
+} as const;
 
 const NEXT: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, DeliveryState>>>> = {
   queued: UNDER_WAY,

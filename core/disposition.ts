@@ -18,7 +18,11 @@ export function disposition(verdicts: Verdicts, policy: Settings['policy']): Dis
   if (verdicts.virus === 'FAIL') return choose(policy.virus, 'policy-virus', 'the message was found to carry a virus');
   if (verdicts.spam === 'FAIL') return choose(policy.spam, 'policy-spam', 'the message was found to be spam');
   if (verdicts.dmarc === 'FAIL' && verdicts.dmarcPolicy === 'reject') {
-    return choose(policy.dmarcReject, 'policy-dmarc', "the domain of the From field asks that mail failing its DMARC policy be rejected");
+    return choose(
+      policy.dmarcReject,
+      'policy-dmarc',
+      'the domain of the From field asks that mail failing its DMARC policy be rejected',
+    );
   }
   return { kind: 'relay' };
 }

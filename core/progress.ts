@@ -66,7 +66,13 @@ export function newDelivery(given: NewDelivery, now: number): DeliveryRow {
 }
 
 /** A delivery that is refused before any attempt (no route, policy, loop): failed at birth, so that its NDR has a row to stand on. */
-export function failedAtBirth(row: DeliveryRow, status: Status, reason: string, detail: string, now: number): DeliveryRow {
+export function failedAtBirth(
+  row: DeliveryRow,
+  status: Status,
+  reason: string,
+  detail: string,
+  now: number,
+): DeliveryRow {
   return {
     ...row,
     state: transition(row.state, 'failed'),
@@ -90,7 +96,11 @@ export function heldAtBirth(row: DeliveryRow, reason: string, now: number): Deli
 }
 
 /** A notice as a delivery of its own (null reverse-path), composed from the ledger at each attempt. */
-export function newNotice(of: DeliveryRow, given: { key: string; to: string; via: string; lifetimeMs: number; sweepAgainMs: number }, now: number): DeliveryRow {
+export function newNotice(
+  of: DeliveryRow,
+  given: { key: string; to: string; via: string; lifetimeMs: number; sweepAgainMs: number },
+  now: number,
+): DeliveryRow {
   const row = newDelivery(
     {
       spoolId: of.spoolId,
@@ -123,67 +133,65 @@ export type AttemptTerms = {
 
 /** The row after an attempt's outcome. A recorded outcome zeroes `claims` and gives the lease back. */
 export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Progress {
-  const attempt = row.attempts + 1;
   const interrupted = row.claims > 1;
-  const events: TraceEvent[] = [];
-  if (interrupted) {
-    events.push(traced(row, 'POSSIBLE_DUPLICATE', terms.startedAt, { attempt, status: null, reason: 'earlier-attempt-unfinished', reply: null }));
-  }
   const base: DeliveryRow = {
     ...row,
-    attempts: attempt,
+    attempts: row.attempts + 1,
     claims: 0,
     leaseUntil: null,
     firstAttemptAt: row.firstAttemptAt ?? terms.startedAt,
     lastAttemptAt: terms.startedAt,
     lastReply: outcome.reply,
-    possibleDuplicate: row.possibleDuplicate || interrupted || (outcome.kind === 'deferred' && outcome.possibleDuplicate),
+    possibleDuplicate:
+      row.possibleDuplicate || interrupted || (outcome.kind === 'deferred' && outcome.possibleDuplicate),
   };
-  const latency = { openMs: terms.openMs, totalMs: terms.now - terms.startedAt };
-  switch (outcome.kind) {
-    case 'relayed':
-      events.push({ ...traced(row, 'SEND', terms.now, { attempt, status: outcome.reply.status, reason: null, reply: outcome.reply }), latency });
-      return {
-        events,
-        row: { ...base, state: transition(row.state, 'relayed'), stateReason: null, lastStatus: outcome.reply.status, lastReason: null, lastDetail: null, dueAt: null },
-      };
-    case 'deferred': {
-      if (outcome.reason === 'content-unreadable') {
-        events.push(traced(row, 'UNREADABLE', terms.now, { attempt, status: outcome.status, reason: outcome.detail, reply: null }));
-      }
-      if (outcome.possibleDuplicate) {
-        events.push(traced(row, 'POSSIBLE_DUPLICATE', terms.now, { attempt, status: outcome.status, reason: outcome.reason, reply: outcome.reply }));
-      }
-      events.push({ ...traced(row, 'DEFER', terms.now, { attempt, status: outcome.status, reason: outcome.reason, reply: outcome.reply }), latency });
-      return {
-        events,
-        row: {
-          ...base,
-          state: transition(row.state, 'deferred'),
-          stateReason: outcome.reason,
-          lastStatus: outcome.status,
-          lastReason: outcome.reason,
-          lastDetail: outcome.detail,
-          nextAttemptAt: terms.nextAttemptAt,
-          dueAt: Math.min(terms.nextAttemptAt, row.expiresAt),
-        },
-      };
-    }
-    case 'failed':
-      events.push({ ...traced(row, 'FAIL', terms.now, { attempt, status: outcome.status, reason: outcome.reason, reply: outcome.reply }), latency });
-      return {
-        events,
-        row: {
-          ...base,
-          state: transition(row.state, 'failed'),
-          stateReason: outcome.reason,
-          lastStatus: outcome.status,
-          lastReason: outcome.reason,
-          lastDetail: outcome.detail,
-          dueAt: terms.now + terms.sweepAgainMs, // should the bounce job be lost
-        },
-      };
+  return { row: { ...base, ...changes(row, outcome, terms) }, events: attemptEvents(row, outcome, terms, interrupted) };
+}
+
+function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Partial<DeliveryRow> {
+  const state = transition(row.state, outcome.kind);
+  if (outcome.kind === 'relayed') {
+    return {
+      state,
+      stateReason: null,
+      lastStatus: outcome.reply.status,
+      lastReason: null,
+      lastDetail: null,
+      dueAt: null,
+    };
   }
+  const why = {
+    state,
+    stateReason: outcome.reason,
+    lastStatus: outcome.status,
+    lastReason: outcome.reason,
+    lastDetail: outcome.detail,
+  };
+  if (outcome.kind === 'failed') return { ...why, dueAt: terms.now + terms.sweepAgainMs }; // should the bounce job be lost
+  return { ...why, nextAttemptAt: terms.nextAttemptAt, dueAt: Math.min(terms.nextAttemptAt, row.expiresAt) };
+}
+
+const EVENT_OF = { relayed: 'SEND', deferred: 'DEFER', failed: 'FAIL' } as const;
+
+function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, interrupted: boolean): TraceEvent[] {
+  const attempt = row.attempts + 1;
+  const status = outcome.kind === 'relayed' ? outcome.reply.status : outcome.status;
+  const reason = outcome.kind === 'relayed' ? null : outcome.reason;
+  const note = (event: TraceEventName, why: string | null) =>
+    traced(row, event, terms.now, { attempt, status, reason: why, reply: outcome.reply });
+  const events: TraceEvent[] = [];
+  if (interrupted)
+    events.push({
+      ...note('POSSIBLE_DUPLICATE', 'earlier-attempt-unfinished'),
+      at: terms.startedAt,
+      status: null,
+      reply: null,
+    });
+  if (outcome.kind === 'deferred' && outcome.reason === 'content-unreadable')
+    events.push(note('UNREADABLE', outcome.detail));
+  if (outcome.kind === 'deferred' && outcome.possibleDuplicate) events.push(note('POSSIBLE_DUPLICATE', outcome.reason));
+  const latency = { openMs: terms.openMs, totalMs: terms.now - terms.startedAt };
+  return [...events, { ...note(EVENT_OF[outcome.kind], reason), latency }];
 }
 
 /** RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is 5.3.0. */
@@ -195,22 +203,56 @@ export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number)
   const event = traced(row, 'EXPIRE', now, { attempt: null, status, reason, reply: row.lastReply });
   return {
     events: [event],
-    row: { ...row, state: transition(row.state, 'expired'), stateReason: reason, lastStatus: status, lastReason: reason, leaseUntil: null, dueAt: now + sweepAgainMs },
+    row: {
+      ...row,
+      state: transition(row.state, 'expired'),
+      stateReason: reason,
+      lastStatus: status,
+      lastReason: reason,
+      leaseUntil: null,
+      dueAt: now + sweepAgainMs,
+    },
   };
 }
 
 /** The claim that reaches the limit: the job goes to the dead-letter queue when it fails again; the row waits for its expiry. */
 export function afterPoison(row: DeliveryRow, now: number): Progress {
   return {
-    events: [traced(row, 'POISON', now, { attempt: null, status: null, reason: `${row.claims} claims without an outcome`, reply: null })],
+    events: [
+      traced(row, 'POISON', now, {
+        attempt: null,
+        status: null,
+        reason: `${row.claims} claims without an outcome`,
+        reply: null,
+      }),
+    ],
     row: { ...row, dueAt: row.expiresAt },
   };
 }
 
 /** The failure's notice is written and queued: the delivery says so, and the sweep looks after it until it is settled. */
-export function withNoticeQueued(row: DeliveryRow, notice: { via: string; to: string; messageIdField: string }, now: number, dueAt: number): Progress {
-  const summary: NoticeSummary = { kind: 'ndr', state: 'queued', via: notice.via, to: notice.to, messageIdField: notice.messageIdField, at: now, reason: null };
-  const event = traced(row, 'DSN', now, { attempt: null, status: row.lastStatus, reason: `queued to ${notice.to}`, reply: null }, notice.via);
+export function withNoticeQueued(
+  row: DeliveryRow,
+  notice: { via: string; to: string; messageIdField: string },
+  now: number,
+  dueAt: number,
+): Progress {
+  const summary: NoticeSummary = {
+    kind: 'ndr',
+    state: 'queued',
+    via: notice.via,
+    to: notice.to,
+    messageIdField: notice.messageIdField,
+    at: now,
+    reason: null,
+  };
+  const event = traced(
+    row,
+    'DSN',
+    now,
+    { attempt: null, status: row.lastStatus, reason: `queued to ${notice.to}`, reply: null },
+    notice.via,
+  );
   return { events: row.notice === null ? [event] : [], row: { ...row, notice: summary, dueAt } };
 }
 
@@ -218,7 +260,13 @@ export function withNoticeQueued(row: DeliveryRow, notice: { via: string; to: st
 export function withNoticeWithheld(row: DeliveryRow, reason: string, hold: boolean, now: number): Progress {
   const state = transition(row.state, hold ? 'notice-failed' : 'notice-withheld');
   const summary: NoticeSummary = { kind: 'ndr', state, via: null, to: null, messageIdField: null, at: now, reason };
-  const event = traced(row, hold ? 'HOLD' : 'SUPPRESSED', now, { attempt: null, status: row.lastStatus, reason, reply: null }, null);
+  const event = traced(
+    row,
+    hold ? 'HOLD' : 'SUPPRESSED',
+    now,
+    { attempt: null, status: row.lastStatus, reason, reply: null },
+    null,
+  );
   return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
 }
 
@@ -236,7 +284,18 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     at: now,
     reason,
   };
-  const event = traced(row, accepted ? 'DSN' : 'HOLD', now, { attempt: null, status: notice.lastStatus, reason: accepted ? `accepted for ${notice.forwardPath}` : reason, reply: notice.lastReply }, notice.nextHop);
+  const event = traced(
+    row,
+    accepted ? 'DSN' : 'HOLD',
+    now,
+    {
+      attempt: null,
+      status: notice.lastStatus,
+      reason: accepted ? `accepted for ${notice.forwardPath}` : reason,
+      reply: notice.lastReply,
+    },
+    notice.nextHop,
+  );
   return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
 }
 
@@ -250,7 +309,12 @@ export type SweepDecision =
   | { readonly kind: 'leave' }
   /** Only look again later. */
   | { readonly kind: 'wait'; readonly row: DeliveryRow }
-  | { readonly kind: 'relay'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[]; readonly lost: boolean }
+  | {
+      readonly kind: 'relay';
+      readonly row: DeliveryRow;
+      readonly events: readonly TraceEvent[];
+      readonly lost: boolean;
+    }
   | { readonly kind: 'expire'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
   | { readonly kind: 'bounce'; readonly row: DeliveryRow };
 
@@ -264,12 +328,22 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };
   if (row.expiresAt <= now) return { kind: 'expire', ...afterExpiry(row, now, terms.sweepAgainMs) };
   if (row.claims >= claimsMax) return { kind: 'wait', row: { ...row, dueAt: row.expiresAt } };
-  if (row.nextAttemptAt > now) return { kind: 'wait', row: { ...row, dueAt: Math.min(row.nextAttemptAt, row.expiresAt) } };
+  if (row.nextAttemptAt > now)
+    return { kind: 'wait', row: { ...row, dueAt: Math.min(row.nextAttemptAt, row.expiresAt) } };
   const interrupted = row.claims > 0;
   const neverClaimed = row.attempts === 0 && !interrupted;
   if (neverClaimed && terms.backlog) return { kind: 'wait', row: { ...row, dueAt: again } };
   const lost = interrupted || neverClaimed;
-  const events = lost ? [traced(row, 'RESUBMIT', now, { attempt: null, status: null, reason: interrupted ? 'lease-ran-out' : 'job-lost', reply: null })] : [];
+  const events = lost
+    ? [
+        traced(row, 'RESUBMIT', now, {
+          attempt: null,
+          status: null,
+          reason: interrupted ? 'lease-ran-out' : 'job-lost',
+          reply: null,
+        }),
+      ]
+    : [];
   return { kind: 'relay', row: { ...row, dueAt: Math.min(again, row.expiresAt) }, events, lost };
 }
 
@@ -281,11 +355,18 @@ export function traced(
   what: { attempt: number | null; status: string | null; reason: string | null; reply: Reply | null },
   nextHop: string | null = row.nextHop,
 ): TraceEvent {
-  return { at, event, attempt: what.attempt, nextHop, status: what.status, reply: what.reply === null ? null : replyLine(what.reply), reason: what.reason };
+  return {
+    at,
+    event,
+    attempt: what.attempt,
+    nextHop,
+    status: what.status,
+    reply: what.reply === null ? null : replyLine(what.reply),
+    reason: what.reason,
+  };
 }
 
 /** A reply on one line, as it stood on the wire: `550 5.1.1 no such user`. */
 export function replyLine(reply: Reply): string {
   return [String(reply.code), reply.status ?? '', reply.text].filter((part) => part !== '').join(' ');
 }
-

@@ -1,7 +1,7 @@
 // SES's notification of a received message, read tolerantly: unknown members are ignored, optional ones may be missing, and what
 // can not be understood is said to be malformed, never skipped. The envelope recipients stand only here (aws-contracts: SES §1.6).
 
-import type { Verdicts, VerdictStatus } from './delivery.ts';
+import type { VerdictStatus, Verdicts } from './delivery.ts';
 
 export type HeaderField = { readonly name: string; readonly value: string };
 
@@ -47,7 +47,8 @@ export function readReceipt(body: string, prefix: string): ReceiptReading {
   if (sesMessageId === SETUP || (typeof wrapped === 'string' && wrapped.includes(SETUP))) return { kind: 'setup' };
   const receipt = member(outer, 'receipt');
   const action = member(receipt, 'action');
-  if (typeof sesMessageId !== 'string' || !/^[\w.-]{1,200}$/.test(sesMessageId)) return malformed('mail.messageId is missing or odd');
+  if (typeof sesMessageId !== 'string' || !/^[\w.-]{1,200}$/.test(sesMessageId))
+    return malformed('mail.messageId is missing or odd');
   const recipients = strings(member(receipt, 'recipients'));
   if (recipients.length === 0) return malformed('receipt.recipients is empty');
   const acceptedAt = Date.parse(String(member(receipt, 'timestamp') ?? member(mail, 'timestamp') ?? ''));
@@ -124,5 +125,7 @@ function text(value: unknown): string | null {
 }
 
 function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string' && entry !== '') : [];
+  return Array.isArray(value)
+    ? value.filter((entry): entry is string => typeof entry === 'string' && entry !== '')
+    : [];
 }

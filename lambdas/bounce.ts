@@ -15,11 +15,16 @@ const watch = new PowertoolsWatch('bounce');
 const clock = new SystemClock();
 const ports = {
   settings: config.settings,
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, { ledgerRetentionMs: config.settings.retentionMs.ledger, search: config.settings.trace.search }),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+    ledgerRetentionMs: config.settings.retentionMs.ledger,
+    search: config.settings.trace.search,
+  }),
   relayQueue: new SqsJobQueue(sqsClient(aws), config.relayQueueUrl),
   clock,
   watch,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage('bounce', { watch, timeScale: config.timeScale, now: () => clock.now() }, (record) => bounce(ports, jobOf(record)));
+export const handler = stage('bounce', { watch, timeScale: config.timeScale, now: () => clock.now() }, (record) =>
+  bounce(ports, jobOf(record)),
+);

@@ -52,6 +52,7 @@ function settingsOnce(): Settings {
 
 function required(name: string): string {
   const value = process.env[name];
-  if (value === undefined || value === '') throw new Error(`the function's environment lacks ${name}: deploy the stack again`);
+  if (value === undefined || value === '')
+    throw new Error(`the function's environment lacks ${name}: deploy the stack again`);
   return value;
 }

@@ -20,7 +20,10 @@ const ports = {
   settings: config.settings,
   routes: compileRoutes(config.settings.routes),
   spool: new S3Spool(s3Client(aws), config.bucket),
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, { ledgerRetentionMs: config.settings.retentionMs.ledger, search: config.settings.trace.search }),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+    ledgerRetentionMs: config.settings.retentionMs.ledger,
+    search: config.settings.trace.search,
+  }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
   clock,
@@ -29,4 +32,8 @@ const ports = {
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage('ingest', { watch, timeScale: config.timeScale, now: () => clock.now() }, (record, signal) => ingest(ports, record.body, signal));
+export const handler = stage(
+  'ingest',
+  { watch, timeScale: config.timeScale, now: () => clock.now() },
+  (record, signal) => ingest(ports, record.body, signal),
+);

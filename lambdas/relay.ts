@@ -25,7 +25,10 @@ const nextHops = new Map<string, NextHop>();
 const ports = {
   settings,
   spool: new S3Spool(s3Client(aws), config.bucket),
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, { ledgerRetentionMs: settings.retentionMs.ledger, search: settings.trace.search }),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+    ledgerRetentionMs: settings.retentionMs.ledger,
+    search: settings.trace.search,
+  }),
   bounceQueue: new SqsJobQueue(sqsClient(aws), config.bounceQueueUrl),
   nextHop,
   clock,
@@ -37,7 +40,11 @@ const ports = {
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage('relay', { watch, timeScale: config.timeScale, now: () => clock.now() }, (record, signal) => relay(ports, jobOf(record), signal));
+export const handler = stage(
+  'relay',
+  { watch, timeScale: config.timeScale, now: () => clock.now() },
+  (record, signal) => relay(ports, jobOf(record), signal),
+);
 
 /** One client for each next hop and execution environment: it keeps its connection between jobs. */
 function nextHop(name: string): NextHop | null {
@@ -46,7 +53,10 @@ function nextHop(name: string): NextHop | null {
   const given = settings.nextHops[name];
   if (given === undefined) return null;
   const { auth } = given;
-  const made = new SmtpNextHop(given, { ehloName: settings.host, credentials: auth === null ? null : () => secrets.credentials(auth.secret) });
+  const made = new SmtpNextHop(given, {
+    ehloName: settings.host,
+    credentials: auth === null ? null : () => secrets.credentials(auth.secret),
+  });
   nextHops.set(name, made);
   return made;
 }

@@ -48,12 +48,24 @@ function answer(failed: ReadonlySet<string>): BatchAnswer {
 
 type Deadline = { readonly signal: AbortSignal; readonly passed: Promise<'deadline'>; readonly clear: () => void };
 
-async function batch(name: string, environment: StageEnvironment, records: readonly SQSRecord[], work: Work, deadline: Deadline): Promise<BatchAnswer> {
+async function batch(
+  name: string,
+  environment: StageEnvironment,
+  records: readonly SQSRecord[],
+  work: Work,
+  deadline: Deadline,
+): Promise<BatchAnswer> {
   const failed = new Set(records.map((record) => record.messageId)); // failed until its work says otherwise
   const one = async (record: SQSRecord) => {
     const ended = await Promise.race([settle(work, record, deadline.signal), deadline.passed]);
     if (ended === 'deadline') environment.watch.error(`${name}.deadline`, { sqsMessageId: record.messageId });
-    else if ('error' in ended) environment.watch.error(`${name}.failed`, { sqsMessageId: record.messageId, receives: receives(record), body: record.body.slice(0, 300), error: describe(ended.error) });
+    else if ('error' in ended)
+      environment.watch.error(`${name}.failed`, {
+        sqsMessageId: record.messageId,
+        receives: receives(record),
+        body: record.body.slice(0, 300),
+        error: describe(ended.error),
+      });
     else failed.delete(record.messageId);
   };
   // A record received before may be what ended an earlier invocation: last and alone, so that it spares its neighbours.
@@ -62,7 +74,11 @@ async function batch(name: string, environment: StageEnvironment, records: reado
   return answer(failed);
 }
 
-async function settle(work: Work, record: SQSRecord, signal: AbortSignal): Promise<Finished | { readonly error: unknown }> {
+async function settle(
+  work: Work,
+  record: SQSRecord,
+  signal: AbortSignal,
+): Promise<Finished | { readonly error: unknown }> {
   try {
     return await work(record, signal);
   } catch (error) {
@@ -76,7 +92,10 @@ function deadlineOf(context: Context, environment: StageEnvironment): Deadline {
   const margin = Math.min(deadlineMarginMs / environment.timeScale, remaining / 4);
   const controller = new AbortController();
   const { promise, resolve } = Promise.withResolvers<'deadline'>();
-  const first = setTimeout(() => controller.abort(new Error('the function is about to run out of time')), remaining - margin);
+  const first = setTimeout(
+    () => controller.abort(new Error('the function is about to run out of time')),
+    remaining - margin,
+  );
   const last = setTimeout(() => resolve('deadline'), remaining - margin / 4);
   return {
     signal: controller.signal,
@@ -91,9 +110,17 @@ function deadlineOf(context: Context, environment: StageEnvironment): Deadline {
 /** A relay or bounce job from a record's body. Throws on anything else: it then ends in the DLQ, held and alarmed. */
 export function jobOf(record: SQSRecord): Job {
   const job: unknown = JSON.parse(record.body);
-  if (typeof job === 'object' && job !== null && 'version' in job && job.version === 1 && 'spoolId' in job && 'deliveryKey' in job) {
+  if (
+    typeof job === 'object' &&
+    job !== null &&
+    'version' in job &&
+    job.version === 1 &&
+    'spoolId' in job &&
+    'deliveryKey' in job
+  ) {
     const { spoolId, deliveryKey } = job;
-    if (typeof spoolId === 'string' && spoolId !== '' && typeof deliveryKey === 'string' && deliveryKey !== '') return { version: 1, spoolId, deliveryKey };
+    if (typeof spoolId === 'string' && spoolId !== '' && typeof deliveryKey === 'string' && deliveryKey !== '')
+      return { version: 1, spoolId, deliveryKey };
   }
   throw new Error(`not a job: ${record.body.slice(0, 200)}`);
 }

@@ -15,7 +15,10 @@ const aws = awsSettings();
 const sqs = sqsClient(aws);
 const watch = new PowertoolsWatch('sweep');
 const ports = {
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, { ledgerRetentionMs: config.settings.retentionMs.ledger, search: config.settings.trace.search }),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+    ledgerRetentionMs: config.settings.retentionMs.ledger,
+    search: config.settings.trace.search,
+  }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
   clock: new SystemClock(),

@@ -70,19 +70,32 @@ function withholdReason(ports: BouncePorts, row: DeliveryRow, message: MessageFa
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
   // Refused by policy and no notice allowed: the mail itself is kept for somebody to look at (INTERFACES, policy: refuse).
   const hold = withheld.state === 'held' || row.stateReason?.startsWith('policy-') === true;
-  const settled = await recordOn(ports, row, (current) => (isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null));
+  const settled = await recordOn(ports, row, (current) =>
+    isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null,
+  );
   ports.watch.count(hold ? 'Held' : 'Unreturnable');
-  ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', { ...fieldsOf(row), reason: withheld.name, explanation: withheld.explanation });
+  ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', {
+    ...fieldsOf(row),
+    reason: withheld.name,
+    explanation: withheld.explanation,
+  });
   return finished(settled.state);
 }
 
 async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<Finished> {
   const to = parseReversePath(message.reversePath);
-  if (to === null || to === undefined) throw new Error('a reverse-path that takes no notice was not withheld: core/notice.ts');
+  if (to === null || to === undefined)
+    throw new Error('a reverse-path that takes no notice was not withheld: core/notice.ts');
   const now = ports.clock.now();
   const notice = newNotice(
     row,
-    { key: noticeKeyOf(row.deliveryKey, 'ndr'), to: to.address, via: ports.settings.notices.via, lifetimeMs: ports.settings.retry.lifetimeMs, sweepAgainMs: ports.sweepAgainMs },
+    {
+      key: noticeKeyOf(row.deliveryKey, 'ndr'),
+      to: to.address,
+      via: ports.settings.notices.via,
+      lifetimeMs: ports.settings.retry.lifetimeMs,
+      sweepAgainMs: ports.sweepAgainMs,
+    },
     now,
   );
   const [result] = await ports.ledger.create([notice], null);
@@ -90,11 +103,21 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
   if (standing === null) throw new Error(`a notice's row vanished: ${deliveryId(notice)}`);
   if (!isUnderWay(standing.state)) return settle(ports, row, standing);
 
-  if (standing.attempts === 0) await ports.relayQueue.send([{ job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop }]);
-  const messageIdField = noticeMessageId({ spoolId: row.spoolId, deliveryKey: row.deliveryKey, kind: 'ndr', host: ports.settings.host });
+  if (standing.attempts === 0)
+    await ports.relayQueue.send([
+      { job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop },
+    ]);
+  const messageIdField = noticeMessageId({
+    spoolId: row.spoolId,
+    deliveryKey: row.deliveryKey,
+    kind: 'ndr',
+    host: ports.settings.host,
+  });
   const lookAgainAt = Math.max(now, standing.nextAttemptAt) + ports.sweepAgainMs;
   await recordOn(ports, row, (current) =>
-    isLost(current) ? withNoticeQueued(current, { via: standing.nextHop, to: standing.forwardPath, messageIdField }, now, lookAgainAt) : null,
+    isLost(current)
+      ? withNoticeQueued(current, { via: standing.nextHop, to: standing.forwardPath, messageIdField }, now, lookAgainAt)
+      : null,
   );
   ports.watch.info('bounce.notice-queued', { ...fieldsOf(row), to: standing.forwardPath, via: standing.nextHop });
   return finished('notice-queued');
@@ -102,15 +125,22 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
 
 /** The notice itself came to an end without its acceptance: never a third message; the delivery is held, and somebody must look. */
 async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
-  const reported = notice.noticeOf === null ? null : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
+  const reported =
+    notice.noticeOf === null
+      ? null
+      : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   if (reported !== null) await settle(ports, reported, notice);
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
-  await recordOn(ports, notice, (current) => (isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null));
+  await recordOn(ports, notice, (current) =>
+    isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null,
+  );
   return finished('held');
 }
 
 async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow): Promise<Finished> {
-  const settled = await recordOn(ports, row, (current) => (isLost(current) ? withNoticeSettled(current, notice, ports.clock.now()) : null));
+  const settled = await recordOn(ports, row, (current) =>
+    isLost(current) ? withNoticeSettled(current, notice, ports.clock.now()) : null,
+  );
   if (settled.state === 'held') {
     ports.watch.count('Held');
     ports.watch.error('bounce.held', { ...fieldsOf(row), reason: settled.stateReason });

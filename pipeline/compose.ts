@@ -21,13 +21,23 @@ export type ComposePorts = {
 };
 
 /** The notice's exact bytes; null when the delivery it reports on, or the sender to tell, is not in the ledger. */
-export async function composeFor(ports: ComposePorts, notice: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Uint8Array | null> {
+export async function composeFor(
+  ports: ComposePorts,
+  notice: DeliveryRow,
+  message: MessageFacts,
+  signal: AbortSignal,
+): Promise<Uint8Array | null> {
   if (notice.noticeOf === null || notice.noticeKind === null) return null;
   const reported = await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   const to = parseReversePath(notice.forwardPath);
   if (reported === null || to === null || to === undefined) return null;
   const { notices, host } = ports.settings;
-  const messageIdField = noticeMessageId({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf, kind: notice.noticeKind, host });
+  const messageIdField = noticeMessageId({
+    spoolId: notice.spoolId,
+    deliveryKey: notice.noticeOf,
+    kind: notice.noticeKind,
+    host,
+  });
   return composeNotice({
     kind: notice.noticeKind,
     from: notices.from,
@@ -45,11 +55,20 @@ export async function composeFor(ports: ComposePorts, notice: DeliveryRow, messa
   });
 }
 
-async function originalOf(ports: ComposePorts, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<NoticeOriginal> {
+async function originalOf(
+  ports: ComposePorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+  signal: AbortSignal,
+): Promise<NoticeOriginal> {
   const head = await ports.spool.head(message.objectKey, ndrOriginalBytesMax, signal);
   if (head.kind === 'unreadable') {
     ports.watch.count('ContentUnreadable');
-    ports.watch.warn('relay.notice-without-original', { spoolId: row.spoolId, forwardPath: row.forwardPath, cause: head.cause });
+    ports.watch.warn('relay.notice-without-original', {
+      spoolId: row.spoolId,
+      forwardPath: row.forwardPath,
+      cause: head.cause,
+    });
     return { kind: 'unavailable' };
   }
   const whole = head.size <= head.bytes.byteLength && !isAboutContent(row);

@@ -62,13 +62,21 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 
-async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortSignal): Promise<readonly HeaderField[]> {
+async function headerFields(
+  ports: IngestPorts,
+  receipt: Receipt,
+  signal: AbortSignal,
+): Promise<readonly HeaderField[]> {
   if (!receipt.headersTruncated) return receipt.headers;
   const head = await ports.spool.head(receipt.objectKey, headerBytesMax, signal);
   if (head.kind === 'read') return headerFieldsOf(head.bytes);
   // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
   ports.watch.count('ContentUnreadable');
-  ports.watch.error('ingest.content-unreadable', { spoolId: receipt.sesMessageId, cause: head.cause, detail: head.detail });
+  ports.watch.error('ingest.content-unreadable', {
+    spoolId: receipt.sesMessageId,
+    cause: head.cause,
+    detail: head.detail,
+  });
   return receipt.headers;
 }
 
@@ -89,7 +97,13 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   };
 }
 
-function deliveries(ports: IngestPorts, receipt: Receipt, facts: MessageFacts, loop: LoopFinding | null, policy: Disposition): DeliveryRow[] {
+function deliveries(
+  ports: IngestPorts,
+  receipt: Receipt,
+  facts: MessageFacts,
+  loop: LoopFinding | null,
+  policy: Disposition,
+): DeliveryRow[] {
   const now = ports.clock.now();
   const plans = uniqueByKey(receipt.recipients.flatMap((recipient) => plan(ports, recipient)));
   return plans.map(({ recipient, mailbox, route, action, via, address, copy, unrouted }) => {
@@ -107,7 +121,9 @@ function deliveries(ports: IngestPorts, receipt: Receipt, facts: MessageFacts, l
         acceptedAt: receipt.acceptedAt,
         lifetimeMs: ports.settings.retry.lifetimeMs,
         sweepAgainMs: ports.sweepAgainMs,
-        trace: [traced({ nextHop: via }, 'RECEIVE', now, { attempt: null, status: null, reason: null, reply: null }, null)],
+        trace: [
+          traced({ nextHop: via }, 'RECEIVE', now, { attempt: null, status: null, reason: null, reply: null }, null),
+        ],
       },
       now,
     );
@@ -158,7 +174,16 @@ function plan(ports: IngestPorts, recipient: string): Plan[] {
 }
 
 function unroutedPlan(recipient: string, mailbox: Mailbox, status: string, reason: string, detail: string): Plan {
-  return { recipient, mailbox, route: -1, action: 0, via: '', address: recipient, copy: false, unrouted: { status, reason, detail } };
+  return {
+    recipient,
+    mailbox,
+    route: -1,
+    action: 0,
+    via: '',
+    address: recipient,
+    copy: false,
+    unrouted: { status, reason, detail },
+  };
 }
 
 function uniqueByKey(plans: readonly Plan[]): Plan[] {
@@ -168,7 +193,9 @@ function uniqueByKey(plans: readonly Plan[]): Plan[] {
 
 async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
   const jobsIn = (state: DeliveryRow['state']) =>
-    rows.filter((row) => row.state === state).map((row) => ({ job: jobFor(row), group: row.nextHop === '' ? 'none' : row.nextHop }));
+    rows
+      .filter((row) => row.state === state)
+      .map((row) => ({ job: jobFor(row), group: row.nextHop === '' ? 'none' : row.nextHop }));
   const relay = jobsIn('queued');
   const bounce = jobsIn('failed');
   if (relay.length > 0) await ports.relayQueue.send(relay);
@@ -179,9 +206,21 @@ function jobFor(row: DeliveryRow): Job {
   return { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey };
 }
 
-function report(ports: IngestPorts, facts: MessageFacts, rows: readonly DeliveryRow[], results: readonly ('created' | 'exists')[]): void {
+function report(
+  ports: IngestPorts,
+  facts: MessageFacts,
+  rows: readonly DeliveryRow[],
+  results: readonly ('created' | 'exists')[],
+): void {
   rows.forEach((row, index) => {
-    const fields = { spoolId: row.spoolId, forwardPath: row.forwardPath, nextHop: row.nextHop, reversePath: facts.reversePath, state: row.state, reason: row.stateReason };
+    const fields = {
+      spoolId: row.spoolId,
+      forwardPath: row.forwardPath,
+      nextHop: row.nextHop,
+      reversePath: facts.reversePath,
+      state: row.state,
+      reason: row.stateReason,
+    };
     if (results[index] === 'exists') {
       ports.watch.info('ingest.known-already', fields);
       return;

@@ -12,7 +12,11 @@ const TRIES = 5; // the sweep and a second worker may each come between once or 
  * `decide` may be called several times, with the row as it then stands; null leaves it alone. Returns the row for its facts. Its
  * version is the one before the write, so that writing it once more reads it first: its trace stands in the ledger alone.
  */
-export async function recordOn(ports: { readonly ledger: Ledger }, row: DeliveryRow, decide: (current: DeliveryRow) => Progress | null): Promise<DeliveryRow> {
+export async function recordOn(
+  ports: { readonly ledger: Ledger },
+  row: DeliveryRow,
+  decide: (current: DeliveryRow) => Progress | null,
+): Promise<DeliveryRow> {
   let current = row;
   for (let i = 0; i < TRIES; i++) {
     const progress = decide(current);

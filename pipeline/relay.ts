@@ -61,7 +61,11 @@ export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): P
 
 async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
   const now = ports.clock.now();
-  const result = await ports.ledger.claim(job, { now, leaseUntil: now + ports.leaseMs, claimsMax: Number.MAX_SAFE_INTEGER });
+  const result = await ports.ledger.claim(job, {
+    now,
+    leaseUntil: now + ports.leaseMs,
+    claimsMax: Number.MAX_SAFE_INTEGER,
+  });
   if (result.kind === 'refused') {
     // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
     if (result.row === null) ports.watch.error('relay.row-missing', { ...job });
@@ -78,16 +82,35 @@ async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
   return recordOn(ports, row, (current) => afterPoison(current, now));
 }
 
-type Attempt = { readonly outcome: Outcome; readonly openMs: number; readonly opened: { readonly bytes: number; readonly version: string | null } | null; readonly unknownReply: boolean };
+type Attempt = {
+  readonly outcome: Outcome;
+  readonly openMs: number;
+  readonly opened: { readonly bytes: number; readonly version: string | null } | null;
+  readonly unknownReply: boolean;
+};
 
-async function attemptOnce(ports: RelayPorts, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Attempt> {
+async function attemptOnce(
+  ports: RelayPorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+  signal: AbortSignal,
+): Promise<Attempt> {
   const nextHop = ports.nextHop(row.nextHop);
   const address = parseMailbox(row.address);
-  if (nextHop === null || address === null) return plain(ours('next-hop-missing', `no next hop is named "${row.nextHop}" in the configuration`));
-  return row.kind === 'notice' ? attemptNotice(ports, nextHop, row, message, signal) : attemptMessage(ports, nextHop, row, message, signal);
+  if (nextHop === null || address === null)
+    return plain(ours('next-hop-missing', `no next hop is named "${row.nextHop}" in the configuration`));
+  return row.kind === 'notice'
+    ? attemptNotice(ports, nextHop, row, message, signal)
+    : attemptMessage(ports, nextHop, row, message, signal);
 }
 
-async function attemptMessage(ports: RelayPorts, nextHop: NextHop, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Attempt> {
+async function attemptMessage(
+  ports: RelayPorts,
+  nextHop: NextHop,
+  row: DeliveryRow,
+  message: MessageFacts,
+  signal: AbortSignal,
+): Promise<Attempt> {
   const openedAt = ports.clock.now();
   const content = await ports.spool.open(message.objectKey, signal);
   const openMs = ports.clock.now() - openedAt;
@@ -124,11 +147,18 @@ async function attemptMessage(ports: RelayPorts, nextHop: NextHop, row: Delivery
   }
 }
 
-async function attemptNotice(ports: RelayPorts, nextHop: NextHop, row: DeliveryRow, message: MessageFacts, signal: AbortSignal): Promise<Attempt> {
+async function attemptNotice(
+  ports: RelayPorts,
+  nextHop: NextHop,
+  row: DeliveryRow,
+  message: MessageFacts,
+  signal: AbortSignal,
+): Promise<Attempt> {
   const openedAt = ports.clock.now();
   const composed = await composeFor(ports, row, message, signal);
   const openMs = ports.clock.now() - openedAt;
-  if (composed === null) return { ...plain(ours('delivery-missing', 'the delivery this notice reports on is not in the ledger')), openMs };
+  if (composed === null)
+    return { ...plain(ours('delivery-missing', 'the delivery this notice reports on is not in the ledger')), openMs };
   const results = await nextHop.attempt(
     { reversePath: null, forwardPaths: [mailboxOf(row.address)], bytes: composed.length, content: once(composed) },
     signal,
@@ -144,17 +174,43 @@ function decide(results: readonly NextHopResult[]): Attempt {
   return { ...plain(outcome), unknownReply: outcome.kind === 'deferred' && outcome.reason === 'unknown-reply' };
 }
 
-async function record(ports: RelayPorts, claimed: DeliveryRow, attempt: Attempt, startedAt: number): Promise<DeliveryRow> {
+async function record(
+  ports: RelayPorts,
+  claimed: DeliveryRow,
+  attempt: Attempt,
+  startedAt: number,
+): Promise<DeliveryRow> {
   const now = ports.clock.now();
   const { outcome } = attempt;
-  const next = nextAttemptAt({ attempts: claimed.attempts + 1, now, scheduleMs: ports.settings.retry.scheduleMs, fraction: ports.entropy.fraction() });
+  const next = nextAttemptAt({
+    attempts: claimed.attempts + 1,
+    now,
+    scheduleMs: ports.settings.retry.scheduleMs,
+    fraction: ports.entropy.fraction(),
+  });
   const row = await recordOn(ports, claimed, (current) => {
     if (!isUnderWay(current.state)) {
       // Our lease ran out and somebody else settled it meanwhile: what we know is kept in the trace, the row's word stands.
       const reply = outcome.reply;
-      return { row: { ...current, possibleDuplicate: true }, events: [traced(current, 'POSSIBLE_DUPLICATE', now, { attempt: null, status: reply?.status ?? null, reason: `late-${outcome.kind}`, reply })] };
+      return {
+        row: { ...current, possibleDuplicate: true },
+        events: [
+          traced(current, 'POSSIBLE_DUPLICATE', now, {
+            attempt: null,
+            status: reply?.status ?? null,
+            reason: `late-${outcome.kind}`,
+            reply,
+          }),
+        ],
+      };
     }
-    const progress = afterAttempt(learnt(current, attempt), outcome, { startedAt, now, nextAttemptAt: next, sweepAgainMs: ports.sweepAgainMs, openMs: attempt.openMs });
+    const progress = afterAttempt(learnt(current, attempt), outcome, {
+      startedAt,
+      now,
+      nextAttemptAt: next,
+      sweepAgainMs: ports.sweepAgainMs,
+      openMs: attempt.openMs,
+    });
     return progress;
   });
   report(ports, row, attempt);
@@ -169,14 +225,18 @@ function learnt(row: DeliveryRow, attempt: Attempt): DeliveryRow {
 
 async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   if (row.state === 'failed') {
-    await ports.bounceQueue.send([{ job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop }]);
+    await ports.bounceQueue.send([
+      { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop },
+    ]);
     return;
   }
   if (row.kind !== 'notice' || row.noticeOf === null || row.state !== 'relayed') return;
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
   const settled = await recordOn(ports, reported, (current) =>
-    current.state === 'failed' || current.state === 'expired' ? withNoticeSettled(current, row, ports.clock.now()) : null,
+    current.state === 'failed' || current.state === 'expired'
+      ? withNoticeSettled(current, row, ports.clock.now())
+      : null,
   );
   if (settled.state === 'returned') {
     ports.watch.count('Returned');
@@ -186,7 +246,16 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
 
 function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
   const { outcome } = attempt;
-  const fields = { ...fieldsOf(row), state: row.state, status: row.lastStatus, reply: row.lastReply?.text, code: row.lastReply?.code, reason: row.stateReason, bytes: attempt.opened?.bytes, openMs: attempt.openMs };
+  const fields = {
+    ...fieldsOf(row),
+    state: row.state,
+    status: row.lastStatus,
+    reply: row.lastReply?.text,
+    code: row.lastReply?.code,
+    reason: row.stateReason,
+    bytes: attempt.opened?.bytes,
+    openMs: attempt.openMs,
+  };
   switch (outcome.kind) {
     case 'relayed':
       ports.watch.count('Relayed');
@@ -198,7 +267,8 @@ function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
       if (outcome.operatorFault) ports.watch.count('OperatorFault');
       if (attempt.unknownReply) ports.watch.count('UnknownReply');
       if (outcome.possibleDuplicate) ports.watch.count('PossibleDuplicate');
-      if (outcome.operatorFault || outcome.reason === 'content-unreadable') ports.watch.error('relay.deferred', { ...fields, detail: outcome.detail });
+      if (outcome.operatorFault || outcome.reason === 'content-unreadable')
+        ports.watch.error('relay.deferred', { ...fields, detail: outcome.detail });
       else ports.watch.warn('relay.deferred', { ...fields, detail: outcome.detail });
       return;
     case 'failed':
@@ -208,7 +278,13 @@ function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
 }
 
 function fieldsOf(row: DeliveryRow): Record<string, unknown> {
-  return { spoolId: row.spoolId, deliveryKey: row.deliveryKey, forwardPath: row.forwardPath, nextHop: row.nextHop, attempt: row.attempts };
+  return {
+    spoolId: row.spoolId,
+    deliveryKey: row.deliveryKey,
+    forwardPath: row.forwardPath,
+    nextHop: row.nextHop,
+    attempt: row.attempts,
+  };
 }
 
 function plain(outcome: Outcome): Attempt {
@@ -217,11 +293,27 @@ function plain(outcome: Outcome): Attempt {
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.
 function ours(reason: string, detail: string): Outcome {
-  return { kind: 'deferred', reason, status: statusOf('4.3.5'), reply: null, detail, possibleDuplicate: false, operatorFault: reason !== 'deadline' };
+  return {
+    kind: 'deferred',
+    reason,
+    status: statusOf('4.3.5'),
+    reply: null,
+    detail,
+    possibleDuplicate: false,
+    operatorFault: reason !== 'deadline',
+  };
 }
 
 function unreadable(cause: string, detail: string): Outcome {
-  return { kind: 'deferred', reason: 'content-unreadable', status: statusOf('4.3.0'), reply: null, detail: `${cause}: ${detail}`, possibleDuplicate: false, operatorFault: false };
+  return {
+    kind: 'deferred',
+    reason: 'content-unreadable',
+    status: statusOf('4.3.0'),
+    reply: null,
+    detail: `${cause}: ${detail}`,
+    possibleDuplicate: false,
+    operatorFault: false,
+  };
 }
 
 function mailboxOf(address: string) {

@@ -21,8 +21,16 @@ export type SweepPorts = {
   readonly sweepAgainMs: number;
 };
 
-export type SweepReport = { readonly seen: number; readonly relay: number; readonly bounce: number; readonly expired: number; readonly lost: number };
-type Looked = { readonly became: 'left' } | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Entry };
+export type SweepReport = {
+  readonly seen: number;
+  readonly relay: number;
+  readonly bounce: number;
+  readonly expired: number;
+  readonly lost: number;
+};
+type Looked =
+  | { readonly became: 'left' }
+  | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Entry };
 type Entry = { readonly job: Job; readonly group: string };
 
 /** Works through what is due until there is no more, or the signal says that time is short; the rest is due again next minute. */
@@ -74,7 +82,11 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
     case 'expire':
       if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
       ports.watch.count('Expired');
-      ports.watch.warn('sweep.expired', { ...fieldsOf(row), status: decision.row.lastStatus, reason: decision.row.stateReason });
+      ports.watch.warn('sweep.expired', {
+        ...fieldsOf(row),
+        status: decision.row.lastStatus,
+        reason: decision.row.stateReason,
+      });
       return { became: 'expired', lost: false, entry: entryFor(row) };
     case 'bounce':
       if ((await ports.ledger.write(decision.row, [])) === 'lost') return left;
@@ -83,7 +95,11 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
 }
 
 // A few at a time: a page of hundreds of rows must neither run one after the other nor all at once.
-async function inTurns(refs: readonly DeliveryRef[], run: (ref: DeliveryRef) => Promise<Looked>, signal: AbortSignal): Promise<Looked[]> {
+async function inTurns(
+  refs: readonly DeliveryRef[],
+  run: (ref: DeliveryRef) => Promise<Looked>,
+  signal: AbortSignal,
+): Promise<Looked[]> {
   const results: Looked[] = [];
   let at = 0;
   const worker = async () => {
@@ -96,9 +112,18 @@ async function inTurns(refs: readonly DeliveryRef[], run: (ref: DeliveryRef) => 
 }
 
 function entryFor(row: DeliveryRow): Entry {
-  return { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop === '' ? 'none' : row.nextHop };
+  return {
+    job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey },
+    group: row.nextHop === '' ? 'none' : row.nextHop,
+  };
 }
 
 function fieldsOf(row: DeliveryRow): Record<string, unknown> {
-  return { spoolId: row.spoolId, deliveryKey: row.deliveryKey, forwardPath: row.forwardPath, nextHop: row.nextHop, attempt: row.attempts };
+  return {
+    spoolId: row.spoolId,
+    deliveryKey: row.deliveryKey,
+    forwardPath: row.forwardPath,
+    nextHop: row.nextHop,
+    attempt: row.attempts,
+  };
 }

@@ -7,7 +7,14 @@ import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import { isFinal } from '#core/delivery.ts';
 import { Town } from './town.ts';
 
-type Path = { readonly name: string; readonly script: Script; readonly reversePath: string; readonly recipients: readonly string[]; readonly ends: Readonly<Record<string, string>>; readonly notices: number };
+type Path = {
+  readonly name: string;
+  readonly script: Script;
+  readonly reversePath: string;
+  readonly recipients: readonly string[];
+  readonly ends: Readonly<Record<string, string>>;
+  readonly notices: number;
+};
 
 const ANN = 'ann@src.example';
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };
@@ -15,13 +22,62 @@ const noSuchUser = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt
 const later = { code: 451, status: '4.3.0', text: 'later', at: 'rcpt' } as const;
 
 const paths: readonly Path[] = [
-  { name: 'relayed at once', script: () => ok, reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'relayed' }, notices: 0 },
-  { name: 'deferred, then relayed', script: (_to, attempt) => (attempt < 3 ? later : ok), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'relayed' }, notices: 0 },
-  { name: 'refused, one NDR', script: (to) => (to.address === ANN ? ok : noSuchUser), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'returned' }, notices: 1 },
-  { name: 'expired, one NDR', script: (to) => (to.address === ANN ? ok : later), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'returned' }, notices: 1 },
-  { name: 'refused, null reverse-path', script: () => noSuchUser, reversePath: '', recipients: ['bob@example.com'], ends: { 'bob@example.com': 'unreturnable' }, notices: 0 },
-  { name: 'refused, and its NDR too', script: () => noSuchUser, reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'held' }, notices: 0 },
-  { name: 'connection lost after the final dot', script: (_to, attempt) => (attempt === 1 ? { fault: 'connection-lost', at: 'final-dot', accepted: true } : ok), reversePath: ANN, recipients: ['bob@example.com'], ends: { 'bob@example.com': 'relayed' }, notices: 0 },
+  {
+    name: 'relayed at once',
+    script: () => ok,
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'relayed' },
+    notices: 0,
+  },
+  {
+    name: 'deferred, then relayed',
+    script: (_to, attempt) => (attempt < 3 ? later : ok),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'relayed' },
+    notices: 0,
+  },
+  {
+    name: 'refused, one NDR',
+    script: (to) => (to.address === ANN ? ok : noSuchUser),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'returned' },
+    notices: 1,
+  },
+  {
+    name: 'expired, one NDR',
+    script: (to) => (to.address === ANN ? ok : later),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'returned' },
+    notices: 1,
+  },
+  {
+    name: 'refused, null reverse-path',
+    script: () => noSuchUser,
+    reversePath: '',
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'unreturnable' },
+    notices: 0,
+  },
+  {
+    name: 'refused, and its NDR too',
+    script: () => noSuchUser,
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'held' },
+    notices: 0,
+  },
+  {
+    name: 'connection lost after the final dot',
+    script: (_to, attempt) => (attempt === 1 ? { fault: 'connection-lost', at: 'final-dot', accepted: true } : ok),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'relayed' },
+    notices: 0,
+  },
   {
     name: 'two recipients, one refused',
     script: (to) => (to.address === 'eve@example.com' ? noSuchUser : ok),
@@ -85,7 +141,9 @@ describe.each(paths)('$name', (path) => {
         try {
           requireAccounted(town, path, 1);
         } catch (error) {
-          throw new Error(`crash ${when} call ${k} (${counting.calls[k - 1]}): ${(error as Error).message}`, { cause: error });
+          throw new Error(`crash ${when} call ${k} (${counting.calls[k - 1]}): ${(error as Error).message}`, {
+            cause: error,
+          });
         }
       }
     }
@@ -116,7 +174,11 @@ describe('lost work', () => {
     town.receive('m1', ANN, ['bob@example.com']);
     town.receive('m1', ANN, ['dave@example.com']);
     await town.live(24);
-    expect(town.exchange.accepted.map((each) => each.forwardPath.address).sort()).toEqual(['bob@example.com', 'carol@example.com', 'dave@example.com']);
+    expect(town.exchange.accepted.map((each) => each.forwardPath.address).sort()).toEqual([
+      'bob@example.com',
+      'carol@example.com',
+      'dave@example.com',
+    ]);
   });
 });
 

@@ -2,15 +2,22 @@
 // virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the same stores.
 // The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
 
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
 import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
 import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
 import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
 import type { Settings } from '#core/config.ts';
-import { batchBytesMax, lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs, sweepEveryMs } from '#core/limits.ts';
+import {
+  batchBytesMax,
+  lostJobAfterMs,
+  maxReceiveCount,
+  relayVisibilityMs,
+  smtpLeaseMs,
+  sweepEveryMs,
+} from '#core/limits.ts';
 import { compileRoutes } from '#core/routes.ts';
 import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
@@ -27,11 +34,36 @@ export const townSettings: Settings = {
   stackName: 'Everpost',
   domains: ['example.com'],
   host: 'example.com',
-  nextHops: { exchange: { kind: 'smtp', hosts: ['exchange.example.com'], port: 2525, tls: 'required', ca: null, auth: null, concurrency: null, messagesPerSecond: null } },
-  routes: [{ match: ['*@example.com'], direction: 'inbound', to: [{ via: 'exchange', address: null, copy: false, returnPath: 'keep' }] }],
+  nextHops: {
+    exchange: {
+      kind: 'smtp',
+      hosts: ['exchange.example.com'],
+      port: 2525,
+      tls: 'required',
+      ca: null,
+      auth: null,
+      concurrency: null,
+      messagesPerSecond: null,
+    },
+  },
+  routes: [
+    {
+      match: ['*@example.com'],
+      direction: 'inbound',
+      to: [{ via: 'exchange', address: null, copy: false, returnPath: 'keep' }],
+    },
+  ],
   retry: { scheduleMs: [60_000, 300_000, 900_000, HOUR], lifetimeMs: 48 * HOUR, delayNoticeMs: null },
   policy: { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine' },
-  notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'exchange', mode: 'send', copyPostmasterOn: [], perDomainPerHour: 100, dkim: null },
+  notices: {
+    from: 'postmaster@example.com',
+    postmaster: 'postmaster@example.com',
+    via: 'exchange',
+    mode: 'send',
+    copyPostmasterOn: [],
+    perDomainPerHour: 100,
+    dkim: null,
+  },
   retentionMs: { spool: 14 * 24 * HOUR, versions: 7 * 24 * HOUR, ledger: 90 * 24 * HOUR, quarantine: 30 * 24 * HOUR },
   transfer: { inbound: 'normal', outbound: 'normal' },
   trace: { subject: true, search: true },
@@ -64,9 +96,18 @@ export class Town {
   }
 
   /** A message that SES took: its bytes in the spool and its notification in the ingest queue. */
-  receive(spoolId: string, reversePath: string, recipients: readonly string[], content = `Subject: ${spoolId}\r\n\r\nHello\r\n`): void {
+  receive(
+    spoolId: string,
+    reversePath: string,
+    recipients: readonly string[],
+    content = `Subject: ${spoolId}\r\n\r\nHello\r\n`,
+  ): void {
     this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
-    this.notifications.push({ body: notification(spoolId, reversePath, recipients), receives: 0, visibleAt: this.clock.now() });
+    this.notifications.push({
+      body: notification(spoolId, reversePath, recipients),
+      receives: 0,
+      visibleAt: this.clock.now(),
+    });
   }
 
   /** Runs everything that can run now. A crash ends one invocation, as it ends one in Lambda. */
@@ -79,11 +120,13 @@ export class Town {
       }
       for (const received of this.relayQueue.receive(10)) {
         busy = true;
-        if (await this.lives(() => relay(this.relayPorts(), received.job, NEVER))) this.relayQueue.remove(received.sqsMessageId);
+        if (await this.lives(() => relay(this.relayPorts(), received.job, NEVER)))
+          this.relayQueue.remove(received.sqsMessageId);
       }
       for (const received of this.bounceQueue.receive(10)) {
         busy = true;
-        if (await this.lives(() => bounce(this.bouncePorts(), received.job))) this.bounceQueue.remove(received.sqsMessageId);
+        if (await this.lives(() => bounce(this.bouncePorts(), received.job)))
+          this.bounceQueue.remove(received.sqsMessageId);
       }
     }
   }
@@ -138,16 +181,38 @@ export class Town {
   }
 
   private common() {
-    return { settings: this.settings, clock: this.clock, watch: this.watch, sweepAgainMs: lostJobAfterMs, ledger: this.interrupt.wrap('ledger', this.ledger) };
+    return {
+      settings: this.settings,
+      clock: this.clock,
+      watch: this.watch,
+      sweepAgainMs: lostJobAfterMs,
+      ledger: this.interrupt.wrap('ledger', this.ledger),
+    };
   }
   private ingestPorts() {
     const { relayQueue, bounceQueue, spool } = this.wrapped();
-    return { ...this.common(), routes: compileRoutes(this.settings.routes), spool, relayQueue, bounceQueue, markKey: 'key' };
+    return {
+      ...this.common(),
+      routes: compileRoutes(this.settings.routes),
+      spool,
+      relayQueue,
+      bounceQueue,
+      markKey: 'key',
+    };
   }
   private relayPorts() {
     const { bounceQueue, spool } = this.wrapped();
     const exchange = this.interrupt.wrap('nextHop', this.exchange);
-    return { ...this.common(), spool, bounceQueue, nextHop: () => exchange, entropy: this.entropy, budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs };
+    return {
+      ...this.common(),
+      spool,
+      bounceQueue,
+      nextHop: () => exchange,
+      entropy: this.entropy,
+      budget: byteBudget(batchBytesMax),
+      markKey: 'key',
+      leaseMs: smtpLeaseMs,
+    };
   }
   private bouncePorts() {
     return { ...this.common(), relayQueue: this.wrapped().relayQueue };
