@@ -115,7 +115,7 @@ export class SmtpConnection {
     this.#wire.send(`EHLO ${ehloName}\r\n`);
     let answer = await this.#wire.reply(timeouts.ehlo);
     this.#features = new Map();
-    if (accepted(answer)) {
+    if (!isFault(answer) && answer.code < 300) {
       this.#features = new Map(answer.lines.slice(1).map(keyword));
       return null;
     }
@@ -210,9 +210,10 @@ export class SmtpConnection {
     if (this.#begun) {
       const answer = await dialogue.next(firstReplyMs);
       if (!accepted(answer)) {
-        results.rest('mail', answer);
-        return isFault(answer) || answer.code === 421;
+        results.rest('mail', isFault(answer) ? answer : OUT_OF_STEP);
+        return true;
       }
+      this.#begun = false;
     }
     const mail = await dialogue.next(firstReplyMs);
     if (!accepted(mail)) {
@@ -367,9 +368,10 @@ class Results {
   }
 }
 
+const OUT_OF_STEP: WireFault = { fault: 'garbled-reply', detail: 'RSET was refused' };
 const NO_ANSWER: WireFault = { fault: 'connection-lost', detail: 'the dialogue ended without an answer' };
 
-function accepted(answer: SmtpReply | WireFault): answer is SmtpReply {
+function accepted(answer: SmtpReply | WireFault): boolean {
   return !isFault(answer) && answer.code >= 200 && answer.code < 300;
 }
 

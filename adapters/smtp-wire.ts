@@ -77,7 +77,7 @@ export class SmtpWire {
       return Promise.resolve(this.#fault);
     }
     const plain = this.#socket;
-    plain.removeAllListeners();
+    this.#deafen();
     plain.on('error', () => {}); // the TLS socket tells of it too
     this.#socket = tlsConnect(
       {
@@ -164,25 +164,30 @@ export class SmtpWire {
     this.fail('connection-lost', 'closed by us');
   }
 
+  readonly #onData = (bytes: Uint8Array) => {
+    this.#replies.push(...this.#reader.push(bytes));
+    if (this.#reader.garbled) this.fail('garbled-reply', `${this.host}:${this.#port}: what came is no SMTP reply`);
+    else this.#wake?.();
+  };
+  readonly #onError = (error: NodeJS.ErrnoException) => {
+    const fault = this.#stage === 'handshake' ? 'tls-failed' : faultOf(error, this.#stage === 'connecting');
+    this.fail(fault, `${this.host}:${this.#port}: ${error.message}`.slice(0, 300));
+  };
+  readonly #onEnd = () => {
+    const fault = this.#stage === 'handshake' ? 'tls-failed' : 'connection-lost';
+    this.fail(fault, `${this.host}:${this.#port}: the connection was closed`);
+  };
+
   #listen(): void {
-    this.#socket.on('data', (bytes: Uint8Array) => {
-      this.#replies.push(...this.#reader.push(bytes));
-      if (this.#reader.garbled && this.#fault === null) {
-        this.#fault = { fault: 'garbled-reply', detail: 'what came was no SMTP reply' };
-        this.#socket.destroy();
-      }
-      this.#wake?.();
-    });
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
-      const fault = this.#stage === 'handshake' ? 'tls-failed' : faultOf(error, this.#stage === 'connecting');
-      this.fail(fault, `${this.host}:${this.#port}: ${error.message}`.slice(0, 300));
-    });
-    const lost = () => {
-      const fault = this.#stage === 'handshake' ? 'tls-failed' : 'connection-lost';
-      this.fail(fault, `${this.host}:${this.#port}: the connection was closed`);
-    };
-    this.#socket.on('end', lost);
-    this.#socket.on('close', lost);
+    this.#socket.on('data', this.#onData).on('error', this.#onError).on('end', this.#onEnd).on('close', this.#onEnd);
+  }
+
+  #deafen(): void {
+    this.#socket
+      .off('data', this.#onData)
+      .off('error', this.#onError)
+      .off('end', this.#onEnd)
+      .off('close', this.#onEnd);
   }
 
   async #done(look: () => boolean, timeoutMs: number, what: string): Promise<WireFault | null> {
