@@ -1,6 +1,8 @@
 // Header text made readable: unfolded, encoded words decoded (RFC 2047), nothing left that could break a line or reorder it.
 // For notices, traces and the ledger's extract alone. What is made here never goes back into a message that we relay.
 
+import { isAscii } from 'node:buffer';
+
 const WORD = /=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bq])\?([^?]*)\?=/gi; // RFC 2231 §5 adds the language after '*'
 const LINE_BREAKERS = /[\u0000-\u001F\u007F-\u009F\u2028\u2029]+/g;
 const INVISIBLE_ORDER = /[\u202A-\u202E\u2066-\u2069\uFEFF]/g; // bidirectional overrides can make a line read backwards
@@ -17,6 +19,7 @@ export function plainText(raw: string): string {
 
 /** Bytes that say nothing of their charset: UTF-8 where they are that (RFC 6532), else what such mail mostly is. */
 export function decodeUnlabelled(bytes: Uint8Array): string {
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   try {
     // As a stream: a character that the end of `bytes` cuts in two is left out, and is no error.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true });

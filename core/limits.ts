@@ -142,3 +142,27 @@ export const smtpKeptMax = 10;
 
 /** Bytes of content gathered before they are written: a small message leaves in one packet's worth of calls. */
 export const smtpGatherBytes = 65_536;
+
+// ── Deploying ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** SES: recipients of one receipt rule, and rules of one rule set. */
+export const receiptRecipientsPerRuleMax = 500;
+export const receiptRulesMax = 200;
+/** Addresses named in receipt rules, over all domains; above it the largest domains are taken whole (DESIGN §5). */
+export const receiptAddressesMax = 10_000;
+/** SES: verified identities in an account and region. */
+export const domainsMax = 10_000;
+/** Concurrent invocations of each stage: together far below an ordinary account's 1,000. A new account may have 10 in all: docs/decisions. */
+export const ingestConcurrencyMax = 10;
+export const relayConcurrencyMax = 50;
+export const bounceConcurrencyMax = 5;
+/** Jobs of one invocation; the byte budget decides how many of them run side by side. */
+export const jobsPerBatchMax = 10;
+/** SQS stalls silently with 120,000 messages in flight on one queue; the alarm comes before that. */
+export const inFlightAlarm = 100_000;
+/** A job that waits this long in its queue means that the stage stands still or falls behind. */
+export const queueAgeAlarmMs = 30 * MINUTE;
+/** Without a finished sweep for this long nothing heals itself. */
+export const sweepOverdueMs = 5 * MINUTE;
+/** Lines are for the days in which somebody looks; the ledger keeps the trace. */
+export const logRetentionDays = 30;

@@ -82,7 +82,7 @@ export function countFields(bytes: Uint8Array, name: string): number {
 export function headerFieldsOf(bytes: Uint8Array): HeaderField[] {
   return Array.from(fields(bytes), (field) => ({
     name: decodeUnlabelled(bytes.subarray(field.start, field.start + field.name.length)),
-    value: decodeUnlabelled(bytes.subarray(field.valueStart, field.end)).replace(/\r*\n/g, '').trim(),
+    value: decodeUnlabelled(bytes.subarray(field.valueStart, field.end)).replace(/\r?\n/g, '').trim(),
   }));
 }
 

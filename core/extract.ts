@@ -1,0 +1,47 @@
+// What the ledger keeps of a header section, for notices and searches: a few fields, decoded, 600 bytes together.
+// Never the envelope, which is not in the header section.
+
+import type { Extract } from './delivery.ts';
+import { cutText, plainText } from './field-text.ts';
+import { extractBytesMax, fieldTextBytesMax } from './limits.ts';
+import type { HeaderField } from './receipt.ts';
+
+/**
+ * What each part may have in bytes of UTF-8, in the order in which they take; what one leaves, the next ones may use.
+ * Their sum is `extractBytesMax`.
+ */
+const SHARES = { messageIdField: 250, autoSubmitted: 32, date: 48, from: 100, subject: 110, to: 60 } as const;
+
+/** From fields as SES's receipt or `headerFieldsOf` gives them: the first of each name counts. `subject: false` leaves it out. */
+export function extractOf(fields: readonly HeaderField[], choice: { readonly subject: boolean }): Extract {
+  const raw = firstOfEach(fields);
+  let spare = extractBytesMax - Object.values(SHARES).reduce((sum, share) => sum + share, 0);
+  const take = (name: string, share: number, whole = false): string | null => {
+    spare += share;
+    const text = plainText((raw.get(name) ?? '').slice(0, fieldTextBytesMax));
+    const kept = cutText(text, spare);
+    // An identity cut short is another identity.
+    if (kept === '' || (whole && kept !== text)) return null;
+    spare -= Buffer.byteLength(kept);
+    return kept;
+  };
+  const messageIdField = take('message-id', SHARES.messageIdField, true);
+  const autoSubmitted = take('auto-submitted', SHARES.autoSubmitted);
+  const date = take('date', SHARES.date);
+  const from = take('from', SHARES.from);
+  const subject = choice.subject ? take('subject', SHARES.subject) : null;
+  const to = take('to', SHARES.to);
+  return { from, to, date, subject, messageIdField, autoSubmitted };
+}
+
+const WANTED = new Set(['message-id', 'auto-submitted', 'date', 'from', 'subject', 'to']);
+
+function firstOfEach(fields: readonly HeaderField[]): Map<string, string> {
+  const first = new Map<string, string>();
+  for (const { name, value } of fields) {
+    const key = name.length <= 'auto-submitted'.length ? name.toLowerCase() : '';
+    if (WANTED.has(key) && !first.has(key)) first.set(key, value);
+    if (first.size === WANTED.size) break;
+  }
+  return first;
+}

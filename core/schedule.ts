@@ -1,0 +1,44 @@
+// When a deferred delivery is attempted next. Counts our own attempts and the time since acceptance, never SQS receives:
+// throttles, crashes and redrives count there too. Pure: the random part is given.
+
+export type ScheduleTerms = {
+  /** Attempts with a recorded outcome, the one just recorded included. */
+  readonly attempts: number;
+  readonly now: number;
+  /** Where it is given, attempts that came early (an operator's "now") do not lengthen the wait. */
+  readonly acceptedAt?: number;
+  /** Intervals after the first, second, … attempt, in milliseconds; the last one repeats. */
+  readonly scheduleMs: readonly number[];
+  /** In [0, 1): jitter. */
+  readonly fraction: number;
+};
+
+/** Each interval is stretched or shortened by up to this share, so that what failed together does not come back together. */
+const JITTER = 0.2;
+/** An empty or broken schedule must not become a busy loop. */
+const FALLBACK_MS = 15 * 60_000;
+const INTERVAL_MS_MIN = 100;
+
+/** An instant after `now`, in whole milliseconds. Expiry is the caller's: it may lie before it. */
+export function nextAttemptAt(terms: ScheduleTerms): number {
+  const { scheduleMs, attempts, now } = terms;
+  const byAttempts = Math.max(0, attempts - 1);
+  const elapsed = terms.acceptedAt === undefined ? Number.POSITIVE_INFINITY : now - terms.acceptedAt;
+  const index = Math.min(byAttempts, stepsWithin(scheduleMs, elapsed), scheduleMs.length - 1);
+  const interval = scheduleMs[index] ?? FALLBACK_MS;
+  const sane = Number.isFinite(interval) && interval > 0 ? interval : FALLBACK_MS;
+  const fraction = Math.min(1, Math.max(0, terms.fraction));
+  return now + Math.max(INTERVAL_MS_MIN, Math.round(sane * (1 - JITTER + 2 * JITTER * fraction)));
+}
+
+/** How many intervals fit into the time since acceptance, each as short as jitter may have made it. */
+function stepsWithin(scheduleMs: readonly number[], elapsed: number): number {
+  let sum = 0;
+  let steps = 0;
+  for (const interval of scheduleMs) {
+    sum += interval * (1 - JITTER) - 1;
+    if (sum > elapsed) break;
+    steps += 1;
+  }
+  return steps;
+}

@@ -1,0 +1,103 @@
+// The header fields that we put in front of a message, as bytes, and the signed marks in them by which we know our own passes
+// and notices again. A mark can not be made without the key, so nobody can make us refuse another's mail as a loop.
+// Tells a reader no more than he knows: the forward-path as accepted, never the routed address (RFC 3464 §4.2).
+
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { formatPath, needsSmtputf8, parseMailbox } from './address.ts';
+import { lineOctetsMax, lineOctetsWanted } from './limits.ts';
+
+/** Lower case, as header lookups want them. */
+export const passField = 'x-everpost-pass';
+export const noticeField = 'x-everpost-notice';
+
+export type RelayFields = {
+  /** Our name. */
+  readonly host: string;
+  readonly deliveryId: string;
+  /** As accepted. */
+  readonly forwardPath: string;
+  readonly spoolId: string;
+  readonly markKey: string;
+  readonly now: number;
+  /** An earlier attempt's result is unknown: the reader may see the message twice, and why. */
+  readonly possibleDuplicate: boolean;
+};
+
+/** Received, our pass, and where it applies the warning of a duplicate: whole fields, ASCII, each ended by CRLF. */
+export function relayFields(of: RelayFields): Uint8Array {
+  const fields = [
+    received(of),
+    field('X-Everpost-Pass', passMark(of.markKey, of.spoolId, of.host).split(' ')),
+    ...(of.possibleDuplicate
+      ? [field('X-Everpost-Possible-Duplicate', ['the', 'result', 'of', 'an', 'earlier', 'attempt', 'is', 'unknown'])]
+      : []),
+  ];
+  return Buffer.from(fields.join(''), 'latin1');
+}
+
+/** RFC 5321 §4.4. SES's own Received below it says who sent the message; we got it from SES's store, by HTTP. */
+function received(of: RelayFields): string {
+  const mailbox = parseMailbox(of.forwardPath);
+  // RFC 6531 §3.7.3: a path that has no ASCII form may be left out; the field itself stays ASCII.
+  const forClause = mailbox === null || needsSmtputf8(mailbox) ? [] : [`for ${formatPath(mailbox)}`];
+  const clauses = [`by ${token(of.host)} (Everpost)`, 'with HTTP', `id ${token(of.deliveryId)}`, ...forClause];
+  return field('Received', [...clauses.slice(0, -1), `${clauses.at(-1)};`, formatDate(of.now)]);
+}
+
+/** A date as RFC 5322 §3.3 writes it, in UTC: `Fri, 11 Sep 2015 20:32:33 +0000`. `at` in milliseconds since the epoch. */
+export function formatDate(at: number): string {
+  return new Date(at).toUTCString().replace(/GMT$/, '+0000');
+}
+
+/** One pass of one message through us, signed. It verifies on its own, whatever has happened to the message since. */
+export function passMark(key: string, spoolId: string, host: string): string {
+  const id = token(spoolId);
+  const by = token(host);
+  return `v1 id=${id} host=${by} sig=${sign(key, ['pass', id, by])}`;
+}
+
+/** The spoolId of a pass that our key signed, else null. What was folded onto the field or added after the mark does no harm. */
+export function verifiedPass(key: string, value: string): string | null {
+  const [, id, by, sig] = /^\s*v1\s+id=(\S{1,255})\s+host=(\S{1,255})\s+sig=([\w-]{43})(?:\s|$)/.exec(value) ?? [];
+  if (id === undefined || by === undefined || sig === undefined) return null;
+  return equal(sig, sign(key, ['pass', id, by])) ? id : null;
+}
+
+/** Value of X-Everpost-Notice: this is a notice of ours, which never has a notice of its own. */
+export function noticeMark(key: string, messageIdField: string): string {
+  const tag = createHash('sha256').update(messageIdField).digest('base64url').slice(0, 22);
+  return `v1.${tag}.${sign(key, ['notice', tag])}`;
+}
+
+/** Whether a field's value is a mark that `noticeMark` made with this key. */
+export function isNoticeMark(key: string, value: string): boolean {
+  const [, tag, sig] = /^\s*v1\.([\w-]{22})\.([\w-]{43})(?:\s|$)/.exec(value) ?? [];
+  return tag !== undefined && sig !== undefined && equal(sig, sign(key, ['notice', tag]));
+}
+
+function sign(key: string, parts: readonly string[]): string {
+  return createHmac('sha256', key).update(parts.join('\0')).digest('base64url');
+}
+
+function equal(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+}
+
+/** RFC 5322 §3.2.3: characters of an atom and dots; whatever else a name or an id might bring becomes a hyphen. */
+function token(text: string): string {
+  const safe = text.replace(/[^A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]/g, '-').slice(0, 255);
+  return safe === '' ? 'unknown' : safe;
+}
+
+/** A field of `words`, folded between them where the line would pass 78 octets (RFC 5322 §2.1.1). No word passes 998. */
+function field(name: string, words: readonly string[]): string {
+  let text = `${name}:`;
+  let lineLength = text.length;
+  for (const word of words) {
+    const fold = lineLength + 1 + word.length > lineOctetsWanted;
+    text += fold ? `\r\n\t${word}` : ` ${word}`;
+    lineLength = fold ? 1 + word.length : lineLength + 1 + word.length;
+    if (lineLength > lineOctetsMax) throw new Error(`a trace field has a word of ${word.length} octets`);
+  }
+  return `${text}\r\n`;
+}
