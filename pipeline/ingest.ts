@@ -106,38 +106,38 @@ function deliveries(
 ): DeliveryRow[] {
   const now = ports.clock.now();
   const plans = uniqueByKey(receipt.recipients.flatMap((recipient) => plan(ports, recipient)));
-  return plans.map(({ recipient, mailbox, route, action, via, address, copy, unrouted }) => {
-    const row = newDelivery(
-      {
-        spoolId: receipt.sesMessageId,
-        deliveryKey: deliveryKeyOf(mailbox, action),
-        forwardPath: recipient,
-        route,
-        action,
-        nextHop: via,
-        address,
-        copy,
-        message: plans.length === 1 ? facts : null,
-        acceptedAt: receipt.acceptedAt,
-        lifetimeMs: ports.settings.retry.lifetimeMs,
-        sweepAgainMs: ports.sweepAgainMs,
-        trace: [
-          traced({ nextHop: via }, 'RECEIVE', now, { attempt: null, status: null, reason: null, reply: null }, null),
-        ],
-      },
-      now,
-    );
+  return plans.map((each) => {
+    const row = rowFor(ports, facts, each, plans.length === 1, now);
     if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
-    if (unrouted !== null) return failedAtBirth(row, statusOf(unrouted.status), unrouted.reason, unrouted.detail, now);
-    switch (policy.kind) {
-      case 'relay':
-        return row;
-      case 'quarantine':
-        return heldAtBirth(row, policy.reason, now);
-      case 'refuse':
-        return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
+    if (each.unrouted !== null) {
+      return failedAtBirth(row, statusOf(each.unrouted.status), each.unrouted.reason, each.unrouted.detail, now);
     }
+    if (policy.kind === 'quarantine') return heldAtBirth(row, policy.reason, now);
+    if (policy.kind === 'refuse') return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
+    return row;
   });
+}
+
+function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: boolean, now: number): DeliveryRow {
+  const received = { attempt: null, status: null, reason: null, reply: null };
+  return newDelivery(
+    {
+      spoolId: facts.spoolId,
+      deliveryKey: deliveryKeyOf(planned.mailbox, planned.action),
+      forwardPath: planned.recipient,
+      route: planned.route,
+      action: planned.action,
+      nextHop: planned.via,
+      address: planned.address,
+      copy: planned.copy,
+      message: sole ? facts : null,
+      acceptedAt: facts.acceptedAt,
+      lifetimeMs: ports.settings.retry.lifetimeMs,
+      sweepAgainMs: ports.sweepAgainMs,
+      trace: [traced({ nextHop: planned.via }, 'RECEIVE', now, received, null)],
+    },
+    now,
+  );
 }
 
 type Plan = {

@@ -28,7 +28,18 @@ import type { ByteBudget } from './byte-budget.ts';
 import { composeFor } from './compose.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
-import type { Clock, Entropy, Job, JobQueue, Ledger, NextHop, NextHopResult, Spool, Watch } from './ports.ts';
+import type {
+  Clock,
+  Entropy,
+  Job,
+  JobQueue,
+  Ledger,
+  NextHop,
+  NextHopResult,
+  Spool,
+  UnreadableCause,
+  Watch,
+} from './ports.ts';
 import { recordOn } from './record.ts';
 
 export type RelayPorts = {
@@ -140,7 +151,7 @@ async function attemptMessage(
       },
       signal,
     );
-    return { ...decide(results), openMs, opened: { bytes: content.bytes, version: content.version } };
+    return { ...decide(results, content.bytes), openMs, opened: { bytes: content.bytes, version: content.version } };
   } finally {
     held();
     content.close();
@@ -163,14 +174,13 @@ async function attemptNotice(
     { reversePath: null, forwardPaths: [mailboxOf(row.address)], bytes: composed.length, content: once(composed) },
     signal,
   );
-  return { ...decide(results), openMs };
+  return { ...decide(results, composed.length), openMs };
 }
 
-function decide(results: readonly NextHopResult[]): Attempt {
+function decide(results: readonly NextHopResult[], messageBytes: number): Attempt {
   const result = results[0];
   if (result === undefined) throw new Error('a next hop gave no result for its forward-path');
-  if (result.kind === 'content') return plain(unreadable(result.cause, result.detail));
-  const outcome = classify(result);
+  const outcome = classify(result, { messageBytes });
   return { ...plain(outcome), unknownReply: outcome.kind === 'deferred' && outcome.reason === 'unknown-reply' };
 }
 
@@ -304,16 +314,8 @@ function ours(reason: string, detail: string): Outcome {
   };
 }
 
-function unreadable(cause: string, detail: string): Outcome {
-  return {
-    kind: 'deferred',
-    reason: 'content-unreadable',
-    status: statusOf('4.3.0'),
-    reply: null,
-    detail: `${cause}: ${detail}`,
-    possibleDuplicate: false,
-    operatorFault: false,
-  };
+function unreadable(cause: UnreadableCause, detail: string): Outcome {
+  return classify({ kind: 'content', cause, detail });
 }
 
 function mailboxOf(address: string) {
