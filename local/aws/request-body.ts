@@ -1,0 +1,18 @@
+// Reads a small request body whole: for the services whose requests are one JSON or form text. Never for mail content.
+
+import type { IncomingMessage } from 'node:http';
+import { AwsError } from '#local/world.ts';
+
+/** The body's bytes. Throws AwsError RequestEntityTooLarge above `bytesMax`, with the rest read and dropped. */
+export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= bytesMax) chunks.push(chunk); // past it the rest is still read: an SDK hangs on an unread request
+  }
+  if (bytes > bytesMax)
+    throw new AwsError('RequestEntityTooLarge', 413, `the request is longer than ${bytesMax} bytes`);
+  const [only] = chunks;
+  return chunks.length === 1 && only ? only : Buffer.concat(chunks);
+}

@@ -1,0 +1,195 @@
+// The emulated DynamoDB: the conformance suite, and what is ours alone (permissions, faults, expiry, survival of a crash).
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CreateTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDynamoDb, type DynamoDb } from '#local/aws/dynamodb.ts';
+import { itemBytes } from '#local/aws/dynamodb-store.ts';
+import { conformanceTable, dynamodbConformance } from '#test/conformance/dynamodb.ts';
+import { type EmulatedAws, emulateAws } from './emulated-aws.ts';
+
+let aws: EmulatedAws;
+let dynamodb: DynamoDb;
+const clients: DynamoDBClient[] = [];
+beforeAll(async () => {
+  aws = await emulateAws();
+  dynamodb = await createDynamoDb(aws.world);
+  aws.add(dynamodb.service);
+  for (const TableName of ['conformance', 'own']) await dynamodb.tables.create({ TableName, ...conformanceTable });
+});
+afterAll(async () => {
+  for (const client of clients) client.destroy();
+  await dynamodb.close();
+  await aws.close();
+});
+function client(credentials = aws.credentials, maxAttempts = 1): DynamoDBClient {
+  const made = new DynamoDBClient({ endpoint: aws.endpoint, region: 'eu-west-1', credentials, maxAttempts });
+  clients.push(made);
+  return made;
+}
+const key = (pk: string) => ({ pk: { S: pk }, sk: { S: 'm' } });
+
+describe('conformance', () => {
+  dynamodbConformance(() => ({
+    config: { endpoint: aws.endpoint, region: 'eu-west-1', credentials: aws.credentials },
+    table: 'conformance',
+    run: 'run',
+  }));
+});
+
+describe('permissions', () => {
+  const table = 'arn:aws:dynamodb:eu-west-1:000000000000:table/own';
+  test('a role may do what its policy names, on the table that it names', async () => {
+    const writer = client(aws.role('writer', [{ Effect: 'Allow', Action: 'dynamodb:PutItem', Resource: table }]));
+    await writer.send(new PutItemCommand({ TableName: 'own', Item: key('a') }));
+    await writer.send(new PutItemCommand({ TableName: table, Item: key('by-arn') }));
+    await expect(writer.send(new GetItemCommand({ TableName: 'own', Key: key('a') }))).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+      message: expect.stringContaining('dynamodb:GetItem'),
+    });
+    await expect(writer.send(new PutItemCommand({ TableName: 'conformance', Item: key('a') }))).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+    });
+  });
+  test('a query of an index needs the permission on the index', async () => {
+    const query = new QueryCommand({
+      TableName: 'own',
+      IndexName: 'due',
+      KeyConditionExpression: 'dueShard = :s',
+      ExpressionAttributeValues: { ':s': { S: 's' } },
+    });
+    const onTable = client(aws.role('on-table', [{ Effect: 'Allow', Action: 'dynamodb:Query', Resource: table }]));
+    await expect(onTable.send(query)).rejects.toMatchObject({ name: 'AccessDeniedException' });
+    const onIndex = client(
+      aws.role('on-index', [{ Effect: 'Allow', Action: 'dynamodb:Query', Resource: `${table}/index/due` }]),
+    );
+    expect((await onIndex.send(query)).Items).toEqual([]);
+  });
+  test('a transaction needs the permission of each of its actions', async () => {
+    const putter = client(aws.role('putter', [{ Effect: 'Allow', Action: 'dynamodb:PutItem', Resource: table }]));
+    const Put = { TableName: 'own', Item: key('tx-put') };
+    const ConditionCheck = { TableName: 'own', Key: key('other'), ConditionExpression: 'attribute_not_exists(pk)' };
+    await putter.send(new TransactWriteItemsCommand({ TransactItems: [{ Put }] }));
+    await expect(
+      putter.send(new TransactWriteItemsCommand({ TransactItems: [{ Put }, { ConditionCheck }] })),
+    ).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+      message: expect.stringContaining('dynamodb:ConditionCheckItem'),
+    });
+  });
+});
+
+describe('faults', () => {
+  test.each([
+    ['deny', 'AccessDeniedException'],
+    ['throttle', 'ProvisionedThroughputExceededException'],
+  ])('%s is %s', async (effect, name) => {
+    aws.faults.add({ service: 'dynamodb', operation: 'PutItem', match: 'own/struck', effect, times: 1 });
+    await client().send(new PutItemCommand({ TableName: 'own', Item: key('spared') }));
+    const struck = new PutItemCommand({ TableName: 'own', Item: key('struck') });
+    await expect(client().send(struck)).rejects.toMatchObject({ name });
+    await client().send(struck);
+  });
+  test('a lost response leaves the write done', async () => {
+    aws.faults.add({ service: 'dynamodb', operation: 'PutItem', effect: 'lose-response', times: 1 });
+    await expect(client().send(new PutItemCommand({ TableName: 'own', Item: key('unheard') }))).rejects.toThrow();
+    const { Item } = await client().send(new GetItemCommand({ TableName: 'own', Key: key('unheard') }));
+    expect(Item).toEqual(key('unheard'));
+  });
+});
+
+test('what is not emulated is refused by name', async () => {
+  const create = new CreateTableCommand({
+    TableName: 'new',
+    ...structuredClone(conformanceTable),
+    BillingMode: 'PAY_PER_REQUEST',
+  } as never);
+  await expect(client().send(create)).rejects.toMatchObject({
+    name: 'NotImplemented',
+    message: expect.stringContaining('CreateTable'),
+  });
+  await expect(
+    dynamodb.tables.create({ TableName: 'streamed', ...conformanceTable, StreamSpecification: {} } as never),
+  ).rejects.toThrow('StreamSpecification');
+});
+
+test('items expire by the virtual clock, unless their expiry has moved on', async () => {
+  const second = Math.floor(aws.clock.now() / 1000);
+  const put = (pk: string, expiresAt: number) =>
+    client().send(
+      new PutItemCommand({
+        TableName: 'own',
+        Item: { ...key(pk), expiresAt: { N: String(expiresAt) }, dueShard: { S: 'ttl' }, dueAt: { N: '1' } },
+      }),
+    );
+  await put('expires', second + 60);
+  await put('moved', second + 60);
+  await put('moved', second + 90_000);
+  const present = async () => {
+    const { Items } = await client().send(
+      new QueryCommand({
+        TableName: 'own',
+        IndexName: 'due',
+        KeyConditionExpression: 'dueShard = :s',
+        ExpressionAttributeValues: { ':s': { S: 'ttl' } },
+      }),
+    );
+    return Items?.map(({ pk }) => pk?.S).sort();
+  };
+  await dynamodb.tables.expire();
+  expect(await present()).toEqual(['expires', 'moved']);
+  await aws.clock.advance(2 * 3_600_000);
+  expect(await present()).toEqual(['moved']);
+  await aws.clock.advance(48 * 3_600_000);
+  expect(await present()).toEqual([]);
+});
+
+test('a reopened folder has its tables and items; a new index is filled, a dropped one empty', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'everpost-dynamodb-'));
+  const { GlobalSecondaryIndexes, ...plain } = conformanceTable;
+  const opened = await emulateAws(folder);
+  let tables = await createDynamoDb(opened.world);
+  opened.add(tables.service);
+  await tables.tables.create({ TableName: 'kept', ...plain });
+  const sdk = new DynamoDBClient({ endpoint: opened.endpoint, region: 'eu-west-1', credentials: opened.credentials });
+  const Item = { ...key('a'), dueShard: { S: 's' }, dueAt: { N: '5' } };
+  await sdk.send(new PutItemCommand({ TableName: 'kept', Item }));
+  await tables.close();
+
+  tables = await createDynamoDb(opened.world);
+  opened.add(tables.service);
+  expect(tables.tables.names()).toEqual(['kept']);
+  await tables.tables.create({ TableName: 'kept', ...plain, GlobalSecondaryIndexes });
+  const due = new QueryCommand({
+    TableName: 'kept',
+    IndexName: 'due',
+    KeyConditionExpression: 'dueShard = :s',
+    ExpressionAttributeValues: { ':s': { S: 's' } },
+  });
+  expect((await sdk.send(due)).Items).toHaveLength(1);
+  await tables.tables.create({ TableName: 'kept', ...plain });
+  await expect(sdk.send(due)).rejects.toMatchObject({ name: 'ValidationException' });
+  await expect(
+    tables.tables.create({ TableName: 'kept', ...plain, KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }] }),
+  ).rejects.toThrow('other keys');
+  sdk.destroy();
+  await tables.close();
+  await opened.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('an item is measured as DynamoDB measures it', () => {
+  expect(itemBytes({ é: { S: 'ü' } })).toBe(4);
+  expect(itemBytes({ a: { N: '-12.50' } })).toBeGreaterThanOrEqual(3);
+  expect(itemBytes({ a: { M: { b: { BOOL: true } } } })).toBe(1 + 3 + 1 + 1 + 1);
+  expect(itemBytes({ a: { B: 'AAAA' } })).toBe(4);
+});
