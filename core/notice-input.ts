@@ -88,19 +88,22 @@ export function noticeStatus(kind: NoticeKind, status: Status | null, reason: st
   return statusClass(status) === 2 ? statusOf('5.0.0') : status;
 }
 
-/** A ledger row as a recipient of its notice. */
+/** A ledger row as a recipient of its notice. For a fault of ours, what a next hop said before it is no part of the story. */
 export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
+  const expired = row.state === 'expired';
+  const reason = expired ? (row.stateReason ?? row.lastReason) : row.lastReason;
+  const ours = reason !== null && OUR_FAULTS.has(reason);
   return {
     forwardPath: row.forwardPath,
     routedAddress: row.address,
-    status: noticeStatus(kind, row.lastStatus, row.lastReason),
-    reply: row.lastReply,
-    reason: row.lastReason,
-    detail: row.lastDetail,
+    status: noticeStatus(kind, row.lastStatus, reason),
+    reply: ours ? null : row.lastReply,
+    reason,
+    detail: reason === 'poison' ? 'the stored message could not be processed' : row.lastDetail,
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,
     lastAttemptAt: row.lastAttemptAt,
     willRetryUntil: kind === 'delay' ? row.expiresAt : null,
-    expired: row.state === 'expired',
+    expired,
   };
 }

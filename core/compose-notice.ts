@@ -1,0 +1,108 @@
+// Composes a notice: an NDR or a delay warning, as a multipart/report (RFC 6522, RFC 3464) in answer to a reverse-path.
+// Total: any input yields a valid notice. Deterministic: the same input yields the same bytes, so that a notice composed again after a
+// lost result is the same one. Never reads anything, and never shows the routed address to the sender.
+
+import { createHash } from 'node:crypto';
+import { ndrSubjectTextMax } from './limits.ts';
+import {
+  asciiLine,
+  encodedWords,
+  foldedField,
+  isAscii,
+  mailDate,
+  octetsOf,
+  oneLine,
+  unstructuredField,
+} from './notice-encoding.ts';
+import { humanPart } from './notice-human.ts';
+import { type NoticeInput, noticeMessageId } from './notice-input.ts';
+import { returnedOriginal } from './notice-original.ts';
+import { asciiAddress, reportPart } from './notice-report.ts';
+import { type Scrubber, scrubber } from './notice-scrub.ts';
+
+const ADDRESS_MAX = 900;
+const MESSAGE_ID_MAX = 900; // a msg-id can not be folded, and a line must not pass 998
+const MARKER_MAX = 2_000;
+
+/** The whole notice: CRLF line ends, lines of at most 998 octets, closed by its final boundary and a CRLF. */
+export function composeNotice(input: NoticeInput): Uint8Array {
+  const scrub = scrubber(input);
+  const original = returnedOriginal(input, scrub);
+  const parts = [
+    humanPart(input, original, scrub),
+    reportPart(input, scrub),
+    ...(original.part === null ? [] : [original.part]),
+  ];
+  const messageIdField =
+    validMessageId(input.messageIdField) ??
+    noticeMessageId({
+      spoolId: input.message.spoolId,
+      deliveryKey: input.recipients[0].forwardPath,
+      kind: input.kind,
+      host: input.reportingMta,
+    });
+  const boundary = boundaryFor(messageIdField, parts);
+  const body = [...parts.map((part) => `--${boundary}\r\n${part}`), `--${boundary}--\r\n`].join('\r\n');
+  const fields = [
+    `From: Mail Delivery System <${fromAddress(input)}>`,
+    `To: ${toField(input)}`,
+    subjectField(input, original.summary.subject),
+    `Date: ${mailDate(input.now)}`,
+    `Message-ID: ${messageIdField}`,
+    ...threadFields(input, original.summary.messageIdField, scrub),
+    'Auto-Submitted: auto-replied', // RFC 3834 §5; Exchange listens to the next one
+    'X-Auto-Response-Suppress: All',
+    ...(input.marker === '' ? [] : [foldedField('X-Everpost-Notice', asciiLine(input.marker, MARKER_MAX))]),
+    'MIME-Version: 1.0',
+    `Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="${boundary}"`,
+    ...(/[\x80-\xff]/.test(body) ? ['Content-Transfer-Encoding: 8bit'] : []),
+  ];
+  const octets = `${fields.join('\r\n')}\r\n\r\nThis is a report in the format of RFC 3464, in several parts.\r\n\r\n${body}`;
+  return new Uint8Array(Buffer.from(octets, 'latin1'));
+}
+
+/** From the Message-ID, so that it is the same each time; another one where a part holds it (RFC 2046 §5.1.1). */
+function boundaryFor(messageIdField: string, parts: readonly string[]): string {
+  for (let turn = 0; ; turn += 1) {
+    const boundary = `=_everpost_${createHash('sha256').update(`${messageIdField}\0${turn}`).digest('hex').slice(0, 32)}`;
+    if (!parts.some((part) => part.includes(`--${boundary}`))) return boundary;
+  }
+}
+
+function fromAddress(input: NoticeInput): string {
+  const own = headerAddress(input.from) ?? headerAddress(`postmaster@${input.reportingMta}`);
+  return own ?? 'postmaster@everpost.invalid';
+}
+
+/** The reverse-path. One that ASCII can not write stands in an empty group (RFC 6857 §3.1), unless SMTPUTF8 carries the notice. */
+function toField(input: NoticeInput): string {
+  const address = oneLine(input.to.address, ADDRESS_MAX);
+  const plain = headerAddress(address);
+  if (plain !== null) return `<${plain}>`;
+  if (input.smtputf8 && Buffer.byteLength(address) <= ADDRESS_MAX) return `<${octetsOf(address)}>`;
+  return foldedField('', `${encodedWords(address)}:;`).slice(2);
+}
+
+function headerAddress(address: string): string | null {
+  const clean = oneLine(address, ADDRESS_MAX);
+  const ascii = isAscii(clean) ? clean : asciiAddress(clean);
+  return ascii !== null && /^[^<>]+@[^<>@\s]+$/.test(ascii) ? ascii : null;
+}
+
+function subjectField(input: NoticeInput, subject: string | null): string {
+  const lead = input.kind === 'ndr' ? 'Undeliverable:' : 'Delayed:';
+  return unstructuredField('Subject', lead, oneLine(subject ?? '', ndrSubjectTextMax) || 'your message');
+}
+
+/** So that clients show the notice beside the original; only for a Message-ID that is one, and gives nothing away. */
+function threadFields(input: NoticeInput, messageIdField: string | null, scrub: Scrubber): string[] {
+  if (!input.threading || messageIdField === null) return [];
+  const id = validMessageId(messageIdField);
+  return id === null || scrub.text(id) !== id ? [] : [`In-Reply-To: ${id}`, `References: ${id}`];
+}
+
+/** RFC 5322 §3.6.4, loosely: printable ASCII in angle brackets with one @. */
+function validMessageId(field: string): string | null {
+  const id = field.trim();
+  return id.length <= MESSAGE_ID_MAX && /^<[!-;=?A-~]+@[!-;=?A-~]+>$/.test(id) ? id : null;
+}

@@ -1,0 +1,171 @@
+// The first part of a notice, for people, in the five blocks that Exchange Online uses: what happened and to whom; why; who can fix it;
+// what to do now; details for administrators. Plain text, no links, nothing of our inner works (no bucket, no ARN, no stack trace).
+
+import { ndrSubjectTextMax, replyTextMax } from './limits.ts';
+import { mailDate, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
+import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
+import type { ReturnedOriginal } from './notice-original.ts';
+import { realReply } from './notice-report.ts';
+import type { Scrubber } from './notice-scrub.ts';
+import { statusText } from './notice-texts.ts';
+import { replyLine } from './progress.ts';
+
+const WIDTH = 72; // columns: room to be quoted in an answer
+const ADDRESS_MAX = 900;
+const MINUTE = 60_000;
+
+/** The MIME part without its delimiter: fields, empty line, content, closed by CRLF. */
+export function humanPart(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubber): string {
+  const text = humanText(input, original, scrub).join('\r\n');
+  return `Content-Type: text/plain; charset=utf-8\r\nContent-Description: Notification\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${quotedPrintable(octetsOf(text))}\r\n`;
+}
+
+function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubber): string[] {
+  const host = oneLine(input.reportingMta, 255);
+  return [
+    ...wrapped(
+      `This is the mail system at ${host}. A program wrote this notice; the postmaster named below reads what you answer.`,
+    ),
+    '',
+    ...(input.kind === 'ndr' ? ndrOpening(input) : delayOpening(input)),
+    '',
+    ...yourMessage(original),
+    ...input.recipients.flatMap((recipient) => explanation(input, recipient)),
+    ...wrapped(
+      `This notice is about ${input.recipients.length === 1 ? 'the address' : 'the addresses'} above alone. If you wrote to others too, it says nothing about them.`,
+    ),
+    '',
+    'DETAILS FOR MAIL ADMINISTRATORS',
+    '',
+    `  Reported by:  ${host}`,
+    `  Trace id:     ${oneLine(input.message.spoolId, 255)}`,
+    `  Accepted:     ${mailDate(input.message.acceptedAt)}`,
+    `  Postmaster:   ${oneLine(input.postmaster, ADDRESS_MAX)}`,
+    '',
+    ...input.recipients.flatMap((recipient) => details(input, recipient, scrub)),
+    ...wrapped(returnedNote(original)),
+  ];
+}
+
+function ndrOpening(input: NoticeInput): string[] {
+  return ['YOUR MESSAGE COULD NOT BE DELIVERED', '', 'It was not delivered to:', '', ...addresses(input)];
+}
+
+/** Postfix's wording; nobody must send anything twice because of a warning. */
+function delayOpening(input: NoticeInput): string[] {
+  const until = Math.max(...input.recipients.map((recipient) => recipient.willRetryUntil ?? 0));
+  return [
+    'THIS IS A WARNING ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE.',
+    '',
+    'Your message has not been delivered yet to:',
+    '',
+    ...addresses(input),
+    '',
+    ...wrapped(
+      `We keep trying${until > 0 ? ` until ${mailDate(until)}` : ''}. If it can not be delivered by then, another notice will say so.`,
+    ),
+  ];
+}
+
+function addresses(input: NoticeInput): string[] {
+  return input.recipients.map((recipient) => `  ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`);
+}
+
+function yourMessage({ summary }: ReturnedOriginal): string[] {
+  const known: readonly [string, string | null][] = [
+    ['From:        ', summary.from],
+    ['Subject:     ', summary.subject],
+    ['Sent:        ', summary.date],
+    ['Message-ID:  ', summary.messageIdField],
+  ];
+  const lines = known.flatMap(([label, value]) =>
+    value === null ? [] : [`  ${label}${oneLine(value, ndrSubjectTextMax * 2)}`],
+  );
+  return lines.length === 0 ? [] : ['Your message:', '', ...lines, ''];
+}
+
+function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
+  const text = statusText(recipient.status, realReply(recipient.reply) === null);
+  const heading = (title: string) =>
+    input.recipients.length === 1 ? [title, ''] : [`${title} (${oneLine(recipient.forwardPath, ADDRESS_MAX)})`, ''];
+  return [
+    ...heading('WHY'),
+    ...wrapped(text.cause),
+    ...(input.kind === 'ndr' && recipient.expired ? wrapped(gaveUp(recipient)) : []),
+    '',
+    ...heading('WHO CAN FIX IT'),
+    ...wrapped(text.whoCanFix),
+    '',
+    ...heading('WHAT TO DO NOW'),
+    ...wrapped(
+      input.kind === 'ndr'
+        ? text.whatToDo
+        : 'You need not do anything. If the matter is urgent, reach the recipient in another way.',
+    ),
+    '',
+  ];
+}
+
+function gaveUp({ attempts, firstAttemptAt, lastAttemptAt }: NoticeRecipient): string {
+  if (attempts < 1) return 'The time in which we keep trying has run out.';
+  const span = firstAttemptAt === null || lastAttemptAt === null ? null : duration(lastAttemptAt - firstAttemptAt);
+  return `We tried ${times(attempts)}${span === null ? '' : ` within ${span}`}, and have now given up.`;
+}
+
+function details(input: NoticeInput, recipient: NoticeRecipient, scrub: Scrubber): string[] {
+  const reply = realReply(recipient.reply);
+  const host = reply?.host == null ? '' : oneLine(scrub.remark(recipient, reply.host), 255);
+  const said = reply === null ? '' : oneLine(scrub.remark(recipient, replyLine(reply)), replyTextMax);
+  const own =
+    reply === null ? oneLine(scrub.remark(recipient, recipient.detail ?? recipient.reason ?? ''), replyTextMax) : '';
+  const { attempts, firstAttemptAt, lastAttemptAt } = recipient;
+  return [
+    `  Recipient:    ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`,
+    `  Status:       ${recipient.status} (${input.kind === 'ndr' ? 'failed' : 'delayed'})`,
+    `  Attempts:     ${Math.max(0, Math.trunc(attempts) || 0)}`,
+    ...(attempts > 0 && firstAttemptAt !== null ? [`  First one:    ${mailDate(firstAttemptAt)}`] : []),
+    ...(attempts > 0 && lastAttemptAt !== null ? [`  Last one:     ${mailDate(lastAttemptAt)}`] : []),
+    ...(said === '' ? [] : [`  ${host === '' ? 'The remote server' : host} replied:`, ...wrapped(said, '    ')]),
+    ...(own === '' ? [] : ['  We noted:', ...wrapped(own, '    ')]),
+    '',
+  ];
+}
+
+function returnedNote({ source, shortened, whole }: ReturnedOriginal): string {
+  if (source === null) return 'Your message itself could not be opened any more, and nothing of it can be returned.';
+  if (source === 'extract') {
+    return 'Your message itself could not be opened any more. What we had noted of its header when we accepted it is attached.';
+  }
+  if (whole) return 'Your message is attached.';
+  return shortened
+    ? 'The header of your message is attached; its longest fields are left out.'
+    : 'The header of your message is attached, without its content.';
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+/** Null for what takes less than a minute. */
+function duration(ms: number): string | null {
+  const minutes = Math.round(ms / MINUTE);
+  if (!Number.isFinite(minutes) || minutes < 1) return null;
+  if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+  const hours = Math.round(minutes / 60);
+  return hours < 72 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
+}
+
+/** Broken at spaces to the width; a long word has a line of its own. */
+function wrapped(text: string, indent = ''): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > WIDTH) {
+      lines.push(indent + line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, indent + line];
+}

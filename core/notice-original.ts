@@ -1,0 +1,182 @@
+// The third part of a notice: what is returned of the original. By default its header section, without what the sender must not see:
+// Bcc, our own fields, the routed address. Never any of the body, except where `full` was asked for and the body is plain and small.
+
+import type { Extract } from './delivery.ts';
+import { plainText } from './field-text.ts';
+import { lineOctetsMax, ndrOriginalBytesMax } from './limits.ts';
+import { fields, fieldText, findHeaderEnd } from './message.ts';
+import { isAscii, isSevenBit, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
+import type { NoticeInput } from './notice-input.ts';
+import type { Scrubber } from './notice-scrub.ts';
+
+const LF = 0x0a;
+const FIELD_TEXT_MAX = 998;
+// What the sender did not write or was promised to be hidden. SES and we put the others there after acceptance.
+const KEPT_BACK = /^(?:return-path|bcc|resent-bcc|x-everpost-.*|x-ses-.*)$/;
+
+/** What people are told of the original; decoded, one line each, free of the routed address. */
+export type OriginalSummary = {
+  readonly from: string | null;
+  readonly subject: string | null;
+  readonly date: string | null;
+  readonly messageIdField: string | null;
+};
+
+export type ReturnedOriginal = {
+  /** Where it comes from: the stored message, or what was noted of it when it was accepted; null: nothing is known. */
+  readonly source: 'message' | 'extract' | null;
+  /** Fields were left out because the header section is too long. */
+  readonly shortened: boolean;
+  readonly whole: boolean;
+  /** The MIME part without its delimiter: fields, empty line, content in octets, closed by CRLF. Null where there is none. */
+  readonly part: string | null;
+  readonly summary: OriginalSummary;
+};
+
+export function returnedOriginal(input: NoticeInput, scrub: Scrubber): ReturnedOriginal {
+  const { original, message } = input;
+  const found = original.kind === 'unavailable' ? null : headerSection(original.bytes, scrub);
+  if (original.kind === 'unavailable' || found === null || found.octets === '') {
+    const rebuilt = rebuiltSection(message.extract, scrub);
+    const part = rebuilt === '' ? null : headersPart(withReturnPath(rebuilt, input), input.smtputf8);
+    return {
+      source: part === null ? null : 'extract',
+      shortened: false,
+      whole: false,
+      part,
+      summary: summaryOf(message.extract, null, scrub),
+    };
+  }
+  const section = withReturnPath(found.octets, input);
+  const summary = summaryOf(message.extract, original.bytes, scrub);
+  const body = original.kind === 'full' && input.kind === 'ndr' ? plainBody(original.bytes, section, scrub) : null;
+  if (body === null) {
+    return {
+      source: 'message',
+      shortened: found.shortened,
+      whole: false,
+      part: headersPart(section, input.smtputf8),
+      summary,
+    };
+  }
+  const part = `Content-Type: message/rfc822\r\nContent-Description: Undelivered message\r\n\r\n${section}\r\n${body}`;
+  return { source: 'message', shortened: false, whole: true, part, summary };
+}
+
+/** The header section in octets with CRLF line ends; null where there is no field at all. */
+function headerSection(bytes: Uint8Array, scrub: Scrubber): { octets: string; shortened: boolean } | null {
+  const kept: string[] = [];
+  let room = ndrOriginalBytesMax;
+  let shortened = false;
+  let last: number | null = null;
+  for (const field of fields(bytes)) {
+    // A line that is no field, after the first field: the body may begin there without an empty line before it (RFC 5322 §2.1).
+    if (last !== null && field.start !== last) break;
+    last = field.end;
+    if (isCutOff(bytes, field.end)) {
+      shortened = true;
+      break;
+    }
+    if (KEPT_BACK.test(field.name)) continue;
+    const size = field.end - field.start;
+    if (size > room) {
+      shortened = true;
+      continue;
+    }
+    const octets = scrub.octets(cleanLines(Buffer.from(bytes.subarray(field.start, field.end)).toString('latin1')));
+    room -= octets.length;
+    kept.push(octets);
+  }
+  return last === null ? null : { octets: kept.join(''), shortened };
+}
+
+/** The reader was given only the beginning of the message, and it ends within this field. */
+function isCutOff(bytes: Uint8Array, fieldEnd: number): boolean {
+  return fieldEnd === bytes.length && bytes.length >= ndrOriginalBytesMax && bytes[fieldEnd - 1] !== LF;
+}
+
+/** Every line ends in CRLF, none is blank, and no control is left but the tab: NUL and bare CR are masked. */
+function cleanLines(octets: string): string {
+  return octets
+    .split('\n')
+    .map((line) => line.replace(/\r+$/, '').replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '?'))
+    .filter((line) => line.trim() !== '')
+    .map((line) => `${line}\r\n`)
+    .join('');
+}
+
+/** RFC 5321 §4.4: the path by which it was returned. */
+function withReturnPath(section: string, input: NoticeInput): string {
+  return `Return-Path: <${octetsOf(oneLine(input.to.address, FIELD_TEXT_MAX - 20))}>\r\n${section}`;
+}
+
+/**
+ * RFC 6522 §4: text/rfc822-headers is 7bit, and quoted-printable where the headers are broken or 8-bit; message/global-headers
+ * (RFC 6533 §6) only where SMTPUTF8 carries the notice.
+ */
+function headersPart(section: string, smtputf8: boolean): string {
+  const description = 'Content-Description: Undelivered message headers\r\n';
+  if (isSevenBit(section)) return `Content-Type: text/rfc822-headers\r\n${description}\r\n${section}`;
+  if (smtputf8 && isUtf8(section) && section.split('\r\n').every((line) => line.length <= lineOctetsMax)) {
+    return `Content-Type: message/global-headers\r\n${description}Content-Transfer-Encoding: 8bit\r\n\r\n${section}`;
+  }
+  const type = isAscii(section)
+    ? 'text/rfc822-headers'
+    : `text/rfc822-headers; charset=${isUtf8(section) ? 'utf-8' : 'windows-1252'}`;
+  return `Content-Type: ${type}\r\n${description}Content-Transfer-Encoding: quoted-printable\r\n\r\n${quotedPrintable(section)}`;
+}
+
+function isUtf8(octets: string): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(octets, 'latin1'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The body, where the whole message can be returned unencoded within the limit (message/rfc822 takes no encoding); else null. */
+function plainBody(bytes: Uint8Array, section: string, scrub: Scrubber): string | null {
+  const { bodyStart, complete } = findHeaderEnd(bytes);
+  if (!complete || bytes.length + section.length - bodyStart > ndrOriginalBytesMax) return null;
+  const octets = Buffer.from(bytes.subarray(bodyStart)).toString('latin1').replace(/\r?\n/g, '\r\n');
+  const closed = octets === '' || octets.endsWith('\r\n') ? octets : `${octets}\r\n`;
+  return isSevenBit(section + closed) && scrub.octets(closed) === closed ? closed : null;
+}
+
+/** What was noted at acceptance, as a header section. */
+function rebuiltSection(extract: Extract, scrub: Scrubber): string {
+  const noted: readonly [string, string | null][] = [
+    ['From', extract.from],
+    ['To', extract.to],
+    ['Date', extract.date],
+    ['Subject', extract.subject],
+    ['Message-ID', extract.messageIdField],
+    ['Auto-Submitted', extract.autoSubmitted],
+  ];
+  return noted
+    .map(([name, value]) => [name, oneLine(scrub.text(value ?? ''), FIELD_TEXT_MAX - 20)] as const)
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${name}: ${octetsOf(value)}\r\n`)
+    .join('');
+}
+
+/** From the stored message where it could be read, else from the extract, which is cut short. */
+function summaryOf(extract: Extract, bytes: Uint8Array | null, scrub: Scrubber): OriginalSummary {
+  const found = new Map<string, string>();
+  for (const field of bytes === null ? [] : fields(bytes)) {
+    if (!found.has(field.name) && /^(?:from|subject|date|message-id)$/.test(field.name) && bytes !== null) {
+      found.set(field.name, fieldText(bytes, field));
+    }
+  }
+  const line = (name: string, noted: string | null) => {
+    const text = oneLine(scrub.text(found.get(name) ?? plainText(noted ?? '')), FIELD_TEXT_MAX);
+    return text === '' ? null : text;
+  };
+  return {
+    from: line('from', extract.from),
+    subject: line('subject', extract.subject),
+    date: line('date', extract.date),
+    messageIdField: line('message-id', extract.messageIdField),
+  };
+}

@@ -1,0 +1,120 @@
+// The second part of a notice: the report that programs read (RFC 3464 §2, RFC 6533 §3). Always 7bit, or UTF-8 where SMTPUTF8 carries it.
+// It names only the forward-path, claims a remote server only where one answered, and never passes our own words off as its reply.
+
+import { domainToASCII } from 'node:url';
+import { replyTextMax } from './limits.ts';
+import { asciiLine, foldedField, isAscii, mailDate, octetsOf, oneLine } from './notice-encoding.ts';
+import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
+import type { Scrubber } from './notice-scrub.ts';
+import { replyLine } from './progress.ts';
+import type { Reply } from './reply.ts';
+
+const ADDRESS_MAX = 900; // octets: paths end at 256 (RFC 5321 §4.5.3.1.3), but a line must never pass 998
+const HOST_MAX = 255;
+
+/** The MIME part without its delimiter: fields, empty line, content, closed by CRLF. */
+export function reportPart(input: NoticeInput, scrub: Scrubber): string {
+  const global = input.smtputf8 && input.recipients.some((recipient) => !isAscii(recipient.forwardPath));
+  const groups = [
+    messageFields(input),
+    ...input.recipients.map((recipient) => recipientFields(input, recipient, global, scrub)),
+  ];
+  const head = global
+    ? [
+        'Content-Type: message/global-delivery-status',
+        'Content-Description: Delivery report',
+        'Content-Transfer-Encoding: 8bit',
+      ]
+    : [
+        'Content-Type: message/delivery-status',
+        'Content-Description: Delivery report',
+        'Content-Transfer-Encoding: 7bit',
+      ];
+  return `${head.join('\r\n')}\r\n\r\n${groups.map((group) => `${group.join('\r\n')}\r\n`).join('\r\n')}`;
+}
+
+/** RFC 3464 §2.2, in its order; the extension is what §2.4 asks for: what an administrator can look up. */
+function messageFields(input: NoticeInput): string[] {
+  return [
+    `Reporting-MTA: dns; ${hostName(input.reportingMta) ?? 'unknown'}`,
+    `Arrival-Date: ${mailDate(input.message.acceptedAt)}`,
+    foldedField('X-Everpost-Message-ID', asciiLine(input.message.spoolId, HOST_MAX) || 'unknown'),
+  ];
+}
+
+/** RFC 3464 §2.3, in its order. */
+function recipientFields(input: NoticeInput, recipient: NoticeRecipient, global: boolean, scrub: Scrubber): string[] {
+  const reply = realReply(recipient.reply);
+  const remote = reply?.host == null ? null : hostName(scrub.remark(recipient, reply.host));
+  const result = [
+    `Final-Recipient: ${typedAddress(recipient.forwardPath, global)}`,
+    `Action: ${input.kind === 'ndr' ? 'failed' : 'delayed'}`,
+    `Status: ${recipient.status}`,
+  ];
+  if (remote !== null) result.push(`Remote-MTA: dns; ${remote}`); // §2.3.5: never where no remote MTA was involved
+  const diagnostic = diagnosticCode(recipient, reply, scrub);
+  if (diagnostic !== null) result.push(foldedField('Diagnostic-Code', diagnostic));
+  if (recipient.attempts > 0 && recipient.lastAttemptAt !== null)
+    result.push(`Last-Attempt-Date: ${mailDate(recipient.lastAttemptAt)}`);
+  if (input.kind === 'delay' && recipient.willRetryUntil !== null)
+    result.push(`Will-Retry-Until: ${mailDate(recipient.willRetryUntil)}`);
+  return result;
+}
+
+/** A reply that really came by SMTP: RFC 5321 §4.2 has no other codes. */
+export function realReply(reply: Reply | null): Reply | null {
+  return reply !== null && Number.isInteger(reply.code) && reply.code >= 200 && reply.code <= 599 ? reply : null;
+}
+
+/** §2.3.6: type `smtp` is for a real reply alone. */
+function diagnosticCode(recipient: NoticeRecipient, reply: Reply | null, scrub: Scrubber): string | null {
+  if (reply !== null) return `smtp; ${asciiLine(scrub.remark(recipient, replyLine(reply)), replyTextMax)}`;
+  const own = asciiLine(scrub.remark(recipient, recipient.detail ?? recipient.reason ?? ''), replyTextMax);
+  return own === '' ? null : `X-Everpost; ${own}`;
+}
+
+/**
+ * The forward-path as accepted. Non-ASCII (RFC 6533 §3): as it is where SMTPUTF8 carries the notice; else with its domain in A-labels where
+ * that makes it ASCII, which every reader knows; else in the escaped form of `utf-8-addr-xtext`.
+ */
+function typedAddress(forwardPath: string, global: boolean): string {
+  const address = oneLine(forwardPath, ADDRESS_MAX) || 'unknown';
+  if (isAscii(address)) return `rfc822; ${address}`;
+  if (global) return `utf-8; ${octetsOf(shortened(address, (text) => Buffer.byteLength(text)))}`;
+  const plain = asciiAddress(address);
+  return plain === null ? `utf-8; ${shortened(address, (text) => escaped(text).length, escaped)}` : `rfc822; ${plain}`;
+}
+
+function shortened(
+  address: string,
+  octets: (text: string) => number,
+  form: (text: string) => string = (text) => text,
+): string {
+  const chars = [...address];
+  while (octets(chars.join('')) > ADDRESS_MAX) chars.splice(Math.floor(chars.length / 2));
+  return form(chars.join(''));
+}
+
+/** RFC 6533 §3 EmbeddedUnicodeChar: `\x{ED}`, hexadecimal without leading zeros; `\`, `+` and `=` are escaped too. */
+function escaped(address: string): string {
+  return [...address]
+    .map((char) =>
+      /[!-*,-<>-[\]-~]/.test(char) ? char : `\\x{${(char.codePointAt(0) ?? 0).toString(16).toUpperCase()}}`,
+    )
+    .join('');
+}
+
+/** The address with its domain in A-labels; null where that does not make it ASCII. */
+export function asciiAddress(address: string): string | null {
+  const at = address.lastIndexOf('@');
+  const domain = domainToASCII(address.slice(at + 1));
+  const ascii = `${address.slice(0, at)}@${domain}`;
+  return at > 0 && domain !== '' && isAscii(ascii) ? ascii : null;
+}
+
+/** A host as `dns;` wants it: ASCII, one word; null where nothing of that kind is left. */
+function hostName(host: string): string | null {
+  const name = isAscii(host) ? host : domainToASCII(host);
+  const clean = asciiLine(name, HOST_MAX).replace(/[\s;()<>,"\\]/g, '');
+  return clean === '' ? null : clean;
+}
