@@ -24,8 +24,8 @@ export type Iam = {
   may(principal: Principal, access: Access): boolean;
   denials(): readonly Denial[];
   used(): readonly UsedPermission[];
-  /** Reads a document and throws what `setRole` would throw: for services when a policy is attached. */
-  check(document: unknown): void;
+  /** Reads a resource's policy and throws what would be thrown at its first use: for services when one is attached. */
+  checkResourcePolicy(document: unknown): void;
 };
 
 type Statement = {
@@ -52,7 +52,7 @@ export function createIam(account: string): Iam {
       const name = roleArn.slice(roleArn.lastIndexOf('/') + 1);
       roles.set(
         roleArn,
-        documents.flatMap((document, i) => compile(document, `${name}[${i}]`, account)),
+        documents.flatMap((document, i) => compile(document, `${name}[${i}]`, account, 'identity')),
       );
     },
     addResourcePolicies(policies) {
@@ -71,8 +71,8 @@ export function createIam(account: string): Iam {
     },
     denials: () => [...denied],
     used: () => [...usedGrants.values()],
-    check(document) {
-      compile(document, 'policy', account);
+    checkResourcePolicy(document) {
+      compile(document, 'policy', account, 'resource');
     },
   };
 
@@ -98,7 +98,7 @@ export function createIam(account: string): Iam {
     if (typeof document !== 'object' || document === null) return [];
     const known = compiled.get(document);
     if (known !== undefined) return known;
-    const statements = compile(document, `policy of ${resource}`, account);
+    const statements = compile(document, `policy of ${resource}`, account, 'resource');
     compiled.set(document, statements);
     return statements;
   }
@@ -153,20 +153,25 @@ function applies(
   );
 }
 
-function compile(document: unknown, name: string, account: string): readonly Statement[] {
+type PolicyKind = 'identity' | 'resource';
+
+function compile(document: unknown, name: string, account: string, kind: PolicyKind): readonly Statement[] {
   const { Version: _version, Id: _id, Statement: body, ...others } = record(document, name);
   refuseStrangers(others, name);
   const statements: readonly unknown[] = Array.isArray(body) ? body : [body];
-  return statements.map((statement, i) => compileStatement(statement, `${name}.Statement[${i}]`, account));
+  return statements.map((statement, i) => compileStatement(statement, `${name}.Statement[${i}]`, account, kind));
 }
 
-function compileStatement(statement: unknown, place: string, account: string): Statement {
+function compileStatement(statement: unknown, place: string, account: string, kind: PolicyKind): Statement {
   const { Sid, Effect, Principal, Action, NotAction, Resource, NotResource, Condition, ...others } = record(
     statement,
     place,
   );
   refuseStrangers(others, place);
   if (Effect !== 'Allow' && Effect !== 'Deny') throw new Error(`${place}: Effect is neither Allow nor Deny`);
+  if ((Principal === undefined) !== (kind === 'identity')) {
+    throw new Error(`${place}: a resource's policy names a Principal, a role's policy never does`);
+  }
   const lower = (text: string) => text.toLowerCase();
   const action = anyOf(Action ?? NotAction, `${place}.Action`, lower);
   const resource = anyOf(Resource ?? NotResource, `${place}.Resource`, (text) => text);
