@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import { isFinal } from '#core/delivery.ts';
-import { Town } from './town.ts';
+import { Town, townSettings } from './town.ts';
 
 type Path = {
   readonly name: string;
@@ -14,6 +14,8 @@ type Path = {
   readonly recipients: readonly string[];
   readonly ends: Readonly<Record<string, string>>;
   readonly notices: number;
+  /** Its lifetime, where that is what ends it: short, so that every one of its calls can be tried. */
+  readonly lifetimeHours?: number;
 };
 
 const ANN = 'ann@src.example';
@@ -48,6 +50,7 @@ const paths: readonly Path[] = [
   },
   {
     name: 'expired, one NDR',
+    lifetimeHours: 3,
     script: (to) => (to.address === ANN ? ok : later),
     reversePath: ANN,
     recipients: ['bob@example.com'],
@@ -89,7 +92,9 @@ const paths: readonly Path[] = [
 ];
 
 async function run(path: Path, interrupt: Interrupt): Promise<Town> {
-  const town = new Town(path.script, interrupt);
+  const lifetimeMs = (path.lifetimeHours ?? 48) * 3_600_000;
+  const settings = { ...townSettings, retry: { ...townSettings.retry, lifetimeMs } };
+  const town = new Town(path.script, interrupt, settings);
   town.receive('m1', path.reversePath, path.recipients);
   await town.live(24 * 7);
   return town;

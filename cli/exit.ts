@@ -1,0 +1,15 @@
+// Exit codes (sysexits.h where it has one) and the errors that carry them. Nothing here ends the process.
+
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notReachable: 69,
+  tryAgain: 75,
+  badConfiguration: 78,
+} as const;
+
+/** The call's words are off. */
+export class Usage extends Error {}
+/** The instance or the stack did not answer. */
+export class NotReachable extends Error {}
