@@ -160,7 +160,7 @@ export class DynamoLedger implements Ledger {
       return true;
     } catch (error) {
       const standing = standingItem(error);
-      return standing !== null && canonical(standing) === canonical(item);
+      return standing !== null && sentAgain(error) && canonical(standing) === canonical(item);
     }
   }
 
@@ -312,6 +312,11 @@ function factsOf(items: readonly Item[]): MessageFacts | null {
 function standingItem(error: unknown): Item | null {
   if (error instanceof ConditionalCheckFailedException) return error.Item ?? null;
   throw error;
+}
+
+/** The SDK repeated the call, so what stands in the way may be what the first one wrote. */
+function sentAgain(error: unknown): boolean {
+  return error instanceof ConditionalCheckFailedException && (error.$metadata.attempts ?? 1) > 1;
 }
 
 /** For comparing items: attribute order says nothing. */

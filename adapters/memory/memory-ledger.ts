@@ -1,10 +1,10 @@
 // The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of long rows.
 // One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
 
+import { answers } from '#adapters/trace-query.ts';
+import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ClaimResult, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
-import { answers } from '../trace-query.ts';
-import { joinTrace, type MovedEvent, splitTrace } from '../trace-split.ts';
 
 export class MemoryLedger implements Ledger {
   private readonly rows = new Map<string, DeliveryRow>();

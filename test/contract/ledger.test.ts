@@ -1,0 +1,39 @@
+// The ledger's contract, run by the memory ledger, by DynamoLedger on the emulator with and without search indexes, and with
+// AWS_CONTRACT=1 on a real table (AWS_CONTRACT_TABLE; region and keys from the environment).
+
+import { describe } from 'vitest';
+import { awsSettings, dynamoClient } from '#adapters/aws-clients.ts';
+import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
+import { ledgerContract } from './ledger.contract.ts';
+
+const ledgerRetentionMs = 90 * 86_400_000;
+
+ledgerContract('MemoryLedger', async () => ({ ledger: new MemoryLedger(), close: async () => {} }));
+
+for (const search of [true, false]) {
+  ledgerContract(`DynamoLedger ${search ? 'with' : 'without'} search indexes, on the emulator,`, async () => {
+    const aws = await openDynamoDb();
+    const client = dynamoClient(aws.settings);
+    return {
+      ledger: new DynamoLedger(client, ledgerTable.TableName, { search, ledgerRetentionMs }),
+      close: async () => {
+        client.destroy();
+        await aws.close();
+      },
+    };
+  });
+}
+
+// skipped: without AWS_CONTRACT=1 there are no credentials to use
+describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
+  ledgerContract('DynamoLedger', async () => {
+    const client = dynamoClient(awsSettings());
+    const table = process.env.AWS_CONTRACT_TABLE ?? '';
+    return {
+      ledger: new DynamoLedger(client, table, { search: true, ledgerRetentionMs: 86_400_000 }),
+      close: async () => client.destroy(),
+    };
+  });
+});
