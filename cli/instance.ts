@@ -18,7 +18,7 @@ async function local(data: string): Promise<Instance> {
   try {
     const response = await fetch(`${console}/endpoint`, { signal: AbortSignal.timeout(5_000) });
     if (!response.ok) throw new Error(`it answered ${response.status}`);
-    answer = await response.json();
+    answer = (await response.json()) as typeof answer;
   } catch (error) {
     const why =
       error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
