@@ -37,7 +37,7 @@ import {
   parseStackName,
 } from './config-values.ts';
 import { domainKeyOf } from './domain-key.ts';
-import { queueRetentionMs } from './limits.ts';
+import { domainsMax, queueRetentionMs } from './limits.ts';
 import { compileRoutes, parseMatch } from './routes.ts';
 
 export type Checked =
@@ -159,8 +159,6 @@ const SECRET = text(
   "the name of a secret in Secrets Manager such as 'everpost/exchange'",
 );
 
-const DOMAINS_MAX = 10_000; // SES: verified identities in an account and region
-
 const readDomains: Reader<readonly string[]> = (value, at, mistake) => {
   const read = list(text(domainKeyOf, 'domain name', 'a domain such as example.com'), 'domain')(value, at, mistake);
   if (read === undefined) return undefined;
@@ -174,11 +172,11 @@ const readDomains: Reader<readonly string[]> = (value, at, mistake) => {
       whole = false;
     }
   });
-  if (read.length > DOMAINS_MAX) {
+  if (read.length > domainsMax) {
     mistake(
       at,
-      `${read.length} domains are more than the ${DOMAINS_MAX} identities that SES allows`,
-      `at most ${DOMAINS_MAX}`,
+      `${read.length} domains are more than the ${domainsMax} identities that SES allows`,
+      `at most ${domainsMax}`,
     );
     return undefined;
   }

@@ -1,0 +1,67 @@
+// Bundles each deployed function with everything it uses, the AWS SDK included, so that the same bytes run here and in AWS.
+// Beside the code lies config.json, the validated settings: a deploy is also their version (DESIGN §2.18). No maps are shipped.
+
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import type { Settings } from '#core/config.ts';
+
+/** The deployed functions: lambdas/<name>.ts each. `configured` ones get config.json. */
+export const deployedFunctions = [
+  { name: 'ingest', configured: true },
+  { name: 'relay', configured: true },
+  { name: 'bounce', configured: true },
+  { name: 'sweep', configured: true },
+  { name: 'activate', configured: false },
+] as const;
+
+export type Bundle = { readonly name: string; readonly bytes: number; readonly gzipBytes: number };
+
+/** Writes dist/<name>/index.js and config.json, and dist/maps/<name>.js.map. Throws esbuild's error where a function does not build. */
+export async function bundleFunctions(options: {
+  readonly dist: string;
+  readonly settings: Settings;
+  /** Where <name>.ts lies; the repository's own by default. */
+  readonly lambdas?: string;
+}): Promise<readonly Bundle[]> {
+  const lambdas = options.lambdas ?? join(repository, 'lambdas');
+  await rm(options.dist, { recursive: true, force: true });
+  await mkdir(join(options.dist, 'maps'), { recursive: true });
+  const { outputFiles } = await build({
+    entryPoints: deployedFunctions.map(({ name }) => ({ in: join(lambdas, `${name}.ts`), out: `${name}/index` })),
+    outdir: options.dist,
+    absWorkingDir: repository,
+    write: false,
+    bundle: true,
+    minify: true,
+    keepNames: false,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    mainFields: ['module', 'main'],
+    charset: 'utf8',
+    legalComments: 'none',
+    sourcemap: 'external',
+    logLevel: 'silent',
+  });
+  for (const file of outputFiles) {
+    const name = dirname(file.path).split('/').at(-1) ?? '';
+    const path = file.path.endsWith('.map')
+      ? join(options.dist, 'maps', `${name}.js.map`)
+      : join(options.dist, name, 'index.js');
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, file.contents);
+  }
+  const config = JSON.stringify(options.settings);
+  return Promise.all(
+    deployedFunctions.map(async ({ name, configured }) => {
+      if (configured) await writeFile(join(options.dist, name, 'config.json'), config);
+      const code = await readFile(join(options.dist, name, 'index.js'));
+      return { name, bytes: code.length, gzipBytes: gzipSync(code).length };
+    }),
+  );
+}
+
+const repository = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -1,0 +1,45 @@
+// The ledger: one table with what happened to each delivery. It outlives the stack.
+// Key names and index names are a contract with adapters/dynamo-ledger.ts.
+
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, type CfnTable, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import type { Settings } from '#core/config.ts';
+
+/** When the sweep must look at a row next; sparse, and sharded so that no partition is hot. */
+export const dueIndex = 'due';
+
+const SEARCH_INDEXES = [
+  ['byMessageIdField', 'messageIdField'],
+  ['byReversePath', 'reversePathKey'],
+  ['byForwardPath', 'forwardPathKey'],
+] as const;
+
+export function ledger(scope: Construct, settings: Settings): Table {
+  const table = new Table(new Construct(scope, 'Ledger'), 'Table', {
+    partitionKey: { name: 'pk', type: AttributeType.STRING },
+    sortKey: { name: 'sk', type: AttributeType.STRING },
+    billingMode: BillingMode.PAY_PER_REQUEST,
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    timeToLiveAttribute: 'ttl',
+    deletionProtection: true,
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  table.addGlobalSecondaryIndex({
+    indexName: dueIndex,
+    partitionKey: { name: 'dueShard', type: AttributeType.STRING },
+    sortKey: { name: 'dueAt', type: AttributeType.NUMBER },
+    projectionType: ProjectionType.KEYS_ONLY,
+  });
+  for (const [indexName, attribute] of settings.trace.search ? SEARCH_INDEXES : []) {
+    table.addGlobalSecondaryIndex({
+      indexName,
+      partitionKey: { name: attribute, type: AttributeType.STRING },
+      sortKey: { name: 'acceptedAt', type: AttributeType.NUMBER },
+      projectionType: ProjectionType.KEYS_ONLY,
+    });
+  }
+  // Pinned: under another logical id CloudFormation would make a new, empty ledger.
+  (table.node.defaultChild as CfnTable).overrideLogicalId('LedgerTable');
+  return table;
+}

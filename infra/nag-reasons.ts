@@ -1,0 +1,99 @@
+// Every finding of cdk-nag that we do not follow, with its reason: at which constructs, which rule, why not.
+// A finding that is not listed here fails `npm run synth`; an entry that nothing finds any more fails a test.
+
+import { type Stack, Validations } from 'aws-cdk-lib';
+
+export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
+
+const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Bounce/Function'];
+const stageDeadLetters = ['Ingest/DeadLetters', 'Relay/DeadLetters', 'Bounce/DeadLetters'];
+const otherDeadLetters = ['Sweep/DeadLetters', 'FrontDoor/ReceiptDeadLetters'];
+
+export const nagReasons: readonly Reason[] = [
+  {
+    rule: 'AwsSolutions-S1',
+    at: ['Spool/Bucket'],
+    reason:
+      'Access logs would be a second record of who writes to whom, for as long as somebody remembers to delete it. The ledger is the record of what ' +
+      'happened to each message; who read an object is for CloudTrail data events, which an operator switches on for the account.',
+  },
+  {
+    rule: 'AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/in/*]',
+    at: ['Ingest/Role', 'Relay/Role'],
+    reason:
+      'Each message is an object of its own below in/, and any of them may be next. It is GetObject alone: no list, no write, no delete.',
+  },
+  {
+    rule: 'AwsSolutions-IAM5[Resource::*]',
+    at: ['FrontDoor/Activation/Role'],
+    reason:
+      "SES's DescribeActiveReceiptRuleSet and SetActiveReceiptRuleSet know no resource: there is one active rule set in an account and region.",
+  },
+  {
+    rule: 'Serverless-LambdaStarPermissions',
+    at: ['FrontDoor/Activation/Role'],
+    reason:
+      "SES's DescribeActiveReceiptRuleSet and SetActiveReceiptRuleSet know no resource: there is one active rule set in an account and region.",
+  },
+  {
+    rule: 'AwsSolutions-SQS3',
+    at: otherDeadLetters,
+    reason:
+      'It is itself a dead-letter queue, of an SNS subscription or an EventBridge target, which the rule does not look for.',
+  },
+  {
+    rule: 'Serverless-SQSRedrivePolicy',
+    at: [...stageDeadLetters, ...otherDeadLetters],
+    reason: 'It is itself a dead-letter queue: nobody consumes it, and an alarm calls a person at the first message.',
+  },
+  {
+    rule: 'AwsSolutions-SNS3',
+    at: ['FrontDoor/Receipts', 'Watch/Alarms'],
+    reason:
+      'Its policy lets one AWS service publish and nobody else, so there is no publisher whom a Deny on plain HTTP would stop; whether SES and ' +
+      'CloudWatch always pass that condition is not documented, and a receipt that can not be published is mail that stands still.',
+  },
+  {
+    rule: 'Serverless-LambdaDLQ',
+    at: [...stageFunctions, 'FrontDoor/Activation/Function'],
+    reason:
+      'A dead-letter target is for asynchronous calls. SQS calls the stages and keeps its own dead-letter queue; CloudFormation hears every answer.',
+  },
+  {
+    rule: 'Serverless-LambdaDLQ',
+    at: ['Sweep/Function'],
+    reason:
+      'A run that failed holds nothing: the next minute does the same work. Errors and an overdue sweep have their alarms.',
+  },
+  {
+    rule: 'Serverless-LambdaAsyncFailureDestination',
+    at: ['Sweep/Function/EventInvokeConfig'],
+    reason:
+      'A run that failed holds nothing: the next minute does the same work. Errors and an overdue sweep have their alarms.',
+  },
+  {
+    rule: 'Serverless-LambdaEventSourceMappingDestination',
+    at: ['Ingest/Mapping', 'Relay/Mapping', 'Bounce/Mapping'],
+    reason: 'Such a destination is for streams; a mapping of SQS has none. The queue has its dead-letter queue.',
+  },
+  {
+    rule: 'Serverless-LambdaTracing',
+    at: [...stageFunctions, 'Sweep/Function', 'FrontDoor/Activation/Function'],
+    reason:
+      "The ledger holds each delivery's trace with the latency's parts; X-Ray would sample some of them, cost a call each and keep them for 30 days.",
+  },
+];
+
+/** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive what it excuses. */
+export function acknowledge(stack: Stack): void {
+  for (const { at, rule, reason } of nagReasons) {
+    for (const path of at) Validations.of(constructAt(stack, path)).acknowledge({ id: rule, reason });
+  }
+}
+
+function constructAt(stack: Stack, path: string): Stack['node']['children'][number] {
+  let found: Stack['node']['children'][number] | undefined = stack;
+  for (const id of path.split('/')) found = found?.node.tryFindChild(id);
+  if (found === undefined) throw new Error(`infra/nag-reasons.ts: there is no construct ${path}`);
+  return found;
+}

@@ -1,0 +1,36 @@
+// The spool: the bucket that keeps accepted content. SES writes into `in/`; the functions read; nothing here deletes a message.
+// No lifecycle rule touches a current version: a sweep that stands still must lose nothing (DESIGN §2.6).
+
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import type { Settings } from '#core/config.ts';
+
+/** Where SES puts what it takes in. All receipt rules share it (DESIGN §2.7). */
+export const inboundPrefix = 'in/';
+
+const DAY_MS = 86_400_000;
+
+export function spool(scope: Construct, settings: Settings): Bucket {
+  const bucket = new Bucket(new Construct(scope, 'Spool'), 'Bucket', {
+    versioned: true,
+    // SSE-S3: SES needs no grant for it, while a key of ours that SES can not use loses mail unheard (aws-contracts §1.4).
+    encryption: BucketEncryption.S3_MANAGED,
+    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    enforceSSL: true,
+    removalPolicy: RemovalPolicy.RETAIN,
+    lifecycleRules: [
+      {
+        id: 'DeletedVersions',
+        // S3 counts whole days.
+        noncurrentVersionExpiration: Duration.days(Math.max(1, Math.ceil(settings.retentionMs.versions / DAY_MS))),
+        expiredObjectDeleteMarker: true,
+        abortIncompleteMultipartUploadAfter: Duration.days(1),
+      },
+    ],
+  });
+  // Pinned: under another logical id CloudFormation would make a new, empty spool.
+  (bucket.node.defaultChild as CfnBucket).overrideLogicalId('SpoolBucket');
+  return bucket;
+}

@@ -1,0 +1,58 @@
+// The whole stack: front door, spool, ledger, stages, watch. What runs on this machine is this template (DESIGN §2.17).
+
+import { type App, Aws, CfnOutput, DefaultStackSynthesizer, Stack } from 'aws-cdk-lib';
+import type { Settings } from '#core/config.ts';
+import { frontDoor } from './front-door.ts';
+import { ledger } from './ledger.ts';
+import { spool } from './spool.ts';
+import { stages } from './stages.ts';
+import { watch } from './watch.ts';
+
+export type StackPlan = {
+  readonly settings: Settings;
+  /** The folder that holds each function's bundle: <name>/index.js. */
+  readonly dist: string;
+  /** Take over from another application's active rule set. Its mail stops. */
+  readonly replaceRuleSet: boolean;
+};
+
+export function everpostStack(app: App, plan: StackPlan): Stack {
+  const { settings } = plan;
+  const stack = new Stack(app, settings.stackName, {
+    stackName: settings.stackName,
+    description: 'Everpost: a mail connector that accounts for every message',
+    // Mail in spool and ledger outlives a mistyped command.
+    terminationProtection: true,
+    synthesizer: new DefaultStackSynthesizer({ generateBootstrapVersionRule: false }),
+  });
+  const folder = (name: string) => `${plan.dist}/${name}`;
+  const bucket = spool(stack, settings);
+  const table = ledger(stack, settings);
+  const pipeline = stages(stack, { settings, bucket, table, folder });
+  const door = frontDoor(stack, {
+    settings,
+    bucket,
+    ingestQueue: pipeline.ingest.queue,
+    activateFolder: folder('activate'),
+    replaceRuleSet: plan.replaceRuleSet,
+  });
+  const alarmTopic = watch(stack, { settings, stages: pipeline, door });
+
+  const outputs: Record<string, string> = {
+    MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
+    RuleSet: door.ruleSetName,
+    Bucket: bucket.bucketName,
+    Table: table.tableName,
+    IngestQueueUrl: pipeline.ingest.queue.queueUrl,
+    RelayQueueUrl: pipeline.relay.queue.queueUrl,
+    BounceQueueUrl: pipeline.bounce.queue.queueUrl,
+    AlarmTopic: alarmTopic.topicArn,
+  };
+  const meaning: Record<string, string> = {
+    MxRecord: `Set as the MX record of ${settings.domains.slice(0, 5).join(', ')}${settings.domains.length > 5 ? ', …' : ''}`,
+    AlarmTopic: 'Subscribe the people who shall hear of alarms',
+  };
+  for (const [name, value] of Object.entries(outputs))
+    new CfnOutput(stack, name, { value, description: meaning[name] });
+  return stack;
+}

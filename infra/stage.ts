@@ -1,0 +1,132 @@
+// A stage of the pipeline: its queue with a dead-letter queue, its function, and the mapping between the two. And a plain function
+// with a role of its own, which the sweep and the activation use too. Nothing is granted here that its caller did not name.
+
+import { Aws, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import {
+  Architecture,
+  Code,
+  EventSourceMapping,
+  Function as LambdaFunction,
+  RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Queue, QueueEncryption, RedrivePermission } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { logRetentionDays, maxReceiveCount, queueRetentionMs } from '#core/limits.ts';
+
+export type StageQueue = { readonly queue: Queue; readonly deadLetters: Queue };
+
+/** The queue that feeds a stage, with its dead-letter queue. `name` is its role: relay. `visibilityMs` is six function timeouts. */
+export function stageQueue(scope: Construct, name: string, visibilityMs: number): StageQueue {
+  const stack = Stack.of(scope);
+  // The dead-letter queue names its only source, and the source names it: a circle that only a name known beforehand opens. The
+  // stack's own UUID in it lets a stack be made again beside the queues that an earlier one left behind.
+  const queueName = Fn.join('-', [stack.stackName, name, Fn.select(2, Fn.split('/', Aws.STACK_ID))]);
+  const source = Queue.fromQueueArn(scope, 'Source', stack.formatArn({ service: 'sqs', resource: queueName }));
+  const deadLetters = restQueue(scope, 'DeadLetters', {
+    redriveAllowPolicy: { redrivePermission: RedrivePermission.BY_QUEUE, sourceQueues: [source] },
+  });
+  const queue = new Queue(scope, 'Queue', {
+    ...KEPT,
+    queueName,
+    visibilityTimeout: Duration.millis(visibilityMs),
+    deadLetterQueue: { queue: deadLetters, maxReceiveCount },
+  });
+  return { queue, deadLetters };
+}
+
+// SSE-SQS costs nothing, needs no grants and can not be misconfigured into losing messages (aws-contracts §4.6).
+const KEPT = {
+  encryption: QueueEncryption.SQS_MANAGED,
+  enforceSSL: true,
+  retentionPeriod: Duration.millis(queueRetentionMs),
+  removalPolicy: RemovalPolicy.RETAIN,
+} as const;
+
+/** A queue that nobody consumes: what lies there waits for a person, and an alarm calls one. */
+export function restQueue(
+  scope: Construct,
+  id: string,
+  more: {
+    redriveAllowPolicy?: {
+      redrivePermission: RedrivePermission;
+      sourceQueues: ReturnType<typeof Queue.fromQueueArn>[];
+    };
+  } = {},
+): Queue {
+  return new Queue(scope, id, { ...KEPT, ...more });
+}
+
+export type FunctionPlan = {
+  /** The folder of its bundle: index.js, and config.json where it reads the settings. */
+  readonly folder: string;
+  readonly timeoutMs: number;
+  readonly memoryMb: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly may: readonly PolicyStatement[];
+  readonly description: string;
+};
+
+/** A function that may do what `may` lists and write its own log, and nothing else. */
+export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunction {
+  const logGroup = new LogGroup(scope, 'Log', {
+    retention: logRetentionDays as RetentionDays,
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  const role = new Role(scope, 'Role', {
+    assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+    description: plan.description,
+    inlinePolicies: {
+      // Whole with the role itself: a function never starts with half of its permissions.
+      Own: new PolicyDocument({
+        statements: [
+          may(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn), // ends in :*, its streams
+          ...plan.may,
+        ],
+      }),
+    },
+  });
+  return new LambdaFunction(scope, 'Function', {
+    description: plan.description,
+    code: Code.fromAsset(plan.folder),
+    handler: 'index.handler',
+    runtime: Runtime.NODEJS_24_X,
+    architecture: Architecture.ARM_64,
+    timeout: Duration.millis(plan.timeoutMs),
+    memorySize: plan.memoryMb,
+    environment: plan.environment,
+    role,
+    logGroup,
+    // Lambda would cut a chain off after 16 hops and dead-letter its mail. Our own loop limit ends it earlier, with an NDR (DESIGN §2.14).
+    recursiveLoop: RecursiveLoop.ALLOW,
+  });
+}
+
+export function may(actions: readonly string[], ...resources: readonly string[]): PolicyStatement {
+  return new PolicyStatement({ effect: Effect.ALLOW, actions: [...actions], resources: [...resources] });
+}
+
+export type Stage = StageQueue & { readonly function: LambdaFunction };
+
+/** Lets the stage's function consume its queue. `batch` records at most in one call, `concurrency` calls at once. */
+export function stage(
+  scope: Construct,
+  queues: StageQueue,
+  plan: FunctionPlan,
+  pace: { readonly batch: number; readonly concurrency: number },
+): Stage {
+  // What an event source mapping needs, and no more (Lambda: the execution role's permissions for SQS).
+  const consume = may(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], queues.queue.queueArn);
+  const handler = ownFunction(scope, { ...plan, may: [consume, ...plan.may] });
+  new EventSourceMapping(scope, 'Mapping', {
+    target: handler,
+    eventSourceArn: queues.queue.queueArn,
+    batchSize: pace.batch,
+    reportBatchItemFailures: true,
+    // On the mapping: reserved concurrency of the function would receive jobs that it can not run, up to the dead-letter queue (aws-contracts §4.2).
+    maxConcurrency: pace.concurrency,
+  });
+  return { ...queues, function: handler };
+}

@@ -1,0 +1,173 @@
+// The stages of the pipeline and the sweep, each with exactly the permissions that its ports use.
+// A permission that is missing here fails on this machine too: the local runtime enforces these very policies.
+
+import { Aws, Duration, Stack } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { Settings } from '#core/config.ts';
+import * as limits from '#core/limits.ts';
+import { dueIndex } from './ledger.ts';
+import { inboundPrefix } from './spool.ts';
+import { may, ownFunction, restQueue, type Stage, type StageQueue, stage, stageQueue } from './stage.ts';
+
+/** The namespace of our own metrics; its one dimension, service, is the stack's name (adapters/powertools-watch.ts). */
+export const metricNamespace = 'Everpost';
+
+export type Stages = {
+  readonly ingest: Stage;
+  readonly relay: Stage;
+  readonly bounce: Stage;
+  readonly sweep: LambdaFunction;
+  readonly sweepDeadLetters: Queue;
+};
+
+type Given = {
+  readonly settings: Settings;
+  readonly bucket: Bucket;
+  readonly table: Table;
+  readonly folder: (functionName: string) => string;
+};
+
+export function stages(scope: Construct, given: Given): Stages {
+  const { bucket, table, folder } = given;
+  const homes = {
+    ingest: new Construct(scope, 'Ingest'),
+    relay: new Construct(scope, 'Relay'),
+    bounce: new Construct(scope, 'Bounce'),
+  };
+  const queues = {
+    ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs),
+    relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
+    bounce: stageQueue(homes.bounce, 'bounce', limits.bounceVisibilityMs),
+  };
+  const environment = environmentOf(scope, given, queues);
+  const openContent = may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`));
+  const ledgerCalls = (...actions: readonly string[]) =>
+    may(
+      actions.map((action) => `dynamodb:${action}`),
+      table.tableArn,
+    );
+  const batch = limits.jobsPerBatchMax;
+
+  const ingest = stage(
+    homes.ingest,
+    queues.ingest,
+    {
+      folder: folder('ingest'),
+      description: 'Applies policy and routes to an accepted message and writes its deliveries down',
+      timeoutMs: limits.ingestTimeoutMs,
+      memoryMb: 512,
+      environment,
+      may: [ledgerCalls('PutItem'), openContent, sendTo(queues.relay, queues.bounce)],
+    },
+    { batch, concurrency: limits.ingestConcurrencyMax },
+  );
+  const relay = stage(
+    homes.relay,
+    queues.relay,
+    {
+      folder: folder('relay'),
+      description: 'Makes one attempt at one delivery',
+      timeoutMs: limits.relayTimeoutMs,
+      memoryMb: 1024,
+      environment,
+      // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
+      may: [
+        ledgerCalls('GetItem', 'PutItem', 'UpdateItem', 'Query'),
+        openContent,
+        sendTo(queues.bounce),
+        ...readSecrets(scope, given.settings),
+      ],
+    },
+    { batch, concurrency: limits.relayConcurrencyMax },
+  );
+  const bounce = stage(
+    homes.bounce,
+    queues.bounce,
+    {
+      folder: folder('bounce'),
+      description: 'Writes the notice for a failed delivery down, or why there may be none',
+      timeoutMs: limits.bounceTimeoutMs,
+      memoryMb: 512,
+      environment,
+      may: [ledgerCalls('GetItem', 'PutItem', 'Query'), sendTo(queues.relay)],
+    },
+    { batch, concurrency: limits.bounceConcurrencyMax },
+  );
+  return { ingest, relay, bounce, ...sweepEvery(scope, given, environment, queues) };
+}
+
+function environmentOf(
+  scope: Construct,
+  given: Given,
+  queues: { relay: StageQueue; bounce: StageQueue },
+): Readonly<Record<string, string>> {
+  return {
+    EVERPOST_TABLE: given.table.tableName,
+    EVERPOST_BUCKET: given.bucket.bucketName,
+    EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
+    EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
+    EVERPOST_STACK: Stack.of(scope).stackName,
+    // The stack's id ends in a UUID that nobody outside the account knows: docs/decisions/loop-mark-key.md.
+    EVERPOST_MARK_KEY: Aws.STACK_ID,
+    POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
+    POWERTOOLS_SERVICE_NAME: Stack.of(scope).stackName,
+  };
+}
+
+function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
+  return may(['sqs:SendMessage'], ...queues.map(({ queue }) => queue.queueArn));
+}
+
+/** Exactly the secrets that the configuration names. Secrets Manager ends each ARN in a hyphen and six letters of its own. */
+function readSecrets(scope: Construct, settings: Settings): readonly PolicyStatement[] {
+  const names = Object.values(settings.nextHops).flatMap((hop) => (hop.auth === null ? [] : [hop.auth.secret]));
+  if (settings.notices.dkim !== null) names.push(settings.notices.dkim.secret);
+  const arns = [...new Set(names)].sort().map((name) => {
+    return Stack.of(scope).formatArn({ service: 'secretsmanager', resource: `secret:${name}-??????` });
+  });
+  return arns.length === 0 ? [] : [may(['secretsmanager:GetSecretValue'], ...arns)];
+}
+
+function sweepEvery(
+  scope: Construct,
+  given: Given,
+  environment: Readonly<Record<string, string>>,
+  queues: { relay: StageQueue; bounce: StageQueue },
+): Pick<Stages, 'sweep' | 'sweepDeadLetters'> {
+  const here = new Construct(scope, 'Sweep');
+  const { table } = given;
+  const sweep = ownFunction(here, {
+    folder: given.folder('sweep'),
+    description: 'Enqueues what is due, expires what has had its lifetime, and finds lost jobs again',
+    timeoutMs: limits.sweepTimeoutMs,
+    memoryMb: 512,
+    environment,
+    may: [
+      may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`),
+      may(['dynamodb:GetItem', 'dynamodb:PutItem'], table.tableArn),
+      sendTo(queues.relay, queues.bounce),
+      may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn),
+    ],
+  });
+  // A run that failed is made good by the next one. Kept for hours and tried again, runs would pile up behind an outage.
+  sweep.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.millis(limits.sweepEveryMs) });
+  const sweepDeadLetters = restQueue(here, 'DeadLetters');
+  new Rule(here, 'EveryMinute', {
+    schedule: Schedule.rate(Duration.millis(limits.sweepEveryMs)),
+    targets: [
+      new LambdaTarget(sweep, {
+        deadLetterQueue: sweepDeadLetters,
+        retryAttempts: 2,
+        maxEventAge: Duration.millis(limits.sweepEveryMs),
+      }),
+    ],
+  });
+  return { sweep, sweepDeadLetters };
+}

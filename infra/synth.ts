@@ -1,0 +1,49 @@
+// `npm run synth [-- --config FILE]`: bundles, synthesises with CDK's own validation and cdk-nag, and says what came out.
+// Exit 0: everything passes. 1: a check found something. 78: the configuration is wrong.
+
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { exitConfig, loadConfig } from './load-config.ts';
+import { nagReasons } from './nag-reasons.ts';
+import { synthesise } from './synthesise.ts';
+
+const { values } = parseArgs({ options: { config: { type: 'string' }, out: { type: 'string', default: 'cdk.out' } } });
+process.exitCode = await main(values.config, values.out);
+
+async function main(file: string | undefined, out: string): Promise<number> {
+  const config = await loadConfig(file);
+  if (config.kind === 'wrong') {
+    for (const problem of config.problems) console.error(problem);
+    return exitConfig;
+  }
+  for (const warning of config.warnings) console.warn(`deploy would refuse: ${warning}`);
+  try {
+    const { assembly, bundles } = await synthesise({
+      settings: config.settings,
+      outdir: out,
+      dist: 'dist',
+      validate: true,
+    });
+    for (const { name, bytes, gzipBytes } of bundles) {
+      console.log(`bundle ${name.padEnd(9)}${kilobytes(bytes)} kB, ${kilobytes(gzipBytes)} kB gzipped`);
+    }
+    const stack = assembly.getStackByName(config.settings.stackName);
+    const resources = Object.keys((stack.template as { Resources: object }).Resources).length;
+    const size = readFileSync(join(out, stack.templateFile)).length;
+    console.log(
+      `template ${relative('.', join(out, stack.templateFile))}: ${resources} resources, ${kilobytes(size)} kB`,
+    );
+    console.log(
+      `CDK's validation and cdk-nag pass; ${nagReasons.length} findings are not followed, each with its reason in infra/nag-reasons.ts`,
+    );
+    return 0;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  }
+}
+
+function kilobytes(bytes: number): string {
+  return (bytes / 1000).toFixed(0).padStart(4);
+}

@@ -1,0 +1,234 @@
+// The alarms. Each one's description opens with the heading of the runbook article that says what it means and what to do;
+// docs/runbook/ has the articles, and a test holds the two together. An alarm's name is its construct path.
+
+import { Aws, Duration } from 'aws-cdk-lib';
+import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { Settings } from '#core/config.ts';
+import { inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import type { MetricName } from '#pipeline/ports.ts';
+import type { FrontDoor } from './front-door.ts';
+import { metricNamespace, type Stages } from './stages.ts';
+
+type Watched = { readonly settings: Settings; readonly stages: Stages; readonly door: FrontDoor };
+
+/** Makes every alarm, and the topic that each of them tells. */
+export function watch(scope: Construct, watched: Watched): Topic {
+  const here = new Construct(scope, 'Watch');
+  const topic = alarmTopic(here);
+  const raise = alarms(here, topic);
+  watchDeadLetters(raise, watched);
+  watchQueues(raise, watched);
+  watchFunctions(raise, watched);
+  watchMail(raise, watched);
+  watchSes(raise, watched);
+  return topic;
+}
+
+function alarmTopic(scope: Construct): Topic {
+  const topic = new Topic(scope, 'Alarms', { displayName: 'Everpost alarms' });
+  new TopicPolicy(scope, 'AlarmsPolicy', { topics: [topic] }).document.addStatements(
+    new PolicyStatement({
+      sid: 'AllowAlarms',
+      effect: Effect.ALLOW,
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+    }),
+  );
+  return topic;
+}
+
+type Condition = {
+  readonly metric: Metric;
+  /** The heading of the article in docs/runbook. */
+  readonly article: string;
+  /** One line for who reads the alarm's e-mail. */
+  readonly says: string;
+  /** Alarm when the metric is at or above this; at or below it where `below` is set. */
+  readonly threshold: number;
+  readonly below?: true;
+  readonly periods?: number;
+  readonly missing?: TreatMissingData;
+};
+type Raise = (id: string, condition: Condition) => void;
+
+function alarms(scope: Construct, topic: Topic): Raise {
+  return (id, condition) => {
+    const alarm = new Alarm(scope, id, {
+      alarmName: `${scope.node.path}/${id}`,
+      alarmDescription: `${condition.article}: ${condition.says}`,
+      metric: condition.metric,
+      threshold: condition.threshold,
+      comparisonOperator: condition.below
+        ? ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
+        : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: condition.periods ?? 1,
+      treatMissingData: condition.missing ?? TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(new SnsAction(topic));
+  };
+}
+
+function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
+  const rest = (id: string, queue: Queue, article: string, says: string) =>
+    raise(id, {
+      metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
+      threshold: 1,
+      article,
+      says,
+    });
+  rest(
+    'IngestDeadLetters',
+    stages.ingest.deadLetters,
+    'Receipts that ingest could not take in',
+    'accepted mail has no ledger rows.',
+  );
+  rest(
+    'RelayDeadLetters',
+    stages.relay.deadLetters,
+    'Relay jobs that crash',
+    'deliveries crash relay and wait for a person.',
+  );
+  rest(
+    'BounceDeadLetters',
+    stages.bounce.deadLetters,
+    'Notices that could not be written',
+    'failed deliveries have no notice yet.',
+  );
+  rest(
+    'ReceiptDeadLetters',
+    door.receiptDeadLetters,
+    'Receipts that SNS could not hand over',
+    'accepted mail has not reached the ingest queue.',
+  );
+  rest(
+    'SweepDeadLetters',
+    stages.sweepDeadLetters,
+    'Sweeps that could not be started',
+    'EventBridge could not start the sweep.',
+  );
+}
+
+const MINUTE = Duration.minutes(1);
+
+function watchQueues(raise: Raise, { stages }: Watched): void {
+  for (const [name, { queue }] of queuesOf(stages)) {
+    raise(`${name}QueueAge`, {
+      metric: queue.metricApproximateAgeOfOldestMessage({ period: MINUTE, statistic: 'Maximum' }),
+      threshold: queueAgeAlarmMs / 1000,
+      periods: 5,
+      article: 'A queue that does not move',
+      says: `the oldest job in the ${name.toLowerCase()} queue has waited half an hour.`,
+    });
+    raise(`${name}QueueInFlight`, {
+      metric: queue.metricApproximateNumberOfMessagesNotVisible({ period: MINUTE, statistic: 'Maximum' }),
+      threshold: inFlightAlarm,
+      article: 'A queue with too many jobs in flight',
+      says: `the ${name.toLowerCase()} queue nears 120,000 in flight, where SQS stalls it without a word.`,
+    });
+  }
+}
+
+function queuesOf(stages: Stages) {
+  return [
+    ['Ingest', stages.ingest],
+    ['Relay', stages.relay],
+    ['Bounce', stages.bounce],
+  ] as const;
+}
+
+function watchFunctions(raise: Raise, { stages }: Watched): void {
+  const functions = [
+    ...queuesOf(stages).map(([name, it]) => [name, it.function] as const),
+    ['Sweep', stages.sweep] as const,
+  ];
+  for (const [name, handler] of functions) {
+    raise(`${name}Errors`, {
+      metric: handler.metricErrors({ period: MINUTE, statistic: 'Sum' }),
+      threshold: 1,
+      article: 'A function that fails',
+      says: `${name.toLowerCase()} crashed, timed out or threw.`,
+    });
+    raise(`${name}Recursion`, {
+      metric: handler.metric('RecursiveInvocationsDropped', { period: MINUTE, statistic: 'Sum' }),
+      threshold: 1,
+      article: 'Lambda cut a chain of calls off',
+      says: `Lambda refused ${name.toLowerCase()} jobs as a loop, although it was told not to.`,
+    });
+  }
+}
+
+function watchMail(raise: Raise, { settings }: Watched): void {
+  const own = (metricName: MetricName, period = MINUTE) =>
+    new Metric({
+      namespace: metricNamespace,
+      metricName,
+      dimensionsMap: { service: settings.stackName },
+      period,
+      statistic: 'Sum',
+    });
+  raise('ContentUnreadable', {
+    metric: own('ContentUnreadable'),
+    threshold: 1,
+    article: 'Content that can not be opened',
+    says: 'an accepted message can not be read from the spool.',
+  });
+  raise('Held', {
+    metric: own('Held'),
+    threshold: 1,
+    article: 'Mail that is held',
+    says: 'a message or a notice is held and will not move without a person.',
+  });
+  raise('OperatorFault', {
+    metric: own('OperatorFault'),
+    threshold: 1,
+    article: 'A next hop that refuses us',
+    says: 'deliveries wait for something that is ours to mend, such as a password.',
+  });
+  raise('UnknownReply', {
+    metric: own('UnknownReply'),
+    threshold: 1,
+    article: 'A reply that we do not know',
+    says: 'a next hop gave a reply that no rule knows; it is tried again until the lifetime.',
+  });
+  raise('Poison', {
+    metric: own('Poison'),
+    threshold: 1,
+    article: 'A delivery that was claimed five times',
+    says: 'attempts at a delivery end without a result.',
+  });
+  raise('SweepOverdue', {
+    metric: own('SweepRun', Duration.millis(sweepOverdueMs)),
+    threshold: 0,
+    below: true,
+    missing: TreatMissingData.BREACHING,
+    article: 'The sweep is overdue',
+    says: 'no sweep has ended for five minutes: deferred mail does not move, nothing heals.',
+  });
+}
+
+function watchSes(raise: Raise, { door }: Watched): void {
+  for (const metricName of ['PublishFailure', 'PublishExpired']) {
+    raise(`Ses${metricName}`, {
+      metric: new Metric({
+        namespace: 'AWS/SES',
+        metricName,
+        dimensionsMap: { RuleSetName: door.ruleSetName },
+        period: MINUTE,
+        statistic: 'Sum',
+      }),
+      threshold: 1,
+      article: metricName === 'PublishFailure' ? 'SES can not store mail or publish its receipt' : 'SES gave mail up',
+      says:
+        metricName === 'PublishFailure'
+          ? 'SES fails to write to the spool or its topic and tries again.'
+          : 'SES took mail and could not store it: it is lost to us.',
+    });
+  }
+}
