@@ -165,7 +165,7 @@ function environmentVariables(
   };
 }
 
-function functionError(errorType: string, errorMessage: string, payload?: string): Invocation {
+export function functionError(errorType: string, errorMessage: string, payload?: string): Invocation {
   return { kind: 'error', errorType, errorMessage, payload: payload ?? JSON.stringify({ errorType, errorMessage }) };
 }
 

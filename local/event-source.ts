@@ -138,9 +138,7 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
     if (result.kind === 'returned') errors = 0;
     else backOff(); // reported item failures do not slow a mapping down, function errors and throttles do
     if (failed === 'all') {
-      world.log(
-        `${functionName}: batch of ${messages.length} failed: ${result.kind === 'error' ? result.errorMessage : result.kind}`,
-      );
+      world.log(`${functionName}: batch of ${messages.length} failed: ${reasonOf(result)}`);
       return;
     }
     const handles = messages.filter((it) => !failed.has(it.messageId)).map((it) => it.receiptHandle);
@@ -205,6 +203,11 @@ export function failures(
     failed.add(id);
   }
   return failed;
+}
+
+function reasonOf(result: Invocation): string {
+  if (result.kind === 'error') return result.errorMessage;
+  return result.kind === 'refused' ? result.reason : 'the response is not valid';
 }
 
 function eventOf(messages: readonly SourceMessage[], arn: string, region: string): string {

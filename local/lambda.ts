@@ -4,8 +4,8 @@
 // It never retries: that is its callers' contract.
 
 import { availableParallelism } from 'node:os';
-import { type Environment, STOPPED, startEnvironment } from './environment.ts';
-import type { Principal, World } from './world.ts';
+import { type Environment, functionError, STOPPED, startEnvironment } from './environment.ts';
+import { AwsError, type Call, type ConditionContext, type Principal, ResponseLost, type World } from './world.ts';
 
 export type FunctionDefinition = {
   readonly name: string;
@@ -25,11 +25,14 @@ export type Invocation =
   | { readonly kind: 'returned'; readonly payload: string }
   /** The error object as Lambda returns it beside X-Amz-Function-Error: Unhandled. */
   | { readonly kind: 'error'; readonly payload: string; readonly errorType: string; readonly errorMessage: string }
-  /** Reserved concurrency is used up: the function did not run. */
-  | { readonly kind: 'throttled' };
+  /** The function did not run: throttled, or the caller may not invoke it. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** Who invokes, for the gate. Lambda's own poller needs no permission on the function; other services do. */
+export type Invoker = { readonly principal: Principal; readonly context?: ConditionContext };
 
 /** A place among the invocations that this machine runs at once. Give it back with `leave`, whatever happened. */
-export type Seat = { run(payload: string): Promise<Invocation>; leave(): void };
+export type Seat = { run(payload: string, by?: Invoker): Promise<Invocation>; leave(): void };
 
 export type InvocationRecord = {
   readonly functionName: string;
@@ -62,7 +65,7 @@ export type LambdaHost = {
   definition(functionName: string): FunctionDefinition;
   functionNames(): readonly string[];
   /** One synchronous invocation; waits for a seat. Throws only for an unknown function or a stopped host. */
-  invoke(functionName: string, payload: string): Promise<Invocation>;
+  invoke(functionName: string, payload: string, by?: Invoker): Promise<Invocation>;
   seat(functionName: string): Promise<Seat>;
   /** Ends every environment at once. What was running ends as a function error. */
   stop(): Promise<void>;
@@ -111,7 +114,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
       const leave = (): void => {
         if (of.seats.delete(place)) admit(of);
       };
-      of.waiting.shift()?.({ run: (payload) => run(of, payload), leave });
+      of.waiting.shift()?.({ run: (payload, by) => run(of, payload, by), leave });
     }
     if (of.waiting.length > 0 && of.timer === null)
       of.timer = setTimeout(() => {
@@ -129,24 +132,49 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     return busy < parallel;
   }
 
-  async function run(of: Pool, payload: string): Promise<Invocation> {
-    const { reservedConcurrency, name } = of.definition;
+  async function run(of: Pool, payload: string, by: Invoker | undefined): Promise<Invocation> {
+    const { name, arn } = of.definition;
     const began = performance.now();
-    let result: Invocation = { kind: 'throttled' };
-    if (reservedConcurrency === null || of.running < reservedConcurrency) {
-      of.running++;
-      const done = options.world.clock.busy();
-      try {
-        const environment = of.idle.pop() ?? environmentOf(of);
-        result = await environment.invoke(payload);
-        if (environment.usable() && !stopped) of.idle.push(environment);
-      } finally {
-        of.running--;
-        done();
-      }
-    }
+    const call: Call = {
+      service: 'lambda',
+      operation: 'Invoke',
+      target: name,
+      principal: by?.principal ?? { kind: 'service', name: 'lambda.amazonaws.com' },
+      access:
+        by === undefined
+          ? []
+          : [{ action: 'lambda:InvokeFunction', resource: arn, ...(by.context && { context: by.context }) }],
+    };
+    const result = await options.world.gate
+      .pass(call, () => work(of, payload))
+      .catch((error: unknown): Invocation => {
+        if (error instanceof AwsError) return { kind: 'refused', reason: `${error.code}: ${error.message}` };
+        if (error instanceof ResponseLost) return functionError('Service.ResponseLost', error.message);
+        throw error;
+      });
     options.onInvocation?.({ functionName: name, durationMs: performance.now() - began, result: result.kind });
     return result;
+  }
+
+  async function work(of: Pool, payload: string): Promise<Invocation> {
+    const { reservedConcurrency } = of.definition;
+    if (reservedConcurrency !== null && of.running >= reservedConcurrency)
+      throw new AwsError(
+        'TooManyRequestsException',
+        429,
+        'Rate Exceeded. (ReservedFunctionConcurrentInvocationLimitExceeded)',
+      );
+    of.running++;
+    const done = options.world.clock.busy();
+    try {
+      const environment = of.idle.pop() ?? environmentOf(of);
+      const result = await environment.invoke(payload);
+      if (environment.usable() && !stopped) of.idle.push(environment);
+      return result;
+    } finally {
+      of.running--;
+      done();
+    }
   }
 
   function environmentOf(of: Pool): Environment {
@@ -175,10 +203,10 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     definition: (functionName) => pool(functionName).definition,
     functionNames: () => [...pools.keys()],
     seat,
-    async invoke(functionName, payload) {
+    async invoke(functionName, payload, by) {
       const place = await seat(functionName);
       try {
-        return await place.run(payload);
+        return await place.run(payload, by);
       } finally {
         place.leave();
       }

@@ -36,7 +36,7 @@ describe('an answer with ReportBatchItemFailures', () => {
 
   it('a function error or a throttle fails all', () => {
     expect(failures({ kind: 'error', payload: '{}', errorType: 'E', errorMessage: 'm' }, ids, true)).toBe('all');
-    expect(failures({ kind: 'throttled' }, ids, true)).toBe('all');
+    expect(failures({ kind: 'refused', reason: 'Rate Exceeded' }, ids, true)).toBe('all');
   });
 
   it('means nothing without the setting: returned is done', () => {

@@ -89,7 +89,7 @@ describe('an invocation', () => {
   it('is throttled beyond the reserved concurrency', async () => {
     const { ask } = probeHost({ reservedConcurrency: 1 });
     const [first, second] = await Promise.all([ask({ do: 'wait', ms: 100 }), ask({ do: 'wait', ms: 100 })]);
-    expect([first?.kind, second?.kind]).toEqual(['returned', 'throttled']);
+    expect([first?.kind, second?.kind]).toEqual(['returned', 'refused']);
   });
 });
 

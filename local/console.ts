@@ -1,0 +1,152 @@
+// The tool endpoints on the console's port (INTERFACES): health, faults, verdicts, clock, alarms, and what the command line needs
+// to reach the running instance. Loopback only: a request under any other Host, or from a page of another origin, is refused.
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parseDuration } from '#core/config-values.ts';
+import type { AlarmReport } from './cloudwatch.ts';
+import { responsePath } from './custom-resource.ts';
+
+/** What the command line needs to use the SDK adapters against this instance. */
+export type EndpointReport = {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken: string;
+  };
+  readonly stackName: string;
+  readonly tableName: string | null;
+  readonly bucketName: string | null;
+  /** URL by queue name. */
+  readonly queues: Readonly<Record<string, string>>;
+  /** The template's outputs. */
+  readonly outputs: Readonly<Record<string, string>>;
+};
+
+export type ConsoleParts = {
+  readonly health: () => unknown;
+  readonly faults: { list(): unknown; add(posted: unknown): unknown; clear(): void };
+  /** Throws with one line on a mistake in what was posted. */
+  readonly verdicts: (posted: unknown) => unknown;
+  readonly advance: (ms: number) => Promise<{ readonly now: number }>;
+  readonly alarms: () => readonly AlarmReport[];
+  readonly endpoint: () => EndpointReport;
+  readonly takeResponse: (token: string, body: string) => boolean;
+};
+
+export type Console = {
+  readonly port: number;
+  readonly url: string;
+  serve(parts: ConsoleParts): void;
+  close(): Promise<void>;
+};
+
+const BODY_BYTES_MAX = 1_048_576; // a fault or a custom resource's answer (4 KB at AWS); anything larger is a mistake
+
+/** Listens at once; answers 503 until `serve` gives it something to say. Rejects when the port is taken. */
+export async function openConsole(port: number): Promise<Console> {
+  let parts: ConsoleParts | null = null;
+  const server = createServer((request, response) => {
+    answer(request, response, parts).catch((error: Error) => send(response, 500, { error: error.message }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const bound = (server.address() as AddressInfo).port;
+  return {
+    port: bound,
+    url: `http://127.0.0.1:${bound}`,
+    serve(given) {
+      parts = given;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, parts: ConsoleParts | null): Promise<void> {
+  if (!isLocal(request)) return send(response, 403, { error: 'this console answers on 127.0.0.1 only' });
+  if (parts === null) return send(response, 503, { error: 'starting' });
+  const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
+  const route = `${request.method} ${pathname}`;
+  switch (route) {
+    case 'GET /health':
+      return send(response, 200, parts.health());
+    case 'GET /faults':
+      return send(response, 200, parts.faults.list());
+    case 'POST /faults':
+      return accept(request, response, 201, (posted) => parts.faults.add(posted));
+    case 'DELETE /faults':
+      parts.faults.clear();
+      return send(response, 200, []);
+    case 'POST /verdicts':
+      return accept(request, response, 200, (posted) => parts.verdicts(posted));
+    case 'POST /clock':
+      return accept(request, response, 200, async (posted) => {
+        const { advance } = (posted ?? {}) as { advance?: unknown };
+        const ms = typeof advance === 'string' ? parseDuration(advance) : null;
+        if (ms === null) throw new Error('advance must be a duration such as "15m"');
+        const { now } = await parts.advance(ms);
+        return { now: new Date(now).toISOString() };
+      });
+    case 'GET /alarms':
+      return send(response, 200, parts.alarms());
+    case 'GET /endpoint':
+      return send(response, 200, parts.endpoint());
+  }
+  if (request.method === 'PUT' && pathname.startsWith(responsePath)) {
+    const taken = parts.takeResponse(pathname.slice(responsePath.length), await bodyOf(request));
+    return send(response, taken ? 200 : 404, {});
+  }
+  send(response, 404, { error: `nothing answers ${route}` });
+}
+
+/** Reads JSON and does the work; a mistake in what was posted is the client's: 400 with one line. */
+async function accept(
+  request: IncomingMessage,
+  response: ServerResponse,
+  statusCode: number,
+  work: (posted: unknown) => unknown,
+): Promise<void> {
+  try {
+    send(response, statusCode, (await work(JSON.parse(await bodyOf(request)))) ?? {});
+  } catch (error) {
+    send(response, 400, { error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw new Error('the body is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;
+
+/** A name that somebody points at loopback (DNS rebinding) shows in Host; a page elsewhere that posts to us shows in Origin. */
+function isLocal(request: IncomingMessage): boolean {
+  const { host, origin } = request.headers;
+  if (host === undefined || !LOOPBACK.test(host)) return false;
+  return origin === undefined || LOOPBACK.test(origin.replace(/^https?:\/\//, ''));
+}
+
+function send(response: ServerResponse, statusCode: number, body: unknown): void {
+  if (response.headersSent) return;
+  response.writeHead(statusCode, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(`${JSON.stringify(body)}\n`);
+}

@@ -1,0 +1,92 @@
+// The next hop of the shipped configuration: an SMTP server on this machine that puts mail into Maildirs, so that a first start
+// shows something at once. It refuses refused@… with 550 and puts later@… off with 451; notices arrive in it like any mail.
+// It keeps bytes as they came and adds Return-Path alone, as the final delivery does (RFC 5321 §4.4).
+
+import { createHash } from 'node:crypto';
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { link, rename, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
+
+/** Where the shipped configuration looks for it. */
+export const demoPort = 2526;
+
+/** Listens on 127.0.0.1. Rejects when the port is taken. */
+export async function openDemoNextHop(
+  folder: string,
+  port: number = demoPort,
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  let files = 0;
+  const server = new SMTPServer({
+    name: 'mailboxes.localhost',
+    authOptional: true,
+    disabledCommands: ['STARTTLS', 'AUTH'],
+    disableReverseLookup: true,
+    logger: false,
+    closeTimeout: 500,
+    onRcptTo({ address }, _session, callback) {
+      const [localPart = ''] = address.toLowerCase().split('@');
+      if (localPart === 'refused') return callback(reply(550, '5.1.1 Nobody here has this address'));
+      if (localPart === 'later') return callback(reply(451, '4.3.0 Not now, try again later'));
+      callback();
+    },
+    onData(stream, session, callback) {
+      store(stream, session).then(
+        () => callback(null, '2.0.0 Delivered'),
+        (error: Error) => {
+          stream.resume();
+          callback(reply(451, `4.3.0 ${error.message}`));
+        },
+      );
+    },
+  });
+
+  async function store(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<void> {
+    const name = `${Date.now()}.${process.pid}_${++files}.localhost`;
+    const mailboxes = [...new Set(session.envelope.rcptTo.map(({ address }) => join(folder, folderName(address))))];
+    const [first, ...others] = mailboxes;
+    if (first === undefined) throw new Error('no recipients');
+    for (const mailbox of mailboxes)
+      for (const part of ['tmp', 'new', 'cur']) mkdirSync(join(mailbox, part), { recursive: true });
+    const { mailFrom } = session.envelope;
+    const temporary = join(first, 'tmp', name);
+    const file = createWriteStream(temporary);
+    file.write(`Return-Path: <${mailFrom === false ? '' : mailFrom.address}>\r\n`);
+    try {
+      await pipeline(stream, file);
+      for (const other of others) await link(temporary, join(other, 'new', name));
+      await rename(temporary, join(first, 'new', name));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  server.on('error', () => {}); // a client that breaks off
+  return {
+    port: (server.server.address() as AddressInfo).port,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+function reply(responseCode: number, message: string): Error {
+  return Object.assign(new Error(message), { responseCode });
+}
+
+/** An address as the name of one folder that can lie nowhere else: lower case, everything unusual as %XX. */
+export function folderName(address: string): string {
+  const name = address
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}@._+=-]/gu, (it) =>
+      [...Buffer.from(it)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
+    )
+    .replace(/^\.+/, (it) => '%2e'.repeat(it.length));
+  if (Buffer.byteLength(name) <= 200) return name;
+  return `${name.slice(0, 60)}%${createHash('sha256').update(address).digest('hex')}`; // folder names have 255 bytes
+}

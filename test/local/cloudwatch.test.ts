@@ -1,0 +1,120 @@
+// Metrics from EMF lines, and alarms on the virtual clock.
+
+import { describe, expect, it } from 'vitest';
+import { type AlarmDefinition, startCloudWatch } from '#local/cloudwatch.ts';
+import { createMetrics, type MetricKey } from '#local/metrics.ts';
+import { bareWorld } from './bare-world.ts';
+
+const minute = 60_000;
+const start = Date.UTC(2026, 10, 1, 12, 0, 30);
+const key: MetricKey = { namespace: 'Everpost', name: 'Held', dimensions: { service: 'Everpost' } };
+const emf = (name: string, value: unknown, at: number): string =>
+  JSON.stringify({
+    _aws: {
+      Timestamp: at,
+      CloudWatchMetrics: [
+        { Namespace: 'Everpost', Dimensions: [['service']], Metrics: [{ Name: name, Unit: 'Count' }] },
+      ],
+    },
+    service: 'Everpost',
+    [name]: value,
+  });
+
+describe('a line', () => {
+  it.each([
+    ['one value', 3, { sum: 3, count: 1, minimum: 3, maximum: 3 }],
+    ['several values', [1, 5], { sum: 6, count: 2, minimum: 1, maximum: 5 }],
+    ['zero', 0, { sum: 0, count: 1, minimum: 0, maximum: 0 }],
+  ])('of EMF is measured: %s', (_, value, expected) => {
+    const metrics = createMetrics(() => start);
+    expect(metrics.takeLine(emf('Held', value, start))).toBe(true);
+    expect(metrics.over(key, start - minute, start + minute)).toEqual(expected);
+    expect(metrics.over({ ...key, dimensions: {} }, start - minute, start + minute)).toBeNull();
+  });
+
+  it.each(['plain', '{"level":"INFO"}', '{"broken "CloudWatchMetrics"', '{"_aws":{"CloudWatchMetrics":1}}'])(
+    '%s is none',
+    (line) => {
+      expect(createMetrics(() => start).takeLine(line)).toBe(false);
+    },
+  );
+});
+
+function alarmed(overrides: Partial<AlarmDefinition> = {}) {
+  const world = bareWorld({ start });
+  const metrics = createMetrics(() => world.clock.now());
+  const watch = startCloudWatch(world, metrics);
+  watch.addAlarm({
+    name: 'it',
+    metric: key,
+    statistic: 'Sum',
+    periodMs: minute,
+    evaluationPeriods: 1,
+    datapointsToAlarm: 1,
+    comparison: 'GreaterThanOrEqualToThreshold',
+    threshold: 1,
+    treatMissingData: 'notBreaching',
+    ...overrides,
+  });
+  return { world, metrics, watch, state: () => watch.alarms()[0]?.state, since: () => watch.alarms()[0]?.since };
+}
+
+describe('an alarm', () => {
+  it('rises at once, stays for its period, and goes when nothing breaches', async () => {
+    const { world, metrics, state, since } = alarmed();
+    expect(state()).toBe('INSUFFICIENT_DATA');
+    metrics.put(key, 1, world.clock.now());
+    expect(state()).toBe('ALARM');
+    const rose = since();
+    await world.clock.advance(minute);
+    expect([state(), since()]).toEqual(['ALARM', rose]);
+    await world.clock.advance(minute);
+    expect(state()).toBe('OK');
+    expect(world.lines).toEqual(['alarm it: ALARM', 'alarm it: OK']);
+  });
+
+  it('below a threshold waits for whole periods, and counts silence where missing data breaches', async () => {
+    const { world, metrics, state } = alarmed({
+      comparison: 'LessThanOrEqualToThreshold',
+      threshold: 0,
+      periodMs: 5 * minute,
+      treatMissingData: 'breaching',
+    });
+    expect(state()).toBe('INSUFFICIENT_DATA');
+    await world.clock.advance(5 * minute);
+    expect(state()).not.toBe('ALARM');
+    await world.clock.advance(5 * minute);
+    expect(state()).toBe('ALARM');
+    metrics.put(key, 1, world.clock.now());
+    await world.clock.advance(5 * minute);
+    expect(state()).toBe('OK');
+  });
+
+  it('wants as many periods as it says', async () => {
+    const { world, metrics, state } = alarmed({ evaluationPeriods: 3, datapointsToAlarm: 3 });
+    for (let i = 0; i < 2; i++) {
+      metrics.put(key, 1, world.clock.now());
+      await world.clock.advance(minute);
+    }
+    expect(state()).not.toBe('ALARM');
+    metrics.put(key, 1, world.clock.now());
+    expect(state()).toBe('ALARM');
+  });
+
+  it('sees a queue as SQS measures it', async () => {
+    const { world, watch, state } = alarmed({
+      metric: { namespace: 'AWS/SQS', name: 'ApproximateNumberOfMessagesVisible', dimensions: { QueueName: 'dead' } },
+      statistic: 'Maximum',
+    });
+    let visible = 0;
+    watch.addQueue({ name: 'dead', measure: () => ({ visible, inFlight: 0, delayed: 0, oldestAgeMs: 0 }) });
+    await world.clock.advance(2 * minute);
+    expect(state()).toBe('OK');
+    visible = 1;
+    await world.clock.advance(minute);
+    expect(world.lines.at(-1)).toBe('alarm it: ALARM');
+    visible = 0;
+    await world.clock.advance(2 * minute);
+    expect(state()).toBe('OK');
+  });
+});

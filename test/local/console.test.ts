@@ -1,0 +1,174 @@
+// The console's tool endpoints: who may ask, and what is answered. And custom resources, whose answers arrive there.
+
+import { request } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Console, type ConsoleParts, openConsole } from '#local/console.ts';
+import { applyCustomResource, type CustomResourceRow, createResponses } from '#local/custom-resource.ts';
+import { lambdaHost } from '#local/lambda.ts';
+import { openStore } from '#local/store.ts';
+import type { Json } from '#local/template.ts';
+import { bareWorld } from './bare-world.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function served(overrides: Partial<ConsoleParts> = {}): Promise<Console> {
+  const it = await openConsole(0);
+  closing.push(() => it.close());
+  it.serve({
+    health: () => ({ status: 'ok' }),
+    faults: {
+      list: () => ['a fault'],
+      add: (posted) => {
+        if ((posted as { effect?: string }).effect === undefined) throw new Error('effect must be one of deny');
+        return posted;
+      },
+      clear: () => {},
+    },
+    verdicts: (posted) => posted,
+    advance: async (ms) => ({ now: ms }),
+    alarms: () => [{ name: 'it', state: 'OK', since: '2026-11-01T00:00:00.000Z' }],
+    endpoint: () => {
+      throw new Error('not asked for here');
+    },
+    takeResponse: () => false,
+    ...overrides,
+  });
+  return it;
+}
+
+type Reply = { status: number; body: unknown };
+function ask(
+  port: number,
+  method: string,
+  path: string,
+  options: { headers?: Record<string, string>; body?: string } = {},
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, method, path, headers: options.headers ?? {} }, (response) => {
+      let body = '';
+      response.on('data', (chunk) => {
+        body += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(body) as unknown }));
+    });
+    sent.on('error', reject);
+    sent.end(options.body);
+  });
+}
+
+describe('the console', () => {
+  it('answers its endpoints', async () => {
+    const { port } = await served();
+    expect(await ask(port, 'GET', '/health')).toEqual({ status: 200, body: { status: 'ok' } });
+    expect(await ask(port, 'GET', '/faults')).toEqual({ status: 200, body: ['a fault'] });
+    expect(await ask(port, 'POST', '/faults', { body: '{"effect":"deny"}' })).toEqual({
+      status: 201,
+      body: { effect: 'deny' },
+    });
+    expect(await ask(port, 'DELETE', '/faults')).toEqual({ status: 200, body: [] });
+    expect(await ask(port, 'POST', '/verdicts', { body: '{"spam":"FAIL"}' })).toEqual({
+      status: 200,
+      body: { spam: 'FAIL' },
+    });
+    expect(await ask(port, 'POST', '/clock', { body: '{"advance":"15m"}' })).toEqual({
+      status: 200,
+      body: { now: new Date(15 * 60_000).toISOString() },
+    });
+    expect((await ask(port, 'GET', '/alarms')).body).toHaveLength(1);
+  });
+
+  it.each([
+    ['POST', '/faults', '{}', 'effect must be one of deny'],
+    ['POST', '/clock', '{"advance":"soon"}', 'advance must be a duration such as "15m"'],
+    ['POST', '/clock', '{}', 'advance must be a duration such as "15m"'],
+    ['POST', '/clock', 'no json', 'JSON'],
+  ])('%s %s %s is a mistake of the caller', async (method, path, body, error) => {
+    const { port } = await served();
+    const reply = await ask(port, method, path, { body });
+    expect(reply.status).toBe(400);
+    expect((reply.body as { error: string }).error).toContain(error);
+  });
+
+  it('knows no other path', async () => {
+    const { port } = await served();
+    expect((await ask(port, 'GET', '/')).status).toBe(404);
+    expect((await ask(port, 'PUT', '/custom-resource/unknown', { body: '{}' })).status).toBe(404);
+  });
+
+  it.each([
+    ['a rebound name', { host: 'evil.example:8025' }, 403],
+    ['a name that only begins like ours', { host: '127.0.0.1.evil.example' }, 403],
+    ['a page of another origin', { host: '127.0.0.1', origin: 'https://evil.example' }, 403],
+    ['localhost', { host: 'localhost:8025' }, 200],
+    ['our own page', { host: '127.0.0.1:8025', origin: 'http://127.0.0.1:8025' }, 200],
+  ])('under %s', async (_, headers, status) => {
+    const { port } = await served();
+    expect((await ask(port, 'GET', '/health', { headers })).status).toBe(status);
+  });
+
+  it('says that it is starting until it has something to say', async () => {
+    const it = await openConsole(0);
+    closing.push(() => it.close());
+    expect((await ask(it.port, 'GET', '/health')).status).toBe(503);
+  });
+
+  it('refuses a port that is taken', async () => {
+    const { port } = await served();
+    await expect(openConsole(port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  });
+});
+
+describe('a custom resource', () => {
+  async function applied() {
+    const world = bareWorld();
+    const responses = createResponses(() => url);
+    const { url } = await served({ takeResponse: responses.take });
+    const host = lambdaHost({
+      world,
+      clockOffset: world.clock.offset,
+      endpoint: () => url,
+      issueKey: () => ({ accessKeyId: 'a', secretAccessKey: 's', sessionToken: 't', revoke: () => {} }),
+    });
+    closing.push(() => host.stop());
+    host.define({
+      name: 'activate',
+      arn: 'arn:aws:lambda:eu-west-1:000000000000:function:activate',
+      roleArn: 'arn:aws:iam::000000000000:role/activate',
+      folder: fileURLToPath(new URL('../fixtures/handlers', import.meta.url)),
+      handler: 'custom-resource.handler',
+      memoryMb: 128,
+      timeoutMs: 5_000,
+      environment: {},
+      reservedConcurrency: null,
+    });
+    const table = openStore(null).table<CustomResourceRow>('custom_resources');
+    const parts = { world, host, responses, table, stackId: 'arn:stack' };
+    return (properties: Record<string, Json>) =>
+      applyCustomResource(parts, {
+        logicalId: 'ActiveRuleSet',
+        type: 'Custom::ActiveRuleSet',
+        properties: { ServiceToken: 'arn:aws:lambda:eu-west-1:000000000000:function:activate', ...properties },
+      });
+  }
+
+  it('is created once and then updated, with all scalars as text', async () => {
+    const apply = await applied();
+    expect(await apply({ Answer: 'SUCCESS', Flag: true })).toEqual({
+      ref: 'made-once',
+      attributes: { Request: 'Create', Old: 'none', Flag: 'true' },
+    });
+    expect(await apply({ Answer: 'SUCCESS', Flag: 2 })).toMatchObject({
+      attributes: { Request: 'Update', Old: 'SUCCESS', Flag: '2' },
+    });
+  });
+
+  it('fails with the reason, or because no answer will come', async () => {
+    const apply = await applied();
+    await expect(apply({ Answer: 'FAILED' })).rejects.toThrow('ActiveRuleSet (Custom::ActiveRuleSet) failed: as asked');
+    await expect(apply({ Answer: 'nothing' })).rejects.toThrow('no answer will come');
+  });
+});
