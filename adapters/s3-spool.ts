@@ -63,7 +63,7 @@ export class S3Spool implements Spool {
       for await (const chunk of counted(body, length, objectKey, this.stallMs, signal)) {
         bytes.set(chunk.subarray(0, wanted - at), at);
         at = Math.min(wanted, at + chunk.byteLength);
-        if (at === wanted) break; // a server that ignores Range sends everything
+        if (at === wanted && wanted < length) break; // a server that ignores Range sends everything; else to the end, which keeps the socket
       }
     } catch (error) {
       if (error instanceof ContentUnreadable) return { kind: 'unreadable', cause: error.cause, detail: error.message };

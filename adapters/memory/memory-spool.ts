@@ -64,7 +64,9 @@ export class MemorySpool implements Spool {
     signal.throwIfAborted();
     const found = this.find(objectKey);
     if (found.kind === 'unreadable') return found;
-    return { kind: 'read', bytes: found.stored.content.slice(0, bytesMax), size: found.stored.content.byteLength };
+    const { content } = found.stored;
+    if (content.byteLength === 0) return { kind: 'unreadable', cause: 'empty', detail: `${objectKey} has no bytes` };
+    return { kind: 'read', bytes: content.slice(0, bytesMax), size: content.byteLength };
   }
 
   private find(
