@@ -4,9 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { App, Validations } from 'aws-cdk-lib';
+import { App, type Stack, Validations } from 'aws-cdk-lib';
 import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
-import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import type { Settings } from '#core/config.ts';
 import { type Bundle, bundleFunctions } from './bundles.ts';
 import { acknowledge } from './nag-reasons.ts';
@@ -30,11 +29,13 @@ export async function synthesise(options: {
   const bundles = await bundleFunctions({ dist, settings, lambdas: options.lambdas });
   const app = newApp({ outdir, validate });
   const stack = everpostStack(app, { settings, dist, replaceRuleSet: false });
-  if (validate) addChecks(app, stack);
+  if (validate) await addChecks(app, stack);
   return { assembly: app.synth(), bundles };
 }
 
-export function addChecks(app: App, stack: ReturnType<typeof everpostStack>): void {
+/** cdk-nag is loaded only where it is used: `npm start` does without. */
+export async function addChecks(app: App, stack: Stack): Promise<void> {
+  const { AwsSolutionsChecks, ServerlessChecks } = await import('cdk-nag');
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
   acknowledge(stack);
 }
