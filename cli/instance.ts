@@ -57,8 +57,8 @@ async function deployed(stack: string): Promise<Instance> {
   try {
     const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stack }));
     const outputs = new Map((Stacks?.[0]?.Outputs ?? []).map((output) => [output.OutputKey, output.OutputValue]));
-    const table = outputs.get('LedgerTable');
-    if (table === undefined) throw new Error('it has no output LedgerTable, so it is no Everpost stack');
+    const table = outputs.get('Table');
+    if (table === undefined) throw new Error('it has no output Table, so it is no Everpost stack');
     return { aws: null, region: await client.config.region(), table };
   } catch (error) {
     throw new NotReachable(
