@@ -86,8 +86,8 @@ export function sameMailbox(a: Mailbox, b: Mailbox): boolean {
   return mailboxKey(a) === mailboxKey(b);
 }
 
-/** A domain for comparison (see Mailbox.domainKey), or null where the text is none. */
-export function toDomainKey(domain: string): string | null {
+/** See Mailbox.domainKey; null where the text is no domain. */
+function toDomainKey(domain: string): string | null {
   if (domain.startsWith('[')) return isAddressLiteral(domain) ? domain.toLowerCase() : null;
   // Node's function parses a whole URL: only a name may come near it, and ASCII needs no conversion.
   const ascii = NON_ASCII.test(domain)

@@ -54,7 +54,8 @@ function decodeWords(text: string): string {
     const [whole, label = '', encoding = '', encoded = ''] = word;
     const gap = text.slice(next, word.index);
     const adjacent = run.length > 0 && /^[ \t\r\n]*$/.test(gap); // RFC 2047 §6.2: the space between two words is not shown
-    if (!adjacent || label.toLowerCase() !== charset) flush();
+    // Words of a stateful charset each begin anew (RFC 2047 §3); joined, their escapes would be errors.
+    if (!adjacent || label.toLowerCase() !== charset || charset.startsWith('iso-2022')) flush();
     if (!adjacent) out += gap;
     charset = label.toLowerCase();
     run.push(encoding.toLowerCase() === 'b' ? Buffer.from(encoded, 'base64') : fromQ(encoded));

@@ -135,7 +135,7 @@ function leadingReturnPathEnd(bytes: Uint8Array, whole: boolean): number | null 
   for (const [index, wanted] of RETURN_PATH.entries()) {
     const byte = bytes[index];
     if (byte === undefined) return undecided;
-    if ((byte | 0x20) !== wanted && byte !== wanted) return 0;
+    if (byte !== wanted && (byte < 0x41 || byte > 0x5a || byte + 0x20 !== wanted)) return 0; // A to Z count as a to z
   }
   const colon = blanksEnd(bytes, RETURN_PATH.length, bytes.length);
   if (colon === bytes.length) return undecided;

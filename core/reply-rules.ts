@@ -79,7 +79,7 @@ export const replyRules: readonly ReplyRule[] = [
   {
     phases: ENVELOPE,
     codes: [530],
-    text: /\btls\b/i,
+    text: /tls/i,
     kind: 'deferred',
     reason: 'tls-wanted',
     statusAlways: '4.7.0',
@@ -218,6 +218,13 @@ export const replyRules: readonly ReplyRule[] = [
 
   // ── The recipient, the sender, the message ──
   {
+    codes: [556],
+    kind: 'failed',
+    reason: 'domain-takes-no-mail',
+    statusIfNone: '5.1.10',
+    seen: '556 5.1.10 Recipient address has null MX (RFC 7505)',
+  },
+  {
     status: /^5\.1\.(?:1|6)$/,
     kind: 'failed',
     reason: 'recipient-unknown',
@@ -228,13 +235,6 @@ export const replyRules: readonly ReplyRule[] = [
     kind: 'failed',
     reason: 'recipient-unknown',
     seen: '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup',
-  },
-  {
-    codes: [556],
-    kind: 'failed',
-    reason: 'domain-takes-no-mail',
-    statusIfNone: '5.1.10',
-    seen: '556 5.1.10 Recipient address has null MX (RFC 7505)',
   },
   {
     status: /^5\.1\.[234]$/,

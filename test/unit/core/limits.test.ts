@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import * as limits from '#core/limits.ts';
+
+test('every limit is a positive number, or a list of such', () => {
+  const positive = (value: unknown): boolean =>
+    typeof value === 'number'
+      ? Number.isFinite(value) && value > 0
+      : typeof value === 'object' && value !== null && Object.values(value).every(positive);
+  expect(Object.entries(limits).filter(([, value]) => !positive(value))).toEqual([]);
+});
+
+test.each([
+  ['relay', limits.relayTimeoutMs, limits.relayVisibilityMs],
+  ['ingest', limits.ingestTimeoutMs, limits.ingestVisibilityMs],
+  ['bounce', limits.bounceTimeoutMs, limits.bounceVisibilityMs],
+])(
+  '%s: a job stays invisible for six function timeouts, within what SQS and Lambda allow',
+  (_, timeout, visibility) => {
+    expect(timeout).toBeLessThanOrEqual(900_000); // Lambda
+    expect(visibility).toBeGreaterThanOrEqual(6 * timeout);
+    expect(visibility).toBeLessThanOrEqual(limits.visibilityMsMax);
+  },
+);
+
+test('the numbers that the design names', () => {
+  expect(limits).toMatchObject({
+    relayTimeoutMs: 720_000,
+    smtpLeaseMs: 750_000,
+    relayVisibilityMs: 4_320_000,
+    maxReceiveCount: 5,
+    lostJobAfterMs: 900_000,
+    activeJobsMax: 10_000,
+    messageBytesMax: 41_943_040,
+    extractBytesMax: 600,
+    ndrOriginalBytesMax: 65_536,
+    ownPassesMax: 4,
+    receivedFieldsMax: 50,
+  });
+});
+
+test('a lease outlives the function that holds it, and ends before its job is seen again', () => {
+  expect(limits.smtpLeaseMs).toBeGreaterThan(limits.relayTimeoutMs);
+  expect(limits.smtpLeaseMs).toBeLessThan(limits.relayVisibilityMs);
+  expect(limits.httpLeaseMs).toBeLessThan(limits.smtpLeaseMs);
+});
+
+test('the final dot fits into a relay function with room for the dialogue before it', () => {
+  const { connect, tls, finalDot } = limits.smtpTimeoutsMs;
+  expect(finalDot).toBeGreaterThanOrEqual(600_000); // RFC 5321 §4.5.3.2.6
+  expect(finalDot + connect + tls).toBeLessThan(limits.relayTimeoutMs - limits.deadlineMarginMs);
+});
+
+test('a sweep ends before the next begins, and a lost job is looked for only after its lease', () => {
+  expect(limits.sweepTimeoutMs).toBeLessThan(limits.sweepEveryMs);
+  expect(limits.lostJobAfterMs).toBeGreaterThan(limits.smtpLeaseMs);
+});
+
+test('both exits for poison agree', () => {
+  expect(limits.claimsMax).toBe(limits.maxReceiveCount);
+});
+
+test('redelivery of poison ends long before a queue forgets it', () => {
+  expect(limits.maxReceiveCount * limits.relayVisibilityMs).toBeLessThan(limits.queueRetentionMs / 10);
+});
+
+test('the largest message fits the budget, and what is held of a header fits in it many times', () => {
+  expect(limits.batchBytesMax).toBeGreaterThan(limits.messageBytesMax);
+  expect(limits.headerBytesMax * 10).toBeLessThan(limits.batchBytesMax);
+  expect(limits.returnPathFieldBytesMax).toBeGreaterThan(
+    'Return-Path: <>\r\n'.length + limits.localPartOctetsMax + 1 + limits.domainOctetsMax,
+  );
+});
+
+test('an extract leaves room in a row of one kilobyte; a notice is far smaller than any message', () => {
+  expect(limits.extractBytesMax).toBeLessThan(1024);
+  expect(limits.ndrOriginalBytesMax).toBeLessThan(limits.messageBytesMax / 100);
+});
+
+test('our own passes end a loop before Lambda cuts it off at 16 hops of two functions each', () => {
+  expect(limits.ownPassesMax * 2).toBeLessThan(16);
+  expect(limits.passesCheckedMax).toBeGreaterThan(limits.ownPassesMax * 2);
+});
