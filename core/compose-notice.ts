@@ -21,6 +21,8 @@ import { asciiAddress, reportPart } from './notice-report.ts';
 import { type Scrubber, scrubber } from './notice-scrub.ts';
 
 const ADDRESS_MAX = 900;
+// What may stand in angle brackets (RFC 5322 §3.4.1), loosely: an atom or a quoted string, and a domain or a literal.
+const ADDRESS = /^(?:[^\s<>()[\]:;@\\,"]+|"(?:[^"\\]|\\.)*")@(?:[^\s<>()[\]@,;:"\\]+|\[[^\s[\]]+\])$/u;
 const MESSAGE_ID_MAX = 900; // a msg-id can not be folded, and a line must not pass 998
 const MARKER_MAX = 2_000;
 
@@ -43,6 +45,7 @@ export function composeNotice(input: NoticeInput): Uint8Array {
     });
   const boundary = boundaryFor(messageIdField, parts);
   const body = [...parts.map((part) => `--${boundary}\r\n${part}`), `--${boundary}--\r\n`].join('\r\n');
+  const marker = asciiLine(input.marker, MARKER_MAX);
   const fields = [
     `From: Mail Delivery System <${fromAddress(input)}>`,
     `To: ${toField(input)}`,
@@ -52,7 +55,7 @@ export function composeNotice(input: NoticeInput): Uint8Array {
     ...threadFields(input, original.summary.messageIdField, scrub),
     'Auto-Submitted: auto-replied', // RFC 3834 §5; Exchange listens to the next one
     'X-Auto-Response-Suppress: All',
-    ...(input.marker === '' ? [] : [foldedField('X-Everpost-Notice', asciiLine(input.marker, MARKER_MAX))]),
+    ...(marker === '' ? [] : [foldedField('X-Everpost-Notice', marker)]),
     'MIME-Version: 1.0',
     `Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="${boundary}"`,
     ...(/[\x80-\xff]/.test(body) ? ['Content-Transfer-Encoding: 8bit'] : []),
@@ -79,14 +82,15 @@ function toField(input: NoticeInput): string {
   const address = oneLine(input.to.address, ADDRESS_MAX);
   const plain = headerAddress(address);
   if (plain !== null) return `<${plain}>`;
-  if (input.smtputf8 && Buffer.byteLength(address) <= ADDRESS_MAX) return `<${octetsOf(address)}>`;
-  return foldedField('', `${encodedWords(address)}:;`).slice(2);
+  if (input.smtputf8 && ADDRESS.test(address) && Buffer.byteLength(address) <= ADDRESS_MAX)
+    return `<${octetsOf(address)}>`;
+  return foldedField('', `${encodedWords(address || 'unknown')}:;`).slice(2);
 }
 
 function headerAddress(address: string): string | null {
   const clean = oneLine(address, ADDRESS_MAX);
   const ascii = isAscii(clean) ? clean : asciiAddress(clean);
-  return ascii !== null && /^[^<>]+@[^<>@\s]+$/.test(ascii) ? ascii : null;
+  return ascii !== null && ADDRESS.test(ascii) ? ascii : null;
 }
 
 function subjectField(input: NoticeInput, subject: string | null): string {

@@ -116,8 +116,7 @@ function details(input: NoticeInput, recipient: NoticeRecipient, scrub: Scrubber
   const reply = realReply(recipient.reply);
   const host = reply?.host == null ? '' : oneLine(scrub.remark(recipient, reply.host), 255);
   const said = reply === null ? '' : oneLine(scrub.remark(recipient, replyLine(reply)), replyTextMax);
-  const own =
-    reply === null ? oneLine(scrub.remark(recipient, recipient.detail ?? recipient.reason ?? ''), replyTextMax) : '';
+  const own = reply === null ? oneLine(scrub.remark(recipient, recipient.detail ?? ''), replyTextMax) : '';
   const { attempts, firstAttemptAt, lastAttemptAt } = recipient;
   return [
     `  Recipient:    ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`,

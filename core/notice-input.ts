@@ -16,8 +16,7 @@ export type NoticeRecipient = {
   readonly status: Status;
   /** The next hop's last reply; null where none came, and then nothing is claimed of a remote server. */
   readonly reply: Reply | null;
-  /** Our own machine-readable reason and one line for people; shown where there is no reply. */
-  readonly reason: string | null;
+  /** One line for people, ours; shown where there is no reply. */
   readonly detail: string | null;
   readonly attempts: number;
   /** Milliseconds since the epoch. */
@@ -98,12 +97,16 @@ export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecip
     routedAddress: row.address,
     status: noticeStatus(kind, row.lastStatus, reason),
     reply: ours ? null : row.lastReply,
-    reason,
-    detail: reason === 'poison' ? 'the stored message could not be processed' : row.lastDetail,
+    detail: reason === 'poison' ? 'the stored message could not be processed' : (row.lastDetail ?? inWords(reason)),
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,
     lastAttemptAt: row.lastAttemptAt,
     willRetryUntil: kind === 'delay' ? row.expiresAt : null,
     expired,
   };
+}
+
+/** A kebab-case reason, where nothing better was noted. */
+function inWords(reason: string | null): string | null {
+  return reason === null ? null : reason.replaceAll('-', ' ');
 }

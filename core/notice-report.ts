@@ -69,7 +69,7 @@ export function realReply(reply: Reply | null): Reply | null {
 /** §2.3.6: type `smtp` is for a real reply alone. */
 function diagnosticCode(recipient: NoticeRecipient, reply: Reply | null, scrub: Scrubber): string | null {
   if (reply !== null) return `smtp; ${asciiLine(scrub.remark(recipient, replyLine(reply)), replyTextMax)}`;
-  const own = asciiLine(scrub.remark(recipient, recipient.detail ?? recipient.reason ?? ''), replyTextMax);
+  const own = asciiLine(scrub.remark(recipient, recipient.detail ?? ''), replyTextMax);
   return own === '' ? null : `X-Everpost; ${own}`;
 }
 

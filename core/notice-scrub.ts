@@ -2,8 +2,10 @@
 // Works on what others wrote (replies, header fields, subjects); our own words never hold it in the first place.
 
 import { domainToASCII, domainToUnicode } from 'node:url';
-import { octetsOf } from './notice-encoding.ts';
+import { octetsOf, oneLine } from './notice-encoding.ts';
 import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
+
+const ADDRESS_MAX = 900;
 
 export type Scrubber = {
   /** For text that belongs to the message as a whole. */
@@ -64,7 +66,7 @@ function targetOf({ routedAddress, forwardPath }: NoticeRecipient): Target | nul
   const domain = at < 0 ? '' : address.slice(at + 1);
   return {
     address,
-    forwardPath,
+    forwardPath: oneLine(forwardPath, ADDRESS_MAX), // it goes where line ends and controls were already looked for
     locals: distinct([local, local.replace(/^"(.*)"$/s, '$1').replace(/\\(.)/gs, '$1')]),
     domains: distinct([domain, domainToASCII(domain), domainToUnicode(domain)]),
   };
@@ -74,15 +76,23 @@ function ruleOf(target: Target): Rule {
   return {
     target,
     pattern: new RegExp(addressSource(target.locals, target.domains), 'giu'),
-    octetPattern: new RegExp(addressSource(target.locals.map(octetsOf), target.domains.map(octetsOf)), 'gi'),
+    octetPattern: new RegExp(
+      addressSource(target.locals.flatMap(octetForms), target.domains.flatMap(octetForms)),
+      'gi',
+    ),
   };
 }
 
-/** The whole address, also as VERP, xtext, URLs and Q encoding write its sign: `user=host`, `user+40host`, `user%40host`, `user=40host`. */
+/** In UTF-8, and as older mailers write it. */
+function octetForms(text: string): string[] {
+  return /^[\0-\xff]*$/.test(text) ? distinct([octetsOf(text), text]) : [octetsOf(text)];
+}
+
+/** The whole address, folded at its sign or not (RFC 5322 §4.4), also as VERP, xtext, URLs and Q encoding write its sign: `user=host`, `user+40host`, `user%40host`, `user=40host`. */
 function addressSource(locals: readonly string[], domains: readonly string[]): string {
   const local = `(?<![A-Za-z0-9._+-])"?(?:${locals.map(literally).join('|')})"?`;
   if (domains.length === 0) return `${local}(?![A-Za-z0-9._+@-])`;
-  return `${local}(?:@|%40|=40|\\+40|[=%])(?:${domains.map(literally).join('|')})(?![A-Za-z0-9-])`;
+  return `${local}(?:\\s{0,99}@\\s{0,99}|%40|=40|\\+40|[=%])(?:${domains.map(literally).join('|')})(?![A-Za-z0-9-])`;
 }
 
 /** `user@mailbox-host.example`, `<user>` and the like: the local part of the routed address in a server's own words. */
