@@ -12,7 +12,7 @@ export type ReplyRule = {
   readonly text?: RegExp;
 
   readonly kind: 'deferred' | 'failed';
-  /** Stable: it stands in ledgers and traces. */
+  /** Stable: it stands in ledgers and traces. `policy-…` is kept for our own policy (disposition.ts). */
   readonly reason: string;
   /** The status where the reply has none. */
   readonly statusIfNone?: string;
@@ -186,7 +186,7 @@ export const replyRules: readonly ReplyRule[] = [
     codes: [552],
     text: /\b(?:virus|attachment|content|spam|policy|executable)\b/i,
     kind: 'failed',
-    reason: 'policy-refused',
+    reason: 'refused-by-policy',
     statusIfNone: '5.7.1',
     seen: '552 This message was blocked because its content presents a potential security issue (Gmail: 552-5.7.0)',
   },
@@ -264,7 +264,7 @@ export const replyRules: readonly ReplyRule[] = [
   {
     status: /^5\.7\./,
     kind: 'failed',
-    reason: 'policy-refused',
+    reason: 'refused-by-policy',
     seen: "550 5.7.26 Unauthenticated email is not accepted due to the domain's DMARC policy",
   },
   {
@@ -272,7 +272,7 @@ export const replyRules: readonly ReplyRule[] = [
     codes: '5xx',
     text: /\b(?:spam|virus|malware|policy|content|blocked|rejected by filter)\b/i,
     kind: 'failed',
-    reason: 'policy-refused',
+    reason: 'refused-by-policy',
     statusIfNone: '5.7.1',
     seen: '554 Message refused: it was identified as spam',
   },

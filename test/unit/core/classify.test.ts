@@ -43,14 +43,20 @@ describe('replies', () => {
     ['rcpt', '550 No such user', 'failed', '5.0.0', 'recipient-refused'],
     ['rcpt', '550 4.1.1 the class contradicts the code', 'failed', '5.0.0', 'recipient-refused'],
     ['rcpt', '550 2.1.5 so does this', 'failed', '5.0.0', 'recipient-refused'],
-    ['rcpt', '554 5.7.1 用户被拒绝', 'failed', '5.7.1', 'policy-refused'],
+    ['rcpt', '554 5.7.1 用户被拒绝', 'failed', '5.7.1', 'refused-by-policy'],
     ['rcpt', '556 null MX', 'failed', '5.1.10', 'domain-takes-no-mail'],
     ['data', '554 no valid recipients', 'failed', '5.0.0', 'message-refused'],
     ['content', '552 5.3.4 too big', 'failed', '5.3.4', 'message-too-large'],
     ['final-dot', '554 Transaction failed', 'failed', '5.0.0', 'message-refused'],
-    ['final-dot', '550 5.7.26 unauthenticated', 'failed', '5.7.26', 'policy-refused'],
-    ['final-dot', '550 rejected as SPAM', 'failed', '5.7.1', 'policy-refused'],
-    ['final-dot', '554 5.7.1 message contains a link listed by dbl.spamhaus.org', 'failed', '5.7.1', 'policy-refused'],
+    ['final-dot', '550 5.7.26 unauthenticated', 'failed', '5.7.26', 'refused-by-policy'],
+    ['final-dot', '550 rejected as SPAM', 'failed', '5.7.1', 'refused-by-policy'],
+    [
+      'final-dot',
+      '554 5.7.1 message contains a link listed by dbl.spamhaus.org',
+      'failed',
+      '5.7.1',
+      'refused-by-policy',
+    ],
     // mailbox full, by what the peer says and never promoted
     ['rcpt', '452 4.2.2 mailbox full', 'deferred', '4.2.2', 'mailbox-full'],
     ['rcpt', '452 over quota', 'deferred', '4.2.2', 'mailbox-full'],
@@ -118,6 +124,10 @@ describe('replies', () => {
       });
     },
   );
+});
+
+test("no rule's reason can be taken for our own policy's", () => {
+  expect(replyRules.filter((rule) => rule.reason.startsWith('policy-'))).toEqual([]);
 });
 
 test('whatever is replied, wherever: classes agree with kinds, 4xx and nonsense are never permanent, and details are one line', () => {
