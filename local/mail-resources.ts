@@ -1,0 +1,141 @@
+// The resources that mail passes through: bucket, queues, topics, receipt rules, and their policies. Policies are kept where the
+// gate asks for them, never inside an emulator.
+
+import type { QueueSpec } from './aws/queues.ts';
+import { numberOf, objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
+import type { Boot, Creator } from './resources.ts';
+import type { Json } from './template.ts';
+
+const bucket: Creator = ({ name, properties }, { emulators: { buckets } }) => {
+  understood(
+    properties,
+    ['BucketName', 'VersioningConfiguration', 'LifecycleConfiguration'],
+    // Here nobody but the stack's own roles has credentials, and files lie on the user's own disk.
+    ['BucketEncryption', 'OwnershipControls', 'PublicAccessBlockConfiguration', 'Tags'],
+  );
+  const bucketName = textOf(properties, 'BucketName', name.toLowerCase());
+  const versioned = objectOf(properties, 'VersioningConfiguration').Status === 'Enabled';
+  buckets.create({ name: bucketName, versioned, properties });
+  const host = `${bucketName}.s3.amazonaws.com`;
+  return { ref: bucketName, attributes: { Arn: `arn:aws:s3:::${bucketName}`, DomainName: host } };
+};
+
+const bucketPolicy: Creator = ({ name, properties }, boot) => {
+  understood(properties, ['Bucket', 'PolicyDocument']);
+  attach(boot, `arn:aws:s3:::${textOf(properties, 'Bucket')}`, properties.PolicyDocument);
+  return { ref: name, attributes: {} };
+};
+
+const queue: Creator = ({ name, properties }, { emulators }) => {
+  const { queues, queueUrl, cloudWatch } = emulators;
+  understood(
+    properties,
+    [
+      'QueueName',
+      'VisibilityTimeout',
+      'DelaySeconds',
+      'MessageRetentionPeriod',
+      'MaximumMessageSize',
+      'ReceiveMessageWaitTimeSeconds',
+      'RedrivePolicy',
+      'RedriveAllowPolicy',
+    ],
+    ['SqsManagedSseEnabled', 'Tags'],
+  );
+  const queueName = textOf(properties, 'QueueName', name);
+  const redrive = properties.RedrivePolicy === undefined ? undefined : objectOf(properties, 'RedrivePolicy');
+  const allow = properties.RedriveAllowPolicy === undefined ? undefined : objectOf(properties, 'RedriveAllowPolicy');
+  const spec: QueueSpec = {
+    name: queueName,
+    ...given('visibilityTimeoutSeconds', numberOf(properties, 'VisibilityTimeout')),
+    ...given('delaySeconds', numberOf(properties, 'DelaySeconds')),
+    ...given('retentionSeconds', numberOf(properties, 'MessageRetentionPeriod')),
+    ...given('messageBytesMax', numberOf(properties, 'MaximumMessageSize')),
+    ...given('receiveWaitSeconds', numberOf(properties, 'ReceiveMessageWaitTimeSeconds')),
+    ...(redrive && {
+      redrive: {
+        deadLetterTargetArn: textOf(redrive, 'deadLetterTargetArn'),
+        maxReceiveCount: Number(redrive.maxReceiveCount),
+      },
+    }),
+    ...(allow && {
+      redriveAllow: {
+        redrivePermission: oneOf(allow, 'redrivePermission', ['allowAll', 'denyAll', 'byQueue']),
+        sourceQueueArns: (allow.sourceQueueArns ?? []) as readonly string[],
+      },
+    }),
+  };
+  const arn = queues.create(spec);
+  cloudWatch.addQueue({ name: queueName, measure: () => queues.counts(arn) });
+  return { ref: queueUrl(queueName), attributes: { Arn: arn, QueueName: queueName, QueueUrl: queueUrl(queueName) } };
+};
+
+function given<K extends string>(name: K, value: number | null): { readonly [key in K]?: number } {
+  return value === null ? {} : ({ [name]: value } as { readonly [key in K]: number });
+}
+
+const queuePolicy: Creator = ({ name, properties }, boot) => {
+  understood(properties, ['Queues', 'PolicyDocument']);
+  for (const url of properties.Queues as readonly string[])
+    attach(boot, boot.emulators.queues.arnOf(url.split('/').at(-1) ?? ''), properties.PolicyDocument);
+  return { ref: name, attributes: {} };
+};
+
+const topic: Creator = ({ name, properties }, { emulators: { topics } }) => {
+  understood(properties, ['TopicName'], ['DisplayName', 'Tags']);
+  const topicName = textOf(properties, 'TopicName', name);
+  const arn = topics.create(topicName);
+  return { ref: arn, attributes: { TopicArn: arn, TopicName: topicName } };
+};
+
+const topicPolicy: Creator = ({ name, properties }, boot) => {
+  understood(properties, ['Topics', 'PolicyDocument']);
+  for (const arn of properties.Topics as readonly string[]) attach(boot, arn, properties.PolicyDocument);
+  return { ref: name, attributes: {} };
+};
+
+const subscription: Creator = ({ properties }, { emulators: { topics } }) => {
+  understood(properties, ['TopicArn', 'Protocol', 'Endpoint', 'RawMessageDelivery', 'RedrivePolicy']);
+  oneOf(properties, 'Protocol', ['sqs']);
+  const redrive = objectOf(properties, 'RedrivePolicy');
+  const arn = topics.subscribe({
+    topicArn: textOf(properties, 'TopicArn'),
+    endpoint: textOf(properties, 'Endpoint'),
+    raw: properties.RawMessageDelivery === true || properties.RawMessageDelivery === 'true',
+    deadLetterTargetArn: redrive.deadLetterTargetArn === undefined ? null : textOf(redrive, 'deadLetterTargetArn'),
+  });
+  return { ref: arn, attributes: { Arn: arn } };
+};
+
+const ruleSet: Creator = ({ name, properties }, { emulators: { receiptRules } }) => {
+  understood(properties, ['RuleSetName']);
+  const ruleSetName = textOf(properties, 'RuleSetName', name);
+  receiptRules.createRuleSet(ruleSetName);
+  return { ref: ruleSetName, attributes: {} };
+};
+
+const rule: Creator = async ({ name, properties }, { emulators: { receiptRules } }) => {
+  understood(properties, ['RuleSetName', 'Rule', 'After']);
+  const given: Properties = { Name: name, ...objectOf(properties, 'Rule') };
+  const after = properties.After === undefined ? null : textOf(properties, 'After');
+  await receiptRules.createRule(textOf(properties, 'RuleSetName'), given, after);
+  return { ref: textOf(given, 'Name'), attributes: {} };
+};
+
+/** One policy a resource: in AWS a second policy resource would replace the first, which nobody means. */
+function attach(boot: Boot, arn: string, document: Json | undefined): void {
+  if (boot.policies.has(arn)) throw new Error(`${arn} has two policies`);
+  boot.policies.set(arn, document as unknown as { Version: string; Statement: Json[] });
+}
+
+export const mailCreators: Readonly<Record<string, Creator>> = {
+  'AWS::S3::Bucket': bucket,
+  'AWS::S3::BucketPolicy': bucketPolicy,
+  'AWS::SES::ReceiptRule': rule,
+  'AWS::SES::ReceiptRuleSet': ruleSet,
+  'AWS::SNS::Subscription': subscription,
+  'AWS::SNS::Topic': topic,
+  'AWS::SNS::TopicPolicy': topicPolicy,
+  'AWS::SQS::Queue': queue,
+  'AWS::SQS::QueuePolicy': queuePolicy,
+};
