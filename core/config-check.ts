@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { ActionSettings, NextHopSettings, RouteSettings, Settings, SmtpSettings } from './config.ts';
 import {
+  among,
   boolean,
   list,
   type Mistakes,
@@ -239,13 +240,16 @@ const readNextHop: Reader<SmtpSettings> = (value, at, mistake) => {
   return { ...rest, hosts };
 };
 
+function nextHopAmong(names: readonly string[]): string {
+  return names.length === 0 ? 'the name of a next hop that nextHops has' : among(names);
+}
+
 /** A next hop named in the file, whether or not its own section is right. */
 function nextHopName(names: readonly string[]): Reader<string> {
   return (value, at, mistake) => {
     if (typeof value === 'string' && names.includes(value)) return value;
-    if (typeof value !== 'string')
-      return void mistake(at, `${show(value)} is no next hop's name`, `one of ${names.join(', ')}`);
-    return void mistake(at, `no next hop is named ${show(value)}`, `one of ${names.join(', ')}`);
+    if (typeof value !== 'string') return void mistake(at, `${show(value)} is no next hop's name`, nextHopAmong(names));
+    return void mistake(at, `no next hop is named ${show(value)}`, nextHopAmong(names));
   };
 }
 
@@ -404,7 +408,7 @@ function readNotices(
       return notBuilt(
         `${at}.via`,
         'sending notices without a next hop of their own',
-        `via: one of ${names.join(', ')}`,
+        `via: ${nextHopAmong(names)}`,
         mistake,
       );
     }

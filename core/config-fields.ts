@@ -60,7 +60,7 @@ export function unknownKeys(
   const strangers = Object.keys(given).filter((key) => !known.includes(key));
   for (const key of strangers) {
     const near = nearest(key, known);
-    mistake(join(at, key), 'there is no such key', near ?? `one of ${known.join(', ')}`);
+    mistake(join(at, key), 'there is no such key', near ?? among(known));
   }
   return strangers.length === 0;
 }
@@ -99,7 +99,7 @@ export function oneOf<T extends string>(choices: readonly T[]): Reader<T> {
     const found = choices.find((choice) => choice === value);
     if (found !== undefined) return found;
     const near = typeof value === 'string' ? nearest(value, choices) : null;
-    return void mistake(at, `${show(value)} is none of its values`, near ?? `one of ${choices.join(', ')}`);
+    return void mistake(at, `${show(value)} is none of its values`, near ?? among(choices));
   };
 }
 
@@ -131,6 +131,11 @@ export function join(at: string, key: string): string {
   return at === '' ? key : `${at}.${key}`;
 }
 
+/** What may stand in a place, as a mistake names it. */
+export function among(choices: readonly string[]): string {
+  return choices.length > 1 ? `one of ${choices.join(', ')}` : (choices[0] ?? 'nothing');
+}
+
 /** A value as a mistake shows it: short, on one line. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
@@ -146,10 +151,10 @@ export function show(value: unknown): string {
 }
 
 /** The word that was probably meant: at most two letters away, and fewer than half of it. */
-export function nearest(word: string, among: readonly string[]): string | null {
+export function nearest(word: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
   let least = Math.min(2, Math.floor(word.length / 2)) + 1;
-  for (const candidate of among) {
+  for (const candidate of candidates) {
     const distance = lettersApart(word.toLowerCase(), candidate.toLowerCase());
     if (distance < least) {
       best = candidate;
