@@ -1,4 +1,5 @@
 // The result of an attempt, decided. Postfix: sent, deferred, bounced.
+// Made by classify.ts alone; what a row becomes by it, progress.ts says.
 
 import type { Reply } from './reply.ts';
 import type { Status } from './status.ts';

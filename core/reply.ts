@@ -1,4 +1,5 @@
 // What a next hop said, whole: it travels unchanged from the socket to the ledger, the trace and the report.
+// Facts only: what follows from them is decided by classify.ts.
 
 import type { Status } from './status.ts';
 

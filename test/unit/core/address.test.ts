@@ -1,3 +1,6 @@
+// Paths as SMTP, SES and people write them: what is a mailbox, what is none, and what is the null reverse-path.
+// Every way to smuggle a line break or another command into an envelope stands here as a row.
+
 import { describe, expect, test } from 'vitest';
 import { formatPath, mailboxKey, needsSmtputf8, parseMailbox, parseReversePath, sameMailbox } from '#core/address.ts';
 

@@ -1,3 +1,6 @@
+// What follows an attempt, row by row as the status table of the design has it, and over the whole space of replies.
+// Each rule is tried on the real reply that it names, so that no rule can be hidden by an earlier one unnoticed.
+
 import { describe, expect, test } from 'vitest';
 import { type ContentFault, classify } from '#core/classify.ts';
 import { detailTextMax } from '#core/limits.ts';

@@ -1,3 +1,6 @@
+// What the ledger keeps of a header section: the right fields, and never more than its share of bytes.
+// Characters of one to four bytes are cut at every length that could go wrong.
+
 import { describe, expect, test } from 'vitest';
 import { extractOf } from '#core/extract.ts';
 import { extractBytesMax } from '#core/limits.ts';

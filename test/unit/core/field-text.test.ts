@@ -1,3 +1,6 @@
+// Header text for people: encoded words of many charsets, broken ones, and attempts to write a second line.
+// The last rows are there for time: nothing a sender writes may take more than linear work.
+
 import { describe, expect, test } from 'vitest';
 import { cutText, decodeUnlabelled, plainText } from '#core/field-text.ts';
 

@@ -1,3 +1,6 @@
+// The relations between limits that the design relies on: leases, visibilities, time-outs, sizes.
+// A number that is changed alone must fail here, with the reason in the test's name.
+
 import { expect, test } from 'vitest';
 import * as limits from '#core/limits.ts';
 

@@ -1,3 +1,6 @@
+// Header sections of every shape, and the intact edit under every way of cutting a message into chunks.
+// Chunks are wiped once the next one is asked for, as a socket's buffer is, so that keeping one would be seen.
+
 import { describe, expect, test } from 'vitest';
 import { headerBytesMax, returnPathFieldBytesMax } from '#core/limits.ts';
 import {

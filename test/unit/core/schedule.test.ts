@@ -1,3 +1,6 @@
+// When the next attempt is due: by our own attempts, by age, and with jitter, and never at once.
+// Intervals are in minutes after a fixed instant.
+
 import { describe, expect, test } from 'vitest';
 import { nextAttemptAt } from '#core/schedule.ts';
 

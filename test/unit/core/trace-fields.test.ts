@@ -1,3 +1,6 @@
+// The fields that we put in front of a message, the marks in them, and the loops found by those marks.
+// What may not be forged, hidden or injected is tried here.
+
 import { describe, expect, test } from 'vitest';
 import { findLoop } from '#core/loop.ts';
 import { fields, fieldText, headerFieldsOf } from '#core/message.ts';
