@@ -51,5 +51,17 @@ export type CapabilityFault =
  */
 export type AttemptResult =
   | { readonly kind: 'reply'; readonly phase: Phase; readonly reply: Reply; readonly tls: boolean }
-  | { readonly kind: 'network'; readonly phase: Phase; readonly fault: NetworkFault; readonly detail: string; readonly host: string | null }
-  | { readonly kind: 'capability'; readonly fault: CapabilityFault; readonly detail: string; readonly host: string | null; readonly sizeMax?: number };
+  | {
+      readonly kind: 'network';
+      readonly phase: Phase;
+      readonly fault: NetworkFault;
+      readonly detail: string;
+      readonly host: string | null;
+    }
+  | {
+      readonly kind: 'capability';
+      readonly fault: CapabilityFault;
+      readonly detail: string;
+      readonly host: string | null;
+      readonly sizeMax?: number;
+    };
