@@ -16,7 +16,7 @@ export type Table<Row> = {
 };
 
 export type Store = {
-  /** Opens or creates the table. The name is the caller's constant: letters and underscores. */
+  /** Opens or creates the table. The name is the caller's constant: lower-case letters, digits and underscores. */
   table<Row>(name: string): Table<Row>;
   /** Resolves when every put and delete so far is committed; rejects when the disk refused. */
   flushed(): Promise<void>;
@@ -39,7 +39,7 @@ export function openStore(folder: string | null): Store {
 
   return {
     table<Row>(name: string): Table<Row> {
-      if (!/^[a-z_]+$/.test(name)) throw new Error(`"${name}" is no name for a table`);
+      if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`"${name}" is no name for a table`);
       database.exec(`CREATE TABLE IF NOT EXISTS ${name} (key TEXT PRIMARY KEY, row TEXT NOT NULL)`);
       const all = database.prepare(`SELECT key, row FROM ${name} ORDER BY rowid`);
       const one = database.prepare(`SELECT row FROM ${name} WHERE key = ?`);
