@@ -1,15 +1,11 @@
-// The emulated AWS of the local runtime for contract tests: one endpoint on a free port, a folder of its own, every call allowed.
-// Faults and permissions are the emulators' own tests' business, not the adapters'.
+// The emulated AWS of the local runtime for contract tests: one endpoint on a free port, a folder of its own.
+// Faults are set in the emulators, never in an adapter.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { AwsSettings } from '#adapters/aws-clients.ts';
+import { type AwsSettings, dynamoClient } from '#adapters/aws-clients.ts';
 import { createDynamoDb } from '#local/aws/dynamodb.ts';
 import type { TableProperties } from '#local/aws/dynamodb-tables.ts';
-import { openFront } from '#local/front.ts';
-import { createKeys } from '#local/keys.ts';
-import { bareWorld } from '#test/local/bare-world.ts';
+import { createSecretsManager, type Secrets } from '#local/aws/secrets.ts';
+import { type EmulatedAws, emulateAws } from '#test/local/emulated-aws.ts';
 
 export const ledgerTable: TableProperties = {
   TableName: 'contract-ledger',
@@ -48,24 +44,33 @@ function index(name: string, hash: string, range: string) {
   };
 }
 
-export type EmulatedAws = { readonly settings: AwsSettings; close(): Promise<void> };
+export const settingsOf = (aws: EmulatedAws): AwsSettings => ({
+  region: aws.world.region,
+  credentials: aws.credentials,
+  endpoint: aws.endpoint,
+});
 
-/** An endpoint with an empty ledger table. */
-export async function openDynamoDb(): Promise<EmulatedAws> {
-  const dataFolder = await mkdtemp(join(tmpdir(), 'everpost-contract-'));
-  const world = bareWorld({ dataFolder });
-  const keys = createKeys();
-  const front = await openFront({ port: 0, keys, clock: world.clock, log: world.log });
-  const dynamo = await createDynamoDb(world);
-  front.add(dynamo.service);
+/** An endpoint with an empty ledger table, and a client of it. */
+export async function openDynamoDb() {
+  const aws = await emulateAws();
+  const dynamo = await createDynamoDb(aws.world);
+  aws.add(dynamo.service);
   await dynamo.tables.create(ledgerTable);
-  const credentials = keys.issue({ kind: 'root' });
+  const client = dynamoClient(settingsOf(aws));
   return {
-    settings: { region: world.region, credentials, endpoint: front.endpoint },
+    aws,
+    client,
     async close() {
-      await front.close();
+      client.destroy();
       await dynamo.close();
-      await rm(dataFolder, { recursive: true });
+      await aws.close();
     },
   };
+}
+
+/** An endpoint with these secrets. */
+export async function openSecrets(secrets: Secrets): Promise<EmulatedAws> {
+  const aws = await emulateAws();
+  aws.add(createSecretsManager(aws.world, () => secrets));
+  return aws;
 }

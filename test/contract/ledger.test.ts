@@ -14,15 +14,8 @@ ledgerContract('MemoryLedger', async () => ({ ledger: new MemoryLedger(), close:
 
 for (const search of [true, false]) {
   ledgerContract(`DynamoLedger ${search ? 'with' : 'without'} search indexes, on the emulator,`, async () => {
-    const aws = await openDynamoDb();
-    const client = dynamoClient(aws.settings);
-    return {
-      ledger: new DynamoLedger(client, ledgerTable.TableName, { search, ledgerRetentionMs }),
-      close: async () => {
-        client.destroy();
-        await aws.close();
-      },
-    };
+    const { client, close } = await openDynamoDb();
+    return { ledger: new DynamoLedger(client, ledgerTable.TableName, { search, ledgerRetentionMs }), close };
   });
 }
 

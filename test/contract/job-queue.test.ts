@@ -1,0 +1,124 @@
+// The job queue's contract, run by MemoryJobQueue and by SqsJobQueue on the emulator; then SendMessageBatch's partial failures,
+// which it reports without an error. With AWS_CONTRACT=1 also on an empty queue of one's own (AWS_CONTRACT_QUEUE_URL).
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { DeleteMessageCommand, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import { describe, expect, it } from 'vitest';
+import { awsSettings, sqsClient } from '#adapters/aws-clients.ts';
+import { MemoryClock } from '#adapters/memory/memory-clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
+import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { createMoveTasks } from '#local/aws/move-tasks.ts';
+import { createQueues } from '#local/aws/queues.ts';
+import { createSqs } from '#local/aws/sqs.ts';
+import { openStore } from '#local/store.ts';
+import type { Job } from '#pipeline/ports.ts';
+import { emulateAws } from '#test/local/emulated-aws.ts';
+import { settingsOf } from './emulated-aws.ts';
+import { type JobQueueUnderTest, jobQueueContract } from './job-queue.contract.ts';
+
+jobQueueContract('MemoryJobQueue', async () => {
+  const queue = new MemoryJobQueue({ clock: new MemoryClock(0), visibilityMs: 30_000, maxReceiveCount: 5 });
+  return {
+    queue,
+    receive: async () =>
+      queue
+        .receive(10)
+        .map(({ job, group, sqsMessageId }) => ({ job, group, remove: async () => queue.remove(sqsMessageId) })),
+    close: async () => {},
+  };
+});
+
+jobQueueContract('SqsJobQueue on the emulator', async () => {
+  const aws = await emulateAws();
+  const store = openStore(null);
+  const queues = createQueues(aws.world, store);
+  aws.add(createSqs(aws.world, queues, createMoveTasks(aws.world, store, queues), () => aws.endpoint));
+  queues.create({ name: 'relay' });
+  return onSqs(sqsClient(settingsOf(aws)), `${aws.endpoint}/${aws.world.account}/relay`, () => aws.close());
+});
+
+// skipped: without AWS_CONTRACT=1 there are no credentials to use
+describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
+  jobQueueContract('SqsJobQueue', async () =>
+    onSqs(sqsClient(awsSettings()), process.env.AWS_CONTRACT_QUEUE_URL ?? '', async () => {}),
+  );
+});
+
+function onSqs(client: SQSClient, QueueUrl: string, close: () => Promise<void>): JobQueueUnderTest {
+  return {
+    queue: new SqsJobQueue(client, QueueUrl),
+    async receive() {
+      const { Messages = [] } = await client.send(
+        new ReceiveMessageCommand({
+          QueueUrl,
+          MaxNumberOfMessages: 10,
+          MessageSystemAttributeNames: ['MessageGroupId'],
+        }),
+      );
+      return Messages.map(({ Body, ReceiptHandle, Attributes }) => ({
+        job: JSON.parse(Body ?? ''),
+        group: Attributes?.MessageGroupId,
+        remove: async () => void (await client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))),
+      }));
+    },
+    async close() {
+      client.destroy();
+      await close();
+    },
+  };
+}
+
+describe('SqsJobQueue, when some of a batch fail,', () => {
+  const jobs = Array.from({ length: 10 }, (_, i) => ({
+    job: { version: 1, spoolId: 's', deliveryKey: `key${i}` } as Job,
+    group: 'hop',
+  }));
+
+  it('sends those once more', async () => {
+    const { queue, sent, close } = await openSqsStub([['3', '7'], []]);
+    await queue.send(jobs);
+    expect(sent.map((keys) => keys.join())).toEqual(['key0,key1,key2,key3,key4,key5,key6,key7,key8,key9', 'key3,key7']);
+    await close();
+  });
+  it('throws when one fails twice, and says why', async () => {
+    const { queue, sent, close } = await openSqsStub([['3', '7'], ['1']]);
+    await expect(queue.send(jobs)).rejects.toThrow('1 of 10 jobs not sent: InternalError: try later');
+    expect(sent).toHaveLength(2);
+    await close();
+  });
+
+  /** Fails these entry ids, call by call. */
+  async function openSqsStub(failures: readonly (readonly string[])[]) {
+    const sent: string[][] = [];
+    const server = createServer(async (request, response) => {
+      const parts: Uint8Array[] = [];
+      for await (const chunk of request) parts.push(chunk as Uint8Array);
+      const entries = JSON.parse(Buffer.concat(parts).toString()).Entries as { Id: string; MessageBody: string }[];
+      const failed = failures[sent.length] ?? [];
+      sent.push(entries.map(({ MessageBody }) => JSON.parse(MessageBody).deliveryKey));
+      response.setHeader('content-type', 'application/x-amz-json-1.0');
+      response.end(
+        JSON.stringify({
+          Successful: entries
+            .filter(({ Id }) => !failed.includes(Id))
+            .map(({ Id }) => ({ Id, MessageId: 'm', MD5OfMessageBody: 'x' })),
+          Failed: failed.map((Id) => ({ Id, Code: 'InternalError', Message: 'try later', SenderFault: false })),
+        }),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const client = sqsClient({
+      region: 'eu-west-1',
+      credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' },
+      endpoint,
+    });
+    const close = async () => {
+      client.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    };
+    return { queue: new SqsJobQueue(client, `${endpoint}/0/q`), sent, close };
+  }
+});
