@@ -195,6 +195,7 @@ async function record(
   const next = nextAttemptAt({
     attempts: claimed.attempts + 1,
     now,
+    acceptedAt: claimed.acceptedAt,
     scheduleMs: ports.settings.retry.scheduleMs,
     fraction: ports.entropy.fraction(),
   });
