@@ -61,7 +61,7 @@ export function foldedField(name: string, body: string): string {
 
 function breakable(word: string): string[] {
   if (word.length <= WORD_OCTETS_MAX) return [word];
-  return word.match(new RegExp(`[^]{1,${WORD_OCTETS_MAX}}`, 'g')) ?? [];
+  return word.match(new RegExp(`.{1,${WORD_OCTETS_MAX}}`, 'gs')) ?? [];
 }
 
 /** An unstructured field that begins with a fixed ASCII lead: `Subject: Undeliverable: …`. Non-ASCII goes into encoded-words. */

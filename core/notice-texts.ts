@@ -336,7 +336,7 @@ export function statusText(status: Status, own: boolean, language: Language = 'e
 }
 
 /** The keys under which a status is looked up, best first. */
-export function statusTextKeys(status: Status, own: boolean): string[] {
+function statusTextKeys(status: Status, own: boolean): string[] {
   const [of = '', subject = '', detail = ''] = status.split('.');
   const exact = [`${of}.${subject}.${detail}`, `X.${subject}.${detail}`];
   const general = [`X.${subject}`, of];

@@ -57,7 +57,7 @@ export function judgeNotice(bytes: Uint8Array): string[] {
   const notice = parseNotice(bytes);
   if (typeof notice === 'string') return [...findings, notice];
   findings.push(...judgeTop(notice), ...judgeParts(notice));
-  const eightBit = /[\x80-\xff]/.test(octets);
+  const eightBit = /[\x80-\xff]/.test(octets.slice(octets.indexOf('\r\n\r\n'))); // of the body: fields have RFC 6532
   if (eightBit && one(notice.fields, 'content-transfer-encoding') !== '8bit')
     findings.push('8-bit octets without Content-Transfer-Encoding: 8bit');
   return findings;
@@ -97,7 +97,7 @@ function judgeTop({ fields }: ParsedNotice): string[] {
     if (/[\x80-\xff]/.test(value) && name !== 'to') findings.push(`8-bit octets in ${name}`);
   }
   if (!DATE.test(one(fields, 'date'))) findings.push('Date does not parse');
-  if (!/^(?:[^<>]* )?<[^<>\s]+@[^<>\s]+>$/.test(one(fields, 'from'))) findings.push('From holds no address');
+  if (!/^(?:[^<>]* )?<(?:[^<>\s"]+|".*")@[^<>\s]+>$/.test(one(fields, 'from'))) findings.push('From holds no address');
   if (!/^<(?:[^<>\s"]+|".*")@[^<>\s]+>$|^=\?.*\?=:;$/.test(one(fields, 'to')))
     findings.push(`To is ${one(fields, 'to')}`);
   if (!/^<[^<>\s@]+@[^<>\s@]+>$/.test(one(fields, 'message-id'))) findings.push('Message-ID is none');
