@@ -1,4 +1,6 @@
-// What the notice's pieces promise one by one: texts, statuses, dates, encodings. And that its two judges notice faults at all.
+// What the notice's pieces promise one by one: texts, statuses, dates, encodings.
+// And that its two judges notice faults at all: each one spoils a sound notice in one place and must be seen.
+// Whole notices are in notice-fixtures.test.ts, arbitrary ones in notice-property.test.ts.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
