@@ -74,6 +74,7 @@ export async function openEmulators(settings: {
   iam.addResourcePolicies(s3.policyOf);
   iam.addResourcePolicies(queues.policyOf);
   iam.addResourcePolicies(topics.policyOf);
+  iam.addDefaultPolicies(topics.defaultPolicyOf);
   const front = await openFront({ port: settings.port ?? 0, keys, clock, log });
   front.add(s3.http);
   front.add(createSqs(world, queues, moves, () => front.endpoint));

@@ -18,6 +18,8 @@ export type Iam = {
   setRole(roleArn: string, documents: readonly unknown[]): void;
   /** Adds a source of resource policies; every one of them is asked. */
   addResourcePolicies(policies: ResourcePolicies): void;
+  /** Policies that hold only while a resource has none of its own: a topic's default one. */
+  addDefaultPolicies(policies: ResourcePolicies): void;
   /** Decides and records. */
   authorize(principal: Principal, access: Access): Decision;
   /** Decides; records a use but no denial. */
@@ -43,6 +45,7 @@ const denialsMax = 10_000;
 export function createIam(account: string): Iam {
   const roles = new Map<string, readonly Statement[]>();
   const sources: ResourcePolicies[] = [];
+  const defaults: ResourcePolicies[] = [];
   const compiled = new WeakMap<object, readonly Statement[]>();
   const denied: Denial[] = [];
   const usedGrants = new Map<string, UsedPermission>();
@@ -57,6 +60,9 @@ export function createIam(account: string): Iam {
     },
     addResourcePolicies(policies) {
       sources.push(policies);
+    },
+    addDefaultPolicies(policies) {
+      defaults.push(policies);
     },
     authorize(principal, access) {
       const decision = decide(principal, access);
@@ -80,7 +86,7 @@ export function createIam(account: string): Iam {
     if (principal.kind === 'root') return { kind: 'allowed', grant: 'root' };
     const context = contextOf(principal, access, account);
     const identity = principal.kind === 'role' ? (roles.get(principal.arn) ?? []) : [];
-    const resource = sources.flatMap((policies) => statementsOf(policies(access.resource), access.resource));
+    const resource = resourceStatements(access.resource);
     const matching = (statements: readonly Statement[], effect: 'Allow' | 'Deny') =>
       statements.find((statement) => applies(statement, effect, principal, access, context));
 
@@ -92,6 +98,15 @@ export function createIam(account: string): Iam {
     if (grant !== undefined) return { kind: 'allowed', grant: grant.name };
     const missing = principal.kind === 'role' ? 'identity-based' : 'resource-based';
     return refusal(principal, access, `because no ${missing} policy allows the ${access.action} action`);
+  }
+
+  function resourceStatements(resource: string): readonly Statement[] {
+    const documentsOf = (asked: readonly ResourcePolicies[]) =>
+      asked
+        .map((policies) => policies(resource))
+        .filter((document) => typeof document === 'object' && document !== null);
+    const own = documentsOf(sources);
+    return (own.length > 0 ? own : documentsOf(defaults)).flatMap((document) => statementsOf(document, resource));
   }
 
   function statementsOf(document: unknown, resource: string): readonly Statement[] {

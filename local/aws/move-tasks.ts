@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Store } from '../store.ts';
 import { AwsError, type Caller, type World } from '../world.ts';
+import type { Message } from './queue.ts';
 import type { OpenQueue, Queues } from './queues.ts';
 import * as rules from './sqs-rules.ts';
 
@@ -144,29 +145,44 @@ export function createMoveTasks(world: World, store: Store, queues: Queues) {
     if (task.state !== 'RUNNING') return;
     const find = (arn: string) => queues.all().find((queue) => queue.arn === arn);
     const source = find(task.sourceArn);
-    if (source === undefined) return end(task, 'FAILED', 'AWS.SimpleQueueService.NonExistentQueue');
+    if (source === undefined) {
+      end(task, 'FAILED', 'AWS.SimpleQueueService.NonExistentQueue');
+      return;
+    }
     const inStep = Math.max(1, Math.round(((task.perSecondMax ?? perSecondMax) * stepMs) / 1_000));
     for (let i = 0; i < inStep && task.moved < task.toMove; i += 1) {
-      const message = queues.takeForMove(source);
-      if (message === undefined) return end(task, 'COMPLETED', null);
+      const message = takeNext(source);
+      if (message === undefined) {
+        end(task, 'COMPLETED', null);
+        return;
+      }
       const target = find(task.destinationArn ?? message.state.deadLetterSource ?? '');
       if (target === undefined) {
         // Sent to the dead-letter queue by hand: it has no source to go back to. It stays where it is.
         source.queue.release(message);
-        return end(task, 'FAILED', 'CouldNotDetermineMessageSource');
+        end(task, 'FAILED', 'CouldNotDetermineMessageSource');
+        return;
       }
-      queues.drop(source, message);
+      queues.flow.drop(source, message);
       const now = world.clock.now();
-      queues.put(
+      queues.flow.admit(
         target,
         { ...message.content, sqsMessageId: randomUUID(), sentAt: now },
         { place: 'ready', visibleAt: now },
       );
       task.moved += 1;
     }
-    if (task.moved >= task.toMove) return end(task, 'COMPLETED', null);
+    if (task.moved >= task.toMove) {
+      end(task, 'COMPLETED', null);
+      return;
+    }
     rows.put(task.handle, task);
     schedule(task);
+  }
+
+  function takeNext(source: OpenQueue): Message | undefined {
+    queues.flow.settle(source);
+    return source.queue.next();
   }
 
   function end(task: Task, state: Task['state'], failure: string | null): void {

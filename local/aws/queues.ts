@@ -1,36 +1,15 @@
-// The SQS engine: all queues of the account, long polls, redrive, retention on the virtual clock, state that survives kill -9.
-// Every public call passes the gate in its caller's name, from HTTP and from inside alike; nothing is answered before it is
-// written. FIFO queues are not emulated and say so. Contract: aws-contracts §4.
+// The calls of SQS: each passes the gate in its caller's name, from HTTP and from inside alike, and is answered only after it is
+// written. What messages do between the calls is message-flow.ts's. Contract: aws-contracts §4.
 
 import { randomUUID } from 'node:crypto';
 import type { Store } from '../store.ts';
 import { type Access, AwsError, type Caller, type Principal, type World } from '../world.ts';
-import {
-  createMessage,
-  createQueue,
-  type Message,
-  type MessageAttribute,
-  type MessageContent,
-  type MessageState,
-  type Queue,
-} from './queue.ts';
+import { createMessageFlow } from './message-flow.ts';
+import type { Message, MessageAttribute, MessageContent } from './queue.ts';
+import { checkSpec, type OpenQueue, type QueueSpec, type ReceiveOptions, withDefaults } from './queue-spec.ts';
 import * as rules from './sqs-rules.ts';
 
-export type QueueSpec = {
-  readonly name: string;
-  readonly visibilityTimeoutSeconds?: number; // 30
-  readonly delaySeconds?: number; // 0
-  readonly retentionSeconds?: number; // 345,600: four days
-  readonly messageBytesMax?: number; // 1 MiB
-  readonly receiveWaitSeconds?: number; // 0
-  readonly redrive?: { readonly deadLetterTargetArn: string; readonly maxReceiveCount: number };
-  readonly redriveAllow?: {
-    readonly redrivePermission: 'allowAll' | 'denyAll' | 'byQueue';
-    readonly sourceQueueArns?: readonly string[];
-  };
-  /** The parsed policy document. */
-  readonly policy?: unknown;
-};
+export type { OpenQueue, QueueSpec, ReceiveOptions } from './queue-spec.ts';
 
 export type ReceivedMessage = {
   readonly sqsMessageId: string;
@@ -46,13 +25,6 @@ export type Sent = {
   readonly md5OfBody: string;
   readonly md5OfAttributes: string | undefined;
 };
-export type ReceiveOptions = {
-  readonly max?: number; // 1 to 10; 1
-  readonly waitMs?: number; // the queue's own
-  readonly visibilitySeconds?: number; // the queue's own
-  /** Ends a long poll. What it would have got stays in the queue. */
-  readonly signal?: AbortSignal;
-};
 export type BatchEntry<T> = T & { readonly id: string };
 export type BatchResult<T> = { readonly id: string } & ({ readonly done: T } | { readonly error: AwsError });
 export type QueueCounts = {
@@ -62,28 +34,12 @@ export type QueueCounts = {
   readonly oldestAgeMs: number;
 };
 
-export type OpenQueue = {
-  readonly arn: string;
-  readonly spec: Required<Omit<QueueSpec, 'redrive' | 'redriveAllow' | 'policy'>> & QueueSpec;
-  readonly queue: Queue;
-  readonly createdAt: number;
-  readonly pollers: Set<Poller>;
-  readonly listeners: Set<() => void>;
-  purgedAt: number;
-  armedFor: number | null;
-  disarm: () => void;
-  dispatching: boolean;
-};
-type Poller = { readonly options: ReceiveOptions; readonly finish: (messages: readonly Message[]) => void };
-
 export type Queues = ReturnType<typeof createQueues>;
 
 export function createQueues(world: World, store: Store) {
-  const { clock, gate, log } = world;
-  const contents = store.table<MessageContent>('sqs_messages');
-  const states = store.table<MessageState>('sqs_states');
-  const open = new Map<string, OpenQueue>();
-  const remembered = recall();
+  const { clock, gate } = world;
+  const flow = createMessageFlow(world, store);
+  const { open } = flow;
 
   return {
     create,
@@ -103,12 +59,13 @@ export function createQueues(world: World, store: Store) {
     purge,
     /** What CloudWatch would be told; no call of anybody, so no gate. */
     counts,
-    /** Calls back whenever messages become visible, and once at the start if some are. Returns how to stop. */
+    /**
+     * Calls back in the turn in which messages become visible, and once at the start if some are. Whoever is called takes
+     * until nothing is left: what stays is not announced again. Returns how to stop.
+     */
     onMessage,
-    // For the message move task, which works inside SQS.
-    takeForMove,
-    put: admit,
-    drop,
+    /** For the message move task, which works inside SQS. */
+    flow,
     pass,
   };
 
@@ -116,66 +73,16 @@ export function createQueues(world: World, store: Store) {
 
   /** Creates the queue, or takes it up again with the messages it held; the specification is the truth. Returns its ARN. */
   function create(spec: QueueSpec): string {
-    if (!/^[A-Za-z0-9_-]{1,80}$/.test(spec.name)) {
-      const reason = spec.name.endsWith('.fifo') ? 'FIFO queues are not emulated' : 'not a name for a queue';
-      throw new AwsError(
-        reason.startsWith('FIFO') ? 'NotImplemented' : 'InvalidParameterValue',
-        501,
-        `${spec.name}: ${reason}`,
-      );
-    }
     const arn = arnOf(spec.name);
     if (open.has(arn)) throw new AwsError('QueueNameExists', 400, `A queue ${spec.name} already exists.`);
     const full = withDefaults(spec);
-    checkSpec(full);
-    checkRedrive(arn, full);
-    const entry: OpenQueue = {
-      arn,
-      spec: full,
-      queue: createQueue(),
-      createdAt: clock.now(),
-      pollers: new Set(),
-      listeners: new Set(),
-      purgedAt: Number.NEGATIVE_INFINITY,
-      armedFor: null,
-      disarm: () => {},
-      dispatching: false,
-    };
-    open.set(arn, entry);
-    for (const { content, state } of remembered.get(spec.name) ?? []) {
-      if (state.visibleAt <= clock.now()) state.place = 'ready';
-      entry.queue.add(createMessage(content, state), content.sentAt + full.retentionSeconds * 1_000);
-    }
-    remembered.delete(spec.name);
-    settle(entry);
+    checkSpec(full, arn, open.get(spec.redrive?.deadLetterTargetArn ?? ''));
+    flow.openQueue(arn, full);
     return arn;
   }
 
   function arnOf(name: string): string {
     return `arn:${world.partition}:sqs:${world.region}:${world.account}:${name}`;
-  }
-
-  function checkRedrive(arn: string, spec: QueueSpec): void {
-    if (spec.redrive === undefined) return;
-    rules.checkRange('maxReceiveCount', spec.redrive.maxReceiveCount, 1, 1_000);
-    const target = open.get(spec.redrive.deadLetterTargetArn);
-    if (target === undefined) throw rules.invalidValue('RedrivePolicy', 'Dead letter target does not exist');
-    const allow = target.spec.redriveAllow;
-    const refused =
-      allow?.redrivePermission === 'denyAll' ||
-      (allow?.redrivePermission === 'byQueue' && !(allow.sourceQueueArns ?? []).includes(arn));
-    if (refused) throw rules.invalidValue('RedrivePolicy', 'the dead letter target does not allow this source');
-  }
-
-  /** Everything that was there when the process ended, by queue and in the order of becoming visible. */
-  function recall(): Map<string, { content: MessageContent; state: MessageState }[]> {
-    const known = new Map([...states.entries()]);
-    const found = [...contents.entries()].flatMap(([id, content]) => {
-      const state = known.get(id);
-      return state === undefined ? [] : [{ content, state }];
-    });
-    found.sort((a, b) => a.state.visibleAt - b.state.visibleAt);
-    return Map.groupBy(found, ({ state }) => state.queueName);
   }
 
   /** Passes the gate for one queue. A queue that does not exist is only told to who would be allowed to use it. */
@@ -192,7 +99,7 @@ export function createQueues(world: World, store: Store) {
     return gate.pass(call, async () => {
       const entry = open.get(arn);
       if (entry === undefined) throw rules.noSuchQueue();
-      settle(entry);
+      flow.settle(entry);
       return work(entry);
     });
   }
@@ -233,42 +140,12 @@ export function createQueues(world: World, store: Store) {
       ...(message.groupId === undefined ? {} : { groupId: message.groupId }),
       ...(message.traceHeader === undefined ? {} : { traceHeader: message.traceHeader }),
     };
-    admit(entry, content, { place: delayMs > 0 ? 'delayed' : 'ready', visibleAt: now + delayMs });
+    flow.admit(entry, content, { place: delayMs > 0 ? 'delayed' : 'ready', visibleAt: now + delayMs });
     return {
       sqsMessageId: content.sqsMessageId,
       md5OfBody: rules.md5(content.body),
       md5OfAttributes: rules.md5OfAttributes(content.attributes),
     };
-  }
-
-  /** Puts a message into a queue and writes it down. */
-  function admit(
-    entry: OpenQueue,
-    content: MessageContent,
-    known: Partial<MessageState> & Pick<MessageState, 'place' | 'visibleAt'>,
-  ): void {
-    const state: MessageState = {
-      receives: 0,
-      receivesHere: 0,
-      firstReceivedAt: null,
-      receivedAt: 0,
-      receipt: 0,
-      deadLetterSource: null,
-      ...known,
-      queueName: entry.spec.name,
-    };
-    contents.put(content.sqsMessageId, content);
-    states.put(content.sqsMessageId, state);
-    entry.queue.add(createMessage(content, state), content.sentAt + entry.spec.retentionSeconds * 1_000);
-    arm(entry);
-    if (state.place === 'ready') announce(entry);
-  }
-
-  function drop(entry: OpenQueue, message: Message): void {
-    entry.queue.remove(message);
-    contents.delete(message.content.sqsMessageId);
-    states.delete(message.content.sqsMessageId);
-    arm(entry);
   }
 
   // ── receiving ──
@@ -286,88 +163,12 @@ export function createQueues(world: World, store: Store) {
           `Too many messages in flight: the limit of ${rules.inFlightMax} is reached.`,
         );
       }
-      let messages = options.signal?.aborted ? [] : take(entry, options);
-      if (messages.length === 0 && waitMs > 0) messages = await poll(entry, options, waitMs);
+      let messages = options.signal?.aborted ? [] : flow.take(entry, options);
+      if (messages.length === 0 && waitMs > 0) messages = await flow.poll(entry, options, waitMs);
       await store.flushed();
-      if (options.signal?.aborted) messages = giveBack(entry, messages);
+      if (options.signal?.aborted) messages = flow.giveBack(entry, messages);
       return messages.map((message) => present(entry, message));
     });
-  }
-
-  /** Takes up to `max` ready messages in flight; those past their last receive go to the dead-letter queue instead. */
-  function take(entry: OpenQueue, options: ReceiveOptions): readonly Message[] {
-    const { queue, spec } = entry;
-    const now = clock.now();
-    const flightMs = ((options.visibilitySeconds ?? spec.visibilityTimeoutSeconds) * 1_000) / world.timeScale;
-    const taken: Message[] = [];
-    while (taken.length < (options.max ?? 1) && queue.counts.inFlight < rules.inFlightMax) {
-      const message = queue.next();
-      if (message === undefined) break;
-      const { state } = message;
-      if (spec.redrive !== undefined && state.receivesHere >= spec.redrive.maxReceiveCount) {
-        moveToDeadLetters(entry, message, spec.redrive.deadLetterTargetArn);
-        continue;
-      }
-      state.receives += 1;
-      state.receivesHere += 1;
-      state.receipt += 1;
-      state.firstReceivedAt ??= now;
-      state.receivedAt = now;
-      queue.hide(message, now + flightMs);
-      states.put(message.content.sqsMessageId, state);
-      taken.push(message);
-    }
-    if (taken.length > 0) arm(entry);
-    return taken;
-  }
-
-  /** Keeps id, enqueue time and receive count (aws-contracts §4.4). */
-  function moveToDeadLetters(entry: OpenQueue, message: Message, targetArn: string): void {
-    const target = open.get(targetArn);
-    if (target === undefined) throw new Error(`${targetArn} was there when ${entry.arn} was created`);
-    entry.queue.remove(message);
-    const { content, state } = message;
-    log(
-      `sqs: ${content.sqsMessageId} moved to ${target.spec.name} after ${state.receivesHere} receives from ${entry.spec.name}`,
-    );
-    admit(target, content, {
-      ...state,
-      place: 'ready',
-      visibleAt: clock.now(),
-      receivesHere: 0,
-      deadLetterSource: entry.arn,
-    });
-    settle(target);
-  }
-
-  function poll(entry: OpenQueue, options: ReceiveOptions, waitMs: number): Promise<readonly Message[]> {
-    return new Promise((resolve) => {
-      const finish = (messages: readonly Message[]) => {
-        entry.pollers.delete(poller);
-        cancelTimer();
-        options.signal?.removeEventListener('abort', end);
-        resolve(messages);
-      };
-      const end = () => finish([]);
-      const poller: Poller = { options, finish };
-      const cancelTimer = clock.at(clock.now() + waitMs, end);
-      options.signal?.addEventListener('abort', end);
-      if (options.signal?.aborted) return end();
-      entry.pollers.add(poller);
-    });
-  }
-
-  /** The caller hung up between take and answer: its receive did not happen. */
-  function giveBack(entry: OpenQueue, messages: readonly Message[]): readonly Message[] {
-    for (const message of messages.filter((taken) => !taken.gone)) {
-      message.state.receives -= 1;
-      message.state.receivesHere -= 1;
-      message.state.visibleAt = clock.now();
-      entry.queue.release(message);
-      states.put(message.content.sqsMessageId, message.state);
-    }
-    announce(entry);
-    return [];
   }
 
   function present(entry: OpenQueue, { content, state }: Message): ReceivedMessage {
@@ -409,7 +210,7 @@ export function createQueues(world: World, store: Store) {
   function deleteOne(entry: OpenQueue, handle: string): void {
     const { sqsMessageId, receipt } = rules.readHandle(handle, entry.spec.name);
     const message = entry.queue.messages.get(sqsMessageId);
-    if (message !== undefined && message.state.receipt === receipt) drop(entry, message);
+    if (message !== undefined && message.state.receipt === receipt) flow.drop(entry, message);
   }
 
   function changeVisibility(by: Caller, arn: string, handle: string, seconds: number): Promise<void> {
@@ -454,12 +255,12 @@ export function createQueues(world: World, store: Store) {
     if (seconds === 0) {
       message.state.visibleAt = now;
       entry.queue.release(message);
-      announce(entry);
+      flow.announce(entry);
     } else {
       entry.queue.hide(message, now + (seconds * 1_000) / world.timeScale);
     }
-    states.put(sqsMessageId, message.state);
-    arm(entry);
+    flow.save(message);
+    flow.arm(entry);
   }
 
   /** A batch answers per entry and never throws for one of them. */
@@ -511,7 +312,7 @@ export function createQueues(world: World, store: Store) {
         );
       }
       entry.purgedAt = clock.now();
-      forget(entry.queue.clear());
+      flow.forget(entry.queue.clear());
       await store.flushed();
     });
   }
@@ -519,7 +320,7 @@ export function createQueues(world: World, store: Store) {
   function counts(arn: string): QueueCounts {
     const entry = open.get(arn);
     if (entry === undefined) throw rules.noSuchQueue();
-    settle(entry);
+    flow.settle(entry);
     const { ready, inFlight, delayed } = entry.queue.counts;
     const oldest = entry.queue.oldest();
     return {
@@ -534,92 +335,10 @@ export function createQueues(world: World, store: Store) {
     const entry = open.get(arn);
     if (entry === undefined) throw rules.noSuchQueue();
     entry.listeners.add(callback);
-    settle(entry);
-    if (entry.queue.counts.ready > 0) announce(entry);
+    flow.settle(entry);
+    if (entry.queue.counts.ready > 0) flow.announce(entry);
     return () => entry.listeners.delete(callback);
   }
-
-  /** The next ready message, taken off the queue's line for a move task, which admits it elsewhere and drops it here. */
-  function takeForMove(entry: OpenQueue): Message | undefined {
-    settle(entry);
-    return entry.queue.next();
-  }
-
-  // ── time ──
-
-  function settle(entry: OpenQueue): void {
-    const { awoken, expired } = entry.queue.settle(clock.now());
-    if (expired.length > 0) {
-      // AWS says nothing at this point; who runs it here should hear that mail was lost.
-      log(
-        `sqs: ${expired.length} messages of ${entry.spec.name} passed its retention of ${entry.spec.retentionSeconds} s and are gone`,
-      );
-      forget(expired);
-    }
-    arm(entry);
-    if (awoken.length > 0) announce(entry);
-  }
-
-  function forget(messages: readonly Message[]): void {
-    for (const { content } of messages) {
-      contents.delete(content.sqsMessageId);
-      states.delete(content.sqsMessageId);
-    }
-  }
-
-  /** One timer per queue, for its next change. */
-  function arm(entry: OpenQueue): void {
-    const next = entry.queue.nextChangeAt();
-    if (next === entry.armedFor) return;
-    entry.disarm();
-    entry.armedFor = next;
-    entry.disarm =
-      next === null
-        ? () => {}
-        : clock.at(next, () => {
-            entry.armedFor = null;
-            settle(entry);
-          });
-  }
-
-  /** Serves long polls and tells listeners; once per turn, so that a batch arrives as one. */
-  function announce(entry: OpenQueue): void {
-    if (entry.dispatching) return;
-    entry.dispatching = true;
-    queueMicrotask(() => {
-      entry.dispatching = false;
-      for (const poller of [...entry.pollers]) {
-        const messages = take(entry, poller.options);
-        if (messages.length === 0) break;
-        poller.finish(messages);
-      }
-      if (entry.queue.counts.ready > 0) for (const callback of [...entry.listeners]) callback();
-    });
-  }
-}
-
-function withDefaults(spec: QueueSpec): OpenQueue['spec'] {
-  return {
-    visibilityTimeoutSeconds: 30,
-    delaySeconds: 0,
-    retentionSeconds: 345_600,
-    messageBytesMax: rules.messageBytesMax,
-    receiveWaitSeconds: 0,
-    ...spec,
-  };
-}
-
-function checkSpec(spec: OpenQueue['spec']): void {
-  rules.checkRange('VisibilityTimeout', spec.visibilityTimeoutSeconds, 0, rules.visibilitySecondsMax);
-  rules.checkRange('DelaySeconds', spec.delaySeconds, 0, rules.delaySecondsMax);
-  rules.checkRange(
-    'MessageRetentionPeriod',
-    spec.retentionSeconds,
-    rules.retentionSecondsMin,
-    rules.retentionSecondsMax,
-  );
-  rules.checkRange('MaximumMessageSize', spec.messageBytesMax, 1_024, rules.messageBytesMax);
-  rules.checkRange('ReceiveMessageWaitTimeSeconds', spec.receiveWaitSeconds, 0, rules.waitSecondsMax);
 }
 
 function senderId(principal: Principal, account: string): string {

@@ -1,4 +1,5 @@
-// ListObjectsV2 and ListObjectVersions: the answers as S3 writes them. Reads metadata only.
+// ListObjectsV2 and ListObjectVersions: the answers as S3 writes them, page by page.
+// Reads metadata only; no file is opened, no permission asked.
 
 import { AwsError } from '../world.ts';
 import { cutPage } from './s3-keys.ts';

@@ -9,15 +9,21 @@ import type { Queues } from './queues.ts';
 
 export type SubscriptionSpec = {
   readonly topicArn: string;
-  readonly queueArn: string;
-  readonly rawMessageDelivery: boolean;
+  /** The queue's ARN. */
+  readonly endpoint: string;
+  readonly raw: boolean;
   /** RedrivePolicy.deadLetterTargetArn. */
   readonly deadLetterTargetArn: string | null;
 };
 export type Publication = { readonly message: string; readonly subject?: string };
 export type Topics = ReturnType<typeof createTopics>;
 
-type Topic = { readonly arn: string; readonly policy: unknown; readonly subscriptions: SubscriptionSpec[] };
+type Topic = {
+  readonly arn: string;
+  readonly policy: unknown;
+  readonly defaultPolicy: unknown;
+  readonly subscriptions: SubscriptionSpec[];
+};
 /** A delivery that met trouble on the server's side; kept until it succeeds or is refused. */
 type Pending = { readonly topicArn: string; readonly queueArn: string; readonly body: string; attempts: number };
 
@@ -35,28 +41,32 @@ export function createTopics(world: World, store: Store, queues: Queues) {
     publish,
     /** For the gate. */
     policyOf: (arn: string): unknown => topics.get(arn)?.policy ?? null,
+    /** For the gate, where a topic has no policy of its own: any policy replaces SNS's default one whole (§1.4). */
+    defaultPolicyOf: (arn: string): unknown => topics.get(arn)?.defaultPolicy ?? null,
     resume,
   };
 
-  /** Creates the topic and returns its ARN. Without a policy of its own it has SNS's default one, which a policy replaces. */
+  /** Creates the topic and returns its ARN. */
   function create(name: string, policy: unknown = null): string {
     if (!/^[A-Za-z0-9_-]{1,256}$/.test(name)) {
       const reason = name.endsWith('.fifo') ? 'FIFO topics are not emulated' : 'not a name for a topic';
       throw new AwsError('InvalidParameter', 400, `${name}: ${reason}`);
     }
     const arn = `arn:${world.partition}:sns:${world.region}:${world.account}:${name}`;
-    topics.set(arn, { arn, policy: policy ?? defaultPolicy(arn, world.account), subscriptions: [] });
+    topics.set(arn, { arn, policy, defaultPolicy: defaultPolicy(arn, world.account), subscriptions: [] });
     return arn;
   }
 
-  function subscribe(spec: SubscriptionSpec): void {
+  /** Returns the subscription's ARN. */
+  function subscribe(spec: SubscriptionSpec): string {
     const topic = find(spec.topicArn);
-    for (const arn of [spec.queueArn, spec.deadLetterTargetArn]) {
+    for (const arn of [spec.endpoint, spec.deadLetterTargetArn]) {
       if (arn !== null && !queues.all().some((queue) => queue.arn === arn)) {
         throw new AwsError('InvalidParameter', 400, `Invalid parameter: no queue ${arn} to subscribe`);
       }
     }
     topic.subscriptions.push(spec);
+    return `${topic.arn}:${randomUUID()}`;
   }
 
   /** Publishes in the caller's name. Resolves once each subscription has the message, or it is kept for another try. */
@@ -80,10 +90,10 @@ export function createTopics(world: World, store: Store, queues: Queues) {
       const snsMessageId = randomUUID();
       await Promise.all(
         topic.subscriptions.map((subscription) => {
-          const body = subscription.rawMessageDelivery
+          const body = subscription.raw
             ? publication.message
             : envelope(topicArn, snsMessageId, publication, world.clock.now());
-          return deliver(randomUUID(), { topicArn, queueArn: subscription.queueArn, body, attempts: 0 });
+          return deliver(randomUUID(), { topicArn, queueArn: subscription.endpoint, body, attempts: 0 });
         }),
       );
       await store.flushed();
@@ -95,7 +105,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
   async function deliver(key: string, delivery: Pending): Promise<void> {
     const subscription = topics
       .get(delivery.topicArn)
-      ?.subscriptions.find(({ queueArn }) => queueArn === delivery.queueArn);
+      ?.subscriptions.find(({ endpoint }) => endpoint === delivery.queueArn);
     if (subscription === undefined) {
       world.log(
         `sns: ${delivery.queueArn} is no longer subscribed to ${delivery.topicArn}; its kept message is dropped`,
@@ -122,7 +132,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
       return;
     }
     pending.delete(key);
-    const what = `sns: ${subscription.queueArn} refused a message of ${subscription.topicArn} (${refusal.message})`;
+    const what = `sns: ${subscription.endpoint} refused a message of ${subscription.topicArn} (${refusal.message})`;
     if (deadLetterTargetArn === null) world.log(`${what}; it is LOST: the subscription has no dead-letter queue`);
     else if (trouble === null) world.log(`${what}; it went to ${deadLetterTargetArn}`);
     else world.log(`${what}; it is LOST: ${deadLetterTargetArn} refused it too (${trouble.message})`);

@@ -1,4 +1,5 @@
-// Writes the XML that S3, SNS and SES's older API answer with. It never parses any.
+// Writes the XML that S3, SNS and SES's older API answer with, from plain objects.
+// It never parses any: no request that the stack sends has an XML body.
 
 export type Xml = string | number | boolean | readonly Xml[] | XmlElement | null;
 export type XmlElement = { readonly [name: string]: Xml | undefined };
