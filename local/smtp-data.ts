@@ -1,0 +1,53 @@
+// The end of DATA found and dots unstuffed in a stream of chunks (RFC 5321 §4.5.2). Only CRLF ends a line: a dot after a bare LF
+// is content, so nothing can be smuggled past and no byte is lost. Never copies more than a few bytes at a chunk's edge.
+
+const CR = 0x0d;
+const LF = 0x0a;
+const LINE_DOT = Buffer.from('\r\n.');
+const LINE_START = Buffer.from('\r\n');
+
+/** What one chunk yields: content to keep, in order; `rest` is what follows the final dot, null while DATA goes on. */
+export type DataPart = { readonly content: readonly Buffer[]; readonly rest: Buffer | null };
+export type DataReader = (chunk: Buffer) => DataPart;
+
+export function readData(): DataReader {
+  let held: Buffer = LINE_START; // undecided bytes; DATA begins as if after a line end, which is dropped again below
+  let virtual = LINE_START.length;
+
+  return (chunk) => {
+    const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    const content: Buffer[] = [];
+    const keep = (from: number, to: number) => {
+      const dropped = Math.min(virtual, to - from);
+      virtual -= dropped;
+      if (from + dropped < to) content.push(bytes.subarray(from + dropped, to));
+    };
+    let kept = 0;
+    for (;;) {
+      const found = bytes.indexOf(LINE_DOT, kept);
+      if (found < 0) {
+        const end = bytes.length - undecided(bytes, kept);
+        keep(kept, end);
+        held = bytes.subarray(end);
+        return { content, rest: null };
+      }
+      const [next, afterNext] = [bytes[found + 3], bytes[found + 4]];
+      if (next === undefined || (next === CR && afterNext === undefined)) {
+        keep(kept, found);
+        held = bytes.subarray(found);
+        return { content, rest: null };
+      }
+      keep(kept, found + 2);
+      kept = found + 3; // the dot goes: it ended DATA, or it was stuffed
+      if (next === CR && afterNext === LF) return { content, rest: bytes.subarray(found + 5) };
+    }
+  };
+}
+
+/** Bytes at the end that may begin CRLF-dot. */
+function undecided(bytes: Buffer, from: number): number {
+  const last = bytes.length - 1;
+  if (last < from) return 0;
+  if (bytes[last] === CR) return 1;
+  return bytes[last] === LF && last > from && bytes[last - 1] === CR ? 2 : 0;
+}
