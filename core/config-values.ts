@@ -1,7 +1,6 @@
 // The words of the configuration: durations, domains, addresses, hosts, names. Each parser gives the value or null.
 // Pure: it resolves no host and opens no secret.
 
-import { isIP } from 'node:net';
 import { domainKeyOf } from './domain-key.ts';
 import { parseMatch } from './routes.ts';
 
@@ -40,10 +39,19 @@ export function normalMatch(text: string): string | null {
   }
 }
 
+const V4_PART = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const V4 = new RegExp(`^${V4_PART}(?:\\.${V4_PART}){3}$`);
+
+function ipVersion(text: string): 4 | 6 | null {
+  if (V4.test(text)) return 4;
+  // The URL parser knows RFC 4291 §2.2; a zone such as %eth0 means something on one machine alone.
+  return /^[\da-f:.]+$/i.test(text) && text.includes(':') && URL.canParse(`http://[${text}]/`) ? 6 : null;
+}
+
 /** A host as a socket takes it: an IP address without brackets, or a name; single labels such as localhost are names. */
 export function parseHost(text: string): string | null {
   const bare = /^\[(.+)\]$/.exec(text)?.[1] ?? text;
-  if (isIP(bare) !== 0) return bare;
+  if (ipVersion(bare) !== null) return bare;
   return (
     domainKeyOf(text) ??
     (/^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/.test(text) && !/^\d+$/.test(text) ? text.toLowerCase() : null)
@@ -57,7 +65,7 @@ const PRIVATE_NAME = /^[^.]+$|\.(?:local|localhost|internal|intranet|lan|home\.a
 
 /** Whether a host can not be reached from the Internet, as far as its name or number tells. */
 export function isPrivateHost(host: string): boolean {
-  switch (isIP(host)) {
+  switch (ipVersion(host)) {
     case 4:
       return PRIVATE_V4.test(host);
     case 6: {

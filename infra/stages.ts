@@ -14,7 +14,16 @@ import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
 import { dueIndex } from './ledger.ts';
 import { inboundPrefix } from './spool.ts';
-import { may, ownFunction, restQueue, type Stage, type StageQueue, stage, stageQueue } from './stage.ts';
+import {
+  type FunctionPlan,
+  may,
+  ownFunction,
+  restQueue,
+  type Stage,
+  type StageQueue,
+  stage,
+  stageQueue,
+} from './stage.ts';
 
 /** The namespace of our own metrics; its one dimension, service, is the stack's name (adapters/powertools-watch.ts). */
 export const metricNamespace = 'Everpost';
@@ -35,7 +44,6 @@ type Given = {
 };
 
 export function stages(scope: Construct, given: Given): Stages {
-  const { bucket, table, folder } = given;
   const homes = {
     ingest: new Construct(scope, 'Ingest'),
     relay: new Construct(scope, 'Relay'),
@@ -46,32 +54,36 @@ export function stages(scope: Construct, given: Given): Stages {
     relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
     bounce: stageQueue(homes.bounce, 'bounce', limits.bounceVisibilityMs),
   };
+  const plans = stagePlans(scope, given, queues);
+  const batch = limits.jobsPerBatchMax;
+  return {
+    ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: limits.ingestConcurrencyMax }),
+    relay: stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax }),
+    bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: limits.bounceConcurrencyMax }),
+    ...sweepEvery(scope, given, queues),
+  };
+}
+
+type Queues = { readonly relay: StageQueue; readonly bounce: StageQueue };
+
+function stagePlans(
+  scope: Construct,
+  given: Given,
+  queues: Queues,
+): Record<'ingest' | 'relay' | 'bounce', FunctionPlan> {
+  const { table, bucket, folder } = given;
   const environment = environmentOf(scope, given, queues);
   const openContent = may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`));
-  const ledgerCalls = (...actions: readonly string[]) =>
-    may(
-      actions.map((action) => `dynamodb:${action}`),
-      table.tableArn,
-    );
-  const batch = limits.jobsPerBatchMax;
-
-  const ingest = stage(
-    homes.ingest,
-    queues.ingest,
-    {
+  return {
+    ingest: {
       folder: folder('ingest'),
       description: 'Applies policy and routes to an accepted message and writes its deliveries down',
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [ledgerCalls('PutItem'), openContent, sendTo(queues.relay, queues.bounce)],
+      may: [onLedger(table, 'PutItem'), openContent, sendTo(queues.relay, queues.bounce)],
     },
-    { batch, concurrency: limits.ingestConcurrencyMax },
-  );
-  const relay = stage(
-    homes.relay,
-    queues.relay,
-    {
+    relay: {
       folder: folder('relay'),
       description: 'Makes one attempt at one delivery',
       timeoutMs: limits.relayTimeoutMs,
@@ -79,35 +91,31 @@ export function stages(scope: Construct, given: Given): Stages {
       environment,
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
       may: [
-        ledgerCalls('GetItem', 'PutItem', 'UpdateItem', 'Query'),
+        onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         openContent,
         sendTo(queues.bounce),
         ...readSecrets(scope, given.settings),
       ],
     },
-    { batch, concurrency: limits.relayConcurrencyMax },
-  );
-  const bounce = stage(
-    homes.bounce,
-    queues.bounce,
-    {
+    bounce: {
       folder: folder('bounce'),
       description: 'Writes the notice for a failed delivery down, or why there may be none',
       timeoutMs: limits.bounceTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [ledgerCalls('GetItem', 'PutItem', 'Query'), sendTo(queues.relay)],
+      may: [onLedger(table, 'GetItem', 'PutItem', 'Query'), sendTo(queues.relay)],
     },
-    { batch, concurrency: limits.bounceConcurrencyMax },
-  );
-  return { ingest, relay, bounce, ...sweepEvery(scope, given, environment, queues) };
+  };
 }
 
-function environmentOf(
-  scope: Construct,
-  given: Given,
-  queues: { relay: StageQueue; bounce: StageQueue },
-): Readonly<Record<string, string>> {
+function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
+  return may(
+    operations.map((operation) => `dynamodb:${operation}`),
+    table.tableArn,
+  );
+}
+
+function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,
@@ -135,12 +143,7 @@ function readSecrets(scope: Construct, settings: Settings): readonly PolicyState
   return arns.length === 0 ? [] : [may(['secretsmanager:GetSecretValue'], ...arns)];
 }
 
-function sweepEvery(
-  scope: Construct,
-  given: Given,
-  environment: Readonly<Record<string, string>>,
-  queues: { relay: StageQueue; bounce: StageQueue },
-): Pick<Stages, 'sweep' | 'sweepDeadLetters'> {
+function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages, 'sweep' | 'sweepDeadLetters'> {
   const here = new Construct(scope, 'Sweep');
   const { table } = given;
   const sweep = ownFunction(here, {
@@ -148,10 +151,10 @@ function sweepEvery(
     description: 'Enqueues what is due, expires what has had its lifetime, and finds lost jobs again',
     timeoutMs: limits.sweepTimeoutMs,
     memoryMb: 512,
-    environment,
+    environment: environmentOf(scope, given, queues),
     may: [
       may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`),
-      may(['dynamodb:GetItem', 'dynamodb:PutItem'], table.tableArn),
+      onLedger(table, 'GetItem', 'PutItem'),
       sendTo(queues.relay, queues.bounce),
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn),
     ],

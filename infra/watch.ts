@@ -10,7 +10,6 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
 import { inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
-import type { MetricName } from '#pipeline/ports.ts';
 import type { FrontDoor } from './front-door.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
@@ -164,8 +163,37 @@ function watchFunctions(raise: Raise, { stages }: Watched): void {
   }
 }
 
+/** Of our own metrics (pipeline/ports.ts), those that call for a person at the first count. */
+const CALLS: readonly { readonly metricName: string; readonly article: string; readonly says: string }[] = [
+  {
+    metricName: 'ContentUnreadable',
+    article: 'Content that can not be opened',
+    says: 'an accepted message can not be read from the spool.',
+  },
+  {
+    metricName: 'Held',
+    article: 'Mail that is held',
+    says: 'a message or a notice is held and will not move without a person.',
+  },
+  {
+    metricName: 'OperatorFault',
+    article: 'A next hop that refuses us',
+    says: 'deliveries wait for something that is ours to mend, such as a password.',
+  },
+  {
+    metricName: 'UnknownReply',
+    article: 'A reply that we do not know',
+    says: 'a next hop gave a reply that no rule knows; it is tried again until the lifetime.',
+  },
+  {
+    metricName: 'Poison',
+    article: 'A delivery that was claimed five times',
+    says: 'attempts at a delivery end without a result.',
+  },
+];
+
 function watchMail(raise: Raise, { settings }: Watched): void {
-  const own = (metricName: MetricName, period = MINUTE) =>
+  const own = (metricName: string, period: Duration) =>
     new Metric({
       namespace: metricNamespace,
       metricName,
@@ -173,36 +201,9 @@ function watchMail(raise: Raise, { settings }: Watched): void {
       period,
       statistic: 'Sum',
     });
-  raise('ContentUnreadable', {
-    metric: own('ContentUnreadable'),
-    threshold: 1,
-    article: 'Content that can not be opened',
-    says: 'an accepted message can not be read from the spool.',
-  });
-  raise('Held', {
-    metric: own('Held'),
-    threshold: 1,
-    article: 'Mail that is held',
-    says: 'a message or a notice is held and will not move without a person.',
-  });
-  raise('OperatorFault', {
-    metric: own('OperatorFault'),
-    threshold: 1,
-    article: 'A next hop that refuses us',
-    says: 'deliveries wait for something that is ours to mend, such as a password.',
-  });
-  raise('UnknownReply', {
-    metric: own('UnknownReply'),
-    threshold: 1,
-    article: 'A reply that we do not know',
-    says: 'a next hop gave a reply that no rule knows; it is tried again until the lifetime.',
-  });
-  raise('Poison', {
-    metric: own('Poison'),
-    threshold: 1,
-    article: 'A delivery that was claimed five times',
-    says: 'attempts at a delivery end without a result.',
-  });
+  for (const { metricName, article, says } of CALLS) {
+    raise(metricName, { metric: own(metricName, MINUTE), threshold: 1, article, says });
+  }
   raise('SweepOverdue', {
     metric: own('SweepRun', Duration.millis(sweepOverdueMs)),
     threshold: 0,

@@ -1,3 +1,6 @@
+// From routes to SES receipt rules: what is said and what is left out, SES's limits, and what a change moves.
+// Recipients are refused during SMTP by exactly these lists.
+
 import { describe, expect, test } from 'vitest';
 import type { RouteSettings } from '#core/config.ts';
 import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } from '#core/limits.ts';

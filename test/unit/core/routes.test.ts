@@ -1,3 +1,6 @@
+// Which route takes a forward-path: matches, labels, sub-domains, the order of the file, and what finding one costs.
+// Pure tables; the cost is counted in look-ups, never in time.
+
 import { describe, expect, test, vi } from 'vitest';
 import type { Mailbox } from '#core/address.ts';
 import type { RouteSettings } from '#core/config.ts';
