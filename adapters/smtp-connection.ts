@@ -6,10 +6,11 @@ import type { SecureContext } from 'node:tls';
 import type { Mailbox } from '#core/address.ts';
 import type { TlsMode } from '#core/config.ts';
 import type { smtpTimeoutsMs } from '#core/limits.ts';
-import type { AttemptResult, Phase, Reply } from '#core/reply.ts';
+import type { AttemptResult, Phase } from '#core/reply.ts';
 import type { SmtpReply } from '#core/smtp-reply.ts';
 import type { NextHopResult, Transaction } from '#pipeline/ports.ts';
 import { gatherBuffer, sendContent } from './smtp-content.ts';
+import { accepted, answerResult, NO_ANSWER, networkResult, OUT_OF_STEP, Results } from './smtp-results.ts';
 import { isFault, openWire, type SmtpWire, type WireFault } from './smtp-wire.ts';
 
 export type Credentials = { readonly username: string; readonly password: string };
@@ -224,13 +225,13 @@ export class SmtpConnection {
     for (let i = 0; i < paths.length; i++) {
       // Without pipelining nothing more is said after a refused MAIL; with it, the answers are on their way.
       if (results.broken || (results.open === 0 && !dialogue.pipelined)) break;
-      const answer = await dialogue.next(timeouts.rcpt);
+      const answer = await dialogue.next(results.open > 0 ? timeouts.rcpt : timeouts.drain);
       if (isFault(answer) || answer.code === 421) results.rest('rcpt', answer);
       else if (!accepted(answer)) results.one(i, 'rcpt', answer);
     }
     if (results.broken || (results.open === 0 && !dialogue.pipelined)) return false;
 
-    const data = await dialogue.next(timeouts.data);
+    const data = await dialogue.next(results.open > 0 ? timeouts.data : timeouts.drain);
     if (isFault(data) || data.code !== 354) {
       results.rest('data', data);
       return false;
@@ -239,7 +240,7 @@ export class SmtpConnection {
     else {
       // RFC 2920 §3.1: 354 although nobody may receive it. A lone dot ends the transaction, and nothing is delivered.
       this.#wire.send('.\r\n');
-      if (isFault(await this.#wire.reply(timeouts.mail))) this.#broken = true;
+      if (isFault(await this.#wire.reply(timeouts.drain))) this.#broken = true;
       this.#begun = false;
     }
     return false;
@@ -325,75 +326,6 @@ class Dialogue {
     if (command !== undefined) this.#wire.send(`${command}\r\n`);
     return this.#wire.reply(timeoutMs);
   }
-}
-
-/** What became of each forward-path; the first word on it stands. */
-class Results {
-  readonly #host: string;
-  readonly #wire: SmtpWire;
-  readonly #results: (NextHopResult | null)[];
-  broken = false;
-  bareLineEndings: number | null = null;
-
-  constructor(host: string, wire: SmtpWire, count: number) {
-    this.#host = host;
-    this.#wire = wire;
-    this.#results = new Array<NextHopResult | null>(count).fill(null);
-  }
-
-  /** Forward-paths that may still be accepted. */
-  get open(): number {
-    return this.#results.filter((result) => result === null).length;
-  }
-
-  one(index: number, phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {
-    if (isFault(answer) || answer.code === 421) this.broken = true; // RFC 5321 §3.8: it closes the channel
-    const result = answerResult(phase, answer, this.#host, this.#wire.tls, acceptable);
-    if (result.kind === 'network') this.broken = true;
-    this.#results[index] ??=
-      this.bareLineEndings === null ? result : { ...result, bareLineEndings: this.bareLineEndings };
-  }
-
-  rest(phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {
-    if (isFault(answer)) this.broken = true;
-    for (let i = 0; i < this.#results.length; i++) this.one(i, phase, answer, acceptable);
-  }
-
-  unreadable(result: NextHopResult): void {
-    for (let i = 0; i < this.#results.length; i++) this.#results[i] ??= result;
-  }
-
-  all(): readonly NextHopResult[] {
-    return this.#results.map((result) => result ?? networkResult('mail', NO_ANSWER, this.#host));
-  }
-}
-
-const OUT_OF_STEP: WireFault = { fault: 'garbled-reply', detail: 'RSET was refused' };
-const NO_ANSWER: WireFault = { fault: 'connection-lost', detail: 'the dialogue ended without an answer' };
-
-function accepted(answer: SmtpReply | WireFault): boolean {
-  return !isFault(answer) && answer.code >= 200 && answer.code < 300;
-}
-
-/** `acceptable`: a 2xx is an answer here. Elsewhere one where only a refusal makes sense is out of step: garbage. */
-function answerResult(
-  phase: Phase,
-  answer: SmtpReply | WireFault,
-  host: string,
-  tls: boolean,
-  acceptable = false,
-): AttemptResult {
-  if (isFault(answer)) return networkResult(phase, answer, host);
-  if (answer.code < 400 && !(acceptable && answer.code < 300)) {
-    const detail = `${answer.code} is no answer here: ${answer.text}`.slice(0, 300);
-    return networkResult(phase, { fault: 'garbled-reply', detail }, host);
-  }
-  const reply: Reply = { code: answer.code, status: answer.status, text: answer.text, host };
-  return { kind: 'reply', phase, reply, tls };
-}
-
-function networkResult(phase: Phase, { fault, detail }: WireFault, host: string): AttemptResult {
-  return { kind: 'network', phase, fault, detail, host };
 }
 
 /** `SIZE 1000` is ['SIZE', '1000']; `AUTH=LOGIN`, as old servers write, is AUTH too. */

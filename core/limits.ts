@@ -118,6 +118,8 @@ export const smtpTimeoutsMs = {
   finalDot: 600_000,
   /** The first answer on a kept connection: no failure when it passes, only a fresh connection (firewalls forget idle ones). */
   kept: 20_000,
+  /** Answers that can change nothing any more, read away so that the connection stays good. */
+  drain: 5_000,
   /** Polite goodbyes are not waited for longer. */
   quit: 1_000,
 } as const;

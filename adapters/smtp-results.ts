@@ -1,0 +1,76 @@
+// What an SMTP dialogue's answers mean, as facts for core/classify.ts: one result for each forward-path.
+// Never decides what follows from them, and never takes what is out of step for consent or refusal.
+
+import type { AttemptResult, Phase, Reply } from '#core/reply.ts';
+import type { SmtpReply } from '#core/smtp-reply.ts';
+import type { NextHopResult } from '#pipeline/ports.ts';
+import { isFault, type SmtpWire, type WireFault } from './smtp-wire.ts';
+
+/** What became of each forward-path; the first word on it stands. */
+export class Results {
+  readonly #host: string;
+  readonly #wire: SmtpWire;
+  readonly #results: (NextHopResult | null)[];
+  broken = false;
+  bareLineEndings: number | null = null;
+
+  constructor(host: string, wire: SmtpWire, count: number) {
+    this.#host = host;
+    this.#wire = wire;
+    this.#results = new Array<NextHopResult | null>(count).fill(null);
+  }
+
+  /** Forward-paths that may still be accepted. */
+  get open(): number {
+    return this.#results.filter((result) => result === null).length;
+  }
+
+  one(index: number, phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {
+    if (isFault(answer) || answer.code === 421) this.broken = true; // RFC 5321 §3.8: it closes the channel
+    const result = answerResult(phase, answer, this.#host, this.#wire.tls, acceptable);
+    if (result.kind === 'network') this.broken = true;
+    this.#results[index] ??=
+      this.bareLineEndings === null ? result : { ...result, bareLineEndings: this.bareLineEndings };
+  }
+
+  rest(phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {
+    if (isFault(answer)) this.broken = true;
+    for (let i = 0; i < this.#results.length; i++) this.one(i, phase, answer, acceptable);
+  }
+
+  unreadable(result: NextHopResult): void {
+    for (let i = 0; i < this.#results.length; i++) this.#results[i] ??= result;
+  }
+
+  all(): readonly NextHopResult[] {
+    return this.#results.map((result) => result ?? networkResult('mail', NO_ANSWER, this.#host));
+  }
+}
+
+export const OUT_OF_STEP: WireFault = { fault: 'garbled-reply', detail: 'RSET was refused' };
+export const NO_ANSWER: WireFault = { fault: 'connection-lost', detail: 'the dialogue ended without an answer' };
+
+export function accepted(answer: SmtpReply | WireFault): boolean {
+  return !isFault(answer) && answer.code >= 200 && answer.code < 300;
+}
+
+/** `acceptable`: a 2xx is an answer here. Elsewhere one where only a refusal makes sense is out of step: garbage. */
+export function answerResult(
+  phase: Phase,
+  answer: SmtpReply | WireFault,
+  host: string,
+  tls: boolean,
+  acceptable = false,
+): AttemptResult {
+  if (isFault(answer)) return networkResult(phase, answer, host);
+  if (answer.code < 400 && !(acceptable && answer.code < 300)) {
+    const detail = `${answer.code} is no answer here: ${answer.text}`.slice(0, 300);
+    return networkResult(phase, { fault: 'garbled-reply', detail }, host);
+  }
+  const reply: Reply = { code: answer.code, status: answer.status, text: answer.text, host };
+  return { kind: 'reply', phase, reply, tls };
+}
+
+export function networkResult(phase: Phase, { fault, detail }: WireFault, host: string): AttemptResult {
+  return { kind: 'network', phase, fault, detail, host };
+}
