@@ -2,6 +2,7 @@
 // gate asks for them, never inside an emulator.
 
 import type { QueueSpec } from './aws/queues.ts';
+import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
 import { numberOf, objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 import type { Boot, Creator } from './resources.ts';
 import type { Json } from './template.ts';
@@ -15,10 +16,21 @@ const bucket: Creator = ({ name, properties }, { emulators: { buckets } }) => {
   );
   const bucketName = textOf(properties, 'BucketName', name.toLowerCase());
   const versioned = objectOf(properties, 'VersioningConfiguration').Status === 'Enabled';
-  buckets.create({ name: bucketName, versioned, properties });
+  refuseExpiry(objectOf(properties, 'LifecycleConfiguration'));
+  buckets.create(bucketName, { versioned });
   const host = `${bucketName}.s3.amazonaws.com`;
   return { ref: bucketName, attributes: { Arn: `arn:aws:s3:::${bucketName}`, DomainName: host } };
 };
+
+/** Rules that only clear away what was deleted already are let pass: here nothing is cleared. Others would lose mail unseen. */
+function refuseExpiry({ Rules = [] }: Properties): void {
+  for (const rule of Rules as readonly Properties[])
+    understood(
+      rule,
+      ['Id', 'Status', 'Prefix'],
+      ['NoncurrentVersionExpiration', 'AbortIncompleteMultipartUpload', 'ExpiredObjectDeleteMarker'],
+    );
+}
 
 const bucketPolicy: Creator = ({ name, properties }, boot) => {
   understood(properties, ['Bucket', 'PolicyDocument']);
@@ -107,19 +119,21 @@ const subscription: Creator = ({ properties }, { emulators: { topics } }) => {
   return { ref: arn, attributes: { Arn: arn } };
 };
 
-const ruleSet: Creator = ({ name, properties }, { emulators: { receiptRules } }) => {
+const ruleSet: Creator = ({ name, properties }, { emulators, receiptRules }) => {
   understood(properties, ['RuleSetName']);
   const ruleSetName = textOf(properties, 'RuleSetName', name);
-  receiptRules.createRuleSet(ruleSetName);
+  emulators.receiptRules.createRuleSet({ RuleSetName: ruleSetName });
+  receiptRules.add(ruleSetName);
   return { ref: ruleSetName, attributes: {} };
 };
 
-const rule: Creator = async ({ name, properties }, { emulators: { receiptRules } }) => {
+const rule: Creator = async ({ name, properties }, { emulators, receiptRules }) => {
   understood(properties, ['RuleSetName', 'Rule', 'After']);
-  const given: Properties = { Name: name, ...objectOf(properties, 'Rule') };
-  const after = properties.After === undefined ? null : textOf(properties, 'After');
-  await receiptRules.createRule(textOf(properties, 'RuleSetName'), given, after);
-  return { ref: textOf(given, 'Name'), attributes: {} };
+  const given = { Name: name, ...objectOf(properties, 'Rule') };
+  const ruleName = textOf(given, 'Name');
+  await emulators.receiptRules.createRule({ ...properties, Rule: given } as unknown as ReceiptRuleProperties);
+  receiptRules.add(`${textOf(properties, 'RuleSetName')}/${ruleName}`);
+  return { ref: ruleName, attributes: {} };
 };
 
 /** One policy a resource: in AWS a second policy resource would replace the first, which nobody means. */

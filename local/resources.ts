@@ -5,6 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { TableProperties, Tables } from './aws/dynamodb-tables.ts';
 import type { Queues } from './aws/queues.ts';
+import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
+import type { SubscriptionSpec } from './aws/topics.ts';
 import { type CloudWatch, comparisons, statistics } from './cloudwatch.ts';
 import { computeCreators } from './compute-resources.ts';
 import { applyCustomResource, type CustomResourceRow, type Responses } from './custom-resource.ts';
@@ -16,20 +18,23 @@ import type { Table } from './store.ts';
 import { type Assembly, type Created, creationOrder, type Json, resolve, resolveText, type Scope } from './template.ts';
 import type { World } from './world.ts';
 
-/** What the runtime lends the creators. Buckets, topics and receipt rules take the resolved properties in the template's words. */
-export type Emulators = {
+/** What the runtime lends the creators. Receipt rules are given in the template's words. */
+export type Makers = {
   readonly world: World;
   readonly iam: Iam;
   readonly queues: Queues;
   readonly tables: Tables;
-  readonly buckets: { create(bucket: { name: string; versioned: boolean; properties: Properties }): void };
+  readonly buckets: { create(name: string, options: { readonly versioned: boolean }): void };
   readonly topics: {
     create(name: string): string;
-    subscribe(subscription: Subscription): string;
+    subscribe(subscription: SubscriptionSpec): string;
+    /** What holds as long as the topic has no policy of its own: any TopicPolicy takes it away (aws-contracts §1.4). */
+    defaultPolicyOf(arn: string): unknown;
   };
   readonly receiptRules: {
-    createRuleSet(name: string): void;
-    createRule(ruleSetName: string, rule: Properties, after: string | null): Promise<void>;
+    createRuleSet(properties: { readonly RuleSetName: string }): void;
+    createRule(properties: ReceiptRuleProperties): Promise<void>;
+    retain(names: ReadonlySet<string>): void;
   };
   readonly host: LambdaHost;
   readonly cloudWatch: CloudWatch;
@@ -39,23 +44,19 @@ export type Emulators = {
   readonly sweepEveryMs: number | null;
   readonly queueUrl: (name: string) => string;
 };
-export type Subscription = {
-  readonly topicArn: string;
-  readonly endpoint: string;
-  readonly raw: boolean;
-  readonly deadLetterTargetArn: string | null;
-};
 
 export type Running = { stop(): Promise<void> };
 /** One boot of a template: what creators share. */
 export type Boot = {
-  readonly emulators: Emulators;
+  readonly emulators: Makers;
   readonly assembly: Assembly;
   readonly stackId: string;
   /** The resource policies by ARN; the gate asks them. */
   readonly policies: Map<string, { Version: string; Statement: Json[] }>;
   readonly roles: Map<string, Json[]>;
   readonly starters: (() => Running)[];
+  /** Receipt rule sets, and rules as set/rule: what is not among them at the end is dropped. */
+  readonly receiptRules: Set<string>;
 };
 export type Creator = (
   resource: {
@@ -75,10 +76,18 @@ export type Deployed = {
 };
 
 /** Creates every resource in the order of its dependencies, then starts what works by itself. Throws with the resource's name. */
-export async function deploy(assembly: Assembly, emulators: Emulators, stackId: string): Promise<Deployed> {
+export async function deploy(assembly: Assembly, emulators: Makers, stackId: string): Promise<Deployed> {
   const { world, iam } = emulators;
-  const boot: Boot = { emulators, assembly, stackId, policies: new Map(), roles: new Map(), starters: [] };
-  iam.addResourcePolicies((arn) => policyOf(boot.policies, arn));
+  const boot: Boot = {
+    emulators,
+    assembly,
+    stackId,
+    policies: new Map(),
+    roles: new Map(),
+    starters: [],
+    receiptRules: new Set(),
+  };
+  iam.addResourcePolicies((arn) => policyOf(boot.policies, arn) ?? emulators.topics.defaultPolicyOf(arn));
   const created = new Map<string, Created>();
   const scope: Scope = {
     template: assembly.template,
@@ -99,6 +108,7 @@ export async function deploy(assembly: Assembly, emulators: Emulators, stackId: 
       });
     }
   }
+  emulators.receiptRules.retain(boot.receiptRules);
   const running = boot.starters.map((start) => start());
   const outputs = Object.entries(assembly.template.Outputs ?? {}).map(
     ([name, { Value }]) => [name, resolveText(Value, scope, `output ${name}`)] as const,

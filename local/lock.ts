@@ -1,0 +1,68 @@
+// One runtime for one data folder: a file that names the process. A process that was killed leaves it behind; the next start sees
+// that the process is gone and takes over. It waits for nobody.
+
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export type LockFile = {
+  readonly pid: number;
+  /** What tells the process from a later one with the same number; null where the system does not say. */
+  readonly startedAt: string | null;
+};
+export type Lock = { release(): void };
+
+export const lockName = 'everpost.lock';
+
+/** Thrown when another process has the folder; the message names it. */
+export class DataFolderTaken extends Error {}
+
+/** Creates the folder if it must. Throws DataFolderTaken, or the system's error where the folder can not be written. */
+export function takeLock(dataFolder: string): Lock {
+  mkdirSync(dataFolder, { recursive: true });
+  const path = join(dataFolder, lockName);
+  const own: LockFile = { pid: process.pid, startedAt: startOf(process.pid) };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const file = openSync(path, 'wx');
+      writeFileSync(file, JSON.stringify(own));
+      closeSync(file);
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 3) throw error;
+      const holder = readLock(dataFolder);
+      if (holder !== null) throw new DataFolderTaken(`${dataFolder} is in use by process ${holder.pid}`);
+      rmSync(path, { force: true });
+    }
+  }
+  return { release: () => rmSync(path, { force: true }) };
+}
+
+/** The process that has the folder, or null when there is none. */
+function readLock(dataFolder: string): LockFile | null {
+  let file: LockFile;
+  try {
+    file = JSON.parse(readFileSync(join(dataFolder, lockName), 'utf8')) as LockFile;
+  } catch {
+    return null; // none, or one that was never finished
+  }
+  return isAlive(file.pid) && startOf(file.pid) === file.startedAt ? file : null;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Linux: field 22 of /proc/PID/stat, clock ticks since boot (proc(5)); the name in field 2 may hold anything but ends in ')'. */
+function startOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  } catch {
+    return null;
+  }
+}
