@@ -73,6 +73,7 @@ export class SmtpWire {
   secure(terms: TlsTerms, timeoutMs: number): Promise<WireFault | null> {
     this.#stage = 'handshake';
     if (!this.quiet) {
+      if (this.#fault?.fault === 'garbled-reply') this.#fault = null; // what came too early need not be SMTP
       this.fail('tls-failed', 'the server sent more than its answer before TLS began');
       return Promise.resolve(this.#fault);
     }
