@@ -1,20 +1,15 @@
-// The form in which domains are compared: A-labels in lower case (RFC 5890 §2.3.2.1, RFC 5321 §2.4).
-// It never asks the DNS, and takes no address literals.
+// A domain as the configuration may name one: a name of at least two labels, no address literal.
+// It is compared as A-labels in lower case, as every Mailbox's domainKey is (core/address.ts); the DNS is not asked.
 
-import { domainToASCII } from 'node:url';
+import { parseMailbox } from './address.ts';
 
-// RFC 1035 §2.3.1 as relaxed by RFC 1123 §2.1; underscores never stand in a mail domain.
+// RFC 1035 §2.3.1 as relaxed by RFC 1123 §2.1: unlike in what others send us, an underscore here is a mistake.
 const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/;
 
-/** The domain's key, or null where the text is no domain name of at least two labels. */
+/** The domain's key, or null where the text is no such name. */
 export function domainKeyOf(text: string): string | null {
-  const ascii = /^[\0-\x7f]*$/.test(text)
-    ? text.toLowerCase()
-    : /[%/\\?#@:[\]\s]/.test(text)
-      ? ''
-      : domainToASCII(text);
-  const labels = ascii.split('.');
-  if (labels.length < 2 || ascii.length > 253) return null;
-  if (!labels.every((label) => LABEL.test(label))) return null;
-  return /^\d+$/.test(labels.at(-1) ?? '') ? null : ascii; // an all-digit top label is an IPv4 address (RFC 3696 §2)
+  const key = parseMailbox(`x@${text}`)?.domainKey ?? '';
+  const labels = key.split('.');
+  if (labels.length < 2 || !labels.every((label) => LABEL.test(label))) return null;
+  return /^\d+$/.test(labels.at(-1) ?? '') ? null : key; // an all-digit top label is an IPv4 address (RFC 3696 §2)
 }

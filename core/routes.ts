@@ -2,11 +2,10 @@
 // The routes are compiled once into tables by key, so that finding one costs the same among ten and among a million.
 // It never looks at content, and never decides what an unmatched forward-path means.
 
-import type { Mailbox } from './address.ts';
+import { type Mailbox, mailboxKey, parseMailbox } from './address.ts';
 import type { ActionSettings, RouteSettings } from './config.ts';
 import type { Direction } from './delivery.ts';
 import { domainKeyOf } from './domain-key.ts';
-import { localPartOctetsMax } from './limits.ts';
 
 /** A match, read. Local parts are lower-cased for comparison, domains are A-labels. */
 export type Match =
@@ -48,7 +47,7 @@ export function compileRoutes(routes: readonly RouteSettings[]): RouteTable {
 /** Every key under which a route that takes the forward-path can stand: as many as the domain has labels, and four. */
 function* candidateKeys(forwardPath: Mailbox): Generator<string> {
   const { domainKey } = forwardPath;
-  const localKey = localKeyOf(forwardPath.localPart);
+  const localKey = localKeyOf(forwardPath);
   yield `${localKey}@${domainKey}`;
   const label = localKey.indexOf('+');
   if (label > 0) yield `${localKey.slice(0, label)}@${domainKey}`;
@@ -61,7 +60,7 @@ function* candidateKeys(forwardPath: Mailbox): Generator<string> {
   yield '*';
 }
 
-// No address has an empty local part, so `@domain` is free for the domain's own key.
+// No match has an empty local part, so `@domain` is free for the domain's own key.
 function matchKey(match: Match): string {
   switch (match.kind) {
     case 'address':
@@ -88,28 +87,19 @@ export function parseMatch(text: string): Match | null {
     if (domainKey === null) return null;
     return { kind: subDomains ? 'sub-domains' : 'domain', domainKey };
   }
-  const localPart = parseLocalPart(local);
+  const mailbox = parseMailbox(text);
   const domainKey = domainKeyOf(domain);
-  if (localPart === null || domainKey === null) return null;
-  return { kind: 'address', localKey: localKeyOf(localPart), domainKey };
+  if (mailbox === null || mailbox.localPart === '' || domainKey === null) return null;
+  // Whoever writes an unquoted * in a local part means a pattern, and ours has none there.
+  if (local.includes('*') && !local.startsWith('"')) return null;
+  return { kind: 'address', localKey: localKeyOf(mailbox), domainKey };
 }
 
 /**
  * Local parts are compared without regard to case: RFC 5321 §2.4 leaves it to the receiving host, which we stand for, and
  * no mailbox of ours should be missed for a capital letter. What is sent on keeps its case.
  */
-export function localKeyOf(localPart: string): string {
-  return localPart.normalize('NFC').toLowerCase();
-}
-
-// RFC 5321 §4.1.2 with RFC 6531 §3.3. An unquoted * is left out: whoever writes it means a pattern, and ours has none there.
-const DOT_STRING = /^[\w!#$%&'+/=?^`{|}~\u0080-\u{10ffff}-]+(?:\.[\w!#$%&'+/=?^`{|}~\u0080-\u{10ffff}-]+)*$/u;
-const QUOTED_STRING = /^"((?:[ !#-[\]-~\u0080-\u{10ffff}]|\\[ -~])*)"$/u;
-
-/** A local part with quoting resolved, or null. */
-function parseLocalPart(text: string): string | null {
-  if (new TextEncoder().encode(text).length > localPartOctetsMax) return null;
-  if (DOT_STRING.test(text)) return text;
-  const quoted = QUOTED_STRING.exec(text)?.[1];
-  return quoted === undefined || quoted === '' ? null : quoted.replace(/\\(.)/gu, '$1');
+function localKeyOf(mailbox: Mailbox): string {
+  const key = mailboxKey(mailbox);
+  return key.slice(0, key.length - mailbox.domainKey.length - 1);
 }

@@ -31,6 +31,8 @@ test.each<[match: string, localPart: string, domain: string, taken: boolean]>([
   ['ann@a.example', 'ann+list+more', 'a.example', true],
   ['ann@a.example', 'ann+', 'a.example', true],
   ['ann@a.example', 'anna', 'a.example', false],
+  // not RFC 5321's grammar, but real providers gave such addresses out
+  ['a..b.@a.example', 'a..b.', 'a.example', true],
   ['ann@a.example', 'ann-list', 'a.example', false],
   ['ann@a.example', '+ann', 'a.example', false],
   ['ann@a.example', 'ann', 'b.a.example', false],
@@ -115,8 +117,6 @@ test.each([
   'ann@-a.example',
   '*@',
   '*@.',
-  'a..b@a.example',
-  '.a@a.example',
   '""@a.example',
   '*x@a.example',
   `${'x'.repeat(256)}@a.example`,
@@ -126,7 +126,7 @@ test.each([
   expect(parseMatch(text)).toBeNull();
 });
 
-test('finding a route costs the same among ten and among a million', () => {
+test('finding a route costs the same among ten and among a hundred thousand', () => {
   const lookups = (count: number) => {
     const routes = routesOf(
       Array.from({ length: count - 1 }, (_, n) => `user${n}@d${n % 1000}.example`),
@@ -143,5 +143,5 @@ test('finding a route costs the same among ten and among a million', () => {
   };
   const few = lookups(10);
   expect(few).toBe(7); // address, address without its label, domain, three parents, everything
-  expect(lookups(1_000_000)).toBe(few);
+  expect(lookups(100_000)).toBe(few);
 });
