@@ -235,13 +235,11 @@ async function takeData(wire: Wire, intake: Intake, bytesMax: number): Promise<A
       return null;
     }
     const { content, rest } = read(chunk);
-    const [only] = content;
-    const whole = content.length === 1 && only ? only : Buffer.concat(content);
-    bytes += whole.length;
+    bytes += content.length;
     if (bytes > bytesMax) refusal ??= tooBig(bytesMax);
-    if (refusal === null && whole.length > 0) {
+    if (refusal === null && content.length > 0) {
       try {
-        await intake.write(whole);
+        await intake.write(content);
       } catch {
         refusal = reply(452, '4.3.1', 'Storage failed, try again later');
       }

@@ -6,8 +6,9 @@ const LF = 0x0a;
 const LINE_DOT = Buffer.from('\r\n.');
 const LINE_START = Buffer.from('\r\n');
 
-/** What one chunk yields: content to keep, in order; `rest` is what follows the final dot, null while DATA goes on. */
-export type DataPart = { readonly content: readonly Buffer[]; readonly rest: Buffer | null };
+/** What one chunk yields: content to keep; `rest` is what follows the final dot, null while DATA goes on. */
+export type DataPart = { readonly content: Buffer; readonly rest: Buffer | null };
+/** Takes the chunk over: dots are closed up in place. */
 export type DataReader = (chunk: Buffer) => DataPart;
 
 export function readData(): DataReader {
@@ -16,30 +17,34 @@ export function readData(): DataReader {
 
   return (chunk) => {
     const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    const content: Buffer[] = [];
-    const keep = (from: number, to: number) => {
-      const dropped = Math.min(virtual, to - from);
-      virtual -= dropped;
-      if (from + dropped < to) content.push(bytes.subarray(from + dropped, to));
+    let kept = 0; // up to here bytes were read
+    let closed = 0; // up to here content stands
+    const keep = (to: number) => {
+      if (closed !== kept) bytes.copyWithin(closed, kept, to);
+      closed += to - kept;
+      kept = to;
     };
-    let kept = 0;
+    const content = () => {
+      const dropped = Math.min(virtual, closed);
+      virtual -= dropped;
+      return bytes.subarray(dropped, closed);
+    };
     for (;;) {
       const found = bytes.indexOf(LINE_DOT, kept);
       if (found < 0) {
-        const end = bytes.length - undecided(bytes, kept);
-        keep(kept, end);
-        held = bytes.subarray(end);
-        return { content, rest: null };
+        keep(bytes.length - undecided(bytes, kept));
+        held = bytes.subarray(kept);
+        return { content: content(), rest: null };
       }
       const [next, afterNext] = [bytes[found + 3], bytes[found + 4]];
       if (next === undefined || (next === CR && afterNext === undefined)) {
-        keep(kept, found);
+        keep(found);
         held = bytes.subarray(found);
-        return { content, rest: null };
+        return { content: content(), rest: null };
       }
-      keep(kept, found + 2);
-      kept = found + 3; // the dot goes: it ended DATA, or it was stuffed
-      if (next === CR && afterNext === LF) return { content, rest: bytes.subarray(found + 5) };
+      keep(found + 2);
+      kept += 1; // the dot goes: it ended DATA, or it was stuffed
+      if (next === CR && afterNext === LF) return { content: content(), rest: bytes.subarray(found + 5) };
     }
   };
 }

@@ -3,6 +3,7 @@
 // Two of its functions are replaced for our store: see `replaceIndexing`.
 
 import { createRequire } from 'node:module';
+import { type Parser, remember } from './dynalite-expressions.ts';
 
 export type Attribute = Readonly<Record<string, unknown>>;
 export type Item = Record<string, Attribute>;
@@ -147,6 +148,8 @@ function replaceIndexing(): void {
 }
 const ignore = (): void => undefined;
 replaceIndexing();
+for (const grammar of ['conditionParser', 'updateParser', 'projectionParser'])
+  remember(load(`dynalite/db/${grammar}`) as Parser);
 
 function found<K, V>(map: ReadonlyMap<K, V>, key: K): V {
   const value = map.get(key);

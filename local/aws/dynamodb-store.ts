@@ -238,7 +238,9 @@ async function* entries(level: Level, range: Range): AsyncGenerator<[string, str
   const iterator = level.iterator(range);
   try {
     for (;;) {
-      const page = await iterator.nextv(PAGE);
+      const page = await iterator.nextv(
+        range.limit !== undefined && range.limit > 0 ? Math.min(range.limit, PAGE) : PAGE,
+      );
       if (page.length === 0) return;
       yield* page;
     }
