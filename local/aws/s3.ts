@@ -160,7 +160,7 @@ export function createS3(world: World, store: Store) {
   }
 
   async function putObject(call: HttpCall, asked: S3Request): Promise<void> {
-    refuseUnknown(asked, 'PutObject', [], /^x-amz-(meta-|checksum-|server-side-encryption$|storage-class$)/);
+    refuseUnknown(asked, 'PutObject', [], /^x-amz-(meta-|server-side-encryption$|storage-class$)/);
     requireValue(asked, 'x-amz-server-side-encryption', 'AES256');
     requireValue(asked, 'x-amz-storage-class', 'STANDARD');
     if (Buffer.byteLength(asked.key) > 1_024) throw new AwsError('KeyTooLongError', 400, 'Your key is too long');
