@@ -32,6 +32,8 @@ export type ConsoleParts = {
   readonly verdicts: (posted: unknown) => unknown;
   readonly advance: (ms: number) => Promise<{ readonly now: number }>;
   readonly alarms: () => readonly AlarmReport[];
+  /** What the policies refused, and what they were asked for and granted: for checks of least privilege. */
+  readonly permissions: () => { readonly denied: unknown; readonly used: unknown };
   readonly endpoint: () => EndpointReport;
   readonly takeResponse: (token: string, body: string) => boolean;
 };
@@ -95,6 +97,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
         const { now } = await parts.advance(ms);
         return { now: new Date(now).toISOString() };
       });
+    case 'GET /permissions':
+      return send(response, 200, parts.permissions());
     case 'GET /alarms':
       return send(response, 200, parts.alarms());
     case 'GET /endpoint':

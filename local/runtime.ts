@@ -139,6 +139,7 @@ async function open(
       return { now: clock.now() };
     },
     alarms: cloudWatch.alarms,
+    permissions: () => ({ denied: emulators.iam.denials(), used: emulators.iam.used() }),
     endpoint: () => endpointReport(emulators, assembly, deployed, operator),
     takeResponse: responses.take,
   };

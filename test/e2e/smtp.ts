@@ -1,0 +1,182 @@
+// The two ends of a relay for tests: a client that sends exact bytes, and a server that keeps exact bytes. Raw sockets, because a
+// library would repair what we want to see. Neither knows anything of Everpost.
+
+import type { AddressInfo } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+export type Sent = { readonly code: number; readonly text: string };
+
+/** One transaction on a connection of its own. `content` are the message's bytes; dots are stuffed here and nothing else. Rejects when the connection breaks. */
+export async function sendMail(
+  port: number,
+  reversePath: string,
+  forwardPaths: readonly string[],
+  content: Uint8Array,
+): Promise<Sent> {
+  const socket = connect(port, '127.0.0.1');
+  const replies = repliesOf(socket);
+  try {
+    await replies.next();
+    for (const command of ['EHLO client.example', `MAIL FROM:<${reversePath}>`]) {
+      const reply = await say(socket, replies, command);
+      if (reply.code >= 400) return reply;
+    }
+    let refused: Sent | null = null;
+    let taken = 0;
+    for (const forwardPath of forwardPaths) {
+      const reply = await say(socket, replies, `RCPT TO:<${forwardPath}>`);
+      if (reply.code < 300) taken += 1;
+      else refused = reply;
+    }
+    if (taken === 0 && refused !== null) return refused;
+    const go = await say(socket, replies, 'DATA');
+    if (go.code !== 354) return go;
+    socket.write(stuffed(content));
+    const end = await replies.next();
+    socket.write('QUIT\r\n');
+    return end;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function say(socket: Socket, replies: { next(): Promise<Sent> }, command: string): Promise<Sent> {
+  socket.write(`${command}\r\n`);
+  return replies.next();
+}
+
+/** RFC 5321 §4.5.2, on bytes. */
+export function stuffed(content: Uint8Array): Buffer {
+  const text = Buffer.from(content).toString('latin1');
+  const ended = text.endsWith('\r\n') || text === '' ? text : `${text}\r\n`;
+  return Buffer.from(`${ended.replace(/^\./, '..').replace(/\r\n\./g, '\r\n..')}.\r\n`, 'latin1');
+}
+
+function repliesOf(socket: Socket): { next(): Promise<Sent> } {
+  let buffer = '';
+  let broken: Error | null = null;
+  let waiting: { resolve: (reply: Sent) => void; reject: (error: Error) => void } | null = null;
+  const pump = () => {
+    const match = /^(?:\d{3}-[^\n]*\n)*(\d{3})(?: ([^\n]*))?\n/.exec(buffer);
+    if (waiting === null) return;
+    if (match !== null) {
+      buffer = buffer.slice(match[0].length);
+      const { resolve } = waiting;
+      waiting = null;
+      resolve({ code: Number(match[1]), text: (match[2] ?? '').trim() });
+    } else if (broken !== null) waiting.reject(broken);
+  };
+  const end = (error: Error) => {
+    broken = error;
+    pump();
+  };
+  socket.on('data', (chunk) => {
+    buffer += chunk.toString('latin1');
+    pump();
+  });
+  socket.on('error', end);
+  socket.on('close', () => end(broken ?? new Error('the connection was closed')));
+  return {
+    next: () =>
+      new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+        pump();
+      }),
+  };
+}
+
+export type Caught = {
+  readonly reversePath: string;
+  readonly forwardPaths: readonly string[];
+  readonly content: Buffer;
+};
+/** What the server says to a RCPT or at the final dot: a whole reply without its line end; undefined accepts. */
+export type Manners = {
+  readonly rcpt?: (forwardPath: string) => string | undefined;
+  readonly finalDot?: (caught: Caught) => string | undefined;
+};
+
+export type Catcher = { readonly port: number; readonly caught: Caught[]; close(): Promise<void> };
+
+/** An SMTP server that keeps what it takes, byte for byte (dots unstuffed). */
+export async function catcher(manners: Manners = {}): Promise<Catcher> {
+  const caught: Caught[] = [];
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    session(socket, manners, caught);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    caught,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function session(socket: Socket, manners: Manners, caught: Caught[]): void {
+  let reversePath = '';
+  let forwardPaths: string[] = [];
+  let buffer = Buffer.alloc(0);
+  let inContent = false;
+  const command = (line: string): string => {
+    const verb = line.slice(0, 4).toUpperCase();
+    const path = /<([^>]*)>/.exec(line)?.[1] ?? '';
+    if (verb === 'EHLO')
+      return '250-catcher.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 60000000';
+    if (verb === 'MAIL') {
+      reversePath = path;
+      forwardPaths = [];
+    } else if (verb === 'RCPT') {
+      const refusal = manners.rcpt?.(path);
+      if (refusal !== undefined) return refusal;
+      forwardPaths.push(path);
+    } else if (verb === 'DATA') {
+      if (forwardPaths.length === 0) return '554 5.5.1 no valid recipients';
+      inContent = true;
+      return '354 go on';
+    } else if (verb === 'QUIT') {
+      socket.end('221 2.0.0 bye\r\n');
+      return '';
+    }
+    return '250 2.0.0 Ok';
+  };
+  const take = (content: Buffer): string => {
+    const message = { reversePath, forwardPaths, content };
+    const refusal = manners.finalDot?.(message);
+    if (refusal !== undefined) return refusal;
+    caught.push(message);
+    return '250 2.0.0 caught';
+  };
+  socket.write('220 catcher.example ESMTP\r\n');
+  socket.on('data', (chunk) => {
+    buffer = Buffer.concat([buffer, chunk]);
+    for (;;) {
+      if (inContent) {
+        const end = buffer.subarray(0, 3).equals(Buffer.from('.\r\n')) ? 0 : buffer.indexOf('\r\n.\r\n') + 2;
+        if (end === 1) return;
+        const content = buffer
+          .subarray(0, end)
+          .toString('latin1')
+          .replace(/^\.\./, '.')
+          .replace(/\r\n\.\./g, '\r\n.');
+        buffer = buffer.subarray(end + 3);
+        inContent = false;
+        socket.write(`${take(Buffer.from(content, 'latin1'))}\r\n`);
+      } else {
+        const end = buffer.indexOf('\n');
+        if (end < 0) return;
+        const line = buffer.subarray(0, end).toString('latin1').trimEnd();
+        buffer = buffer.subarray(end + 1);
+        const reply = command(line);
+        if (reply !== '') socket.write(`${reply}\r\n`);
+      }
+    }
+  });
+}
