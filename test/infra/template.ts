@@ -1,0 +1,87 @@
+// The template as the infra tests read it: from the shipped configuration or a spoiled one, with empty functions for speed.
+// No bundling, no validation; bundles.test.ts and nag.test.ts have those.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Stack } from 'aws-cdk-lib';
+import type { Settings } from '#core/config.ts';
+import { checkConfig } from '#core/config-check.ts';
+import { deployedFunctions } from '#infra/bundles.ts';
+import { everpostStack } from '#infra/stack.ts';
+import { newApp } from '#infra/synthesise.ts';
+import shipped from '../../everpost.config.ts';
+
+export type Resource = {
+  readonly Type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a template is JSON of many shapes; each test knows the one it looks at
+  readonly Properties: any;
+  readonly DependsOn?: readonly string[];
+  readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
+};
+export type Synthesised = {
+  readonly resources: Readonly<Record<string, Resource>>;
+  readonly outputs: Readonly<Record<string, unknown>>;
+};
+
+export function settingsOf(changes: object = {}): Settings {
+  const checked = checkConfig({ ...shipped, ...changes }, 'test.config.ts');
+  if (checked.kind === 'wrong') throw new Error(checked.problems.join('\n'));
+  return checked.settings;
+}
+
+/** The stack, with `prepare` in between for what is added to it. */
+export function synthesised(
+  settings: Settings,
+  options: { readonly replaceRuleSet?: boolean; readonly prepare?: (stack: Stack) => void } = {},
+): Synthesised {
+  const folder = mkdtempSync(join(tmpdir(), 'everpost-infra-'));
+  try {
+    for (const { name } of deployedFunctions) {
+      mkdirSync(join(folder, 'dist', name), { recursive: true });
+      writeFileSync(join(folder, 'dist', name, 'index.js'), `exports.handler = async () => ${JSON.stringify(name)};\n`);
+    }
+    const app = newApp({ outdir: join(folder, 'out'), validate: false });
+    const stack = everpostStack(app, {
+      settings,
+      dist: join(folder, 'dist'),
+      replaceRuleSet: options.replaceRuleSet ?? false,
+    });
+    options.prepare?.(stack);
+    const template = app.synth().getStackByName(settings.stackName).template as {
+      Resources: Record<string, Resource>;
+      Outputs: Record<string, unknown>;
+    };
+    return { resources: template.Resources, outputs: template.Outputs };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export function ofType(template: Synthesised, type: string): readonly (readonly [id: string, resource: Resource])[] {
+  return Object.entries(template.resources).filter(([, resource]) => resource.Type === type);
+}
+
+/** The one resource of the type whose logical id starts so. */
+export function only(template: Synthesised, type: string, start = ''): readonly [id: string, resource: Resource] {
+  const found = ofType(template, type).filter(([id]) => id.startsWith(start));
+  const [first, second] = found;
+  if (first === undefined || second !== undefined) throw new Error(`${found.length} resources ${type} ${start}*`);
+  return first;
+}
+
+/** Every statement of every role, with the role's logical id. */
+export function statementsOf(template: Synthesised) {
+  return ofType(template, 'AWS::IAM::Role').flatMap(([role, { Properties }]) =>
+    (Properties.Policies as { PolicyDocument: { Statement: Statement[] } }[]).flatMap(({ PolicyDocument }) =>
+      PolicyDocument.Statement.map((statement) => ({ role, statement })),
+    ),
+  );
+}
+export type Statement = {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+};
+export const each = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);

@@ -1,0 +1,159 @@
+// Every alarm has a runbook article and the reverse; every queue that holds mail has its alarms; metrics are those that are counted.
+// An alarm on a metric that nobody writes, or under another dimension, would be silent for ever.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { inFlightAlarm, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
+import type { MetricName } from '#pipeline/ports.ts';
+import { ofType, only, settingsOf, synthesised } from './template.ts';
+
+const template = synthesised(settingsOf({ stackName: 'Post' }));
+const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
+const runbook = join(import.meta.dirname, '../../docs/runbook');
+const articles = readdirSync(runbook)
+  .filter((file) => file !== 'README.md')
+  .map((file) => ({ file, lines: readFileSync(join(runbook, file), 'utf8').split('\n') }));
+const headings = articles.map(({ lines }) => (lines[0] ?? '').replace('# ', ''));
+
+describe('the runbook', () => {
+  test('has an article for each alarm', () => {
+    const missing = alarms.filter(
+      ({ AlarmDescription }) => !headings.some((heading) => AlarmDescription.startsWith(`${heading}: `)),
+    );
+    expect(missing.map(({ AlarmName }) => AlarmName)).toEqual([]);
+  });
+  test('has an alarm for each article', () => {
+    const idle = headings.filter(
+      (heading) => !alarms.some(({ AlarmDescription }) => AlarmDescription.startsWith(`${heading}: `)),
+    );
+    expect(idle).toEqual([]);
+  });
+  test.each(articles)('$file says what it means, where to look and what to do', ({ lines }) => {
+    const text = lines.join('\n');
+    for (const part of ['**What it means.**', '**Look.**', '**Do.**']) expect(text).toContain(part);
+  });
+  test('asks only for outputs and resources that the stack has', () => {
+    const text = [
+      ...articles.map(({ lines }) => lines.join('\n')),
+      readFileSync(join(runbook, 'README.md'), 'utf8'),
+    ].join('\n');
+    const outputs = [...text.matchAll(/\b(?:out|peek|redrive|arn) ([A-Z]\w+)/g)].map((found) => found[1] ?? '');
+    expect(outputs.length).toBeGreaterThan(20);
+    for (const output of outputs) expect(Object.keys(template.outputs)).toContain(output);
+    for (const [, start = '', type = ''] of text.matchAll(/\$\(name (\w+) (AWS::\w+::\w+)\)/g))
+      only(template, type, start);
+    for (const [, stage = ''] of text.matchAll(/`logs ([A-Z]\w+)/g))
+      only(template, 'AWS::Logs::LogGroup', `${stage}Log`);
+  });
+});
+
+test('an alarm is named by its construct path and tells the topic', () => {
+  const topic = { Ref: only(template, 'AWS::SNS::Topic', 'WatchAlarms')[0] };
+  for (const alarm of alarms) {
+    expect(alarm.AlarmName).toMatch(/^Post\/Watch\/\w+$/);
+    expect(alarm.AlarmActions).toEqual([topic]);
+  }
+  expect(new Set(alarms.map(({ AlarmName }) => AlarmName)).size).toBe(alarms.length);
+});
+
+/** The alarms on a queue's metric, by the queue's logical id. */
+function onQueue(id: string, metric: string) {
+  return alarms.filter(
+    ({ MetricName, Dimensions }) => MetricName === metric && Dimensions?.[0]?.Value?.['Fn::GetAtt']?.[0] === id,
+  );
+}
+
+describe('queues', () => {
+  const queues = ofType(template, 'AWS::SQS::Queue');
+  test('that nobody consumes call at the first message', () => {
+    const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
+    expect(rest).toHaveLength(5);
+    for (const [id] of rest) {
+      expect([
+        id,
+        ...onQueue(id, 'ApproximateNumberOfMessagesVisible').map((alarm) => [
+          alarm.Threshold,
+          alarm.ComparisonOperator,
+          alarm.EvaluationPeriods,
+        ]),
+      ]).toEqual([id, [1, 'GreaterThanOrEqualToThreshold', 1]]);
+    }
+  });
+  test('of the stages call when they stand still, and before SQS stalls', () => {
+    for (const [id] of queues.filter(([, { Properties }]) => Properties.RedrivePolicy)) {
+      expect([id, onQueue(id, 'ApproximateAgeOfOldestMessage').length]).toEqual([id, 1]);
+      expect([id, ...onQueue(id, 'ApproximateNumberOfMessagesNotVisible').map((alarm) => alarm.Threshold)]).toEqual([
+        id,
+        inFlightAlarm,
+      ]);
+    }
+    expect(inFlightAlarm).toBeLessThan(120_000);
+  });
+});
+
+describe('our own metrics', () => {
+  // Exhaustive: a metric that is renamed in the ports does not compile here.
+  const counted: Record<MetricName, true> = {
+    ...{
+      Accepted: true,
+      Relayed: true,
+      Deferred: true,
+      Failed: true,
+      Expired: true,
+      Returned: true,
+      Unreturnable: true,
+    },
+    ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
+    ...{ LostJob: true, Poison: true, SweepRun: true },
+  };
+  const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
+  test('are watched under the name and the one dimension they are written with', () => {
+    expect(own.map(({ MetricName }) => MetricName).sort()).toEqual([
+      'ContentUnreadable',
+      'Held',
+      'OperatorFault',
+      'Poison',
+      'SweepRun',
+      'UnknownReply',
+    ]);
+    for (const { MetricName, Dimensions } of own) {
+      expect(Object.keys(counted)).toContain(MetricName);
+      expect(Dimensions).toEqual([{ Name: 'service', Value: 'Post' }]);
+    }
+    const { POWERTOOLS_SERVICE_NAME, POWERTOOLS_METRICS_NAMESPACE } = only(
+      template,
+      'AWS::Lambda::Function',
+      'Relay',
+    )[1].Properties.Environment.Variables;
+    expect([POWERTOOLS_METRICS_NAMESPACE, POWERTOOLS_SERVICE_NAME]).toEqual(['Everpost', 'Post']);
+  });
+  test('a sweep that is overdue calls, also when there is no metric at all', () => {
+    const [alarm] = own.filter(({ MetricName }) => MetricName === 'SweepRun');
+    expect(alarm).toMatchObject({
+      Threshold: 0,
+      ComparisonOperator: 'LessThanOrEqualToThreshold',
+      TreatMissingData: 'breaching',
+      Statistic: 'Sum',
+      Period: sweepOverdueMs / 1000,
+    });
+    expect(sweepOverdueMs).toBeGreaterThanOrEqual(3 * sweepEveryMs);
+    for (const other of alarms.filter((each) => each !== alarm)) expect(other.TreatMissingData).toBe('notBreaching');
+  });
+});
+
+test('SES: what it can not publish, of our rule set', () => {
+  const ses = alarms.filter(({ Namespace }) => Namespace === 'AWS/SES');
+  expect(ses.map(({ MetricName, Threshold }) => [MetricName, Threshold])).toEqual([
+    ['PublishFailure', 1],
+    ['PublishExpired', 1],
+  ]);
+  for (const { Dimensions } of ses) expect(Dimensions).toEqual([{ Name: 'RuleSetName', Value: 'Post' }]);
+});
+
+test('functions: errors, and chains that Lambda cut off', () => {
+  const lambda = alarms.filter(({ Namespace }) => Namespace === 'AWS/Lambda');
+  expect(lambda.map(({ AlarmName }) => AlarmName.replace('Post/Watch/', '')).sort()).toEqual(
+    ['Ingest', 'Relay', 'Bounce', 'Sweep'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
+  );
+});
