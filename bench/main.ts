@@ -1,0 +1,29 @@
+// npm run bench -- NAME [--quick]: dispatches to one benchmark. Each prints what it measured beside its goal; none knows a figure
+// beforehand. Exit codes: 0 goals met, 1 a goal missed, 2 usage, 69 something needed is not installed.
+
+import { memoryBenchmark } from './memory.ts';
+import { relayBenchmark } from './relay.ts';
+
+const help = `usage: npm run bench -- NAME [--quick]
+
+  relay    CPU a message of the relay function, beside aws-lambda-ses-forwarder (installed from npm into node_modules/.cache)
+  memory   its peak memory at 36 MB beside 4 KB
+  local    the local runtime's relayed messages a second, beside a private Postfix (needs Debian's postfix)
+
+  --quick  fewer sizes and rounds: about a minute
+`;
+
+const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = {
+  relay: relayBenchmark,
+  memory: memoryBenchmark,
+};
+
+const args = process.argv.slice(2);
+const names = args.filter((arg) => !arg.startsWith('-'));
+const benchmark = benchmarks[names[0] ?? ''];
+const unknown = args.filter((arg) => arg.startsWith('-') && arg !== '--quick' && arg !== '--help');
+if (args.includes('--help')) process.stdout.write(help);
+else if (names.length !== 1 || benchmark === undefined || unknown.length > 0) {
+  process.stderr.write(help);
+  process.exitCode = 2;
+} else process.exitCode = (await benchmark(args.includes('--quick'))) ? 0 : 1;
