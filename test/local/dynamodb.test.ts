@@ -1,5 +1,6 @@
 // The emulated DynamoDB: the conformance suite, and what is ours alone (permissions, faults, expiry, survival of a crash).
 
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDynamoDb, type DynamoDb } from '#local/aws/dynamodb.ts';
-import { itemBytes } from '#local/aws/dynamodb-store.ts';
+import { itemBytes, openStore } from '#local/aws/dynamodb-store.ts';
 import { conformanceTable, dynamodbConformance } from '#test/conformance/dynamodb.ts';
 import { type EmulatedAws, emulateAws } from './emulated-aws.ts';
 
@@ -184,6 +185,45 @@ test('a reopened folder has its tables and items; a new index is filled, a dropp
   sdk.destroy();
   await tables.close();
   await opened.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('after kill -9 every answered write is there, and the index agrees with the table', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'everpost-dynamodb-kill-'));
+  const store = new URL('../../local/aws/dynamodb-store.ts', import.meta.url).href;
+  // Each row is one item and one index entry, written as one change; its number is printed once it is answered.
+  const writer = `
+    const { openStore } = await import(${JSON.stringify(store)});
+    const store = await openStore(${JSON.stringify(folder)});
+    for (let n = 0; ; n += 1) {
+      await store.change(() => {
+        store.engine.getItemDb('kept').put('k' + n, { n: { N: String(n) } }, () => {});
+        store.engine.getIndexDb('global', 'kept', 'due').put('k' + n, { n: { N: String(n) } }, () => {});
+      });
+      process.stdout.write(n + '\\n');
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', writer], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      printed += chunk.toString();
+      if (printed.length > 4_000) child.kill('SIGKILL');
+    });
+    child.once('close', () => resolve());
+  });
+  const answered = printed.slice(0, printed.lastIndexOf('\n')).split('\n').length;
+  expect(answered).toBeGreaterThan(100);
+  const reopened = await openStore(folder);
+  const rows = [];
+  for await (const { item } of reopened.scan('kept')) rows.push(item);
+  const entries = [];
+  for await (const entry of reopened.engine.getIndexDb('global', 'kept', 'due').createValueStream({}))
+    entries.push(entry);
+  expect(rows.length).toBeGreaterThanOrEqual(answered);
+  expect(entries.length).toBe(rows.length);
+  await reopened.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
