@@ -24,7 +24,7 @@ afterAll(async () => {
   await server?.close();
 });
 
-export function configFor(port: number, more: object = {}): object {
+function configFor(port: number, more: object = {}): object {
   return {
     domains: ['example.com'],
     nextHops: { exchange: { kind: 'smtp', host: '127.0.0.1', port, tls: 'off' } },
