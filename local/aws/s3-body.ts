@@ -78,11 +78,13 @@ export async function receiveBody(request: IncomingMessage, path: string): Promi
   const named = namedChecksum(headers, trailerNames(headers));
   const wanted = new Map<string, string>();
   const sha256 = /^[0-9a-f]{64}$/.test(payload) ? createChecksum('sha256') : null;
-  const source = chunked ? decodeChunks(request, trailers) : request;
+  // A refusal in the middle must still be answered: leaving the loop may not close the connection.
+  const arriving: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false });
+  const source = chunked ? decodeChunks(arriving, trailers) : arriving;
 
   const staged = await stageBody(
     (async function* () {
-      for await (const bytes of source as AsyncIterable<Uint8Array>) {
+      for await (const bytes of source) {
         sha256?.update(bytes);
         yield bytes;
       }
