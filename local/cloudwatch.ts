@@ -73,9 +73,9 @@ export function startCloudWatch(world: World, metrics: Metrics): CloudWatch {
     for (const alarm of alarms) {
       const state = evaluate(alarm.definition, metrics, now, began) ?? alarm.state;
       if (state === alarm.state) continue;
+      if (state === 'ALARM' || alarm.state === 'ALARM') world.log(`alarm ${alarm.definition.name}: ${state}`);
       alarm.state = state;
       alarm.since = now;
-      world.log(`alarm ${alarm.definition.name}: ${state}`);
     }
   }
 

@@ -61,6 +61,7 @@ async function main(args: readonly string[]): Promise<number> {
   for (const warning of config.warnings) say(`deploy would refuse: ${warning}`);
   if (flags.sesOut !== null) say('--ses-out: nothing is sent by SES yet');
 
+  const ended = signalled(); // from now on: a signal while it boots must not leave its lock behind
   let runtime: Runtime;
   try {
     const { data, secrets, ...rest } = flags;
@@ -80,7 +81,7 @@ async function main(args: readonly string[]): Promise<number> {
     `ready mx=127.0.0.1:${mx} submission=127.0.0.1:${submission} console=http://127.0.0.1:${console} data=${flags.data}\n`,
   );
   if (runtime.demo) say(howToTry(flags.data, mx, config.settings.domains[0] ?? 'example.com'));
-  await signalled();
+  await ended;
   await runtime.stop();
   return 0;
 }
