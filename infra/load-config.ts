@@ -1,6 +1,7 @@
 // Reads a configuration file, .ts, .js or .json, and checks it. A file that can not be read is a mistake like any other: one line.
 // It runs the file's code, as its author means it to, and nothing else.
 
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,22 +14,20 @@ export const defaultConfigFile = 'everpost.config.ts';
 /** `file` as given on the command line, seen from the working folder. */
 export async function loadConfig(file: string = defaultConfigFile): Promise<Checked> {
   const source = basename(file);
+  const unreadable = (wrong: string, write: string): Checked => ({
+    kind: 'wrong',
+    problems: [`${source}: ${wrong}; write ${write}`],
+  });
   const path = resolve(file);
+  if (!existsSync(path)) return unreadable('there is no such file', 'the path of a file that exists');
   let input: unknown;
   try {
     input = extname(path) === '.json' ? JSON.parse(await readFile(path, 'utf8')) : await defaultExport(path);
   } catch (error) {
-    return {
-      kind: 'wrong',
-      problems: [`${source}: can not be read: ${firstLine(error, path)}; write ${cure(error, path)}`],
-    };
+    const write = extname(path) === '.json' ? 'one JSON object' : 'a module that exports the configuration by default';
+    return unreadable(`it can not be read: ${firstLine(error, path)}`, write);
   }
-  if (input === undefined) {
-    return {
-      kind: 'wrong',
-      problems: [`${source}: it exports nothing by default; write export default { domains: […], … }`],
-    };
-  }
+  if (input === undefined) return unreadable('it exports nothing by default', 'export default { domains: […], … }');
   return checkConfig(await withCertificates(input, dirname(path)), source);
 }
 
@@ -40,18 +39,7 @@ async function defaultExport(path: string): Promise<unknown> {
 function firstLine(error: unknown, path: string): string {
   const message = error instanceof Error ? error.message : String(error);
   const line = message.split('\n')[0] ?? '';
-  return line.replaceAll(path, basename(path)).slice(0, 200);
-}
-
-function cure(error: unknown, path: string): string {
-  const code = error instanceof Error && 'code' in error ? error.code : '';
-  if (
-    code === 'ENOENT' ||
-    (code === 'ERR_MODULE_NOT_FOUND' && firstLine(error, path).includes(`'${basename(path)}'`))
-  ) {
-    return 'the path of a file that exists';
-  }
-  return extname(path) === '.json' ? 'one JSON object' : 'a module that exports the configuration by default';
+  return line.replaceAll(pathToFileURL(path).href, basename(path)).replaceAll(path, basename(path)).slice(0, 200);
 }
 
 /** `ca` may be a file's path: replaced by its text. What can not be read stays, and the check says so. */

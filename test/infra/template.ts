@@ -4,7 +4,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Stack } from 'aws-cdk-lib';
 import type { Settings } from '#core/config.ts';
 import { checkConfig } from '#core/config-check.ts';
 import { deployedFunctions } from '#infra/bundles.ts';
@@ -31,24 +30,25 @@ export function settingsOf(changes: object = {}): Settings {
   return checked.settings;
 }
 
-/** The stack, with `prepare` in between for what is added to it. */
-export function synthesised(
-  settings: Settings,
-  options: { readonly replaceRuleSet?: boolean; readonly prepare?: (stack: Stack) => void } = {},
-): Synthesised {
+/** What stands in for the bundles where only the template is looked at. */
+export function emptyFunctions(dist: string): void {
+  for (const { name } of deployedFunctions) {
+    mkdirSync(join(dist, name), { recursive: true });
+    writeFileSync(join(dist, name, 'index.js'), `exports.handler = async () => ${JSON.stringify(name)};\n`);
+  }
+}
+
+/** The stack's template. */
+export function synthesised(settings: Settings, options: { readonly replaceRuleSet?: boolean } = {}): Synthesised {
   const folder = mkdtempSync(join(tmpdir(), 'everpost-infra-'));
   try {
-    for (const { name } of deployedFunctions) {
-      mkdirSync(join(folder, 'dist', name), { recursive: true });
-      writeFileSync(join(folder, 'dist', name, 'index.js'), `exports.handler = async () => ${JSON.stringify(name)};\n`);
-    }
+    emptyFunctions(join(folder, 'dist'));
     const app = newApp({ outdir: join(folder, 'out'), validate: false });
-    const stack = everpostStack(app, {
+    everpostStack(app, {
       settings,
       dist: join(folder, 'dist'),
       replaceRuleSet: options.replaceRuleSet ?? false,
     });
-    options.prepare?.(stack);
     const template = app.synth().getStackByName(settings.stackName).template as {
       Resources: Record<string, Resource>;
       Outputs: Record<string, unknown>;

@@ -1,0 +1,75 @@
+// The bundles that are deployed: whole, small, each with what its function uses and nothing else, and without maps.
+// They are built once, as `npm run synth` builds them.
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Bundle, bundleFunctions } from '#infra/bundles.ts';
+import { settingsOf } from './template.ts';
+
+const dist = mkdtempSync(join(tmpdir(), 'everpost-dist-'));
+let bundles: readonly Bundle[] = [];
+beforeAll(async () => {
+  bundles = await bundleFunctions({ dist, settings: settingsOf() });
+});
+afterAll(() => rmSync(dist, { recursive: true, force: true }));
+
+const code = (name: string) => readFileSync(join(dist, name, 'index.js'), 'utf8');
+/** What of node_modules went in, by the map that stays here. */
+const packages = (name: string) => {
+  const map = JSON.parse(readFileSync(join(dist, 'maps', `${name}.js.map`), 'utf8')) as { sources: string[] };
+  return new Set(
+    map.sources
+      .map((source) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1])
+      .filter((found) => found !== undefined),
+  );
+};
+
+test('hold index.js and the settings, and no map', () => {
+  expect(bundles.map(({ name }) => name)).toEqual(['ingest', 'relay', 'bounce', 'sweep', 'activate']);
+  for (const { name, bytes } of bundles) {
+    const configured = name !== 'activate';
+    expect(readdirSync(join(dist, name)).sort()).toEqual(configured ? ['config.json', 'index.js'] : ['index.js']);
+    if (configured) expect(JSON.parse(readFileSync(join(dist, name, 'config.json'), 'utf8'))).toEqual(settingsOf());
+    expect(code(name)).not.toContain('sourceMappingURL');
+    expect(bytes).toBeLessThan(1_000_000); // a cold start reads all of it
+  }
+});
+
+test('export their handler', () => {
+  for (const { name } of bundles) expect([name, /\bhandler:\(\)=>/.test(code(name))]).toEqual([name, true]);
+});
+
+// client-s3 asks for it inside a try, for signatures that no call of ours needs.
+const OPTIONAL = ['@aws-sdk/signature-v4-crt'];
+
+test('require nothing but what Node has', () => {
+  for (const { name } of bundles) {
+    const required = [...code(name).matchAll(/\brequire\("([^"]+)"\)/g)].map((found) =>
+      (found[1] ?? '').replace('node:', ''),
+    );
+    expect([name, required.filter((module) => !builtinModules.includes(module) && !OPTIONAL.includes(module))]).toEqual(
+      [name, []],
+    );
+  }
+});
+
+test('take along only the clients that their function calls', () => {
+  const clients = (name: string) => [...packages(name)].filter((found) => found.startsWith('@aws-sdk/client-')).sort();
+  const sdk = (...services: string[]) => services.map((service) => `@aws-sdk/client-${service}`);
+  expect(clients('ingest')).toEqual(sdk('dynamodb', 's3', 'sqs'));
+  expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
+  expect(clients('bounce')).toEqual(sdk('dynamodb', 'sqs'));
+  expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
+  expect(clients('activate')).toEqual(sdk('ses'));
+});
+
+test('a bundle that does not build says why, and leaves nothing behind that could be deployed', async () => {
+  const empty = join(dist, 'none');
+  await expect(bundleFunctions({ dist: join(dist, 'broken'), settings: settingsOf(), lambdas: empty })).rejects.toThrow(
+    'ingest.ts',
+  );
+  expect(existsSync(join(dist, 'broken', 'ingest'))).toBe(false);
+});
