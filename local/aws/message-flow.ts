@@ -156,6 +156,7 @@ export function createMessageFlow(world: World, store: Store) {
     for (const message of messages.filter((taken) => !taken.gone)) {
       message.state.receives -= 1;
       message.state.receivesHere -= 1;
+      if (message.state.receives === 0) message.state.firstReceivedAt = null;
       message.state.visibleAt = clock.now();
       entry.queue.release(message);
       save(message);

@@ -197,7 +197,25 @@ export function createS3(world: World, store: Store) {
     const operation = asked.method === 'HEAD' ? 'HeadObject' : 'GetObject';
     refuseUnknown(asked, operation, ['versionId']);
     const versionId = asked.query.get('versionId');
-    const { object, effects, versioned } = await find(call, operation, asked.bucketName, asked.key, versionId);
+    const { object, effects, bucket } = await find(call, operation, asked.bucketName, asked.key, versionId);
+    try {
+      await answerObject(call, asked, object, bucket.versioned, effects);
+    } catch (error) {
+      // Replaced between the look and the opening of its file: the reader gets the newer one.
+      const now = versionId === null ? objects.current(bucket, asked.key) : undefined;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || now === object) throw error;
+      if (now?.kind !== 'object') throw new AwsError('NoSuchKey', 404, 'The specified key does not exist.');
+      await answerObject(call, asked, now, bucket.versioned, effects);
+    }
+  }
+
+  async function answerObject(
+    call: HttpCall,
+    asked: S3Request,
+    object: StoredObject,
+    versioned: boolean,
+    effects: readonly FaultEffect[],
+  ): Promise<void> {
     const ending = readCondition(asked.headers, object);
     const fields = objectFields(object, versioned);
     if (ending === 412)
@@ -212,14 +230,8 @@ export function createS3(world: World, store: Store) {
       fields[`x-amz-checksum-${object.checksum.name}`] = object.checksum.value;
       fields['x-amz-checksum-type'] = 'FULL_OBJECT';
     }
-    await sendObject(call.response, {
-      path: objects.pathOf(object),
-      size: object.size,
-      fields,
-      range,
-      head: asked.method === 'HEAD',
-      effects,
-    });
+    const head = asked.method === 'HEAD';
+    await sendObject(call.response, { path: objects.pathOf(object), size: object.size, fields, range, head, effects });
   }
 
   async function deleteObject(call: HttpCall, asked: S3Request): Promise<void> {
@@ -252,7 +264,7 @@ export function createS3(world: World, store: Store) {
     return pass(by, operation, bucketName, key, [action], honours, async (bucket, effects) => {
       if (effects.includes('remove')) await objects.removeAll(bucket, key);
       const found = versionId === null ? objects.current(bucket, key) : objects.version(bucket, key, versionId);
-      if (found?.kind === 'object') return { object: found, effects, versioned: bucket.versioned };
+      if (found?.kind === 'object') return { object: found, effects, bucket };
       if (found !== undefined && versionId !== null) {
         throw new AwsError('MethodNotAllowed', 405, 'The specified method is not allowed against this resource.', {
           headers: { 'x-amz-delete-marker': 'true', allow: 'DELETE' },
@@ -262,7 +274,7 @@ export function createS3(world: World, store: Store) {
         throw new AwsError(
           'AccessDenied',
           403,
-          `User is not authorized to perform: s3:ListBucket on resource: "${bucketArn(bucketName)}", so that a missing key is Access Denied`,
+          `User is not authorized to perform: s3:ListBucket on resource: "${bucketArn(bucketName)}" because no policy allows the s3:ListBucket action`,
         );
       }
       if (versionId !== null) throw new AwsError('NoSuchVersion', 404, 'The specified version does not exist.');
