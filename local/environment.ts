@@ -3,6 +3,7 @@
 // ended environment is never used again.
 
 import { randomUUID } from 'node:crypto';
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import type { FunctionDefinition, HostOptions, Invocation, IssuedKey } from './lambda.ts';
 import type { WorkerReport, WorkerStart } from './worker.ts';
@@ -17,6 +18,8 @@ export type Environment = {
   /** One at a time. Never throws: whatever ends the environment is a function error. */
   invoke(payload: string): Promise<Invocation>;
   usable(): boolean;
+  /** True while its invocation mostly waits for others: then it needs none of our processors. */
+  waits(): boolean;
   /** Ends the environment, and an invocation in it as a function error that says `why`. */
   end(why: string): Promise<void>;
 };
@@ -30,6 +33,7 @@ export function startEnvironment(
   const { world } = options;
   let current: { readonly requestId: string; settle: (result: Invocation) => void } | null = null;
   let usable = true;
+  let began: EventLoopUtilization = { idle: 0, active: 0, utilization: 0 };
 
   const key = options.issueKey({ kind: 'role', arn: definition.roleArn, functionName: definition.name }, () =>
     fail('Runtime.ExitError', 'killed'),
@@ -102,12 +106,16 @@ export function startEnvironment(
 
   const environment: Environment = {
     usable: () => usable,
+    waits: () =>
+      usable &&
+      worker.performance.eventLoopUtilization(worker.performance.eventLoopUtilization(), began).utilization < 0.5,
     async end(why) {
       fail('Runtime.ExitError', why);
       await worker.terminate();
     },
     invoke(payload) {
       const requestId = randomUUID();
+      began = worker.performance.eventLoopUtilization();
       return new Promise<Invocation>((resolve) => {
         const expire = (what: string, ms: number): NodeJS.Timeout =>
           setTimeout(

@@ -71,7 +71,7 @@ export type LambdaHost = {
   stop(): Promise<void>;
 };
 
-/** An invocation that runs longer than this waits for a network, not for our processors: another one may begin beside it. */
+/** An invocation that has run this long and waits for a network leaves our processors alone: another one may begin beside it. */
 const PATIENCE_MS = 1_000;
 /** Environments of one function at most: each holds a heap of its own (about 30 MB). */
 const SEATS_MAX = 16;
@@ -80,12 +80,14 @@ type Pool = {
   definition: FunctionDefinition;
   idle: Environment[];
   readonly all: Set<Environment>;
-  /** When each seat was taken (performance.now). */
-  readonly seats: Set<{ readonly since: number }>;
+  readonly seats: Set<Place>;
   readonly waiting: ((seat: Seat) => void)[];
   timer: NodeJS.Timeout | null;
   running: number;
 };
+
+/** A seat taken: when (performance.now), and by which environment once one runs. */
+type Place = { readonly since: number; environment: Environment | null };
 
 export function lambdaHost(options: HostOptions): LambdaHost {
   const pools = new Map<string, Pool>();
@@ -109,12 +111,12 @@ export function lambdaHost(options: HostOptions): LambdaHost {
 
   function admit(of: Pool): void {
     while (of.waiting.length > 0 && hasRoom(of)) {
-      const place = { since: performance.now() };
+      const place: Place = { since: performance.now(), environment: null };
       of.seats.add(place);
       const leave = (): void => {
         if (of.seats.delete(place)) admit(of);
       };
-      of.waiting.shift()?.({ run: (payload, by) => run(of, payload, by), leave });
+      of.waiting.shift()?.({ run: (payload, by) => run(of, place, payload, by), leave });
     }
     if (of.waiting.length > 0 && of.timer === null)
       of.timer = setTimeout(() => {
@@ -128,11 +130,11 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     if (of.seats.size >= SEATS_MAX) return false;
     const young = performance.now() - PATIENCE_MS;
     let busy = 0;
-    for (const it of of.seats) if (it.since > young) busy++;
+    for (const it of of.seats) if (it.since > young || it.environment?.waits() !== true) busy++;
     return busy < parallel;
   }
 
-  async function run(of: Pool, payload: string, by: Invoker | undefined): Promise<Invocation> {
+  async function run(of: Pool, place: Place, payload: string, by: Invoker | undefined): Promise<Invocation> {
     const { name, arn } = of.definition;
     const began = performance.now();
     const call: Call = {
@@ -146,7 +148,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
           : [{ action: 'lambda:InvokeFunction', resource: arn, ...(by.context && { context: by.context }) }],
     };
     const result = await options.world.gate
-      .pass(call, () => work(of, payload))
+      .pass(call, () => work(of, place, payload))
       .catch((error: unknown): Invocation => {
         if (error instanceof AwsError) return { kind: 'refused', reason: `${error.code}: ${error.message}` };
         if (error instanceof ResponseLost) return functionError('Service.ResponseLost', error.message);
@@ -156,7 +158,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     return result;
   }
 
-  async function work(of: Pool, payload: string): Promise<Invocation> {
+  async function work(of: Pool, place: Place, payload: string): Promise<Invocation> {
     const { reservedConcurrency } = of.definition;
     if (reservedConcurrency !== null && of.running >= reservedConcurrency)
       throw new AwsError(
@@ -168,6 +170,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     const done = options.world.clock.busy();
     try {
       const environment = of.idle.pop() ?? environmentOf(of);
+      place.environment = environment;
       const result = await environment.invoke(payload);
       if (environment.usable() && !stopped) of.idle.push(environment);
       return result;
