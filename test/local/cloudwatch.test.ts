@@ -1,4 +1,5 @@
 // Metrics from EMF lines, and alarms on the virtual clock.
+// What a function writes must raise exactly the alarm that would ring in AWS, and silence must not ring by itself.
 
 import { describe, expect, it } from 'vitest';
 import { type AlarmDefinition, startCloudWatch } from '#local/cloudwatch.ts';

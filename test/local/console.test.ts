@@ -1,4 +1,5 @@
 // The console's tool endpoints: who may ask, and what is answered. And custom resources, whose answers arrive there.
+// A real socket each time: Host and Origin are what a browser would send.
 
 import { request } from 'node:http';
 import { fileURLToPath } from 'node:url';

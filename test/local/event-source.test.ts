@@ -1,4 +1,5 @@
 // The event source mapping: what its answer means, and how it polls. The queue here is a few lines in memory.
+// Each row of the first table decides whether mail is deleted (aws-contracts §4.2).
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EventSourceOptions, failures, type SourceMessage, startEventSource } from '#local/event-source.ts';

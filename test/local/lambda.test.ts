@@ -1,4 +1,5 @@
 // The Lambda host: what a function sees, and what becomes of an environment that ends badly.
+// Real worker threads, driven by test/fixtures/handlers/probe.cjs.
 
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';

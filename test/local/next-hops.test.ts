@@ -1,4 +1,5 @@
 // The built-in next hop and the submission port, spoken to over a socket.
+// The first keeps every byte; the second takes nothing.
 
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';

@@ -1,4 +1,5 @@
 // Resources: what is not understood is named, and nothing is left out in silence.
+// The emulators are real; the templates are a few lines each.
 
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';

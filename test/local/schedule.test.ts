@@ -1,4 +1,5 @@
-// Schedules on the virtual clock.
+// Schedules on the virtual clock: when they are due, and that a run never overlaps the one before.
+// Instants are literals; only the runs themselves take real time.
 
 import { describe, expect, it } from 'vitest';
 import { nextAfter, startSchedule } from '#local/schedule.ts';

@@ -1,4 +1,5 @@
 // The template reader: intrinsics, order, and that nothing unknown passes in silence.
+// One row an intrinsic; every refusal names the place in the template.
 
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
