@@ -1,4 +1,5 @@
-// Exit codes (sysexits.h where it has one) and the errors that carry them. Nothing here ends the process.
+// Exit codes (sysexits.h where it has one) and the errors that carry them.
+// Nothing here ends the process: that is everpost.ts's alone.
 
 export const exitCodes = {
   done: 0,

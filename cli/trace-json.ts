@@ -1,4 +1,5 @@
-// The trace as JSON: the interface that tools read. A pure mapping of ledger rows; notices appear only inside their delivery.
+// The trace as JSON: the interface that tools read. A pure mapping of ledger rows.
+// Notices appear only inside their delivery; the events list all.
 
 import type { DeliveryRow, TraceEvent } from '#core/delivery.ts';
 import type { TraceRecord } from '#pipeline/ports.ts';

@@ -1,4 +1,5 @@
-// `everpost trace`: what became of a message, delivery by delivery, with every event. Reads the ledger alone and changes nothing.
+// `everpost trace`: what became of a message, delivery by delivery, with every event.
+// Reads the ledger alone and changes nothing.
 
 import { parseArgs } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';

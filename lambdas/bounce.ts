@@ -1,4 +1,5 @@
 // Bounce, wired: from a failure to its notice, or to the reason why there is none.
+// It has no spool: a notice is composed where it is attempted, by relay.
 
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';

@@ -1,4 +1,5 @@
 // Ingest, wired: from SES's notification to ledger rows and relay jobs.
+// Clients and tables are made once for each execution environment; nothing here decides.
 
 import { awsSettings, dynamoClient, s3Client, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';

@@ -1,4 +1,5 @@
 // Relay, wired: one attempt at one delivery for each job.
+// Clients and next hops are made once for each execution environment; nothing here decides.
 
 import { awsSettings, dynamoClient, s3Client, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';

@@ -1,4 +1,5 @@
 // Sweep, wired: run by the schedule every minute, never by a queue.
+// A run that fails needs no retry: the next one comes by itself.
 
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';

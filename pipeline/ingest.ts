@@ -105,7 +105,7 @@ function deliveries(
   policy: Disposition,
 ): DeliveryRow[] {
   const now = ports.clock.now();
-  const plans = uniqueByKey(receipt.recipients.flatMap((recipient) => plan(ports, recipient)));
+  const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
   return plans.map((each) => {
     const row = rowFor(ports, facts, each, plans.length === 1, now);
     if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
@@ -124,7 +124,7 @@ function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: bo
     {
       spoolId: facts.spoolId,
       deliveryKey: deliveryKeyOf(planned.mailbox, planned.action),
-      forwardPath: planned.recipient,
+      forwardPath: planned.forwardPath,
       route: planned.route,
       action: planned.action,
       nextHop: planned.via,
@@ -141,7 +141,7 @@ function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: bo
 }
 
 type Plan = {
-  readonly recipient: string;
+  readonly forwardPath: string;
   readonly mailbox: Mailbox;
   readonly route: number;
   readonly action: number;
@@ -153,34 +153,35 @@ type Plan = {
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
 // (rules and functions change places for a moment during a deploy) is answered, never dropped.
-function plan(ports: IngestPorts, recipient: string): Plan[] {
-  const mailbox = parseMailbox(recipient);
+function plan(ports: IngestPorts, forwardPath: string): Plan[] {
+  const mailbox = parseMailbox(forwardPath);
   if (mailbox === null) {
-    const odd = { address: recipient, localPart: recipient, domain: '', domainKey: '' };
-    return [unroutedPlan(recipient, odd, '5.1.3', 'bad-address', 'the address is not a mailbox')];
+    const odd = { address: forwardPath, localPart: forwardPath, domain: '', domainKey: '' };
+    return [unroutedPlan(forwardPath, odd, '5.1.3', 'bad-address', 'the address is not a mailbox')];
   }
   const found = ports.routes.resolve(mailbox, 'inbound');
-  if (found === null) return [unroutedPlan(recipient, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
+  if (found === null)
+    return [unroutedPlan(forwardPath, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
   return found.actions.map((action, index) => ({
-    recipient,
+    forwardPath,
     mailbox,
     route: found.route,
     action: index,
     via: action.via,
-    address: action.address ?? recipient,
+    address: action.address ?? forwardPath,
     copy: action.copy,
     unrouted: null,
   }));
 }
 
-function unroutedPlan(recipient: string, mailbox: Mailbox, status: string, reason: string, detail: string): Plan {
+function unroutedPlan(forwardPath: string, mailbox: Mailbox, status: string, reason: string, detail: string): Plan {
   return {
-    recipient,
+    forwardPath,
     mailbox,
     route: -1,
     action: 0,
     via: '',
-    address: recipient,
+    address: forwardPath,
     copy: false,
     unrouted: { status, reason, detail },
   };

@@ -23,8 +23,8 @@ export type SweepPorts = {
 
 export type SweepReport = {
   readonly seen: number;
-  readonly relay: number;
-  readonly bounce: number;
+  readonly toRelay: number;
+  readonly toBounce: number;
   readonly expired: number;
   readonly lost: number;
 };
@@ -38,7 +38,7 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
   const depth = await ports.relayQueue.depth();
   let room = Math.max(0, activeJobsMax - depth.visible);
   const backlog = depth.visible > 0;
-  const total = { seen: 0, relay: 0, bounce: 0, expired: 0, lost: 0 };
+  const total = { seen: 0, toRelay: 0, toBounce: 0, expired: 0, lost: 0 };
   while (!signal.aborted && room > 0) {
     const refs = await ports.ledger.due(ports.clock.now(), Math.min(sweepPage, room));
     if (refs.length === 0) break;
@@ -49,8 +49,8 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
     if (relay.length > 0) await ports.relayQueue.send(relay);
     if (bounce.length > 0) await ports.bounceQueue.send(bounce);
     total.seen += looked.length;
-    total.relay += relay.length;
-    total.bounce += bounce.length;
+    total.toRelay += relay.length;
+    total.toBounce += bounce.length;
     total.expired += moved.filter((each) => each.became === 'expired').length;
     total.lost += moved.filter((each) => each.lost).length;
     room -= looked.length;

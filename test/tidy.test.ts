@@ -90,7 +90,8 @@ describe('imports', () => {
         (source) => !['adapters', 'local', 'infra'].includes(source.folder) && /from '@aws-sdk\//.test(source.text),
       )
       .map((source) => source.path);
-    expect(sdk).toEqual(['lambdas/activate.ts']);
+    // The operator's own credentials come by the SDK's provider chain, which functions must not load.
+    expect(sdk.sort()).toEqual(['cli/trace.ts', 'lambdas/activate.ts']);
     const io = product
       .filter(
         (source) =>
@@ -146,8 +147,9 @@ describe('names', () => {
 
 describe('files', () => {
   it('open with a comment that says what they are', () => {
-    const bare = sources.filter((source) => !/^(#!.*\n)?\/\/ .+\n\/\/ /.test(source.text)).map((source) => source.path);
-    expect(bare).toEqual([]);
+    const opening = (source: Source) =>
+      source.folder === 'test' || source.folder === 'bench' ? /^\/\/ / : /^(#!.*\n)?\/\/ .+\n\/\/ /;
+    expect(sources.filter((source) => !opening(source).test(source.text)).map((source) => source.path)).toEqual([]);
   });
   it('are small enough to hold in mind', () => {
     const long = sources.filter((source) => source.lines.length > FILE_LINES_MAX).map((source) => source.path);

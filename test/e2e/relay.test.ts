@@ -1,4 +1,5 @@
 // The main job, end to end: SMTP in, the synthesised template between, SMTP out to a server that keeps exact bytes.
+// Nothing between the two is mocked, and nothing here calls a function of the product.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
