@@ -1,4 +1,5 @@
-// Logins of next hops, from Secrets Manager. Kept in memory for some minutes, never logged, never part of an error's words.
+// Logins of next hops, from Secrets Manager.
+// Kept in memory for some minutes, never logged, never part of an error's words.
 
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Clock } from '#pipeline/ports.ts';

@@ -1,4 +1,5 @@
-// Whether a message answers a trace query: the part of the search that no index does. Shared by every ledger. Pure.
+// Whether a message answers a trace query: the part of the search that no index does.
+// Shared by every ledger. Pure.
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';

@@ -78,110 +78,127 @@ export async function openFrontDoor(parts: {
 
 type Transaction = { reversePath: string; forwardPaths: string[] };
 
+type Session = {
+  readonly socket: Socket;
+  readonly wire: ReturnType<typeof openWire>;
+  readonly host: string;
+  readonly door: MailDoor;
+  readonly bytesMax: number;
+  helo: string | null;
+  transaction: Transaction | null;
+  mistakes: number;
+};
+/** What to answer; null where the verb said it itself; 'end' where the connection is over. */
+type Said = Answer | null | 'end';
+
 /** One connection, from greeting to QUIT. Replies wait until the client's pipelined commands are read (RFC 2920 §3.2). */
 async function converse(socket: Socket, host: string, door: MailDoor, bytesMax: number): Promise<void> {
   const wire = openWire(socket);
-  let helo: string | null = null;
-  let transaction: Transaction | null = null;
-  let mistakes = 0;
-  const peer = (): Peer => ({ address: socket.remoteAddress ?? '127.0.0.1', helo: helo ?? '', secure: false });
-  const say = (answer: Answer) => wire.say(`${answer.code} ${answer.status} ${answer.text}\r\n`);
-
+  const session: Session = { socket, wire, host, door, bytesMax, helo: null, transaction: null, mistakes: 0 };
   wire.say(`220 ${host} ESMTP\r\n`);
   for (let line = await wire.line(); line !== null; line = await wire.line()) {
-    if (line === 'too long') {
-      say(reply(500, '5.5.2', 'Line too long'));
-      mistakes += 1;
-      continue;
-    }
-    const verb = (/^[A-Za-z]+/.exec(line)?.[0] ?? '').toUpperCase();
-    const argument = line.slice(verb.length);
-    let answer: Answer | null = null;
-    switch (verb) {
-      case 'EHLO':
-      case 'HELO':
-        if (!/^ +[\x21-\x7e\u0080-\u{10ffff}]{1,255} *$/u.test(argument)) {
-          answer = reply(501, '5.5.4', `Syntax: ${verb} host`);
-          break;
-        }
-        helo = argument.trim();
-        transaction = null;
-        wire.say(
-          verb === 'EHLO' ? `250-${extensions(host, bytesMax).join('\r\n250-')}\r\n250 HELP\r\n` : `250 ${host}\r\n`,
-        );
-        break;
-      case 'MAIL': {
-        if (helo === null) answer = reply(503, '5.5.1', 'EHLO first');
-        else if (transaction !== null) answer = reply(503, '5.5.1', 'A transaction is under way');
-        else {
-          const read = mailFrom(argument, bytesMax);
-          answer = 'code' in read ? read : (door.mail?.(read.reversePath, peer()) ?? null);
-          if (answer === null && 'reversePath' in read) {
-            transaction = { reversePath: read.reversePath, forwardPaths: [] };
-            say(reply(250, '2.1.0', 'Sender ok'));
-          }
-        }
-        break;
-      }
-      case 'RCPT': {
-        const read = transaction === null ? reply(503, '5.5.1', 'MAIL first') : rcptTo(argument, transaction);
-        answer = typeof read === 'string' ? door.rcpt(read, peer()) : read;
-        if (answer === null && transaction !== null && typeof read === 'string') {
-          if (!transaction.forwardPaths.includes(read)) transaction.forwardPaths.push(read);
-          say(reply(250, '2.1.5', 'Recipient ok'));
-        }
-        break;
-      }
-      case 'DATA':
-        if (transaction === null || transaction.forwardPaths.length === 0) answer = reply(503, '5.5.1', 'RCPT first');
-        else if (argument.trim() !== '') answer = reply(501, '5.5.4', 'Syntax: DATA');
-        else {
-          const taken = await takeData(wire, door.open(transaction, peer()), bytesMax);
-          transaction = null;
-          if (taken === null) return; // the client went away in the middle
-          say(taken);
-          mistakes = 0;
-        }
-        break;
-      case 'RSET':
-        transaction = null;
-        answer = reply(250, '2.0.0', 'Ok');
-        break;
-      case 'NOOP':
-        answer = reply(250, '2.0.0', 'Ok');
-        break;
-      case 'VRFY':
-        answer = reply(252, '2.5.0', 'Send some mail and see');
-        break;
-      case 'HELP':
-        answer = reply(214, '2.0.0', 'RFC 5321');
-        break;
-      case 'QUIT':
-        say(reply(221, '2.0.0', `${host} closing`));
-        await wire.flush();
-        socket.end();
-        return;
-      case 'STARTTLS':
-      case 'AUTH':
-      case 'BDAT':
-      case 'EXPN':
-        answer = reply(502, '5.5.1', `${verb} is not offered`);
-        break;
-      default:
-        answer = reply(500, '5.5.2', 'Unknown command');
-    }
+    const answer = line === 'too long' ? reply(500, '5.5.2', 'Line too long') : await obey(session, line);
+    if (answer === 'end') return;
     if (answer !== null) {
-      say(answer);
-      if (answer.code >= 500 && answer.code <= 503) mistakes += 1; // not 550: a list of dead addresses is no attack
+      say(session, answer);
+      if (answer.code >= 500 && answer.code <= 503) session.mistakes += 1; // not 550: a list of dead addresses is no attack
     }
-    if (mistakes >= MISTAKES_MAX) {
-      say(reply(421, '4.7.0', 'Too many errors'));
+    if (session.mistakes >= MISTAKES_MAX) {
+      say(session, reply(421, '4.7.0', 'Too many errors'));
       await wire.flush();
       socket.end();
       return;
     }
   }
   socket.end();
+}
+
+function say(session: Session, answer: Answer): void {
+  session.wire.say(`${answer.code} ${answer.status} ${answer.text}\r\n`);
+}
+
+function peerOf(session: Session): Peer {
+  return { address: session.socket.remoteAddress ?? '127.0.0.1', helo: session.helo ?? '', secure: false };
+}
+
+async function obey(session: Session, line: string): Promise<Said> {
+  const verb = (/^[A-Za-z]+/.exec(line)?.[0] ?? '').toUpperCase();
+  const argument = line.slice(verb.length);
+  switch (verb) {
+    case 'EHLO':
+    case 'HELO':
+      return greet(session, verb, argument);
+    case 'MAIL':
+      return mail(session, argument);
+    case 'RCPT':
+      return rcpt(session, argument);
+    case 'DATA':
+      return data(session, argument);
+    case 'RSET':
+      session.transaction = null;
+      return reply(250, '2.0.0', 'Ok');
+    case 'NOOP':
+      return reply(250, '2.0.0', 'Ok');
+    case 'VRFY':
+      return reply(252, '2.5.0', 'Send some mail and see');
+    case 'HELP':
+      return reply(214, '2.0.0', 'RFC 5321');
+    case 'QUIT':
+      say(session, reply(221, '2.0.0', `${session.host} closing`));
+      await session.wire.flush();
+      session.socket.end();
+      return 'end';
+    case 'STARTTLS':
+    case 'AUTH':
+    case 'BDAT':
+    case 'EXPN':
+      return reply(502, '5.5.1', `${verb} is not offered`);
+    default:
+      return reply(500, '5.5.2', 'Unknown command');
+  }
+}
+
+function greet(session: Session, verb: 'EHLO' | 'HELO', argument: string): Said {
+  if (!/^ +[\x21-\x7e\u0080-\u{10ffff}]{1,255} *$/u.test(argument)) return reply(501, '5.5.4', `Syntax: ${verb} host`);
+  session.helo = argument.trim();
+  session.transaction = null;
+  const { host, bytesMax } = session;
+  const offered = `250-${extensions(host, bytesMax).join('\r\n250-')}\r\n250 HELP\r\n`;
+  session.wire.say(verb === 'EHLO' ? offered : `250 ${host}\r\n`);
+  return null;
+}
+
+function mail(session: Session, argument: string): Said {
+  if (session.helo === null) return reply(503, '5.5.1', 'EHLO first');
+  if (session.transaction !== null) return reply(503, '5.5.1', 'A transaction is under way');
+  const read = mailFrom(argument, session.bytesMax);
+  if ('code' in read) return read;
+  const refusal = session.door.mail?.(read.reversePath, peerOf(session)) ?? null;
+  if (refusal !== null) return refusal;
+  session.transaction = { reversePath: read.reversePath, forwardPaths: [] };
+  return reply(250, '2.1.0', 'Sender ok');
+}
+
+function rcpt(session: Session, argument: string): Said {
+  const { transaction } = session;
+  if (transaction === null) return reply(503, '5.5.1', 'MAIL first');
+  const read = rcptTo(argument, transaction);
+  if (typeof read !== 'string') return read;
+  const refusal = session.door.rcpt(read, peerOf(session));
+  if (refusal !== null) return refusal;
+  if (!transaction.forwardPaths.includes(read)) transaction.forwardPaths.push(read);
+  return reply(250, '2.1.5', 'Recipient ok');
+}
+
+async function data(session: Session, argument: string): Promise<Said> {
+  const { transaction } = session;
+  if (transaction === null || transaction.forwardPaths.length === 0) return reply(503, '5.5.1', 'RCPT first');
+  if (argument.trim() !== '') return reply(501, '5.5.4', 'Syntax: DATA');
+  const taken = await takeData(session.wire, session.door.open(transaction, peerOf(session)), session.bytesMax);
+  session.transaction = null;
+  if (taken === null) return 'end'; // the client went away in the middle
+  session.mistakes = 0;
+  return taken;
 }
 
 const reply = (code: number, status: string, text: string): Answer => ({ code, status, text });

@@ -1,4 +1,5 @@
-// A watch that remembers what it was told. Never prints.
+// A watch that remembers what it was told.
+// Never prints.
 
 import type { MetricName, Watch } from '#pipeline/ports.ts';
 

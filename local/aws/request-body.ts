@@ -1,4 +1,5 @@
-// Reads a small request body whole: for the services whose requests are one JSON or form text. Never for mail content.
+// Reads a small request body whole: for the services whose requests are one JSON or form text.
+// Never for mail content, which is never held in memory.
 
 import type { IncomingMessage } from 'node:http';
 import { AwsError } from '#local/world.ts';
