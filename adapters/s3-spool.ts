@@ -11,6 +11,7 @@ import {
   type Spool,
   type UnreadableCause,
 } from '#pipeline/ports.ts';
+import { directBodyOf } from './direct-http.ts';
 
 /** How long S3 may keep us waiting for the next bytes of a body. Time in which we do not ask for any does not count. */
 const stallAfterMs = 30_000;
@@ -107,15 +108,15 @@ async function* counted(
   }, stallMs);
   let read = 0;
   try {
-    const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
+    const next = nextOf(body);
     for (;;) {
       waiting = true;
       stall.refresh();
-      const next = await chunks.next();
+      const chunk = await next();
       waiting = false;
-      if (next.done) break;
-      read += next.value.byteLength;
-      yield next.value;
+      if (chunk === null) break;
+      read += chunk.byteLength;
+      yield chunk;
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -129,6 +130,17 @@ async function* counted(
   }
   signal.throwIfAborted();
   if (read !== length) throw new ContentUnreadable('unavailable', `${where}: ended after ${read} of ${length} bytes`);
+}
+
+/** The body's chunks without a copy where our own handler made it; else as the stream gives them. */
+function nextOf(body: Readable): () => Promise<Uint8Array | null> {
+  const direct = directBodyOf(body);
+  if (direct !== null) return () => direct.next();
+  const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
+  return async () => {
+    const { done, value } = await chunks.next();
+    return done ? null : value;
+  };
 }
 
 /** S3's error contract: without ListBucket a missing key is 403; a KMS key that cannot be used is 400 `KMS.…` or 403. */

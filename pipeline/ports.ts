@@ -87,8 +87,12 @@ export interface Ledger {
    * and `claims < claimsMax`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched.
    */
   claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number; claimsMax: number }): Promise<ClaimResult>;
-  /** Replaces the row where its stored version is still `row.version`; stores `version + 1`. Lost: somebody else wrote meanwhile. */
+  /**
+   * Replaces the row where its stored version is still `row.version`; stores `version + 1`. `row.trace` is given back as it was
+   * read, and `events` are appended. Lost: somebody else wrote meanwhile, and nothing of this write remains.
+   */
   write(row: DeliveryRow, events: readonly TraceEvent[]): Promise<'written' | 'lost'>;
+  /** Its trace holds the first attempts' events and the latest write's; `trace` gives all of them. */
   read(ref: DeliveryRef): Promise<DeliveryRow | null>;
   /** The message's facts, from its own item or from its sole delivery. */
   message(spoolId: string): Promise<MessageFacts | null>;

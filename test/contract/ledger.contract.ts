@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
-import { event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
+import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
 
 export type LedgerUnderTest = { readonly ledger: Ledger; close(): Promise<void> };
 
@@ -388,15 +388,4 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
   });
-}
-
-function asNoticeOf(row: DeliveryRow): Partial<DeliveryRow> {
-  return {
-    deliveryKey: `${row.deliveryKey}-ndr`,
-    kind: 'notice',
-    noticeOf: row.deliveryKey,
-    noticeKind: 'ndr',
-    forwardPath: 'ann@src.example',
-    address: 'ann@src.example',
-  };
 }

@@ -147,3 +147,15 @@ export function fullRow(spoolId: string): DeliveryRow {
     ],
   });
 }
+
+/** What makes a row the NDR of another. */
+export function asNoticeOf(row: DeliveryRow): Partial<DeliveryRow> {
+  return {
+    deliveryKey: `${row.deliveryKey}-ndr`,
+    kind: 'notice',
+    noticeOf: row.deliveryKey,
+    noticeKind: 'ndr',
+    forwardPath: 'ann@src.example',
+    address: 'ann@src.example',
+  };
+}

@@ -1,14 +1,18 @@
-// The spool's contract, run by MemorySpool and S3Spool; then S3Spool on S3's bad days.
+// The spool's contract, run by MemorySpool, and by S3Spool on a plain server and on the emulator; then S3Spool on S3's bad days.
 // With AWS_CONTRACT=1 also on a real bucket (AWS_CONTRACT_BUCKET; region and keys from the environment).
 
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { awsSettings, s3Client } from '#adapters/aws-clients.ts';
+import { type AwsSettings, awsSettings, s3Client } from '#adapters/aws-clients.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
+import { createS3 } from '#local/aws/s3.ts';
+import { openStore } from '#local/store.ts';
 import { ContentUnreadable, type OpenedContent } from '#pipeline/ports.ts';
+import { emulateAws } from '#test/local/emulated-aws.ts';
+import { settingsOf } from './emulated-aws.ts';
 import { openS3Stub, refuse, type S3Stub } from './s3-stub.ts';
-import { spoolContract } from './spool.contract.ts';
+import { type SpoolUnderTest, spoolContract } from './spool.contract.ts';
 
 const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
 
@@ -34,18 +38,33 @@ spoolContract('S3Spool on a server that answers as S3', async () => {
   };
 });
 
+spoolContract('S3Spool on the emulator', async () => {
+  const aws = await emulateAws();
+  const s3 = createS3(aws.world, openStore(null));
+  aws.add(s3.http);
+  s3.buckets.create('spool', { versioned: true });
+  return onS3(settingsOf(aws), 'spool', () => aws.close());
+});
+
 // skipped: without AWS_CONTRACT=1 there are no credentials to use
 describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
-  spoolContract('S3Spool', async () => {
-    const client = s3Client(awsSettings());
-    const Bucket = process.env.AWS_CONTRACT_BUCKET ?? '';
-    return {
-      spool: new S3Spool(client, Bucket),
-      put: async (Key, Body) => void (await client.send(new PutObjectCommand({ Bucket, Key, Body }))),
-      close: async () => client.destroy(),
-    };
-  });
+  spoolContract('S3Spool', async () => onS3(awsSettings(), process.env.AWS_CONTRACT_BUCKET ?? '', async () => {}));
 });
+
+/** Our client only reads; the SDK's own writes. */
+function onS3(settings: AwsSettings, Bucket: string, close: () => Promise<void>): SpoolUnderTest {
+  const reader = s3Client(settings);
+  const writer = new S3Client({ ...settings, forcePathStyle: settings.endpoint !== undefined });
+  return {
+    spool: new S3Spool(reader, Bucket),
+    put: async (Key, Body) => void (await writer.send(new PutObjectCommand({ Bucket, Key, Body }))),
+    close: async () => {
+      reader.destroy();
+      writer.destroy();
+      await close();
+    },
+  };
+}
 
 describe('S3Spool on a bad day', () => {
   let stub: S3Stub;
