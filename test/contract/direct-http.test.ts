@@ -1,4 +1,5 @@
 // The S3 client's own HTTP: what a server may send, byte by byte, over plain sockets and TLS. S3Spool's contract runs over it too.
+// No SDK here.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 // What the memory ports do beside their contracts: the consumer's side of the queue, the scripted next hop, and dying on time.
+// No emulators here.
 
 import { describe, expect, it } from 'vitest';
 import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';

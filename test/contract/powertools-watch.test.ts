@@ -1,4 +1,5 @@
 // The watch's lines on standard output, which CloudWatch reads: one JSON object an event, one EMF object an invocation.
+// It takes standard output for itself while it runs.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';

@@ -1,4 +1,5 @@
 // Logins come from Secrets Manager once in five minutes, whoever asks, and never show in an error.
+// Run on the emulator, whose file changes under it.
 
 import { describe, expect, it } from 'vitest';
 import { secretsClient } from '#adapters/aws-clients.ts';
