@@ -1,4 +1,5 @@
 // What every job queue promises (pipeline/ports.ts), as one suite that each implementation runs. Order is not promised.
+// It never looks behind the port; each implementation brings its own way to receive.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Job, JobQueue } from '#pipeline/ports.ts';

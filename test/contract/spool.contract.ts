@@ -1,4 +1,5 @@
 // What every spool promises (pipeline/ports.ts), as one suite that each implementation runs.
+// It never looks behind the port; each implementation brings its own way to put content there.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
