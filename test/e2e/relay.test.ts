@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeNotice, parseNotice } from '../judges/rfc3464.ts';
+import { deviations } from './arrival.ts';
 import { discard, type Instance, start, tool, traced, until } from './instance.ts';
 import { type Catcher, type Caught, catcher, sendMail } from './smtp.ts';
 
@@ -49,35 +50,10 @@ describe('a message that is accepted', () => {
     const arrived = await until(() => caughtFor(address)[0] ?? null, 20_000);
     expect(arrived, instance.output.slice(-3000)).not.toBeNull();
     const got = arrived?.content ?? Buffer.alloc(0);
-    const at = got.length - onTheWire(content).length;
-    expect(got.subarray(at).equals(onTheWire(content)), 'the message ends in its own bytes').toBe(true);
-    const names = [
-      ...got
-        .subarray(0, at)
-        .toString('latin1')
-        .replace(/\r\n[ \t]/g, ' ')
-        .matchAll(/^([^:\r\n]+):/gm),
-    ].map((match) => match[1]?.toLowerCase());
-    expect(names).toEqual([
-      'received',
-      'x-everpost-pass',
-      'received',
-      'x-ses-spam-verdict',
-      'x-ses-virus-verdict',
-      'received-spf',
-      'authentication-results',
-      'x-ses-receipt',
-      'x-ses-dkim-signature',
-    ]);
+    expect(deviations(content, got)).toEqual([]);
     expect(arrived?.reversePath).toBe('ann@src.example');
   });
 });
-
-/** A last line without CRLF gets one from the client; bare CR and LF leave as CRLF (RFC 5321 §2.3.8). */
-function onTheWire(content: Buffer): Buffer {
-  const text = content.toString('latin1');
-  return Buffer.from((text.endsWith('\r\n') ? text : `${text}\r\n`).replace(/\r\n|\r|\n/g, '\r\n'), 'latin1');
-}
 
 const hello = Buffer.from(
   'From: Ann <ann@src.example>\r\nTo: you@example.com\r\nSubject: Hello\r\nMessage-ID: <hello@src.example>\r\n\r\nHello\r\n',

@@ -90,10 +90,14 @@ export type Caught = {
   readonly forwardPaths: readonly string[];
   readonly content: Buffer;
 };
-/** What the server says to a RCPT or at the final dot: a whole reply without its line end; undefined accepts. */
+/**
+ * What the server does at a RCPT or at the final dot: undefined accepts; a text is the whole reply without its line end, and refuses;
+ * `keep` keeps the message all the same, and without a reply the connection is broken.
+ */
+export type Answer = string | undefined | { readonly reply: string | null; readonly keep: boolean };
 export type Manners = {
-  readonly rcpt?: (forwardPath: string) => string | undefined;
-  readonly finalDot?: (caught: Caught) => string | undefined;
+  readonly rcpt?: (forwardPath: string) => Answer | Promise<Answer>;
+  readonly finalDot?: (caught: Caught) => Answer | Promise<Answer>;
 };
 
 export type Catcher = { readonly port: number; readonly caught: Caught[]; close(): Promise<void> };
@@ -125,7 +129,9 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
   let forwardPaths: string[] = [];
   let buffer = Buffer.alloc(0);
   let inContent = false;
-  const command = (line: string): string => {
+  let working = false;
+
+  const command = async (line: string): Promise<string | null> => {
     const verb = line.slice(0, 4).toUpperCase();
     const path = /<([^>]*)>/.exec(line)?.[1] ?? '';
     if (verb === 'EHLO')
@@ -134,9 +140,9 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
       reversePath = path;
       forwardPaths = [];
     } else if (verb === 'RCPT') {
-      const refusal = manners.rcpt?.(path);
-      if (refusal !== undefined) return refusal;
-      forwardPaths.push(path);
+      const { reply, keep } = whole(await manners.rcpt?.(path));
+      if (keep) forwardPaths.push(path);
+      return reply;
     } else if (verb === 'DATA') {
       if (forwardPaths.length === 0) return '554 5.5.1 no valid recipients';
       inContent = true;
@@ -147,36 +153,56 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
     }
     return '250 2.0.0 Ok';
   };
-  const take = (content: Buffer): string => {
+  const take = async (content: Buffer): Promise<string | null> => {
     const message = { reversePath, forwardPaths, content };
-    const refusal = manners.finalDot?.(message);
-    if (refusal !== undefined) return refusal;
-    caught.push(message);
-    return '250 2.0.0 caught';
+    const { reply, keep } = whole(await manners.finalDot?.(message));
+    if (keep) caught.push(message);
+    return reply;
+  };
+  /** The next command or message in what has come, or null while it is not whole. */
+  const next = (): (() => Promise<string | null>) | null => {
+    if (inContent) {
+      const end = buffer.subarray(0, 3).equals(Buffer.from('.\r\n')) ? 0 : buffer.indexOf('\r\n.\r\n') + 2;
+      if (end === 1) return null;
+      const content = unstuffed(buffer.subarray(0, end));
+      buffer = buffer.subarray(end + 3);
+      inContent = false;
+      return () => take(content);
+    }
+    const end = buffer.indexOf('\n');
+    if (end < 0) return null;
+    const line = buffer.subarray(0, end).toString('latin1').trimEnd();
+    buffer = buffer.subarray(end + 1);
+    return () => command(line);
+  };
+  const pump = async () => {
+    if (working) return;
+    working = true;
+    for (let step = next(); step !== null; step = next()) {
+      const reply = await step();
+      if (reply === null) return void socket.destroy();
+      if (reply !== '') socket.write(`${reply}\r\n`);
+    }
+    working = false;
   };
   socket.write('220 catcher.example ESMTP\r\n');
   socket.on('data', (chunk) => {
     buffer = Buffer.concat([buffer, chunk]);
-    for (;;) {
-      if (inContent) {
-        const end = buffer.subarray(0, 3).equals(Buffer.from('.\r\n')) ? 0 : buffer.indexOf('\r\n.\r\n') + 2;
-        if (end === 1) return;
-        const content = buffer
-          .subarray(0, end)
-          .toString('latin1')
-          .replace(/^\.\./, '.')
-          .replace(/\r\n\.\./g, '\r\n.');
-        buffer = buffer.subarray(end + 3);
-        inContent = false;
-        socket.write(`${take(Buffer.from(content, 'latin1'))}\r\n`);
-      } else {
-        const end = buffer.indexOf('\n');
-        if (end < 0) return;
-        const line = buffer.subarray(0, end).toString('latin1').trimEnd();
-        buffer = buffer.subarray(end + 1);
-        const reply = command(line);
-        if (reply !== '') socket.write(`${reply}\r\n`);
-      }
-    }
+    pump().catch(() => socket.destroy());
   });
+}
+
+function whole(answer: Answer): { readonly reply: string | null; readonly keep: boolean } {
+  if (answer === undefined) return { reply: '250 2.0.0 Ok', keep: true };
+  return typeof answer === 'string' ? { reply: answer, keep: false } : answer;
+}
+
+function unstuffed(content: Buffer): Buffer {
+  return Buffer.from(
+    content
+      .toString('latin1')
+      .replace(/^\.\./, '.')
+      .replace(/\r\n\.\./g, '\r\n.'),
+    'latin1',
+  );
 }

@@ -1,0 +1,55 @@
+// Judges what arrived beside what was sent: the message's own bytes at the end, and above them nothing but the fields that the way
+// through Everpost may put there. Written for SMTP: a bare CR or LF leaves as CRLF, and a last line without an end gets one.
+
+/** A last line without CRLF gets one from the client; bare CR and LF leave as CRLF (RFC 5321 §2.3.8). */
+export function onTheWire(content: Uint8Array): Buffer {
+  const text = Buffer.from(content).toString('latin1');
+  return Buffer.from((text.endsWith('\r\n') ? text : `${text}\r\n`).replace(/\r\n|\r|\n/g, '\r\n'), 'latin1');
+}
+
+/** Ours, then those that SES puts in front of every message it stores. */
+export const prependedFields = [
+  'received',
+  'x-everpost-pass',
+  'received',
+  'x-ses-spam-verdict',
+  'x-ses-virus-verdict',
+  'received-spf',
+  'authentication-results',
+  'x-ses-receipt',
+  'x-ses-dkim-signature',
+];
+
+/**
+ * The deviations, one line each. `above` are names of fields that servers behind Everpost put on top of it, in their order; the
+ * warning of a possible duplicate, which an attempt whose result was lost leaves, is allowed where it belongs.
+ */
+export function deviations(sent: Uint8Array, arrived: Uint8Array, above: readonly string[] = []): string[] {
+  const expected = onTheWire(sent);
+  const got = Buffer.from(arrived);
+  const at = got.length - expected.length;
+  if (at < 0) return [`${-at} bytes are missing`];
+  if (!got.subarray(at).equals(expected)) return [`the bytes differ: ${firstDifference(expected, got)}`];
+  const names = fieldNames(got.subarray(0, at)).filter((name) => name !== 'x-everpost-possible-duplicate');
+  const wanted = [...above, ...prependedFields];
+  return names.join() === wanted.join() ? [] : [`put in front: ${names.join(', ')}; allowed: ${wanted.join(', ')}`];
+}
+
+function fieldNames(section: Buffer): string[] {
+  const unfolded = section.toString('latin1').replace(/\r\n[ \t]/g, ' ');
+  return unfolded
+    .split('\r\n')
+    .filter((line) => line !== '')
+    .map((line) => /^([!-9;-~]+):/.exec(line)?.[1]?.toLowerCase() ?? `(no field: ${line.slice(0, 60)})`);
+}
+
+/** Read from the end, where the message's own bytes must be. */
+function firstDifference(expected: Buffer, got: Buffer): string {
+  let back = 1;
+  while (back <= expected.length && expected[expected.length - back] === got[got.length - back]) back += 1;
+  const show = (bytes: Buffer) => {
+    const from = Math.max(0, bytes.length - back - 30);
+    return JSON.stringify(bytes.subarray(from, bytes.length - back + 20).toString('latin1'));
+  };
+  return `${back - 1} bytes before the end, expected ${show(expected)}, found ${show(got)}`;
+}
