@@ -26,6 +26,6 @@ const ports = {
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage('bounce', { watch, timeScale: config.timeScale, now: () => clock.now() }, (record) =>
+export const handler = stage('bounce', { watch, timeScale: config.timeScale }, (record) =>
   bounce(ports, jobOf(record)),
 );

@@ -33,8 +33,6 @@ const ports = {
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage(
-  'ingest',
-  { watch, timeScale: config.timeScale, now: () => clock.now() },
-  (record, signal) => ingest(ports, record.body, signal),
+export const handler = stage('ingest', { watch, timeScale: config.timeScale }, (record, signal) =>
+  ingest(ports, record.body, signal),
 );

@@ -41,10 +41,8 @@ const ports = {
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage(
-  'relay',
-  { watch, timeScale: config.timeScale, now: () => clock.now() },
-  (record, signal) => relay(ports, jobOf(record), signal),
+export const handler = stage('relay', { watch, timeScale: config.timeScale }, (record, signal) =>
+  relay(ports, jobOf(record), signal),
 );
 
 /** One client for each next hop and execution environment: it keeps its connection between jobs. */

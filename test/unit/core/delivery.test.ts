@@ -1,0 +1,69 @@
+// The state machine, every pair of it: what is legal leads where DESIGN says, what is not throws, and facts that come late are ignored.
+// A new state or command makes this table incomplete, and the test fail.
+
+import { describe, expect, it } from 'vitest';
+import { type Command, type DeliveryState, deliveryId, type Fact, isFinal, transition } from '#core/delivery.ts';
+
+const commands: readonly Command[] = [
+  'relayed',
+  'deferred',
+  'failed',
+  'expired',
+  'notice-accepted',
+  'notice-withheld',
+  'notice-failed',
+  'held',
+  'released',
+  'removed',
+];
+const facts: readonly Fact[] = ['confirmed', 'reported-failed'];
+
+/** state → what it may become by which event; all other commands throw, all other facts are ignored. */
+const legal: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, DeliveryState>>>> = {
+  queued: {
+    relayed: 'relayed',
+    deferred: 'deferred',
+    failed: 'failed',
+    expired: 'expired',
+    held: 'held',
+    removed: 'removed',
+  },
+  deferred: {
+    relayed: 'relayed',
+    deferred: 'deferred',
+    failed: 'failed',
+    expired: 'expired',
+    held: 'held',
+    removed: 'removed',
+  },
+  relayed: { confirmed: 'confirmed', 'reported-failed': 'failed' },
+  confirmed: { 'reported-failed': 'failed' },
+  failed: { 'notice-accepted': 'returned', 'notice-withheld': 'unreturnable', 'notice-failed': 'held' },
+  expired: { 'notice-accepted': 'returned', 'notice-withheld': 'unreturnable', 'notice-failed': 'held' },
+  held: { released: 'queued', removed: 'removed' },
+  quarantined: { released: 'queued', removed: 'removed' },
+  returned: {},
+  unreturnable: {},
+  discarded: {},
+  removed: {},
+};
+
+describe('transition', () => {
+  it.each(Object.keys(legal) as DeliveryState[])('from %s', (state) => {
+    for (const command of commands) {
+      const next = legal[state][command];
+      if (next === undefined) expect(() => transition(state, command), `${state} + ${command}`).toThrow(state);
+      else expect(transition(state, command)).toBe(next);
+    }
+    for (const fact of facts) expect(transition(state, fact)).toBe(legal[state][fact] ?? 'ignored');
+  });
+  it('never leaves a final state by a command', () => {
+    for (const state of (Object.keys(legal) as DeliveryState[]).filter(isFinal)) {
+      for (const command of commands) expect(() => transition(state, command)).toThrow();
+    }
+  });
+});
+
+it('makes ids that fit an SES message tag', () => {
+  expect(deliveryId({ spoolId: 'd6iitobk75ur44p8', deliveryKey: 'abcd2345' })).toMatch(/^[\w-]+$/);
+});

@@ -1,0 +1,157 @@
+// What rows become: outcomes, expiry with the status that RFC 3463 wants, and the sweep's decisions as a table.
+// Instants are literals; nothing here reads a clock.
+
+import { describe, expect, it } from 'vitest';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { claimsMax } from '#core/limits.ts';
+import type { Outcome } from '#core/outcome.ts';
+import { afterAttempt, afterExpiry, newDelivery, sweepDecision } from '#core/progress.ts';
+import { statusOf } from '#core/status.ts';
+
+const T = Date.UTC(2026, 10, 22, 10, 0, 0);
+const MINUTE = 60_000;
+const fresh = newDelivery(
+  {
+    spoolId: 'm1',
+    deliveryKey: 'k',
+    forwardPath: 'b@example.com',
+    route: 0,
+    action: 0,
+    nextHop: 'exchange',
+    address: 'b@example.com',
+    copy: false,
+    message: null,
+    acceptedAt: T,
+    lifetimeMs: 60 * MINUTE,
+    sweepAgainMs: 15 * MINUTE,
+    trace: [],
+  },
+  T,
+);
+const claimed: DeliveryRow = { ...fresh, claims: 1, leaseUntil: T + 12 * MINUTE };
+const terms = { startedAt: T + 1_000, now: T + 2_000, nextAttemptAt: T + MINUTE, sweepAgainMs: 15 * MINUTE, openMs: 5 };
+const reply = { code: 250, status: statusOf('2.0.0'), text: 'Ok', host: 'mx.example' };
+const deferred: Outcome = {
+  kind: 'deferred',
+  reason: 'greylisted',
+  status: statusOf('4.7.1'),
+  reply: { ...reply, code: 450 },
+  detail: 'later',
+  possibleDuplicate: false,
+  operatorFault: false,
+};
+
+describe('afterAttempt', () => {
+  it('relayed: final, no lease, one SEND', () => {
+    const { row, events } = afterAttempt(claimed, { kind: 'relayed', reply }, terms);
+    expect(row).toMatchObject({
+      state: 'relayed',
+      attempts: 1,
+      claims: 0,
+      leaseUntil: null,
+      dueAt: null,
+      lastReply: reply,
+    });
+    expect(events.map((each) => each.event)).toEqual(['SEND']);
+    expect(events[0]).toMatchObject({ attempt: 1, reply: '250 2.0.0 Ok', latency: { openMs: 5, totalMs: 1_000 } });
+  });
+  it('deferred: due at the next attempt, but not after the expiry', () => {
+    expect(afterAttempt(claimed, deferred, terms).row).toMatchObject({
+      state: 'deferred',
+      dueAt: T + MINUTE,
+      lastStatus: '4.7.1',
+    });
+    expect(afterAttempt(claimed, deferred, { ...terms, nextAttemptAt: T + 600 * MINUTE }).row.dueAt).toBe(
+      T + 60 * MINUTE,
+    );
+  });
+  it('failed: due again, should the bounce job be lost', () => {
+    const { row } = afterAttempt(
+      claimed,
+      { kind: 'failed', reason: 'x', status: statusOf('5.1.1'), reply: null, detail: 'd' },
+      terms,
+    );
+    expect(row).toMatchObject({ state: 'failed', dueAt: terms.now + 15 * MINUTE });
+  });
+  it('after a claim whose result was lost: marked, once', () => {
+    const { row, events } = afterAttempt({ ...claimed, claims: 2 }, { kind: 'relayed', reply }, terms);
+    expect(row.possibleDuplicate).toBe(true);
+    expect(events.map((each) => each.event)).toEqual(['POSSIBLE_DUPLICATE', 'SEND']);
+  });
+});
+
+describe('afterExpiry', () => {
+  it.each<[string, Partial<DeliveryRow>, string]>([
+    ['the last real status', { lastStatus: statusOf('4.2.2'), lastReason: 'mailbox-full' }, '4.2.2'],
+    ['4.4.7 where no attempt gave one', {}, '4.4.7'],
+    [
+      '5.3.0 for content that could not be opened',
+      { lastStatus: statusOf('4.3.0'), lastReason: 'content-unreadable' },
+      '5.3.0',
+    ],
+    ['5.3.0 for what only ever crashed us', { claims: claimsMax }, '5.3.0'],
+  ])('says %s', (_name, given, status) => {
+    const { row, events } = afterExpiry({ ...fresh, state: 'deferred', ...given }, T + 60 * MINUTE, 15 * MINUTE);
+    expect(row).toMatchObject({ state: 'expired', lastStatus: status, leaseUntil: null });
+    expect(events[0]).toMatchObject({ event: 'EXPIRE', status });
+  });
+});
+
+describe('sweepDecision', () => {
+  const at = T + 20 * MINUTE;
+  const due = { ...fresh, dueAt: at };
+  it.each<[string, Partial<DeliveryRow>, { now?: number; backlog?: boolean }, object]>([
+    ['final', { state: 'relayed', dueAt: null }, {}, { kind: 'leave' }],
+    ['not due yet', { dueAt: at + 1 }, {}, { kind: 'leave' }],
+    ['under a lease', { leaseUntil: at + MINUTE, claims: 1 }, {}, { kind: 'wait', row: { dueAt: at + MINUTE } }],
+    [
+      'deferred and due',
+      { state: 'deferred', attempts: 1 },
+      {},
+      { kind: 'relay', lost: false, row: { dueAt: at + 15 * MINUTE } },
+    ],
+    [
+      'deferred and due, close to its expiry',
+      { state: 'deferred', attempts: 1, expiresAt: at + MINUTE },
+      {},
+      { kind: 'relay', row: { dueAt: at + MINUTE } },
+    ],
+    [
+      'deferred, not yet time',
+      { state: 'deferred', attempts: 1, nextAttemptAt: at + MINUTE },
+      {},
+      { kind: 'wait', row: { dueAt: at + MINUTE } },
+    ],
+    ['never claimed', {}, {}, { kind: 'relay', lost: true }],
+    ['never claimed, and jobs are waiting', {}, { backlog: true }, { kind: 'wait', row: { dueAt: at + 15 * MINUTE } }],
+    [
+      'claimed, and its lease ran out',
+      { claims: 1, leaseUntil: at - 1 },
+      { backlog: true },
+      { kind: 'relay', lost: true },
+    ],
+    [
+      'claimed too often',
+      { claims: claimsMax, leaseUntil: at - 1 },
+      {},
+      { kind: 'wait', row: { dueAt: T + 60 * MINUTE } },
+    ],
+    [
+      'past its lifetime',
+      { state: 'deferred', attempts: 3, dueAt: T + 60 * MINUTE },
+      { now: T + 60 * MINUTE },
+      { kind: 'expire', row: { state: 'expired' } },
+    ],
+    [
+      'past its lifetime, but under a lease',
+      { leaseUntil: T + 70 * MINUTE, claims: 1 },
+      { now: T + 60 * MINUTE },
+      { kind: 'wait', row: { dueAt: T + 70 * MINUTE } },
+    ],
+    ['failed without a notice', { state: 'failed' }, {}, { kind: 'bounce', row: { dueAt: at + 15 * MINUTE } }],
+    ['expired without a notice', { state: 'expired' }, {}, { kind: 'bounce' }],
+    ['held', { state: 'held' }, {}, { kind: 'wait', row: { dueAt: null } }],
+  ])('%s', (_name, given, { now = at, backlog = false }, expected) => {
+    expect(sweepDecision({ ...due, ...given }, { now, sweepAgainMs: 15 * MINUTE, backlog })).toMatchObject(expected);
+  });
+});

@@ -1,0 +1,122 @@
+// The batch and its answer (aws-contracts §4.2): what is not named is deleted, so everything that was not accounted for is named.
+// And what must not compile does not: an empty list by accident.
+
+import type { Context, SQSEvent } from 'aws-lambda';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { type BatchAnswer, jobOf, stage, type Work } from '#lambdas/stage.ts';
+import { type Finished, finished } from '#pipeline/finished.ts';
+
+class Watch extends MemoryWatch {
+  flushed = 0;
+  begin(): void {}
+  flush(): void {
+    this.flushed += 1;
+  }
+}
+
+function record(messageId: string, body: string, receives = 1) {
+  return {
+    messageId,
+    body,
+    receiptHandle: 'r',
+    attributes: { ApproximateReceiveCount: String(receives) },
+    messageAttributes: {},
+    md5OfBody: '',
+    eventSource: 'aws:sqs',
+    eventSourceARN: 'arn',
+    awsRegion: 'r',
+  } as unknown as SQSEvent['Records'][number];
+}
+
+async function run(records: SQSEvent['Records'], work: Work, remainingMs = 10_000) {
+  const watch = new Watch();
+  const end = performance.now() + remainingMs;
+  const handler = stage('relay', { watch, timeScale: 1 }, work);
+  const context = {
+    awsRequestId: 'a',
+    getRemainingTimeInMillis: () => Math.max(0, end - performance.now()),
+  } as unknown as Context;
+  const answer = await handler({ Records: records }, context);
+  return { failed: answer.batchItemFailures.map((each) => each.itemIdentifier), watch };
+}
+
+describe('a batch', () => {
+  it('names nobody when all are accounted for', async () => {
+    expect((await run([record('a', '1'), record('b', '2')], async () => finished('relayed'))).failed).toEqual([]);
+  });
+  it('names exactly those that threw, by SQS message id', async () => {
+    const { failed, watch } = await run(
+      [record('a', 'bad'), record('b', 'good'), record('c', 'bad')],
+      async ({ body }) => {
+        if (body === 'bad') throw new Error('no');
+        return finished('relayed');
+      },
+    );
+    expect(failed).toEqual(['a', 'c']);
+    expect(watch.logged('relay.failed')).toHaveLength(2);
+    expect(watch.flushed).toBe(1);
+  });
+  it('throws nothing when every one threw: a full failure is no error of the function', async () => {
+    expect((await run([record('a', '')], () => Promise.reject(new Error('no')))).failed).toEqual(['a']);
+  });
+  it('names what has not ended when time is over, and says so to the work before', async () => {
+    let aborted = false;
+    const { failed, watch } = await run(
+      [record('quick', ''), record('stuck', '')],
+      ({ messageId }, signal) => {
+        if (messageId === 'quick') return Promise.resolve(finished('relayed'));
+        signal.addEventListener('abort', () => {
+          aborted = true;
+        });
+        return new Promise<Finished>(() => {});
+      },
+      400,
+    );
+    expect(failed).toEqual(['stuck']);
+    expect(aborted).toBe(true);
+    expect(watch.logged('relay.deadline')).toHaveLength(1);
+  });
+  it('runs records that were received before last and alone', async () => {
+    const order: string[] = [];
+    let under = 0;
+    await run(
+      [record('again1', '', 2), record('first1', ''), record('again2', '', 3), record('first2', '')],
+      async ({ messageId }) => {
+        under += 1;
+        if (messageId.startsWith('again')) expect(under).toBe(1);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        under -= 1;
+        order.push(messageId);
+        return finished('relayed');
+      },
+    );
+    expect(order.slice(2)).toEqual(['again1', 'again2']);
+  });
+  it('does not type-check with an answer made by hand, or with work that forgets its end', () => {
+    expectTypeOf<{ batchItemFailures: [] }>().not.toExtend<BatchAnswer>();
+    expectTypeOf<() => Promise<void>>().not.toExtend<Work>();
+    expectTypeOf<() => Promise<{ became: string }>>().not.toExtend<Work>();
+  });
+});
+
+describe('jobOf', () => {
+  it('reads a job', () => {
+    expect(jobOf(record('a', '{"version":1,"spoolId":"s","deliveryKey":"k","more":1}'))).toEqual({
+      version: 1,
+      spoolId: 's',
+      deliveryKey: 'k',
+    });
+  });
+  it.each([
+    '',
+    'x',
+    'null',
+    '{}',
+    '{"version":2,"spoolId":"s","deliveryKey":"k"}',
+    '{"version":1,"spoolId":"","deliveryKey":"k"}',
+    '{"version":1,"spoolId":1,"deliveryKey":"k"}',
+  ])('throws on %j', (body) => {
+    expect(() => jobOf(record('a', body))).toThrow();
+  });
+});
