@@ -18,7 +18,7 @@ export interface StageWatch extends Watch {
   begin(awsRequestId: string): void;
   flush(): void;
 }
-export type StageEnvironment = { readonly watch: StageWatch; readonly timeScale: number; readonly now: () => number };
+export type StageEnvironment = { readonly watch: StageWatch; readonly timeScale: number };
 export type Work = (record: SQSRecord, signal: AbortSignal) => Promise<Finished>;
 
 /** `name` is the stage's verb; `work` handles one record and says what became of it, or throws to have it again. */
