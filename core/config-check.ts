@@ -36,7 +36,13 @@ import { compileRoutes } from './routes.ts';
 
 export type Checked =
   /** `warnings` are lines of the same form: deploying must fail on them, running here need not. */
-  | { readonly kind: 'ok'; readonly settings: Settings; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'ok';
+      readonly settings: Settings;
+      readonly warnings: readonly string[];
+      /** What the file asks for and this version reads without acting on it yet; said wherever it starts. */
+      readonly notYet: readonly string[];
+    }
   | { readonly kind: 'wrong'; readonly problems: readonly string[] };
 
 /** Checks a configuration as imported from the file. `sourceName` opens each line: everpost.config.ts. */
@@ -49,7 +55,24 @@ export function checkConfig(input: unknown, sourceName: string): Checked {
   const settings = { version, ...unversioned };
   const warnings: string[] = [];
   warnAboutNextHops(settings, lineTo(warnings, sourceName));
-  return { kind: 'ok', settings, warnings };
+  return { kind: 'ok', settings, warnings, notYet: notYetActedOn(record(input, '', mistake) ?? {}, sourceName) };
+}
+
+/** Sections are accepted whole, so that a configuration need not change when the rest of them is built. */
+function notYetActedOn(given: Record<string, unknown>, sourceName: string): string[] {
+  const members = (of: unknown) => (typeof of === 'object' && of !== null ? Object.entries(of) : []);
+  const asked = (of: unknown, at: string, keys: readonly string[]) =>
+    members(of).flatMap(([key, value]) =>
+      keys.includes(key) && value !== false && value !== undefined ? [join(at, key)] : [],
+    );
+  const places = [
+    ...members(given.nextHops).flatMap(([name, hop]) =>
+      asked(hop, `nextHops.${name}`, ['concurrency', 'messagesPerSecond']),
+    ),
+    ...asked(given.notices, 'notices', ['dkim', 'copyPostmasterOn', 'perDomainPerHour']),
+    ...asked(given.retry, 'retry', ['delayNotice']),
+  ];
+  return places.map((at) => `${sourceName}: ${at} is read, but not acted on yet in this version`);
 }
 
 function lineTo(lines: string[], sourceName: string): Mistakes {

@@ -18,6 +18,7 @@ async function main(file: string | undefined, out: string): Promise<number> {
     return exitConfig;
   }
   for (const warning of config.warnings) console.warn(`deploy would refuse: ${warning}`);
+  for (const line of config.notYet) console.warn(line);
   try {
     const { assembly, bundles } = await synthesise({
       settings: config.settings,

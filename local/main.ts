@@ -59,6 +59,7 @@ async function main(args: readonly string[]): Promise<number> {
     return exitConfig;
   }
   for (const warning of config.warnings) say(`deploy would refuse: ${warning}`);
+  for (const line of config.notYet) say(line);
   if (flags.sesOut !== null) say('--ses-out: nothing is sent by SES yet');
 
   const ended = signalled(); // from now on: a signal while it boots must not leave its lock behind

@@ -190,3 +190,28 @@ describe('what works here but not in AWS is a warning', () => {
     ]);
   });
 });
+
+describe('what is read but not acted on yet', () => {
+  it('is said by name, and only where the file asks for it', () => {
+    const checked = checkConfig(
+      {
+        domains: ['example.com'],
+        nextHops: { exchange: { kind: 'smtp', host: 'mx.example.com', port: 587, tls: 'required', concurrency: 4 } },
+        routes: [{ match: '*@example.com', to: [{ via: 'exchange' }] }],
+        retry: { schedule: ['1m'], lifetime: '1h', delayNotice: '30m' },
+        notices: {
+          from: 'postmaster@example.com',
+          postmaster: 'postmaster@example.com',
+          via: 'exchange',
+          copyPostmasterOn: ['5.3.0'],
+        },
+      },
+      'e.ts',
+    );
+    expect(checked.kind === 'ok' && checked.notYet).toEqual([
+      'e.ts: nextHops.exchange.concurrency is read, but not acted on yet in this version',
+      'e.ts: notices.copyPostmasterOn is read, but not acted on yet in this version',
+      'e.ts: retry.delayNotice is read, but not acted on yet in this version',
+    ]);
+  });
+});
