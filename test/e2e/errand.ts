@@ -1,0 +1,187 @@
+// A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them do. A part ends
+// well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Runtime } from '#local/runtime.ts';
+import { lacks } from './grants.ts';
+import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
+
+export type Errand = { readonly runtime: Runtime; readonly nextHop: NextHop; readonly patienceMs: number };
+/** Keeps what it takes, and remembers for whom it took nothing. */
+export type NextHop = Catcher & { readonly turnedAway: Set<string> };
+export type Part = { readonly name: string; readonly run: (errand: Errand) => Promise<void> };
+
+export class Denied extends Error {}
+
+/** `caught` and `turnedAway` are of one instance: empty them between two errands. */
+export async function errandNextHop(): Promise<NextHop> {
+  const turnedAway = new Set<string>();
+  const server = await catcher({
+    rcpt(forwardPath): Answer {
+      const again = turnedAway.has(forwardPath);
+      if (!/^(gone|later|never)/.test(forwardPath) || (again && forwardPath.startsWith('later'))) return undefined;
+      turnedAway.add(forwardPath);
+      return forwardPath.startsWith('gone') ? '550 5.1.1 no such user' : '450 4.2.0 not now';
+    },
+  });
+  return { ...server, turnedAway };
+}
+
+/** Runs a part to the end of all that it set going. Throws Denied, or an Error that names the part. */
+export async function runPart(part: Part, errand: Errand): Promise<void> {
+  try {
+    await part.run(errand);
+    await advance(errand, 0);
+  } catch (error) {
+    if (error instanceof Denied) throw error;
+    throw new Error(`${part.name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** `secured` demands a login, whose secret the relay function must read. */
+export function errandConfig(port: number): object {
+  const hop = { kind: 'smtp', host: '127.0.0.1', port, tls: 'off' };
+  return {
+    domains: ['example.com', 'secured.example'],
+    nextHops: { plain: hop, secured: { ...hop, auth: { secret: 'everpost/secured' } } },
+    retry: { schedule: ['1m'], lifetime: '10m', delayNotice: false },
+    routes: [
+      { match: '*@example.com', to: [{ via: 'plain' }] },
+      { match: '*@secured.example', to: [{ via: 'secured' }] },
+    ],
+    notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'plain' },
+  };
+}
+export const errandSecrets = { 'everpost/secured': { username: 'everpost', password: 'secret' } };
+
+export const parts: readonly Part[] = [
+  {
+    name: 'the sweep runs by the clock',
+    run: (errand) => advance(errand, 2 * MINUTE),
+  },
+  {
+    name: 'a message is relayed',
+    run: async (errand) => {
+      await send(errand, ['bob@example.com']);
+      await comes(errand, 'bob@example.com');
+    },
+  },
+  {
+    name: 'a message with more header than a notification holds is relayed',
+    run: async (errand) => {
+      await send(errand, ['long@example.com'], `X-Long: ${'x'.repeat(900)}\r\n`.repeat(20));
+      await comes(errand, 'long@example.com');
+    },
+  },
+  {
+    name: 'a next hop wants a login',
+    run: async (errand) => {
+      await send(errand, ['bob@secured.example']);
+      await comes(errand, 'bob@secured.example');
+    },
+  },
+  {
+    name: 'of two recipients one is refused, and a notice goes back',
+    run: async (errand) => {
+      await send(errand, ['two@example.com', 'gone@example.com'], '', 'asks-gone@src.example');
+      await comes(errand, 'two@example.com');
+      await comes(errand, 'asks-gone@src.example');
+    },
+  },
+  {
+    name: 'a notice is refused too',
+    run: async (errand) => {
+      await send(errand, ['gone-too@example.com'], '', 'gone-sender@src.example');
+      await happens(errand, 'the attempt to return it', () => errand.nextHop.turnedAway.has('gone-sender@src.example'));
+    },
+  },
+  {
+    name: 'a message that loops is refused by ingest itself',
+    run: async (errand) => {
+      await send(errand, ['loop@example.com'], 'Received: by elsewhere\r\n'.repeat(60), 'asks-loop@src.example');
+      await comes(errand, 'asks-loop@src.example');
+    },
+  },
+  {
+    name: 'a message that is put off is tried again',
+    run: async (errand) => {
+      await send(errand, ['later@example.com']);
+      await happens(errand, 'the first attempt', () => errand.nextHop.turnedAway.has('later@example.com'));
+      await advance(errand, 2 * MINUTE);
+      await comes(errand, 'later@example.com');
+    },
+  },
+  {
+    name: 'a message that is put off too long comes back',
+    run: async (errand) => {
+      await send(errand, ['never@example.com'], '', 'asks-never@src.example');
+      await happens(errand, 'the first attempt', () => errand.nextHop.turnedAway.has('never@example.com'));
+      await advance(errand, 15 * MINUTE);
+      await comes(errand, 'asks-never@src.example');
+    },
+  },
+  {
+    name: 'a receipt that its queue refuses is kept',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      await send(errand, ['lost@example.com']);
+      await happens(
+        errand,
+        'a receipt among the dead letters',
+        () => waiting(errand, 'FrontDoorReceiptDeadLetters') > 0,
+      );
+    },
+  },
+  {
+    name: 'a run of the sweep that can not begin is kept',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Sweep', effect: 'throttle' });
+      await advance(errand, 2 * MINUTE);
+      await happens(errand, 'a run among the dead letters', () => waiting(errand, 'SweepDeadLetters') > 0);
+      faults.clear();
+    },
+  },
+];
+
+const MINUTE = 60_000;
+
+async function send(errand: Errand, to: readonly string[], fields = '', from = 'ann@src.example'): Promise<void> {
+  const content = `${fields}From: ${from}\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`;
+  const reply = await sendMail(errand.runtime.ports.mx, from, to, Buffer.from(content));
+  if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
+}
+
+async function comes(errand: Errand, address: string): Promise<void> {
+  const arrived = () => errand.nextHop.caught.some((each) => each.forwardPaths.includes(address));
+  await happens(errand, `mail for ${address}`, arrived);
+}
+
+/** Whatever is going on ends first, then everything that falls due on the way is done. */
+async function advance(errand: Errand, ms: number): Promise<void> {
+  await errand.runtime.emulators.clock.advance(ms);
+  refuse(errand);
+}
+
+/** Throws Denied as soon as a permission was refused, and an Error when it takes too long. */
+async function happens(errand: Errand, what: string, look: () => boolean): Promise<void> {
+  for (const end = Date.now() + errand.patienceMs; Date.now() < end; await sleep(20)) {
+    refuse(errand);
+    if (look()) return;
+  }
+  throw new Error(`it never came to ${what}`);
+}
+
+function refuse({ runtime }: Errand): void {
+  const missing = lacks(runtime.emulators.iam.denials());
+  if (missing.length > 0) throw new Denied(missing.join('\n'));
+}
+
+/** How many lie in the queue of the template whose name begins so. */
+function waiting({ runtime }: Errand, name: string): number {
+  const { queues } = runtime.emulators;
+  const found = queues.all().find(({ spec }) => spec.name.includes(`-${name}`));
+  if (found === undefined) throw new Error(`no queue is called ${name}`);
+  return queues.counts(found.arn).visible;
+}

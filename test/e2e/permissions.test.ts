@@ -1,0 +1,123 @@
+// Least privilege from both sides, by the template alone: a standard errand meets no denial and needs every permission that is given;
+// and whichever single one is taken away, what is missing is named. Nothing here knows which permissions there are.
+
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Settings } from '#core/config.ts';
+import { checkConfig } from '#core/config-check.ts';
+import { synthesise } from '#infra/synthesise.ts';
+import { boot, type Runtime } from '#local/runtime.ts';
+import type { Template } from '#local/template.ts';
+import { errandConfig, errandNextHop, errandSecrets, type NextHop, type Part, parts, runPart } from './errand.ts';
+import { type Grant, holderOf, isUse, lackIn, takenApart, without, withoutEffectHere } from './grants.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'everpost-permissions-'));
+const synthesised = join(folder, 'cdk.out');
+const nextHop = await errandNextHop();
+const settings = checked(errandConfig(nextHop.port));
+await synthesise({ settings, outdir: synthesised, validate: false });
+const templateFile = readdirSync(synthesised).find((name) => name.endsWith('.template.json')) ?? '';
+const { template, grants } = takenApart(JSON.parse(readFileSync(join(synthesised, templateFile), 'utf8')) as Template);
+const effective = grants.filter((grant) => withoutEffectHere(grant) === null);
+writeFileSync(join(folder, 'secrets.json'), JSON.stringify(errandSecrets));
+
+/** The part of the errand in which each grant was first needed, found by the run with all of them. */
+const neededIn = new Map<Grant, Part>();
+let wholeRun: unknown = null;
+
+beforeAll(async () => {
+  try {
+    const runtime = await booted('whole', template);
+    for (const part of parts) {
+      await runPart(part, { runtime, nextHop, patienceMs: 20_000 });
+      for (const used of runtime.emulators.iam.used()) {
+        const grant = effective.find((each) => isUse(each, used));
+        if (grant !== undefined && !neededIn.has(grant)) neededIn.set(grant, part);
+      }
+    }
+    await runtime.stop();
+  } catch (error) {
+    wholeRun = error instanceof Error ? new Error(lackIn(error.message)) : error;
+  }
+});
+afterAll(async () => {
+  await nextHop.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function checked(config: object): Settings {
+  const result = checkConfig(config, 'permissions');
+  if (result.kind === 'wrong') throw new Error(result.problems.join('\n'));
+  return result.settings;
+}
+
+/** Boots an assembly that differs from the synthesised one in its template alone. */
+function booted(name: string, changed: Template): Promise<Runtime> {
+  const assemblyFolder = join(folder, `${name}.out`);
+  cpSync(synthesised, assemblyFolder, { recursive: true });
+  writeFileSync(join(assemblyFolder, templateFile), JSON.stringify(changed));
+  return boot({
+    settings,
+    assemblyFolder,
+    dataFolder: join(folder, name),
+    mxPort: 0,
+    submissionPort: 0,
+    consolePort: 0,
+    secretsFile: join(folder, 'secrets.json'),
+    sweepEveryMs: null,
+    timeScale: 1,
+    demo: false,
+    show: () => {},
+  });
+}
+
+function forget({ caught, turnedAway }: NextHop): void {
+  caught.splice(0);
+  turnedAway.clear();
+}
+
+describe('with all that the template grants', () => {
+  it('the whole errand meets no denial', () => {
+    if (wholeRun !== null) throw wholeRun;
+  });
+
+  it('nothing is granted that the errand does not need', () => {
+    const surplus = effective.filter((grant) => !neededIn.has(grant)).map(worded);
+    expect(surplus).toEqual([]);
+  });
+
+  it('the permissions without effect here are the few that the rules know', () => {
+    expect(grants.length - effective.length).toBeLessThan(grants.length / 3);
+    expect(new Set(grants.map(withoutEffectHere)).size).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('one permission fewer, and it is named:', () => {
+  it.each(effective.map((grant) => [worded(grant), grant] as const))('%s', async (_, grant) => {
+    const part = neededIn.get(grant);
+    if (part === undefined) throw new Error('the whole errand, with everything granted, did not come to need it');
+    forget(nextHop);
+    const said = await complaint(grant, part);
+    expect(said).toMatch(new RegExp(`^${holderOf(grant)} lacks ${grant.action} on \\S`, 'm'));
+  });
+});
+
+/** What stops the errand, or the deploy before it: AWS's own words for a refusal in the same form. */
+async function complaint(grant: Grant, part: Part): Promise<string> {
+  let runtime: Runtime | undefined;
+  try {
+    runtime = await booted(grant.id, without(template, grant));
+    await runPart(part, { runtime, nextHop, patienceMs: 10_000 });
+    return 'nothing';
+  } catch (error) {
+    return lackIn(error instanceof Error ? error.message : String(error));
+  } finally {
+    await runtime?.stop();
+  }
+}
+
+function worded(grant: Grant): string {
+  return `${holderOf(grant)} (${grant.logicalId}): ${grant.action} on ${JSON.stringify(grant.resource)}`;
+}
