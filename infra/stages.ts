@@ -103,7 +103,7 @@ function stagePlans(
       timeoutMs: limits.bounceTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [onLedger(table, 'GetItem', 'PutItem', 'Query'), sendTo(queues.relay)],
+      may: [onLedger(table, 'GetItem', 'PutItem'), sendTo(queues.relay)],
     },
   };
 }
