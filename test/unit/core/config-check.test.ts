@@ -192,7 +192,7 @@ describe('what works here but not in AWS is a warning', () => {
 });
 
 describe('what is read but not acted on yet', () => {
-  it('is said by name, and only where the file asks for it', () => {
+  test('is said by name, and only where the file asks for it', () => {
     const checked = checkConfig(
       {
         domains: ['example.com'],
