@@ -1,5 +1,5 @@
-// The configuration as people write it (Config: README says how), and as the functions read it once it is validated (Settings).
-// Types alone: core/config-check.ts leads from the one to the other.
+// The configuration as people write it (Config: docs/interfaces.md says how), and as the functions read it once it is validated
+// (Settings). Types alone: core/config-check.ts leads from the one to the other.
 
 export type Duration = string; // '1s' '15m' '4h' '2d'
 export type TlsMode = 'implicit' | 'required' | 'opportunistic' | 'off';

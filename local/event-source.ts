@@ -1,6 +1,6 @@
-// An SQS event source mapping, to the letter of reference contract "ESM": batches, window, partial batch responses, back-off on
-// function errors. It is woken by the queue and never polls an empty one. It never touches the visibility of a failed message,
-// and it deletes nothing that the function did not report as done.
+// An SQS event source mapping, to the letter of its contract (aws-contracts §4.2): batches, window, partial batch responses,
+// back-off on function errors. It is woken by the queue and never polls an empty one. It never touches the visibility of a
+// failed message, and it deletes nothing that the function did not report as done.
 //
 // One deviation in time only: AWS waits out the batching window even for a single message; here a lull ends it, because a
 // person is waiting and nothing's meaning depends on it.

@@ -18,7 +18,7 @@ export type MessageContent = {
   readonly senderId: string;
   readonly groupId?: string;
   readonly traceHeader?: string;
-  /** Virtual instant; retention counts from it, in a dead-letter queue too (aws-contracts: the move keeps it). */
+  /** Virtual instant; retention counts from it, in a dead-letter queue too (aws-contracts §4.4). */
   readonly sentAt: number;
 };
 
