@@ -3,10 +3,11 @@
 // A bundle takes along only the clients that its function asks for.
 
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { DirectHttp } from './direct-http.ts';
+import { Sha256 } from './sha256.ts';
 
 export type AwsSettings = {
   readonly region: string;
@@ -68,6 +69,7 @@ export function secretsClient(settings: AwsSettings): SecretsManagerClient {
   return new SecretsManagerClient({ ...common(settings), ...overHttp({ requestTimeoutMs: 5_000, socketsMax: 4 }) });
 }
 
+const silent = () => {};
 const connectTimeoutMs = 1_500; // inside one region a connection takes some milliseconds; a lost SYN is sent again after one second
 const attemptsMax = 4;
 
@@ -90,6 +92,9 @@ function common({ region, credentials, endpoint }: AwsSettings) {
     region,
     credentials,
     ...(endpoint === undefined ? {} : { endpoint }),
+    sha256: Sha256,
+    // The SDK's own logger throws away what was laboriously made of each call's input and output; one without `info` is told nothing.
+    logger: { trace: silent, debug: silent, warn: silent, error: silent } as unknown as S3ClientConfig['logger'],
     maxAttempts: attemptsMax,
     retryMode: 'standard',
     cacheMiddleware: true, // a command's middleware is put together once, not for each call
