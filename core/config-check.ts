@@ -71,6 +71,10 @@ function notYetActedOn(given: Record<string, unknown>, sourceName: string): stri
     ),
     ...asked(given.notices, 'notices', ['dkim', 'copyPostmasterOn', 'perDomainPerHour']),
     ...asked(given.retry, 'retry', ['delayNotice']),
+    ...asked(given.retention, 'retention', ['spool', 'quarantine']),
+    ...members(given.routes).flatMap(([index, route]) =>
+      (route as { direction?: unknown } | null)?.direction === 'outbound' ? [`routes[${index}].direction`] : [],
+    ),
   ];
   return places.map((at) => `${sourceName}: ${at} is read, but not acted on yet in this version`);
 }
