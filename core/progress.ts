@@ -129,6 +129,8 @@ export type AttemptTerms = {
   readonly nextAttemptAt: number;
   readonly sweepAgainMs: number;
   readonly openMs: number;
+  /** Bare CRs and LFs of the content that left as CRLF (RFC 5321 §2.3.8): the one change to a body, so it is traced. */
+  readonly bareLineEndings?: number;
 };
 
 /** The row after an attempt's outcome. A recorded outcome zeroes `claims` and gives the lease back. */
@@ -176,7 +178,9 @@ const EVENT_OF = { relayed: 'SEND', deferred: 'DEFER', failed: 'FAIL' } as const
 function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, interrupted: boolean): TraceEvent[] {
   const attempt = row.attempts + 1;
   const status = outcome.kind === 'relayed' ? outcome.reply.status : outcome.status;
-  const reason = outcome.kind === 'relayed' ? null : outcome.reason;
+  const changed = terms.bareLineEndings ?? 0;
+  const repaired = changed === 0 ? null : `${changed} bare line endings left as CRLF`;
+  const reason = outcome.kind === 'relayed' ? repaired : outcome.reason;
   const note = (event: TraceEventName, why: string | null) =>
     traced(row, event, terms.now, { attempt, status, reason: why, reply: outcome.reply });
   const events: TraceEvent[] = [];

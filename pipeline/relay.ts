@@ -98,6 +98,7 @@ type Attempt = {
   readonly openMs: number;
   readonly opened: { readonly bytes: number; readonly version: string | null } | null;
   readonly unknownReply: boolean;
+  readonly bareLineEndings: number;
 };
 
 async function attemptOnce(
@@ -221,6 +222,7 @@ async function record(
       nextAttemptAt: next,
       sweepAgainMs: ports.sweepAgainMs,
       openMs: attempt.openMs,
+      bareLineEndings: attempt.bareLineEndings,
     });
     return progress;
   });
