@@ -182,7 +182,9 @@ function decide(results: readonly NextHopResult[], messageBytes: number): Attemp
   const result = results[0];
   if (result === undefined) throw new Error('a next hop gave no result for its forward-path');
   const outcome = classify(result, { messageBytes });
-  return { ...plain(outcome), unknownReply: outcome.kind === 'deferred' && outcome.reason === 'unknown-reply' };
+  const bareLineEndings = result.kind === 'content' ? 0 : (result.bareLineEndings ?? 0);
+  const unknownReply = outcome.kind === 'deferred' && outcome.reason === 'unknown-reply';
+  return { ...plain(outcome), unknownReply, bareLineEndings };
 }
 
 async function record(
@@ -301,7 +303,7 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  return { outcome, openMs: 0, opened: null, unknownReply: false };
+  return { outcome, openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0 };
 }
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.

@@ -55,6 +55,18 @@ describe('a message that is accepted', () => {
   });
 });
 
+it('traces bare line endings that left as CRLF', async () => {
+  const address = '03-bare-line-feeds-eml@example.com';
+  const [message] = await traced(
+    instance,
+    ['--forward-path', address],
+    (found) => found[0]?.deliveries[0]?.state === 'relayed',
+  );
+  expect(message?.events.find((event) => event.event === 'SEND')?.reason).toMatch(
+    /^\d+ bare line endings left as CRLF$/,
+  );
+});
+
 const hello = Buffer.from(
   'From: Ann <ann@src.example>\r\nTo: you@example.com\r\nSubject: Hello\r\nMessage-ID: <hello@src.example>\r\n\r\nHello\r\n',
 );

@@ -55,6 +55,10 @@ describe('afterAttempt', () => {
     expect(events.map((each) => each.event)).toEqual(['SEND']);
     expect(events[0]).toMatchObject({ attempt: 1, reply: '250 2.0.0 Ok', latency: { openMs: 5, totalMs: 1_000 } });
   });
+  it('relayed with line endings mended: the trace says so', () => {
+    const { events } = afterAttempt(claimed, { kind: 'relayed', reply }, { ...terms, bareLineEndings: 3 });
+    expect(events[0]?.reason).toBe('3 bare line endings left as CRLF');
+  });
   it('deferred: due at the next attempt, but not after the expiry', () => {
     expect(afterAttempt(claimed, deferred, terms).row).toMatchObject({
       state: 'deferred',
