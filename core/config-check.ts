@@ -18,11 +18,11 @@ import {
   required,
   unknownKeys,
 } from './config-fields.ts';
+import { readNextHops } from './config-next-hops.ts';
 import { readRoute } from './config-routes.ts';
 import {
   policyField,
   readDomains,
-  readNextHops,
   readNotices,
   retentionField,
   retryField,
@@ -102,7 +102,7 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   const domains = section('domains', required(readDomains));
   const nextHops = section('nextHops', required(readNextHops));
   const names = rawKeys(given.nextHops);
-  const routes = section('routes', required(list(readRoute(names, domains), 'route')));
+  const routes = section('routes', required(list(readRoute({ names, nextHops, domains }), 'route')));
   const retry = section('retry', retryField);
   const policy = section('policy', policyField);
   const notices = section('notices', required(readNotices(names, nextHops)));
@@ -187,6 +187,7 @@ function everyDomainHasAPostmaster(
 
 function warnAboutNextHops(settings: Settings, warn: Mistakes): void {
   for (const [name, hop] of Object.entries(settings.nextHops)) {
+    if (hop.kind !== 'smtp' && hop.kind !== 'lmtp') continue;
     const at = join('nextHops', name);
     if (hop.port === 25)
       warn(`${at}.port`, 'AWS Lambda can not reach port 25', '587, 465 or another port of that host');

@@ -1,7 +1,7 @@
 // The routes of the configuration: what they may match, and what their actions may say.
 // DESIGN §2.13: the first action answers to the sender, every further one is a copy.
 
-import type { ActionSettings, RouteSettings } from './config.ts';
+import type { ActionSettings, NextHopSettings, RouteSettings } from './config.ts';
 import {
   boolean,
   list,
@@ -17,12 +17,20 @@ import {
   show,
   text,
 } from './config-fields.ts';
-import { ADDRESS, nextHopName } from './config-sections.ts';
+import { nextHopName } from './config-next-hops.ts';
+import { ADDRESS } from './config-sections.ts';
 import { normalMatch } from './config-values.ts';
 import { parseMatch } from './routes.ts';
 
-/** One route. `names` are the next hops of the file; `domains` those we receive for, where they could be read. */
-export function readRoute(names: readonly string[], domains: readonly string[] | undefined): Reader<RouteSettings> {
+export type RouteContext = {
+  /** The next hops of the file, whether or not their own sections are right. */
+  readonly names: readonly string[];
+  /** The same as settings, and the domains we receive for, where they could be read. */
+  readonly nextHops: Readonly<Record<string, NextHopSettings>> | undefined;
+  readonly domains: readonly string[] | undefined;
+};
+
+export function readRoute({ names, nextHops, domains }: RouteContext): Reader<RouteSettings> {
   const match = text(
     normalMatch,
     'match',
@@ -33,7 +41,7 @@ export function readRoute(names: readonly string[], domains: readonly string[] |
     match: required(oneOrMore(match, 'match')),
     direction: optional(oneOf(['inbound', 'outbound'] as const), 'inbound'),
     to: required(list(readAction(names), 'action')),
-    fallback: optional<undefined>((_, at, mistake) => notBuilt(at, 'a fallback', 'no fallback', mistake), undefined),
+    fallback: optional<string | null>(nextHopName(names), null),
   });
   return (value, at, mistake) => {
     const route = read(value, at, mistake);
@@ -44,7 +52,10 @@ export function readRoute(names: readonly string[], domains: readonly string[] |
       const path = several ? `${at}.match[${index}]` : `${at}.match`;
       if (route.direction === 'inbound' && domains && !canBeOurs(each, known, path, mistake)) whole = false;
     });
-    return whole ? { match: route.match, direction: route.direction, to: route.to } : undefined;
+    const kindOf = (via: string) => nextHops?.[via]?.kind;
+    if (!copiesAreKept(route.to, kindOf, `${at}.to`, mistake)) whole = false;
+    if (!fallbackCanHelp(route, kindOf, `${at}.fallback`, mistake)) whole = false;
+    return whole ? route : undefined;
   };
 }
 
@@ -98,9 +109,34 @@ function furtherActionsAreCopies(actions: readonly ActionSettings[], at: string,
       whole = false;
     }
   });
-  if (whole && actions.length > 1) {
-    notBuilt(`${at}[1]`, 'a route with several actions', 'one action', mistake);
-    whole = false;
-  }
   return whole;
+}
+
+type KindOf = (via: string) => NextHopSettings['kind'] | undefined;
+const ENDS_AT_ONCE: readonly (string | undefined)[] = ['refuse', 'discard'];
+
+/** A copy has no sender to answer to: refused, it would be held for ever; discarded, it would never have been one. */
+function copiesAreKept(actions: readonly ActionSettings[], kindOf: KindOf, at: string, mistake: Mistakes): boolean {
+  let whole = true;
+  actions.forEach((action, index) => {
+    const kind = kindOf(action.via);
+    if (index === 0 || !ENDS_AT_ONCE.includes(kind)) return;
+    mistake(`${at}[${index}].via`, `a copy can not go to a next hop of kind '${kind}'`, 'a next hop that takes mail');
+    whole = false;
+  });
+  return whole;
+}
+
+/** DESIGN decision 13: tried when the first action's delivery expires, with the same address. */
+function fallbackCanHelp(route: RouteSettings, kindOf: KindOf, at: string, mistake: Mistakes): boolean {
+  const first = route.to[0]?.via;
+  if (route.fallback === null || first === undefined) return true;
+  if (ENDS_AT_ONCE.includes(kindOf(first))) {
+    mistake(at, `${first} ends mail at once, so that nothing is left to fall back`, 'no fallback');
+  } else if (ENDS_AT_ONCE.includes(kindOf(route.fallback))) {
+    mistake(at, `${route.fallback} delivers nothing`, 'a next hop that takes mail');
+  } else if (route.fallback === first) {
+    mistake(at, `${first} is what the first action uses already`, 'another next hop');
+  } else return true;
+  return false;
 }

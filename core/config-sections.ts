@@ -1,36 +1,23 @@
 // The sections of the configuration, each a reader: what it may say, in which words, and what stands where it says nothing.
 // Nothing here looks from one section into another, except for the names of next hops.
 
-import type { NextHopSettings, Settings, SmtpSettings } from './config.ts';
+import type { Settings } from './config.ts';
 import {
-  among,
   boolean,
   type Field,
-  join,
   list,
   notBuilt,
   object,
   oneOf,
-  oneOrMore,
   optional,
-  positiveNumber,
   type Reader,
-  record,
   required,
   show,
   text,
   wholeNumber,
 } from './config-fields.ts';
-import {
-  parseAddress,
-  parseDuration,
-  parseHost,
-  parseName,
-  parsePem,
-  parseSecretName,
-  parseSelector,
-  parseStackName,
-} from './config-values.ts';
+import { nextHopAmong, nextHopName, SECRET } from './config-next-hops.ts';
+import { parseAddress, parseDuration, parseSelector, parseStackName } from './config-values.ts';
 import { domainKeyOf } from './domain-key.ts';
 import { domainsMax } from './limits.ts';
 
@@ -45,12 +32,6 @@ export const ADDRESS = text(
   'address',
   'an address such as postmaster@example.com',
 );
-const SECRET = text(
-  parseSecretName,
-  'name of a secret',
-  "the name of a secret in Secrets Manager such as 'everpost/exchange'",
-);
-
 /** Those we receive for, as A-labels. */
 export const readDomains: Reader<readonly string[]> = (value, at, mistake) => {
   const read = list(text(domainKeyOf, 'domain name', 'a domain such as example.com'), 'domain')(value, at, mistake);
@@ -75,75 +56,6 @@ export const readDomains: Reader<readonly string[]> = (value, at, mistake) => {
   }
   return whole ? read : undefined;
 };
-
-const NEXT_HOPS_LATER = ['lmtp', 'ses', 's3', 'webhook', 'refuse', 'discard'];
-const TLS = ['implicit', 'required', 'opportunistic', 'off'] as const;
-
-const readSmtp = object({
-  kind: required(oneOf(['smtp'] as const)),
-  host: required(oneOrMore(text(parseHost, 'host', "a host name or an IP address such as 'mail.example.com'"), 'host')),
-  port: required(wholeNumber(1, 65_535)),
-  tls: required(oneOf(TLS)),
-  ca: optional<string | null>(
-    text(
-      parsePem,
-      'PEM certificate and no readable PEM file',
-      'the PEM text of the certificate authority, or the path of a PEM file',
-    ),
-    null,
-  ),
-  auth: optional<{ secret: string } | null>(object({ secret: required(SECRET) }), null),
-  concurrency: optional<number | null>(wholeNumber(1, 1000), null),
-  messagesPerSecond: optional<number | null>(positiveNumber(10_000), null),
-});
-
-export const readNextHops: Reader<Readonly<Record<string, NextHopSettings>>> = (value, at, mistake) => {
-  const given = record(value, at, mistake);
-  if (given === undefined) return undefined;
-  const entries = Object.entries(given);
-  if (entries.length === 0)
-    return void mistake(at, 'there is no next hop', "at least one, such as exchange: { kind: 'smtp', … }");
-  const hops = entries.map(([name, hop]): [string, SmtpSettings | undefined] => {
-    const path = join(at, name);
-    if (parseName(name) === null) {
-      mistake(
-        path,
-        `${show(name)} can not name a next hop`,
-        'up to 64 letters, digits, dots, hyphens and underscores, a letter or digit first',
-      );
-      return [name, undefined];
-    }
-    return [name, readNextHop(hop, path, mistake)];
-  });
-  if (!hops.every((hop): hop is [string, SmtpSettings] => hop[1] !== undefined)) return undefined;
-  return Object.fromEntries(hops);
-};
-
-const readNextHop: Reader<SmtpSettings> = (value, at, mistake) => {
-  const given = record(value, at, mistake);
-  if (given === undefined) return undefined;
-  const { kind } = given;
-  if (typeof kind === 'string' && NEXT_HOPS_LATER.includes(kind)) {
-    return notBuilt(`${at}.kind`, `a next hop of kind ${show(kind)}`, "kind: 'smtp'", mistake);
-  }
-  const read = readSmtp(given, at, mistake);
-  if (read === undefined) return undefined;
-  const { host: hosts, ...rest } = read;
-  return { ...rest, hosts };
-};
-
-function nextHopAmong(names: readonly string[]): string {
-  return names.length === 0 ? 'the name of a next hop that nextHops has' : among(names);
-}
-
-/** A next hop named in the file, whether or not its own section is right. */
-export function nextHopName(names: readonly string[]): Reader<string> {
-  return (value, at, mistake) => {
-    if (typeof value === 'string' && names.includes(value)) return value;
-    if (typeof value !== 'string') return void mistake(at, `${show(value)} is no next hop's name`, nextHopAmong(names));
-    return void mistake(at, `no next hop is named ${show(value)}`, nextHopAmong(names));
-  };
-}
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

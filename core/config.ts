@@ -1,6 +1,8 @@
 // The configuration as people write it (Config: docs/interfaces.md says how), and as the functions read it once it is validated
 // (Settings). Types alone: core/config-check.ts leads from the one to the other.
 
+import type { Status } from './status.ts';
+
 export type Duration = string; // '1s' '15m' '4h' '2d'
 export type TlsMode = 'implicit' | 'required' | 'opportunistic' | 'off';
 export type ReturnPathMode = 'keep' | 'token' | 'srs';
@@ -55,7 +57,14 @@ export type NextHop =
       concurrency?: number;
       messagesPerSecond?: number;
     }
-  | { kind: 'lmtp'; host: string; port: number; tls?: TlsMode }
+  | {
+      kind: 'lmtp';
+      host: string | string[];
+      port: number;
+      /** Default: opportunistic. */
+      tls?: TlsMode;
+      ca?: string;
+    }
   | { kind: 'ses' }
   | { kind: 's3'; bucket: string; prefix?: string }
   | { kind: 'webhook'; url: string; secret: string; content?: 'inline' | 'link'; allowPrivate?: boolean }
@@ -108,9 +117,20 @@ export type Settings = {
 };
 export type TransferMode = 'normal' | 'hold' | 'drain';
 
-export type NextHopSettings = SmtpSettings;
-export type SmtpSettings = {
-  readonly kind: 'smtp';
+/** `refuse` and `discard` are decided by ingest: no attempt is ever made at them. */
+export type NextHopSettings = SmtpSettings | LmtpSettings | SesSettings | RefuseSettings | DiscardSettings;
+export type SmtpSettings = { readonly kind: 'smtp' } & ServerSettings;
+export type LmtpSettings = { readonly kind: 'lmtp' } & ServerSettings;
+export type SesSettings = { readonly kind: 'ses' };
+export type RefuseSettings = {
+  readonly kind: 'refuse';
+  /** What the NDR says: class 5. */
+  readonly status: Status;
+  readonly text: string;
+};
+export type DiscardSettings = { readonly kind: 'discard' };
+/** A server that is spoken to over a socket, by SMTP or by LMTP. */
+export type ServerSettings = {
   /** Tried in order; the next one after a connection or greeting failure. */
   readonly hosts: readonly string[];
   readonly port: number;
@@ -126,6 +146,8 @@ export type RouteSettings = {
   readonly match: readonly string[];
   readonly direction: 'inbound' | 'outbound';
   readonly to: readonly ActionSettings[];
+  /** The next hop that is tried with the same address when the first action's delivery expires; null: none. */
+  readonly fallback: string | null;
 };
 export type ActionSettings = {
   readonly via: string;

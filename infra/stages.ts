@@ -135,7 +135,9 @@ function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
 
 /** Exactly the secrets that the configuration names. Secrets Manager ends each ARN in a hyphen and six letters of its own. */
 function readSecrets(scope: Construct, settings: Settings): readonly PolicyStatement[] {
-  const names = Object.values(settings.nextHops).flatMap((hop) => (hop.auth === null ? [] : [hop.auth.secret]));
+  const names = Object.values(settings.nextHops).flatMap((hop) =>
+    hop.kind === 'smtp' && hop.auth !== null ? [hop.auth.secret] : [],
+  );
   if (settings.notices.dkim !== null) names.push(settings.notices.dkim.secret);
   const arns = [...new Set(names)].sort().map((name) => {
     return Stack.of(scope).formatArn({ service: 'secretsmanager', resource: `secret:${name}-??????` });

@@ -224,7 +224,10 @@ function stackIdOf({ store, world }: Emulators, stackName: string): string {
 
 function usesDemo(settings: Settings): boolean {
   return Object.values(settings.nextHops).some(
-    (it) => it.port === demoPort && it.hosts.some((host) => host === '127.0.0.1' || host === 'localhost'),
+    (it) =>
+      it.kind === 'smtp' &&
+      it.port === demoPort &&
+      it.hosts.some((host) => host === '127.0.0.1' || host === 'localhost'),
   );
 }
 

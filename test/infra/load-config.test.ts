@@ -49,7 +49,7 @@ test('ca may be the path of a PEM file, seen from the configuration', async () =
   const withCa = (ca: string) => ({ ...config, nextHops: { a: { ...config.nextHops.a, ca } } });
   for (const ca of ['ca.pem', './ca.pem', join(folder, 'ca.pem'), PEM]) {
     const loaded = await loadConfig(file('ca.json', JSON.stringify(withCa(ca))));
-    expect(loaded.kind === 'ok' && loaded.settings.nextHops.a?.ca).toBe(PEM);
+    expect(loaded).toMatchObject({ kind: 'ok', settings: { nextHops: { a: { ca: PEM } } } });
   }
   expect(await loadConfig(file('ca.json', JSON.stringify(withCa('missing.pem'))))).toEqual({
     kind: 'wrong',

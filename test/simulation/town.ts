@@ -51,6 +51,7 @@ export const townSettings: Settings = {
       match: ['*@example.com'],
       direction: 'inbound',
       to: [{ via: 'exchange', address: null, copy: false, returnPath: 'keep' }],
+      fallback: null,
     },
   ],
   retry: { scheduleMs: [60_000, 300_000, 900_000, HOUR], lifetimeMs: 48 * HOUR, delayNoticeMs: null },

@@ -37,6 +37,7 @@ describe('what is right', () => {
       match: ['postmaster@example.com', 'Ann@example.com'],
       direction: 'inbound',
       to: [{ via: 'exchange', address: null, copy: false, returnPath: 'keep' }],
+      fallback: null,
     });
     expect(settings.nextHops.exchange).toMatchObject({
       hosts: ['mx1.example.org', '192.0.2.7'],

@@ -7,7 +7,9 @@ import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } fro
 import { receiptRules } from '#core/receipt-rules.ts';
 
 function routesOf(matches: readonly string[], direction: 'inbound' | 'outbound' = 'inbound'): RouteSettings[] {
-  return [{ match: matches, direction, to: [{ via: 'hop', address: null, copy: false, returnPath: 'keep' }] }];
+  return [
+    { match: matches, direction, to: [{ via: 'hop', address: null, copy: false, returnPath: 'keep' }], fallback: null },
+  ];
 }
 function recipientsOf(...matches: string[]): readonly string[] {
   return receiptRules(routesOf(matches)).rules.flatMap((rule) => rule.recipients);

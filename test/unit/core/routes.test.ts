@@ -15,6 +15,7 @@ function routesOf(...matches: (string | readonly string[])[]): RouteSettings[] {
     match: typeof match === 'string' ? [match] : match,
     direction: 'inbound',
     to: [{ via: 'hop', address: null, copy: false, returnPath: 'keep' }],
+    fallback: null,
   }));
 }
 
