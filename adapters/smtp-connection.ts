@@ -1,4 +1,5 @@
-// One SMTP connection (RFC 5321): greeting, EHLO, STARTTLS, AUTH, then transactions, one after the other.
+// One SMTP or LMTP connection (RFC 5321, 2033): greeting, EHLO, STARTTLS, AUTH, then transactions, one after the other.
+// LMTP differs in two things: it is greeted with LHLO, and after the final dot it answers once for each recipient it took.
 // All that servers and networks do comes back as values. A login goes out over TLS alone, unless `tls: 'off'` asks for
 // less; no text that leaves here holds a password.
 
@@ -16,6 +17,7 @@ import { isFault, openWire, type SmtpWire, type WireFault } from './smtp-wire.ts
 export type Credentials = { readonly username: string; readonly password: string };
 export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
 export type SmtpServer = {
+  readonly protocol: 'smtp' | 'lmtp';
   readonly host: string;
   readonly port: number;
   readonly tls: TlsMode;
@@ -112,16 +114,16 @@ export class SmtpConnection {
   // ── Before the first transaction ──────────────────────────────────────────────────────────────────────────────────
 
   async #hello(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
-    const { ehloName, timeouts } = this.#server;
-    this.#wire.send(`EHLO ${ehloName}\r\n`);
+    const { protocol, ehloName, timeouts } = this.#server;
+    this.#wire.send(`${protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${ehloName}\r\n`);
     let answer = await this.#wire.reply(timeouts.ehlo);
     this.#features = new Map();
     if (!isFault(answer) && answer.code < 300) {
       this.#features = new Map(answer.lines.slice(1).map(keyword));
       return null;
     }
-    // RFC 5321 §3.2: a server that knows no EHLO is greeted with HELO.
-    if (!isFault(answer) && answer.code >= 500) {
+    // RFC 5321 §3.2: a server that knows no EHLO is greeted with HELO; one that knows no LHLO is none (RFC 2033 §4.1).
+    if (protocol === 'smtp' && !isFault(answer) && answer.code >= 500) {
       this.#wire.send(`HELO ${ehloName}\r\n`);
       answer = await this.#wire.reply(timeouts.ehlo);
       if (accepted(answer)) return null;
@@ -237,7 +239,10 @@ export class SmtpConnection {
       return false;
     }
     if (results.open > 0) await this.#content(t, results);
-    else {
+    else if (this.#server.protocol === 'lmtp') {
+      // RFC 2033 §4.2 asks for a 503 here. After a 354 for nobody no reply is due, so that nothing would tell where we stand.
+      this.#broken = true;
+    } else {
       // RFC 2920 §3.1: 354 although nobody may receive it. A lone dot ends the transaction, and nothing is delivered.
       this.#wire.send('.\r\n');
       if (isFault(await this.#wire.reply(timeouts.drain))) this.#broken = true;
@@ -251,7 +256,8 @@ export class SmtpConnection {
     const sent = await sendContent(this.#wire, t.content, this.#gather, timeouts.content);
     if (sent.kind === 'sent') {
       results.bareLineEndings = sent.bareLineEndings;
-      results.rest('final-dot', await this.#wire.reply(timeouts.finalDot), true);
+      if (this.#server.protocol === 'smtp') results.rest('final-dot', await this.#wire.reply(timeouts.finalDot), true);
+      else await this.#answers(results);
       this.#begun = false;
       return;
     }
@@ -260,6 +266,15 @@ export class SmtpConnection {
     this.#wire.fail('connection-lost', 'dropped before the final dot'); // so that nothing of it counts as accepted
     if (sent.kind === 'answered') return results.rest('content', sent.reply);
     results.unreadable({ kind: 'content', cause: sent.cause, detail: sent.detail });
+  }
+
+  /** RFC 2033 §4.2: one reply for each recipient that was taken, in their order. Who hears none may have the message. */
+  async #answers(results: Results): Promise<void> {
+    for (const index of results.openIndexes()) {
+      const answer = await this.#wire.reply(this.#server.timeouts.finalDot);
+      if (isFault(answer)) return results.rest('final-dot', answer);
+      results.one(index, 'final-dot', answer, true);
+    }
   }
 
   /** What the server's announcements rule out before anything is sent. */

@@ -1,10 +1,10 @@
-// The next hop by SMTP: hosts in order, and connections kept for the next job for a short while.
+// The next hop by SMTP or LMTP: hosts in order, and connections kept for the next job for a short while.
 // Never loses an attempt's result: whatever servers and networks do comes back as a value. It throws only for what is a
 // bug of ours, a path that no parser of ours lets through.
 
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Mailbox } from '#core/address.ts';
-import type { SmtpSettings } from '#core/config.ts';
+import type { LmtpSettings, SmtpSettings } from '#core/config.ts';
 import { smtpKeptAgeMs, smtpKeptIdleMs, smtpKeptMax, smtpKeptMessagesMax, smtpTimeoutsMs } from '#core/limits.ts';
 import type { AttemptResult } from '#core/reply.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
@@ -27,14 +27,14 @@ type Kept = {
 };
 
 export class SmtpNextHop implements NextHop {
-  readonly #settings: SmtpSettings;
+  readonly #settings: SmtpSettings | LmtpSettings;
   readonly #terms: SmtpTerms;
   readonly #timeouts: SmtpTimeouts;
   #context: SecureContext | undefined;
   #kept: Kept[] = [];
   #closed = false;
 
-  constructor(settings: SmtpSettings, terms: SmtpTerms) {
+  constructor(settings: SmtpSettings | LmtpSettings, terms: SmtpTerms) {
     this.#settings = settings;
     this.#terms = terms;
     this.#timeouts = { ...smtpTimeoutsMs, ...terms.timeoutsMs };
@@ -66,10 +66,11 @@ export class SmtpNextHop implements NextHop {
   async #fresh(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
     const credentials = await this.#login();
     if (credentials !== null && 'kind' in credentials) return transaction.forwardPaths.map(() => credentials);
-    const { hosts, port, tls } = this.#settings;
+    const { kind: protocol, hosts, port, tls } = this.#settings;
     const failures: AttemptResult[] = [];
     for (const host of hosts) {
       const server = {
+        protocol,
         host,
         port,
         tls,

@@ -22,7 +22,11 @@ export class Results {
 
   /** Forward-paths that may still be accepted. */
   get open(): number {
-    return this.#results.filter((result) => result === null).length;
+    return this.openIndexes().length;
+  }
+
+  openIndexes(): readonly number[] {
+    return this.#results.flatMap((result, index) => (result === null ? [index] : []));
   }
 
   one(index: number, phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {

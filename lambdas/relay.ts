@@ -50,7 +50,7 @@ function nextHop(name: string): NextHop | null {
   const standing = nextHops.get(name);
   if (standing !== undefined) return standing;
   const given = settings.nextHops[name];
-  if (given === undefined || given.kind !== 'smtp') return null;
+  if (given?.kind !== 'smtp' && given?.kind !== 'lmtp') return null;
   const { auth } = given;
   const made = new SmtpNextHop(given, {
     ehloName: settings.host,

@@ -4,7 +4,7 @@
 import type { SmtpTerms } from '#adapters/smtp-next-hop.ts';
 import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
 import type { Mailbox } from '#core/address.ts';
-import type { SmtpSettings } from '#core/config.ts';
+import type { LmtpSettings, SmtpSettings } from '#core/config.ts';
 import type { NextHopResult, Transaction } from '#pipeline/ports.ts';
 import { type ScriptedServer, scriptedServer } from '#test/smtp-dialogue.ts';
 
@@ -34,7 +34,9 @@ export async function* chunksOf(chunks: readonly string[]): AsyncIterable<Uint8A
   }
 }
 
-export function settings(over: Partial<SmtpSettings>): SmtpSettings {
+type Settings = Omit<SmtpSettings, 'kind'> & { readonly kind: (SmtpSettings | LmtpSettings)['kind'] };
+
+export function settings(over: Partial<Settings>): Settings {
   const plain = { kind: 'smtp', hosts: ['127.0.0.1'], port: 0, tls: 'off', ca: null, auth: null } as const;
   return { ...plain, concurrency: null, messagesPerSecond: null, ...over };
 }
@@ -44,7 +46,7 @@ export const patient = { quit: 50, drain: 100, connect: 5_000, tls: 5_000, greet
 
 export async function withServer<T>(
   scripts: readonly string[],
-  over: Partial<SmtpSettings> & { terms?: Partial<SmtpTerms> },
+  over: Partial<Settings> & { terms?: Partial<SmtpTerms> },
   work: (hop: SmtpNextHop, server: ScriptedServer) => Promise<T>,
 ): Promise<T> {
   const server = await scriptedServer(...scripts);
@@ -69,7 +71,7 @@ export const never = () => new AbortController().signal;
 /** One attempt at one forward-path. */
 export async function attemptOne(
   scripts: readonly string[],
-  over: Partial<SmtpSettings> & { terms?: Partial<SmtpTerms> } = {},
+  over: Partial<Settings> & { terms?: Partial<SmtpTerms> } = {},
   transaction: Transaction = message(),
 ): Promise<{ result: NextHopResult; server: ScriptedServer }> {
   return withServer(scripts, over, async (hop, server) => {
