@@ -13,10 +13,12 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
-import type { ClaimResult, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import type { ExpiryCount } from '#core/expiry.ts';
+import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import { isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import {
   CLAIM,
-  DUE_SHARDS,
+  EXPIRIES_KEY,
   eventOfItem,
   type Item,
   type ItemOptions,
@@ -106,17 +108,58 @@ export class DynamoLedger implements Ledger {
     return own === null ? factsOf(await this.itemsOf(spoolId)) : messageOfItem(own);
   }
 
-  async due(until: number, limit: number): Promise<readonly DeliveryRef[]> {
-    // A fair share of each shard and some more: shards fill evenly, and what is left over is due in the next minute too.
-    const share = Math.min(limit, Math.ceil(limit / DUE_SHARDS) + 100);
-    const shards = await Promise.all(
-      Array.from({ length: DUE_SHARDS }, (_, shard) => this.dueOf(`s${shard}`, until, share)),
+  async due(until: number, perNextHop: number): Promise<readonly DueRow[]> {
+    const found = longestDue(perNextHop);
+    await readDueIndex(this.client, this.table, { from: 0, until }, found.take);
+    return found.rows();
+  }
+
+  async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    await readDueIndex(this.client, this.table, { from: from + 1, until }, (row) => {
+      if (isEnqueued(row)) counts.set(row.nextHop, (counts.get(row.nextHop) ?? 0) + 1);
+    });
+    return counts;
+  }
+
+  async countExpiry(hour: number, suspect: boolean): Promise<ExpiryCount> {
+    const { Attributes } = await this.client.send(
+      new UpdateItemCommand({
+        TableName: this.table,
+        Key: { pk: { S: EXPIRIES_KEY }, sk: { S: `h#${hour}` } },
+        UpdateExpression: 'ADD #total :one, #suspect :suspect SET #ttl = if_not_exists(#ttl, :ttl)',
+        ExpressionAttributeNames: { '#total': 'total', '#suspect': 'suspect', '#ttl': 'ttl' },
+        ExpressionAttributeValues: {
+          ':one': { N: '1' },
+          ':suspect': { N: suspect ? '1' : '0' },
+          ':ttl': { N: String(Math.ceil((hour + this.options.ledgerRetentionMs) / 1000)) },
+        },
+        ReturnValues: 'ALL_NEW',
+      }),
     );
-    return shards
-      .flat()
-      .sort((a, b) => Number(a.dueAt?.N) - Number(b.dueAt?.N))
-      .slice(0, limit)
-      .map((item) => refOf(item));
+    return { total: Number(Attributes?.total?.N ?? 0), suspect: Number(Attributes?.suspect?.N ?? 0) };
+  }
+
+  async countUpTo(name: string, max: number, until: number): Promise<boolean> {
+    const command = new UpdateItemCommand({
+      TableName: this.table,
+      Key: { pk: { S: `n#${name}` }, sk: { S: 'n' } }, // no spoolId has a #
+      UpdateExpression: 'SET #until = :until ADD #count :one',
+      ConditionExpression: 'attribute_not_exists(#count) OR #count < :max',
+      ExpressionAttributeNames: { '#count': 'c', '#until': 'ttl' },
+      ExpressionAttributeValues: {
+        ':one': { N: '1' },
+        ':max': { N: String(max) },
+        ':until': { N: String(Math.ceil(until / 1000)) },
+      },
+    });
+    try {
+      await this.client.send(command);
+      return true;
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
@@ -201,26 +244,6 @@ export class DynamoLedger implements Ledger {
       return { ...row, trace: joinTrace(row.trace, moved) };
     });
     return { message, rows };
-  }
-
-  private async dueOf(shard: string, until: number, limit: number): Promise<readonly Item[]> {
-    const items: Item[] = [];
-    let from: Item | undefined;
-    do {
-      const page = await this.client.send(
-        new QueryCommand({
-          TableName: this.table,
-          IndexName: 'due',
-          KeyConditionExpression: 'dueShard = :shard AND dueAt <= :until',
-          ExpressionAttributeValues: { ':shard': { S: shard }, ':until': { N: String(until) } },
-          Limit: limit - items.length,
-          ExclusiveStartKey: from,
-        }),
-      );
-      items.push(...(page.Items ?? []));
-      from = page.LastEvaluatedKey;
-    } while (from !== undefined && items.length < limit);
-    return items;
   }
 
   /** spoolIds that may answer, newest first: by the most telling term that has an index, else of everything accepted since. */

@@ -16,6 +16,7 @@ import type {
 import { isFinal } from '#core/delivery.ts';
 import { inboundPrefix } from '#core/receipt.ts';
 import type { Reply } from '#core/reply.ts';
+import type { DueRow } from '#pipeline/ports.ts';
 
 export type Item = Record<string, AttributeValue>;
 export type ItemOptions = {
@@ -27,6 +28,8 @@ export type ItemOptions = {
 
 /** Sort keys under the partition key `pk`, the spoolId. */
 export const MESSAGE_KEY = 'm';
+/** The partition of the hourly counts of expiries; no spoolId has a hash sign. */
+export const EXPIRIES_KEY = '#expiries';
 export const sortKeyOf = (ref: DeliveryRef) => `d#${ref.deliveryKey}`;
 const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
 
@@ -48,6 +51,7 @@ const ROW: Shape = {
   nextHop: ['nh', 'S'],
   address: ['ad', 'S'], // absent: as the forward-path
   copy: ['cp', 'BOOL'],
+  fallback: ['fb', 'S'],
   state: ['st', 'S'],
   stateReason: ['sr', 'S'],
   attempts: ['at', 'N'],
@@ -101,6 +105,7 @@ const EXTRACT: Shape = {
   subject: ['xs', 'S'],
   messageIdField: ['xi', 'S'], // absent: as the index attribute messageIdField
   autoSubmitted: ['xa', 'S'],
+  listMail: ['xl', 'BOOL'],
 };
 /** Verdicts are one letter each in `ve`, in this order, then the DMARC policy where there is one. */
 const VERDICTS = ['spam', 'virus', 'spf', 'dkim', 'dmarc'] as const;
@@ -197,6 +202,14 @@ export function searchKeyOf(address: string): string {
   return address === '' ? NULL_REVERSE_PATH : address.toLowerCase().slice(0, 256);
 }
 
+/** The due index projects exactly these beside its keys (infra/ledger.ts). */
+export function dueRowOfItem(item: Item): DueRow {
+  const { nextHop, state, nextAttemptAt, expiresAt, dueAt } = decode(ROW, item);
+  const spoolId = textOf(item.pk);
+  const deliveryKey = textOf(item.sk).slice(sortKeyOf({ spoolId, deliveryKey: '' }).length);
+  return { spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt, dueAt } as DueRow;
+}
+
 /** FNV-1a over the key: even, and the same for ever. */
 function dueShardOf(ref: DeliveryRef): string {
   let hash = 0x811c9dc5;
@@ -226,7 +239,7 @@ function attributesOfMessage(message: MessageFacts, options: ItemOptions): { fac
 
 function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
   const fields = decode(MESSAGE, facts);
-  const extract = decode(EXTRACT, facts);
+  const { listMail, ...extract } = decode(EXTRACT, facts);
   return {
     ...(fields as unknown as MessageFacts),
     spoolId,
@@ -235,6 +248,7 @@ function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
     extract: {
       ...extract,
       messageIdField: extract.messageIdField ?? item.messageIdField?.S ?? null,
+      ...(listMail ? { listMail } : {}),
     } as unknown as Extract,
     verdicts: facts.ve?.S ? verdictsOf(facts.ve.S) : null,
   };

@@ -70,7 +70,6 @@ function notYetActedOn(given: Record<string, unknown>, sourceName: string): stri
       asked(hop, `nextHops.${name}`, ['concurrency', 'messagesPerSecond']),
     ),
     ...asked(given.notices, 'notices', ['dkim', 'copyPostmasterOn', 'perDomainPerHour']),
-    ...asked(given.retry, 'retry', ['delayNotice']),
     ...asked(given.retention, 'retention', ['spool', 'quarantine']),
     ...members(given.routes).flatMap(([index, route]) =>
       (route as { direction?: unknown } | null)?.direction === 'outbound' ? [`routes[${index}].direction`] : [],

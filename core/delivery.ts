@@ -38,6 +38,8 @@ export type Extract = {
   readonly subject: string | null;
   readonly messageIdField: string | null;
   readonly autoSubmitted: string | null;
+  /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice.ts). */
+  readonly listMail?: true;
 };
 
 export type MessageFacts = {
@@ -65,7 +67,9 @@ export type TraceEventName =
   | 'DSN'
   | 'SUPPRESSED' // a notice that may not be sent: the reason says why
   | 'HOLD'
-  | 'DROP'
+  | 'RELEASE' // an operator lets a held or quarantined delivery go on
+  | 'REDIRECT' // expired at its next hop, and goes on to the route's fallback
+  | 'DROP' // ended without a notice, on purpose: an explicit route, the end of a quarantine, an operator
   | 'POISON'
   | 'RESUBMIT' // the sweep enqueued a lost or due job
   | 'POSSIBLE_DUPLICATE' // an earlier attempt's result is unknown; the next hop may have the message already
@@ -84,7 +88,8 @@ export type TraceEvent = {
   readonly latency?: { readonly openMs: number; readonly totalMs: number };
 };
 
-export type NoticeKind = 'ndr' | 'delay';
+/** `postmaster`: the copy of a failure for `notices.postmaster`; it answers to nobody. */
+export type NoticeKind = 'ndr' | 'delay' | 'postmaster';
 export type NoticeSummary = {
   readonly kind: NoticeKind;
   readonly state: DeliveryState;
@@ -115,6 +120,8 @@ export type DeliveryRow = {
   /** The routed address: what we say in RCPT. Never shown to the sender. */
   readonly address: string;
   readonly copy: boolean;
+  /** The next hop still to be tried, once, should the delivery expire at this one. */
+  readonly fallback: string | null;
 
   readonly state: DeliveryState;
   readonly stateReason: string | null;
@@ -151,6 +158,9 @@ export type Command =
   | 'deferred'
   | 'failed'
   | 'expired'
+  | 'redirected'
+  | 'quarantined'
+  | 'discarded'
   | 'notice-accepted'
   | 'notice-withheld'
   | 'notice-failed'
@@ -165,6 +175,7 @@ const UNDER_WAY = {
   deferred: 'deferred',
   failed: 'failed',
   expired: 'expired',
+  discarded: 'discarded',
   held: 'held',
   removed: 'removed',
 } as const;
@@ -175,14 +186,14 @@ const LOST_CAUSE = {
 } as const;
 
 const NEXT: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, DeliveryState>>>> = {
-  queued: UNDER_WAY,
+  queued: { ...UNDER_WAY, quarantined: 'quarantined' },
   deferred: UNDER_WAY,
   relayed: { confirmed: 'confirmed', 'reported-failed': 'failed' },
   confirmed: { 'reported-failed': 'failed' }, // failure over confirmed over relayed
   failed: LOST_CAUSE,
-  expired: LOST_CAUSE,
+  expired: { ...LOST_CAUSE, redirected: 'queued' },
   held: { released: 'queued', removed: 'removed' },
-  quarantined: { released: 'queued', removed: 'removed' },
+  quarantined: { released: 'queued', removed: 'removed', discarded: 'discarded' },
   returned: {},
   unreturnable: {},
   discarded: {},

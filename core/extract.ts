@@ -31,7 +31,15 @@ export function extractOf(fields: readonly HeaderField[], choice: { readonly sub
   const from = take('from', SHARES.from);
   const subject = choice.subject ? take('subject', SHARES.subject) : null;
   const to = take('to', SHARES.to);
-  return { from, to, date, subject, messageIdField, autoSubmitted };
+  return { from, to, date, subject, messageIdField, autoSubmitted, ...(isListMail(fields) ? { listMail: true } : {}) };
+}
+
+/** RFC 2919, RFC 2369; RFC 3834 §2 on Precedence, which mail of the old kind has alone. */
+function isListMail(fields: readonly HeaderField[]): boolean {
+  return fields.some(
+    ({ name, value }) =>
+      /^list-[a-z]+$/i.test(name) || (/^precedence$/i.test(name) && /^\s*(list|bulk|junk)\s*$/i.test(value)),
+  );
 }
 
 const WANTED = new Set(['message-id', 'auto-submitted', 'date', 'from', 'subject', 'to']);

@@ -42,11 +42,17 @@ export const queueRetentionMs = 14 * DAY;
 export const sweepEveryMs = MINUTE;
 /** A row that was enqueued and never claimed is enqueued again after this, and only while the queue shows no backlog. */
 export const lostJobAfterMs = 15 * MINUTE;
+/** With a backlog it is lost all the same after this: a dead next hop's jobs must not hide another's lost one for days. */
+export const lostAnywayAfterMs = HOUR;
 /** The relay queue is kept topped up to this: Postfix bounds its active queue likewise (qmgr_message_active_limit). */
 export const activeJobsMax = 10_000;
 /** Rows of one query of the due index, and how many of them are looked at side by side. */
 export const sweepPage = 500;
 export const sweepConcurrency = 16;
+/** Where more is due than the relay queue has room for, the same run looks again after this: a fast next hop drains its share in less than a minute. */
+export const topUpEveryMs = 5 * SECOND;
+/** The hour of the valve on expiries. */
+export const expiryHourMs = HOUR;
 /** Of an hour's expiries, POISON and content-unreadable ones above max(count, share) are held instead of returned. */
 export const suspectExpiriesPerHourMax = 100;
 export const suspectExpiriesShareMax = 0.05;
@@ -97,6 +103,23 @@ export const detailTextMax = 300;
 export const ndrOriginalBytesMax = 64 * KIB;
 /** Of the original's subject, in the notice's subject. */
 export const ndrSubjectTextMax = 120;
+
+// ── SES as a client (docs/aws-contracts.md §2) ────────────────────────────────────────────────────────────────────────
+
+/** SES takes 40 MB after base64, which adds a third; decimal, and with room for the fields that we put in. */
+export const sesMessageBytesMax = 29_000_000;
+/** Memory held for each byte that is sent by SES: the bytes, their base64 in a request's JSON, and that request's own bytes. */
+export const sesHeldPerByte = 2.4;
+/** One call: 40 MB leave a function in seconds, and SES answers in less than one; far below the lease. */
+export const sesSendTimeoutMs = 60 * SECOND;
+/** SendBounce is for mail received less than 24 h ago; a quarter of an hour less, for our clocks and for waiting. */
+export const bounceAgeMsMax = 24 * HOUR - 15 * MINUTE;
+/** SendBounce: one call a second. */
+export const bounceEveryMs = SECOND;
+/** The text that we give to SendBounce, in characters: some sentences. */
+export const bounceExplanationMax = 1_500;
+/** A domain's count of notices is of one hour, and may be forgotten after two. */
+export const noticeCountMs = HOUR;
 
 // ── SMTP as a client (RFC 5321 §4.5.3.2) ──────────────────────────────────────────────────────────────────────────────
 

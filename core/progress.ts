@@ -1,8 +1,9 @@
-// What a ledger row becomes: after an attempt, at expiry, when its notice is settled, and what the sweep must do with it.
+// What a ledger row becomes: after an attempt, at expiry, when its notice is settled. What the sweep does with it: core/sweep-decision.ts.
 // Pure: every function takes a row and the present instant and returns the next row with the trace events that explain it.
 
-import type { DeliveryRow, MessageFacts, NoticeSummary, TraceEvent, TraceEventName } from './delivery.ts';
-import { isUnderWay, transition } from './delivery.ts';
+import { delayNoticeAt } from './delay-notice.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind, NoticeSummary, TraceEvent, TraceEventName } from './delivery.ts';
+import { transition } from './delivery.ts';
 import { claimsMax } from './limits.ts';
 import type { Outcome } from './outcome.ts';
 import type { Reply } from './reply.ts';
@@ -43,6 +44,7 @@ export function newDelivery(given: NewDelivery, now: number): DeliveryRow {
     nextHop: given.nextHop,
     address: given.address,
     copy: given.copy,
+    fallback: null,
     state: 'queued',
     stateReason: null,
     attempts: 0,
@@ -98,7 +100,7 @@ export function heldAtBirth(row: DeliveryRow, reason: string, now: number): Deli
 /** A notice as a delivery of its own (null reverse-path), composed from the ledger at each attempt. */
 export function newNotice(
   of: DeliveryRow,
-  given: { key: string; to: string; via: string; lifetimeMs: number; sweepAgainMs: number },
+  given: { key: string; to: string; via: string; lifetimeMs: number; sweepAgainMs: number; kind?: NoticeKind },
   now: number,
 ): DeliveryRow {
   const row = newDelivery(
@@ -119,7 +121,7 @@ export function newNotice(
     },
     now,
   );
-  return { ...row, kind: 'notice', noticeOf: of.deliveryKey, noticeKind: 'ndr' };
+  return { ...row, kind: 'notice', noticeOf: of.deliveryKey, noticeKind: given.kind ?? 'ndr' };
 }
 
 export type AttemptTerms = {
@@ -131,6 +133,8 @@ export type AttemptTerms = {
   readonly openMs: number;
   /** Bare CRs and LFs of the content that left as CRLF (RFC 5321 §2.3.8): the one change to a body, so it is traced. */
   readonly bareLineEndings?: number;
+  /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
+  readonly delayNoticeMs?: number | null;
 };
 
 /** The row after an attempt's outcome. A recorded outcome zeroes `claims` and gives the lease back. */
@@ -170,7 +174,8 @@ function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Parti
     lastDetail: outcome.detail,
   };
   if (outcome.kind === 'failed') return { ...why, dueAt: terms.now + terms.sweepAgainMs }; // should the bounce job be lost
-  return { ...why, nextAttemptAt: terms.nextAttemptAt, dueAt: Math.min(terms.nextAttemptAt, row.expiresAt) };
+  const delayAt = delayNoticeAt({ ...row, state }, terms.delayNoticeMs ?? null) ?? Number.POSITIVE_INFINITY;
+  return { ...why, nextAttemptAt: terms.nextAttemptAt, dueAt: Math.min(terms.nextAttemptAt, row.expiresAt, delayAt) };
 }
 
 const EVENT_OF = { relayed: 'SEND', deferred: 'DEFER', failed: 'FAIL' } as const;
@@ -219,8 +224,11 @@ export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number)
   };
 }
 
-/** The claim that reaches the limit: the job goes to the dead-letter queue when it fails again; the row waits for its expiry. */
-export function afterPoison(row: DeliveryRow, now: number): Progress {
+/**
+ * The claim that reaches the limit: the job goes to the dead-letter queue when it fails again; the row waits for its delay notice and
+ * then for its expiry, and may be claimed all the while, by a redriven job.
+ */
+export function afterPoison(row: DeliveryRow, now: number, delayNoticeMs: number | null = null): Progress {
   return {
     events: [
       traced(row, 'POISON', now, {
@@ -230,7 +238,7 @@ export function afterPoison(row: DeliveryRow, now: number): Progress {
         reply: null,
       }),
     ],
-    row: { ...row, dueAt: row.expiresAt },
+    row: { ...row, dueAt: delayNoticeAt(row, delayNoticeMs) ?? row.expiresAt },
   };
 }
 
@@ -257,7 +265,7 @@ export function withNoticeQueued(
     { attempt: null, status: row.lastStatus, reason: `queued to ${notice.to}`, reply: null },
     notice.via,
   );
-  return { events: row.notice === null ? [event] : [], row: { ...row, notice: summary, dueAt } };
+  return { events: row.notice?.kind === 'ndr' ? [] : [event], row: { ...row, notice: summary, dueAt } };
 }
 
 /** There may be no notice, or (mode hold) none yet: the reason is recorded in the ledger, never an absence. */
@@ -284,7 +292,7 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     state: accepted ? notice.state : 'held',
     via: notice.nextHop,
     to: notice.forwardPath,
-    messageIdField: row.notice?.messageIdField ?? null,
+    messageIdField: row.notice?.kind === 'ndr' ? row.notice.messageIdField : null,
     at: now,
     reason,
   };
@@ -301,54 +309,6 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     notice.nextHop,
   );
   return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
-}
-
-export type SweepTerms = {
-  readonly now: number;
-  readonly sweepAgainMs: number;
-  /** The relay queue holds visible jobs: a row never claimed is then merely waiting its turn. */
-  readonly backlog: boolean;
-};
-export type SweepDecision =
-  | { readonly kind: 'leave' }
-  /** Only look again later. */
-  | { readonly kind: 'wait'; readonly row: DeliveryRow }
-  | {
-      readonly kind: 'relay';
-      readonly row: DeliveryRow;
-      readonly events: readonly TraceEvent[];
-      readonly lost: boolean;
-    }
-  | { readonly kind: 'expire'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
-  | { readonly kind: 'bounce'; readonly row: DeliveryRow };
-
-/** What the sweep must do with a row whose `dueAt` has come. Enqueuing moves `dueAt` forward in the same write. */
-export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecision {
-  const { now } = terms;
-  if (row.dueAt === null || row.dueAt > now) return { kind: 'leave' };
-  const again = now + terms.sweepAgainMs;
-  if (row.state === 'failed' || row.state === 'expired') return { kind: 'bounce', row: { ...row, dueAt: again } };
-  if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
-  if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };
-  if (row.expiresAt <= now) return { kind: 'expire', ...afterExpiry(row, now, terms.sweepAgainMs) };
-  if (row.claims >= claimsMax) return { kind: 'wait', row: { ...row, dueAt: row.expiresAt } };
-  if (row.nextAttemptAt > now)
-    return { kind: 'wait', row: { ...row, dueAt: Math.min(row.nextAttemptAt, row.expiresAt) } };
-  const interrupted = row.claims > 0;
-  const neverClaimed = row.attempts === 0 && !interrupted;
-  if (neverClaimed && terms.backlog) return { kind: 'wait', row: { ...row, dueAt: again } };
-  const lost = interrupted || neverClaimed;
-  const events = lost
-    ? [
-        traced(row, 'RESUBMIT', now, {
-          attempt: null,
-          status: null,
-          reason: interrupted ? 'lease-ran-out' : 'job-lost',
-          reply: null,
-        }),
-      ]
-    : [];
-  return { kind: 'relay', row: { ...row, dueAt: Math.min(again, row.expiresAt) }, events, lost };
 }
 
 /** One trace event about a row. */

@@ -156,7 +156,8 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
     environment: environmentOf(scope, given, queues),
     may: [
       may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`),
-      onLedger(table, 'GetItem', 'PutItem'),
+      // UpdateItem counts the hour's expiries.
+      onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'),
       sendTo(queues.relay, queues.bounce),
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn),
     ],

@@ -190,6 +190,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     article: 'A delivery that was claimed five times',
     says: 'attempts at a delivery end without a result.',
   },
+  {
+    metricName: 'ExpiryHeld',
+    article: 'Expiries that are held',
+    says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
+  },
 ];
 
 function watchMail(raise: Raise, { settings }: Watched): void {

@@ -1,6 +1,7 @@
 // Sweep, wired: run by the schedule every minute, never by a queue.
 // A run that fails needs no retry: the next one comes by itself.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
@@ -8,7 +9,7 @@ import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { deadlineMarginMs, lostJobAfterMs } from '#core/limits.ts';
+import { deadlineMarginMs, expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, topUpEveryMs } from '#core/limits.ts';
 import { type SweepReport, sweep } from '#pipeline/sweep.ts';
 import { config } from './config.ts';
 
@@ -16,6 +17,7 @@ const aws = awsSettings();
 const sqs = sqsClient(aws);
 const watch = new PowertoolsWatch('sweep');
 const ports = {
+  settings: config.settings,
   ledger: new DynamoLedger(dynamoClient(aws), config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
@@ -25,6 +27,8 @@ const ports = {
   clock: new SystemClock(),
   watch,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
+  lostAnywayMs: lostAnywayAfterMs / config.timeScale,
+  hourMs: Math.ceil(expiryHourMs / config.timeScale),
 };
 
 export const handler = middy<unknown, SweepReport, Error, Context>({ timeoutEarlyInMillis: 0 })
@@ -36,5 +40,11 @@ export const handler = middy<unknown, SweepReport, Error, Context>({ timeoutEarl
   })
   .handler(async (_event: unknown, context: Context) => {
     const margin = Math.min(deadlineMarginMs / config.timeScale, context.getRemainingTimeInMillis() / 4);
-    return sweep(ports, AbortSignal.timeout(context.getRemainingTimeInMillis() - margin));
+    const signal = AbortSignal.timeout(context.getRemainingTimeInMillis() - margin);
+    let report = await sweep(ports, signal);
+    while (report.more && !signal.aborted) {
+      await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);
+      if (!signal.aborted) report = await sweep(ports, signal);
+    }
+    return report;
   });

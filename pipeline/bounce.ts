@@ -11,13 +11,15 @@
 
 import { parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
 import type { Withheld } from '#core/notice.ts';
 import { reasonToWithhold } from '#core/notice.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
+import { giveDelayNotice, settleDelayNotice } from './delay.ts';
+import { fallBack } from './fallback.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
 import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
@@ -38,19 +40,29 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
     ports.watch.error('bounce.row-missing', { ...job });
     return finished('row-missing');
   }
-  if (row.state !== 'failed' && row.state !== 'expired') return finished('settled-already');
-  if (row.kind === 'notice') return settleFailedNotice(ports, row);
+  const late = isUnderWay(row.state); // nothing failed: the sweep says that the sender should hear of a delay
+  if (!isLost(row) && !late) return finished('settled-already');
+  if (row.noticeKind === 'delay') return late ? finished('settled-already') : settleDelayNotice(ports, row);
+  if (row.kind === 'notice') return late ? finished('settled-already') : settleFailedNotice(ports, row);
+  const redirected = await fallBack(ports, row);
+  if (redirected !== null) return redirected;
 
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
-  const withheld = withholdReason(ports, row, message);
+  const withheld = withholdReason(ports, row, message, late ? 'delay' : 'ndr');
+  if (late) return giveDelayNotice(ports, row, message, withheld);
   if (withheld !== null) return withhold(ports, row, withheld);
   return giveNotice(ports, row, message);
 }
 
-function withholdReason(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Withheld | null {
+function withholdReason(
+  ports: BouncePorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+  kind: NoticeKind,
+): Withheld | null {
   return reasonToWithhold({
-    kind: 'ndr',
+    kind,
     ofNotice: false,
     copy: row.copy,
     direction: message.direction,
@@ -61,7 +73,7 @@ function withholdReason(ports: BouncePorts, row: DeliveryRow, message: MessageFa
     verdicts: message.verdicts,
     fromField: message.extract.from,
     autoSubmitted: message.extract.autoSubmitted,
-    listMail: false, // concerns delay notices only
+    listMail: message.extract.listMail === true,
     overDomainLimit: false,
     mode: ports.settings.notices.mode,
   });

@@ -2,8 +2,10 @@
 // Expected results are values. A throw means a bug or lost infrastructure: the job is then tried again by SQS.
 
 import type { Mailbox, ReversePath } from '#core/address.ts';
-import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
-import type { AttemptResult } from '#core/reply.ts';
+import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery.ts';
+import type { ExpiryCount } from '#core/expiry.ts';
+import type { ServiceBounce } from '#core/notice-bounce.ts';
+import type { AttemptResult, ServiceFault } from '#core/reply.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -53,6 +55,15 @@ export type HeadResult =
   | { readonly kind: 'read'; readonly bytes: Uint8Array; readonly size: number }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
+/** What the index knows of a row, perhaps some moments old: enough to choose by, never to decide by. */
+export type DueRow = DeliveryRef & {
+  readonly nextHop: string;
+  readonly state: DeliveryState;
+  readonly nextAttemptAt: number;
+  readonly expiresAt: number;
+  readonly dueAt: number;
+};
+
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly row: DeliveryRow }
   /** Leased to another, not due yet, at its claim limit, or no longer queued or deferred. `row` as it stands; null when there is none. */
@@ -96,8 +107,17 @@ export interface Ledger {
   read(ref: DeliveryRef): Promise<DeliveryRow | null>;
   /** The message's facts, from its own item or from its sole delivery. */
   message(spoolId: string): Promise<MessageFacts | null>;
-  /** Rows whose `dueAt` is at or before `until`, oldest first within each of the index's shards, at most `limit`. */
-  due(until: number, limit: number): Promise<readonly DeliveryRef[]>;
+  /** Rows whose `dueAt` is at or before `until`: of each next hop the longest due ones, about `perNextHop` of them, longest due first. */
+  due(until: number, perNextHop: number): Promise<readonly DueRow[]>;
+  /** How many jobs of each next hop are with the relay queue: rows under way, enqueued (`dueAt` past `nextAttemptAt`) and due in (from, until]. */
+  enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>>;
+  /** Counts one expiry in the hour that begins at `hour`, and says how many there are by now. A crash may count one twice, never leave one out. */
+  countExpiry(hour: number, suspect: boolean): Promise<ExpiryCount>;
+  /**
+   * Counts one more under `name`, atomically and only up to `max`; false: `max` is reached, and nothing was counted. The count is
+   * forgotten some time after `until`, in milliseconds since the epoch.
+   */
+  countUpTo(name: string, max: number, until: number): Promise<boolean>;
   /** Newest first by acceptance. */
   trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
 }
@@ -120,9 +140,15 @@ export type Transaction = {
   readonly bytes: number | null;
   /** The exact bytes to send, consumed at most once and only after the server's 354. */
   readonly content: AsyncIterable<Uint8Array>;
+  /** The delivery's id, for next hops that tag what they send (SES: later events are joined by it). */
+  readonly tag?: string;
+  /** Something speaks against the From field's author: a next hop that signs must not do so in his name. */
+  readonly authorDoubted?: boolean;
 };
 
 export interface NextHop {
+  /** Bytes of memory that an attempt holds for each byte of content; absent where content only passes through. */
+  readonly heldPerByte?: number;
   /** One attempt. One result for each forward-path, in order. Never throws for what a server or a network does. */
   attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]>;
   /** Ends kept connections. */
@@ -130,8 +156,15 @@ export interface NextHop {
 }
 export type NextHopResult =
   | (AttemptResult & { readonly bareLineEndings?: number })
+  | ServiceFault
   /** `content` threw while it was being sent: the connection was dropped before the final dot, so nothing was accepted. */
   | { readonly kind: 'content'; readonly cause: UnreadableCause; readonly detail: string };
+
+/** SES's own notices for mail that it received. */
+export interface BounceService {
+  /** One call, once. `busy`: its one call a second is taken, so nothing was asked or nothing was sent. */
+  sendBounce(bounce: ServiceBounce, signal: AbortSignal): Promise<NextHopResult | { readonly kind: 'busy' }>;
+}
 
 /** Metrics that alarms stand on. Names are CloudWatch metric names in the namespace Everpost. */
 export type MetricName =
@@ -143,12 +176,16 @@ export type MetricName =
   | 'Returned'
   | 'Unreturnable'
   | 'Held'
+  | 'Quarantined'
+  | 'Discarded'
+  | 'Redirected'
   | 'ContentUnreadable'
   | 'OperatorFault'
   | 'UnknownReply'
   | 'PossibleDuplicate'
   | 'LostJob'
   | 'Poison'
+  | 'ExpiryHeld'
   | 'SweepRun';
 
 /** The log and the metrics. Fields never contain secrets or content. */

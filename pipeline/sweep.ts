@@ -1,24 +1,35 @@
 // Sweep: every minute, what is due. Deferred rows get their next job, rows past their lifetime expire, lost jobs are sent again,
-// failures without a settled notice go to bounce. Its cost is in proportion to what is due. It never touches content.
+// failures without a settled notice go to bounce, and so does who must hear of a delay. Its cost is in proportion to what is due:
+// it chooses by the index, fairly by next hop, and reads a row only to decide on it. It never touches content.
 //
 // | effect, in order          | if we die right after                                                            |
 // | ------------------------- | -------------------------------------------------------------------------------- |
+// | 0 (expiry) hour's count   | the next sweep counts it once more: the valve closes sooner, never later         |
 // | 1 row's `dueAt` forward   | no job is sent now; the next sweep after the new `dueAt` (15 min) sends it       |
-// |   (expiry: state too)     | as above, with a bounce job                                                      |
+// |   (expiry: state too)     | as above, with a bounce job; held by the valve: alarmed by the metric of the     |
+// |                           | held, and found by its trace                                                     |
 // | 2 relay or bounce job     | done; a second job is refused by the claim, or finds the row settled             |
 
+import type { Settings } from '#core/config.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
+import { isUnderWay } from '#core/delivery.ts';
+import { afterExpiryHeld, valveHolds } from '#core/expiry.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
-import { sweepDecision } from '#core/progress.ts';
-import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
+import { afterExpiry } from '#core/progress.ts';
+import { fairShares, sweepDecision } from '#core/sweep-decision.ts';
+import type { Clock, DueRow, Job, JobQueue, Ledger, Watch } from './ports.ts';
 
 export type SweepPorts = {
+  readonly settings: Settings;
   readonly ledger: Ledger;
   readonly relayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly sweepAgainMs: number;
+  readonly lostAnywayMs: number;
+  /** The hour of the valve on expiries, in milliseconds. */
+  readonly hourMs: number;
 };
 
 export type SweepReport = {
@@ -27,23 +38,23 @@ export type SweepReport = {
   readonly toBounce: number;
   readonly expired: number;
   readonly lost: number;
+  /** Something due was left for want of room in the relay queue, or of time: look again soon. */
+  readonly more: boolean;
 };
 type Looked =
-  | { readonly became: 'left' }
+  | { readonly became: 'left' | 'held' }
   | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Entry };
 type Entry = { readonly job: Job; readonly group: string };
 
-/** Works through what is due until there is no more, or the signal says that time is short; the rest is due again next minute. */
+/** Works through what is due, as far as the relay queue has room, or until the signal says that time is short. */
 export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<SweepReport> {
-  const depth = await ports.relayQueue.depth();
-  let room = Math.max(0, activeJobsMax - depth.visible);
-  const backlog = depth.visible > 0;
   const total = { seen: 0, toRelay: 0, toBounce: 0, expired: 0, lost: 0 };
-  while (!signal.aborted && room > 0) {
-    const refs = await ports.ledger.due(ports.clock.now(), Math.min(sweepPage, room));
-    if (refs.length === 0) break;
-    const looked = await inTurns(refs, (ref) => look(ports, ref, backlog), signal);
-    const moved = looked.filter((each) => each.became !== 'left');
+  const due = await ports.ledger.due(ports.clock.now(), activeJobsMax);
+  const chosen = due.length === 0 ? [] : await choose(ports, due);
+  const backlog = due.length > 0 && (await ports.relayQueue.depth()).visible > 0;
+  for (let at = 0; at < chosen.length && !signal.aborted; at += sweepPage) {
+    const looked = await inTurns(chosen.slice(at, at + sweepPage), (ref) => look(ports, ref, backlog), signal);
+    const moved = looked.filter((each) => 'entry' in each);
     const relay = moved.filter((each) => each.became === 'relay').map((each) => each.entry);
     const bounce = moved.filter((each) => each.became !== 'relay').map((each) => each.entry);
     if (relay.length > 0) await ports.relayQueue.send(relay);
@@ -53,21 +64,56 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
     total.toBounce += bounce.length;
     total.expired += moved.filter((each) => each.became === 'expired').length;
     total.lost += moved.filter((each) => each.lost).length;
-    room -= looked.length;
-    // Rows that only wait left the index by their new `dueAt`; a page in which nothing moved and nothing can is the last.
-    if (refs.length < sweepPage && moved.length === 0) break;
   }
   ports.watch.count('SweepRun');
   ports.watch.count('LostJob', total.lost);
-  if (total.seen > 0) ports.watch.info('sweep.run', total);
-  return total;
+  const more = total.seen < due.length;
+  if (total.seen > 0 || more) ports.watch.info('sweep.run', { ...total, due: due.length });
+  return { ...total, more };
+}
+
+/**
+ * What the relay queue has room for, next hops in turn. A next hop's room is its fair share of `activeJobsMax` less what it has
+ * there already, so one that answers slowly, or not at all, fills its own share and nobody else's. What is no relay job needs no room.
+ */
+async function choose(ports: SweepPorts, due: readonly DueRow[]): Promise<readonly DueRow[]> {
+  const now = ports.clock.now();
+  const waiting = Map.groupBy(due, (row) => (needsRoom(row, now) ? row.nextHop : null));
+  const others = waiting.get(null) ?? [];
+  waiting.delete(null);
+  if (waiting.size === 0) return others;
+  const enqueued = await ports.ledger.enqueued(now, now + ports.sweepAgainMs);
+  const wanted = new Map([...enqueued, ...[...waiting.keys()].map((name) => [name ?? '', 0] as const)]);
+  for (const name of wanted.keys()) wanted.set(name, (enqueued.get(name) ?? 0) + (waiting.get(name)?.length ?? 0));
+  const shares = fairShares(wanted, activeJobsMax);
+  const lines = [...waiting].map(([name, rows]) => {
+    const room = (shares.get(name ?? '') ?? 0) - (enqueued.get(name ?? '') ?? 0);
+    return rows.slice(0, Math.max(0, room));
+  });
+  return [...others, ...inRotation(lines)];
+}
+
+function needsRoom(row: DueRow, now: number): boolean {
+  return isUnderWay(row.state) && row.expiresAt > now && row.nextAttemptAt <= now;
+}
+
+/** One of each line in turn, until all are through. */
+function inRotation<T>(lines: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lines.map((line) => line.length));
+  return Array.from({ length: longest }, (_, turn) => lines.flatMap((line) => line.slice(turn, turn + 1))).flat();
 }
 
 async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Promise<Looked> {
   const left: Looked = { became: 'left' };
   const row = await ports.ledger.read(ref);
   if (row === null) return left;
-  const decision = sweepDecision(row, { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs, backlog });
+  const decision = sweepDecision(row, {
+    now: ports.clock.now(),
+    sweepAgainMs: ports.sweepAgainMs,
+    backlog,
+    lostAnywayMs: ports.lostAnywayMs,
+    delayNoticeMs: ports.settings.retry.delayNoticeMs,
+  });
   // A lost write means that somebody works on the row this very moment; it is looked at again when it is due again.
   switch (decision.kind) {
     case 'leave':
@@ -80,18 +126,31 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
       if (decision.lost) ports.watch.warn('sweep.lost-job', fieldsOf(row));
       return { became: 'relay', lost: decision.lost, entry: entryFor(row) };
     case 'expire':
-      if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
-      ports.watch.count('Expired');
-      ports.watch.warn('sweep.expired', {
-        ...fieldsOf(row),
-        status: decision.row.lastStatus,
-        reason: decision.row.stateReason,
-      });
-      return { became: 'expired', lost: false, entry: entryFor(row) };
+      return expire(ports, row, decision.suspect);
     case 'bounce':
+    case 'delay':
       if ((await ports.ledger.write(decision.row, [])) === 'lost') return left;
       return { became: 'bounce', lost: false, entry: entryFor(row) };
   }
+}
+
+/** Every expiry is counted, so that the suspect ones can be weighed against all; only suspect ones can be held. */
+async function expire(ports: SweepPorts, row: DeliveryRow, suspect: boolean): Promise<Looked> {
+  const now = ports.clock.now();
+  const count = await ports.ledger.countExpiry(now - (now % ports.hourMs), suspect);
+  const held = suspect && valveHolds(count);
+  const { row: next, events } = held ? afterExpiryHeld(row, now) : afterExpiry(row, now, ports.sweepAgainMs);
+  if ((await ports.ledger.write(next, events)) === 'lost') return { became: 'left' };
+  const fields = { ...fieldsOf(row), status: next.lastStatus, reason: next.lastReason };
+  if (held) {
+    ports.watch.count('ExpiryHeld');
+    ports.watch.count('Held');
+    ports.watch.error('sweep.expiry-held', { ...fields, suspectThisHour: count.suspect, expiredThisHour: count.total });
+    return { became: 'held' };
+  }
+  ports.watch.count('Expired');
+  ports.watch.warn('sweep.expired', fields);
+  return { became: 'expired', lost: false, entry: entryFor(row) };
 }
 
 // A few at a time: a page of hundreds of rows must neither run one after the other nor all at once.

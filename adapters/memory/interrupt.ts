@@ -4,7 +4,7 @@
 
 /** Of Spool, Ledger, JobQueue and NextHop (pipeline/ports.ts). `close` ends connections that a crash ends too. */
 const PORT_METHODS: ReadonlySet<string> = new Set(
-  'open head create claim write read message due trace send depth attempt'.split(' '),
+  'open head create claim write read message due enqueued countExpiry trace send depth attempt'.split(' '),
 );
 
 export class Crash extends Error {

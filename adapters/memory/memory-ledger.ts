@@ -1,15 +1,19 @@
 // The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of long rows.
 // One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
 
+import { isEnqueued } from '#adapters/due-index.ts';
 import { answers } from '#adapters/trace-query.ts';
 import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
-import type { ClaimResult, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import type { ExpiryCount } from '#core/expiry.ts';
+import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
 
 export class MemoryLedger implements Ledger {
   private readonly rows = new Map<string, DeliveryRow>();
   private readonly messages = new Map<string, MessageFacts>();
+  private readonly expiries = new Map<number, ExpiryCount>();
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
+  private readonly counts = new Map<string, number>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
     if (message !== null && !this.messages.has(message.spoolId)) {
@@ -58,12 +62,36 @@ export class MemoryLedger implements Ledger {
     return facts === null ? null : structuredClone(facts);
   }
 
-  async due(until: number, limit: number): Promise<readonly DeliveryRef[]> {
-    return this.all()
-      .filter((row) => row.dueAt !== null && row.dueAt <= until)
-      .sort((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0))
-      .slice(0, limit)
-      .map(({ spoolId, deliveryKey }) => ({ spoolId, deliveryKey }));
+  async due(until: number, perNextHop: number): Promise<readonly DueRow[]> {
+    const seen = new Map<string, number>();
+    return this.indexed(Number.NEGATIVE_INFINITY, until)
+      .sort((a, b) => a.dueAt - b.dueAt)
+      .filter(({ nextHop }) => {
+        const before = seen.get(nextHop) ?? 0;
+        seen.set(nextHop, before + 1);
+        return before < perNextHop;
+      });
+  }
+
+  async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    for (const row of this.indexed(from, until))
+      if (isEnqueued(row)) counts.set(row.nextHop, (counts.get(row.nextHop) ?? 0) + 1);
+    return counts;
+  }
+
+  async countExpiry(hour: number, suspect: boolean): Promise<ExpiryCount> {
+    const before = this.expiries.get(hour) ?? { total: 0, suspect: 0 };
+    const count = { total: before.total + 1, suspect: before.suspect + (suspect ? 1 : 0) };
+    this.expiries.set(hour, count);
+    return count;
+  }
+
+  async countUpTo(name: string, max: number): Promise<boolean> {
+    const count = this.counts.get(name) ?? 0;
+    if (count >= max) return false;
+    this.counts.set(name, count + 1);
+    return true;
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
@@ -83,6 +111,14 @@ export class MemoryLedger implements Ledger {
   /** Every row as it stands, for invariants. */
   all(): readonly DeliveryRow[] {
     return [...this.rows.values()];
+  }
+
+  private indexed(from: number, until: number): DueRow[] {
+    const found: DueRow[] = [];
+    for (const { dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt } of this.rows.values())
+      if (dueAt !== null && dueAt > from && dueAt <= until)
+        found.push({ dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt });
+    return found;
   }
 
   private facts(spoolId: string): MessageFacts | null {

@@ -40,7 +40,10 @@ function index(name: string, hash: string, range: string) {
       { AttributeName: hash, KeyType: 'HASH' as const },
       { AttributeName: range, KeyType: 'RANGE' as const },
     ],
-    Projection: { ProjectionType: 'KEYS_ONLY' },
+    Projection:
+      name === 'due'
+        ? { ProjectionType: 'INCLUDE' as const, NonKeyAttributes: ['nh', 'st', 'na', 'ex'] }
+        : { ProjectionType: 'KEYS_ONLY' as const },
   };
 }
 

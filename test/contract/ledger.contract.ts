@@ -248,8 +248,12 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
           (await ledger.due(until, limit)).filter((ref) => ref.spoolId === spoolId).map((ref) => ref.deliveryKey);
         await eventually(async () => expect((await listed(100)).sort()).toEqual(['due-1', 'due-2', 'due-3', 'due0']));
         expect((await ledger.due(until, 2)).length).toBeLessThanOrEqual(2);
-        const refs = await ledger.due(until, 100);
-        expect(refs.every((ref) => Object.keys(ref).sort().join() === 'deliveryKey,spoolId')).toBe(true);
+        const { nextHop, state, nextAttemptAt, expiresAt } = rows[0] as DeliveryRow;
+        const [first] = (await ledger.due(until, 100)).filter((each) => each.spoolId === spoolId);
+        expect(first).toEqual({
+          ...{ spoolId, deliveryKey: 'due-3', dueAt: until - 3 },
+          ...{ nextHop, state, nextAttemptAt, expiresAt },
+        });
 
         // A final row leaves the index with the write that makes it final; a moved one comes when its time comes.
         await ledger.write({ ...(rows[0] as DeliveryRow), state: 'relayed', dueAt: null }, []);
@@ -282,9 +286,63 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         const row = await given({ dueAt: until });
         await ledger.claim(row, terms);
         await eventually(async () =>
-          expect(await ledger.due(until, 10)).toEqual([{ spoolId: row.spoolId, deliveryKey: row.deliveryKey }]),
+          expect(await ledger.due(until, 10)).toMatchObject([{ spoolId: row.spoolId, deliveryKey: row.deliveryKey }]),
         );
         await ledger.write({ ...row, version: 2, dueAt: null }, []);
+      });
+      it('hides no next hop behind the backlog of another', async () => {
+        const until = T0 - 8_000_000_000;
+        const spoolId = newSpoolId();
+        const dead = Array.from({ length: 60 }, (_, i) =>
+          queued(spoolId, { deliveryKey: `dead${i}`, message: null, nextHop: 'dead', dueAt: until - 100 - i }),
+        );
+        const rows = [...dead, queued(spoolId, { deliveryKey: 'well', message: null, nextHop: 'well', dueAt: until })];
+        await ledger.create(rows, facts(spoolId));
+        await eventually(async () => expect(await ledger.due(until, 1_000)).toHaveLength(61));
+        const listed = (await ledger.due(until, 10)).map((row) => row.deliveryKey);
+        expect(listed).toHaveLength(11);
+        expect(listed[0]).toBe('dead59');
+        expect(listed).toContain('well');
+        for (const row of rows) await ledger.write({ ...row, dueAt: null }, []);
+      });
+    });
+
+    describe('enqueued', () => {
+      it('counts the jobs of each next hop by their rows', async () => {
+        const from = T0 - 9_000_000_000;
+        const spoolId = newSpoolId();
+        const given: readonly [string, Partial<DeliveryRow>][] = [
+          ['a', { nextAttemptAt: from - 5, dueAt: from + 10 }],
+          ['a', { nextAttemptAt: from - 5, dueAt: from + 20, state: 'deferred' }],
+          ['b', { nextAttemptAt: from, dueAt: from + 20 }],
+          ['b', { nextAttemptAt: from - 5, dueAt: from + 21 }], // beyond
+          ['b', { nextAttemptAt: from - 5, dueAt: from }], // due: no job
+          ['b', { nextAttemptAt: from + 5, dueAt: from + 5, state: 'deferred' }], // waits for its time
+          ['c', { nextAttemptAt: from - 5, dueAt: from + 10, state: 'failed' }],
+        ];
+        const rows = given.map(([nextHop, change], i) =>
+          queued(spoolId, { deliveryKey: `e${i}`, message: null, nextHop, ...change }),
+        );
+        await ledger.create(rows, facts(spoolId));
+        await eventually(async () =>
+          expect([...(await ledger.enqueued(from, from + 20))].sort()).toEqual([
+            ['a', 2],
+            ['b', 1],
+          ]),
+        );
+        for (const row of rows) await ledger.write({ ...row, dueAt: null }, []);
+      });
+    });
+
+    describe('countExpiry', () => {
+      it('counts each hour by itself, and every one of many at once', async () => {
+        const hour = 3_600_000 * Math.floor(Math.random() * 100_000);
+        const counts = await Promise.all(Array.from({ length: 20 }, (_, i) => ledger.countExpiry(hour, i % 4 === 0)));
+        expect(counts.map(({ total }) => total).sort((a, b) => a - b)).toEqual(
+          Array.from({ length: 20 }, (_, i) => i + 1),
+        );
+        expect(Math.max(...counts.map(({ suspect }) => suspect))).toBe(5);
+        expect(await ledger.countExpiry(hour + 3_600_000, false)).toEqual({ total: 1, suspect: 0 });
       });
     });
 

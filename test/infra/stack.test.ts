@@ -61,12 +61,12 @@ describe('ledger', () => {
     );
   test('has the index of what is due, and those for searches unless they are off', () => {
     expect(indexes(template)).toEqual([
-      'due dueShard dueAt KEYS_ONLY',
+      'due dueShard dueAt INCLUDE',
       'byMessageIdField messageIdField acceptedAt KEYS_ONLY',
       'byReversePath reversePathKey acceptedAt KEYS_ONLY',
       'byForwardPath forwardPathKey acceptedAt KEYS_ONLY',
     ]);
-    expect(indexes(synthesised(settingsOf({ trace: { search: false } })))).toEqual(['due dueShard dueAt KEYS_ONLY']);
+    expect(indexes(synthesised(settingsOf({ trace: { search: false } })))).toEqual(['due dueShard dueAt INCLUDE']);
   });
 });
 

@@ -105,12 +105,14 @@ describe('our own metrics', () => {
       Unreturnable: true,
     },
     ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
-    ...{ LostJob: true, Poison: true, SweepRun: true },
+    ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
+    ...{ Quarantined: true, Discarded: true, Redirected: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
     expect(own.map(({ MetricName }) => MetricName).sort()).toEqual([
       'ContentUnreadable',
+      'ExpiryHeld',
       'Held',
       'OperatorFault',
       'Poison',

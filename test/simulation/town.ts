@@ -12,6 +12,8 @@ import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
 import type { Settings } from '#core/config.ts';
 import {
   batchBytesMax,
+  expiryHourMs,
+  lostAnywayAfterMs,
   lostJobAfterMs,
   maxReceiveCount,
   relayVisibilityMs,
@@ -220,7 +222,7 @@ export class Town {
   }
   private sweepPorts() {
     const { relayQueue, bounceQueue } = this.wrapped();
-    return { ...this.common(), relayQueue, bounceQueue };
+    return { ...this.common(), relayQueue, bounceQueue, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
   }
   private wrapped() {
     return {

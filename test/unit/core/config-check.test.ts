@@ -212,7 +212,6 @@ describe('what is read but not acted on yet', () => {
     expect(checked.kind === 'ok' && checked.notYet).toEqual([
       'e.ts: nextHops.exchange.concurrency is read, but not acted on yet in this version',
       'e.ts: notices.copyPostmasterOn is read, but not acted on yet in this version',
-      'e.ts: retry.delayNotice is read, but not acted on yet in this version',
     ]);
   });
 });

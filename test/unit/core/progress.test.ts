@@ -1,11 +1,11 @@
-// What rows become: outcomes, expiry with the status that RFC 3463 wants, and the sweep's decisions as a table.
+// What rows become: outcomes, and expiry with the status that RFC 3463 wants.
 // Instants are literals; nothing here reads a clock.
 
 import { describe, expect, it } from 'vitest';
 import type { DeliveryRow } from '#core/delivery.ts';
 import { claimsMax } from '#core/limits.ts';
 import type { Outcome } from '#core/outcome.ts';
-import { afterAttempt, afterExpiry, newDelivery, sweepDecision } from '#core/progress.ts';
+import { afterAttempt, afterExpiry, newDelivery } from '#core/progress.ts';
 import { statusOf } from '#core/status.ts';
 
 const T = Date.UTC(2026, 10, 22, 10, 0, 0);
@@ -98,64 +98,5 @@ describe('afterExpiry', () => {
     const { row, events } = afterExpiry({ ...fresh, state: 'deferred', ...given }, T + 60 * MINUTE, 15 * MINUTE);
     expect(row).toMatchObject({ state: 'expired', lastStatus: status, leaseUntil: null });
     expect(events[0]).toMatchObject({ event: 'EXPIRE', status });
-  });
-});
-
-describe('sweepDecision', () => {
-  const at = T + 20 * MINUTE;
-  const due = { ...fresh, dueAt: at };
-  it.each<[string, Partial<DeliveryRow>, { now?: number; backlog?: boolean }, object]>([
-    ['final', { state: 'relayed', dueAt: null }, {}, { kind: 'leave' }],
-    ['not due yet', { dueAt: at + 1 }, {}, { kind: 'leave' }],
-    ['under a lease', { leaseUntil: at + MINUTE, claims: 1 }, {}, { kind: 'wait', row: { dueAt: at + MINUTE } }],
-    [
-      'deferred and due',
-      { state: 'deferred', attempts: 1 },
-      {},
-      { kind: 'relay', lost: false, row: { dueAt: at + 15 * MINUTE } },
-    ],
-    [
-      'deferred and due, close to its expiry',
-      { state: 'deferred', attempts: 1, expiresAt: at + MINUTE },
-      {},
-      { kind: 'relay', row: { dueAt: at + MINUTE } },
-    ],
-    [
-      'deferred, not yet time',
-      { state: 'deferred', attempts: 1, nextAttemptAt: at + MINUTE },
-      {},
-      { kind: 'wait', row: { dueAt: at + MINUTE } },
-    ],
-    ['never claimed', {}, {}, { kind: 'relay', lost: true }],
-    ['never claimed, and jobs are waiting', {}, { backlog: true }, { kind: 'wait', row: { dueAt: at + 15 * MINUTE } }],
-    [
-      'claimed, and its lease ran out',
-      { claims: 1, leaseUntil: at - 1 },
-      { backlog: true },
-      { kind: 'relay', lost: true },
-    ],
-    [
-      'claimed too often',
-      { claims: claimsMax, leaseUntil: at - 1 },
-      {},
-      { kind: 'wait', row: { dueAt: T + 60 * MINUTE } },
-    ],
-    [
-      'past its lifetime',
-      { state: 'deferred', attempts: 3, dueAt: T + 60 * MINUTE },
-      { now: T + 60 * MINUTE },
-      { kind: 'expire', row: { state: 'expired' } },
-    ],
-    [
-      'past its lifetime, but under a lease',
-      { leaseUntil: T + 70 * MINUTE, claims: 1 },
-      { now: T + 60 * MINUTE },
-      { kind: 'wait', row: { dueAt: T + 70 * MINUTE } },
-    ],
-    ['failed without a notice', { state: 'failed' }, {}, { kind: 'bounce', row: { dueAt: at + 15 * MINUTE } }],
-    ['expired without a notice', { state: 'expired' }, {}, { kind: 'bounce' }],
-    ['held', { state: 'held' }, {}, { kind: 'wait', row: { dueAt: null } }],
-  ])('%s', (_name, given, { now = at, backlog = false }, expected) => {
-    expect(sweepDecision({ ...due, ...given }, { now, sweepAgainMs: 15 * MINUTE, backlog })).toMatchObject(expected);
   });
 });

@@ -1,0 +1,61 @@
+// The due index of the ledger on DynamoDB, read a page at a time: what the sweep chooses by, without reading a single row.
+// Its projection (infra/ledger.ts) has what DueRow has. Reads are eventually consistent; the sweep reads each row before it decides.
+
+import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { isUnderWay } from '#core/delivery.ts';
+import type { DueRow } from '#pipeline/ports.ts';
+import { DUE_SHARDS, dueRowOfItem, type Item } from './dynamo-row.ts';
+
+/** A row whose job is with the relay queue, as the index shows it: core/sweep-decision.ts moved `dueAt` past `nextAttemptAt`. */
+export function isEnqueued(row: DueRow): boolean {
+  return isUnderWay(row.state) && row.dueAt > row.nextAttemptAt;
+}
+
+/** All index entries with `from` < dueAt <= `until`, shard by shard side by side, each shard in order of time. */
+export async function readDueIndex(
+  client: DynamoDBClient,
+  table: string,
+  range: { readonly from: number; readonly until: number },
+  take: (row: DueRow) => void,
+): Promise<void> {
+  await Promise.all(
+    Array.from({ length: DUE_SHARDS }, async (_, shard) => {
+      let start: Item | undefined;
+      do {
+        const page = await client.send(
+          new QueryCommand({
+            TableName: table,
+            IndexName: 'due',
+            KeyConditionExpression: 'dueShard = :shard AND dueAt BETWEEN :from AND :until',
+            ExpressionAttributeValues: {
+              ':shard': { S: `s${shard}` },
+              ':from': { N: String(range.from) },
+              ':until': { N: String(range.until) },
+            },
+            ExclusiveStartKey: start,
+          }),
+        );
+        for (const item of page.Items ?? []) take(dueRowOfItem(item));
+        start = page.LastEvaluatedKey;
+      } while (start !== undefined);
+    }),
+  );
+}
+
+/** Keeps the first `perNextHop` of each next hop and shard: a backlog of millions must fit into a function's memory. */
+export function longestDue(perNextHop: number): { take(row: DueRow): void; rows(): readonly DueRow[] } {
+  const kept = new Map<string, DueRow[]>();
+  return {
+    take(row) {
+      const rows = kept.get(row.nextHop) ?? [];
+      if (rows.length === 0) kept.set(row.nextHop, rows);
+      rows.push(row);
+      // Shards arrive interleaved: twice as many are let in before the latest are cut off.
+      if (rows.length >= 2 * perNextHop) rows.sort((a, b) => a.dueAt - b.dueAt).splice(perNextHop);
+    },
+    rows: () =>
+      [...kept.values()]
+        .flatMap((rows) => rows.sort((a, b) => a.dueAt - b.dueAt).slice(0, perNextHop))
+        .sort((a, b) => a.dueAt - b.dueAt),
+  };
+}

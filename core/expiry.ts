@@ -1,0 +1,41 @@
+// Whether an expiry is the next hop's doing or ours, and the valve on those that are ours (DESIGN decision 4): one bad deploy must not
+// mail a report to every sender. Pure: how many expired in the hour is counted by the ledger.
+
+import type { DeliveryRow } from './delivery.ts';
+import { transition } from './delivery.ts';
+import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from './limits.ts';
+import type { Progress } from './progress.ts';
+import { traced } from './progress.ts';
+
+/** Reasons of deferrals that say nothing of the next hop: we had no word from it. */
+const NO_WORD: ReadonlySet<string> = new Set([
+  'content-unreadable',
+  'poison',
+  'deadline',
+  'aborted',
+  'next-hop-missing',
+  'delivery-missing',
+]);
+
+/** Its last outcome is no next hop's reply and no network error: it crashed us, could not be read, or never had an attempt. */
+export function isSuspectExpiry(row: DeliveryRow): boolean {
+  return row.claims >= claimsMax || row.attempts === 0 || row.lastReason === null || NO_WORD.has(row.lastReason);
+}
+
+/** Both counts are of the hour so far, this one included. */
+export type ExpiryCount = { readonly total: number; readonly suspect: number };
+
+/** Above max(100, 5 %) of an hour's expiries, suspect ones are held instead of returned. */
+export function valveHolds(count: ExpiryCount): boolean {
+  return count.suspect > Math.max(suspectExpiriesPerHourMax, suspectExpiriesShareMax * count.total);
+}
+
+/** Held by the valve: its lifetime is over, and an operator decides. The row keeps what it knew. */
+export function afterExpiryHeld(row: DeliveryRow, now: number): Progress {
+  const why = row.claims >= claimsMax ? 'poison' : (row.lastReason ?? 'never-attempted');
+  const reason = `expiry-valve: ${why}`;
+  return {
+    events: [traced(row, 'HOLD', now, { attempt: null, status: row.lastStatus, reason, reply: row.lastReply })],
+    row: { ...row, state: transition(row.state, 'held'), stateReason: 'expiry-valve', leaseUntil: null, dueAt: null },
+  };
+}

@@ -1,0 +1,104 @@
+// What the sweep must do with a row whose `dueAt` has come, and how its room in the relay queue is shared among next hops.
+// Pure. Enqueuing moves `dueAt` forward in the same write, so that nothing is enqueued again each minute.
+
+import { delayNoticeAt } from './delay-notice.ts';
+import type { DeliveryRow, TraceEvent } from './delivery.ts';
+import { isUnderWay } from './delivery.ts';
+import { isSuspectExpiry } from './expiry.ts';
+import { claimsMax } from './limits.ts';
+import { traced } from './progress.ts';
+
+export type SweepTerms = {
+  readonly now: number;
+  readonly sweepAgainMs: number;
+  /** The relay queue holds visible jobs: a row never claimed is then merely waiting its turn. */
+  readonly backlog: boolean;
+  /** With a backlog too, a job that nobody claimed for so long is taken for lost. */
+  readonly lostAnywayMs: number;
+  readonly delayNoticeMs: number | null;
+};
+export type SweepDecision =
+  | { readonly kind: 'leave' }
+  /** Only look again later. */
+  | { readonly kind: 'wait'; readonly row: DeliveryRow }
+  | {
+      readonly kind: 'relay';
+      readonly row: DeliveryRow;
+      readonly events: readonly TraceEvent[];
+      readonly lost: boolean;
+    }
+  /** Its lifetime is over. The valve (core/expiry.ts) has its word first where it is suspect. */
+  | { readonly kind: 'expire'; readonly suspect: boolean }
+  /** A bounce job: for a failure's notice, or (under way) for the notice of the delay. */
+  | { readonly kind: 'bounce' | 'delay'; readonly row: DeliveryRow };
+
+export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecision {
+  const { now } = terms;
+  if (row.dueAt === null || row.dueAt > now) return { kind: 'leave' };
+  const again = now + terms.sweepAgainMs;
+  if (row.state === 'failed' || row.state === 'expired') return { kind: 'bounce', row: { ...row, dueAt: again } };
+  if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
+  // An expiry too needs a free lease: the attempt under way may be the one that succeeds.
+  if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };
+  if (row.expiresAt <= now) return atExpiry(row, terms);
+  const waits = row.claims >= claimsMax || row.nextAttemptAt > now;
+  return waits ? waiting(row, terms) : enqueue(row, terms, row.expiresAt);
+}
+
+/** Nothing to attempt for now: poison, or deferred. The sender may have to hear of it. */
+function waiting(row: DeliveryRow, terms: SweepTerms): SweepDecision {
+  const { now } = terms;
+  const poisoned = row.claims >= claimsMax;
+  const next = poisoned ? row.expiresAt : Math.min(row.nextAttemptAt, row.expiresAt);
+  const delayAt = delayNoticeAt(row, terms.delayNoticeMs);
+  if (delayAt === null) return { kind: 'wait', row: { ...row, dueAt: next } };
+  if (delayAt > now) return { kind: 'wait', row: { ...row, dueAt: Math.min(next, delayAt) } };
+  // Until the row says that the notice is written it is asked for again, should the job be lost.
+  return { kind: 'delay', row: { ...row, dueAt: Math.min(now + terms.sweepAgainMs, next) } };
+}
+
+function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecision {
+  const { now } = terms;
+  const again = now + terms.sweepAgainMs;
+  const interrupted = row.claims > 0;
+  // A first job is sent by ingest; from then on `dueAt` lies past `nextAttemptAt` exactly when the sweep has sent one.
+  const waitsUnclaimed = !interrupted && (row.attempts === 0 || (row.dueAt ?? 0) > row.nextAttemptAt);
+  const lostAnyway = now - row.nextAttemptAt >= terms.lostAnywayMs;
+  if (waitsUnclaimed && terms.backlog && !lostAnyway)
+    return { kind: 'wait', row: { ...row, dueAt: Math.min(again, until) } };
+  const lost = interrupted || waitsUnclaimed;
+  const events = lost ? [resubmit(row, now, interrupted ? 'lease-ran-out' : 'job-lost')] : [];
+  return { kind: 'relay', row: { ...row, dueAt: Math.min(again, until) }, events, lost };
+}
+
+const LAST = 'last-attempt';
+
+/** An attempt that began and did not end is no outcome, and mail that nobody ever tried to deliver is tried once. */
+function atExpiry(row: DeliveryRow, terms: SweepTerms): SweepDecision {
+  const { now } = terms;
+  const again = now + terms.sweepAgainMs;
+  if (row.claims > 0 && row.claims < claimsMax) return enqueue(row, terms, again);
+  const tried = row.attempts > 0 || row.claims > 0 || row.trace.some((event) => event.reason === LAST);
+  if (!tried) return { kind: 'relay', row: { ...row, dueAt: again }, events: [resubmit(row, now, LAST)], lost: true };
+  return { kind: 'expire', suspect: isSuspectExpiry(row) };
+}
+
+function resubmit(row: DeliveryRow, now: number, reason: string): TraceEvent {
+  return traced(row, 'RESUBMIT', now, { attempt: null, status: null, reason, reply: null });
+}
+
+/**
+ * Divides `total` places among those who want some, none more than it wants: who wants less than an even share leaves the rest to the
+ * others (max-min fairness). Whole numbers; the sum is at most `total`.
+ */
+export function fairShares(wanted: ReadonlyMap<string, number>, total: number): Map<string, number> {
+  const shares = new Map<string, number>();
+  let left = total;
+  const modestFirst = [...wanted].sort(([, a], [, b]) => a - b);
+  modestFirst.forEach(([name, want], index) => {
+    const share = Math.min(want, Math.floor(left / (modestFirst.length - index)));
+    shares.set(name, share);
+    left -= share;
+  });
+  return shares;
+}

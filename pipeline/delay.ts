@@ -1,0 +1,118 @@
+// The notice of a delay: written by bounce when the sweep says that a delivery is late, attempted by relay like any notice. The delivery
+// itself goes on as it was, whatever becomes of its notice: a warning that can not be sent holds nothing and calls nobody.
+//
+// | effect, in order                | if we die right after                                                        |
+// | ------------------------------- | ---------------------------------------------------------------------------- |
+// | (sweep moved `dueAt`)           | SQS gives the bounce job again, or the sweep sends another by `dueAt`        |
+// | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again               |
+// | 2 notice's relay job            | as above; a second job is refused by the claim                               |
+// | 3 delivery marked with notice   | done: it is never asked for again                                            |
+// | (notice accepted or refused)    |                                                                              |
+// | 4 delivery says so              | the trace has the notice's own events; the summary stays at `queued`         |
+
+import { parseReversePath } from '#core/address.ts';
+import {
+  delayNoticeAt,
+  withDelayNoticeDropped,
+  withDelayNoticeQueued,
+  withDelayNoticeSettled,
+  withDelayNoticeWithheld,
+} from '#core/delay-notice.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { noticeKeyOf } from '#core/delivery-key.ts';
+import type { Withheld } from '#core/notice.ts';
+import { noticeMessageId } from '#core/notice-input.ts';
+import { newNotice, withNoticeWithheld } from '#core/progress.ts';
+import type { BouncePorts } from './bounce.ts';
+import type { Finished } from './finished.ts';
+import { finished } from './finished.ts';
+import type { Clock, Ledger, Watch } from './ports.ts';
+import { recordOn } from './record.ts';
+
+/** A bounce job for a delivery that is still under way. `withheld` is core/notice.ts's word on a notice of kind delay. */
+export async function giveDelayNotice(
+  ports: BouncePorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+  withheld: Withheld | null,
+): Promise<Finished> {
+  const now = ports.clock.now();
+  if (!isDue(ports, row)) return finished('no-delay-notice-due');
+  if (withheld !== null) {
+    await recordOn(ports, row, (current) =>
+      isDue(ports, current) ? withDelayNoticeWithheld(current, withheld.name, withheld.state, now) : null,
+    );
+    ports.watch.info('bounce.delay-notice-withheld', { ...fieldsOf(row), reason: withheld.name });
+    return finished('delay-notice-withheld');
+  }
+  const to = parseReversePath(message.reversePath);
+  if (to === null || to === undefined)
+    throw new Error('a reverse-path that takes no notice was not withheld: core/notice.ts');
+  const notice = newNotice(
+    row,
+    {
+      key: noticeKeyOf(row.deliveryKey, 'delay'),
+      to: to.address,
+      via: ports.settings.notices.via,
+      lifetimeMs: row.expiresAt - now, // after that the sender hears of the end, not of a delay
+      sweepAgainMs: ports.sweepAgainMs,
+      kind: 'delay',
+    },
+    now,
+  );
+  await ports.ledger.create([notice], null);
+  await ports.relayQueue.send([
+    { job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop },
+  ]);
+  const { host } = ports.settings;
+  const messageIdField = noticeMessageId({ spoolId: row.spoolId, deliveryKey: row.deliveryKey, kind: 'delay', host });
+  const told = { via: notice.nextHop, to: notice.forwardPath, messageIdField };
+  await recordOn(ports, row, (current) => (isDue(ports, current) ? withDelayNoticeQueued(current, told, now) : null));
+  ports.watch.info('bounce.delay-notice-queued', { ...fieldsOf(row), ...told });
+  return finished('delay-notice-queued');
+}
+
+function isDue(ports: BouncePorts, row: DeliveryRow): boolean {
+  const at = delayNoticeAt(row, ports.settings.retry.delayNoticeMs);
+  return at !== null && at <= ports.clock.now() && row.expiresAt > ports.clock.now();
+}
+
+type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };
+
+/** The notice of a delay came to its own end: accepted (said by relay), or failed or expired (a bounce job for the notice). */
+export async function settleDelayNotice(ports: EndPorts, notice: DeliveryRow): Promise<Finished> {
+  const now = ports.clock.now();
+  const reported = await deliveryOf(ports, notice);
+  if (reported !== null) await recordOn(ports, reported, (current) => withDelayNoticeSettled(current, notice, now));
+  if (notice.state === 'relayed') return finished('delay-notice-relayed');
+  // The notice's own row last: while it is failed and due, the sweep brings it back here.
+  await recordOn(ports, notice, (current) =>
+    current.state === 'failed' || current.state === 'expired'
+      ? withNoticeWithheld(current, 'notice-not-delivered', false, now)
+      : null,
+  );
+  ports.watch.warn('bounce.delay-notice-not-delivered', { ...fieldsOf(notice), reason: notice.stateReason });
+  return finished('delay-notice-not-delivered');
+}
+
+/** True where the delivery came to its end before the notice of its delay could leave: then the notice is dropped, and says so. */
+export async function isDelayOver(ports: EndPorts, notice: DeliveryRow): Promise<boolean> {
+  if (notice.noticeKind !== 'delay') return false;
+  const reported = await deliveryOf(ports, notice);
+  if (reported === null) throw new Error(`a notice reports on no delivery: ${deliveryId(notice)}`);
+  if (isUnderWay(reported.state)) return false;
+  const now = ports.clock.now();
+  await recordOn(ports, notice, (current) => (isUnderWay(current.state) ? withDelayNoticeDropped(current, now) : null));
+  ports.watch.info('relay.delay-over', { ...fieldsOf(notice), state: reported.state });
+  return true;
+}
+
+function deliveryOf(ports: EndPorts, notice: DeliveryRow): Promise<DeliveryRow | null> {
+  const deliveryKey = notice.noticeOf;
+  return deliveryKey === null ? Promise.resolve(null) : ports.ledger.read({ spoolId: notice.spoolId, deliveryKey });
+}
+
+function fieldsOf(row: DeliveryRow): Record<string, unknown> {
+  return { spoolId: row.spoolId, deliveryKey: row.deliveryKey, forwardPath: row.forwardPath, status: row.lastStatus };
+}

@@ -1,0 +1,165 @@
+// What the sweep decides on a row whose time has come, as a table; and how it shares its room among next hops.
+// Instants are literals; nothing here reads a clock.
+
+import { describe, expect, it } from 'vitest';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { isSuspectExpiry, valveHolds } from '#core/expiry.ts';
+import { claimsMax } from '#core/limits.ts';
+import { newDelivery } from '#core/progress.ts';
+import { fairShares, type SweepTerms, sweepDecision } from '#core/sweep-decision.ts';
+
+const T = Date.UTC(2026, 10, 22, 10, 0, 0);
+const MINUTE = 60_000;
+const given = {
+  ...{ spoolId: 'm1', deliveryKey: 'k', forwardPath: 'b@example.com', route: 0, action: 0, nextHop: 'exchange' },
+  ...{ address: 'b@example.com', copy: false, message: null, acceptedAt: T, trace: [] },
+  ...{ lifetimeMs: 60 * MINUTE, sweepAgainMs: 15 * MINUTE },
+};
+const at = T + 20 * MINUTE;
+const due: DeliveryRow = { ...newDelivery(given, T), dueAt: at };
+const deferred: Partial<DeliveryRow> = { state: 'deferred', attempts: 1, nextAttemptAt: at };
+const told = { kind: 'delay', state: 'queued', via: 'v', to: 'a@b.c', messageIdField: null, at, reason: null } as const;
+const late = T + 60 * MINUTE;
+
+describe('sweepDecision', () => {
+  it.each<[string, Partial<DeliveryRow>, Partial<SweepTerms>, object]>([
+    ['final', { state: 'relayed', dueAt: null }, {}, { kind: 'leave' }],
+    ['not due yet', { dueAt: at + 1 }, {}, { kind: 'leave' }],
+    ['under a lease', { leaseUntil: at + 60_000, claims: 1 }, {}, { kind: 'wait', row: { dueAt: at + MINUTE } }],
+    ['deferred and due', deferred, {}, { kind: 'relay', lost: false, row: { dueAt: at + 15 * MINUTE } }],
+    ['deferred and due, jobs waiting', deferred, { backlog: true }, { kind: 'relay', lost: false }],
+    [
+      'deferred and due, close to its expiry',
+      { ...deferred, expiresAt: at + MINUTE },
+      {},
+      { kind: 'relay', row: { dueAt: at + MINUTE } },
+    ],
+    [
+      'deferred, not yet time',
+      { ...deferred, nextAttemptAt: at + MINUTE },
+      {},
+      { kind: 'wait', row: { dueAt: at + MINUTE } },
+    ],
+    [
+      'enqueued again, and nobody claimed it',
+      { ...deferred, nextAttemptAt: at - 1 },
+      {},
+      { kind: 'relay', lost: true },
+    ],
+    [
+      'enqueued again, and jobs are waiting',
+      { ...deferred, nextAttemptAt: at - 1 },
+      { backlog: true },
+      { kind: 'wait', row: { dueAt: at + 15 * MINUTE } },
+    ],
+    [
+      'enqueued an hour ago, although jobs are waiting',
+      { ...deferred, nextAttemptAt: at - 15 * MINUTE },
+      { backlog: true, lostAnywayMs: 15 * MINUTE },
+      { kind: 'relay', lost: true },
+    ],
+    ['never claimed', {}, {}, { kind: 'relay', lost: true }],
+    ['never claimed, and jobs are waiting', {}, { backlog: true }, { kind: 'wait', row: { dueAt: at + 15 * MINUTE } }],
+    [
+      'claimed, and its lease ran out',
+      { claims: 1, leaseUntil: at - 1 },
+      { backlog: true },
+      { kind: 'relay', lost: true },
+    ],
+    ['claimed too often', { claims: claimsMax, leaseUntil: at - 1 }, {}, { kind: 'wait', row: { dueAt: late } }],
+    ['failed without a notice', { state: 'failed' }, {}, { kind: 'bounce', row: { dueAt: at + 15 * MINUTE } }],
+    ['expired without a notice', { state: 'expired' }, {}, { kind: 'bounce' }],
+    ['held', { state: 'held' }, {}, { kind: 'wait', row: { dueAt: null } }],
+  ])('%s', (_name, change, terms, expected) => {
+    expect(decide(change, terms)).toMatchObject(expected);
+  });
+
+  it.each<[string, Partial<DeliveryRow>, object]>([
+    ['with its last real word', { ...deferred, lastReason: 'mailbox-full' }, { kind: 'expire', suspect: false }],
+    ['unreadable', { ...deferred, lastReason: 'content-unreadable' }, { kind: 'expire', suspect: true }],
+    ['poison', { ...deferred, lastReason: 'x', claims: claimsMax }, { kind: 'expire', suspect: true }],
+    ['under a lease', { leaseUntil: late + MINUTE, claims: 1 }, { kind: 'wait', row: { dueAt: late + MINUTE } }],
+    [
+      'with an attempt that never ended: that one first',
+      { ...deferred, claims: 1, leaseUntil: late - 1 },
+      { kind: 'relay', lost: true, row: { dueAt: late + 15 * MINUTE } },
+    ],
+    [
+      'never attempted: once, now',
+      {},
+      { kind: 'relay', row: { dueAt: late + 15 * MINUTE }, events: [{ event: 'RESUBMIT', reason: 'last-attempt' }] },
+    ],
+    ['failed', { state: 'failed' }, { kind: 'bounce' }],
+  ])('past its lifetime, %s', (_name, change, expected) => {
+    expect(decide({ dueAt: late, ...change }, { now: late })).toMatchObject(expected);
+  });
+  it('past its lifetime, never attempted, and the last job was lost too', () => {
+    const first = decide({ dueAt: late }, { now: late });
+    if (first.kind !== 'relay') throw new Error(first.kind);
+    const again = { ...first.row, trace: first.events };
+    expect(decide(again, { now: late + 15 * MINUTE })).toEqual({ kind: 'expire', suspect: true });
+  });
+
+  describe('when the sender should hear of the delay', () => {
+    const terms = { delayNoticeMs: 20 * MINUTE };
+    const waiting = { ...deferred, nextAttemptAt: at + 25 * MINUTE };
+    it.each<[string, Partial<DeliveryRow>, Partial<SweepTerms>, object]>([
+      ['deferred', waiting, {}, { kind: 'delay', row: { dueAt: at + 15 * MINUTE } }],
+      [
+        'deferred, its next attempt is near',
+        { ...waiting, nextAttemptAt: at + 1 },
+        {},
+        { kind: 'delay', row: { dueAt: at + 1 } },
+      ],
+      ['the attempt is due too: it may yet succeed', deferred, {}, { kind: 'relay' }],
+      ['not yet', waiting, { delayNoticeMs: 21 * MINUTE }, { kind: 'wait', row: { dueAt: at + MINUTE } }],
+      ['told already', { ...waiting, notice: told }, {}, { kind: 'wait', row: { dueAt: at + 25 * MINUTE } }],
+      ['a notice', { ...waiting, kind: 'notice' }, {}, { kind: 'wait' }],
+      ['poison', { claims: claimsMax }, {}, { kind: 'delay', row: { dueAt: at + 15 * MINUTE } }],
+      ['switched off', waiting, { delayNoticeMs: null }, { kind: 'wait' }],
+      ['later than the lifetime', waiting, { delayNoticeMs: 60 * MINUTE }, { kind: 'wait' }],
+    ])('%s', (_name, change, more, expected) => {
+      expect(decide(change, { ...terms, ...more })).toMatchObject(expected);
+    });
+  });
+});
+
+function decide(change: Partial<DeliveryRow>, terms: Partial<SweepTerms>) {
+  return sweepDecision(
+    { ...due, ...change },
+    { now: at, sweepAgainMs: 15 * MINUTE, backlog: false, lostAnywayMs: 60 * MINUTE, delayNoticeMs: null, ...terms },
+  );
+}
+
+describe('the valve on expiries', () => {
+  it.each([
+    [100, 100, false],
+    [101, 101, true],
+    [101, 2_000, true],
+    [101, 2_021, false],
+    [150, 3_000, false],
+    [151, 3_000, true],
+  ])('%i suspect of %i: held %s', (suspect, total, held) => {
+    expect(valveHolds({ suspect, total })).toBe(held);
+  });
+  it('suspects what never had an outcome', () => {
+    expect(isSuspectExpiry(due)).toBe(true);
+    expect(isSuspectExpiry({ ...due, attempts: 3, lastReason: 'deadline' })).toBe(true);
+    expect(isSuspectExpiry({ ...due, attempts: 3, lastReason: 'connection-refused' })).toBe(false);
+  });
+});
+
+describe('fairShares', () => {
+  it.each<[Record<string, number>, number, Record<string, number>]>([
+    [{ a: 5 }, 10, { a: 5 }],
+    [{ a: 50 }, 10, { a: 10 }],
+    [{ a: 50, b: 2 }, 10, { b: 2, a: 8 }],
+    [{ a: 50, b: 50, c: 1 }, 10, { c: 1, a: 4, b: 5 }],
+    [{ a: 0, b: 3 }, 10, { a: 0, b: 3 }],
+    [{}, 10, {}],
+  ])('%o of %i', (wanted, total, expected) => {
+    const shares = fairShares(new Map(Object.entries(wanted)), total);
+    expect(Object.fromEntries(shares)).toEqual(expected);
+    expect([...shares.values()].reduce((sum, share) => sum + share, 0)).toBeLessThanOrEqual(total);
+  });
+});
