@@ -5,7 +5,10 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SESClient } from '@aws-sdk/client-ses';
+import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { sesSendTimeoutMs } from '#core/limits.ts';
 import { DirectHttp } from './direct-http.ts';
 import { Sha256 } from './sha256.ts';
 
@@ -67,6 +70,27 @@ export function sqsClient(settings: AwsSettings): SQSClient {
 
 export function secretsClient(settings: AwsSettings): SecretsManagerClient {
   return new SecretsManagerClient({ ...common(settings), ...overHttp({ requestTimeoutMs: 5_000, socketsMax: 4 }) });
+}
+
+/**
+ * It sends mail. One try alone: SES has no token that would make a second one harmless, so each attempt is ours, recorded and traced
+ * (docs/aws-contracts.md §2.1). `socketsMax` as many as a batch.
+ */
+export function sesSendClient(settings: AwsSettings): SESv2Client {
+  return new SESv2Client({
+    ...common(settings),
+    ...overHttp({ requestTimeoutMs: sesSendTimeoutMs, socketsMax: 10 }),
+    maxAttempts: 1,
+  });
+}
+
+/** SES's older API, for SendBounce alone, which is mail too: one try. */
+export function sesBounceClient(settings: AwsSettings): SESClient {
+  return new SESClient({
+    ...common(settings),
+    ...overHttp({ requestTimeoutMs: 10_000, socketsMax: 2 }),
+    maxAttempts: 1,
+  });
 }
 
 const silent = () => {};

@@ -4,8 +4,9 @@
 import { plainText } from './field-text.ts';
 import { detailTextMax } from './limits.ts';
 import type { Outcome } from './outcome.ts';
-import type { AttemptResult, CapabilityFault, NetworkFault, Phase, Reply } from './reply.ts';
+import type { AttemptResult, CapabilityFault, NetworkFault, Phase, Reply, ServiceFault } from './reply.ts';
 import { type ReplyRule, replyRules } from './reply-rules.ts';
+import { fromServiceFault } from './ses-errors.ts';
 import { parseStatus, type Status, statusOf } from './status.ts';
 
 /** The content broke off while it was being sent, before the final dot: nothing was accepted. */
@@ -27,14 +28,14 @@ type Deferred = Extract<Outcome, { kind: 'deferred' }>;
  * The outcome of one attempt. A deferred outcome's status is always of class 4 and a failed one's of class 5, so that an expiry can
  * report "the last real 4.y.z" (RFC 3463 §3.5 on X.4.7); the reply itself travels unchanged.
  */
-export function classify(result: AttemptResult | ContentFault, context: ClassifyContext = {}): Outcome {
+export function classify(result: AttemptResult | ServiceFault | ContentFault, context: ClassifyContext = {}): Outcome {
   const outcome = decide(result, context);
   if (outcome.kind !== 'failed' || context.isLastHost !== false) return outcome;
   const status = inClass(4, outcome.status);
   return { ...outcome, kind: 'deferred', status, possibleDuplicate: false, operatorFault: false };
 }
 
-function decide(result: AttemptResult | ContentFault, context: ClassifyContext): Outcome {
+function decide(result: AttemptResult | ServiceFault | ContentFault, context: ClassifyContext): Outcome {
   switch (result.kind) {
     case 'reply':
       return fromReply(result.phase, result.reply);
@@ -42,6 +43,8 @@ function decide(result: AttemptResult | ContentFault, context: ClassifyContext):
       return fromNetworkFault(result.phase, result.fault, result.detail, result.host);
     case 'capability':
       return fromCapabilityFault(result, context.messageBytes ?? null);
+    case 'service':
+      return fromServiceFault(result);
     case 'content':
       // 4.3.0 now and 5.3.0 at expiry: the next hop did nothing wrong, and neither did the sender.
       return deferred(

@@ -1,4 +1,4 @@
-// Composes a notice: an NDR or a delay warning, as a multipart/report (RFC 6522, RFC 3464) in answer to a reverse-path.
+// Composes a notice: an NDR, a delay warning or a postmaster's copy, as a multipart/report (RFC 6522, RFC 3464) in answer to a reverse-path.
 // Total: any input yields a valid notice. Deterministic: the same input yields the same bytes, so that a notice composed again after a
 // lost result is the same one. Never reads anything, and never shows the routed address to the sender.
 
@@ -53,7 +53,8 @@ export function composeNotice(input: NoticeInput): Uint8Array {
     `Date: ${mailDate(input.now)}`,
     `Message-ID: ${messageIdField}`,
     ...threadFields(input, original.summary.messageIdField, scrub),
-    'Auto-Submitted: auto-replied', // RFC 3834 §5; Exchange listens to the next one
+    // RFC 3834 §5: a copy answers nobody. Exchange listens to the next one.
+    `Auto-Submitted: ${input.kind === 'postmaster' ? 'auto-generated' : 'auto-replied'}`,
     'X-Auto-Response-Suppress: All',
     ...(marker === '' ? [] : [foldedField('X-Everpost-Notice', marker)]),
     'MIME-Version: 1.0',
@@ -94,7 +95,7 @@ function headerAddress(address: string): string | null {
 }
 
 function subjectField(input: NoticeInput, subject: string | null): string {
-  const lead = input.kind === 'ndr' ? 'Undeliverable:' : 'Delayed:';
+  const lead = { ndr: 'Undeliverable:', delay: 'Delayed:', postmaster: 'Postmaster copy: undeliverable:' }[input.kind];
   return unstructuredField('Subject', lead, oneLine(subject ?? '', ndrSubjectTextMax) || 'your message');
 }
 

@@ -27,7 +27,7 @@ function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubb
       `This is the mail system at ${host}. A program wrote this notice; the postmaster named below reads what you answer.`,
     ),
     '',
-    ...(input.kind === 'ndr' ? ndrOpening(input) : delayOpening(input)),
+    ...OPENINGS[input.kind](input),
     '',
     ...yourMessage(original),
     ...input.recipients.flatMap((recipient) => explanation(input, recipient)),
@@ -67,6 +67,24 @@ function delayOpening(input: NoticeInput): string[] {
   ];
 }
 
+/** For who runs the mail system: whose message it was, since a copy goes to nobody who would know. */
+function postmasterOpening(input: NoticeInput): string[] {
+  const { reversePath } = input.message;
+  return [
+    'A MESSAGE COULD NOT BE DELIVERED',
+    '',
+    ...wrapped(
+      `This copy is for you as postmaster: notices.copyPostmasterOn asks for it. Its sender is ${
+        reversePath === '' ? 'the null reverse-path' : oneLine(reversePath, ADDRESS_MAX)
+      }. It was not delivered to:`,
+    ),
+    '',
+    ...addresses(input),
+  ];
+}
+
+const OPENINGS = { ndr: ndrOpening, delay: delayOpening, postmaster: postmasterOpening } as const;
+
 function addresses(input: NoticeInput): string[] {
   return input.recipients.map((recipient) => `  ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`);
 }
@@ -91,14 +109,14 @@ function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
   return [
     ...heading('WHY'),
     ...wrapped(text.cause),
-    ...(input.kind === 'ndr' && recipient.expired ? wrapped(gaveUp(recipient)) : []),
+    ...(input.kind !== 'delay' && recipient.expired ? wrapped(gaveUp(recipient)) : []),
     '',
     ...heading('WHO CAN FIX IT'),
     ...wrapped(text.whoCanFix),
     '',
     ...heading('WHAT TO DO NOW'),
     ...wrapped(
-      input.kind === 'ndr'
+      input.kind !== 'delay'
         ? text.whatToDo
         : 'You need not do anything. If the matter is urgent, reach the recipient in another way.',
     ),
@@ -120,7 +138,8 @@ function details(input: NoticeInput, recipient: NoticeRecipient, scrub: Scrubber
   const { attempts, firstAttemptAt, lastAttemptAt } = recipient;
   return [
     `  Recipient:    ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`,
-    `  Status:       ${recipient.status} (${input.kind === 'ndr' ? 'failed' : 'delayed'})`,
+    ...(input.kind === 'postmaster' ? [`  Routed to:    ${oneLine(recipient.routedAddress, ADDRESS_MAX)}`] : []),
+    `  Status:       ${recipient.status} (${input.kind === 'delay' ? 'delayed' : 'failed'})`,
     `  Attempts:     ${Math.max(0, Math.trunc(attempts) || 0)}`,
     ...(attempts > 0 && firstAttemptAt !== null ? [`  First one:    ${mailDate(firstAttemptAt)}`] : []),
     ...(attempts > 0 && lastAttemptAt !== null ? [`  Last one:     ${mailDate(lastAttemptAt)}`] : []),

@@ -38,7 +38,7 @@ export type NoticeInput = {
   readonly kind: NoticeKind;
   /** `notices.from`: an address a person reads (RFC 3464 §2). */
   readonly from: string;
-  /** The reverse-path of the original: never null here, see core/notice.ts. */
+  /** The reverse-path of the original (never null here, see core/notice.ts); for a postmaster's copy the postmaster. */
   readonly to: Mailbox;
   readonly postmaster: string;
   /** Our host: Reporting-MTA, and how we present ourselves to the reader. */

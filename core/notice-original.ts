@@ -49,7 +49,7 @@ export function returnedOriginal(input: NoticeInput, scrub: Scrubber): ReturnedO
   }
   const section = withReturnPath(found.octets, input);
   const summary = summaryOf(message.extract, original.bytes, scrub);
-  const body = original.kind === 'full' && input.kind === 'ndr' ? plainBody(original.bytes, section, scrub) : null;
+  const body = original.kind === 'full' && input.kind !== 'delay' ? plainBody(original.bytes, section, scrub) : null;
   if (body === null) {
     return {
       source: 'message',
@@ -107,7 +107,11 @@ function cleanLines(octets: string): string {
 
 /** RFC 5321 §4.4: the path by which it was returned. */
 function withReturnPath(section: string, input: NoticeInput): string {
-  return `Return-Path: <${octetsOf(oneLine(input.to.address, FIELD_TEXT_MAX - 20))}>\r\n${section}`;
+  return `Return-Path: <${octetsOf(oneLine(pathOf(input), FIELD_TEXT_MAX - 20))}>\r\n${section}`;
+}
+
+function pathOf({ kind, to, message }: NoticeInput): string {
+  return kind === 'postmaster' ? message.reversePath : to.address;
 }
 
 /**

@@ -48,7 +48,7 @@ function recipientFields(input: NoticeInput, recipient: NoticeRecipient, global:
   const remote = reply?.host == null ? null : hostName(scrub.remark(recipient, reply.host));
   const result = [
     `Final-Recipient: ${typedAddress(recipient.forwardPath, global)}`,
-    `Action: ${input.kind === 'ndr' ? 'failed' : 'delayed'}`,
+    `Action: ${input.kind === 'delay' ? 'delayed' : 'failed'}`,
     `Status: ${recipient.status}`,
   ];
   if (remote !== null) result.push(`Remote-MTA: dns; ${remote}`); // §2.3.5: never where no remote MTA was involved
@@ -67,7 +67,7 @@ export function realReply(reply: Reply | null): Reply | null {
 }
 
 /** §2.3.6: type `smtp` is for a real reply alone. */
-function diagnosticCode(recipient: NoticeRecipient, reply: Reply | null, scrub: Scrubber): string | null {
+export function diagnosticCode(recipient: NoticeRecipient, reply: Reply | null, scrub: Scrubber): string | null {
   if (reply !== null) return `smtp; ${asciiLine(scrub.remark(recipient, replyLine(reply)), replyTextMax)}`;
   const own = asciiLine(scrub.remark(recipient, recipient.detail ?? ''), replyTextMax);
   return own === '' ? null : `X-Everpost; ${own}`;
@@ -113,7 +113,7 @@ export function asciiAddress(address: string): string | null {
 }
 
 /** A host as `dns;` wants it: ASCII, one word; null where nothing of that kind is left. */
-function hostName(host: string): string | null {
+export function hostName(host: string): string | null {
   const name = isAscii(host) ? host : domainToASCII(host);
   const clean = asciiLine(name, HOST_MAX).replace(/[\s;()<>,"\\]/g, '');
   return clean === '' ? null : clean;

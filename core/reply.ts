@@ -45,6 +45,15 @@ export type CapabilityFault =
   | 'smtputf8-not-offered'
   | 'size-exceeded';
 
+/** A service's error, as its client names it (SES: docs/aws-contracts.md §2.5). `statusCode` is HTTP's; null where none came. */
+export type ServiceFault = {
+  readonly kind: 'service';
+  readonly name: string;
+  readonly text: string;
+  readonly statusCode: number | null;
+  readonly host: string | null;
+};
+
 /**
  * What one attempt at one next hop found out about one forward-path: facts only. core/classify.ts says what follows.
  * `sizeMax` is the SIZE the server announced, in bytes, where that is the reason (RFC 1870).

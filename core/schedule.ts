@@ -31,6 +31,17 @@ export function nextAttemptAt(terms: ScheduleTerms): number {
   return now + Math.max(INTERVAL_MS_MIN, Math.round(sane * (1 - JITTER + 2 * JITTER * fraction)));
 }
 
+/**
+ * The schedule for an outcome that has a pace of its own. short: never longer than the second interval, however many attempts there
+ * were. long: at once as long as the last three. Relative to the configured schedule, so that one of seconds stays one of seconds.
+ */
+export function pacedSchedule(scheduleMs: readonly number[], pace: 'short' | 'long' | undefined): readonly number[] {
+  const bound =
+    pace === 'short' ? scheduleMs[Math.min(1, scheduleMs.length - 1)] : (scheduleMs.at(-3) ?? scheduleMs[0]);
+  if (pace === undefined || bound === undefined) return scheduleMs;
+  return scheduleMs.map((each) => (pace === 'short' ? Math.min(each, bound) : Math.max(each, bound)));
+}
+
 /** How many intervals fit into the time since acceptance, each as short as jitter may have made it. */
 function stepsWithin(scheduleMs: readonly number[], elapsed: number): number {
   let sum = 0;

@@ -1,12 +1,11 @@
-// Composes a notice from the ledger and what can still be read of the original. It reads one range of the content at the most,
+// What a notice is composed from: the ledger, and what can still be read of the original. It reads one range of the content at the most,
 // and a notice never waits for content that can not be opened: then it carries what the receipt told us (DESIGN decision 5).
 
 import { parseReversePath } from '#core/address.ts';
-import { composeNotice } from '#core/compose-notice.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { ndrOriginalBytesMax } from '#core/limits.ts';
-import type { NoticeOriginal } from '#core/notice-input.ts';
+import type { NoticeInput, NoticeOriginal } from '#core/notice-input.ts';
 import { noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
 import { noticeMark } from '#core/trace-fields.ts';
 import type { Clock, Ledger, Spool, Watch } from './ports.ts';
@@ -20,17 +19,17 @@ export type ComposePorts = {
   readonly markKey: string;
 };
 
-/** The notice's exact bytes; null when the delivery it reports on, or the sender to tell, is not in the ledger. */
-export async function composeFor(
+/** All that the notice about `reported` says; null when the notice's row names nobody to tell. */
+export async function noticeInputFor(
   ports: ComposePorts,
   notice: DeliveryRow,
+  reported: DeliveryRow,
   message: MessageFacts,
   signal: AbortSignal,
-): Promise<Uint8Array | null> {
+): Promise<NoticeInput | null> {
   if (notice.noticeOf === null || notice.noticeKind === null) return null;
-  const reported = await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   const to = parseReversePath(notice.forwardPath);
-  if (reported === null || to === null || to === undefined) return null;
+  if (to === null || to === undefined) return null;
   const { notices, host } = ports.settings;
   const messageIdField = noticeMessageId({
     spoolId: notice.spoolId,
@@ -38,7 +37,7 @@ export async function composeFor(
     kind: notice.noticeKind,
     host,
   });
-  return composeNotice({
+  return {
     kind: notice.noticeKind,
     from: notices.from,
     to,
@@ -52,7 +51,7 @@ export async function composeFor(
     original: await originalOf(ports, reported, message, signal),
     smtputf8: false, // the null reverse-path's next hop may be any; RFC 6533 §3 has an ASCII form for every address
     threading: true,
-  });
+  };
 }
 
 async function originalOf(

@@ -21,14 +21,17 @@ import { claimsMax } from '#core/limits.ts';
 import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
 import { afterAttempt, afterPoison, traced, withNoticeSettled } from '#core/progress.ts';
-import { nextAttemptAt } from '#core/schedule.ts';
+import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { composeFor } from './compose.ts';
+import { isDelayOver, settleDelayNotice } from './delay.ts';
+import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
+import { attemptNotice, outcomeOf } from './notice-attempt.ts';
 import type {
+  BounceService,
   Clock,
   Entropy,
   Job,
@@ -48,6 +51,8 @@ export type RelayPorts = {
   readonly ledger: Ledger;
   readonly bounceQueue: JobQueue;
   readonly nextHop: (name: string) => NextHop | null;
+  /** Null where no notice can need it. */
+  readonly bounceService?: BounceService | null;
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly watch: Watch;
@@ -62,6 +67,13 @@ export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): P
   if (claimed === null) return finished('claim-refused');
   const message = claimed.message ?? (await ports.ledger.message(claimed.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(claimed)}`);
+  if (await isDelayOver(ports, claimed)) return finished('delay-over');
+
+  const disposed = await disposeByRoute(ports, claimed);
+  if (disposed !== null) {
+    await follow(ports, disposed);
+    return finished(disposed.state);
+  }
 
   const startedAt = ports.clock.now();
   const attempt = await attemptOnce(ports, claimed, message, signal);
@@ -90,7 +102,7 @@ async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
   if (row.claims !== claimsMax) return row; // beyond it: a redriven job, which may run
   ports.watch.count('Poison');
   ports.watch.error('relay.poison', { ...fieldsOf(row), claims: row.claims });
-  return recordOn(ports, row, (current) => afterPoison(current, now));
+  return recordOn(ports, row, (current) => afterPoison(current, now, ports.settings.retry.delayNoticeMs));
 }
 
 type Attempt = {
@@ -99,6 +111,8 @@ type Attempt = {
   readonly opened: { readonly bytes: number; readonly version: string | null } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
+  /** For a notice: the way that was chosen for this attempt. */
+  readonly via: string | null;
 };
 
 async function attemptOnce(
@@ -107,13 +121,12 @@ async function attemptOnce(
   message: MessageFacts,
   signal: AbortSignal,
 ): Promise<Attempt> {
+  if (row.kind === 'notice') return attemptAsNotice(ports, row, message, signal);
   const nextHop = ports.nextHop(row.nextHop);
   const address = parseMailbox(row.address);
   if (nextHop === null || address === null)
     return plain(ours('next-hop-missing', `no next hop is named "${row.nextHop}" in the configuration`));
-  return row.kind === 'notice'
-    ? attemptNotice(ports, nextHop, row, message, signal)
-    : attemptMessage(ports, nextHop, row, message, signal);
+  return attemptMessage(ports, nextHop, row, message, signal);
 }
 
 async function attemptMessage(
@@ -128,7 +141,7 @@ async function attemptMessage(
   const openMs = ports.clock.now() - openedAt;
   if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
 
-  const held = await ports.budget.take(content.bytes, signal).catch(() => null);
+  const held = await ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal).catch(() => null);
   if (held === null) {
     content.close();
     return { ...plain(ours('deadline', 'the function ran out of time before the content could be read')), openMs };
@@ -149,6 +162,9 @@ async function attemptMessage(
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
         content: intactEdit(content.chunks, fields),
+        tag: deliveryId(row),
+        // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
+        authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',
       },
       signal,
     );
@@ -159,30 +175,22 @@ async function attemptMessage(
   }
 }
 
-async function attemptNotice(
+async function attemptAsNotice(
   ports: RelayPorts,
-  nextHop: NextHop,
   row: DeliveryRow,
   message: MessageFacts,
   signal: AbortSignal,
 ): Promise<Attempt> {
-  const openedAt = ports.clock.now();
-  const composed = await composeFor(ports, row, message, signal);
-  const openMs = ports.clock.now() - openedAt;
-  if (composed === null)
-    return { ...plain(ours('delivery-missing', 'the delivery this notice reports on is not in the ledger')), openMs };
-  const results = await nextHop.attempt(
-    { reversePath: null, forwardPaths: [mailboxOf(row.address)], bytes: composed.length, content: once(composed) },
-    signal,
-  );
-  return { ...decide(results, composed.length), openMs };
+  const attempt = await attemptNotice(ports, row, message, signal);
+  if ('reason' in attempt) return { ...plain(outcomeOf(attempt)), via: attempt.via };
+  return { ...decide(attempt.results, attempt.bytes), openMs: attempt.openMs, via: attempt.via };
 }
 
 function decide(results: readonly NextHopResult[], messageBytes: number): Attempt {
   const result = results[0];
   if (result === undefined) throw new Error('a next hop gave no result for its forward-path');
   const outcome = classify(result, { messageBytes });
-  const bareLineEndings = result.kind === 'content' ? 0 : (result.bareLineEndings ?? 0);
+  const bareLineEndings = 'bareLineEndings' in result ? (result.bareLineEndings ?? 0) : 0;
   const unknownReply = outcome.kind === 'deferred' && outcome.reason === 'unknown-reply';
   return { ...plain(outcome), unknownReply, bareLineEndings };
 }
@@ -199,7 +207,7 @@ async function record(
     attempts: claimed.attempts + 1,
     now,
     acceptedAt: claimed.acceptedAt,
-    scheduleMs: ports.settings.retry.scheduleMs,
+    scheduleMs: pacedSchedule(ports.settings.retry.scheduleMs, outcome.kind === 'deferred' ? outcome.pace : undefined),
     fraction: ports.entropy.fraction(),
   });
   const row = await recordOn(ports, claimed, (current) => {
@@ -225,6 +233,7 @@ async function record(
       sweepAgainMs: ports.sweepAgainMs,
       openMs: attempt.openMs,
       bareLineEndings: attempt.bareLineEndings,
+      delayNoticeMs: ports.settings.retry.delayNoticeMs,
     });
     return progress;
   });
@@ -233,7 +242,8 @@ async function record(
 }
 
 // Size and version of the object: SES's receipt has neither.
-function learnt(row: DeliveryRow, attempt: Attempt): DeliveryRow {
+function learnt(given: DeliveryRow, attempt: Attempt): DeliveryRow {
+  const row = attempt.via === null ? given : { ...given, nextHop: attempt.via };
   if (attempt.opened === null || row.message === null) return row;
   return { ...row, message: { ...row.message, size: attempt.opened.bytes, objectVersion: attempt.opened.version } };
 }
@@ -246,6 +256,8 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
     return;
   }
   if (row.kind !== 'notice' || row.noticeOf === null || row.state !== 'relayed') return;
+  if (row.noticeKind === 'delay') return void (await settleDelayNotice(ports, row));
+  if (row.noticeKind === 'postmaster') return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
   const settled = await recordOn(ports, reported, (current) =>
@@ -303,7 +315,7 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  return { outcome, openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0 };
+  return { outcome, openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, via: null };
 }
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.
@@ -327,8 +339,4 @@ function mailboxOf(address: string) {
   const mailbox = parseMailbox(address);
   if (mailbox === null) throw new Error('an address that was checked before is no mailbox');
   return mailbox;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

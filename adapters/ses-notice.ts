@@ -1,0 +1,64 @@
+// SES's SendBounce: a notice that SES composes and sends itself, for mail that it received less than a day ago.
+// One call a second in the whole account: each execution environment keeps to that by itself, and SES's own throttling is the last word.
+// A call that was throttled sent nothing. It never waits for its turn: who is told `busy` has another way, or comes again.
+
+import { type SESClient, SendBounceCommand } from '@aws-sdk/client-ses';
+import { bounceEveryMs } from '#core/limits.ts';
+import type { ServiceBounce } from '#core/notice-bounce.ts';
+import type { BounceService, Clock, NextHopResult } from '#pipeline/ports.ts';
+import { resultOfFailure } from './ses-errors.ts';
+import { accepted } from './ses-next-hop.ts';
+
+export class SesBounceService implements BounceService {
+  private readonly client: SESClient;
+  private readonly clock: Clock;
+  private readonly host: string;
+  private freeAt = 0;
+
+  constructor(client: SESClient, terms: { readonly clock: Clock; readonly region: string }) {
+    this.client = client;
+    this.clock = terms.clock;
+    this.host = `email.${terms.region}.amazonaws.com`;
+  }
+
+  async sendBounce(bounce: ServiceBounce, signal: AbortSignal): Promise<NextHopResult | { readonly kind: 'busy' }> {
+    const now = this.clock.now();
+    if (now < this.freeAt) return { kind: 'busy' };
+    this.freeAt = now + bounceEveryMs;
+    try {
+      const { MessageId } = await this.client.send(commandOf(bounce), { abortSignal: signal });
+      return accepted(MessageId ?? '', this.host);
+    } catch (error) {
+      const result = resultOfFailure(error, this.host, signal);
+      return result.kind === 'service' && isRateExceeded(result) ? { kind: 'busy' } : result;
+    }
+  }
+}
+
+/** A daily quota is none of this: waiting a second does not help there. */
+function isRateExceeded({ name, text }: { readonly name: string; readonly text: string }): boolean {
+  return /^(?:Throttling|ThrottlingException|TooManyRequestsException)$/.test(name) && !/daily|quota/i.test(text);
+}
+
+function commandOf(bounce: ServiceBounce): SendBounceCommand {
+  const { diagnosticCode, remoteMta, lastAttemptAt } = bounce;
+  return new SendBounceCommand({
+    OriginalMessageId: bounce.sesMessageId,
+    BounceSender: bounce.from,
+    Explanation: bounce.explanation,
+    MessageDsn: { ReportingMta: `dns; ${bounce.reportingMta}`, ArrivalDate: new Date(bounce.arrivedAt) },
+    BouncedRecipientInfoList: [
+      {
+        Recipient: bounce.forwardPath,
+        RecipientDsnFields: {
+          FinalRecipient: bounce.forwardPath, // SES puts "rfc822;" before it
+          Action: bounce.action,
+          Status: bounce.status,
+          ...(diagnosticCode === null ? {} : { DiagnosticCode: diagnosticCode }),
+          ...(remoteMta === null ? {} : { RemoteMta: `dns; ${remoteMta}` }),
+          ...(lastAttemptAt === null ? {} : { LastAttemptDate: new Date(lastAttemptAt) }),
+        },
+      },
+    ],
+  });
+}

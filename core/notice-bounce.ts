@@ -1,0 +1,65 @@
+// A notice as SES's SendBounce wants it: facts and a short text, from which SES composes the report itself.
+// The same scrubbing as in a report of our own: the sender never sees the routed address. It sends nothing.
+
+import { parseMailbox } from './address.ts';
+import { asciiAddressOf } from './author.ts';
+import { bounceExplanationMax } from './limits.ts';
+import { asciiLine, mailDate } from './notice-encoding.ts';
+import type { NoticeInput } from './notice-input.ts';
+import { diagnosticCode, hostName, realReply } from './notice-report.ts';
+import { scrubber } from './notice-scrub.ts';
+import { statusText } from './notice-texts.ts';
+import type { Status } from './status.ts';
+
+export type ServiceBounce = {
+  readonly sesMessageId: string;
+  /** Our address, for the From field. */
+  readonly from: string;
+  readonly reportingMta: string;
+  /** Milliseconds since the epoch. */
+  readonly arrivedAt: number;
+  readonly explanation: string;
+  /** One of the envelope's recipients as it was accepted, its domain in A-labels. */
+  readonly forwardPath: string;
+  readonly action: 'failed' | 'delayed';
+  readonly status: Status;
+  readonly diagnosticCode: string | null;
+  readonly remoteMta: string | null;
+  readonly lastAttemptAt: number | null;
+};
+
+export function bounceOf(input: NoticeInput): ServiceBounce {
+  const [about] = input.recipients;
+  const scrub = scrubber(input);
+  const reply = realReply(about.reply);
+  const mailbox = parseMailbox(about.forwardPath);
+  return {
+    sesMessageId: input.message.spoolId,
+    from: input.from,
+    reportingMta: hostName(input.reportingMta) ?? 'unknown',
+    arrivedAt: input.message.acceptedAt,
+    explanation: explanation(input),
+    forwardPath: mailbox === null ? about.forwardPath : asciiAddressOf(mailbox),
+    action: input.kind === 'delay' ? 'delayed' : 'failed',
+    status: about.status,
+    diagnosticCode: diagnosticCode(about, reply, scrub),
+    remoteMta: reply?.host == null ? null : hostName(scrub.remark(about, reply.host)),
+    lastAttemptAt: about.lastAttemptAt,
+  };
+}
+
+/** In one paragraph: SES's text is not ours to lay out. */
+function explanation(input: NoticeInput): string {
+  const [about] = input.recipients;
+  const text = statusText(about.status, realReply(about.reply) === null);
+  const until = about.willRetryUntil === null ? '' : ` until ${mailDate(about.willRetryUntil)}`;
+  const sentences =
+    input.kind === 'delay'
+      ? [
+          `THIS IS A WARNING ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE. It has not been delivered yet to ${about.forwardPath}.`,
+          `${text.cause} We keep trying${until}.`,
+        ]
+      : [`Your message could not be delivered to ${about.forwardPath}.`, text.cause, text.whoCanFix, text.whatToDo];
+  const whom = `Postmaster: ${input.postmaster}. Trace id: ${input.message.spoolId}.`;
+  return asciiLine([...sentences, whom].join(' '), bounceExplanationMax);
+}

@@ -1,0 +1,83 @@
+// By which way a notice leaves, decided anew at each attempt (DESIGN decision 9): `notices.via`, which carries the null reverse-path;
+// else SES's SendBounce while it takes one for the message; else a report of our own by SES, whose envelope sender is never null.
+// It says nothing of whether a notice may be sent at all: core/notice.ts does, and asks here what carries it.
+
+import { needsSmtputf8, parseMailbox } from './address.ts';
+import type { Settings } from './config.ts';
+import type { DeliveryRow, Direction, MessageFacts, NoticeKind } from './delivery.ts';
+import { bounceAgeMsMax } from './limits.ts';
+
+/** Names that stand in a notice's row where no next hop of the configuration carries it; none may be called so. */
+export const sesBounce = 'ses-bounce';
+export const sesReport = 'ses-report';
+
+export type NoticeWay =
+  | { readonly kind: 'next-hop'; readonly name: string }
+  /** `orReport`: where SES does not take the bounce, the report may go in its place. */
+  | { readonly kind: 'ses-bounce'; readonly orReport: boolean }
+  | { readonly kind: 'ses-report' }
+  /** Only a report with an envelope sender could carry it, and that is no answer for mail that is an answer itself. */
+  | { readonly kind: 'auto-replied' };
+
+export type WayFacts = {
+  readonly kind: NoticeKind;
+  /** `notices.via`. */
+  readonly via: string | null;
+  readonly direction: Direction;
+  /** When SES received the message, and now. */
+  readonly acceptedAt: number;
+  readonly now: number;
+  /** Of the message that the notice is about. */
+  readonly autoSubmitted: string | null;
+  readonly forwardPath: string;
+  /** What bounce chose for a postmaster's copy; it has no sender to answer. */
+  readonly rowNextHop: string;
+};
+
+export function noticeWay(facts: WayFacts): NoticeWay {
+  if (facts.via !== null) return { kind: 'next-hop', name: facts.via };
+  if (facts.kind === 'postmaster') {
+    return facts.rowNextHop === sesReport ? { kind: 'ses-report' } : { kind: 'next-hop', name: facts.rowNextHop };
+  }
+  const answersAnAnswer = isAutoReplied(facts.autoSubmitted);
+  if (takesBounce(facts)) return { kind: 'ses-bounce', orReport: !answersAnAnswer };
+  return answersAnAnswer ? { kind: 'auto-replied' } : { kind: 'ses-report' };
+}
+
+/** The way of a notice of that kind about `row` now. */
+export function wayOf(
+  settings: Settings,
+  about: { readonly row: DeliveryRow; readonly message: MessageFacts; readonly kind: NoticeKind },
+  now: number,
+  rowNextHop = sesReport,
+): NoticeWay {
+  const { row, message, kind } = about;
+  const { direction, acceptedAt, extract } = message;
+  const { autoSubmitted } = extract;
+  const { via } = settings.notices;
+  return noticeWay({ kind, via, direction, acceptedAt, now, autoSubmitted, forwardPath: row.forwardPath, rowNextHop });
+}
+
+/** Where the notice will probably go: what its row says before its first attempt. */
+export function wayName(way: NoticeWay): string {
+  switch (way.kind) {
+    case 'next-hop':
+      return way.name;
+    case 'ses-bounce':
+      return sesBounce;
+    case 'ses-report':
+    case 'auto-replied':
+      return sesReport;
+  }
+}
+
+/** SES bounces what it received itself, for a day, to recipients that its ASCII API can name (docs/aws-contracts.md §2.7). */
+function takesBounce({ direction, acceptedAt, now, forwardPath }: WayFacts): boolean {
+  const mailbox = parseMailbox(forwardPath);
+  return direction === 'inbound' && now - acceptedAt < bounceAgeMsMax && mailbox !== null && !needsSmtputf8(mailbox);
+}
+
+/** RFC 3834 §5.1: an answer that a program gave. What a program merely generated has a sender who counts on notices. */
+function isAutoReplied(autoSubmitted: string | null): boolean {
+  return /^\s*auto-replied\b/i.test(autoSubmitted ?? '');
+}

@@ -1,0 +1,134 @@
+// One attempt at a notice by the way that is open to it now (core/notice-way.ts): a next hop of the configuration, SES's SendBounce, or a
+// report of our own by SES. Composed anew from the ledger each time; nothing of it is spooled. Relay claims before and records after.
+//
+// | effect, in order                    | if we die right after                                                          |
+// | ----------------------------------- | ------------------------------------------------------------------------------ |
+// | 1 SendBounce says: not this one, or | nothing was sent: the next attempt chooses its way anew                        |
+// |   its one call a second is taken    |                                                                                |
+// | 2 SES or the next hop took it       | the result is lost: the next claim marks POSSIBLE_DUPLICATE, as for any mail   |
+
+import { parseMailbox } from '#core/address.ts';
+import { classify } from '#core/classify.ts';
+import { composeNotice } from '#core/compose-notice.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryId } from '#core/delivery.ts';
+import { bounceOf } from '#core/notice-bounce.ts';
+import type { NoticeInput } from '#core/notice-input.ts';
+import { type NoticeWay, sesBounce, sesReport, wayOf } from '#core/notice-way.ts';
+import { statusOf } from '#core/status.ts';
+import { type ComposePorts, noticeInputFor } from './compose.ts';
+import type { BounceService, NextHop, NextHopResult } from './ports.ts';
+
+export type NoticePorts = ComposePorts & {
+  /** `ses-report` is a name that it knows too. */
+  readonly nextHop: (name: string) => NextHop | null;
+  readonly bounceService?: BounceService | null;
+};
+
+export type NoticeAttempt = {
+  /** The next hop's name, `ses-bounce` or `ses-report`. */
+  readonly via: string;
+  readonly results: readonly NextHopResult[];
+  readonly bytes: number;
+  readonly openMs: number;
+};
+/** Nothing could be attempted. */
+export type NoAttempt = {
+  readonly via: string;
+  readonly reason: 'next-hop-missing' | 'delivery-missing' | 'auto-replied';
+};
+
+export async function attemptNotice(
+  ports: NoticePorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+  signal: AbortSignal,
+): Promise<NoticeAttempt | NoAttempt> {
+  const startedAt = ports.clock.now();
+  const reported = await deliveryOf(ports, row);
+  if (reported === null || row.noticeKind === null) return { via: row.nextHop, reason: 'delivery-missing' };
+  const way = wayOf(ports.settings, { row: reported, message, kind: row.noticeKind }, startedAt, row.nextHop);
+  if (way.kind === 'auto-replied') return { via: sesReport, reason: 'auto-replied' };
+  const input = await noticeInputFor(ports, row, reported, message, signal);
+  if (input === null) return { via: row.nextHop, reason: 'delivery-missing' };
+  const openMs = ports.clock.now() - startedAt;
+  const bounced = way.kind === 'ses-bounce' ? await byBounce(ports, way, input, signal) : null;
+  if (bounced !== null) return { via: sesBounce, results: [bounced], bytes: 0, openMs };
+  return byNextHop(ports, way.kind === 'next-hop' ? way.name : sesReport, row, input, openMs, signal);
+}
+
+/** Null where SES did not take it for what it is, and the report may go instead. */
+async function byBounce(
+  ports: NoticePorts,
+  way: Extract<NoticeWay, { kind: 'ses-bounce' }>,
+  input: NoticeInput,
+  signal: AbortSignal,
+): Promise<NextHopResult | null> {
+  if (!ports.bounceService) throw new Error('notices go by SES, and no client of SES is wired');
+  const result = await ports.bounceService.sendBounce(bounceOf(input), signal);
+  if (result.kind === 'busy') return way.orReport ? null : throttled;
+  // Refused for good: too old by SES's clock, or a message that it does not know. A report of our own needs neither.
+  if (way.orReport && classify(result).kind === 'failed') return null;
+  return result;
+}
+
+const throttled: NextHopResult = {
+  kind: 'service',
+  name: 'Throttling',
+  text: 'SendBounce is called once a second, and another call has this one',
+  statusCode: null,
+  host: null,
+};
+
+async function byNextHop(
+  ports: NoticePorts,
+  via: string,
+  row: DeliveryRow,
+  input: NoticeInput,
+  openMs: number,
+  signal: AbortSignal,
+): Promise<NoticeAttempt | NoAttempt> {
+  const nextHop = ports.nextHop(via);
+  const to = parseMailbox(row.address);
+  if (nextHop === null || to === null) return { via, reason: 'next-hop-missing' };
+  const composed = composeNotice(input);
+  const transaction = {
+    reversePath: null,
+    forwardPaths: [to],
+    bytes: composed.length,
+    content: once(composed),
+    tag: deliveryId(row),
+  };
+  return { via, results: await nextHop.attempt(transaction, signal), bytes: composed.length, openMs };
+}
+
+/** What relay records where nothing was attempted. A way that will never open again is a failure, and the delivery is then held. */
+export function outcomeOf({ via, reason }: NoAttempt) {
+  if (reason === 'auto-replied') {
+    const detail =
+      'only a report with an envelope sender could carry the notice, and the message is itself an automatic answer';
+    return { kind: 'failed', reason, status: statusOf('5.7.1'), reply: null, detail } as const;
+  }
+  const detail =
+    reason === 'next-hop-missing'
+      ? `no next hop is named "${via}" in the configuration`
+      : 'the delivery this notice reports on is not in the ledger';
+  return {
+    kind: 'deferred',
+    reason,
+    status: statusOf('4.3.5'),
+    reply: null,
+    detail,
+    possibleDuplicate: false,
+    operatorFault: true,
+  } as const;
+}
+
+function deliveryOf(ports: NoticePorts, notice: DeliveryRow): Promise<DeliveryRow | null> {
+  const deliveryKey = notice.noticeOf;
+  return deliveryKey === null ? Promise.resolve(null) : ports.ledger.read({ spoolId: notice.spoolId, deliveryKey });
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
