@@ -104,6 +104,7 @@ function claimed(spoolId: string): DeliveryRow {
     nextHop: 'sink',
     address: 'dest@example.net',
     copy: false,
+    fallback: null,
     state: 'queued',
     stateReason: null,
     attempts: 0,

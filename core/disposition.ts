@@ -1,14 +1,14 @@
 // Policy's decision on a message as a whole: relay it, hold it, or refuse it. Pure; from SES's verdicts and the operator's policy.
-// It never discards: only an explicit route may, and that is traced.
+// Policy never discards: only an explicit route may, and that is traced.
 
-import type { PolicyChoice, Settings } from './config.ts';
+import type { NextHopSettings, PolicyChoice, Settings } from './config.ts';
 import type { Verdicts } from './delivery.ts';
 import type { Status } from './status.ts';
 import { statusOf } from './status.ts';
 
 export type Disposition =
   | { readonly kind: 'relay' }
-  /** Kept and not moving until an operator says so. */
+  /** Kept and not moving until an operator releases it, or `retention.quarantine` is over. */
   | { readonly kind: 'quarantine'; readonly reason: string }
   /** An NDR where one is allowed; else the bounce stage says why there is none. */
   | { readonly kind: 'refuse'; readonly reason: string; readonly status: Status; readonly detail: string };
@@ -35,5 +35,22 @@ function choose(choice: PolicyChoice, reason: string, detail: string): Dispositi
       return { kind: 'quarantine', reason };
     case 'refuse':
       return { kind: 'refuse', reason, status: statusOf('5.7.1'), detail };
+  }
+}
+
+/** What an explicit route decides before any attempt: by a next hop that refuses, or one that discards. */
+export type RouteDisposition =
+  | Extract<Disposition, { kind: 'refuse' }>
+  | { readonly kind: 'discard'; readonly reason: string };
+
+/** Null where the next hop is one that takes mail. */
+export function routeDisposition(nextHop: NextHopSettings | undefined): RouteDisposition | null {
+  switch (nextHop?.kind) {
+    case 'refuse':
+      return { kind: 'refuse', reason: 'refused-by-route', status: nextHop.status, detail: nextHop.text };
+    case 'discard':
+      return { kind: 'discard', reason: 'discarded-by-route' };
+    default:
+      return null;
   }
 }

@@ -16,7 +16,12 @@ export type Match =
   | { readonly kind: 'sub-domains'; readonly domainKey: string }
   | { readonly kind: 'all' };
 
-export type Resolved = { readonly route: number; readonly actions: readonly ActionSettings[] };
+export type Resolved = {
+  readonly route: number;
+  readonly actions: readonly ActionSettings[];
+  /** For the first action alone: copies do not fall back. */
+  readonly fallback: string | null;
+};
 export type RouteTable = {
   /** The first route in the order of the file that takes the forward-path, or null. */
   resolve(forwardPath: Mailbox, direction: Direction): Resolved | null;
@@ -39,7 +44,7 @@ export function compileRoutes(routes: readonly RouteSettings[]): RouteTable {
       let first = Number.POSITIVE_INFINITY;
       for (const key of candidateKeys(forwardPath)) first = Math.min(first, table.get(key) ?? Number.POSITIVE_INFINITY);
       const route = routes[first];
-      return route === undefined ? null : { route: first, actions: route.to };
+      return route === undefined ? null : { route: first, actions: route.to, fallback: route.fallback };
     },
   };
 }

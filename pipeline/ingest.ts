@@ -13,16 +13,17 @@
 import type { Mailbox } from '#core/address.ts';
 import { parseMailbox, parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
+import { discardedAtBirth, quarantinedAtBirth } from '#core/custody.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryKeyOf } from '#core/delivery-key.ts';
 import type { Disposition } from '#core/disposition.ts';
-import { disposition } from '#core/disposition.ts';
+import { disposition, routeDisposition } from '#core/disposition.ts';
 import { extractOf } from '#core/extract.ts';
 import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
-import { failedAtBirth, heldAtBirth, newDelivery, traced } from '#core/progress.ts';
+import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
 import type { RouteTable } from '#core/routes.ts';
@@ -106,21 +107,37 @@ function deliveries(
 ): DeliveryRow[] {
   const now = ports.clock.now();
   const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
-  return plans.map((each) => {
-    const row = rowFor(ports, facts, each, plans.length === 1, now);
-    if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
-    if (each.unrouted !== null) {
-      return failedAtBirth(row, statusOf(each.unrouted.status), each.unrouted.reason, each.unrouted.detail, now);
-    }
-    if (policy.kind === 'quarantine') return heldAtBirth(row, policy.reason, now);
-    if (policy.kind === 'refuse') return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
-    return row;
-  });
+  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, plans.length === 1, now), each, loop, policy));
+}
+
+/** The row as it is born. What an explicit route discards is discarded, loop or not; what it refuses, policy need not judge. */
+function disposed(
+  ports: IngestPorts,
+  row: DeliveryRow,
+  planned: Plan,
+  loop: LoopFinding | null,
+  policy: Disposition,
+): DeliveryRow {
+  const now = ports.clock.now();
+  const byRoute = routeDisposition(ports.settings.nextHops[planned.via]);
+  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);
+  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
+  if (planned.unrouted !== null) {
+    const { status, reason, detail } = planned.unrouted;
+    return failedAtBirth(row, statusOf(status), reason, detail, now);
+  }
+  if (byRoute?.kind === 'refuse') return failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now);
+  if (policy.kind === 'relay') return row;
+  // A copy has nobody to answer to: what the sender is refused, its copies share quietly with the quarantine.
+  if (policy.kind === 'quarantine' || row.copy) {
+    return quarantinedAtBirth(row, policy.reason, row.acceptedAt + ports.settings.retentionMs.quarantine, now);
+  }
+  return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
 }
 
 function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: boolean, now: number): DeliveryRow {
   const received = { attempt: null, status: null, reason: null, reply: null };
-  return newDelivery(
+  const row = newDelivery(
     {
       spoolId: facts.spoolId,
       deliveryKey: deliveryKeyOf(planned.mailbox, planned.action),
@@ -138,6 +155,7 @@ function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: bo
     },
     now,
   );
+  return { ...row, fallback: planned.fallback };
 }
 
 type Plan = {
@@ -148,6 +166,7 @@ type Plan = {
   readonly via: string;
   readonly address: string;
   readonly copy: boolean;
+  readonly fallback: string | null;
   readonly unrouted: { readonly status: string; readonly reason: string; readonly detail: string } | null;
 };
 
@@ -170,6 +189,7 @@ function plan(ports: IngestPorts, forwardPath: string): Plan[] {
     via: action.via,
     address: action.address ?? forwardPath,
     copy: action.copy,
+    fallback: action.copy ? null : found.fallback,
     unrouted: null,
   }));
 }
@@ -183,6 +203,7 @@ function unroutedPlan(forwardPath: string, mailbox: Mailbox, status: string, rea
     via: '',
     address: forwardPath,
     copy: false,
+    fallback: null,
     unrouted: { status, reason, detail },
   };
 }
@@ -227,9 +248,12 @@ function report(
       return;
     }
     ports.watch.count('Accepted');
-    if (row.state === 'held') {
-      ports.watch.count('Held');
-      ports.watch.warn('ingest.held', fields);
+    if (row.state === 'quarantined') {
+      ports.watch.count('Quarantined');
+      ports.watch.warn('ingest.quarantined', fields);
+    } else if (row.state === 'discarded') {
+      ports.watch.count('Discarded');
+      ports.watch.warn('ingest.discarded', fields);
     } else if (row.state === 'failed') {
       ports.watch.count('Failed');
       ports.watch.warn('ingest.failed', fields);

@@ -53,6 +53,7 @@ const row: DeliveryRow = {
   nextHop: 'exchange',
   address: 'bob@example.com',
   copy: false,
+  fallback: null,
   state: 'failed',
   stateReason: 'refused',
   attempts: 1,

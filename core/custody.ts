@@ -1,0 +1,96 @@
+// Deliveries that are kept and do not move, and how that ends: quarantine by policy, hold by an operator; release, removal, discard.
+// Pure: every function takes a row and the present instant. Whatever happens leaves a trace event; nothing here is silent.
+
+import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
+import { transition } from './delivery.ts';
+import type { Progress } from './progress.ts';
+import { traced } from './progress.ts';
+import type { Status } from './status.ts';
+
+/** Kept by policy until `until`, an instant; then the sweep discards it, if nobody has released it. */
+export function quarantinedAtBirth(row: DeliveryRow, reason: string, until: number, now: number): DeliveryRow {
+  const state = transition(row.state, 'quarantined');
+  return { ...row, state, stateReason: reason, dueAt: until, trace: [...row.trace, event(row, 'HOLD', reason, now)] };
+}
+
+/** Ended by an explicit route before anything was tried. */
+export function discardedAtBirth(row: DeliveryRow, reason: string, now: number): DeliveryRow {
+  const { row: next, events } = discarded(row, reason, now);
+  return { ...next, trace: [...row.trace, ...events] };
+}
+
+/** Ended without a notice, on purpose: by an explicit route, or because its quarantine is over. */
+export function discarded(row: DeliveryRow, reason: string, now: number): Progress {
+  return ended(row, transition(row.state, 'discarded'), 'DROP', reason, now);
+}
+
+/** Refused by an explicit route that came to be while the delivery was under way; bounce goes on with it. */
+export function refused(
+  row: DeliveryRow,
+  why: { readonly reason: string; readonly status: Status; readonly detail: string },
+  terms: { readonly now: number; readonly sweepAgainMs: number },
+): Progress {
+  const { reason, status, detail } = why;
+  const { row: next } = ended(row, transition(row.state, 'failed'), 'FAIL', reason, terms.now);
+  return {
+    events: [traced(row, 'FAIL', terms.now, { attempt: null, status, reason, reply: null })],
+    row: {
+      ...next,
+      claims: 0,
+      dueAt: terms.now + terms.sweepAgainMs,
+      lastReply: null,
+      lastStatus: status,
+      lastReason: reason,
+      lastDetail: detail,
+    },
+  };
+}
+
+/** Taken out by an operator, who decided that nobody is told. */
+export function removed(row: DeliveryRow, now: number): Progress {
+  return ended(row, transition(row.state, 'removed'), 'DROP', 'removed-by-operator', now);
+}
+
+/** Stopped by an operator until it is released. */
+export function heldByOperator(row: DeliveryRow, now: number): Progress {
+  return ended(row, transition(row.state, 'held'), 'HOLD', 'held-by-operator', now);
+}
+
+/** Let go on by an operator: queued, with a fresh lifetime, and looked at again by the sweep should its job be lost. */
+export function released(
+  row: DeliveryRow,
+  terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
+): Progress {
+  const { now } = terms;
+  return {
+    events: [event(row, 'RELEASE', row.stateReason, now)],
+    row: {
+      ...row,
+      state: transition(row.state, 'released'),
+      stateReason: null,
+      attempts: 0,
+      claims: 0,
+      nextAttemptAt: now,
+      expiresAt: now + terms.lifetimeMs,
+      leaseUntil: null,
+      dueAt: now + terms.sweepAgainMs,
+    },
+  };
+}
+
+function ended(
+  row: DeliveryRow,
+  state: DeliveryRow['state'],
+  name: TraceEventName,
+  reason: string,
+  now: number,
+): Progress {
+  return {
+    events: [event(row, name, reason, now)],
+    row: { ...row, state, stateReason: reason, leaseUntil: null, dueAt: null },
+  };
+}
+
+function event(row: DeliveryRow, name: TraceEventName, reason: string | null, now: number): TraceEvent {
+  return traced(row, name, now, { attempt: null, status: null, reason, reply: null });
+}

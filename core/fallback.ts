@@ -1,0 +1,46 @@
+// The second chance of a route: a delivery that expired at its next hop goes on to the route's fallback, with the same address and
+// a fresh lifetime (DESIGN decision 13). Pure. A permanent refusal never falls back: its sender is told.
+
+import type { DeliveryRow } from './delivery.ts';
+import { transition } from './delivery.ts';
+import type { Progress } from './progress.ts';
+import { traced } from './progress.ts';
+
+/** Faults of our own: content that can not be opened, or that crashes us, is no better at another next hop. */
+const OURS: readonly (string | null)[] = ['content-unreadable', 'poison'];
+
+/** Whether the delivery has a next hop still to be tried. */
+export function canFallBack(row: DeliveryRow): boolean {
+  return row.state === 'expired' && row.fallback !== null && !OURS.includes(row.stateReason);
+}
+
+/**
+ * The same delivery, queued for its fallback; null where it has none. It stays one row, so that (forward-path, action) stays one
+ * delivery and there is one NDR at the most. Attempts count anew, because the schedule does; the trace has all of them.
+ */
+export function redirected(
+  row: DeliveryRow,
+  terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
+): Progress | null {
+  const { fallback } = row;
+  if (fallback === null || !canFallBack(row)) return null;
+  const { now } = terms;
+  const reason = `expired at ${row.nextHop}`;
+  const event = traced(row, 'REDIRECT', now, { attempt: null, status: row.lastStatus, reason, reply: null }, fallback);
+  return {
+    events: [event],
+    row: {
+      ...row,
+      state: transition(row.state, 'redirected'),
+      stateReason: null,
+      nextHop: fallback,
+      fallback: null,
+      attempts: 0,
+      claims: 0,
+      nextAttemptAt: now,
+      expiresAt: now + terms.lifetimeMs,
+      leaseUntil: null,
+      dueAt: now + terms.sweepAgainMs,
+    },
+  };
+}

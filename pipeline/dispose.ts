@@ -1,0 +1,30 @@
+// What relay does with a delivery whose next hop became one that refuses or discards while it was under way: what ingest would have
+// done, had it come later. No attempt is made. Its one write is the claimed row's; a failed row's bounce job is the caller's to send.
+
+import { discarded, refused } from '#core/custody.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { isUnderWay } from '#core/delivery.ts';
+import { routeDisposition } from '#core/disposition.ts';
+import { recordOn } from './record.ts';
+import type { RelayPorts } from './relay.ts';
+
+/** The row as it was settled, or null where its next hop takes mail. */
+export async function disposeByRoute(ports: RelayPorts, claimed: DeliveryRow): Promise<DeliveryRow | null> {
+  const byRoute = routeDisposition(ports.settings.nextHops[claimed.nextHop]);
+  if (byRoute === null) return null;
+  const terms = { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs };
+  const row = await recordOn(ports, claimed, (current) => {
+    if (!isUnderWay(current.state)) return null;
+    return byRoute.kind === 'discard'
+      ? discarded(current, byRoute.reason, terms.now)
+      : refused(current, byRoute, terms);
+  });
+  ports.watch.count(row.state === 'discarded' ? 'Discarded' : 'Failed');
+  ports.watch.warn(row.state === 'discarded' ? 'relay.discarded' : 'relay.failed', {
+    spoolId: row.spoolId,
+    forwardPath: row.forwardPath,
+    nextHop: row.nextHop,
+    reason: row.stateReason,
+  });
+  return row;
+}

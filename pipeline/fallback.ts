@@ -1,0 +1,42 @@
+// Fallback: what bounce does first with a delivery that expired and whose route names a second next hop: it goes on there.
+// It gives no notice and withholds none; a delivery that it leaves alone goes the way of every failure.
+//
+// | effect, in order       | if we die right after                                                                 |
+// | ---------------------- | ------------------------------------------------------------------------------------- |
+// | 1 row queued for the   | the bounce job comes again and finds it no longer expired; the sweep sends the relay  |
+// |   fallback             | job by the row's new `dueAt`                                                          |
+// | 2 relay job            | done; a second job is refused by the claim                                            |
+
+import type { DeliveryRow } from '#core/delivery.ts';
+import { canFallBack, redirected } from '#core/fallback.ts';
+import type { BouncePorts } from './bounce.ts';
+import type { Finished } from './finished.ts';
+import { finished } from './finished.ts';
+import { recordOn } from './record.ts';
+
+/** Null where there is nothing to fall back to. */
+export async function fallBack(ports: BouncePorts, row: DeliveryRow): Promise<Finished | null> {
+  if (!canFallBack(row) || row.fallback === null) return null;
+  if (ports.settings.nextHops[row.fallback] === undefined) {
+    // The configuration has changed since: the sender is told, rather than the mail put off for another lifetime.
+    ports.watch.error('bounce.fallback-missing', { ...fieldsOf(row), fallback: row.fallback });
+    return null;
+  }
+  const terms = {
+    now: ports.clock.now(),
+    lifetimeMs: ports.settings.retry.lifetimeMs,
+    sweepAgainMs: ports.sweepAgainMs,
+  };
+  const next = await recordOn(ports, row, (current) => redirected(current, terms));
+  if (next.state !== 'queued') return finished('settled-already');
+  await ports.relayQueue.send([
+    { job: { version: 1, spoolId: next.spoolId, deliveryKey: next.deliveryKey }, group: next.nextHop },
+  ]);
+  ports.watch.count('Redirected');
+  ports.watch.warn('bounce.redirected', { ...fieldsOf(row), from: row.nextHop, to: next.nextHop });
+  return finished('redirected');
+}
+
+function fieldsOf(row: DeliveryRow): Record<string, unknown> {
+  return { spoolId: row.spoolId, deliveryKey: row.deliveryKey, forwardPath: row.forwardPath, status: row.lastStatus };
+}
