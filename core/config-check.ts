@@ -3,6 +3,7 @@
 // and what a later version brings is refused by its name, never taken and ignored.
 
 import { createHash } from 'node:crypto';
+import { needsSmtputf8, parseMailbox } from './address.ts';
 import type { RouteSettings, Settings } from './config.ts';
 import {
   boolean,
@@ -33,6 +34,7 @@ import {
 import { isPrivateHost } from './config-values.ts';
 import { queueRetentionMs } from './limits.ts';
 import { compileRoutes } from './routes.ts';
+import { isVerified, sendsBySes } from './ses-use.ts';
 
 export type Checked =
   /** `warnings` are lines of the same form: deploying must fail on them, running here need not. */
@@ -69,7 +71,7 @@ function notYetActedOn(given: Record<string, unknown>, sourceName: string): stri
     ...members(given.nextHops).flatMap(([name, hop]) =>
       asked(hop, `nextHops.${name}`, ['concurrency', 'messagesPerSecond']),
     ),
-    ...asked(given.notices, 'notices', ['dkim', 'copyPostmasterOn', 'perDomainPerHour']),
+    ...asked(given.notices, 'notices', ['dkim']),
     ...asked(given.retention, 'retention', ['spool', 'quarantine']),
     ...members(given.routes).flatMap(([index, route]) =>
       (route as { direction?: unknown } | null)?.direction === 'outbound' ? [`routes[${index}].direction`] : [],
@@ -110,6 +112,7 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   const trace = section('trace', traceField);
 
   if (domains && routes) everyDomainHasAPostmaster(domains, routes, mistake);
+  if (domains && nextHops && notices) noticesComeFromUs(domains, { nextHops, notices }, mistake);
   if (retry && retry.lifetimeMs >= queueRetentionMs) {
     mistake('retry.lifetime', 'SQS deletes a job after 14 days, unheard', 'less than 14d');
   }
@@ -162,6 +165,22 @@ function contentOutlivesItsDeliveries(
   if (retentionMs.ledger < retentionMs.spool) {
     mistake('retention.ledger', 'the trace would go before the content', 'at least retention.spool');
   }
+}
+
+/** What SES sends of our own, and authors that it sends in our name, have this address: it must be verified, and ASCII. */
+function noticesComeFromUs(
+  domains: readonly string[],
+  uses: Pick<Settings, 'nextHops' | 'notices'>,
+  mistake: Mistakes,
+): void {
+  if (!sendsBySes(uses)) return;
+  const from = parseMailbox(uses.notices.from);
+  if (from !== null && !needsSmtputf8(from) && isVerified(from.domainKey, domains)) return;
+  mistake(
+    'notices.from',
+    'SES sends as domains of ours alone, in ASCII',
+    `an address such as postmaster@${domains[0]}`,
+  );
 }
 
 /** RFC 5321 §4.5.1: mail for postmaster at every domain that we receive for must be taken. */

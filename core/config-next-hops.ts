@@ -22,6 +22,7 @@ import {
 import { parseHost, parseName, parsePem, parseSecretName } from './config-values.ts';
 import { plainText } from './field-text.ts';
 import { detailTextMax } from './limits.ts';
+import { sesBounce, sesReport } from './notice-way.ts';
 import { parseStatus, statusClass, statusOf } from './status.ts';
 
 export const SECRET = text(
@@ -101,6 +102,10 @@ export const readNextHops: Reader<Readonly<Record<string, NextHopSettings>>> = (
     return void mistake(at, 'there is no next hop', "at least one, such as exchange: { kind: 'smtp', … }");
   const hops = entries.map(([name, hop]): [string, NextHopSettings | undefined] => {
     const path = join(at, name);
+    if (name === sesBounce || name === sesReport) {
+      mistake(path, `${name} is a way of notices that has this name already`, 'another name');
+      return [name, undefined];
+    }
     if (parseName(name) === null) {
       mistake(
         path,

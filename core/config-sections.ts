@@ -16,7 +16,7 @@ import {
   text,
   wholeNumber,
 } from './config-fields.ts';
-import { nextHopAmong, nextHopName, SECRET } from './config-next-hops.ts';
+import { nextHopName, SECRET } from './config-next-hops.ts';
 import { parseAddress, parseDuration, parseSelector, parseStackName } from './config-values.ts';
 import { domainKeyOf } from './domain-key.ts';
 import { domainsMax } from './limits.ts';
@@ -124,23 +124,15 @@ export function readNotices(
   return (value, at, mistake) => {
     const notices = read(value, at, mistake);
     if (notices === undefined) return undefined;
-    const { via } = notices;
-    if (via === null) {
-      return notBuilt(
-        `${at}.via`,
-        'sending notices without a next hop of their own',
-        `via: ${nextHopAmong(names)}`,
-        mistake,
-      );
-    }
-    if (nextHops !== undefined && nextHops[via]?.kind !== 'smtp') {
+    const kind = notices.via === null ? undefined : nextHops?.[notices.via]?.kind;
+    if (kind !== undefined && kind !== 'smtp' && kind !== 'lmtp') {
       return void mistake(
         `${at}.via`,
-        'a notice needs a null reverse-path, which smtp alone carries',
-        "the name of a next hop of kind 'smtp'",
+        'a notice needs a null reverse-path, which smtp and lmtp alone carry',
+        "the name of a next hop of kind 'smtp' or 'lmtp', or no via: then notices go by SES",
       );
     }
-    return { ...notices, via };
+    return notices;
   };
 }
 

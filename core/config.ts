@@ -27,6 +27,7 @@ export type Config = {
     from: string;
     /** Who reads what can not be sent anywhere else. */
     postmaster: string;
+    /** The next hop of kind smtp or lmtp that carries notices, with the null reverse-path. Without it they go by SES. */
     via?: string;
     mode?: 'send' | 'hold';
     copyPostmasterOn?: string[];
@@ -99,7 +100,8 @@ export type Settings = {
   readonly notices: {
     readonly from: string;
     readonly postmaster: string;
-    readonly via: string;
+    /** Null: notices go by SES (core/notice-way.ts). */
+    readonly via: string | null;
     readonly mode: 'send' | 'hold';
     readonly copyPostmasterOn: readonly string[];
     readonly perDomainPerHour: number;

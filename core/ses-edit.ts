@@ -8,6 +8,7 @@ import { decodeUnlabelled, plainText } from './field-text.ts';
 import { headerBytesMax } from './limits.ts';
 import { type Field, fields, findHeaderEnd } from './message.ts';
 import { isAscii, oneLine } from './notice-encoding.ts';
+import { isVerified } from './ses-use.ts';
 
 export type SesTerms = {
   /** Those that SES has verified for us; their sub-domains are so too. */
@@ -117,10 +118,10 @@ function headerSection(bytes: Uint8Array): { readonly found: readonly Field[]; r
   return { found, bodyStart: at };
 }
 
-/** SES knows sub-domains of a verified domain as verified; its addresses are ASCII (docs/aws-contracts.md §2.2). */
+/** SES's addresses are ASCII (docs/aws-contracts.md §2.2). */
 function isOurs(mailbox: Mailbox, { domains }: SesTerms): boolean {
   if (!isAscii(mailbox.localPart)) return false;
-  return domains.some((domain) => mailbox.domainKey === domain || mailbox.domainKey.endsWith(`.${domain}`));
+  return isVerified(mailbox.domainKey, domains);
 }
 
 /** `Ann (ann@src.example)`, so that the reader sees both who wrote and from where. */

@@ -17,6 +17,7 @@ import { noticeKeyOf } from '#core/delivery-key.ts';
 import type { Withheld } from '#core/notice.ts';
 import { reasonToWithhold } from '#core/notice.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
+import { wayName, wayOf } from '#core/notice-way.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
 import { giveDelayNotice, settleDelayNotice } from './delay.ts';
 import { fallBack } from './fallback.ts';
@@ -104,7 +105,7 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
     {
       key: noticeKeyOf(row.deliveryKey, 'ndr'),
       to: to.address,
-      via: ports.settings.notices.via,
+      via: wayName(wayOf(ports.settings, { row, message, kind: 'ndr' }, now)),
       lifetimeMs: ports.settings.retry.lifetimeMs,
       sweepAgainMs: ports.sweepAgainMs,
     },

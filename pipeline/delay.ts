@@ -23,6 +23,7 @@ import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
 import type { Withheld } from '#core/notice.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
+import { wayName, wayOf } from '#core/notice-way.ts';
 import { newNotice, withNoticeWithheld } from '#core/progress.ts';
 import type { BouncePorts } from './bounce.ts';
 import type { Finished } from './finished.ts';
@@ -54,7 +55,7 @@ export async function giveDelayNotice(
     {
       key: noticeKeyOf(row.deliveryKey, 'delay'),
       to: to.address,
-      via: ports.settings.notices.via,
+      via: wayName(wayOf(ports.settings, { row, message, kind: 'delay' }, now)),
       lifetimeMs: row.expiresAt - now, // after that the sender hears of the end, not of a delay
       sweepAgainMs: ports.sweepAgainMs,
       kind: 'delay',

@@ -204,14 +204,14 @@ describe('what is read but not acted on yet', () => {
           from: 'postmaster@example.com',
           postmaster: 'postmaster@example.com',
           via: 'exchange',
-          copyPostmasterOn: ['5.3.0'],
+          dkim: { secret: 'everpost/dkim', selector: 'ep1' },
         },
       },
       'e.ts',
     );
     expect(checked.kind === 'ok' && checked.notYet).toEqual([
       'e.ts: nextHops.exchange.concurrency is read, but not acted on yet in this version',
-      'e.ts: notices.copyPostmasterOn is read, but not acted on yet in this version',
+      'e.ts: notices.dkim is read, but not acted on yet in this version',
     ]);
   });
 });

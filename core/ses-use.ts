@@ -1,0 +1,20 @@
+// What of SES's sending side a configuration uses, and which addresses SES lets us send as. Asked by the configuration's check, by the
+// permissions of the stack and by the wiring, so that the three agree.
+
+import type { Settings } from './config.ts';
+
+type Uses = Pick<Settings, 'nextHops' | 'notices'>;
+
+/** Without `notices.via` notices go by SES: by SendBounce, or as a report of our own. */
+export function bouncesBySes({ notices }: Pick<Uses, 'notices'>): boolean {
+  return notices.via === null;
+}
+
+export function sendsBySes({ nextHops, notices }: Uses): boolean {
+  return bouncesBySes({ notices }) || Object.values(nextHops).some((hop) => hop.kind === 'ses');
+}
+
+/** SES knows the sub-domains of a verified domain as verified (docs/aws-contracts.md §2.2). */
+export function isVerified(domainKey: string, domains: readonly string[]): boolean {
+  return domains.some((domain) => domainKey === domain || domainKey.endsWith(`.${domain}`));
+}
