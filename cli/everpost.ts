@@ -3,6 +3,7 @@
 // Here verbs are only found; each has a file of its own. Exit codes as in sysexits: 0, 1, 2 usage, 69 not reachable, 75, 78.
 
 import { exitCodes, NotReachable, Usage } from './exit.ts';
+import { holdHelp, holdVerb, releaseHelp, releaseVerb, removeHelp, removeVerb } from './operate.ts';
 import { trace, traceHelp } from './trace.ts';
 
 type Verb = {
@@ -12,6 +13,9 @@ type Verb = {
 };
 const VERBS: Readonly<Record<string, Verb>> = {
   trace: { summary: 'what became of a message, newest first', help: traceHelp, run: trace },
+  release: { summary: 'let held or quarantined deliveries go on', help: releaseHelp, run: releaseVerb },
+  hold: { summary: 'stop deliveries until they are released', help: holdHelp, run: holdVerb },
+  remove: { summary: 'end deliveries; their senders are told', help: removeHelp, run: removeVerb },
 };
 
 async function main(args: readonly string[]): Promise<number> {

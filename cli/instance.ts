@@ -3,10 +3,28 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AwsSettings } from '#adapters/aws-clients.ts';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { type AwsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
 import { NotReachable } from './exit.ts';
 
-export type Instance = { readonly aws: AwsSettings | null; readonly region: string; readonly table: string };
+export type Instance = {
+  readonly aws: AwsSettings | null;
+  readonly region: string;
+  readonly table: string;
+  readonly relayQueueUrl: string;
+  readonly bounceQueueUrl: string;
+  /** How far the instance's clock is ahead of this machine's, in milliseconds: the local runtime's may have been advanced. */
+  readonly aheadMs: number;
+};
+
+/** SDK clients by which a verb speaks to the instance: with what the local runtime gave out, or your own AWS credentials. */
+export function dynamoFor({ aws, region }: Instance): DynamoDBClient {
+  return aws === null ? new DynamoDBClient({ region }) : dynamoClient(aws);
+}
+export function sqsFor({ aws, region }: Instance): SQSClient {
+  return aws === null ? new SQSClient({ region }) : sqsClient(aws);
+}
 
 export async function findInstance(where: { readonly data: string; readonly stack: string | null }): Promise<Instance> {
   return where.stack === null ? local(where.data) : deployed(where.stack);
@@ -14,11 +32,12 @@ export async function findInstance(where: { readonly data: string; readonly stac
 
 async function local(data: string): Promise<Instance> {
   const console = consoleOf(data);
-  let answer: { region: string; endpoint: string; credentials: AwsSettings['credentials']; tableName: string };
+  let answer: EndpointAnswer;
+  let aheadMs: number;
   try {
-    const response = await fetch(`${console}/endpoint`, { signal: AbortSignal.timeout(5_000) });
-    if (!response.ok) throw new Error(`it answered ${response.status}`);
-    answer = (await response.json()) as typeof answer;
+    answer = await ask<EndpointAnswer>(`${console}/endpoint`);
+    const { now } = await ask<{ now: string }>(`${console}/health`);
+    aheadMs = Date.parse(now) - Date.now();
   } catch (error) {
     const why =
       error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
@@ -30,7 +49,24 @@ async function local(data: string): Promise<Instance> {
     aws: { region: answer.region, endpoint: answer.endpoint, credentials: answer.credentials },
     region: answer.region,
     table: answer.tableName,
+    relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
+    bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
+    aheadMs,
   };
+}
+
+type EndpointAnswer = {
+  readonly region: string;
+  readonly endpoint: string;
+  readonly credentials: AwsSettings['credentials'];
+  readonly tableName: string;
+  readonly outputs: Readonly<Record<string, string>>;
+};
+
+async function ask<T>(url: string): Promise<T> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  if (!response.ok) throw new Error(`it answered ${response.status}`);
+  return (await response.json()) as T;
 }
 
 function consoleOf(data: string): string {
@@ -58,8 +94,11 @@ async function deployed(stack: string): Promise<Instance> {
     const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stack }));
     const outputs = new Map((Stacks?.[0]?.Outputs ?? []).map((output) => [output.OutputKey, output.OutputValue]));
     const table = outputs.get('Table');
-    if (table === undefined) throw new Error('it has no output Table, so it is no Everpost stack');
-    return { aws: null, region: await client.config.region(), table };
+    const relayQueueUrl = outputs.get('RelayQueueUrl');
+    const bounceQueueUrl = outputs.get('BounceQueueUrl');
+    if (table === undefined || relayQueueUrl === undefined || bounceQueueUrl === undefined)
+      throw new Error('it lacks an output Table or RelayQueueUrl, so it is no Everpost stack');
+    return { aws: null, region: await client.config.region(), table, relayQueueUrl, bounceQueueUrl, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
       `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,

@@ -2,13 +2,11 @@
 // Reads the ledger alone and changes nothing.
 
 import { parseArgs } from 'node:util';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { dynamoClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { parseDuration } from '#core/config-values.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
-import { findInstance, type Instance } from './instance.ts';
+import { dynamoFor, findInstance } from './instance.ts';
 import { type TraceJson, traceJson } from './trace-json.ts';
 
 export const traceHelp = `everpost trace [what] [options]: what became of messages, newest first
@@ -40,7 +38,7 @@ const OPTIONS = {
 export async function trace(args: readonly string[]): Promise<number> {
   const { values } = parsed(args);
   const instance = await findInstance({ data: values.data ?? '.everpost', stack: values.stack ?? null });
-  const ledger = new DynamoLedger(clientFor(instance), instance.table, { ledgerRetentionMs: 0, search: true });
+  const ledger = new DynamoLedger(dynamoFor(instance), instance.table, { ledgerRetentionMs: 0, search: true });
   const records = await ledger.trace(queryOf(values)).catch((error: unknown) => {
     throw new NotReachable(
       `the ledger ${instance.table} can not be read: ${error instanceof Error ? error.message : String(error)}`,
@@ -77,10 +75,6 @@ function queryOf(values: { readonly [name in keyof typeof OPTIONS]?: string | bo
     since: since === null ? undefined : Date.now() - since,
     limit,
   };
-}
-
-function clientFor(instance: Instance): DynamoDBClient {
-  return instance.aws === null ? new DynamoDBClient({ region: instance.region }) : dynamoClient(instance.aws);
 }
 
 function forPeople(messages: readonly TraceJson[]): string {

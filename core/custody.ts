@@ -24,7 +24,7 @@ export function discarded(row: DeliveryRow, reason: string, now: number): Progre
   return ended(row, transition(row.state, 'discarded'), 'DROP', reason, now);
 }
 
-/** Refused by an explicit route that came to be while the delivery was under way; bounce goes on with it. */
+/** Refused without an attempt, by a route that changed meanwhile or by an operator; bounce tells the sender, or says why not. */
 export function refused(
   row: DeliveryRow,
   why: { readonly reason: string; readonly status: Status; readonly detail: string },
@@ -73,6 +73,7 @@ export function released(
       nextAttemptAt: now,
       expiresAt: now + terms.lifetimeMs,
       leaseUntil: null,
+      notice: row.notice?.kind === 'delay' ? row.notice : null,
       dueAt: now + terms.sweepAgainMs,
     },
   };

@@ -40,6 +40,8 @@ export type Extract = {
   readonly autoSubmitted: string | null;
   /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice.ts). */
   readonly listMail?: true;
+  /** It bears an X-Everpost-Notice that our own key signed: a notice of ours that came back. */
+  readonly ownNotice?: true;
 };
 
 export type MessageFacts = {
@@ -192,8 +194,8 @@ const NEXT: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, Delive
   confirmed: { 'reported-failed': 'failed' }, // failure over confirmed over relayed
   failed: LOST_CAUSE,
   expired: { ...LOST_CAUSE, redirected: 'queued' },
-  held: { released: 'queued', removed: 'removed' },
-  quarantined: { released: 'queued', removed: 'removed', discarded: 'discarded' },
+  held: { released: 'queued', removed: 'removed', failed: 'failed' }, // failed: removed, and its sender is told
+  quarantined: { released: 'queued', removed: 'removed', failed: 'failed', discarded: 'discarded' },
   returned: {},
   unreturnable: {},
   discarded: {},

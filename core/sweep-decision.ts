@@ -1,6 +1,7 @@
 // What the sweep must do with a row whose `dueAt` has come, and how its room in the relay queue is shared among next hops.
 // Pure. Enqueuing moves `dueAt` forward in the same write, so that nothing is enqueued again each minute.
 
+import { discarded } from './custody.ts';
 import { delayNoticeAt } from './delay-notice.ts';
 import type { DeliveryRow, TraceEvent } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
@@ -29,6 +30,8 @@ export type SweepDecision =
     }
   /** Its lifetime is over. The valve (core/expiry.ts) has its word first where it is suspect. */
   | { readonly kind: 'expire'; readonly suspect: boolean }
+  /** Its quarantine is over. */
+  | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
   /** A bounce job: for a failure's notice, or (under way) for the notice of the delay. */
   | { readonly kind: 'bounce' | 'delay'; readonly row: DeliveryRow };
 
@@ -37,6 +40,7 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (row.dueAt === null || row.dueAt > now) return { kind: 'leave' };
   const again = now + terms.sweepAgainMs;
   if (row.state === 'failed' || row.state === 'expired') return { kind: 'bounce', row: { ...row, dueAt: again } };
+  if (row.state === 'quarantined') return { kind: 'discard', ...discarded(row, 'quarantine-over', now) };
   if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
   // An expiry too needs a free lease: the attempt under way may be the one that succeeds.
   if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };

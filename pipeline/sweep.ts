@@ -125,6 +125,11 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
       if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
       if (decision.lost) ports.watch.warn('sweep.lost-job', fieldsOf(row));
       return { became: 'relay', lost: decision.lost, entry: entryFor(row) };
+    case 'discard':
+      if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
+      ports.watch.count('Discarded');
+      ports.watch.warn('sweep.discarded', { ...fieldsOf(row), reason: row.stateReason });
+      return left;
     case 'expire':
       return expire(ports, row, decision.suspect);
     case 'bounce':

@@ -81,6 +81,7 @@ export class Town {
   readonly spool = new MemorySpool();
   readonly watch = new MemoryWatch();
   readonly exchange: MemoryNextHop;
+  readonly others: ReadonlyMap<string, MemoryNextHop>;
   readonly relayQueue: MemoryJobQueue;
   readonly bounceQueue: MemoryJobQueue;
   readonly notifications: Notification[] = [];
@@ -89,9 +90,16 @@ export class Town {
   private readonly settings: Settings;
   interrupt: Interrupt;
 
-  constructor(script: Script, interrupt: Interrupt = new Interrupt(), settings: Settings = townSettings) {
+  /** Every next hop is `exchange`, unless `others` has one of its name. */
+  constructor(
+    script: Script,
+    interrupt: Interrupt = new Interrupt(),
+    settings: Settings = townSettings,
+    others: Readonly<Record<string, Script>> = {},
+  ) {
     const options = { clock: this.clock, visibilityMs: relayVisibilityMs, maxReceiveCount };
     this.exchange = new MemoryNextHop(script);
+    this.others = new Map(Object.entries(others).map(([name, its]) => [name, new MemoryNextHop(its)]));
     this.relayQueue = new MemoryJobQueue(options);
     this.bounceQueue = new MemoryJobQueue(options);
     this.interrupt = interrupt;
@@ -104,10 +112,11 @@ export class Town {
     reversePath: string,
     recipients: readonly string[],
     content = `Subject: ${spoolId}\r\n\r\nHello\r\n`,
+    failed: readonly Check[] = [],
   ): void {
     this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
     this.notifications.push({
-      body: notification(spoolId, reversePath, recipients),
+      body: notification(spoolId, reversePath, recipients, failed),
       receives: 0,
       visibleAt: this.clock.now(),
     });
@@ -205,12 +214,11 @@ export class Town {
   }
   private relayPorts() {
     const { bounceQueue, spool } = this.wrapped();
-    const exchange = this.interrupt.wrap('nextHop', this.exchange);
     return {
       ...this.common(),
       spool,
       bounceQueue,
-      nextHop: () => exchange,
+      nextHop: (name: string) => this.interrupt.wrap('nextHop', this.others.get(name) ?? this.exchange),
       entropy: this.entropy,
       budget: byteBudget(batchBytesMax),
       markKey: 'key',
@@ -233,19 +241,26 @@ export class Town {
   }
 }
 
-/** An SES receipt for the message, every verdict PASS. */
-export function notification(spoolId: string, reversePath: string, recipients: readonly string[]): string {
-  const pass = { status: 'PASS' };
+export type Check = 'spam' | 'virus' | 'spf' | 'dkim' | 'dmarc';
+
+/** An SES receipt for the message; every verdict is PASS but those that failed. */
+export function notification(
+  spoolId: string,
+  reversePath: string,
+  recipients: readonly string[],
+  failed: readonly Check[] = [],
+): string {
+  const verdict = (check: Check) => ({ status: failed.includes(check) ? 'FAIL' : 'PASS' });
   return JSON.stringify({
     notificationType: 'Received',
     receipt: {
       timestamp: new Date(ACCEPTED_AT).toISOString(),
       recipients,
-      spamVerdict: pass,
-      virusVerdict: pass,
-      spfVerdict: pass,
-      dkimVerdict: pass,
-      dmarcVerdict: pass,
+      spamVerdict: verdict('spam'),
+      virusVerdict: verdict('virus'),
+      spfVerdict: verdict('spf'),
+      dkimVerdict: verdict('dkim'),
+      dmarcVerdict: verdict('dmarc'),
       action: { type: 'S3', bucketName: 'spool', objectKeyPrefix: 'in/', objectKey: `in/${spoolId}` },
     },
     mail: {
