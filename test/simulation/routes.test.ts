@@ -1,0 +1,402 @@
+// Routes that do more than relay: copies, a fallback, refuse, discard, quarantine and its release. For each, crash before and after every
+// port call, start again, and require that each (forward-path, action) came to its one end, and nobody got what was not for them.
+
+import { describe, expect, it } from 'vitest';
+import { Interrupt } from '#adapters/memory/interrupt.ts';
+import type { Script } from '#adapters/memory/memory-next-hop.ts';
+import type { ActionSettings, NextHopSettings, PolicyChoice, Settings } from '#core/config.ts';
+import type { TraceEventName } from '#core/delivery.ts';
+import { isFinal } from '#core/delivery.ts';
+import { lostJobAfterMs } from '#core/limits.ts';
+import { statusOf } from '#core/status.ts';
+import { hold, type OperatePorts, release, remove } from '#pipeline/operate.ts';
+import { type Check, Town, townSettings } from './town.ts';
+
+const HOUR = 3_600_000;
+const ANN = 'ann@src.example';
+const BOB = 'bob@example.com';
+const ok = { code: 250, status: '2.0.0', text: 'Ok' };
+const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
+const later = { code: 451, status: '4.3.0', text: 'later', at: 'rcpt' } as const;
+const takesNotices: (then: typeof no | typeof later) => Script = (then) => (to) => (to.address === ANN ? ok : then);
+
+type Path = {
+  readonly name: string;
+  readonly exchange: Script;
+  /** The next hop `second`: an archive, or the fallback. */
+  readonly second?: Script;
+  readonly to?: readonly { via: string; copy?: true; address?: string }[];
+  readonly fallback?: true;
+  readonly failed?: readonly Check[];
+  readonly spam?: PolicyChoice;
+  /** action → state */
+  readonly ends: readonly string[];
+  readonly notices: number;
+  /** What `second` has in the end. */
+  readonly atSecond: number;
+  readonly events: readonly TraceEventName[];
+};
+
+const paths: readonly Path[] = [
+  {
+    name: 'a copy beside the delivery',
+    exchange: () => ok,
+    second: () => ok,
+    to: [{ via: 'exchange' }, { via: 'second', copy: true, address: 'archive@example.net' }],
+    ends: ['relayed', 'relayed'],
+    notices: 0,
+    atSecond: 1,
+    events: ['SEND'],
+  },
+  {
+    name: 'a copy that is refused is held, and never answers',
+    exchange: () => ok,
+    second: () => no,
+    to: [{ via: 'exchange' }, { via: 'second', copy: true }],
+    ends: ['relayed', 'held'],
+    notices: 0,
+    atSecond: 0,
+    events: ['SEND', 'FAIL', 'HOLD'],
+  },
+  {
+    name: 'a copy does not answer for the delivery either',
+    exchange: takesNotices(no),
+    second: () => ok,
+    to: [{ via: 'exchange' }, { via: 'second', copy: true }],
+    ends: ['returned', 'relayed'],
+    notices: 1,
+    atSecond: 1,
+    events: ['FAIL', 'DSN', 'SEND'],
+  },
+  {
+    name: 'a copy that expires is held',
+    exchange: () => ok,
+    second: () => later,
+    to: [{ via: 'exchange' }, { via: 'second', copy: true }],
+    fallback: true,
+    ends: ['relayed', 'held'],
+    notices: 0,
+    atSecond: 0,
+    events: ['EXPIRE', 'HOLD'],
+  },
+  {
+    name: 'expired, and taken by the fallback',
+    exchange: () => later,
+    second: (_to, attempt) => (attempt < 3 ? later : ok),
+    fallback: true,
+    ends: ['relayed'],
+    notices: 0,
+    atSecond: 1,
+    events: ['EXPIRE', 'REDIRECT', 'SEND'],
+  },
+  {
+    name: 'expired twice: one NDR',
+    exchange: takesNotices(later),
+    second: () => later,
+    fallback: true,
+    ends: ['returned'],
+    notices: 1,
+    atSecond: 0,
+    events: ['EXPIRE', 'REDIRECT', 'EXPIRE', 'DSN'],
+  },
+  {
+    name: 'expired, then refused by the fallback: one NDR',
+    exchange: takesNotices(later),
+    second: () => no,
+    fallback: true,
+    ends: ['returned'],
+    notices: 1,
+    atSecond: 0,
+    events: ['EXPIRE', 'REDIRECT', 'FAIL', 'DSN'],
+  },
+  {
+    name: 'a refusal never falls back',
+    exchange: takesNotices(no),
+    second: () => ok,
+    fallback: true,
+    ends: ['returned'],
+    notices: 1,
+    atSecond: 0,
+    events: ['FAIL', 'DSN'],
+  },
+  {
+    name: 'refused by the route',
+    exchange: () => ok,
+    to: [{ via: 'gone' }],
+    ends: ['returned'],
+    notices: 1,
+    atSecond: 0,
+    events: ['FAIL', 'DSN'],
+  },
+  {
+    name: 'refused by the route, with a copy',
+    exchange: () => ok,
+    second: () => ok,
+    to: [{ via: 'gone' }, { via: 'second', copy: true }],
+    ends: ['returned', 'relayed'],
+    notices: 1,
+    atSecond: 1,
+    events: ['FAIL', 'DSN', 'SEND'],
+  },
+  {
+    name: 'discarded by the route, with a copy',
+    exchange: () => ok,
+    second: () => ok,
+    to: [{ via: 'sink' }, { via: 'second', copy: true }],
+    ends: ['discarded', 'relayed'],
+    notices: 0,
+    atSecond: 1,
+    events: ['DROP', 'SEND'],
+  },
+  {
+    name: 'spam, discarded by the route before policy looks',
+    exchange: () => ok,
+    to: [{ via: 'sink' }],
+    failed: ['spam'],
+    ends: ['discarded'],
+    notices: 0,
+    atSecond: 0,
+    events: ['DROP'],
+  },
+  {
+    name: 'quarantined with its copy, and discarded when its time is over',
+    exchange: () => ok,
+    second: () => ok,
+    to: [{ via: 'exchange' }, { via: 'second', copy: true }],
+    failed: ['spam'],
+    ends: ['discarded', 'discarded'],
+    notices: 0,
+    atSecond: 0,
+    events: ['HOLD', 'DROP'],
+  },
+  {
+    name: 'refused by policy: one NDR, and the copy is quarantined',
+    exchange: () => ok,
+    second: () => ok,
+    to: [{ via: 'exchange' }, { via: 'second', copy: true }],
+    failed: ['spam'],
+    spam: 'refuse',
+    ends: ['returned', 'discarded'],
+    notices: 1,
+    atSecond: 0,
+    events: ['FAIL', 'DSN', 'HOLD', 'DROP'],
+  },
+];
+
+function settingsOf(path: Pick<Path, 'to' | 'fallback' | 'spam'>): Settings {
+  const { exchange } = townSettings.nextHops as { exchange: NextHopSettings };
+  const to = (path.to ?? [{ via: 'exchange' }]).map(
+    ({ via, copy, address }): ActionSettings => ({
+      via,
+      address: address ?? null,
+      copy: copy ?? false,
+      returnPath: 'keep',
+    }),
+  );
+  return {
+    ...townSettings,
+    nextHops: {
+      exchange,
+      second: exchange,
+      gone: { kind: 'refuse', status: statusOf('5.1.6'), text: 'this address has moved' },
+      sink: { kind: 'discard' },
+    },
+    routes: [
+      { match: ['*@example.com'], direction: 'inbound', to, fallback: path.fallback === true ? 'second' : null },
+    ],
+    retry: { ...townSettings.retry, lifetimeMs: 3 * HOUR },
+    policy: { ...townSettings.policy, spam: path.spam ?? 'quarantine' },
+  };
+}
+
+async function run(path: Path, interrupt: Interrupt): Promise<Town> {
+  const town = new Town(path.exchange, interrupt, settingsOf(path), { second: path.second ?? (() => ok) });
+  town.receive('m1', ANN, [BOB], undefined, path.failed);
+  await town.live(24 * 40);
+  return town;
+}
+
+function deliveriesOf(town: Town) {
+  return town.ledger
+    .all()
+    .filter((row) => row.kind === 'delivery')
+    .sort((a, b) => a.action - b.action);
+}
+
+async function requireEnds(town: Town, path: Path, lives: number): Promise<void> {
+  const deliveries = deliveriesOf(town);
+  expect(deliveries.map((row) => row.state)).toEqual(path.ends);
+  expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
+  for (const row of town.ledger.all()) {
+    expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
+    expect([row.leaseUntil, row.dueAt]).toEqual([null, null]);
+  }
+  const [record] = await town.ledger.trace({ spoolId: 'm1', limit: 1 });
+  const events = (record?.rows ?? []).flatMap((row) => row.trace.map((event) => event.event));
+  for (const event of path.events) expect(events).toContain(event);
+  if (!path.events.includes('REDIRECT')) expect(events).not.toContain('REDIRECT');
+  const notices = town.exchange.accepted.filter((each) => each.forwardPath.address === ANN).length;
+  expect(notices).toBeGreaterThanOrEqual(path.notices);
+  expect(notices).toBeLessThanOrEqual(path.notices + (path.notices === 0 ? 0 : lives));
+  const atSecond = town.others.get('second')?.accepted.length ?? 0;
+  expect(atSecond).toBeGreaterThanOrEqual(path.atSecond);
+  expect(atSecond, 'a second one only where a result was lost').toBeLessThanOrEqual(
+    path.atSecond === 0 ? 0 : path.atSecond + lives,
+  );
+}
+
+describe.each(paths)('$name', (path) => {
+  it('ends well without a crash', async () => {
+    const town = await run(path, new Interrupt());
+    await requireEnds(town, path, 0);
+  });
+
+  it('ends well after a crash before or after any port call', async () => {
+    const counting = new Interrupt();
+    await run(path, counting);
+    for (let k = 1; k <= counting.calls.length; k++) {
+      for (const when of ['before', 'after'] as const) {
+        const town = await run(path, Interrupt.at(k, when));
+        await requireEnds(town, path, 1).catch((error: Error) => {
+          throw new Error(`crash ${when} call ${k} (${counting.calls[k - 1]}): ${error.message}`, { cause: error });
+        });
+      }
+    }
+  });
+});
+
+it('the fallback gets a whole lifetime and the schedule from its start', async () => {
+  const at: number[] = [];
+  const town: Town = new Town(() => later, new Interrupt(), settingsOf({ fallback: true }), {
+    second: () => {
+      at.push(town.clock.now());
+      return later;
+    },
+  });
+  town.receive('m1', '', [BOB]);
+  await town.live(24);
+  const [first = 0, next = 0, last = 0] = [at[0], at[1], at.at(-1)];
+  expect((next - first) / 60_000).toBeCloseTo(1, 0); // the schedule's first interval, not its last
+  expect((last - first) / HOUR).toBeGreaterThan(1.5);
+  expect(deliveriesOf(town)[0]).toMatchObject({ state: 'unreturnable', nextHop: 'second', fallback: null });
+});
+
+it('content that can not be opened does not fall back: another next hop would not open it either', async () => {
+  const town = new Town(() => ok, new Interrupt(), settingsOf({ fallback: true }), { second: () => ok });
+  town.receive('m1', ANN, [BOB]);
+  town.spool.remove('in/m1');
+  await town.live(24);
+  expect(deliveriesOf(town)[0]).toMatchObject({ state: 'returned', nextHop: 'exchange' });
+  expect(town.others.get('second')?.accepted).toEqual([]);
+});
+
+describe('a next hop that came to refuse or discard while mail waited for it', () => {
+  it.each([
+    ['discard', { kind: 'discard' }, 'discarded', 0],
+    ['refuse', { kind: 'refuse', status: statusOf('5.1.6'), text: 'moved' }, 'returned', 1],
+  ] as const)('%s', async (_name, becomes: NextHopSettings, state, notices) => {
+    const settings = settingsOf({ to: [{ via: 'second' }] });
+    const town = new Town(() => ok, new Interrupt(), settings, { second: () => later });
+    town.receive('m1', ANN, [BOB]);
+    await town.work();
+    expect(deliveriesOf(town)[0]?.state).toBe('deferred');
+    Object.assign(settings.nextHops, { second: becomes });
+    await town.live(24);
+    expect(deliveriesOf(town)[0]?.state).toBe(state);
+    expect(town.exchange.accepted).toHaveLength(notices);
+  });
+});
+
+describe('an operator', () => {
+  function portsOf(town: Town, interrupt = new Interrupt()): OperatePorts {
+    return {
+      ledger: interrupt.wrap('ledger', town.ledger),
+      relayQueue: interrupt.wrap('relayQueue', town.relayQueue),
+      bounceQueue: interrupt.wrap('bounceQueue', town.bounceQueue),
+      clock: town.clock,
+      sweepAgainMs: lostJobAfterMs,
+    };
+  }
+  async function quarantined(): Promise<Town> {
+    const town = new Town(() => ok, new Interrupt(), settingsOf({}));
+    town.receive('m1', ANN, [BOB], undefined, ['spam']);
+    await town.work();
+    town.clock.advanceTo(town.clock.now() + 10 * 24 * HOUR); // long past its lifetime
+    return town;
+  }
+  const refOf = (town: Town) => {
+    const [row] = deliveriesOf(town);
+    if (row === undefined) throw new Error('no delivery');
+    return row;
+  };
+
+  it('releases: relayed, with a lifetime from now, and traced', async () => {
+    const town = await quarantined();
+    expect(refOf(town).state).toBe('quarantined');
+    expect(await release(portsOf(town), refOf(town), 48 * HOUR)).toMatchObject({ kind: 'done' });
+    await town.live(24);
+    expect(refOf(town)).toMatchObject({ state: 'relayed', dueAt: null });
+    expect(refOf(town).trace.map((event) => event.event)).toEqual(['RECEIVE', 'HOLD', 'RELEASE', 'SEND']);
+  });
+
+  it('may die at any call of a release', async () => {
+    const counting = new Interrupt();
+    const first = await quarantined();
+    await release(portsOf(first, counting), refOf(first), 48 * HOUR);
+    for (let k = 1; k <= counting.calls.length; k++) {
+      for (const when of ['before', 'after'] as const) {
+        const town = await quarantined();
+        await release(portsOf(town, Interrupt.at(k, when)), refOf(town), 48 * HOUR).catch(() => null);
+        if (refOf(town).state === 'quarantined') await release(portsOf(town), refOf(town), 48 * HOUR);
+        await town.live(24);
+        expect([k, when, refOf(town).state, town.exchange.accepted.length]).toEqual([k, when, 'relayed', 1]);
+      }
+    }
+  });
+
+  it('removes: the sender is told, once, or nobody is', async () => {
+    const told = await quarantined();
+    await remove(portsOf(told), refOf(told), true);
+    await told.live(24);
+    expect(refOf(told)).toMatchObject({ state: 'returned', lastStatus: '5.7.1' });
+    expect(told.exchange.accepted.map((each) => each.forwardPath.address)).toEqual([ANN]);
+
+    const quiet = await quarantined();
+    await remove(portsOf(quiet), refOf(quiet), false);
+    await quiet.live(24);
+    expect(refOf(quiet)).toMatchObject({ state: 'removed', dueAt: null });
+    expect(quiet.exchange.accepted).toEqual([]);
+  });
+
+  it('holds what is deferred: nothing is tried until it is released', async () => {
+    const town = new Town((_to, attempt) => (attempt < 2 ? later : ok), new Interrupt(), settingsOf({}));
+    town.receive('m1', ANN, [BOB]);
+    await town.work();
+    expect(await hold(portsOf(town), refOf(town))).toMatchObject({ kind: 'done', row: { state: 'held' } });
+    await town.live(24);
+    expect(refOf(town)).toMatchObject({ state: 'held', stateReason: 'held-by-operator' });
+    await release(portsOf(town), refOf(town), 48 * HOUR);
+    await town.live(24);
+    expect(refOf(town).state).toBe('relayed');
+  });
+
+  it.each([
+    ['release', (ports: OperatePorts, town: Town) => release(ports, refOf(town), HOUR), 'neither held nor quarantined'],
+    ['hold', (ports: OperatePorts, town: Town) => hold(ports, refOf(town)), 'not under way'],
+    ['remove', (ports: OperatePorts, town: Town) => remove(ports, refOf(town), true), 'nothing is left'],
+  ])('is told why not: %s of what was relayed', async (_name, deed, why) => {
+    const town = new Town(() => ok, new Interrupt(), settingsOf({}));
+    town.receive('m1', ANN, [BOB]);
+    await town.work();
+    expect(await deed(portsOf(town), town)).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) });
+  });
+
+  it('does not come between an attempt and its outcome', async () => {
+    const town = new Town(() => ok, new Interrupt(), settingsOf({}));
+    town.receive('m1', ANN, [BOB]);
+    await town.work();
+    const row = { ...refOf(town), state: 'queued', leaseUntil: town.clock.now() + 1 } as const;
+    await town.ledger.write(row, []);
+    expect(await remove(portsOf(town), row, true)).toMatchObject({ kind: 'refused', tryAgain: true });
+  });
+});
