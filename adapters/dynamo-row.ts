@@ -106,6 +106,7 @@ const EXTRACT: Shape = {
   messageIdField: ['xi', 'S'], // absent: as the index attribute messageIdField
   autoSubmitted: ['xa', 'S'],
   listMail: ['xl', 'BOOL'],
+  ownNotice: ['xo', 'BOOL'],
 };
 /** Verdicts are one letter each in `ve`, in this order, then the DMARC policy where there is one. */
 const VERDICTS = ['spam', 'virus', 'spf', 'dkim', 'dmarc'] as const;
@@ -239,7 +240,7 @@ function attributesOfMessage(message: MessageFacts, options: ItemOptions): { fac
 
 function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
   const fields = decode(MESSAGE, facts);
-  const { listMail, ...extract } = decode(EXTRACT, facts);
+  const { listMail, ownNotice, ...extract } = decode(EXTRACT, facts);
   return {
     ...(fields as unknown as MessageFacts),
     spoolId,
@@ -249,6 +250,7 @@ function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
       ...extract,
       messageIdField: extract.messageIdField ?? item.messageIdField?.S ?? null,
       ...(listMail ? { listMail } : {}),
+      ...(ownNotice ? { ownNotice } : {}),
     } as unknown as Extract,
     verdicts: facts.ve?.S ? verdictsOf(facts.ve.S) : null,
   };

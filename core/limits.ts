@@ -88,6 +88,8 @@ export const lineOctetsMax = 998;
 export const ownPassesMax = 4;
 /** Postfix, chasquid and Stalwart count to 50; RFC 5321 §6.3 wants "a large rejection threshold". */
 export const receivedFieldsMax = 50;
+/** Notice marks checked in one message; ours has one. */
+export const noticeMarksCheckedMax = 4;
 /** Signatures checked in one message, so that a message full of forged passes costs no more. Ours are on top. */
 export const passesCheckedMax = 64;
 

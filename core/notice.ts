@@ -30,8 +30,21 @@ export type NoticeFacts = {
   readonly listMail: boolean;
   /** `notices.perDomainPerHour` is used up for the reverse-path's domain. */
   readonly overDomainLimit: boolean;
+  /** Only a report with an envelope sender could carry it, and the message is itself an automatic answer (core/notice-way.ts). */
+  readonly wayClosed: boolean;
   readonly mode: 'send' | 'hold';
 };
+
+/**
+ * Whether the notice counts against its domain's hourly number: where nothing vouches for the reverse-path, and one would be sent. Only
+ * then is the count asked for and raised.
+ */
+export function isCounted(facts: NoticeFacts): boolean {
+  return (
+    reasonToWithhold({ ...facts, overDomainLimit: false }) === null &&
+    reasonToWithhold({ ...facts, overDomainLimit: true })?.name === 'domain-limit'
+  );
+}
 
 export type WithheldName = keyof typeof EXPLANATIONS;
 
@@ -54,6 +67,8 @@ const EXPLANATIONS = {
   spam: 'the message is spam and nothing vouches for its reverse-path',
   'spf-fail': 'SPF says that the reverse-path is forged, and no aligned DMARC pass says otherwise',
   'dmarc-fail': "the reverse-path's own domain asks that mail failing DMARC, as this did, be distrusted",
+  'auto-replied':
+    'the message is an automatic answer itself, and a notice with an envelope sender could be answered again',
   'domain-limit': 'the hourly number of notices to this unverified domain is used up',
   'delay-auto-submitted': 'the message was sent by a program, which a delay notice does not concern',
   'delay-list-mail': 'the message is list or bulk mail, which a delay notice does not concern',
@@ -70,6 +85,7 @@ export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
   if (facts.bearsOurMarker) return because('own-notice');
   const doubt = backscatter(facts, facts.to);
   if (doubt !== null) return because(doubt);
+  if (facts.wayClosed) return because('auto-replied');
   if (facts.kind === 'delay') {
     if (isAutomatic(facts.autoSubmitted)) return because('delay-auto-submitted');
     if (facts.listMail) return because('delay-list-mail');

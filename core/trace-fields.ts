@@ -4,7 +4,7 @@
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { formatPath, needsSmtputf8, parseMailbox } from './address.ts';
-import { lineOctetsMax, lineOctetsWanted } from './limits.ts';
+import { lineOctetsMax, lineOctetsWanted, noticeMarksCheckedMax } from './limits.ts';
 
 /** Lower case, as header lookups want them. */
 export const passField = 'x-everpost-pass';
@@ -73,6 +73,15 @@ export function noticeMark(key: string, messageIdField: string): string {
 export function isNoticeMark(key: string, value: string): boolean {
   const [, tag, sig] = /^\s*v1\.([\w-]{22})\.([\w-]{43})(?:\s|$)/.exec(value) ?? [];
   return tag !== undefined && sig !== undefined && equal(sig, sign(key, ['notice', tag]));
+}
+
+/** Whether a header section bears such a mark; only the first few are looked at. */
+export function bearsNoticeMark(
+  key: string,
+  fields: readonly { readonly name: string; readonly value: string }[],
+): boolean {
+  const marks = fields.filter(({ name }) => name.length === noticeField.length && name.toLowerCase() === noticeField);
+  return marks.slice(0, noticeMarksCheckedMax).some(({ value }) => isNoticeMark(key, value));
 }
 
 function sign(key: string, parts: readonly string[]): string {

@@ -4,6 +4,8 @@
 // | effect, in order                | if we die right after                                                          |
 // | ------------------------------- | ------------------------------------------------------------------------------ |
 // | (failure recorded, by others)   | SQS gives the bounce job again, or the sweep sends one by the row's `dueAt`    |
+// | 0 postmaster's copy, its job    | the same job runs again: the row stands, its job is sent again                 |
+// |   its domain's count raised     | counted once more at the next run: a limit is reached early, never late        |
 // | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again                 |
 // | 2 notice's relay job            | as above; a second job is refused by the claim                                 |
 // | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
@@ -14,8 +16,9 @@ import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
+import { noticeCountMs } from '#core/limits.ts';
 import type { Withheld } from '#core/notice.ts';
-import { reasonToWithhold } from '#core/notice.ts';
+import { isCounted, type NoticeFacts, reasonToWithhold } from '#core/notice.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
 import { wayName, wayOf } from '#core/notice-way.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
@@ -24,6 +27,7 @@ import { fallBack } from './fallback.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
 import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
+import { givePostmasterCopy } from './postmaster-copy.ts';
 import { recordOn } from './record.ts';
 
 export type BouncePorts = {
@@ -50,19 +54,23 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
 
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
-  const withheld = withholdReason(ports, row, message, late ? 'delay' : 'ndr');
+  if (!late) await givePostmasterCopy(ports, row, message);
+  // One that was decided on is not decided again, by another hour's count or a changed configuration, while it is on its way.
+  const given = !late && row.notice?.kind === 'ndr' && row.notice.state === 'queued';
+  const withheld = given ? null : await withholdReason(ports, row, message, late ? 'delay' : 'ndr');
   if (late) return giveDelayNotice(ports, row, message, withheld);
   if (withheld !== null) return withhold(ports, row, withheld);
   return giveNotice(ports, row, message);
 }
 
-function withholdReason(
+async function withholdReason(
   ports: BouncePorts,
   row: DeliveryRow,
   message: MessageFacts,
   kind: NoticeKind,
-): Withheld | null {
-  return reasonToWithhold({
+): Promise<Withheld | null> {
+  const now = ports.clock.now();
+  const facts: NoticeFacts = {
     kind,
     ofNotice: false,
     copy: row.copy,
@@ -70,14 +78,26 @@ function withholdReason(
     reversePath: message.reversePath,
     to: parseReversePath(message.reversePath) ?? null,
     noticesFrom: ports.settings.notices.from,
-    bearsOurMarker: false, // our notices leave with a null reverse-path, which is a reason of its own
+    bearsOurMarker: message.extract.ownNotice === true,
     verdicts: message.verdicts,
     fromField: message.extract.from,
     autoSubmitted: message.extract.autoSubmitted,
     listMail: message.extract.listMail === true,
     overDomainLimit: false,
+    wayClosed: wayOf(ports.settings, { row, message, kind }, now).kind === 'auto-replied',
     mode: ports.settings.notices.mode,
-  });
+  };
+  if (!isCounted(facts) || facts.to === null) return reasonToWithhold(facts);
+  // One that has its row already was counted with it.
+  if ((await ports.ledger.read(noticeRef(row, kind))) !== null) return null;
+  const hour = Math.floor(now / noticeCountMs) * noticeCountMs;
+  const name = `notices/${facts.to.domainKey}/${hour}`;
+  const within = await ports.ledger.countUpTo(name, ports.settings.notices.perDomainPerHour, hour + 2 * noticeCountMs);
+  return reasonToWithhold({ ...facts, overDomainLimit: !within });
+}
+
+function noticeRef(row: DeliveryRow, kind: NoticeKind) {
+  return { spoolId: row.spoolId, deliveryKey: noticeKeyOf(row.deliveryKey, kind) };
 }
 
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
@@ -139,7 +159,7 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
 /** The notice itself came to an end without its acceptance: never a third message; the delivery is held, and somebody must look. */
 async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
   const reported =
-    notice.noticeOf === null
+    notice.noticeOf === null || notice.noticeKind === 'postmaster' // a copy answers for nothing
       ? null
       : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   if (reported !== null) await settle(ports, reported, notice);
@@ -147,6 +167,10 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
   await recordOn(ports, notice, (current) =>
     isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null,
   );
+  if (notice.noticeKind === 'postmaster') {
+    ports.watch.count('Held');
+    ports.watch.error('bounce.copy-not-delivered', { ...fieldsOf(notice), reason: notice.stateReason });
+  }
   return finished('held');
 }
 

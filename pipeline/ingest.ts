@@ -28,6 +28,7 @@ import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
 import type { RouteTable } from '#core/routes.ts';
 import { statusOf } from '#core/status.ts';
+import { bearsNoticeMark } from '#core/trace-fields.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
 import type { Clock, Job, JobQueue, Ledger, Spool, Watch } from './ports.ts';
@@ -91,7 +92,10 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
     objectKey: receipt.objectKey,
     size: null,
     objectVersion: null,
-    extract: extractOf(headers, { subject: ports.settings.trace.subject }),
+    extract: {
+      ...extractOf(headers, { subject: ports.settings.trace.subject }),
+      ...(bearsNoticeMark(ports.markKey, headers) ? { ownNotice: true } : {}),
+    },
     verdicts: receipt.verdicts,
     acceptedAt: receipt.acceptedAt,
     configVersion: ports.settings.version,

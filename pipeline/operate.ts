@@ -10,6 +10,7 @@
 import { heldByOperator, refused, released, removed } from '#core/custody.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
 import { isUnderWay } from '#core/delivery.ts';
+import { hasHeldNotice, noticeReleased } from '#core/notice-release.ts';
 import type { Progress } from '#core/progress.ts';
 import { statusOf } from '#core/status.ts';
 import type { Clock, JobQueue, Ledger } from './ports.ts';
@@ -27,14 +28,17 @@ export type Operated =
   /** `why` is one line for people; `tryAgain`: an attempt is under way right now. */
   | { readonly kind: 'refused'; readonly row: DeliveryRow | null; readonly why: string; readonly tryAgain?: true };
 
-/** Held or quarantined mail goes on: queued, with `lifetimeMs` to live from now. */
+/** Held or quarantined mail goes on: queued, with `lifetimeMs` to live from now; where its notice is what was held, that is sent. */
 export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs: number): Promise<Operated> {
   const operated = await operate(ports, ref, (row, now) => {
     if (row.state !== 'held' && row.state !== 'quarantined') return `it is ${row.state}, neither held nor quarantined`;
+    if (hasHeldNotice(row)) return noticeReleased(row, now, ports.sweepAgainMs);
     if (row.nextHop === '') return 'no route took it, so that there is nowhere to send it';
     return released(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs });
   });
-  if (operated.kind === 'done') await ports.relayQueue.send([jobFor(operated.row)]);
+  if (operated.kind !== 'done') return operated;
+  const queue = operated.row.state === 'queued' ? ports.relayQueue : ports.bounceQueue;
+  await queue.send([jobFor(operated.row)]);
   return operated;
 }
 

@@ -22,6 +22,7 @@ const fine: NoticeFacts = {
   fromField: 'Ann <ann@src.example>',
   autoSubmitted: null,
   listMail: false,
+  wayClosed: false,
   overDomainLimit: false,
   mode: 'send',
 };

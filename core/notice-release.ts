@@ -1,0 +1,37 @@
+// A delivery that is held because the configuration holds notices (`notices.mode`: a migration), let go on by an operator: its notice is
+// sent, whatever the configuration says by then. Releasing a message, so that it is attempted again, is another thing: core/custody.ts.
+
+import type { DeliveryRow } from './delivery.ts';
+import { transition } from './delivery.ts';
+import type { Progress } from './progress.ts';
+import { traced } from './progress.ts';
+import { statusClass } from './status.ts';
+
+/** Whether what is held is its notice: the delivery itself failed, and that is settled. */
+export function hasHeldNotice(row: DeliveryRow): boolean {
+  return row.kind === 'delivery' && row.state === 'held' && row.stateReason === 'notices-held';
+}
+
+/** Failed or expired as it was, for bounce to go on with; looked at again by the sweep should its bounce job be lost. */
+export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
+  const failed = transition(row.state, 'failed');
+  const what = { attempt: null, status: row.lastStatus, reason: row.stateReason, reply: null };
+  return {
+    events: [traced(row, 'RELEASE', now, what, null)],
+    row: {
+      ...row,
+      state: hadExpired(row) ? 'expired' : failed,
+      stateReason: row.lastReason,
+      // A notice that was decided on: bounce gives it without asking once more whether it may (pipeline/bounce.ts).
+      notice: { kind: 'ndr', state: 'queued', via: null, to: null, messageIdField: null, at: now, reason: null },
+      leaseUntil: null,
+      dueAt: now + sweepAgainMs,
+    },
+  };
+}
+
+/** Held rows do not say how they came to their end. A refusal has a status of class 5; so has what was our own fault, and expired. */
+function hadExpired({ lastStatus, lastReason }: DeliveryRow): boolean {
+  if (lastStatus === null || statusClass(lastStatus) !== 5) return true;
+  return lastReason === 'content-unreadable' || lastReason === 'poison';
+}

@@ -1,0 +1,68 @@
+// The postmaster's copy of a failure, where `notices.copyPostmasterOn` asks for it: a notice of its own beside the sender's, with nothing
+// hidden. Its end changes nothing about the delivery; one that can not be delivered is held, and never causes another.
+// Written before the sender's notice, because a settled delivery has no further bounce jobs. The crash table is bounce's.
+
+import { parseMailbox } from '#core/address.ts';
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { isUnderWay } from '#core/delivery.ts';
+import { noticeKeyOf } from '#core/delivery-key.ts';
+import { wantsCopy } from '#core/notice-copy.ts';
+import { sesReport } from '#core/notice-way.ts';
+import { newNotice, traced } from '#core/progress.ts';
+import { compileRoutes, type RouteTable } from '#core/routes.ts';
+import type { BouncePorts } from './bounce.ts';
+
+export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<void> {
+  const { notices, retry } = ports.settings;
+  if (!wantsCopy(notices.copyPostmasterOn, row)) return;
+  // A copy of what happened to a copy would be the beginning of a loop.
+  if (message.extract.ownNotice === true) return;
+  const now = ports.clock.now();
+  const { nextHop, address } = wayToPostmaster(ports.settings);
+  const given = {
+    key: noticeKeyOf(row.deliveryKey, 'postmaster'),
+    to: notices.postmaster,
+    via: nextHop,
+    lifetimeMs: retry.lifetimeMs,
+    sweepAgainMs: ports.sweepAgainMs,
+    kind: 'postmaster' as const,
+  };
+  const born = newNotice(row, given, now);
+  const what = {
+    attempt: null,
+    status: row.lastStatus,
+    reason: `copy of what failed for ${row.forwardPath}`,
+    reply: null,
+  };
+  const copy = { ...born, address, trace: [traced(born, 'DSN', now, what)] };
+  const [result] = await ports.ledger.create([copy], null);
+  const standing = result === 'exists' ? await ports.ledger.read(copy) : copy;
+  if (standing === null || !isUnderWay(standing.state) || standing.attempts > 0) return;
+  const job = { version: 1 as const, spoolId: copy.spoolId, deliveryKey: copy.deliveryKey };
+  await ports.relayQueue.send([{ job, group: standing.nextHop }]);
+  ports.watch.info('bounce.copy-queued', {
+    spoolId: row.spoolId,
+    forwardPath: row.forwardPath,
+    to: notices.postmaster,
+  });
+}
+
+/** By `notices.via`, else as mail to that address would go, else (an address that is not ours) by SES. */
+function wayToPostmaster(settings: Settings): { readonly nextHop: string; readonly address: string } {
+  const { via, postmaster } = settings.notices;
+  if (via !== null) return { nextHop: via, address: postmaster };
+  const mailbox = parseMailbox(postmaster);
+  const action = mailbox === null ? undefined : routesOf(settings).resolve(mailbox, 'inbound')?.actions[0];
+  const kind = action === undefined ? undefined : settings.nextHops[action.via]?.kind;
+  if (action === undefined || kind === undefined || kind === 'refuse' || kind === 'discard')
+    return { nextHop: sesReport, address: postmaster };
+  return { nextHop: action.via, address: action.address ?? postmaster };
+}
+
+const tables = new WeakMap<Settings, RouteTable>();
+function routesOf(settings: Settings): RouteTable {
+  const table = tables.get(settings) ?? compileRoutes(settings.routes);
+  tables.set(settings, table);
+  return table;
+}
