@@ -25,6 +25,9 @@ export class MemorySpool implements Spool {
     this.versions += 1;
     this.objects.set(objectKey, { content: Uint8Array.from(content), version: `v${this.versions}` });
   }
+  has(objectKey: string): boolean {
+    return this.objects.has(objectKey);
+  }
   remove(objectKey: string): void {
     this.objects.delete(objectKey);
   }

@@ -16,6 +16,7 @@ type Path = {
   readonly notices: number;
   /** Its lifetime, where that is what ends it: short, so that every one of its calls can be tried. */
   readonly lifetimeHours?: number;
+  readonly delayNoticeHours?: number;
 };
 
 const ANN = 'ann@src.example';
@@ -58,6 +59,43 @@ const paths: readonly Path[] = [
     notices: 1,
   },
   {
+    name: 'deferred so long that its sender hears of it, then relayed',
+    delayNoticeHours: 1,
+    script: (to, attempt) => (to.address === ANN || attempt > 5 ? ok : later),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'relayed' },
+    notices: 1,
+  },
+  {
+    name: 'expired, one notice of the delay and one NDR',
+    delayNoticeHours: 1,
+    lifetimeHours: 3,
+    script: (to) => (to.address === ANN ? ok : later),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'returned' },
+    notices: 2,
+  },
+  {
+    name: 'deferred, and the notice of the delay is refused',
+    delayNoticeHours: 1,
+    script: (to, attempt) => (to.address === ANN ? noSuchUser : attempt > 5 ? ok : later),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'relayed' },
+    notices: 0,
+  },
+  {
+    name: 'deferred, null reverse-path',
+    delayNoticeHours: 1,
+    script: (_to, attempt) => (attempt > 5 ? ok : later),
+    reversePath: '',
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'relayed' },
+    notices: 0,
+  },
+  {
     name: 'refused, null reverse-path',
     script: () => noSuchUser,
     reversePath: '',
@@ -93,7 +131,8 @@ const paths: readonly Path[] = [
 
 async function run(path: Path, interrupt: Interrupt): Promise<Town> {
   const lifetimeMs = (path.lifetimeHours ?? 48) * 3_600_000;
-  const settings = { ...townSettings, retry: { ...townSettings.retry, lifetimeMs } };
+  const delayNoticeMs = path.delayNoticeHours === undefined ? null : path.delayNoticeHours * 3_600_000;
+  const settings = { ...townSettings, retry: { ...townSettings.retry, lifetimeMs, delayNoticeMs } };
   const town = new Town(path.script, interrupt, settings);
   town.receive('m1', path.reversePath, path.recipients);
   await town.live(24 * 7);
@@ -123,9 +162,12 @@ function requireAccounted(town: Town, path: Path, lives: number): void {
 function requireMarked(town: Town, path: Path): void {
   for (const row of town.ledger.all()) {
     const copies = town.exchange.accepted.filter((each) => each.forwardPath.address === row.address);
-    if (copies.length < 2) continue;
-    expect(row.possibleDuplicate, `${path.name}: ${row.address} was accepted ${copies.length} times`).toBe(true);
-    expect(row.trace.some((event) => event.event === 'POSSIBLE_DUPLICATE')).toBe(true);
+    const wanted = town.ledger.all().filter((each) => each.address === row.address);
+    if (copies.length <= wanted.length) continue;
+    const marked = wanted.filter(
+      (each) => each.possibleDuplicate && each.trace.some((event) => event.event === 'POSSIBLE_DUPLICATE'),
+    );
+    expect(marked.length, `${path.name}: ${row.address} was accepted ${copies.length} times`).toBeGreaterThan(0);
   }
 }
 
