@@ -179,6 +179,8 @@ export const receiptRulesMax = 200;
 export const receiptAddressesMax = 10_000;
 /** SES: verified identities in an account and region. */
 export const domainsMax = 10_000;
+/** Identities that a role's policy names one by one: some 80 characters each, of 10,240. */
+export const identitiesNamedMax = 50;
 /** Concurrent invocations of each stage: together far below an ordinary account's 1,000. A new account may have 10 in all: docs/decisions. */
 export const ingestConcurrencyMax = 10;
 export const relayConcurrencyMax = 50;

@@ -12,6 +12,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
+import { bouncesBySes, sendsBySes } from '#core/ses-use.ts';
 import { dueIndex } from './ledger.ts';
 import { inboundPrefix } from './spool.ts';
 import {
@@ -93,8 +94,10 @@ function stagePlans(
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         openContent,
+        ...findVersions(bucket),
         sendTo(queues.bounce),
         ...readSecrets(scope, given.settings),
+        ...sendMail(scope, given.settings),
       ],
     },
     bounce: {
@@ -103,9 +106,17 @@ function stagePlans(
       timeoutMs: limits.bounceTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [onLedger(table, 'GetItem', 'PutItem'), sendTo(queues.relay)],
+      // UpdateItem counts the notices to a domain.
+      may: [onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'), sendTo(queues.relay)],
     },
   };
+}
+
+/** To read content that a delete marker hides (DESIGN §2.5). */
+function findVersions(bucket: Bucket): readonly PolicyStatement[] {
+  const list = may(['s3:ListBucketVersions'], bucket.bucketArn);
+  list.addCondition('StringLike', { 's3:prefix': `${inboundPrefix}*` });
+  return [list, may(['s3:GetObjectVersion'], bucket.arnForObjects(`${inboundPrefix}*`))];
 }
 
 function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
@@ -143,6 +154,18 @@ function readSecrets(scope: Construct, settings: Settings): readonly PolicyState
     return Stack.of(scope).formatArn({ service: 'secretsmanager', resource: `secret:${name}-??????` });
   });
   return arns.length === 0 ? [] : [may(['secretsmanager:GetSecretValue'], ...arns)];
+}
+
+/**
+ * As our own domains alone, and only where the configuration sends by SES. Raw mail by v2 needs both actions (docs/aws-contracts.md
+ * §2.1). Hundreds of domains would outgrow a role's 10,240 characters, so they are one pattern.
+ */
+function sendMail(scope: Construct, settings: Settings): readonly PolicyStatement[] {
+  if (!sendsBySes(settings)) return [];
+  const names = settings.domains.length <= limits.identitiesNamedMax ? settings.domains : ['*'];
+  const identities = names.map((name) => Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${name}` }));
+  const actions = ['ses:SendEmail', 'ses:SendRawEmail', ...(bouncesBySes(settings) ? ['ses:SendBounce'] : [])];
+  return [may(actions, ...identities)];
 }
 
 function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages, 'sweep' | 'sweepDeadLetters'> {

@@ -1,15 +1,27 @@
 // Relay, wired: one attempt at one delivery for each job.
 // Clients and next hops are made once for each execution environment; nothing here decides.
 
-import { awsSettings, dynamoClient, s3Client, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
+import {
+  awsSettings,
+  dynamoClient,
+  s3Client,
+  secretsClient,
+  sesBounceClient,
+  sesSendClient,
+  sqsClient,
+} from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { AwsSecrets } from '#adapters/secrets.ts';
+import { SesNextHop } from '#adapters/ses-next-hop.ts';
+import { SesBounceService } from '#adapters/ses-notice.ts';
 import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { batchBytesMax, lostJobAfterMs, smtpLeaseMs } from '#core/limits.ts';
+import { sesReport } from '#core/notice-way.ts';
+import { bouncesBySes } from '#core/ses-use.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { relay } from '#pipeline/relay.ts';
@@ -25,13 +37,16 @@ const nextHops = new Map<string, NextHop>();
 
 const ports = {
   settings,
-  spool: new S3Spool(s3Client(aws), config.bucket),
+  spool: new S3Spool(s3Client(aws), config.bucket, { undelete: true }),
   ledger: new DynamoLedger(dynamoClient(aws), config.table, {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,
   }),
   bounceQueue: new SqsJobQueue(sqsClient(aws), config.bounceQueueUrl),
   nextHop,
+  bounceService: bouncesBySes(settings)
+    ? new SesBounceService(sesBounceClient(aws), { clock, region: aws.region })
+    : null,
   clock,
   entropy: new SystemEntropy(),
   watch,
@@ -49,7 +64,12 @@ export const handler = stage('relay', { watch, timeScale: config.timeScale }, (r
 function nextHop(name: string): NextHop | null {
   const standing = nextHops.get(name);
   if (standing !== undefined) return standing;
-  const given = settings.nextHops[name];
+  const given = name === sesReport ? ({ kind: 'ses' } as const) : settings.nextHops[name];
+  if (given?.kind === 'ses') {
+    const ses = sesNextHop();
+    nextHops.set(name, ses);
+    return ses;
+  }
   if (given?.kind !== 'smtp' && given?.kind !== 'lmtp') return null;
   const { auth } = given;
   const made = new SmtpNextHop(given, {
@@ -58,4 +78,10 @@ function nextHop(name: string): NextHop | null {
   });
   nextHops.set(name, made);
   return made;
+}
+
+function sesNextHop(): NextHop {
+  const { domains, notices } = settings;
+  const terms = { domains, noticesFrom: notices.from, region: aws.region, configurationSet: null };
+  return new SesNextHop(sesSendClient(aws), terms);
 }

@@ -16,7 +16,7 @@ const USAGE = `npm start -- [options]
   --submission-port N     submission, SMTP (2587)
   --console-port N        tool endpoints, HTTP (8025)
   --secrets FILE          {"name": {"username": "…", "password": "…"}}
-  --ses-out HOST:PORT     where mail sent by SES goes, by SMTP
+  --ses-out HOST:PORT     where mail sent by SES goes, by SMTP (DATA/ses-out/, Maildir folders)
   --sweep-every 1s        the rhythm of the sweep
   --time-scale N          divides timeouts, leases, visibilities and sweep thresholds
   --no-demo               without the built-in next hop`;
@@ -60,7 +60,6 @@ async function main(args: readonly string[]): Promise<number> {
   }
   for (const warning of config.warnings) say(`deploy would refuse: ${warning}`);
   for (const line of config.notYet) say(line);
-  if (flags.sesOut !== null) say('--ses-out: nothing is sent by SES yet');
 
   const ended = signalled(); // from now on: a signal while it boots must not leave its lock behind
   let runtime: Runtime;

@@ -8,6 +8,8 @@ import type { Settings } from '#core/config.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { createDynamoDb } from './aws/dynamodb.ts';
 import { createSecretsManager, readSecrets, type Secrets } from './aws/secrets.ts';
+import type { ReceivedMail } from './aws/ses-bounce.ts';
+import { openOutgoing, type SesOut } from './aws/ses-outgoing.ts';
 import { createSesReceive } from './aws/ses-receive.ts';
 import { createSes } from './aws/ses-send.ts';
 import { startCloudWatch } from './cloudwatch.ts';
@@ -35,6 +37,8 @@ export type RuntimeOptions = {
   /** The file of --secrets, read at each call. */
   readonly secretsFile: string | null;
   readonly sweepEveryMs: number | null;
+  /** HOST:PORT that takes by SMTP what SES sends; null or none: Maildir folders under the data folder. */
+  readonly sesOut?: string | null;
   readonly timeScale: number;
   /** Whether the built-in next hop stands in where the configuration names it. */
   readonly demo: boolean;
@@ -94,15 +98,26 @@ async function open(
   onStop(dynamoDb.close);
   front.add(dynamoDb.service);
   front.add(createSecretsManager(world, secretsOf(options.secretsFile)));
+  const received = store.table<ReceivedMail>('ses_received');
+  for (const [id, { acceptedAt }] of [...received.entries()])
+    if (clock.now() - acceptedAt > DAYS_2_MS) received.delete(id);
   const ses = createSesReceive({
     world,
     deposit: emulators.s3.putFile,
     announce: (by, topicArn, subject, message) => emulators.topics.publish(by, topicArn, { message, subject }),
     verifiedDomains: () => settings.domains,
     measure: metrics.put,
+    remember: received.put,
   });
   onStop(ses.stop);
-  front.add(createSes(world, ses.rules));
+  const outgoing = openOutgoing(world, sesOutOf(options));
+  onStop(outgoing.stop);
+  const sending = {
+    outgoing,
+    verifiedDomains: () => settings.domains,
+    received: (id: string) => received.get(id) ?? null,
+  };
+  front.add(createSes(world, ses.rules, sending));
 
   const host = lambdaHost({
     world,
@@ -167,6 +182,7 @@ async function open(
   onStop(() => endWork(made, host));
   emulators.resume();
   ses.resume();
+  outgoing.resume();
 
   const submission = await openSubmission(options.submissionPort, settings.host).catch(
     taken('--submission-port', options.submissionPort),
@@ -186,6 +202,15 @@ async function open(
     emulators,
     deployed: made,
   };
+}
+
+/** SendBounce is for a day; what is older is of no use here. */
+const DAYS_2_MS = 172_800_000;
+
+function sesOutOf({ sesOut, dataFolder }: RuntimeOptions): SesOut {
+  if (!sesOut) return { folder: join(dataFolder, 'ses-out') };
+  const [host = '', port] = sesOut.split(':');
+  return { host, port: Number(port) };
 }
 
 async function endWork(deployed: Deployed, host: { stop(): Promise<void> }): Promise<void> {

@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Answer, Envelope, Intake, MailDoor, Peer } from '#local/front-door.ts';
 import { AwsError, type World } from '#local/world.ts';
+import type { ReceivedMail } from './ses-bounce.ts';
 import {
   type AcceptedMail,
   type Announce,
@@ -57,6 +58,8 @@ export function createSesReceive(parts: {
   readonly announce: Announce;
   readonly verifiedDomains: () => readonly string[];
   readonly measure?: Measure;
+  /** Hears of each message before it is taken: SendBounce is for these alone. */
+  readonly remember?: (sesMessageId: string, mail: ReceivedMail) => void;
 }): SesReceive {
   const { world } = parts;
   const folder = join(world.dataFolder, 'ses', 'accepted');
@@ -165,6 +168,8 @@ export function createSesReceive(parts: {
             ruleSet: active?.name ?? '',
             rules: matched,
           };
+          const { reversePath, forwardPaths } = envelope;
+          parts.remember?.(sesMessageId, { reversePath, forwardPaths, acceptedAt });
           await writeDurably(join(folder, `${sesMessageId}.json`), JSON.stringify(mail));
           dispatch.accept(mail, true);
           return { code: 250, status: '2.6.0', text: `OK ${sesMessageId}` };

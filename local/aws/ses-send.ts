@@ -1,13 +1,29 @@
-// The sending and management side of the emulated SES, over HTTP: for now only what activates the receipt rule set, by the
-// older Query protocol. Every other operation answers NotImplemented and its name, in the form that its SDK client reads.
+// The sending and management side of the emulated SES, over HTTP: v2 SendEmail with raw content, and of the older Query API SendBounce and
+// what activates the receipt rule set. Every other operation answers NotImplemented and its name, in the form that its SDK client
+// reads. What it accepts is on the disk before it says so; it never sends twice for one call.
 
+import { randomBytes } from 'node:crypto';
 import { AwsError, type HttpCall, type HttpService, type World } from '#local/world.ts';
 import { readBody } from './request-body.ts';
+import { bounceOf, type ReceivedMail } from './ses-bounce.ts';
+import type { Outgoing } from './ses-outgoing.ts';
+import { addressesIn, notVerified, refused, rewritten } from './ses-raw.ts';
 import type { ReceiptRules } from './ses-receive.ts';
 import type { ReceiptRule } from './ses-rules.ts';
 import { writeXml, type XmlElement } from './xml.ts';
 
-const BODY_BYTES_MAX = 15 * 1024 * 1024; // SES v1: 10 MB a raw message, in base64
+export type SesSending = {
+  readonly outgoing: Outgoing;
+  /** Their sub-domains are verified too. */
+  readonly verifiedDomains: () => readonly string[];
+  /** What was received under that id, for SendBounce. */
+  readonly received: (sesMessageId: string) => ReceivedMail | null;
+};
+
+const RAW_BASE64_MAX = 40 * 1024 * 1024; // SES v2: a message after base64
+const BODY_BYTES_MAX = RAW_BASE64_MAX + 1024 * 1024;
+const RECIPIENTS_MAX = 50;
+const BOUNCE_EVERY_MS = 1_000;
 const NAMESPACE = 'http://ses.amazonaws.com/doc/2010-12-01/';
 
 type Operation = (form: URLSearchParams, rules: ReceiptRules) => XmlElement;
@@ -26,14 +42,20 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
 };
 
-export function createSes(world: World, rules: ReceiptRules): HttpService {
+/** Without `sending` nothing can be sent. */
+export function createSes(world: World, rules: ReceiptRules, sending?: SesSending): HttpService {
+  const sender = sending === undefined ? null : createSender(world, sending);
   return {
     name: 'ses',
     async serve(call) {
       const body = await readBody(call.request, BODY_BYTES_MAX);
-      if (isV2(call)) throw notEmulated(`v2 ${call.request.method} ${call.url.pathname}`);
+      if (isV2(call)) return serveV2(call, body, sender);
       const form = new URLSearchParams(body.toString());
       const name = form.get('Action') ?? '';
+      if (name === 'SendBounce' && sender !== null) {
+        const sesMessageId = await sender.bounce(call, form).catch(inOlderWords);
+        return sendXml(call, name, { MessageId: sesMessageId });
+      }
       const operation = OPERATIONS[name];
       if (!operation) throw notEmulated(name || 'without an Action');
       const result = await world.gate.pass(
@@ -47,8 +69,7 @@ export function createSes(world: World, rules: ReceiptRules): HttpService {
         },
         async () => operation(form, rules),
       );
-      const members = { [`${name}Result`]: result, ResponseMetadata: { RequestId: call.requestId } };
-      send(call, 200, 'text/xml', writeXml(`${name}Response`, members, NAMESPACE));
+      sendXml(call, name, result);
     },
     fail(call, error) {
       if (isV2(call)) {
@@ -65,6 +86,138 @@ export function createSes(world: World, rules: ReceiptRules): HttpService {
       );
     },
   };
+}
+
+type Sender = {
+  email(call: HttpCall, request: SendEmail): Promise<string>;
+  bounce(call: HttpCall, form: URLSearchParams): Promise<string>;
+};
+
+function createSender(world: World, { outgoing, verifiedDomains, received }: SesSending): Sender {
+  let bounceFreeAt = 0;
+  const domainOf = (address: string) => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+  const identityOf = (address: string) =>
+    verifiedDomains().find((domain) => domainOf(address) === domain || domainOf(address).endsWith(`.${domain}`));
+  const isVerified = (address: string) => address.includes('@') && identityOf(address) !== undefined;
+  const arnOf = (address: string) =>
+    `arn:${world.partition}:ses:${world.region}:${world.account}:identity/${identityOf(address) ?? domainOf(address)}`;
+  const gated = (call: HttpCall, operation: string, target: string, actions: readonly string[], from: string) => ({
+    service: 'ses' as const,
+    operation,
+    target,
+    principal: call.principal,
+    access: actions.map((action) => ({ action, resource: arnOf(from) })),
+    ...(call.kill ? { kill: call.kill } : {}),
+  });
+  const terms = () => ({ region: world.region, now: world.clock.now(), sesMessageId: newId(world), isVerified });
+
+  return {
+    async email(call, request) {
+      const { from, recipients, raw, tags } = understood(request);
+      const source = from ?? '';
+      const target = recipients.join(' ');
+      return world.gate.pass(
+        gated(call, 'SendEmail', target, ['ses:SendEmail', 'ses:SendRawEmail'], source),
+        async () => {
+          const now = terms();
+          if (!isVerified(source)) throw notVerified([source], world.region);
+          const content = rewritten(raw, source, now);
+          const { sesMessageId, region } = now;
+          const reversePath = `${sesMessageId}@${region}.amazonses.com`;
+          const mail = { sesMessageId, reversePath, forwardPaths: recipients, tags, acceptedAt: now.now };
+          await outgoing.accept(mail, content);
+          return sesMessageId;
+        },
+      );
+    },
+    async bounce(call, form) {
+      const original = form.get('OriginalMessageId') ?? '';
+      const from = form.get('BounceSender') ?? '';
+      return world.gate.pass(gated(call, 'SendBounce', original, ['ses:SendBounce'], from), async () => {
+        const now = { ...terms(), received };
+        if (now.now < bounceFreeAt) throw new AwsError('Throttling', 400, 'Maximum sending rate exceeded.');
+        bounceFreeAt = now.now + BOUNCE_EVERY_MS;
+        const { forwardPath, content } = bounceOf(form, now);
+        const { sesMessageId } = now;
+        const mail = { sesMessageId, reversePath: '', forwardPaths: [forwardPath], tags: {}, acceptedAt: now.now };
+        await outgoing.accept(mail, content);
+        return sesMessageId;
+      });
+    },
+  };
+}
+
+async function serveV2(call: HttpCall, body: Buffer, sender: Sender | null): Promise<void> {
+  const { method = '' } = call.request;
+  if (sender === null || method !== 'POST' || call.url.pathname !== '/v2/email/outbound-emails')
+    throw notEmulated(`v2 ${method} ${call.url.pathname}`);
+  let request: SendEmail;
+  try {
+    request = JSON.parse(body.toString()) as SendEmail;
+  } catch {
+    throw refused('The request is not JSON.');
+  }
+  const sesMessageId = await sender.email(call, request);
+  send(call, 200, 'application/json', JSON.stringify({ MessageId: sesMessageId }));
+}
+
+type SendEmail = {
+  readonly FromEmailAddress?: unknown;
+  readonly Destination?: { readonly [list: string]: readonly string[] | undefined };
+  readonly Content?: { readonly Raw?: { readonly Data?: unknown } };
+  readonly EmailTags?: readonly { readonly Name?: string; readonly Value?: string }[];
+  readonly ConfigurationSetName?: unknown;
+};
+type Understood = {
+  readonly from: string | null;
+  readonly recipients: readonly string[];
+  readonly raw: Uint8Array;
+  readonly tags: Readonly<Record<string, string>>;
+};
+
+/** The parts of a request, checked. Throws AwsError. */
+function understood({ FromEmailAddress, Destination, Content, EmailTags = [], ...more }: SendEmail): Understood {
+  const { ConfigurationSetName, ...others } = more;
+  const stranger = Object.keys(others)[0];
+  if (stranger !== undefined) throw notEmulated(`v2 SendEmail with ${stranger}`);
+  if (ConfigurationSetName !== undefined)
+    throw new AwsError('NotFoundException', 404, `Configuration set <${String(ConfigurationSetName)}> does not exist.`);
+  const data = Content?.Raw?.Data;
+  if (typeof data !== 'string') throw notEmulated('v2 SendEmail without Content.Raw');
+  if (data.length > RAW_BASE64_MAX)
+    throw refused(`Message length is more than ${RAW_BASE64_MAX} bytes long: '${data.length}'.`);
+  const recipients = Object.values(Destination ?? {}).flatMap((list) => list ?? []);
+  if (recipients.length === 0) throw notEmulated('v2 SendEmail without a Destination');
+  if (recipients.length > RECIPIENTS_MAX) throw refused(`Recipient count exceeds ${RECIPIENTS_MAX}.`);
+  for (const address of recipients) {
+    if (!/^[\x21-\x7e]+@[\x21-\x7e]+$/.test(address))
+      throw refused(`Local address contains control or whitespace, or is not ASCII: ${address}`);
+  }
+  const tags = Object.fromEntries(EmailTags.map(({ Name = '', Value = '' }) => [Name, Value]));
+  for (const text of Object.entries(tags).flat()) {
+    if (!/^[A-Za-z0-9_-]{1,256}$/.test(text)) throw refused(`Invalid message tag: ${text}`);
+  }
+  if (typeof FromEmailAddress !== 'string') throw notEmulated('v2 SendEmail without a FromEmailAddress');
+  return { from: addressesIn(FromEmailAddress)[0] ?? null, recipients, raw: Buffer.from(data, 'base64'), tags };
+}
+
+/** The older API's word for a bad parameter. */
+function inOlderWords(error: unknown): never {
+  if (error instanceof AwsError && error.code === 'BadRequestException')
+    throw new AwsError('InvalidParameterValue', error.statusCode, error.message);
+  throw error;
+}
+
+/** As SES's ids look: the time first. */
+function newId(world: World): string {
+  const time = world.clock.now().toString(16).padStart(12, '0');
+  const rest = randomBytes(18).toString('hex');
+  return `0102${time}-${rest.slice(0, 8)}-${rest.slice(8, 12)}-${rest.slice(12, 16)}-${rest.slice(16, 20)}-${rest.slice(20, 32)}-000000`;
+}
+
+function sendXml(call: HttpCall, operation: string, result: XmlElement): void {
+  const members = { [`${operation}Result`]: result, ResponseMetadata: { RequestId: call.requestId } };
+  send(call, 200, 'text/xml', writeXml(`${operation}Response`, members, NAMESPACE));
 }
 
 const isV2 = (call: HttpCall): boolean => call.url.pathname.startsWith('/v2/');
