@@ -55,6 +55,21 @@ export function s3Client(settings: AwsSettings): S3Client {
   });
 }
 
+/** For lists: what S3Client above reads by hand, the SDK reads here. */
+export function s3ListClient(settings: AwsSettings): S3Client {
+  return new S3Client({
+    ...common(settings),
+    ...overHttp({ requestTimeoutMs: 10_000, socketsMax: 4 }),
+    forcePathStyle: settings.endpoint !== undefined,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    followRegionRedirects: false,
+    disableS3ExpressSessionAuth: true,
+    useArnRegion: false,
+    sigv4aSigningRegionSet: async () => undefined,
+  });
+}
+
 export function dynamoClient(settings: AwsSettings): DynamoDBClient {
   return new DynamoDBClient({
     ...common(settings),

@@ -1,9 +1,10 @@
 // The spool on S3. Content is a stream of bytes from the socket to the caller: never a string, never held whole, never written.
-// What cannot be opened is a value (DESIGN §2.5: a first-class outcome, 403 and 404 alike); what breaks off throws ContentUnreadable.
-// It never lists, deletes or tags.
+// What cannot be opened is a value (DESIGN §2.5: a first-class outcome, 403 and 404 alike); what breaks off, or is not what was stored,
+// throws ContentUnreadable. Content under a mere delete marker is found again by its version. It never deletes or tags.
 
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
 import {
   ContentUnreadable,
   type HeadResult,
@@ -22,18 +23,25 @@ export class S3Spool implements Spool {
   private readonly client: S3Client;
   private readonly bucket: string;
   private readonly stallMs: number;
+  private readonly lister: S3Client | null;
 
-  constructor(client: S3Client, bucket: string, stallMs: number = stallAfterMs) {
+  /** `lister` looks for a version under a delete marker where an object can not be found: it may list versions. */
+  constructor(
+    client: S3Client,
+    bucket: string,
+    options: { readonly stallMs?: number; readonly lister?: S3Client } = {},
+  ) {
     this.client = client;
     this.bucket = bucket;
-    this.stallMs = stallMs;
+    this.stallMs = options.stallMs ?? stallAfterMs;
+    this.lister = options.lister ?? null;
   }
 
-  /** One GetObject. Throws only when `signal` is aborted. */
+  /** One GetObject, and two calls more where a delete marker hides the object. Throws only when `signal` is aborted. */
   async open(objectKey: string, signal: AbortSignal): Promise<OpenedContent> {
     const got = await this.get(objectKey, undefined, signal);
     if (got.kind === 'unreadable') return got;
-    const { body, length, version } = got;
+    const { body, length, version, md5, undeleted } = got;
     if (length === 0) {
       body.destroy();
       return { kind: 'unreadable', cause: 'empty', detail: `GetObject ${objectKey}: no bytes` };
@@ -43,8 +51,9 @@ export class S3Spool implements Spool {
       kind: 'opened',
       bytes: length,
       version,
-      chunks: counted(body, length, objectKey, this.stallMs, signal),
+      chunks: counted(body, { length, md5, objectKey, stallMs: this.stallMs, signal }),
       close,
+      ...(undeleted ? { undeleted: true } : {}),
     };
   }
 
@@ -53,6 +62,8 @@ export class S3Spool implements Spool {
     const got = await this.get(objectKey, `bytes=0-${bytesMax - 1}`, signal);
     if (got.kind === 'unreadable') return got;
     const { body, length, size } = got;
+    const md5 = length === size ? got.md5 : null; // a part has no digest of its own
+    const { stallMs } = this;
     if (size === 0) {
       body.destroy();
       return { kind: 'unreadable', cause: 'empty', detail: `GetObject ${objectKey}: no bytes` };
@@ -61,7 +72,7 @@ export class S3Spool implements Spool {
     const bytes = new Uint8Array(wanted);
     let at = 0;
     try {
-      for await (const chunk of counted(body, length, objectKey, this.stallMs, signal)) {
+      for await (const chunk of counted(body, { length, md5, objectKey, stallMs, signal })) {
         bytes.set(chunk.subarray(0, wanted - at), at);
         at = Math.min(wanted, at + chunk.byteLength);
         if (at === wanted && wanted < length) break; // a server that ignores Range sends everything; else to the end, which keeps the socket
@@ -74,8 +85,22 @@ export class S3Spool implements Spool {
   }
 
   private async get(objectKey: string, range: string | undefined, signal: AbortSignal) {
+    const got = await this.getOnce(objectKey, range, undefined, signal);
+    const hidden = got.kind === 'unreadable' && (got.cause === 'missing' || got.cause === 'denied');
+    if (!hidden || this.lister === null) return { ...got, undeleted: false };
+    const version = await this.versionUnderMarker(this.lister, objectKey, signal);
+    if (version === null) return { ...got, undeleted: false };
+    return { ...(await this.getOnce(objectKey, range, version, signal)), undeleted: true };
+  }
+
+  private async getOnce(
+    objectKey: string,
+    range: string | undefined,
+    version: string | undefined,
+    signal: AbortSignal,
+  ) {
     try {
-      const command = new GetObjectCommand({ Bucket: this.bucket, Key: objectKey, Range: range });
+      const command = new GetObjectCommand({ Bucket: this.bucket, Key: objectKey, Range: range, VersionId: version });
       const answer = await this.client.send(command, { abortSignal: signal });
       const body = answer.Body as Readable; // in Node always the response itself
       body.on('error', () => {}); // a body that breaks while nobody reads must not end the process; a reader sees it all the same
@@ -85,22 +110,48 @@ export class S3Spool implements Spool {
         return unreadable('unavailable', `GetObject ${objectKey}: no Content-Length`);
       }
       const size = Number(answer.ContentRange?.split('/')[1] ?? length);
-      return { kind: 'got' as const, body, length, size, version: answer.VersionId ?? null };
+      const md5 = md5Of(answer.ETag, answer.ServerSideEncryption);
+      return { kind: 'got' as const, body, length, size, md5, version: answer.VersionId ?? null };
     } catch (error) {
       signal.throwIfAborted();
       return unreadableFrom(error, objectKey);
     }
   }
+
+  /** The newest version of an object whose latest "version" is a delete marker; null where there is none, or it can not be told. */
+  private async versionUnderMarker(lister: S3Client, objectKey: string, signal: AbortSignal): Promise<string | null> {
+    try {
+      // The key itself comes first of all that begin with it, newest version first.
+      const command = new ListObjectVersionsCommand({ Bucket: this.bucket, Prefix: objectKey, MaxKeys: 100 });
+      const { Versions = [], DeleteMarkers = [] } = await lister.send(command, { abortSignal: signal });
+      if (!DeleteMarkers.some((marker) => marker.Key === objectKey && marker.IsLatest)) return null;
+      return Versions.find((version) => version.Key === objectKey)?.VersionId ?? null;
+    } catch {
+      signal.throwIfAborted();
+      return null; // what the first call said stands
+    }
+  }
 }
 
-/** The body's chunks, counted against Content-Length. Gives the socket back when it is read to the end, destroys it otherwise. */
+/** S3: the ETag of an object put in one piece is the MD5 of its bytes, unless it is encrypted with a key of KMS or the client. */
+function md5Of(etag: string | undefined, encryption: string | undefined): string | null {
+  const digest = /^"?([0-9a-f]{32})"?$/.exec(etag ?? '')?.[1];
+  return digest !== undefined && (encryption === undefined || encryption === 'AES256') ? digest : null;
+}
+
+/** The body's chunks, counted against Content-Length and compared with what S3 stored. Gives the socket back when it is read to the end, destroys it otherwise. */
 async function* counted(
   body: Readable,
-  length: number,
-  objectKey: string,
-  stallMs: number,
-  signal: AbortSignal,
+  given: {
+    readonly length: number;
+    readonly md5: string | null;
+    readonly objectKey: string;
+    readonly stallMs: number;
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<Uint8Array> {
+  const { length, md5, objectKey, stallMs, signal } = given;
+  const hash = md5 === null ? null : createHash('md5');
   const where = `GetObject ${objectKey}`;
   let waiting = false;
   const stall = setTimeout(() => {
@@ -116,6 +167,7 @@ async function* counted(
       waiting = false;
       if (chunk === null) break;
       read += chunk.byteLength;
+      hash?.update(chunk);
       yield chunk;
     }
   } catch (error) {
@@ -130,6 +182,8 @@ async function* counted(
   }
   signal.throwIfAborted();
   if (read !== length) throw new ContentUnreadable('unavailable', `${where}: ended after ${read} of ${length} bytes`);
+  if (hash !== null && hash.digest('hex') !== md5)
+    throw new ContentUnreadable('damaged', `${where}: the bytes are not those that were stored (MD5)`);
 }
 
 /** The body's chunks without a copy where our own handler made it; else as the stream gives them. */

@@ -76,7 +76,8 @@ export type TraceEventName =
   | 'RESUBMIT' // the sweep enqueued a lost or due job
   | 'POSSIBLE_DUPLICATE' // an earlier attempt's result is unknown; the next hop may have the message already
   | 'DUPLICATE' // a second notification of what is already in the ledger
-  | 'UNREADABLE';
+  | 'UNREADABLE'
+  | 'RESTORE'; // a delete marker hid the content; it was read by its version
 
 export type TraceEvent = {
   readonly at: number;

@@ -133,6 +133,8 @@ export type AttemptTerms = {
   readonly openMs: number;
   /** Bare CRs and LFs of the content that left as CRLF (RFC 5321 §2.3.8): the one change to a body, so it is traced. */
   readonly bareLineEndings?: number;
+  /** The content lay under a delete marker and was found by its version. */
+  readonly undeleted?: boolean;
   /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
   readonly delayNoticeMs?: number | null;
 };
@@ -196,6 +198,7 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
       status: null,
       reply: null,
     });
+  if (terms.undeleted) events.push({ ...note('RESTORE', 'delete-marker'), status: null, reply: null });
   if (outcome.kind === 'deferred' && outcome.reason === 'content-unreadable')
     events.push(note('UNREADABLE', outcome.detail));
   if (outcome.kind === 'deferred' && outcome.possibleDuplicate) events.push(note('POSSIBLE_DUPLICATE', outcome.reason));

@@ -5,6 +5,7 @@ import {
   awsSettings,
   dynamoClient,
   s3Client,
+  s3ListClient,
   secretsClient,
   sesBounceClient,
   sesSendClient,
@@ -37,7 +38,7 @@ const nextHops = new Map<string, NextHop>();
 
 const ports = {
   settings,
-  spool: new S3Spool(s3Client(aws), config.bucket, { undelete: true }),
+  spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
   ledger: new DynamoLedger(dynamoClient(aws), config.table, {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,

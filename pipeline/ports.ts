@@ -18,15 +18,17 @@ export interface Entropy {
 }
 
 /** Why content could not be opened. 403 and 404 are told apart only for the log: without ListBucket S3 answers 403 for both. */
-export type UnreadableCause = 'denied' | 'missing' | 'empty' | 'unavailable';
+export type UnreadableCause = 'denied' | 'missing' | 'empty' | 'damaged' | 'unavailable';
 
 export type OpenedContent =
   | {
       readonly kind: 'opened';
       readonly bytes: number;
       readonly version: string | null;
+      /** A delete marker hid it, and it was found by its version. */
+      readonly undeleted?: true;
       /**
-       * The exact bytes, once, in order. Throws ContentUnreadable when the stream breaks or ends short of `bytes`.
+       * The exact bytes, once, in order. Throws ContentUnreadable when the stream breaks, ends short of `bytes`, or is not what was stored.
        * A chunk is valid only until the next one is asked for.
        */
       readonly chunks: AsyncIterable<Uint8Array>;

@@ -108,7 +108,7 @@ async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
 type Attempt = {
   readonly outcome: Outcome;
   readonly openMs: number;
-  readonly opened: { readonly bytes: number; readonly version: string | null } | null;
+  readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
   /** For a notice: the way that was chosen for this attempt. */
@@ -168,7 +168,8 @@ async function attemptMessage(
       },
       signal,
     );
-    return { ...decide(results, content.bytes), openMs, opened: { bytes: content.bytes, version: content.version } };
+    const { bytes, version, undeleted = false } = content;
+    return { ...decide(results, bytes), openMs, opened: { bytes, version, undeleted } };
   } finally {
     held();
     content.close();
@@ -234,6 +235,7 @@ async function record(
       openMs: attempt.openMs,
       bareLineEndings: attempt.bareLineEndings,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
+      undeleted: attempt.opened?.undeleted === true,
     });
     return progress;
   });
@@ -273,6 +275,7 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
 
 function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
   const { outcome } = attempt;
+  if (attempt.opened?.undeleted) ports.watch.warn('relay.delete-marker', fieldsOf(row));
   const fields = {
     ...fieldsOf(row),
     state: row.state,

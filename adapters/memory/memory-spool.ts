@@ -17,6 +17,7 @@ export class MemorySpool implements Spool {
   private readonly objects = new Map<string, Stored>();
   private readonly unreadable = new Map<string, UnreadableCause>();
   private readonly breaks = new Map<string, number>();
+  private readonly hidden = new Set<string>();
   private versions = 0;
   /** Contents opened and neither read to the end nor closed. A stage that leaves one behind holds a socket. */
   openCount = 0;
@@ -28,8 +29,13 @@ export class MemorySpool implements Spool {
   has(objectKey: string): boolean {
     return this.objects.has(objectKey);
   }
+  /** Takes every version away. */
   remove(objectKey: string): void {
     this.objects.delete(objectKey);
+  }
+  /** Puts a delete marker above it: `open` finds it all the same, by its version. */
+  hide(objectKey: string): void {
+    this.hidden.add(objectKey);
   }
   /** From now on the object cannot be opened, for this cause; null makes it readable again. */
   spoil(objectKey: string, cause: UnreadableCause | null): void {
@@ -60,6 +66,7 @@ export class MemorySpool implements Spool {
       version,
       chunks: this.chunks(objectKey, content, signal, close),
       close,
+      ...(this.hidden.has(objectKey) ? { undeleted: true } : {}),
     };
   }
 

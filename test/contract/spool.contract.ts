@@ -8,6 +8,8 @@ import type { OpenedContent, Spool } from '#pipeline/ports.ts';
 export type SpoolUnderTest = {
   readonly spool: Spool;
   put(objectKey: string, content: Uint8Array): Promise<void>;
+  /** Puts a delete marker above it, where the implementation has versions. */
+  hide?(objectKey: string): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -67,6 +69,23 @@ export function spoolContract(name: string, open: () => Promise<SpoolUnderTest>)
         // Without ListBucket S3 says 403 for a key that is not there.
         if (content.kind === 'unreadable') expect(['missing', 'denied']).toContain(content.cause);
       }
+    });
+
+    it('finds content under a delete marker, and says so', async () => {
+      if (under.hide === undefined) return;
+      await under.put('in/hidden', Buffer.from('still here'));
+      await under.put('in/hidden-too', Buffer.from('another'));
+      await under.hide('in/hidden');
+      const content = await opened('in/hidden');
+      expect(content).toMatchObject({ bytes: 10, undeleted: true });
+      let text = '';
+      for await (const chunk of content.chunks) text += Buffer.from(chunk).toString();
+      expect(text).toBe('still here');
+      const head = await spool.head('in/hidden', 5, signal);
+      expect(head.kind === 'read' && Buffer.from(head.bytes).toString()).toBe('still');
+      const other = await opened('in/hidden-too');
+      expect(other.undeleted).toBeUndefined();
+      other.close();
     });
 
     it('reads the head, and says how long the whole is', async () => {

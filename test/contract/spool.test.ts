@@ -1,9 +1,10 @@
 // The spool's contract, run by MemorySpool, and by S3Spool on a plain server and on the emulator; then S3Spool on S3's bad days.
 // With AWS_CONTRACT=1 also on a real bucket (AWS_CONTRACT_BUCKET; region and keys from the environment).
 
-import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { createHash } from 'node:crypto';
+import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type AwsSettings, awsSettings, s3Client } from '#adapters/aws-clients.ts';
+import { type AwsSettings, awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { createS3 } from '#local/aws/s3.ts';
@@ -21,6 +22,7 @@ spoolContract('MemorySpool', async () => {
   return {
     spool,
     put: async (key, content) => spool.put(key, content),
+    hide: async (key) => spool.hide(key),
     close: async () => expect(spool.openCount).toBe(0), // whatever was done to it, nothing stays open
   };
 });
@@ -56,8 +58,9 @@ function onS3(settings: AwsSettings, Bucket: string, close: () => Promise<void>)
   const reader = s3Client(settings);
   const writer = new S3Client({ ...settings, forcePathStyle: settings.endpoint !== undefined });
   return {
-    spool: new S3Spool(reader, Bucket),
+    spool: new S3Spool(reader, Bucket, { lister: s3ListClient(settings) }),
     put: async (Key, Body) => void (await writer.send(new PutObjectCommand({ Bucket, Key, Body }))),
+    hide: async (Key) => void (await writer.send(new DeleteObjectCommand({ Bucket, Key }))),
     close: async () => {
       reader.destroy();
       writer.destroy();
@@ -74,7 +77,7 @@ describe('S3Spool on a bad day', () => {
   beforeAll(async () => {
     stub = await openS3Stub();
     client = s3Client({ region: 'eu-west-1', credentials, endpoint: stub.endpoint });
-    spool = new S3Spool(client, 'spool', 300);
+    spool = new S3Spool(client, 'spool', { stallMs: 300 });
   });
   afterAll(async () => {
     client.destroy();
@@ -191,7 +194,7 @@ describe('S3Spool on a bad day', () => {
   it('keeps one connection for mail that is read to its end, and leaves none behind for mail that is not', async () => {
     client.destroy();
     client = s3Client({ region: 'eu-west-1', credentials, endpoint: stub.endpoint });
-    spool = new S3Spool(client, 'spool', 300);
+    spool = new S3Spool(client, 'spool', { stallMs: 300 });
     stub.objects.set('in/kept', new Uint8Array(200_000));
     stub.objects.set('in/big', new Uint8Array(20_000_000));
     await vi.waitFor(() => expect(stub.open()).toBe(0));
@@ -208,6 +211,26 @@ describe('S3Spool on a bad day', () => {
     );
     expect(left).toHaveLength(70); // more than the agent's sockets: a leak would have hung the last ones
     await vi.waitFor(() => expect(stub.open()).toBeLessThanOrEqual(1));
+  });
+
+  it('does not hand on bytes that are not those that were stored', async () => {
+    const content = Buffer.from('what was stored, to the letter');
+    const etag = `"${createHash('md5').update(content).digest('hex')}"`;
+    const answer = (sent: Buffer, fields: Record<string, string>) => {
+      stub.answers.set('in/damaged', (_, response) => {
+        response.writeHead(200, { 'content-length': sent.length, etag, ...fields });
+        response.end(sent);
+      });
+      return spool.open('in/damaged', signal).then(readAll);
+    };
+    const damaged = Buffer.from(content.map((byte, at) => (at === 3 ? byte ^ 1 : byte)));
+    expect(await answer(content, {})).toBe(content.toString());
+    await expect(answer(damaged, {})).rejects.toMatchObject({ name: 'ContentUnreadable', cause: 'damaged' });
+    await expect(answer(damaged, { 'x-amz-server-side-encryption': 'AES256' })).rejects.toThrow('MD5');
+    expect(await spool.head('in/damaged', 100, signal)).toMatchObject({ kind: 'unreadable', cause: 'damaged' });
+    // Not an MD5 of the content: a key of KMS, or an object put in parts.
+    expect(await answer(damaged, { 'x-amz-server-side-encryption': 'aws:kms' })).toBe(damaged.toString());
+    expect(await answer(damaged, { etag: `"${'0'.repeat(32)}-2"` })).toBe(damaged.toString());
   });
 
   it('asks for a head with one ranged read, and for no checksum', async () => {

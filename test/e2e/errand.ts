@@ -2,6 +2,7 @@
 // well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
@@ -103,6 +104,16 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a message is relayed from under a delete marker',
+    run: async (errand) => {
+      await send(errand, ['later-hidden@example.com']);
+      await happens(errand, 'the first attempt', () => errand.nextHop.turnedAway.has('later-hidden@example.com'));
+      await hideNewest(errand);
+      await advance(errand, 2 * MINUTE);
+      await comes(errand, 'later-hidden@example.com');
+    },
+  },
+  {
     name: 'a message that is put off is tried again',
     run: async (errand) => {
       await send(errand, ['later@example.com']);
@@ -176,6 +187,19 @@ async function happens(errand: Errand, what: string, look: () => boolean): Promi
 function refuse({ runtime }: Errand): void {
   const missing = lacks(runtime.emulators.iam.denials());
   if (missing.length > 0) throw new Denied(missing.join('\n'));
+}
+
+/** What somebody does who deletes the message last taken in: a delete marker, and the version below it. */
+async function hideNewest({ runtime }: Errand): Promise<void> {
+  const { front, keys, world } = runtime.emulators;
+  const credentials = keys.issue({ kind: 'root' });
+  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
+  const Bucket = runtime.deployed.outputs.Bucket;
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }));
+  const at = ({ LastModified }: (typeof Contents)[number]) => LastModified?.getTime() ?? 0;
+  const Key = Contents.sort((a, b) => at(b) - at(a))[0]?.Key;
+  await client.send(new DeleteObjectCommand({ Bucket, Key }));
+  client.destroy();
 }
 
 /** How many lie in the queue of the template whose name begins so. */

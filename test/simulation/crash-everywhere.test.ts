@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import { isFinal } from '#core/delivery.ts';
+import type { UnreadableCause } from '#pipeline/ports.ts';
 import { Town, townSettings } from './town.ts';
 
 type Path = {
@@ -17,6 +18,8 @@ type Path = {
   /** Its lifetime, where that is what ends it: short, so that every one of its calls can be tried. */
   readonly lifetimeHours?: number;
   readonly delayNoticeHours?: number;
+  /** Its content can not be opened, for this cause. */
+  readonly spoil?: UnreadableCause;
 };
 
 const ANN = 'ann@src.example';
@@ -87,6 +90,16 @@ const paths: readonly Path[] = [
     notices: 0,
   },
   {
+    name: 'content that can not be opened, one NDR without it',
+    lifetimeHours: 3,
+    spoil: 'denied',
+    script: () => ok,
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'returned' },
+    notices: 1,
+  },
+  {
     name: 'deferred, null reverse-path',
     delayNoticeHours: 1,
     script: (_to, attempt) => (attempt > 5 ? ok : later),
@@ -135,6 +148,7 @@ async function run(path: Path, interrupt: Interrupt): Promise<Town> {
   const settings = { ...townSettings, retry: { ...townSettings.retry, lifetimeMs, delayNoticeMs } };
   const town = new Town(path.script, interrupt, settings);
   town.receive('m1', path.reversePath, path.recipients);
+  if (path.spoil !== undefined) town.spool.spoil('in/m1', path.spoil);
   await town.live(24 * 7);
   return town;
 }

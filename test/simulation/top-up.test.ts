@@ -104,10 +104,9 @@ async function run(seconds: number) {
   const relayQueue = new FairQueue();
   const common = { settings: townSettings, clock, ledger, watch, spool, sweepAgainMs: lostJobAfterMs };
   const nextHop = new MemoryNextHop();
-  const idle = new MemoryNextHop();
   const relayPorts = {
     ...{ ...common, bounceQueue: idleQueue, nextHop: () => nextHop, entropy: new MemoryEntropy(1) },
-    ...{ budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs, bounceService: () => idle },
+    ...{ budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs },
   };
   const sweepPorts = {
     ...{ ...common, relayQueue, bounceQueue: idleQueue },
