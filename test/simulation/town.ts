@@ -3,6 +3,7 @@
 // The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
 
 import { Interrupt } from '#adapters/memory/interrupt.ts';
+import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
 import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
 import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
@@ -82,6 +83,8 @@ export class Town {
   readonly watch = new MemoryWatch();
   readonly exchange: MemoryNextHop;
   readonly others: ReadonlyMap<string, MemoryNextHop>;
+  /** SES's SendBounce, for settings without `notices.via`. */
+  readonly bounces: MemoryBounceService;
   readonly relayQueue: MemoryJobQueue;
   readonly bounceQueue: MemoryJobQueue;
   readonly notifications: Notification[] = [];
@@ -96,7 +99,9 @@ export class Town {
     interrupt: Interrupt = new Interrupt(),
     settings: Settings = townSettings,
     others: Readonly<Record<string, Script>> = {},
+    bounces = new MemoryBounceService(),
   ) {
+    this.bounces = bounces;
     const options = { clock: this.clock, visibilityMs: relayVisibilityMs, maxReceiveCount };
     this.exchange = new MemoryNextHop(script);
     this.others = new Map(Object.entries(others).map(([name, its]) => [name, new MemoryNextHop(its)]));
@@ -113,10 +118,11 @@ export class Town {
     recipients: readonly string[],
     content = `Subject: ${spoolId}\r\n\r\nHello\r\n`,
     failed: readonly Check[] = [],
+    more: More = {},
   ): void {
     this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
     this.notifications.push({
-      body: notification(spoolId, reversePath, recipients, failed),
+      body: notification(spoolId, reversePath, recipients, failed, more),
       receives: 0,
       visibleAt: this.clock.now(),
     });
@@ -218,6 +224,7 @@ export class Town {
       ...this.common(),
       spool,
       bounceQueue,
+      bounceService: this.interrupt.wrap('bounces', this.bounces),
       nextHop: (name: string) => this.interrupt.wrap('nextHop', this.others.get(name) ?? this.exchange),
       entropy: this.entropy,
       budget: byteBudget(batchBytesMax),
@@ -241,6 +248,8 @@ export class Town {
   }
 }
 
+/** What else the receipt says: checks that could not judge, and who wrote the message. */
+export type More = { readonly gray?: readonly Check[]; readonly autoSubmitted?: string };
 export type Check = 'spam' | 'virus' | 'spf' | 'dkim' | 'dmarc';
 
 /** An SES receipt for the message; every verdict is PASS but those that failed. */
@@ -249,8 +258,11 @@ export function notification(
   reversePath: string,
   recipients: readonly string[],
   failed: readonly Check[] = [],
+  { gray = [], autoSubmitted }: More = {},
 ): string {
-  const verdict = (check: Check) => ({ status: failed.includes(check) ? 'FAIL' : 'PASS' });
+  const verdict = (check: Check) => ({
+    status: failed.includes(check) ? 'FAIL' : gray.includes(check) ? 'GRAY' : 'PASS',
+  });
   return JSON.stringify({
     notificationType: 'Received',
     receipt: {
@@ -272,6 +284,7 @@ export function notification(
         { name: 'From', value: reversePath },
         { name: 'Subject', value: spoolId },
         { name: 'Message-ID', value: `<${spoolId}@src.example>` },
+        ...(autoSubmitted === undefined ? [] : [{ name: 'Auto-Submitted', value: autoSubmitted }]),
       ],
     },
   });
