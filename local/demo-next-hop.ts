@@ -1,5 +1,6 @@
 // The next hop of the shipped configuration: an SMTP server on this machine that puts mail into Maildirs, so that a first start
-// shows something at once. It refuses refused@… with 550 and puts later@… off with 451; notices arrive in it like any mail.
+// shows something at once. It refuses refused@… with 550, puts later@… off with 451, and greylisted@… once for each sender; notices
+// arrive in it like any mail.
 // It keeps bytes as they came and adds Return-Path alone, as the final delivery does (RFC 5321 §4.4).
 
 import { createHash } from 'node:crypto';
@@ -19,6 +20,7 @@ export async function openDemoNextHop(
   port: number = demoPort,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   let files = 0;
+  const greeted = new Set<string>();
   const server = new SMTPServer({
     name: 'mailboxes.localhost',
     authOptional: true,
@@ -26,10 +28,16 @@ export async function openDemoNextHop(
     disableReverseLookup: true,
     logger: false,
     closeTimeout: 500,
-    onRcptTo({ address }, _session, callback) {
+    onRcptTo({ address }, { envelope }, callback) {
       const [localPart = ''] = address.toLowerCase().split('@');
       if (localPart === 'refused') return callback(reply(550, '5.1.1 Nobody here has this address'));
       if (localPart === 'later') return callback(reply(451, '4.3.0 Not now, try again later'));
+      if (localPart === 'greylisted') {
+        const triplet = JSON.stringify([envelope.mailFrom, address]);
+        const again = greeted.has(triplet);
+        greeted.add(triplet);
+        if (!again) return callback(reply(450, '4.7.1 Greylisted, please come back'));
+      }
       callback();
     },
     onData(stream, session, callback) {

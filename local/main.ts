@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { parseDuration } from '#core/config-values.ts';
 import { exitConfig, loadConfig } from '#infra/load-config.ts';
 import { readSecrets } from './aws/secrets.ts';
+import { demonstrate, isUnseen } from './demonstration.ts';
 import { boot, type Runtime } from './runtime.ts';
 
 const USAGE = `npm start -- [options]
@@ -19,7 +20,7 @@ const USAGE = `npm start -- [options]
   --ses-out HOST:PORT     where mail sent by SES goes, by SMTP (DATA/ses-out/, Maildir folders)
   --sweep-every 1s        the rhythm of the sweep
   --time-scale N          divides timeouts, leases, visibilities and sweep thresholds
-  --no-demo               without the built-in next hop`;
+  --no-demo               without the built-in next hop and its demonstration`;
 
 type Flags = {
   readonly config: string | undefined;
@@ -81,8 +82,15 @@ async function main(args: readonly string[]): Promise<number> {
     `ready mx=127.0.0.1:${mx} submission=127.0.0.1:${submission} console=http://127.0.0.1:${console} data=${flags.data}\n`,
   );
   if (runtime.demo) say(howToTry(flags.data, mx, config.settings.domains[0] ?? 'example.com'));
+  const leaving = new AbortController();
+  const shown =
+    runtime.demo && isUnseen(flags.data)
+      ? demonstrate({ data: resolve(flags.data), show: say, signal: leaving.signal })
+      : Promise.resolve();
   await ended;
-  await runtime.stop();
+  leaving.abort();
+  await Promise.all([runtime.stop(), shown]);
+  if (process.connected) process.disconnect();
   return 0;
 }
 
@@ -155,12 +163,13 @@ function howToTry(data: string, port: number, domain: string): string {
     'Send it something, for example:',
     `  printf 'Subject: hello\\n\\nhello\\n' | curl -s smtp://127.0.0.1:${port} --mail-from you@src.example --mail-rcpt ann@${domain} -T -`,
     `It lands in ${data}/mailboxes/ann@${domain}/new. refused@${domain} is refused, and the notice comes back to`,
-    `${data}/mailboxes/you@src.example/new; later@${domain} is put off and tried again. npm run -s everpost -- trace shows it all.`,
+    `${data}/mailboxes/you@src.example/new; later@${domain} is put off and tried again, greylisted@${domain} once. npm run -s everpost -- trace shows it all.`,
   ].join('\n');
 }
 
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    process.once('disconnect', () => resolve()); // whoever started us, with a channel between us, is gone
   });
 }

@@ -91,7 +91,7 @@ describe('imports', () => {
       )
       .map((source) => source.path);
     // The operator's own credentials come by the SDK's provider chain, which functions must not load.
-    expect(sdk.sort()).toEqual(['cli/trace.ts', 'lambdas/activate.ts']);
+    expect(sdk.sort()).toEqual(['cli/instance.ts', 'lambdas/activate.ts']);
     const io = product
       .filter(
         (source) =>
