@@ -72,7 +72,7 @@ function notYetActedOn(given: Record<string, unknown>, sourceName: string): stri
       asked(hop, `nextHops.${name}`, ['concurrency', 'messagesPerSecond']),
     ),
     ...asked(given.notices, 'notices', ['dkim']),
-    ...asked(given.retention, 'retention', ['spool', 'quarantine']),
+    ...asked(given.retention, 'retention', ['spool']),
     ...members(given.routes).flatMap(([index, route]) =>
       (route as { direction?: unknown } | null)?.direction === 'outbound' ? [`routes[${index}].direction`] : [],
     ),

@@ -1,16 +1,15 @@
-// Routes that do more than relay: copies, a fallback, refuse, discard, quarantine and its release. For each, crash before and after every
+// Routes that do more than relay: copies, a fallback, refuse, discard, quarantine. For each, crash before and after every
 // port call, start again, and require that each (forward-path, action) came to its one end, and nobody got what was not for them.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { ActionSettings, NextHopSettings, PolicyChoice, Settings } from '#core/config.ts';
+import type { NextHopSettings } from '#core/config.ts';
 import type { TraceEventName } from '#core/delivery.ts';
 import { isFinal } from '#core/delivery.ts';
-import { lostJobAfterMs } from '#core/limits.ts';
 import { statusOf } from '#core/status.ts';
-import { hold, type OperatePorts, release, remove } from '#pipeline/operate.ts';
-import { type Check, Town, townSettings } from './town.ts';
+import { type Routed, settingsOf } from './routed.ts';
+import { type Check, Town } from './town.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';
@@ -20,15 +19,12 @@ const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as c
 const later = { code: 451, status: '4.3.0', text: 'later', at: 'rcpt' } as const;
 const takesNotices: (then: typeof no | typeof later) => Script = (then) => (to) => (to.address === ANN ? ok : then);
 
-type Path = {
+type Path = Routed & {
   readonly name: string;
   readonly exchange: Script;
   /** The next hop `second`: an archive, or the fallback. */
   readonly second?: Script;
-  readonly to?: readonly { via: string; copy?: true; address?: string }[];
-  readonly fallback?: true;
   readonly failed?: readonly Check[];
-  readonly spam?: PolicyChoice;
   /** action → state */
   readonly ends: readonly string[];
   readonly notices: number;
@@ -183,32 +179,6 @@ const paths: readonly Path[] = [
   },
 ];
 
-function settingsOf(path: Pick<Path, 'to' | 'fallback' | 'spam'>): Settings {
-  const { exchange } = townSettings.nextHops as { exchange: NextHopSettings };
-  const to = (path.to ?? [{ via: 'exchange' }]).map(
-    ({ via, copy, address }): ActionSettings => ({
-      via,
-      address: address ?? null,
-      copy: copy ?? false,
-      returnPath: 'keep',
-    }),
-  );
-  return {
-    ...townSettings,
-    nextHops: {
-      exchange,
-      second: exchange,
-      gone: { kind: 'refuse', status: statusOf('5.1.6'), text: 'this address has moved' },
-      sink: { kind: 'discard' },
-    },
-    routes: [
-      { match: ['*@example.com'], direction: 'inbound', to, fallback: path.fallback === true ? 'second' : null },
-    ],
-    retry: { ...townSettings.retry, lifetimeMs: 3 * HOUR },
-    policy: { ...townSettings.policy, spam: path.spam ?? 'quarantine' },
-  };
-}
-
 async function run(path: Path, interrupt: Interrupt): Promise<Town> {
   const town = new Town(path.exchange, interrupt, settingsOf(path), { second: path.second ?? (() => ok) });
   town.receive('m1', ANN, [BOB], undefined, path.failed);
@@ -304,99 +274,5 @@ describe('a next hop that came to refuse or discard while mail waited for it', (
     await town.live(24);
     expect(deliveriesOf(town)[0]?.state).toBe(state);
     expect(town.exchange.accepted).toHaveLength(notices);
-  });
-});
-
-describe('an operator', () => {
-  function portsOf(town: Town, interrupt = new Interrupt()): OperatePorts {
-    return {
-      ledger: interrupt.wrap('ledger', town.ledger),
-      relayQueue: interrupt.wrap('relayQueue', town.relayQueue),
-      bounceQueue: interrupt.wrap('bounceQueue', town.bounceQueue),
-      clock: town.clock,
-      sweepAgainMs: lostJobAfterMs,
-    };
-  }
-  async function quarantined(): Promise<Town> {
-    const town = new Town(() => ok, new Interrupt(), settingsOf({}));
-    town.receive('m1', ANN, [BOB], undefined, ['spam']);
-    await town.work();
-    town.clock.advanceTo(town.clock.now() + 10 * 24 * HOUR); // long past its lifetime
-    return town;
-  }
-  const refOf = (town: Town) => {
-    const [row] = deliveriesOf(town);
-    if (row === undefined) throw new Error('no delivery');
-    return row;
-  };
-
-  it('releases: relayed, with a lifetime from now, and traced', async () => {
-    const town = await quarantined();
-    expect(refOf(town).state).toBe('quarantined');
-    expect(await release(portsOf(town), refOf(town), 48 * HOUR)).toMatchObject({ kind: 'done' });
-    await town.live(24);
-    expect(refOf(town)).toMatchObject({ state: 'relayed', dueAt: null });
-    expect(refOf(town).trace.map((event) => event.event)).toEqual(['RECEIVE', 'HOLD', 'RELEASE', 'SEND']);
-  });
-
-  it('may die at any call of a release', async () => {
-    const counting = new Interrupt();
-    const first = await quarantined();
-    await release(portsOf(first, counting), refOf(first), 48 * HOUR);
-    for (let k = 1; k <= counting.calls.length; k++) {
-      for (const when of ['before', 'after'] as const) {
-        const town = await quarantined();
-        await release(portsOf(town, Interrupt.at(k, when)), refOf(town), 48 * HOUR).catch(() => null);
-        if (refOf(town).state === 'quarantined') await release(portsOf(town), refOf(town), 48 * HOUR);
-        await town.live(24);
-        expect([k, when, refOf(town).state, town.exchange.accepted.length]).toEqual([k, when, 'relayed', 1]);
-      }
-    }
-  });
-
-  it('removes: the sender is told, once, or nobody is', async () => {
-    const told = await quarantined();
-    await remove(portsOf(told), refOf(told), true);
-    await told.live(24);
-    expect(refOf(told)).toMatchObject({ state: 'returned', lastStatus: '5.7.1' });
-    expect(told.exchange.accepted.map((each) => each.forwardPath.address)).toEqual([ANN]);
-
-    const quiet = await quarantined();
-    await remove(portsOf(quiet), refOf(quiet), false);
-    await quiet.live(24);
-    expect(refOf(quiet)).toMatchObject({ state: 'removed', dueAt: null });
-    expect(quiet.exchange.accepted).toEqual([]);
-  });
-
-  it('holds what is deferred: nothing is tried until it is released', async () => {
-    const town = new Town((_to, attempt) => (attempt < 2 ? later : ok), new Interrupt(), settingsOf({}));
-    town.receive('m1', ANN, [BOB]);
-    await town.work();
-    expect(await hold(portsOf(town), refOf(town))).toMatchObject({ kind: 'done', row: { state: 'held' } });
-    await town.live(24);
-    expect(refOf(town)).toMatchObject({ state: 'held', stateReason: 'held-by-operator' });
-    await release(portsOf(town), refOf(town), 48 * HOUR);
-    await town.live(24);
-    expect(refOf(town).state).toBe('relayed');
-  });
-
-  it.each([
-    ['release', (ports: OperatePorts, town: Town) => release(ports, refOf(town), HOUR), 'neither held nor quarantined'],
-    ['hold', (ports: OperatePorts, town: Town) => hold(ports, refOf(town)), 'not under way'],
-    ['remove', (ports: OperatePorts, town: Town) => remove(ports, refOf(town), true), 'nothing is left'],
-  ])('is told why not: %s of what was relayed', async (_name, deed, why) => {
-    const town = new Town(() => ok, new Interrupt(), settingsOf({}));
-    town.receive('m1', ANN, [BOB]);
-    await town.work();
-    expect(await deed(portsOf(town), town)).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) });
-  });
-
-  it('does not come between an attempt and its outcome', async () => {
-    const town = new Town(() => ok, new Interrupt(), settingsOf({}));
-    town.receive('m1', ANN, [BOB]);
-    await town.work();
-    const row = { ...refOf(town), state: 'queued', leaseUntil: town.clock.now() + 1 } as const;
-    await town.ledger.write(row, []);
-    expect(await remove(portsOf(town), row, true)).toMatchObject({ kind: 'refused', tryAgain: true });
   });
 });

@@ -78,6 +78,36 @@ describe('what is right', () => {
     });
   });
 
+  test('every kind of next hop, with what stands where it says nothing; copies and a fallback', () => {
+    const config = good();
+    Object.assign(config.nextHops, {
+      boxes: { kind: 'lmtp', host: 'mail.example.org', port: 24 },
+      out: { kind: 'ses' },
+      gone: { kind: 'refuse' },
+      moved: { kind: 'refuse', status: '5.1.6', text: 'write to info@example.com' },
+      trap: { kind: 'discard' },
+    });
+    config.routes.push({
+      match: 'list@example.net',
+      to: [{ via: 'boxes' }, { via: 'archive', copy: true, address: 'journal@example.org' }],
+      fallback: 'out',
+    });
+    const checked = checkConfig(config, 'c.ts');
+    if (checked.kind === 'wrong') throw new Error(checked.problems.join('\n'));
+    const { nextHops, routes } = checked.settings;
+    expect(nextHops).toMatchObject({
+      boxes: { kind: 'lmtp', hosts: ['mail.example.org'], port: 24, tls: 'opportunistic', ca: null, auth: null },
+      out: { kind: 'ses' },
+      gone: { kind: 'refuse', status: '5.7.1', text: 'mail to this address is refused' },
+      moved: { kind: 'refuse', status: '5.1.6', text: 'write to info@example.com' },
+      trap: { kind: 'discard' },
+    });
+    expect(routes.at(-1)).toMatchObject({
+      to: [{ copy: false }, { copy: true, address: 'journal@example.org' }],
+      fallback: 'out',
+    });
+  });
+
   test('delayNotice false means none; the version follows the content', () => {
     const one = checkConfig(good(), 'c.ts');
     const same = checkConfig(good(), 'another-name.ts');

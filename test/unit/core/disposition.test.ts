@@ -2,8 +2,10 @@
 // Which choice it leads to is the operator's.
 
 import { expect, it } from 'vitest';
+import type { NextHopSettings } from '#core/config.ts';
 import type { Verdicts } from '#core/delivery.ts';
-import { disposition } from '#core/disposition.ts';
+import { disposition, routeDisposition } from '#core/disposition.ts';
+import { statusOf } from '#core/status.ts';
 
 const pass: Verdicts = { spam: 'PASS', virus: 'PASS', spf: 'PASS', dkim: 'PASS', dmarc: 'PASS', dmarcPolicy: null };
 const policy = { spam: 'quarantine', virus: 'refuse', dmarcReject: 'relay' } as const;
@@ -28,4 +30,16 @@ it.each<[Partial<Verdicts>, object]>([
 it.each(['quarantine', 'reject', 'none'] as const)('asks DMARC only for reject: %s', (dmarcPolicy) => {
   const found = disposition({ ...pass, dmarc: 'FAIL', dmarcPolicy }, { ...policy, dmarcReject: 'refuse' });
   expect(found.kind).toBe(dmarcPolicy === 'reject' ? 'refuse' : 'relay');
+});
+
+it.each<[NextHopSettings | undefined, object | null]>([
+  [{ kind: 'discard' }, { kind: 'discard', reason: 'discarded-by-route' }],
+  [
+    { kind: 'refuse', status: statusOf('5.1.6'), text: 'moved' },
+    { kind: 'refuse', reason: 'refused-by-route', status: '5.1.6', detail: 'moved' },
+  ],
+  [{ kind: 'ses' }, null],
+  [undefined, null],
+])('a route by %j decides alone', (nextHop, expected) => {
+  expect(routeDisposition(nextHop)).toEqual(expected);
 });

@@ -1,0 +1,40 @@
+// Settings for simulations of routes: next hops `exchange` and `second` take mail, `gone` refuses and `sink` discards.
+
+import type { ActionSettings, NextHopSettings, PolicyChoice, Settings } from '#core/config.ts';
+import { statusOf } from '#core/status.ts';
+import { townSettings } from './town.ts';
+
+const HOUR = 3_600_000;
+export type Routed = {
+  readonly to?: readonly { via: string; copy?: true; address?: string }[];
+  /** To `second`. */
+  readonly fallback?: true;
+  readonly spam?: PolicyChoice;
+};
+
+/** One route for example.com; a lifetime of three hours, short enough for every call of a path to be tried. */
+export function settingsOf(path: Routed): Settings {
+  const { exchange } = townSettings.nextHops as { exchange: NextHopSettings };
+  const to = (path.to ?? [{ via: 'exchange' }]).map(
+    ({ via, copy, address }): ActionSettings => ({
+      via,
+      address: address ?? null,
+      copy: copy ?? false,
+      returnPath: 'keep',
+    }),
+  );
+  return {
+    ...townSettings,
+    nextHops: {
+      exchange,
+      second: exchange,
+      gone: { kind: 'refuse', status: statusOf('5.1.6'), text: 'this address has moved' },
+      sink: { kind: 'discard' },
+    },
+    routes: [
+      { match: ['*@example.com'], direction: 'inbound', to, fallback: path.fallback === true ? 'second' : null },
+    ],
+    retry: { ...townSettings.retry, lifetimeMs: 3 * HOUR },
+    policy: { ...townSettings.policy, spam: path.spam ?? 'quarantine' },
+  };
+}
