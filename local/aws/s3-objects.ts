@@ -1,14 +1,14 @@
 // The objects of the emulated S3: which versions each key has, and the files that hold their bytes. An object exists once its
-// row is written, and the row follows the finished file: file, fsync, rename, row. Metadata is kept in memory and written
-// through. No HTTP, no permission here: both stand before it.
+// row is written, and the row follows the finished file. Metadata is kept in memory and written through. That outlives the
+// process, not a power cut: nothing is synced to the disk. No HTTP, no permission here: both stand before it.
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Store } from '../store.ts';
 import { AwsError, type World } from '../world.ts';
-import type { StagedBody } from './s3-body.ts';
+import type { Measured, StagedBody } from './s3-body.ts';
 import type { ChecksumName } from './s3-checksums.ts';
 import { createKeyIndex, type KeyIndex } from './s3-keys.ts';
 
@@ -74,6 +74,7 @@ export function createObjects(world: World, store: Store) {
     version,
     watch,
     commit,
+    write,
     remove,
     removeAll,
     pathOf: (object: StoredObject) => path.join(folder, object.file),
@@ -156,7 +157,7 @@ export function createObjects(world: World, store: Store) {
     fields: Readonly<Record<string, string>>,
     check: () => void,
   ): Promise<StoredObject> {
-    const file = randomBytes(16).toString('hex');
+    const file = newFileName();
     await rename(staged.path, path.join(folder, file));
     try {
       check();
@@ -164,6 +165,43 @@ export function createObjects(world: World, store: Store) {
       await rm(path.join(folder, file), { force: true });
       throw error;
     }
+    const replaced = enter(of, key, file, staged, fields);
+    await store.flushed();
+    await unlink(replaced.before);
+    return replaced.object;
+  }
+
+  /**
+   * Makes bytes the current version, at once. It is committed with what else is written in this turn: whoever promises it to
+   * somebody waits for the store.
+   */
+  function write(
+    of: Bucket,
+    key: string,
+    bytes: Uint8Array,
+    measured: Measured,
+    fields: Readonly<Record<string, string>>,
+  ): StoredObject {
+    const file = newFileName();
+    writeFileSync(path.join(folder, file), bytes, { flag: 'wx' });
+    const { object, before } = enter(of, key, file, measured, fields);
+    if (before !== undefined) {
+      store.flushed().then(
+        () => unlink(before),
+        () => {}, // then its file goes at the next start
+      );
+    }
+    return object;
+  }
+
+  /** Returns the new version, and the one that it replaced. */
+  function enter(
+    of: Bucket,
+    key: string,
+    file: string,
+    { size, etag, checksum }: Measured,
+    fields: Readonly<Record<string, string>>,
+  ): { readonly object: StoredObject; readonly before: ObjectVersion | undefined } {
     const object: StoredObject = {
       kind: 'object',
       bucketName: of.name,
@@ -171,15 +209,12 @@ export function createObjects(world: World, store: Store) {
       versionId: of.versioned ? newVersionId() : 'null',
       modifiedAt: world.clock.now(),
       file,
-      size: staged.size,
-      etag: staged.etag,
-      checksum: staged.checksum,
+      size,
+      etag,
+      checksum,
       fields,
     };
-    const replaced = add(of, object);
-    await store.flushed();
-    await unlink(replaced);
-    return object;
+    return { object, before: add(of, object) };
   }
 
   /** DeleteObject: a marker where the bucket is versioned, the version itself where one is named. */
@@ -256,6 +291,10 @@ export function createObjects(world: World, store: Store) {
 
 function rowKey(of: ObjectVersion): string {
   return `${of.bucketName}/${of.key}/${of.versionId}`;
+}
+
+function newFileName(): string {
+  return randomBytes(16).toString('hex');
 }
 
 function newVersionId(): string {

@@ -13,7 +13,7 @@ import {
   type HttpService,
   type World,
 } from '../world.ts';
-import { measureFile, receiveBody } from './s3-body.ts';
+import { measureBytes, measureFile, receiveBody } from './s3-body.ts';
 import { listObjects, listVersions } from './s3-lists.ts';
 import { type Bucket, createObjects, type Deletion, type StoredObject, type WriteCondition } from './s3-objects.ts';
 import {
@@ -58,25 +58,29 @@ export function createS3(world: World, store: Store) {
         objects.createBucket(name, { versioned: options.versioned ?? false, policy: options.policy ?? null });
       },
     },
-    /** Where a file for `putFile` is to be written: the same file system, emptied at every start. */
+    /** Where a file for `deposit` is to be written: the same file system, emptied at every start. */
     newStagingPath: objects.newStagingPath,
-    putFile,
+    deposit,
     read,
     list,
   };
 
   // ── from inside ──
 
-  /** Takes a finished file over by rename; on an error the file stays the caller's. SES puts inbound mail so. */
-  function putFile(
+  /**
+   * Puts bytes, or takes a finished file over by rename; on an error the file stays the caller's. SES puts inbound mail so. Bytes
+   * are committed with what else is written in this turn: whoever promises them to somebody waits for the store.
+   */
+  function deposit(
     by: Caller,
     bucketName: string,
     key: string,
-    file: string,
+    content: Uint8Array | string,
   ): Promise<{ readonly etag: string; readonly versionId: string }> {
     return pass(by, 'PutObject', bucketName, key, ['s3:PutObject'], [], async (bucket) => {
-      const measured = await measureFile(file);
-      return objects.commit(bucket, key, measured, { 'content-type': 'application/octet-stream' }, () => {});
+      const fields = { 'content-type': 'application/octet-stream' };
+      if (typeof content !== 'string') return objects.write(bucket, key, content, measureBytes(content), fields);
+      return objects.commit(bucket, key, await measureFile(content), fields, () => {});
     });
   }
 
