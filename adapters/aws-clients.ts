@@ -38,7 +38,7 @@ export function awsSettings(env: Readonly<Record<string, string | undefined>> = 
  * notice. No idle timeout: a slow next hop rightly leaves the spool's socket silent for minutes (RFC 5321 §4.5.3.2.5).
  */
 export function s3Client(settings: AwsSettings): S3Client {
-  return new S3Client({
+  const client = new S3Client({
     ...common(settings),
     requestHandler: new DirectHttp({ connectTimeoutMs, requestTimeoutMs: 10_000 }),
     forcePathStyle: settings.endpoint !== undefined,
@@ -50,15 +50,17 @@ export function s3Client(settings: AwsSettings): S3Client {
     useArnRegion: false,
     sigv4aSigningRegionSet: async () => undefined,
   });
+  return withOneSigner(client);
 }
 
 export function dynamoClient(settings: AwsSettings): DynamoDBClient {
-  return new DynamoDBClient({
+  const client = new DynamoDBClient({
     ...common(settings),
     ...overHttp({ requestTimeoutMs: 3_000, socketsMax: 64 }),
     accountIdEndpointMode: 'disabled',
     endpointDiscoveryEnabled: false,
   });
+  return withOneSigner(client);
 }
 
 export function sqsClient(settings: AwsSettings): SQSClient {
@@ -106,4 +108,17 @@ function common({ region, credentials, endpoint }: AwsSettings) {
     userAgentAppId: async () => undefined,
     defaultUserAgentProvider: async () => [['everpost', '1'] as [string, string]],
   };
+}
+
+type Signer = NonNullable<DynamoDBClient['config']['signer']>;
+
+/** The SDK makes a signer anew for each call, out of settings and keys that never change here: one will do. */
+function withOneSigner<Client extends { readonly config: { signer: Signer } }>(client: Client): Client {
+  const make = client.config.signer;
+  let made: ReturnType<Signer> | null = null;
+  client.config.signer = (scheme) => {
+    made ??= make(scheme);
+    return made;
+  };
+  return client;
 }
