@@ -139,11 +139,19 @@ function relayFunction(template: { readonly Resources: Readonly<Record<string, R
   return { memoryMb: properties.MemorySize, environment };
 }
 
+export type Sink = { readonly port: number; readonly messages: () => Promise<number>; end(): void };
+
+/** The sink alone, on whatever core is free: what relays to it has several processes. */
+export async function startSink(): Promise<Sink> {
+  const { port, end } = await start('smtp-sink.ts', [], null);
+  return { port, end, messages: () => sinkMessages(port) };
+}
+
 type Started = { readonly port: number; end(): void };
 
-/** One of the stubs; pinned to the second core where there is one. */
-function start(file: string, args: readonly string[]): Promise<Started> {
-  const child = spawn(...pinned(1, process.execPath, [join(root, 'bench', file), ...args]), {
+/** One of the stubs; `core` pins it, where there is more than one. */
+function start(file: string, args: readonly string[], core: number | null = 1): Promise<Started> {
+  const child = spawn(...pinned(core, process.execPath, [join(root, 'bench', file), ...args]), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return new Promise((resolve, reject) => {
@@ -182,8 +190,9 @@ function runSubject(args: readonly string[], env: Readonly<Record<string, string
 }
 
 /** Node on one core of its own: what runs beside it must not be counted, nor slow it down by moving it about. */
-function pinned(core: number, command: string, args: readonly string[]): [string, string[]] {
-  const possible = process.platform === 'linux' && availableParallelism() > 1 && existsSync('/usr/bin/taskset');
+function pinned(core: number | null, command: string, args: readonly string[]): [string, string[]] {
+  const possible =
+    core !== null && process.platform === 'linux' && availableParallelism() > 1 && existsSync('/usr/bin/taskset');
   return possible ? ['/usr/bin/taskset', ['-c', String(core), command, ...args]] : [command, [...args]];
 }
 
