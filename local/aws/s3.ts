@@ -87,7 +87,8 @@ export function createS3(world: World, store: Store) {
   /** The current version's bytes, whole: for tools and tests. Throws NoSuchKey. */
   async function read(by: Caller, bucketName: string, key: string): Promise<Buffer> {
     const { object } = await find(by, 'GetObject', bucketName, key, null);
-    return readFile(objects.pathOf(object));
+    const body = objects.bodyOf(object);
+    return typeof body === 'string' ? readFile(body) : body;
   }
 
   function list(by: Caller, bucketName: string, prefix: string): Promise<readonly ListedObject[]> {
@@ -235,7 +236,7 @@ export function createS3(world: World, store: Store) {
       fields['x-amz-checksum-type'] = 'FULL_OBJECT';
     }
     const head = asked.method === 'HEAD';
-    await sendObject(call.response, { path: objects.pathOf(object), size: object.size, fields, range, head, effects });
+    await sendObject(call.response, { body: objects.bodyOf(object), size: object.size, fields, range, head, effects });
   }
 
   async function deleteObject(call: HttpCall, asked: S3Request): Promise<void> {

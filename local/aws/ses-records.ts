@@ -1,5 +1,5 @@
-// The accepted mail whose actions are not finished: a row of the store each, with a small message's bytes in it; a large one's are
-// in a file beside. A record that is kept and forgotten in one turn of the event loop never reaches the disk: what it stood for
+// The accepted mail whose actions are not finished: a row of the store each, and a small message's bytes; a large one's are in a
+// file. A record that is kept and forgotten in one turn of the event loop never reaches the disk: what it stood for
 // is committed in that turn. It never forgets by itself, and it waits for nothing: `store.flushed()` is for who gives the 250.
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
@@ -36,48 +36,39 @@ export type SesRecords = {
   leftOver(): readonly AcceptedMail[];
 };
 
-type Row = { readonly mail: AcceptedMail; readonly content: Encoded | string | null };
-/** Turned into base64 when the row is written, and not before: most rows never are. */
-type Encoded = { readonly bytes: Buffer; toJSON(): string };
-
 export function openRecords(store: Store, folder: string): SesRecords {
   mkdirSync(folder, { recursive: true });
-  const rows = store.table<Row>('ses_accepted');
+  const rows = store.table<AcceptedMail>('ses_accepted');
+  const contents = store.blobs('ses_contents');
   const inMemory = new Map<string, Buffer>();
   const fileOf = (sesMessageId: string): string => join(folder, `${sesMessageId}.eml`);
 
   return {
     fileOf,
-    keep(mail, bytes) {
-      if (bytes !== null) inMemory.set(mail.sesMessageId, bytes);
-      rows.put(mail.sesMessageId, {
-        mail,
-        content: bytes === null ? null : { bytes, toJSON: () => bytes.toString('base64') },
-      });
+    keep(mail, content) {
+      rows.put(mail.sesMessageId, mail);
+      if (content === null) return;
+      inMemory.set(mail.sesMessageId, content);
+      contents.put(mail.sesMessageId, content);
     },
-    contentOf({ sesMessageId }) {
-      const held = inMemory.get(sesMessageId);
-      if (held !== undefined) return held;
-      const content = rows.get(sesMessageId)?.content ?? null;
-      return typeof content === 'string' ? Buffer.from(content, 'base64') : (content?.bytes ?? null);
-    },
+    contentOf: ({ sesMessageId }) => inMemory.get(sesMessageId) ?? contents.get(sesMessageId) ?? null,
     rest: ({ sesMessageId }) => void inMemory.delete(sesMessageId),
     async forget({ sesMessageId }) {
-      const small = inMemory.delete(sesMessageId) || rows.get(sesMessageId)?.content != null;
+      const small = inMemory.delete(sesMessageId) || contents.get(sesMessageId) !== undefined;
       rows.delete(sesMessageId);
+      if (small) return contents.delete(sesMessageId);
       // The record goes first: content without a record is nobody's, a record without content would be a riddle.
-      if (small) return;
       await store.flushed();
       await remove(fileOf(sesMessageId));
     },
     leftOver() {
       const names = new Set(readdirSync(folder));
       const found: AcceptedMail[] = [];
-      for (const [id, { mail, content }] of rows.entries()) {
-        const whole = content !== null || (names.has(`${id}.eml`) && statSync(fileOf(id)).size === mail.bytes);
-        if (whole) found.push(mail);
+      for (const [id, mail] of rows.entries()) {
+        const small = contents.get(id) !== undefined;
+        if (small || (names.has(`${id}.eml`) && statSync(fileOf(id)).size === mail.bytes)) found.push(mail);
         else rows.delete(id);
-        if (whole && content === null) names.delete(`${id}.eml`);
+        if (found.at(-1) === mail) names.delete(`${id}.eml`);
       }
       for (const name of names) void remove(join(folder, name));
       return found;
