@@ -16,7 +16,9 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
     });
     request.once('end', resolve);
     request.once('error', reject);
-    request.once('close', () => reject(new Error('the request broke off')));
+    request.once('close', () => {
+      if (!request.complete) reject(new Error('the request broke off'));
+    });
   });
   if (bytes > bytesMax)
     throw new AwsError('RequestEntityTooLarge', 413, `the request is longer than ${bytesMax} bytes`);
