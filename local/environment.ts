@@ -11,8 +11,6 @@ import type { World } from './world.ts';
 
 /** Lambda gives initialisation ten seconds of its own before the timeout counts; a crowded machine gets more. */
 const INIT_MS = 30_000;
-/** V8 would give a heap limited like Lambda's a young generation of a few MB, and spend much of the machine on emptying it. */
-const YOUNG_MB = 48;
 /** The reason that is not worth a log line. */
 export const STOPPED = 'the host has stopped';
 
@@ -52,7 +50,7 @@ export function startEnvironment(
     workerData: start,
     env: environmentVariables(definition, world, options.endpoint(), key),
     execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: definition.memoryMb, maxYoungGenerationSizeMb: YOUNG_MB },
+    resourceLimits: { maxOldGenerationSizeMb: definition.memoryMb },
     stdout: true,
     stderr: true,
     name: definition.name,
