@@ -1,6 +1,7 @@
 // npm run bench -- NAME [--quick]: dispatches to one benchmark. Each prints what it measured beside its goal; none knows a figure
 // beforehand. Exit codes: 0 goals met, 1 a goal missed, 2 usage, 69 something needed is not installed.
 
+import { exitUnavailable, localBenchmark } from './local.ts';
 import { memoryBenchmark } from './memory.ts';
 import { relayBenchmark } from './relay.ts';
 
@@ -13,9 +14,10 @@ const help = `usage: npm run bench -- NAME [--quick]
   --quick  fewer sizes and rounds: about a minute
 `;
 
-const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<boolean>>> = {
+const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<boolean | 'unavailable'>>> = {
   relay: relayBenchmark,
   memory: memoryBenchmark,
+  local: localBenchmark,
 };
 
 const args = process.argv.slice(2);
@@ -26,4 +28,7 @@ if (args.includes('--help')) process.stdout.write(help);
 else if (names.length !== 1 || benchmark === undefined || unknown.length > 0) {
   process.stderr.write(help);
   process.exitCode = 2;
-} else process.exitCode = (await benchmark(args.includes('--quick'))) ? 0 : 1;
+} else {
+  const met = await benchmark(args.includes('--quick'));
+  process.exitCode = met === 'unavailable' ? exitUnavailable : met ? 0 : 1;
+}

@@ -2,7 +2,7 @@
 // synthesised template, the peer from npm in a cache folder. Subjects and stubs get a core each where there are two.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,8 @@ export type Plant = {
   readonly memoryMb: number;
   /** What Lambda's runtime and the template's NODE_OPTIONS say to Node. */
   readonly flags: readonly string[];
-  measure(name: SubjectName, size: SizeName, warm: number, count: number): Promise<Measured>;
+  /** `warm` messages, then `count` that are measured, `batch` in one invocation. */
+  measure(name: SubjectName, size: SizeName, warm: number, count: number, batch?: number): Promise<Measured>;
   /** AWS calls since they were asked for last. */
   calls(): Promise<Readonly<Record<string, number>>>;
   messagesTaken(): Promise<number>;
@@ -36,10 +37,11 @@ export async function plant(sizes: readonly SizeName[]): Promise<Plant> {
   const peer = installPeer();
   const aws = await start('stub-aws.ts', sizes);
   const sink = await start('smtp-sink.ts', []);
-  const outdir = join(cache, 'cdk.out');
+  const run = mkdtempSync(join(cache, 'run-')); // its own: two runs at once must not write into each other's settings
+  const outdir = join(run, 'cdk.out');
   const { assembly } = await synthesise({ settings: settingsFor(sink.port), outdir, validate: false });
   const { memoryMb, environment } = relayFunction(assembly.stacks[0]?.template);
-  const subject = join(cache, 'subject.cjs');
+  const subject = join(run, 'subject.cjs');
   await build({
     entryPoints: [join(root, 'bench', 'subject.ts')],
     outfile: subject,
@@ -74,9 +76,9 @@ export async function plant(sizes: readonly SizeName[]): Promise<Plant> {
   return {
     memoryMb,
     flags: [...lambdaFlags, ...ownFlags],
-    measure: (name, size, warm, count) => {
+    measure: (name, size, warm, count, batch = 1) => {
       const { module, flags, env } = subjects[name];
-      const args = [...lambdaFlags, ...flags, subject, name, module, size, String(warm), String(count)];
+      const args = [...lambdaFlags, ...flags, subject, name, module, size, String(warm), String(count), String(batch)];
       return runSubject(args, env);
     },
     calls: async () => (await (await fetch(`${endpoint}/calls`)).json()) as Record<string, number>,
@@ -84,6 +86,7 @@ export async function plant(sizes: readonly SizeName[]): Promise<Plant> {
     close: () => {
       aws.end();
       sink.end();
+      rmSync(run, { recursive: true, force: true });
     },
   };
 }
@@ -139,11 +142,19 @@ function relayFunction(template: { readonly Resources: Readonly<Record<string, R
   return { memoryMb: properties.MemorySize, environment };
 }
 
+export type Sink = { readonly port: number; readonly messages: () => Promise<number>; end(): void };
+
+/** The sink alone, on whatever core is free: what relays to it has several processes. */
+export async function startSink(): Promise<Sink> {
+  const { port, end } = await start('smtp-sink.ts', [], null);
+  return { port, end, messages: () => sinkMessages(port) };
+}
+
 type Started = { readonly port: number; end(): void };
 
-/** One of the stubs; pinned to the second core where there is one. */
-function start(file: string, args: readonly string[]): Promise<Started> {
-  const child = spawn(...pinned(1, process.execPath, [join(root, 'bench', file), ...args]), {
+/** One of the stubs; `core` pins it, where there is more than one. */
+function start(file: string, args: readonly string[], core: number | null = 1): Promise<Started> {
+  const child = spawn(...pinned(core, process.execPath, [join(root, 'bench', file), ...args]), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return new Promise((resolve, reject) => {
@@ -182,8 +193,9 @@ function runSubject(args: readonly string[], env: Readonly<Record<string, string
 }
 
 /** Node on one core of its own: what runs beside it must not be counted, nor slow it down by moving it about. */
-function pinned(core: number, command: string, args: readonly string[]): [string, string[]] {
-  const possible = process.platform === 'linux' && availableParallelism() > 1 && existsSync('/usr/bin/taskset');
+function pinned(core: number | null, command: string, args: readonly string[]): [string, string[]] {
+  const possible =
+    core !== null && process.platform === 'linux' && availableParallelism() > 1 && existsSync('/usr/bin/taskset');
   return possible ? ['/usr/bin/taskset', ['-c', String(core), command, ...args]] : [command, [...args]];
 }
 

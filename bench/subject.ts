@@ -1,6 +1,7 @@
 // One process, one forwarder, one size: the thing measured. It is bundled to plain JavaScript first, so that nothing of the tool
 // chain is in its memory, and started with the flags that Lambda gives Node.
-//   node subject.cjs everpost|peer MODULE SIZE WARM COUNT     writes one JSON line to file descriptor 3; logs go wherever stdout goes
+//   node subject.cjs everpost|peer MODULE SIZE WARM COUNT BATCH
+// writes one JSON line to file descriptor 3; logs go wherever stdout goes. WARM and COUNT are messages, BATCH how many an invocation brings.
 
 import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,9 +13,10 @@ export type Measured = {
   /** Peak resident set of the process, in MB (2^20). */
   readonly peakMb: number;
 };
-type Relay = (key: string) => Promise<void>;
+/** One invocation, with these spool keys. */
+type Relay = (keys: readonly string[]) => Promise<void>;
 
-const [, , name = '', modulePath = '', size = '', warm = '0', count = '1'] = process.argv;
+const [, , name = '', modulePath = '', size = '', warm = '0', count = '1', batch = '1'] = process.argv;
 const load = createRequire(__filename);
 
 function everpost(): Relay {
@@ -22,24 +24,22 @@ function everpost(): Relay {
     handler: (event: unknown, context: unknown) => Promise<{ batchItemFailures: unknown[] }>;
   };
   const context = { awsRequestId: 'benchmark', functionName: 'relay', getRemainingTimeInMillis: () => 720_000 };
-  return async (key) => {
-    const body = JSON.stringify({ version: 1, spoolId: key, deliveryKey: 'benchmark' });
-    const attributes = {
-      ApproximateReceiveCount: '1',
-      SentTimestamp: '0',
-      SenderId: 'x',
-      ApproximateFirstReceiveTimestamp: '0',
-    };
-    const record = {
-      messageId: key,
-      receiptHandle: key,
-      body,
-      attributes,
+  return async (keys) => {
+    const Records = keys.map((spoolId) => ({
+      messageId: spoolId,
+      receiptHandle: spoolId,
+      body: JSON.stringify({ version: 1, spoolId, deliveryKey: 'benchmark' }),
+      attributes: {
+        ApproximateReceiveCount: '1',
+        SentTimestamp: '0',
+        SenderId: 'x',
+        ApproximateFirstReceiveTimestamp: '0',
+      },
       messageAttributes: {},
       eventSource: 'aws:sqs',
       awsRegion: 'eu-west-1',
-    };
-    const { batchItemFailures } = await handler({ Records: [record] }, context);
+    }));
+    const { batchItemFailures } = await handler({ Records }, context);
     if (batchItemFailures.length > 0) throw new Error('the relay handler failed');
   };
 }
@@ -57,7 +57,7 @@ function peer(): Relay {
     allowPlusSign: true,
     forwardMapping: { 'info@example.com': ['dest@example.net'] },
   };
-  return (key) => {
+  return ([key = '']) => {
     const ses = {
       mail: { messageId: key, source: 'ann@sender.example', destination: ['info@example.com'] },
       receipt: { recipients: ['info@example.com'] },
@@ -71,10 +71,16 @@ function peer(): Relay {
 
 async function main(): Promise<void> {
   const relay = name === 'everpost' ? everpost() : peer();
-  for (let i = 0; i < Number(warm); i++) await relay(`${size}-${i}`);
+  const relayAll = async (from: number, total: number) => {
+    for (let done = 0; done < total; done += Number(batch)) {
+      const many = Math.min(Number(batch), total - done);
+      await relay(Array.from({ length: many }, (_, i) => `${size}-${from + done + i}`));
+    }
+  };
+  await relayAll(0, Number(warm));
   const began = process.cpuUsage();
   const beganAt = performance.now();
-  for (let i = 0; i < Number(count); i++) await relay(`${size}-${1_000_000 + i}`);
+  await relayAll(1_000_000, Number(count));
   const used = process.cpuUsage(began);
   const measured: Measured = {
     cpuMs: (used.user + used.system) / 1_000 / Number(count),

@@ -65,6 +65,7 @@ export function startEnvironment(
   });
 
   worker.on('message', (report: WorkerReport) => {
+    if ('log' in report && report.log !== '') lines.write(report.log);
     if (report.kind === 'log') lines.write(report.text);
     else if (report.kind === 'ready') ready();
     else if (report.kind === 'unloadable') fail(...errorOf(report.payload), report.payload);

@@ -12,24 +12,40 @@ export type FunctionLog = {
 
 const FILE_BYTES_MAX = 20_000_000; // one older file is kept: at most twice this on disk between two starts
 
+/** How long lines of functions are gathered into one write: a write costs a turn through the thread pool. */
+const GATHER_MS = 100;
+
 /** `show` writes one line to the terminal. */
 export function openLog(dataFolder: string, show: (line: string) => void): FunctionLog {
   mkdirSync(dataFolder, { recursive: true });
   const path = join(dataFolder, 'everpost.log');
   if (existsSync(path) && statSync(path).size > FILE_BYTES_MAX) renameSync(path, `${path}.1`);
+  let waiting = '';
+  let timer: NodeJS.Timeout | null = null;
+  const write = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    if (waiting !== '') file.write(waiting);
+    waiting = '';
+  };
   const file = createWriteStream(path, { flags: 'a' });
   file.on('error', (error) => show(`${path}: ${error.message}`)); // mail goes on without its log
   return {
     runtime(line) {
-      file.write(`${line}\n`);
+      waiting += `${line}\n`;
+      write();
       show(line);
     },
     ofFunction(functionName, line) {
-      file.write(`${functionName} ${line}\n`);
+      waiting += `${functionName} ${line}\n`;
+      timer ??= setTimeout(write, GATHER_MS).unref();
       const worth = worthShowing(line);
       if (worth !== null) show(`${functionName}: ${worth}`);
     },
-    close: () => new Promise((resolve) => file.end(() => resolve())),
+    close: () => {
+      write();
+      return new Promise((resolve) => file.end(() => resolve()));
+    },
   };
 }
 

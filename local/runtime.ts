@@ -103,8 +103,9 @@ async function open(
     if (clock.now() - acceptedAt > DAYS_2_MS) received.delete(id);
   const ses = createSesReceive({
     world,
-    deposit: emulators.s3.putFile,
-    announce: (by, topicArn, subject, message) => emulators.topics.publish(by, topicArn, { message, subject }),
+    store,
+    deposit: emulators.s3.deposit,
+    announce: (by, topicArn, subject, message) => emulators.topics.announce(by, topicArn, { message, subject }),
     verifiedDomains: () => settings.domains,
     measure: metrics.put,
     remember: received.put,

@@ -1,5 +1,5 @@
 // What the emulators remember across `kill -9`: one SQLite file, a table of JSON rows per kind of thing, kept in memory by
-// their owners and written through here. Puts of one event-loop turn share one transaction; who answers a caller first waits
+// their owners and written through here; and bytes by a key, kept here alone. Puts of one event-loop turn share one transaction; who answers a caller first waits
 // for `flushed()`. The process may die, the machine not: WAL without fsync is enough, the page cache outlives the process.
 
 import { mkdirSync } from 'node:fs';
@@ -15,9 +15,20 @@ export type Table<Row> = {
   delete(key: string): void;
 };
 
+/** Bytes by a key: what is too small for a file of its own. */
+export type Blobs = {
+  /** May be the very bytes that were put: not to be changed. */
+  get(key: string): Buffer | undefined;
+  /** The bytes are not to be changed afterwards. */
+  put(key: string, bytes: Uint8Array): void;
+  delete(key: string): void;
+};
+
 export type Store = {
   /** Opens or creates the table. The name is the caller's constant: lower-case letters, digits and underscores. */
   table<Row>(name: string): Table<Row>;
+  /** The same for bytes. A name is of a table or of blobs, not of both. */
+  blobs(name: string): Blobs;
   /** Resolves when every put and delete so far is committed; rejects when the disk refused. */
   flushed(): Promise<void>;
   /** Commits at once, in this very turn. */
@@ -25,7 +36,12 @@ export type Store = {
   close(): void;
 };
 
-type Pending = { readonly put: StatementSync; readonly drop: StatementSync; readonly rows: Map<string, unknown> };
+type Pending = {
+  readonly put: StatementSync;
+  readonly drop: StatementSync;
+  readonly rows: Map<string, unknown>;
+  readonly encode: (row: unknown) => string | Uint8Array;
+};
 const dropped = Symbol('dropped');
 
 /** Opens `folder`/state.sqlite, or a database in memory for `null`. Throws where the file is no database of ours. */
@@ -39,16 +55,9 @@ export function openStore(folder: string | null): Store {
 
   return {
     table<Row>(name: string): Table<Row> {
-      if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`"${name}" is no name for a table`);
-      database.exec(`CREATE TABLE IF NOT EXISTS ${name} (key TEXT PRIMARY KEY, row TEXT NOT NULL)`);
+      const pending = open(name, 'TEXT', JSON.stringify);
       const all = database.prepare(`SELECT key, row FROM ${name} ORDER BY rowid`);
       const one = database.prepare(`SELECT row FROM ${name} WHERE key = ?`);
-      const pending: Pending = tables.get(name) ?? {
-        put: database.prepare(`INSERT INTO ${name} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET row = excluded.row`),
-        drop: database.prepare(`DELETE FROM ${name} WHERE key = ?`),
-        rows: new Map(),
-      };
-      tables.set(name, pending);
       return {
         *entries() {
           flush();
@@ -72,6 +81,24 @@ export function openStore(folder: string | null): Store {
         },
       };
     },
+    blobs(name) {
+      const pending = open(name, 'BLOB', (bytes) => bytes as Uint8Array);
+      const one = database.prepare(`SELECT row FROM ${name} WHERE key = ?`);
+      return {
+        get(key) {
+          const bytes = pending.rows.has(key) ? pending.rows.get(key) : one.get(key)?.row;
+          return bytes instanceof Uint8Array ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : undefined;
+        },
+        put(key, bytes) {
+          pending.rows.set(key, bytes);
+          begin();
+        },
+        delete(key) {
+          pending.rows.set(key, dropped);
+          begin();
+        },
+      };
+    },
     flushed: () => turn?.done ?? Promise.resolve(),
     flush,
     close() {
@@ -81,6 +108,19 @@ export function openStore(folder: string | null): Store {
       database.close();
     },
   };
+
+  function open(name: string, type: 'TEXT' | 'BLOB', encode: Pending['encode']): Pending {
+    if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`"${name}" is no name for a table`);
+    database.exec(`CREATE TABLE IF NOT EXISTS ${name} (key TEXT PRIMARY KEY, row ${type} NOT NULL)`);
+    const pending: Pending = tables.get(name) ?? {
+      put: database.prepare(`INSERT INTO ${name} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET row = excluded.row`),
+      drop: database.prepare(`DELETE FROM ${name} WHERE key = ?`),
+      rows: new Map(),
+      encode,
+    };
+    tables.set(name, pending);
+    return pending;
+  }
 
   function begin(): void {
     if (turn !== undefined || closed) return;
@@ -102,10 +142,10 @@ export function openStore(folder: string | null): Store {
     if (ending === undefined || closed) return;
     try {
       database.exec('BEGIN');
-      for (const { put, drop, rows } of tables.values()) {
+      for (const { put, drop, rows, encode } of tables.values()) {
         for (const [key, row] of rows) {
           if (row === dropped) drop.run(key);
-          else put.run(key, JSON.stringify(row));
+          else put.run(key, encode(row));
         }
       }
       database.exec('COMMIT');

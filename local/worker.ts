@@ -23,8 +23,9 @@ export type WorkerRequest = { readonly requestId: string; readonly payload: stri
 export type WorkerReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'log'; readonly text: string }
-  | { readonly kind: 'returned'; readonly requestId: string; readonly payload: string }
-  | { readonly kind: 'threw'; readonly requestId: string; readonly payload: string }
+  /** `log` is what was written since the last report. */
+  | { readonly kind: 'returned'; readonly requestId: string; readonly payload: string; readonly log: string }
+  | { readonly kind: 'threw'; readonly requestId: string; readonly payload: string; readonly log: string }
   | { readonly kind: 'unloadable'; readonly payload: string };
 
 type Handler = (event: unknown, context: unknown) => unknown;
@@ -34,11 +35,12 @@ if (parentPort !== null) await run(parentPort, workerData as WorkerStart);
 async function run(port: NonNullable<typeof parentPort>, start: WorkerStart): Promise<void> {
   const report = (it: WorkerReport): void => port.postMessage(it);
   followClock(new BigInt64Array(start.clockOffset));
-  captureOutput(report);
+  const output = captureOutput((text) => report({ kind: 'log', text }));
   let handler: Handler;
   try {
     handler = await loadHandler(start.folder, start.handler);
   } catch (error) {
+    output.send();
     report({ kind: 'unloadable', payload: errorPayload(error, 'Runtime.ImportModuleError') });
     return;
   }
@@ -60,9 +62,9 @@ async function run(port: NonNullable<typeof parentPort>, start: WorkerStart): Pr
     };
     try {
       const result = await handler(JSON.parse(payload), context);
-      report({ kind: 'returned', requestId, payload: JSON.stringify(result) ?? 'null' });
+      report({ kind: 'returned', requestId, payload: JSON.stringify(result) ?? 'null', log: output.take() });
     } catch (error) {
-      report({ kind: 'threw', requestId, payload: errorPayload(error, 'Error') });
+      report({ kind: 'threw', requestId, payload: errorPayload(error, 'Error'), log: output.take() });
     }
   }
 }
@@ -91,16 +93,38 @@ function followClock(offset: BigInt64Array): void {
   Object.defineProperty(globalThis, 'Date', { value: VirtualDate, configurable: true, writable: true });
 }
 
-/** Output goes to the host as text, one message a write: much cheaper on the main thread than the worker's own streams. */
-function captureOutput(report: (it: WorkerReport) => void): void {
+/** How long output may wait for the answer that takes it along, in milliseconds: a message to the main thread costs both of us. */
+const OUTPUT_WAITS_MS = 100;
+
+/**
+ * Output goes to the host as text, with the answer, or by itself when that is far or the thread ends: much cheaper on the main
+ * thread than the worker's own streams. Whoever ends the thread from outside loses what was written in the last moment.
+ */
+function captureOutput(emit: (text: string) => void): { take(): string; send(): void } {
+  let text = '';
+  let timer: NodeJS.Timeout | null = null;
+  const take = (): string => {
+    const taken = text;
+    text = '';
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    return taken;
+  };
+  const send = (): void => {
+    const taken = take();
+    if (taken !== '') emit(taken);
+  };
   for (const stream of [process.stdout, process.stderr]) {
     stream.write = ((chunk: unknown, encoding?: unknown, done?: unknown): boolean => {
-      report({ kind: 'log', text: typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString() });
+      text += typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString();
+      timer ??= setTimeout(send, OUTPUT_WAITS_MS).unref();
       const callback = typeof encoding === 'function' ? encoding : done;
       if (typeof callback === 'function') queueMicrotask(() => callback());
       return true;
     }) as typeof stream.write;
   }
+  process.on('exit', send); // an exit of the function's own, and an error that nobody caught
+  return { take, send };
 }
 
 /** Lambda tries .js, .mjs and .cjs, in this order. */

@@ -81,14 +81,13 @@ function fail(call: HttpCall, error: AwsError): void {
 }
 
 function send({ response, requestId }: HttpCall, status: number, text: string): void {
-  const body = Buffer.from(text);
   response.writeHead(status, {
     'content-type': TYPE,
-    'content-length': body.length,
+    'content-length': Buffer.byteLength(text),
     'x-amzn-requestid': requestId,
-    'x-amz-crc32': crc32(body),
+    'x-amz-crc32': crc32(text),
   });
-  response.end(body);
+  response.end(text); // as text: header and body leave in one write
 }
 
 function operationTable(transactWrite: (request: Request) => Promise<unknown>): ReadonlyMap<string, Operation> {

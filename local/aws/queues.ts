@@ -49,6 +49,7 @@ export function createQueues(world: World, store: Store) {
     /** For the gate. */
     policyOf: (arn: string): unknown => open.get(arn)?.spec.policy ?? null,
     send,
+    post,
     sendBatch,
     receive,
     delete: deleteMessage,
@@ -106,12 +107,17 @@ export function createQueues(world: World, store: Store) {
 
   // ── sending ──
 
-  function send(by: Caller, arn: string, message: rules.Outgoing): Promise<Sent> {
+  async function send(by: Caller, arn: string, message: rules.Outgoing): Promise<Sent> {
+    const sent = await post(by, arn, message);
+    await store.flushed();
+    return sent;
+  }
+
+  /** A send that is committed with what else is written in this turn: whoever promises it to somebody waits for the store. */
+  function post(by: Caller, arn: string, message: rules.Outgoing): Promise<Sent> {
     return pass(by, arn, 'SendMessage', 'SendMessage', async (entry) => {
       rules.checkOutgoing(message, entry.spec.messageBytesMax);
-      const sent = accept(entry, by.principal, message);
-      await store.flushed();
-      return sent;
+      return accept(entry, by.principal, message);
     });
   }
 

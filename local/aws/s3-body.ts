@@ -2,26 +2,28 @@
 // Every checksum that the request names is compared; a wrong one is BadDigest and leaves nothing behind.
 // Source: S3 API reference, "PutObject"; SigV4 streaming uploads.
 
+import { hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { AwsError } from '../world.ts';
 import { type ChecksumName, checksumNames, createChecksum } from './s3-checksums.ts';
 
-export type StagedBody = {
-  readonly path: string;
+/** What S3 keeps of a body besides its bytes. */
+export type Measured = {
   readonly size: number;
   /** Hex MD5 without quotes. */
   readonly etag: string;
   readonly checksum: { readonly name: ChecksumName; readonly value: string };
 };
+export type StagedBody = Measured & { readonly path: string };
 
 /** S3: 5 GiB in one PutObject. */
 const objectBytesMax = 5 * 1_024 ** 3;
 /** A chunk's head or one trailer line; S3 sends far less. */
 const chunkLineBytesMax = 8_192;
 
-/** Streams `source` to `path` and returns what S3 keeps of it. The file is durable, but nobody's object yet. */
+/** Streams `source` to `path` and returns what S3 keeps of it. The file is whole, but nobody's object yet. */
 async function stageBody(
   source: AsyncIterable<Uint8Array>,
   path: string,
@@ -32,7 +34,6 @@ async function stageBody(
     const staged = await measure(source, path, named, async (bytes) => {
       await file.write(bytes);
     });
-    await file.sync();
     await file.close();
     return staged;
   } catch (error) {
@@ -45,6 +46,17 @@ async function stageBody(
 /** What S3 keeps of a file that is finished already, and is to become an object by rename. */
 export function measureFile(path: string): Promise<StagedBody> {
   return measure(createReadStream(path, { highWaterMark: 262_144 }), path, null, async () => {});
+}
+
+/** The same of bytes in memory. */
+export function measureBytes(bytes: Uint8Array): Measured {
+  const checksum = createChecksum('crc64nvme');
+  checksum.update(bytes);
+  return {
+    size: bytes.length,
+    etag: hash('md5', bytes, 'hex'),
+    checksum: { name: 'crc64nvme', value: checksum.digest() },
+  };
 }
 
 async function measure(

@@ -1,6 +1,6 @@
-// The objects of the emulated S3: which versions each key has, and the files that hold their bytes. An object exists once its
-// row is written, and the row follows the finished file: file, fsync, rename, row. Metadata is kept in memory and written
-// through. No HTTP, no permission here: both stand before it.
+// The objects of the emulated S3: which versions each key has, and where their bytes are: in a file, or in the store beside the row
+// where they came in memory. An object exists once its row is written, and the row follows the finished file. Metadata is kept in memory and written through. That outlives the
+// process, not a power cut: nothing is synced to the disk. No HTTP, no permission here: both stand before it.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Store } from '../store.ts';
 import { AwsError, type World } from '../world.ts';
-import type { StagedBody } from './s3-body.ts';
+import type { Measured, StagedBody } from './s3-body.ts';
 import type { ChecksumName } from './s3-checksums.ts';
 import { createKeyIndex, type KeyIndex } from './s3-keys.ts';
 
@@ -22,7 +22,8 @@ export type ObjectVersion = {
   | { readonly kind: 'delete-marker' }
   | {
       readonly kind: 'object';
-      readonly file: string;
+      /** Null where the store holds the bytes. */
+      readonly file: string | null;
       readonly size: number;
       /** Hex, without quotes. */
       readonly etag: string;
@@ -56,6 +57,7 @@ export function createObjects(world: World, store: Store) {
   const folder = path.join(world.dataFolder, 's3', 'objects');
   const stagingFolder = path.join(world.dataFolder, 's3', 'staging');
   const rows = store.table<ObjectVersion>('s3_versions');
+  const bodies = store.blobs('s3_bodies');
   const buckets = new Map<string, Bucket>();
   const remembered = Map.groupBy(
     [...rows.entries()].map(([, row]) => row),
@@ -74,9 +76,10 @@ export function createObjects(world: World, store: Store) {
     version,
     watch,
     commit,
+    write,
     remove,
     removeAll,
-    pathOf: (object: StoredObject) => path.join(folder, object.file),
+    bodyOf,
   };
 
   /** Creates the bucket, or takes it up again with what it held. */
@@ -164,6 +167,50 @@ export function createObjects(world: World, store: Store) {
       await rm(path.join(folder, file), { force: true });
       throw error;
     }
+    const replaced = enter(of, key, file, staged, fields);
+    await store.flushed();
+    await unlink(replaced.before);
+    return replaced.object;
+  }
+
+  /**
+   * Makes bytes the current version, at once. It is committed with what else is written in this turn: whoever promises it to
+   * somebody waits for the store.
+   */
+  function write(
+    of: Bucket,
+    key: string,
+    bytes: Uint8Array,
+    measured: Measured,
+    fields: Readonly<Record<string, string>>,
+  ): StoredObject {
+    const { object, before } = enter(of, key, null, measured, fields);
+    bodies.put(rowKey(object), bytes);
+    if (before !== undefined) {
+      store.flushed().then(
+        () => unlink(before),
+        () => {}, // then its file goes at the next start
+      );
+    }
+    return object;
+  }
+
+  /** The bytes, or the path of their file. Throws ENOENT where they are gone already, as a file's opening would. */
+  function bodyOf(object: StoredObject): Buffer | string {
+    if (object.file !== null) return path.join(folder, object.file);
+    const bytes = bodies.get(rowKey(object));
+    if (bytes === undefined) throw Object.assign(new Error(`${object.key} is gone`), { code: 'ENOENT' });
+    return bytes;
+  }
+
+  /** Returns the new version, and the one that it replaced. */
+  function enter(
+    of: Bucket,
+    key: string,
+    file: string | null,
+    { size, etag, checksum }: Measured,
+    fields: Readonly<Record<string, string>>,
+  ): { readonly object: StoredObject; readonly before: ObjectVersion | undefined } {
     const object: StoredObject = {
       kind: 'object',
       bucketName: of.name,
@@ -171,15 +218,12 @@ export function createObjects(world: World, store: Store) {
       versionId: of.versioned ? newVersionId() : 'null',
       modifiedAt: world.clock.now(),
       file,
-      size: staged.size,
-      etag: staged.etag,
-      checksum: staged.checksum,
+      size,
+      etag,
+      checksum,
       fields,
     };
-    const replaced = add(of, object);
-    await store.flushed();
-    await unlink(replaced);
-    return object;
+    return { object, before: add(of, object) };
   }
 
   /** DeleteObject: a marker where the bucket is versioned, the version itself where one is named. */
@@ -238,10 +282,11 @@ export function createObjects(world: World, store: Store) {
     if (left.length > 0) of.versions.set(gone.key, left);
     else if (of.versions.delete(gone.key)) of.index.delete(gone.key);
     rows.delete(rowKey(gone));
+    if (gone.kind === 'object' && gone.file === null) bodies.delete(rowKey(gone));
   }
 
   async function unlink(gone: ObjectVersion | undefined): Promise<void> {
-    if (gone?.kind === 'object') await rm(path.join(folder, gone.file), { force: true });
+    if (gone?.kind === 'object' && gone.file !== null) await rm(path.join(folder, gone.file), { force: true });
   }
 
   /** What a killed process left behind: unfinished bodies, and files whose row was not written or was already deleted. */
@@ -249,7 +294,9 @@ export function createObjects(world: World, store: Store) {
     rmSync(stagingFolder, { recursive: true, force: true });
     mkdirSync(stagingFolder, { recursive: true });
     mkdirSync(folder, { recursive: true });
-    const known = new Set([...remembered.values()].flat().flatMap((row) => (row.kind === 'object' ? [row.file] : [])));
+    const known = new Set(
+      [...remembered.values()].flat().flatMap((row) => (row.kind === 'object' && row.file !== null ? [row.file] : [])),
+    );
     for (const file of readdirSync(folder)) if (!known.has(file)) rmSync(path.join(folder, file), { force: true });
   }
 }

@@ -1,11 +1,11 @@
-// Sends an object's bytes from its file: whole or a range, streamed, with the faults that only bytes can have. `corrupt` flips
+// Sends an object's bytes, from memory or from its file: whole or a range, streamed, with the faults that only bytes can have. `corrupt` flips
 // one bit in every 64th byte, which leaves mail looking like mail; `truncate` cuts the connection half way. Both keep the
 // header fields of the true object, as a broken disk or network would.
 
-import { createReadStream } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
-import { Transform } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FaultEffect } from '../world.ts';
 import type { ByteRange } from './s3-requests.ts';
@@ -16,7 +16,8 @@ const atOnceBytesMax = 262_144;
 export async function sendObject(
   response: ServerResponse,
   sending: {
-    readonly path: string;
+    /** The bytes, or the path of their file. */
+    readonly body: Buffer | string;
     readonly size: number;
     readonly fields: Readonly<Record<string, string>>;
     readonly range: ByteRange | null;
@@ -24,7 +25,7 @@ export async function sendObject(
     readonly effects: readonly FaultEffect[];
   },
 ): Promise<void> {
-  const { path, size, range, effects } = sending;
+  const { body, size, range, effects } = sending;
   const start = range?.start ?? 0;
   const length = range === null ? size : range.end - range.start + 1;
   const head: Record<string, string> = { ...sending.fields, 'content-length': String(length) };
@@ -35,23 +36,22 @@ export async function sendObject(
     response.end();
     return;
   }
-  const file = await open(path); // before the head: a file that can not be opened must not look like a 200
   const sent = effects.includes('truncate') ? Math.floor(length / 2) : length;
   const corrupt = effects.includes('corrupt') ? corruptFrom(start, size) : null;
-  response.writeHead(statusCode, head);
+  // Before the head: a file that can not be opened must not look like a 200.
   if (sent === length && length <= atOnceBytesMax) {
-    const bytes = Buffer.allocUnsafe(length);
-    const { bytesRead } = await file.read(bytes, 0, length, start).finally(() => file.close());
-    if (bytesRead < length) response.destroy();
-    else response.end(corrupt === null ? bytes : corrupt(bytes));
+    const bytes = typeof body === 'string' ? readAtOnce(body, start, length) : body.subarray(start, start + length);
+    response.writeHead(statusCode, head);
+    if (bytes.length < length) response.destroy();
+    else response.end(corrupt === null ? bytes : corrupt(Buffer.from(bytes)));
     return;
   }
-  const source = createReadStream('', {
-    fd: file,
-    start,
-    end: Math.max(start, start + sent - 1),
-    highWaterMark: atOnceBytesMax,
-  });
+  const end = Math.max(start, start + sent - 1);
+  const source =
+    typeof body === 'string'
+      ? createReadStream('', { fd: await open(body), start, end, highWaterMark: atOnceBytesMax })
+      : Readable.from([Buffer.from(body.subarray(start, end + 1))]);
+  response.writeHead(statusCode, head);
   const through = new Transform({
     transform(bytes: Buffer, _encoding, done) {
       done(null, corrupt === null ? bytes : corrupt(bytes));
@@ -63,6 +63,17 @@ export async function sendObject(
   } catch (error) {
     // The reader hung up: its right. Anything else is ours.
     if (!response.destroyed) throw error;
+  }
+}
+
+/** Some microseconds from the page cache: much less than a turn through the thread pool costs. */
+function readAtOnce(path: string, start: number, length: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    return bytes.subarray(0, readSync(file, bytes, 0, length, start));
+  } finally {
+    closeSync(file);
   }
 }
 

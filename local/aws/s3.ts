@@ -13,7 +13,7 @@ import {
   type HttpService,
   type World,
 } from '../world.ts';
-import { measureFile, receiveBody } from './s3-body.ts';
+import { measureBytes, measureFile, receiveBody } from './s3-body.ts';
 import { listObjects, listVersions } from './s3-lists.ts';
 import { type Bucket, createObjects, type Deletion, type StoredObject, type WriteCondition } from './s3-objects.ts';
 import {
@@ -58,32 +58,37 @@ export function createS3(world: World, store: Store) {
         objects.createBucket(name, { versioned: options.versioned ?? false, policy: options.policy ?? null });
       },
     },
-    /** Where a file for `putFile` is to be written: the same file system, emptied at every start. */
+    /** Where a file for `deposit` is to be written: the same file system, emptied at every start. */
     newStagingPath: objects.newStagingPath,
-    putFile,
+    deposit,
     read,
     list,
   };
 
   // ── from inside ──
 
-  /** Takes a finished file over by rename; on an error the file stays the caller's. SES puts inbound mail so. */
-  function putFile(
+  /**
+   * Puts bytes, or takes a finished file over by rename; on an error the file stays the caller's. SES puts inbound mail so. Bytes
+   * are committed with what else is written in this turn: whoever promises them to somebody waits for the store.
+   */
+  function deposit(
     by: Caller,
     bucketName: string,
     key: string,
-    file: string,
+    content: Uint8Array | string,
   ): Promise<{ readonly etag: string; readonly versionId: string }> {
     return pass(by, 'PutObject', bucketName, key, ['s3:PutObject'], [], async (bucket) => {
-      const measured = await measureFile(file);
-      return objects.commit(bucket, key, measured, { 'content-type': 'application/octet-stream' }, () => {});
+      const fields = { 'content-type': 'application/octet-stream' };
+      if (typeof content !== 'string') return objects.write(bucket, key, content, measureBytes(content), fields);
+      return objects.commit(bucket, key, await measureFile(content), fields, () => {});
     });
   }
 
   /** The current version's bytes, whole: for tools and tests. Throws NoSuchKey. */
   async function read(by: Caller, bucketName: string, key: string): Promise<Buffer> {
     const { object } = await find(by, 'GetObject', bucketName, key, null);
-    return readFile(objects.pathOf(object));
+    const body = objects.bodyOf(object);
+    return typeof body === 'string' ? readFile(body) : body;
   }
 
   function list(by: Caller, bucketName: string, prefix: string): Promise<readonly ListedObject[]> {
@@ -231,7 +236,7 @@ export function createS3(world: World, store: Store) {
       fields['x-amz-checksum-type'] = 'FULL_OBJECT';
     }
     const head = asked.method === 'HEAD';
-    await sendObject(call.response, { path: objects.pathOf(object), size: object.size, fields, range, head, effects });
+    await sendObject(call.response, { body: objects.bodyOf(object), size: object.size, fields, range, head, effects });
   }
 
   async function deleteObject(call: HttpCall, asked: S3Request): Promise<void> {

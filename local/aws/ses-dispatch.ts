@@ -1,18 +1,20 @@
 // Carries out the receipt rules' actions for accepted mail: S3 put, then SNS publish, each rule on its own, retried with
-// back-off on the virtual clock for 36 hours. The record on disk goes when all rules are done, and only then.
+// back-off on the virtual clock for 36 hours. The record goes when all rules are done, and only then: in the same commit as what
+// they did, so that it waits for none.
 
 import { link, open } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Envelope } from '#local/front-door.ts';
 import type { Caller, World } from '#local/world.ts';
 import { remove } from './ses-intake.ts';
 import { HEADER_SECTION_BYTES_MAX, notification } from './ses-notification.ts';
-import type { ReceiptRule, RuleAction } from './ses-rules.ts';
-import type { Verdicts } from './ses-verdicts.ts';
+import type { AcceptedMail, SesRecords } from './ses-records.ts';
+import type { RuleAction } from './ses-rules.ts';
 
-/** Puts a finished file into a bucket and takes it over by rename; on an error the file stays. Rejects with AwsError. */
-export type Deposit = (by: Caller, bucket: string, key: string, file: string) => Promise<unknown>;
-/** Publishes to a topic. Rejects with AwsError. */
+/**
+ * Puts a message into a bucket: its bytes, or a finished file, which is taken over by rename and stays on an error. The object
+ * need not be committed yet when it resolves, only written to the store. Rejects with AwsError.
+ */
+export type Deposit = (by: Caller, bucket: string, key: string, content: Buffer | string) => Promise<unknown>;
+/** Publishes to a topic; committed like a deposit. Rejects with AwsError. */
 export type Announce = (by: Caller, topicArn: string, subject: string, message: string) => Promise<unknown>;
 /** Where SES's own metrics go (namespace AWS/SES). */
 export type Measure = (
@@ -20,18 +22,6 @@ export type Measure = (
   value: number,
   at: number,
 ) => void;
-
-/** What is kept of an accepted message until its actions are done: rules as they stood when it arrived. */
-export type AcceptedMail = {
-  readonly version: 1;
-  readonly sesMessageId: string;
-  readonly envelope: Envelope;
-  readonly bytes: number;
-  readonly verdicts: Verdicts;
-  readonly acceptedAt: number;
-  readonly ruleSet: string;
-  readonly rules: readonly { readonly rule: ReceiptRule; readonly recipients: readonly string[] }[];
-};
 
 export const SUBJECT = 'Amazon SES Email Receipt Notification';
 
@@ -57,12 +47,12 @@ type Job = {
 
 export function openDispatch(parts: {
   readonly world: World;
-  readonly folder: string;
+  readonly records: SesRecords;
   readonly deposit: Deposit;
   readonly announce: Announce;
   readonly measure?: Measure;
 }): Dispatch {
-  const { world, folder } = parts;
+  const { world, records } = parts;
   const { clock } = world;
   const open = new Map<string, number>(); // rules not yet done, by message
   const waiting: Job[] = [];
@@ -114,19 +104,26 @@ export function openDispatch(parts: {
     const by = caller(world, arn, action.S3Action?.IamRoleArn);
     if (action.S3Action && !job.stored) {
       const { BucketName: bucket, ObjectKeyPrefix: prefix = '' } = action.S3Action;
-      const copy = join(folder, `${sesMessageId}.${job.position}.put`); // another name of the same bytes, for S3 to take over
-      await remove(copy);
-      await link(contentOf(job), copy);
-      try {
-        await parts.deposit(by, bucket, prefix + sesMessageId, copy);
-      } finally {
-        await remove(copy);
-      }
+      const content = records.contentOf(job.mail);
+      if (content !== null) await parts.deposit(by, bucket, prefix + sesMessageId, content);
+      else await depositFile(job, (copy) => parts.deposit(by, bucket, prefix + sesMessageId, copy));
       job.stored = true;
     }
     const topicArn = action.S3Action?.TopicArn ?? action.StopAction?.TopicArn;
     if (topicArn !== undefined) {
       await parts.announce(by, topicArn, SUBJECT, JSON.stringify(await notificationOf(job, action, topicArn)));
+    }
+  }
+
+  /** S3 takes over another name of the same bytes: further rules need them too. */
+  async function depositFile({ mail, position }: Job, put: (copy: string) => Promise<unknown>): Promise<void> {
+    const copy = `${records.fileOf(mail.sesMessageId)}.${position}.put`;
+    await remove(copy);
+    await link(records.fileOf(mail.sesMessageId), copy);
+    try {
+      await put(copy);
+    } finally {
+      await remove(copy);
     }
   }
 
@@ -143,7 +140,7 @@ export function openDispatch(parts: {
         now: clock.now(),
       },
       { ...(action.S3Action ? { S3Action: action.S3Action } : {}), topicArn },
-      await head(join(folder, `${mail.sesMessageId}.eml`)),
+      headOf(records.contentOf(mail)) ?? (await readHead(records.fileOf(mail.sesMessageId))),
     );
   }
 
@@ -151,6 +148,7 @@ export function openDispatch(parts: {
     const reason = error instanceof Error ? error.message : String(error);
     world.log(`ses: rule ${ruleOf(job).Name} failed for ${job.mail.sesMessageId}: ${reason}`);
     count(job, 'PublishFailure');
+    records.rest(job.mail);
     const delay = BACKOFF_MS[Math.min(job.failures, BACKOFF_MS.length - 1)] ?? 0;
     job.failures += 1;
     if (clock.now() + delay > job.mail.acceptedAt + LIFETIME_MS) {
@@ -167,18 +165,14 @@ export function openDispatch(parts: {
     timers.add(cancel);
   }
 
-  /** The record goes first: content without a record is nobody's, a record without content would be a riddle. */
   async function finished({ mail }: Job): Promise<void> {
     const left = (open.get(mail.sesMessageId) ?? 1) - 1;
     open.set(mail.sesMessageId, left);
     if (left > 0) return;
     open.delete(mail.sesMessageId);
-    try {
-      await remove(join(folder, `${mail.sesMessageId}.json`));
-      await remove(join(folder, `${mail.sesMessageId}.eml`));
-    } catch (error) {
+    await records.forget(mail).catch((error: unknown) => {
       world.log(`ses: ${mail.sesMessageId} could not be cleared away: ${String(error)}`);
-    }
+    });
   }
 
   function count(job: Job, name: 'Received' | 'PublishSuccess' | 'PublishFailure' | 'PublishExpired'): void {
@@ -194,7 +188,6 @@ export function openDispatch(parts: {
   }
 
   const ruleOf = ({ mail, position }: Job) => mail.rules[position]?.rule ?? { Name: '' };
-  const contentOf = ({ mail }: Job) => join(folder, `${mail.sesMessageId}.eml`);
 
   return {
     accept(mail, fresh) {
@@ -216,12 +209,17 @@ export function openDispatch(parts: {
   };
 }
 
-async function head(path: string): Promise<Buffer> {
+/** So much of the message as holds its header section. */
+function headOf(content: Buffer | null): Buffer | null {
+  if (content === null || content.length <= FIRST_READ) return content;
+  const first = content.subarray(0, FIRST_READ);
+  return endsHeader(first) ? first : content.subarray(0, HEADER_SECTION_BYTES_MAX);
+}
+async function readHead(path: string): Promise<Buffer> {
   const file = await open(path, 'r');
   try {
     const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(FIRST_READ), 0, FIRST_READ, 0);
-    if (bytesRead < FIRST_READ || /\r?\n\r?\n/.test(buffer.toString('latin1', 0, bytesRead)))
-      return buffer.subarray(0, bytesRead);
+    if (bytesRead < FIRST_READ || endsHeader(buffer)) return buffer.subarray(0, bytesRead);
     const whole = await file.read(Buffer.allocUnsafe(HEADER_SECTION_BYTES_MAX), 0, HEADER_SECTION_BYTES_MAX, 0);
     return whole.buffer.subarray(0, whole.bytesRead);
   } finally {
@@ -229,6 +227,7 @@ async function head(path: string): Promise<Buffer> {
   }
 }
 const FIRST_READ = 16 * 1024; // most header sections end within it
+const endsHeader = (bytes: Buffer): boolean => /\r?\n\r?\n/.test(bytes.toString('latin1'));
 
 /** SES acts in its own name and tells which rule made it act, or takes the rule's role. */
 export function caller(world: World, ruleArn: string, roleArn: string | undefined): Caller {

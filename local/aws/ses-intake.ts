@@ -1,7 +1,8 @@
-// One message on its way to disk: SES's own header fields, then the exact bytes. A small message is one write, a large one
-// streams. `commit` returns when content and record are on the disk, in this order, and only then may a 250 be given.
+// One message on its way in: SES's own header fields, then the exact bytes. A small message stays in memory until its record
+// is written, content included; a large one streams to a file. It gives no 250: that is ses-receive.ts's, after the record.
+// A file outlives the process, not a power cut: nothing here waits for the disk itself.
 
-import { close, fdatasync, open, readFileSync, unlink, write, writev } from 'node:fs';
+import { close, open, unlink, write, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Envelope, Peer } from '#local/front-door.ts';
 import { scanner, type VerdictStatus, type Verdicts } from './ses-verdicts.ts';
@@ -10,7 +11,6 @@ const HELD_BYTES_MAX = 256 * 1024; // what one session may hold in memory before
 const files = {
   open: promisify(open),
   close: promisify(close),
-  sync: promisify(fdatasync),
   unlink: promisify(unlink),
   write: promisify(write),
   writev: promisify(writev),
@@ -25,10 +25,15 @@ export type HeaderFacts = {
   /** Virtual instant, in milliseconds. */
   readonly at: number;
 };
-export type StoredMessage = { readonly bytes: number; readonly verdicts: Verdicts };
+export type StoredMessage = {
+  readonly bytes: number;
+  readonly verdicts: Verdicts;
+  /** The whole message; null where it is in the file. */
+  readonly content: Buffer | null;
+};
 export type MessageFile = {
   write(chunk: Buffer): Promise<void> | undefined;
-  /** The content is on the disk; `verdicts` hold what the scan found. */
+  /** All bytes are in; `verdicts` hold what the scan found. */
   finish(): Promise<StoredMessage>;
   abort(): Promise<void>;
 };
@@ -78,23 +83,19 @@ export function openMessageFile(path: string, facts: HeaderFacts, scan: boolean)
       if (file === null) {
         block.write(verdicts.spam, spamAt, 'latin1');
         block.write(verdicts.virus, virusAt, 'latin1');
+        return { bytes: heldBytes, verdicts, content: Buffer.concat(held, heldBytes) };
       }
       try {
-        if (file !== null) {
-          await patch(spamAt, verdicts.spam);
-          await patch(virusAt, verdicts.virus);
-        }
+        await patch(spamAt, verdicts.spam);
+        await patch(virusAt, verdicts.virus);
         if (heldBytes > 0) await writeHeld();
-        if (file !== null) {
-          await files.sync(file);
-          await files.close(file);
-          file = null;
-        }
+        await files.close(file);
+        file = null;
       } catch (error) {
         await discard().catch(() => undefined);
         throw error;
       }
-      return { bytes, verdicts };
+      return { bytes, verdicts, content: null };
     },
     abort: discard,
   };
@@ -107,30 +108,10 @@ function found(verdicts: Verdicts, findings: ReadonlySet<string>): Verdicts {
   return { ...verdicts, spam: status(verdicts.spam, 'spam'), virus: status(verdicts.virus, 'virus') };
 }
 
-/** Writes a whole small file and returns when it is on the disk. */
-export async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await files.open(path, 'w');
-  try {
-    await files.write(file, text);
-    await files.sync(file);
-  } finally {
-    await files.close(file);
-  }
-}
-
 export async function remove(path: string): Promise<void> {
   await files.unlink(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
-}
-
-/** The record of an accepted message, or null where a crash left half of one: then no 250 was given. */
-export function readRecord(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
-  } catch {
-    return null;
-  }
 }
 
 const WORDS: Readonly<Record<VerdictStatus, string>> = {

@@ -2,13 +2,13 @@
 // SMTP, or laid into Maildir folders. It tries again as SES does, for fourteen hours, also after a kill.
 // What a server refuses is logged; no event goes out for it yet.
 
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { folderName } from '#local/demo-next-hop.ts';
 import { handOver } from '#local/smtp-send.ts';
 import type { World } from '#local/world.ts';
-import { readRecord, remove, writeDurably } from './ses-intake.ts';
+import { remove } from './ses-intake.ts';
 
 export type OutgoingMail = {
   readonly sesMessageId: string;
@@ -19,7 +19,7 @@ export type OutgoingMail = {
   readonly acceptedAt: number;
 };
 export type Outgoing = {
-  /** Resolves when it is on the disk. */
+  /** Resolves when it outlives the process. */
   accept(mail: OutgoingMail, content: Uint8Array): Promise<void>;
   /** Begins again what a crash interrupted. */
   resume(): void;
@@ -101,15 +101,17 @@ export function openOutgoing(
   return {
     async accept(mail, content) {
       await writeFile(place(mail.sesMessageId, 'eml'), content);
-      await writeDurably(place(mail.sesMessageId, 'json'), JSON.stringify(mail));
+      // The record appears whole or not at all, after its content: so a kill leaves no half of one.
+      const unfinished = `${place(mail.sesMessageId, 'json')}.tmp`;
+      await writeFile(unfinished, JSON.stringify(mail));
+      await rename(unfinished, place(mail.sesMessageId, 'json'));
       waiting += 1;
       void work(mail, 0);
     },
     resume() {
       for (const name of readdirSync(folder)) {
         if (!name.endsWith('.json')) continue;
-        const mail = readRecord(join(folder, name)) as OutgoingMail | null;
-        if (mail === null) continue;
+        const mail = JSON.parse(readFileSync(join(folder, name), 'utf8')) as OutgoingMail;
         waiting += 1;
         void work(mail, 0);
       }

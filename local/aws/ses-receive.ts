@@ -1,24 +1,18 @@
-// The emulated SES inbound: refuses unknown recipients, takes mail durably, and then carries out the actions of the rules that
-// matched, as ses.amazonaws.com, until they succeed or 36 hours have passed. It never calls an action done that was refused,
-// and after a crash it begins again what was not finished: a notification may come twice, never not at all.
+// The emulated SES inbound: refuses unknown recipients, takes mail so that it outlives the process (not a power cut), and carries
+// out the actions of the rules that matched, as ses.amazonaws.com, until they succeed or 36 hours have passed. It never calls an
+// action done that was refused, and after a crash it begins again what was not finished: a notification may come twice, never
+// not at all.
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Answer, Envelope, Intake, MailDoor, Peer } from '#local/front-door.ts';
+import type { Store } from '#local/store.ts';
 import { AwsError, type World } from '#local/world.ts';
 import type { ReceivedMail } from './ses-bounce.ts';
-import {
-  type AcceptedMail,
-  type Announce,
-  caller,
-  type Deposit,
-  type Measure,
-  openDispatch,
-  SUBJECT,
-} from './ses-dispatch.ts';
-import { openMessageFile, readRecord, remove, writeDurably } from './ses-intake.ts';
+import { type Announce, caller, type Deposit, type Measure, openDispatch, SUBJECT } from './ses-dispatch.ts';
+import { openMessageFile } from './ses-intake.ts';
 import { notification } from './ses-notification.ts';
+import { type AcceptedMail, openRecords } from './ses-records.ts';
 import { openRuleBook, type ReceiptRule, type ReceiptRuleProperties, type RuleBook } from './ses-rules.ts';
 import { type VerdictBook, verdictBook } from './ses-verdicts.ts';
 
@@ -54,6 +48,7 @@ export type SesReceive = {
 /** @param verifiedDomains what a rule without recipients stands for */
 export function createSesReceive(parts: {
   readonly world: World;
+  readonly store: Store;
   readonly deposit: Deposit;
   readonly announce: Announce;
   readonly verifiedDomains: () => readonly string[];
@@ -61,12 +56,11 @@ export function createSesReceive(parts: {
   /** Hears of each message before it is taken: SendBounce is for these alone. */
   readonly remember?: (sesMessageId: string, mail: ReceivedMail) => void;
 }): SesReceive {
-  const { world } = parts;
-  const folder = join(world.dataFolder, 'ses', 'accepted');
-  mkdirSync(folder, { recursive: true });
+  const { world, store } = parts;
+  const records = openRecords(store, join(world.dataFolder, 'ses', 'accepted'));
   const book = openRuleBook(join(world.dataFolder, 'ses', 'rules.json'), parts.verifiedDomains);
   const verdicts = verdictBook();
-  const dispatch = openDispatch({ ...parts, folder });
+  const dispatch = openDispatch({ ...parts, records });
 
   const ruleArn = (set: string, rule: string) =>
     `arn:${world.partition}:ses:${world.region}:${world.account}:receipt-rule-set/${set}:receipt-rule/${rule}`;
@@ -78,12 +72,10 @@ export function createSesReceive(parts: {
       const topicArn = action.S3Action?.TopicArn ?? action.StopAction?.TopicArn;
       if (action.S3Action) {
         const { BucketName: bucket, ObjectKeyPrefix: prefix = '' } = action.S3Action;
-        const file = join(folder, `setup-${randomBytes(8).toString('hex')}`);
-        await writeDurably(file, SETUP_MAIL);
         try {
-          await parts.deposit(by, bucket, `${prefix}${SETUP_ID}`, file);
+          await parts.deposit(by, bucket, `${prefix}${SETUP_ID}`, Buffer.from(SETUP_MAIL));
+          await store.flushed();
         } catch (error) {
-          await remove(file);
           if (!(error instanceof AwsError)) throw error;
           const text = error.code === 'NoSuchBucket' ? 'No such bucket' : 'Could not write to bucket';
           throw new AwsError('InvalidS3ConfigurationException', 400, `${text}: ${bucket} (${error.message})`);
@@ -139,9 +131,9 @@ export function createSesReceive(parts: {
     const matched = matchedRules(envelope, book, peer);
     const sesMessageId = newMessageId();
     const acceptedAt = world.clock.now();
-    const content = join(folder, `${sesMessageId}.eml`);
+    const path = records.fileOf(sesMessageId);
     const file = openMessageFile(
-      content,
+      path,
       {
         sesMessageId,
         envelope,
@@ -158,25 +150,26 @@ export function createSesReceive(parts: {
       async commit() {
         const done = world.clock.busy();
         try {
-          const stored = await file.finish();
+          const { content, bytes, verdicts: found } = await file.finish();
           const mail: AcceptedMail = {
             version: 1,
             sesMessageId,
             envelope,
-            ...stored,
+            bytes,
+            verdicts: found,
             acceptedAt,
             ruleSet: active?.name ?? '',
             rules: matched,
           };
           const { reversePath, forwardPaths } = envelope;
           parts.remember?.(sesMessageId, { reversePath, forwardPaths, acceptedAt });
-          await writeDurably(join(folder, `${sesMessageId}.json`), JSON.stringify(mail));
-          dispatch.accept(mail, true);
+          records.keep(mail, content);
+          dispatch.accept(mail, true); // at once: what is done in this turn is committed with the record, or in its place
+          await store.flushed();
           return { code: 250, status: '2.6.0', text: `OK ${sesMessageId}` };
         } catch (error) {
+          // What was begun goes on, and the client comes again: twice is better than never.
           world.log(`ses: a message was not taken: ${error instanceof Error ? error.message : String(error)}`);
-          await remove(join(folder, `${sesMessageId}.json`)).catch(() => undefined);
-          await remove(content).catch(() => undefined);
           return { code: 451, status: '4.3.0', text: 'Storage failed, try again later' };
         } finally {
           done();
@@ -190,7 +183,7 @@ export function createSesReceive(parts: {
     door: { rcpt, open },
     verdicts,
     resume: () => {
-      for (const mail of leftOver(folder)) dispatch.accept(mail, false);
+      for (const mail of records.leftOver()) dispatch.accept(mail, false);
     },
     unfinished: dispatch.unfinished,
     stop: dispatch.stop,
@@ -225,18 +218,4 @@ function newMessageId(): string {
   let id = '';
   for (const byte of randomBytes(40)) id += '0123456789abcdefghijklmnopqrstuv'[byte & 31];
   return id;
-}
-
-/** Accepted mail of an earlier process; what was never answered with 250 is removed. */
-function* leftOver(folder: string): Generator<AcceptedMail> {
-  const names = new Set(readdirSync(folder));
-  for (const name of names) {
-    const id = name.replace(/\.(eml|json)$/, '');
-    if (name.endsWith('.json')) {
-      const mail = readRecord(join(folder, name)) as AcceptedMail | null;
-      const content = join(folder, `${id}.eml`);
-      if (mail?.version === 1 && names.has(`${id}.eml`) && statSync(content).size === mail.bytes) yield mail;
-      else void remove(join(folder, name));
-    } else if (!names.has(`${id}.json`)) void remove(join(folder, name));
-  }
 }

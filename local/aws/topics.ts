@@ -39,6 +39,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
     create,
     subscribe,
     publish,
+    announce,
     /** For the gate. */
     policyOf: (arn: string): unknown => topics.get(arn)?.policy ?? null,
     /** For the gate, where a topic has no policy of its own: any policy replaces SNS's default one whole (§1.4). */
@@ -70,7 +71,22 @@ export function createTopics(world: World, store: Store, queues: Queues) {
   }
 
   /** Publishes in the caller's name. Resolves once each subscription has the message, or it is kept for another try. */
-  function publish(by: Caller, topicArn: string, publication: Publication): Promise<{ readonly snsMessageId: string }> {
+  async function publish(
+    by: Caller,
+    topicArn: string,
+    publication: Publication,
+  ): Promise<{ readonly snsMessageId: string }> {
+    const published = await announce(by, topicArn, publication);
+    await store.flushed();
+    return published;
+  }
+
+  /** A publish that is committed with what else is written in this turn: whoever promises it to somebody waits for the store. */
+  function announce(
+    by: Caller,
+    topicArn: string,
+    publication: Publication,
+  ): Promise<{ readonly snsMessageId: string }> {
     const call = {
       service: 'sns' as const,
       operation: 'Publish',
@@ -96,7 +112,6 @@ export function createTopics(world: World, store: Store, queues: Queues) {
           return deliver(randomUUID(), { topicArn, queueArn: subscription.endpoint, body, attempts: 0 });
         }),
       );
-      await store.flushed();
       return { snsMessageId };
     });
   }
@@ -144,7 +159,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
       context: { 'aws:sourcearn': topicArn, 'aws:sourceaccount': world.account },
     };
     try {
-      await queues.send(by, queueArn, { body });
+      await queues.post(by, queueArn, { body });
       return null;
     } catch (error) {
       if (error instanceof AwsError || error instanceof ResponseLost) return error;

@@ -84,6 +84,7 @@ describe('with all that the template grants', () => {
   });
 
   it('nothing is granted that the errand does not need', () => {
+    if (wholeRun !== null) throw wholeRun;
     const surplus = effective.filter((grant) => !neededIn.has(grant)).map(worded);
     expect(surplus).toEqual([]);
   });
@@ -96,6 +97,7 @@ describe('with all that the template grants', () => {
 
 describe('one permission fewer, and it is named:', () => {
   it.each(effective.map((grant) => [worded(grant), grant] as const))('%s', async (_, grant) => {
+    if (wholeRun !== null) throw wholeRun;
     const part = neededIn.get(grant);
     if (part === undefined) throw new Error('the whole errand, with everything granted, did not come to need it');
     forget(nextHop);

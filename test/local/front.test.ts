@@ -237,15 +237,15 @@ describe('S3 from inside', () => {
       },
     ];
     aws.s3.buckets.create('inbound', { versioned: true, policy: { Version: '2012-10-17', Statement } });
-    const { versionId } = await aws.s3.putFile(ses, 'inbound', 'in/1', staged('a message'));
+    const { versionId } = await aws.s3.deposit(ses, 'inbound', 'in/1', staged('a message'));
     const got = await s3.send(new GetObjectCommand({ Bucket: 'inbound', Key: 'in/1', ChecksumMode: 'ENABLED' }));
     expect([await got.Body?.transformToString(), got.VersionId]).toEqual(['a message', versionId]);
     expect(got.ChecksumCRC64NVME).toBeTruthy(); // S3 computes it by itself
-    await expect(aws.s3.putFile(ses, 'inbound', 'elsewhere/1', staged('x'))).rejects.toMatchObject({
+    await expect(aws.s3.deposit(ses, 'inbound', 'elsewhere/1', staged('x'))).rejects.toMatchObject({
       code: 'AccessDenied',
     });
     const stranger = { ...ses, context: { 'aws:sourceaccount': '999999999999' } };
-    await expect(aws.s3.putFile(stranger, 'inbound', 'in/2', staged('x'))).rejects.toMatchObject({
+    await expect(aws.s3.deposit(stranger, 'inbound', 'in/2', staged('x'))).rejects.toMatchObject({
       code: 'AccessDenied',
     });
     expect(aws.iam.denials().at(-1)).toEqual({

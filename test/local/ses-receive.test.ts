@@ -15,6 +15,7 @@ import { createSesReceive, type ReceiptRuleProperties, type SesReceive } from '#
 import { createSes } from '#local/aws/ses-send.ts';
 import { type Emulators, openEmulators } from '#local/emulators.ts';
 import { type FrontDoor, openFrontDoor } from '#local/front-door.ts';
+import { openStore } from '#local/store.ts';
 import { nextNotification, sendMail, sesReceiveConformance } from '#test/conformance/ses-receive.ts';
 
 const domain = 'example.com';
@@ -45,8 +46,9 @@ async function openLab(folder: string): Promise<Lab> {
   const metrics = new Map<string, number>();
   const inbound = createSesReceive({
     world: aws.world,
-    deposit: aws.s3.putFile,
-    announce: (by, arn, subject, message) => aws.topics.publish(by, arn, { subject, message }),
+    store: aws.store,
+    deposit: aws.s3.deposit,
+    announce: (by, arn, subject, message) => aws.topics.announce(by, arn, { subject, message }),
     verifiedDomains: () => [domain],
     measure: ({ name, dimensions }) => {
       if (dimensions.RuleName) metrics.set(name, (metrics.get(name) ?? 0) + 1);
@@ -122,6 +124,7 @@ describe('recipient conditions', () => {
   const matches = async (Recipients: string[] | undefined, address: string): Promise<boolean> => {
     const made = createSesReceive({
       world: { ...lab.aws.world, dataFolder: mkdtempSync(join(folder, 'match-')) },
+      store: openStore(null),
       deposit: async () => undefined,
       announce: async () => undefined,
       verifiedDomains: () => ['example.com', 'bücher.example'],

@@ -77,3 +77,19 @@ test('nothing pending is flushed at once; a table has a plain name', async () =>
   expect(() => store.table('no; DROP')).toThrow(/no name/);
   store.close();
 });
+
+test('bytes are what was put, by the next process too, and go with the turn that deletes them', async () => {
+  const store = openStore(folder);
+  const blobs = store.blobs('bytes');
+  blobs.put('a', Uint8Array.of(0, 255, 13, 10));
+  blobs.put('b', Buffer.from('gone'));
+  expect(blobs.get('a')).toEqual(Buffer.from([0, 255, 13, 10]));
+  await store.flushed();
+  blobs.delete('b');
+  expect(blobs.get('b')).toBeUndefined();
+  store.close();
+  const again = openStore(folder);
+  expect(again.blobs('bytes').get('a')).toEqual(Buffer.from([0, 255, 13, 10]));
+  expect(again.blobs('bytes').get('b')).toBeUndefined();
+  again.close();
+});
