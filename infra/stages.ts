@@ -10,9 +10,10 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { parseMailbox } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
-import { bouncesBySes, sendsBySes } from '#core/ses-use.ts';
+import { bouncesBySes, isVerified, sendsBySes } from '#core/ses-use.ts';
 import { dueIndex } from './ledger.ts';
 import { inboundPrefix } from './spool.ts';
 import {
@@ -164,8 +165,11 @@ function sendMail(scope: Construct, settings: Settings): readonly PolicyStatemen
   if (!sendsBySes(settings)) return [];
   const names = settings.domains.length <= limits.identitiesNamedMax ? settings.domains : ['*'];
   const identities = names.map((name) => Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${name}` }));
-  const actions = ['ses:SendEmail', 'ses:SendRawEmail', ...(bouncesBySes(settings) ? ['ses:SendBounce'] : [])];
-  return [may(actions, ...identities)];
+  const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities);
+  if (!bouncesBySes(settings)) return [send];
+  const from = parseMailbox(settings.notices.from)?.domainKey ?? '';
+  const own = settings.domains.find((name) => isVerified(from, [name])) ?? from;
+  return [send, may(['ses:SendBounce'], Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${own}` }))];
 }
 
 function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages, 'sweep' | 'sweepDeadLetters'> {

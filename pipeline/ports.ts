@@ -125,7 +125,11 @@ export interface Ledger {
 }
 
 /** Asks for one attempt at one delivery (relay), or for its notice (bounce). May be duplicated, reordered or lost without harm. */
-export type Job = { readonly version: 1 } & DeliveryRef;
+export type Job = {
+  readonly version: 1;
+  /** Unfinished attempts, where the sweep sends a job again: it may be what ended its function, and runs last and alone. */
+  readonly claims?: number;
+} & DeliveryRef;
 
 export interface JobQueue {
   /** Sends all, or throws. `group` is the fair-queue key: the next hop. */

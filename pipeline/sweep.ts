@@ -177,7 +177,12 @@ async function inTurns(
 
 function entryFor(row: DeliveryRow): Entry {
   return {
-    job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey },
+    job: {
+      version: 1,
+      spoolId: row.spoolId,
+      deliveryKey: row.deliveryKey,
+      ...(row.claims > 0 ? { claims: row.claims } : {}),
+    },
     group: row.nextHop === '' ? 'none' : row.nextHop,
   };
 }

@@ -335,5 +335,24 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         expect(await ledger.trace({ spoolId: newSpoolId(), limit: 5 })).toEqual([]);
       });
     });
+
+    describe('countUpTo', () => {
+      it('counts up to the number and no further, whoever counts at once, each name for itself', async () => {
+        const [name, other] = [newSpoolId(), newSpoolId()];
+        const until = Date.now() + 60_000;
+        const all = await Promise.all(Array.from({ length: 12 }, () => ledger.countUpTo(name, 5, until)));
+        expect(all.filter((within) => within)).toHaveLength(5);
+        expect(await ledger.countUpTo(name, 5, until)).toBe(false);
+        expect(await ledger.countUpTo(other, 1, until)).toBe(true);
+        expect(await ledger.countUpTo(name, 6, until)).toBe(true);
+      });
+    });
+
+    it('keeps that a message is list mail, or a notice of our own', async () => {
+      const row = queued(newSpoolId());
+      const extract = { ...facts(row.spoolId).extract, listMail: true as const, ownNotice: true as const };
+      await ledger.create([{ ...row, message: facts(row.spoolId, { extract }) }], null);
+      expect((await ledger.message(row.spoolId))?.extract).toEqual(extract);
+    });
   });
 }

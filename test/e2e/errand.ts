@@ -44,13 +44,15 @@ export function errandConfig(port: number): object {
   const hop = { kind: 'smtp', host: '127.0.0.1', port, tls: 'off' };
   return {
     domains: ['example.com', 'secured.example'],
-    nextHops: { plain: hop, secured: { ...hop, auth: { secret: 'everpost/secured' } } },
+    nextHops: { ses: { kind: 'ses' }, plain: hop, secured: { ...hop, auth: { secret: 'everpost/secured' } } },
     retry: { schedule: ['1m'], lifetime: '10m', delayNotice: false },
     routes: [
+      { match: 'away@example.com', to: [{ via: 'ses', address: 'away@far.example' }] },
+      { match: 'away@secured.example', to: [{ via: 'ses', address: 'away@farther.example' }] },
       { match: '*@example.com', to: [{ via: 'plain' }] },
       { match: '*@secured.example', to: [{ via: 'secured' }] },
     ],
-    notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'plain' },
+    notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com' },
   };
 }
 export const errandSecrets = { 'everpost/secured': { username: 'everpost', password: 'secret' } };
@@ -87,6 +89,25 @@ export const parts: readonly Part[] = [
       await send(errand, ['two@example.com', 'gone@example.com'], '', 'asks-gone@src.example');
       await comes(errand, 'two@example.com');
       await comes(errand, 'asks-gone@src.example');
+    },
+  },
+  {
+    name: 'messages are relayed by SES in the name of either domain',
+    run: async (errand) => {
+      await send(errand, ['away@example.com']);
+      await send(errand, ['away@secured.example'], '', 'eve@secured.example');
+      await comes(errand, 'away@far.example');
+      await comes(errand, 'away@farther.example');
+    },
+  },
+  {
+    name: 'a notice counts against a domain that nothing vouches for',
+    run: async (errand) => {
+      const verdicts = { reversePath: 'asks-unknown@src.example', spf: 'GRAY', dmarc: 'GRAY' };
+      const console = `http://127.0.0.1:${errand.runtime.ports.console}`;
+      await fetch(`${console}/verdicts`, { method: 'POST', body: JSON.stringify(verdicts) });
+      await send(errand, ['gone-unknown@example.com'], '', 'asks-unknown@src.example');
+      await comes(errand, 'asks-unknown@src.example');
     },
   },
   {

@@ -69,6 +69,7 @@ function booted(name: string, changed: Template): Promise<Runtime> {
     sweepEveryMs: null,
     timeScale: 1,
     demo: false,
+    sesOut: `127.0.0.1:${nextHop.port}`,
     show: () => {},
   });
 }

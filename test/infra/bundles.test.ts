@@ -60,7 +60,7 @@ test('take along only the clients that their function calls', () => {
   const clients = (name: string) => [...packages(name)].filter((found) => found.startsWith('@aws-sdk/client-')).sort();
   const sdk = (...services: string[]) => services.map((service) => `@aws-sdk/client-${service}`);
   expect(clients('ingest')).toEqual(sdk('dynamodb', 's3', 'sqs'));
-  expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
+  expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'ses', 'sesv2', 'sqs'));
   expect(clients('bounce')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('activate')).toEqual(sdk('ses'));

@@ -98,7 +98,11 @@ test('directions are kept apart, and * takes everything outbound', () => {
   if (!inbound || !outbound) throw new Error('two routes');
   const table = compileRoutes([inbound, { ...outbound, direction: 'outbound' }]);
   expect(table.resolve(mailbox('x', 'far.example'), 'inbound')).toBeNull();
-  expect(table.resolve(mailbox('x', 'far.example'), 'outbound')).toEqual({ route: 1, actions: outbound.to, fallback: null });
+  expect(table.resolve(mailbox('x', 'far.example'), 'outbound')).toEqual({
+    route: 1,
+    actions: outbound.to,
+    fallback: null,
+  });
   expect(table.resolve(mailbox('x', '[192.0.2.1]'), 'outbound')?.route).toBe(1);
   expect(table.resolve(mailbox('x', 'a.example'), 'inbound')?.route).toBe(0);
 });

@@ -93,6 +93,17 @@ describe('a batch', () => {
     );
     expect(order.slice(2)).toEqual(['again1', 'again2']);
   });
+  it('runs jobs whose attempts never ended last and alone, the least suspect first', async () => {
+    const order: string[] = [];
+    await run(
+      [record('killer', '{"claims":2}'), record('neighbour', '{"claims":1}'), record('fresh', '{}')],
+      async ({ messageId }) => {
+        order.push(messageId);
+        return finished('relayed');
+      },
+    );
+    expect(order).toEqual(['fresh', 'neighbour', 'killer']);
+  });
   it('does not type-check with an answer made by hand, or with work that forgets its end', () => {
     expectTypeOf<{ batchItemFailures: [] }>().not.toExtend<BatchAnswer>();
     expectTypeOf<() => Promise<void>>().not.toExtend<Work>();

@@ -1,0 +1,133 @@
+// What sending by SES promises and refuses (docs/aws-contracts.md §2), through the real SDK clients: emulator or AWS.
+// `from` must be verified; `to` a recipient that takes mail.
+
+import { SESClient, type SESClientConfig, SendBounceCommand } from '@aws-sdk/client-ses';
+import {
+  SESv2Client,
+  type SESv2ClientConfig,
+  SendEmailCommand,
+  type SendEmailCommandInput,
+} from '@aws-sdk/client-sesv2';
+import { afterAll, expect, test } from 'vitest';
+
+export type SesTarget = {
+  readonly config: SESClientConfig & { readonly region: string };
+  readonly from: string;
+  readonly to: string;
+  /** A message received less than a day ago: its id, and one of its recipients. */
+  readonly received: { readonly sesMessageId: string; readonly forwardPath: string };
+};
+
+export function sesSendConformance(target: () => SesTarget): void {
+  const clients: { destroy(): void }[] = [];
+  const made = () => {
+    const { config, ...rest } = target();
+    const v2 = new SESv2Client({ ...config, maxAttempts: 1 } as SESv2ClientConfig);
+    const v1 = new SESClient({ ...config, maxAttempts: 1 });
+    clients.push(v1, v2);
+    return { v1, v2, ...rest };
+  };
+  afterAll(() => {
+    for (const client of clients) client.destroy();
+  });
+  const send = (fields: string, more: Partial<SendEmailCommandInput> = {}, body = 'Hello\r\n') => {
+    const { v2, from, to } = made();
+    return v2.send(
+      new SendEmailCommand({
+        FromEmailAddress: from,
+        Destination: { ToAddresses: [to] },
+        Content: { Raw: { Data: Buffer.from(`From: ${from}\r\n${fields}\r\n${body}`, 'latin1') } },
+        EmailTags: [{ Name: 'everpost', Value: 'a-b_1' }],
+        ...more,
+      }),
+    );
+  };
+
+  test('raw mail from a verified address is taken, and has an id', async () => {
+    expect((await send('Subject: Hi\r\n')).MessageId).toMatch(/\S/);
+  });
+
+  test.each([
+    'From: x@not-verified.example',
+    'Sender: x@not-verified.example',
+    'Return-Path: <x@not-verified.example>',
+  ])('%s must be verified, or is refused', async (field) => {
+    const { from } = made();
+    const raw = Buffer.from(`${field.startsWith('From') ? '' : `From: ${from}\r\n`}${field}\r\n\r\nHello\r\n`);
+    await expect(send('', { Content: { Raw: { Data: raw } } })).rejects.toMatchObject({
+      name: 'MessageRejected',
+      message: expect.stringContaining('not verified'),
+    });
+  });
+
+  test.each(['Subject', 'DKIM-Signature', 'Reply-To', 'MIME-Version'])('a second %s is refused', async (name) => {
+    await expect(send(`${name}: 1\r\n${name}: 2\r\n`)).rejects.toMatchObject({
+      name: 'BadRequestException',
+      message: expect.stringContaining('Duplicate header'),
+    });
+  });
+
+  test('a configuration set that does not exist is NotFoundException, also when the message names it', async () => {
+    await expect(send('', { ConfigurationSetName: 'no-such-set' })).rejects.toMatchObject({
+      name: 'NotFoundException',
+    });
+    await expect(send('X-SES-CONFIGURATION-SET: no-such-set\r\n')).rejects.toMatchObject({ name: 'NotFoundException' });
+  });
+
+  test('addresses are ASCII, at most 50 of them, and lines have 1,000 octets', async () => {
+    const { to } = made();
+    await expect(send('', { Destination: { ToAddresses: ['bü@far.example'] } })).rejects.toMatchObject({
+      name: 'BadRequestException',
+    });
+    await expect(send('', { Destination: { ToAddresses: Array(51).fill(to) } })).rejects.toMatchObject({
+      name: 'BadRequestException',
+    });
+    await expect(send('', {}, `${'x'.repeat(1_001)}\r\n`)).rejects.toMatchObject({ name: 'BadRequestException' });
+  });
+
+  test('40 MB after base64 are the most', async () => {
+    const line = `${'x'.repeat(76)}\r\n`;
+    const body = line.repeat(Math.ceil((30.1 * 1024 * 1024) / line.length));
+    await expect(send('', {}, body)).rejects.toMatchObject({ name: 'BadRequestException' });
+  });
+
+  const bounce = (more: object = {}) => {
+    const { from, received } = made();
+    return {
+      OriginalMessageId: received.sesMessageId,
+      BounceSender: from,
+      MessageDsn: { ReportingMta: 'dns; mx.example.com', ArrivalDate: new Date() },
+      BouncedRecipientInfoList: [
+        { Recipient: received.forwardPath, RecipientDsnFields: { Action: 'failed' as const, Status: '5.1.1' } },
+      ],
+      ...more,
+    };
+  };
+  const apart = () => new Promise((resolve) => setTimeout(resolve, 1_100)); // one call a second
+
+  test('SendBounce takes one call a second', async () => {
+    const { v1 } = made();
+    expect((await v1.send(new SendBounceCommand(bounce()))).MessageId).toMatch(/\S/);
+    await expect(v1.send(new SendBounceCommand(bounce()))).rejects.toMatchObject({ name: 'Throttling' });
+    await apart();
+    expect((await v1.send(new SendBounceCommand(bounce()))).MessageId).toMatch(/\S/);
+  });
+
+  test.each([
+    ['an unknown message', { OriginalMessageId: 'no-such-message' }, 'MessageRejected'],
+    ['a sender that is not verified', { BounceSender: 'x@not-verified.example' }, 'MessageRejected'],
+    [
+      'a stranger to the message',
+      { BouncedRecipientInfoList: [{ Recipient: 'stranger@far.example', BounceType: 'DoesNotExist' as const }] },
+      'MessageRejected',
+    ],
+    [
+      'neither type nor fields',
+      { BouncedRecipientInfoList: [{ Recipient: 'bob@example.com' }] },
+      'InvalidParameterValue',
+    ],
+  ])('SendBounce refuses %s', async (_, more, name) => {
+    await apart();
+    await expect(made().v1.send(new SendBounceCommand(bounce(more)))).rejects.toMatchObject({ name });
+  });
+}
