@@ -27,6 +27,7 @@ beforeAll(async () => {
     submissionPort: 0,
     consolePort: 0,
     secretsFile,
+    sesOut: `127.0.0.1:${nextHop.port}`,
     sweepEveryMs: null,
     timeScale: 1,
     demo: false,
