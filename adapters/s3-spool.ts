@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
+import { digestBytesMax } from '#core/limits.ts';
 import {
   ContentUnreadable,
   type HeadResult,
@@ -110,7 +111,7 @@ export class S3Spool implements Spool {
         return unreadable('unavailable', `GetObject ${objectKey}: no Content-Length`);
       }
       const size = Number(answer.ContentRange?.split('/')[1] ?? length);
-      const md5 = md5Of(answer.ETag, answer.ServerSideEncryption);
+      const md5 = length > digestBytesMax ? null : md5Of(answer.ETag, answer.ServerSideEncryption);
       return { kind: 'got' as const, body, length, size, md5, version: answer.VersionId ?? null };
     } catch (error) {
       signal.throwIfAborted();

@@ -63,6 +63,11 @@ export const suspectExpiriesShareMax = 0.05;
 export const messageBytesMax = 40 * MIB;
 /** Content that one relay function may hold in work at once; more waits for the first to be done. */
 export const batchBytesMax = 64 * MIB;
+/**
+ * Content up to this is compared with the MD5 that S3 keeps as its ETag while it is read. Beyond it the digest would cost more CPU than the
+ * whole rest of a relay (some 1.5 ms a megabyte); there S3's own checks at rest, TLS and Content-Length stand guard.
+ */
+export const digestBytesMax = 4 * MIB;
 /** One ranged read of a header section. Real ones reach 300 KB; nothing is looked for beyond this. */
 export const headerBytesMax = MIB;
 /** A Return-Path field longer than this is none that SES wrote (a path has 256 octets, RFC 5321 §4.5.3.1.3). */
