@@ -155,7 +155,7 @@ type Trimmable = {
 
 /**
  * What each call passes through without use here, as the SDK names it: descriptions for a logger that throws them away, statistics
- * for AWS in the User-Agent, X-Ray's header (table and spool start no function). Measured: an eighth of a small call.
+ * for AWS in the User-Agent, X-Ray's header (table and spool start no function).
  */
 const neverNeeded = ['loggerMiddleware', 'getUserAgentMiddleware', 'recursionDetectionMiddleware'];
 /** What is for uploads, for directory buckets, for buckets of other regions. Our bucket's name comes from the template. */
