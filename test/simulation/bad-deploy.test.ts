@@ -2,7 +2,8 @@
 // lifetime the valve lets no more than its number of reports out, and holds the rest with an alarm.
 
 import { describe, expect, it } from 'vitest';
-import { suspectExpiriesPerHourMax } from '#core/limits.ts';
+import { lostJobAfterMs, suspectExpiriesPerHourMax } from '#core/limits.ts';
+import { release } from '#pipeline/operate.ts';
 import { ACCEPTED_AT, Town, townSettings } from './town.ts';
 
 const HOUR = 3_600_000;
@@ -60,11 +61,12 @@ describe('relay throws on everything', () => {
     for (const row of rows.filter((each) => each.possibleDuplicate)) expect(row.state).toBe('relayed');
   });
 
-  it('for longer than the lifetime: a hundred reports, and the rest is held, each with its reason', async () => {
+  it('for longer than the lifetime: a hundred reports, and the rest is held, each with its reason, until it is released', async () => {
     const settings = { ...townSettings, retry: { ...townSettings.retry, lifetimeMs: 12 * HOUR } };
+    let bad = true;
     const town = new Town(
       (to) => {
-        if (to.address !== ANN) throw new Error('a bad deploy');
+        if (bad && to.address !== ANN) throw new Error('a bad deploy');
         return ok;
       },
       undefined,
@@ -84,6 +86,13 @@ describe('relay throws on everything', () => {
       expect(row.trace.at(-1)?.at).toBeGreaterThanOrEqual(ACCEPTED_AT + 12 * HOUR);
     }
     for (const { spoolId } of held) expect(town.spool.has(`in/${spoolId}`)).toBe(true);
+
+    bad = false;
+    const { ledger, relayQueue, bounceQueue, clock } = town;
+    const ports = { ledger, relayQueue, bounceQueue, clock, sweepAgainMs: lostJobAfterMs };
+    for (const row of held) expect((await release(ports, row, 12 * HOUR)).kind).toBe('done');
+    await town.live(24);
+    expect(states(town)).toEqual({ returned: suspectExpiriesPerHourMax, relayed: 50 });
   });
 
   it('leaves ordinary expiries alone, however many', async () => {
