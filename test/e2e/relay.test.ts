@@ -111,7 +111,7 @@ describe('a message that is refused', () => {
 });
 
 describe('a message that is deferred', () => {
-  it('is tried again on the schedule and comes back at its lifetime with the last status', async () => {
+  it('is tried again on the schedule, told of once, and comes back at its lifetime with the last status', async () => {
     await sendMail(instance.mx, 'dave@src.example', ['later@example.com'], hello);
     const [first] = await traced(
       instance,
@@ -126,10 +126,13 @@ describe('a message that is deferred', () => {
       (found) => found[0]?.deliveries[0]?.state === 'returned',
     );
     expect(last?.deliveries[0]?.attempts).toBeGreaterThan(10);
-    const notice = caughtFor('dave@src.example');
-    expect(notice).toHaveLength(1);
-    expect(judgeNotice(notice[0]?.content ?? Buffer.alloc(0))).toEqual([]);
-    expect(notice[0]?.content.toString('latin1')).toMatch(/^Action: failed\r\nStatus: 4\.3\.0\r$/m);
+    const notices = caughtFor('dave@src.example');
+    expect(notices.map((each) => judgeNotice(each.content))).toEqual([[], []]);
+    const actions = notices.map((each) => /^Action: (\w+)\r\nStatus: (\S+)\r$/m.exec(each.content.toString('latin1')));
+    expect(actions.map((action) => action?.slice(1))).toEqual([
+      ['delayed', '4.3.0'],
+      ['failed', '4.3.0'],
+    ]);
   });
 });
 
