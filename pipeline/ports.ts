@@ -57,6 +57,25 @@ export type HeadResult =
   | { readonly kind: 'read'; readonly bytes: Uint8Array; readonly size: number }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
+/** An object of the spool as a list shows it: its current version. What a delete marker hides is not listed. */
+export type SpoolEntry = {
+  readonly objectKey: string;
+  readonly bytes: number;
+  /** When its current version was stored, in milliseconds since the epoch. */
+  readonly storedAt: number;
+};
+
+/** What lies in the spool: for the hourly and the daily sweep, the only ones that look there without a row that says so. */
+export interface SpoolInventory {
+  /** Up to `max` (at most 1,000) objects whose key begins with `prefix`, in order of their keys' UTF-8 bytes, after `after`. Throws where S3 does. */
+  list(
+    query: { readonly prefix: string; readonly after: string | null; readonly max: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly entries: readonly SpoolEntry[]; readonly more: boolean }>;
+  /** Hides it under a delete marker; the bytes stay for `retention.versions`. What is gone already is no error. Throws where S3 does. */
+  remove(objectKey: string, signal: AbortSignal): Promise<void>;
+}
+
 /** What the index knows of a row, perhaps some moments old: enough to choose by, never to decide by. */
 export type DueRow = DeliveryRef & {
   readonly nextHop: string;

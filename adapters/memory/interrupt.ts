@@ -2,9 +2,9 @@
 // From the crash on every wrapped call throws, as a dead process makes no more calls; a finally block must not heal it.
 // Only the ports' own methods count, being what has an effect outside the process; a fake's controls pass untouched.
 
-/** Of Spool, Ledger, JobQueue and NextHop (pipeline/ports.ts). `close` ends connections that a crash ends too. */
+/** Of Spool, SpoolInventory, Ledger, JobQueue and NextHop (pipeline/ports.ts). `close` ends connections that a crash ends too. */
 const PORT_METHODS: ReadonlySet<string> = new Set(
-  'open head create claim write read message due enqueued countExpiry trace send depth attempt'.split(' '),
+  'open head list remove create claim write read message due enqueued countExpiry trace send depth attempt'.split(' '),
 );
 
 export class Crash extends Error {

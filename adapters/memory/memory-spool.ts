@@ -6,14 +6,16 @@ import {
   type HeadResult,
   type OpenedContent,
   type Spool,
+  type SpoolEntry,
+  type SpoolInventory,
   type UnreadableCause,
 } from '#pipeline/ports.ts';
 
 const chunkBytes = 64 * 1024; // as Node reads from a socket
 
-type Stored = { readonly content: Uint8Array; readonly version: string };
+type Stored = { readonly content: Uint8Array; readonly version: string; readonly storedAt: number };
 
-export class MemorySpool implements Spool {
+export class MemorySpool implements Spool, SpoolInventory {
   private readonly objects = new Map<string, Stored>();
   private readonly unreadable = new Map<string, UnreadableCause>();
   private readonly breaks = new Map<string, number>();
@@ -22,15 +24,16 @@ export class MemorySpool implements Spool {
   /** Contents opened and neither read to the end nor closed. A stage that leaves one behind holds a socket. */
   openCount = 0;
 
-  put(objectKey: string, content: Uint8Array): void {
+  put(objectKey: string, content: Uint8Array, storedAt = 0): void {
     this.versions += 1;
-    this.objects.set(objectKey, { content: Uint8Array.from(content), version: `v${this.versions}` });
+    this.objects.set(objectKey, { content: Uint8Array.from(content), version: `v${this.versions}`, storedAt });
+    this.hidden.delete(objectKey);
   }
   has(objectKey: string): boolean {
     return this.objects.has(objectKey);
   }
   /** Takes every version away. */
-  remove(objectKey: string): void {
+  lose(objectKey: string): void {
     this.objects.delete(objectKey);
   }
   /** Puts a delete marker above it: `open` finds it all the same, by its version. */
@@ -77,6 +80,27 @@ export class MemorySpool implements Spool {
     const { content } = found.stored;
     if (content.byteLength === 0) return { kind: 'unreadable', cause: 'empty', detail: `${objectKey} has no bytes` };
     return { kind: 'read', bytes: content.slice(0, bytesMax), size: content.byteLength };
+  }
+
+  async list(
+    query: { readonly prefix: string; readonly after: string | null; readonly max: number },
+    signal: AbortSignal,
+  ): Promise<{ entries: readonly SpoolEntry[]; more: boolean }> {
+    signal.throwIfAborted();
+    const keys = [...this.objects.keys()]
+      .filter((key) => key.startsWith(query.prefix) && !this.hidden.has(key))
+      .filter((key) => query.after === null || Buffer.compare(Buffer.from(key), Buffer.from(query.after)) > 0)
+      .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    const entries = keys.slice(0, query.max).flatMap((objectKey): SpoolEntry[] => {
+      const stored = this.objects.get(objectKey);
+      return stored === undefined ? [] : [{ objectKey, bytes: stored.content.byteLength, storedAt: stored.storedAt }];
+    });
+    return { entries, more: keys.length > query.max };
+  }
+
+  async remove(objectKey: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.objects.has(objectKey)) this.hide(objectKey);
   }
 
   private find(

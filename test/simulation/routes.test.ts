@@ -254,7 +254,7 @@ it('the fallback gets a whole lifetime and the schedule from its start', async (
 it('content that can not be opened does not fall back: another next hop would not open it either', async () => {
   const town = new Town(() => ok, new Interrupt(), settingsOf({ fallback: true }), { second: () => ok });
   town.receive('m1', ANN, [BOB]);
-  town.spool.remove('in/m1');
+  town.spool.lose('in/m1');
   await town.live(24);
   expect(deliveriesOf(town)[0]).toMatchObject({ state: 'returned', nextHop: 'exchange' });
   expect(town.others.get('second')?.accepted).toEqual([]);
