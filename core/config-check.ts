@@ -120,7 +120,8 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return undefined;
   if (!retentionMs || !transfer || !trace) return undefined;
   const host = domains[0] ?? '';
-  const rest = { retry, policy, notices, retentionMs, transfer, trace, network: null };
+  const outbound = { submitters: {}, returnPathDomain: `bounces.${host}`, feedback: { confirm: false } };
+  const rest = { retry, policy, notices, retentionMs, transfer, ...outbound, trace, network: null };
   return { stackName, domains, host, nextHops, routes, ...rest };
 }
 

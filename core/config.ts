@@ -114,8 +114,19 @@ export type Settings = {
     readonly quarantine: number;
   };
   readonly transfer: { readonly inbound: TransferMode; readonly outbound: TransferMode };
+  /** Who may submit outbound mail, by name. Empty: nobody. */
+  readonly submitters: Readonly<Record<string, SubmitterSettings>>;
+  /** Where return paths of ours live (tokens and SRS): never one of `domains`. */
+  readonly returnPathDomain: string;
+  readonly feedback: { readonly confirm: boolean };
   readonly trace: { readonly subject: boolean; readonly search: boolean };
   readonly network: { readonly vpcId: string } | null;
+};
+export type SubmitterSettings = {
+  /** In Secrets Manager: {"username": "…", "password": "…"}, what it says in AUTH. */
+  readonly secret: string;
+  /** Domains, as A-labels, of which its reverse-paths and authors may be. */
+  readonly senderDomains: readonly string[];
 };
 export type TransferMode = 'normal' | 'hold' | 'drain';
 

@@ -3,6 +3,7 @@
 
 import type { Reply } from './reply.ts';
 import type { Status } from './status.ts';
+import type { Notify, Return } from './submission.ts';
 
 export type DeliveryState =
   | 'queued'
@@ -57,6 +58,17 @@ export type MessageFacts = {
   readonly verdicts: Verdicts | null;
   readonly acceptedAt: number;
   readonly configVersion: string;
+  /** Outbound mail alone. */
+  readonly submission?: SubmissionFacts;
+};
+
+export type SubmissionFacts = {
+  readonly submitter: string;
+  /** Of the content, as the envelope committed it: 64 hexadecimal digits. Its length is `size`. */
+  readonly sha256: string;
+  /** RFC 3461 §4.3 and §4.4, as submitted. */
+  readonly ret: Return | null;
+  readonly envid: string | null;
 };
 
 /** Exchange's message tracking vocabulary, and a few of ours in the same spirit. */
@@ -146,6 +158,8 @@ export type DeliveryRow = {
   readonly lastReason: string | null;
   readonly lastDetail: string | null;
   readonly possibleDuplicate: boolean;
+  /** What the submitter asked for this recipient (RFC 3461 §4.1 and §4.2); absent where nothing was asked. */
+  readonly dsn?: { readonly notify: readonly Notify[] | null; readonly orcpt: string | null };
 
   readonly notice: NoticeSummary | null;
   /** On the sole delivery of a message; otherwise the message has an item of its own, and this is null. */
@@ -173,7 +187,10 @@ export type Command =
 /** What others tell us afterwards (SES events, remote reports). A late or second one is ignored, never an error. */
 export type Fact = 'confirmed' | 'reported-failed';
 
+// Facts may come before our own word: the 200 of SES whose answer we lost, and what SES said of it afterwards.
 const UNDER_WAY = {
+  confirmed: 'confirmed',
+  'reported-failed': 'failed',
   relayed: 'relayed',
   deferred: 'deferred',
   failed: 'failed',
@@ -225,4 +242,11 @@ export function isUnderWay(state: DeliveryState): boolean {
 /** A delivery's public id: one word of [A-Za-z0-9-], so that it fits an SES message tag and a Received field. */
 export function deliveryId(ref: DeliveryRef): string {
   return `${ref.spoolId}-${ref.deliveryKey}`;
+}
+
+/** What `deliveryId` was made from; null where it was not. Others send it back to us (SES's tags): it is theirs until it is found in the ledger. */
+export function refOfDeliveryId(text: string): DeliveryRef | null {
+  const [, spoolId, deliveryKey] =
+    /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|postmaster))?)$/.exec(text) ?? [];
+  return spoolId === undefined || deliveryKey === undefined ? null : { spoolId, deliveryKey };
 }

@@ -87,6 +87,13 @@ export const localPartOctetsMax = 255;
 export const lineOctetsWanted = 78;
 export const lineOctetsMax = 998;
 
+// ── Submission ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Recipients of one submission: RFC 5321 §4.5.3.1.8 asks for 100 at least; programs send to some hundreds at once. */
+export const submissionRecipientsMax = 1_000;
+/** An envelope object: a thousand recipients with their original addresses, and room. */
+export const envelopeBytesMax = MIB;
+
 // ── Loops (DESIGN decision 14) ──────────────────────────────────────────────────────────────────────────────────────
 
 /** Signed passes of our own that a message may bear. Far below the 16 hops at which Lambda cuts recursion off. */

@@ -18,3 +18,8 @@ export function sendsBySes({ nextHops, notices }: Uses): boolean {
 export function isVerified(domainKey: string, domains: readonly string[]): boolean {
   return domains.some((domain) => domainKey === domain || domainKey.endsWith(`.${domain}`));
 }
+
+/** The domains as which we send: those that we receive for, and those of our submitters. */
+export function sendingDomains({ domains, submitters }: Pick<Settings, 'domains' | 'submitters'>): readonly string[] {
+  return [...new Set([...domains, ...Object.values(submitters).flatMap(({ senderDomains }) => senderDomains)])];
+}

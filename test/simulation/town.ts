@@ -70,6 +70,9 @@ export const townSettings: Settings = {
   },
   retentionMs: { spool: 14 * 24 * HOUR, versions: 7 * 24 * HOUR, ledger: 90 * 24 * HOUR, quarantine: 30 * 24 * HOUR },
   transfer: { inbound: 'normal', outbound: 'normal' },
+  submitters: {},
+  returnPathDomain: 'bounces.example.com',
+  feedback: { confirm: false },
   trace: { subject: true, search: true },
   network: null,
 };

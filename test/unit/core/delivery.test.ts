@@ -2,7 +2,15 @@
 // A new state or command makes this table incomplete, and the test fail.
 
 import { describe, expect, it } from 'vitest';
-import { type Command, type DeliveryState, deliveryId, type Fact, isFinal, transition } from '#core/delivery.ts';
+import {
+  type Command,
+  type DeliveryState,
+  deliveryId,
+  type Fact,
+  isFinal,
+  refOfDeliveryId,
+  transition,
+} from '#core/delivery.ts';
 
 const commands: readonly Command[] = [
   'relayed',
@@ -32,6 +40,8 @@ const legal: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, Deliv
     discarded: 'discarded',
     held: 'held',
     removed: 'removed',
+    confirmed: 'confirmed',
+    'reported-failed': 'failed',
   },
   deferred: {
     relayed: 'relayed',
@@ -41,6 +51,8 @@ const legal: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, Deliv
     discarded: 'discarded',
     held: 'held',
     removed: 'removed',
+    confirmed: 'confirmed',
+    'reported-failed': 'failed',
   },
   relayed: { confirmed: 'confirmed', 'reported-failed': 'failed' },
   confirmed: { 'reported-failed': 'failed' },
@@ -77,4 +89,22 @@ describe('transition', () => {
 
 it('makes ids that fit an SES message tag', () => {
   expect(deliveryId({ spoolId: 'd6iitobk75ur44p8', deliveryKey: 'abcd2345' })).toMatch(/^[\w-]+$/);
+});
+
+it('reads its ids back, and nothing else', () => {
+  const refs = [
+    { spoolId: 'd6iitobk75ur44p8', deliveryKey: 'abcdefgh234567ab' },
+    { spoolId: 'd6iitobk75ur44p8', deliveryKey: 'abcdefgh234567ab-ndr' },
+    { spoolId: 'web-shop-01JD8Z7Q9VXK4M2N6P8R3S5T7W', deliveryKey: 'abcdefgh234567ab-delay' },
+  ];
+  for (const ref of refs) expect(refOfDeliveryId(deliveryId(ref))).toEqual(ref);
+  for (const text of [
+    '',
+    'abcdefgh234567ab',
+    '-abcdefgh234567ab',
+    'x-abcdefgh234567a1',
+    'x y-abcdefgh234567ab',
+    'x-abcdefgh234567ab-x',
+  ])
+    expect(refOfDeliveryId(text)).toBeNull();
 });
