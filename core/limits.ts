@@ -118,6 +118,21 @@ export const ndrOriginalBytesMax = 64 * KIB;
 /** Of the original's subject, in the notice's subject. */
 export const ndrSubjectTextMax = 120;
 
+// ── Reports that come back ──────────────────────────────────────────────────────────────────────────────────────────
+
+/** What is read of a report: what it says stands in front of the original, which senders of reports cut at some 50 KB. */
+export const reportBytesMax = MIB;
+/** Body parts looked at, and how deep: a report has three, Exchange's a multipart/alternative in the first. */
+export const reportPartsMax = 64;
+export const reportDepthMax = 6;
+/** Recipients of one report: ours ask for one each, an alias behind them may have some hundreds. */
+export const reportRecipientsMax = 500;
+/** SRS: characters of the hash (each 6 bits, case lost on the way: some 5), and days for which an address is good; libsrs2 has 4 and 21. */
+export const srsHashChars = 8;
+export const srsDaysMax = 21;
+/** RFC 5321 §4.5.3.1.1: beyond it a server may refuse the path, so that a token stands in for it. */
+export const srsLocalPartOctetsMax = 64;
+
 // ── SES as a client (docs/aws-contracts.md §2) ────────────────────────────────────────────────────────────────────────
 
 /** SES takes 40 MB after base64, which adds a third; decimal, and with room for the fields that we put in. */
