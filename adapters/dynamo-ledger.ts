@@ -25,11 +25,14 @@ import {
   itemOfEvent,
   itemOfMessage,
   itemOfRow,
+  itemOfToken,
+  keyOfToken,
   MESSAGE_KEY,
   messageOfItem,
   rowOfItem,
   searchKeyOf,
   sortKeyOf,
+  tokenOfItem,
 } from './dynamo-row.ts';
 import { answers } from './trace-query.ts';
 import { joinTrace, splitTrace } from './trace-split.ts';
@@ -160,6 +163,15 @@ export class DynamoLedger implements Ledger {
       if (error instanceof ConditionalCheckFailedException) return false;
       throw error;
     }
+  }
+
+  async keepToken(token: string, ref: DeliveryRef, until: number): Promise<void> {
+    await this.put(itemOfToken(token, ref, until));
+  }
+
+  async findToken(token: string): Promise<{ readonly ref: DeliveryRef; readonly until: number } | null> {
+    const item = await this.get(keyOfToken(token));
+    return item === null ? null : tokenOfItem(item);
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {

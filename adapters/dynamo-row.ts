@@ -138,6 +138,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
     item.forwardPathKey = { S: searchKeyOf(row.forwardPath) };
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
   }
+  if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
   if (row.lastReply !== null) item.lr = { M: encode(REPLY, row.lastReply) };
   if (row.notice !== null) item.nt = { M: encode(NOTICE, row.notice) };
   if (row.trace.length > 0) item.t = { L: row.trace.map((event) => ({ M: attributesOfEvent(event) })) };
@@ -162,6 +163,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     noticeOf: item.no?.S || null,
     forwardPath: String(forwardPath),
     address: String(fields.address ?? forwardPath),
+    ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
     lastReply: item.lr?.M ? (decode(REPLY, item.lr.M) as unknown as Reply) : null,
     notice: item.nt?.M ? (decode(NOTICE, item.nt.M) as unknown as NoticeSummary) : null,
     message: facts ? messageOf(spoolId, { a: item.acceptedAt ?? { N: '0' }, ...facts }, item) : null,
@@ -196,6 +198,20 @@ export function eventOfItem(item: Item, ref: DeliveryRef): { readonly key: strin
   const prefix = eventPrefixOf(ref);
   const sk = textOf(item.sk);
   return sk.startsWith(prefix) ? { key: sk.slice(prefix.length), event: eventOf(item) } : null;
+}
+
+/** A partition for each token; no spoolId has a hash sign. */
+export const keyOfToken = (token: string): Item => ({ pk: { S: `t#${token}` }, sk: { S: 't' } });
+
+export function itemOfToken(token: string, ref: DeliveryRef, until: number): Item {
+  const ttl = { N: String(Math.ceil(until / 1000)) };
+  return { ...keyOfToken(token), ref: { S: `${ref.spoolId} ${ref.deliveryKey}` }, ttl };
+}
+
+export function tokenOfItem(item: Item): { readonly ref: DeliveryRef; readonly until: number } | null {
+  const [spoolId, deliveryKey] = (item.ref?.S ?? '').split(' ');
+  if (!spoolId || !deliveryKey) return null;
+  return { ref: { spoolId, deliveryKey }, until: Number(item.ttl?.N ?? 0) * 1000 };
 }
 
 /** Addresses are searched without regard to case, which people do not remember. At most 1,024 bytes: an index key's limit is 2,048. */

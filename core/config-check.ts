@@ -22,6 +22,7 @@ import {
 import { readNextHops } from './config-next-hops.ts';
 import { readRoute } from './config-routes.ts';
 import {
+  DOMAIN,
   policyField,
   readDomains,
   readNotices,
@@ -33,7 +34,7 @@ import {
 } from './config-sections.ts';
 import { isPrivateHost } from './config-values.ts';
 import { queueRetentionMs } from './limits.ts';
-import { compileRoutes } from './routes.ts';
+import { compileRoutes, parseMatch } from './routes.ts';
 import { isVerified, sendsBySes } from './ses-use.ts';
 
 export type Checked =
@@ -109,6 +110,7 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   const notices = section('notices', required(readNotices(names, nextHops)));
   const retentionMs = section('retention', retentionField);
   const transfer = section('transfer', transferField);
+  const returnPathDomain = section('returnPathDomain', optional<string | null>(DOMAIN, null));
   const trace = section('trace', traceField);
 
   if (domains && routes) everyDomainHasAPostmaster(domains, routes, mistake);
@@ -120,7 +122,9 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return undefined;
   if (!retentionMs || !transfer || !trace) return undefined;
   const host = domains[0] ?? '';
-  const outbound = { submitters: {}, returnPathDomain: `bounces.${host}`, feedback: { confirm: false } };
+  const returnPaths = returnPathDomain ?? `bounces.${host}`;
+  if (!returnPathsAreOursAlone(returnPaths, domains, routes, mistake)) return undefined;
+  const outbound = { submitters: {}, returnPathDomain: returnPaths, feedback: { confirm: false } };
   const rest = { retry, policy, notices, retentionMs, transfer, ...outbound, trace, network: null };
   return { stackName, domains, host, nextHops, routes, ...rest };
 }
@@ -131,13 +135,10 @@ function rawKeys(value: unknown): readonly string[] {
 
 // Sections of later versions. An empty or switched-off one says nothing and is let through.
 function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes): void {
-  const { submitters, returnPathDomain, feedback, network, dns } = given;
+  const { submitters, feedback, network, dns } = given;
   if (submitters !== undefined && rawKeys(submitters).length > 0) {
     notBuilt('submitters', 'mail from our side (submitters)', 'no submitters, inbound mail alone', mistake);
   } else if (submitters !== undefined) record(submitters, 'submitters', mistake);
-  if (returnPathDomain !== undefined) {
-    notBuilt('returnPathDomain', 'a domain for return paths', 'no returnPathDomain: return paths are kept', mistake);
-  }
   if (feedback !== undefined) {
     const read = object({ confirm: optional(boolean, false) })(feedback, 'feedback', mistake);
     if (read?.confirm) notBuilt('feedback.confirm', "SES's Delivery events", 'false', mistake);
@@ -148,6 +149,34 @@ function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes):
   if (dns !== undefined && rawKeys(dns).length > 0) {
     notBuilt('dns', 'writing DNS records', "no dns, and set the records that the stack's outputs name", mistake);
   } else if (dns !== undefined) record(dns, 'dns', mistake);
+}
+
+/** What comes back is no mail for anybody: a route of its own would never see it, and a domain that has one could not be told apart. */
+function returnPathsAreOursAlone(
+  returnPathDomain: string,
+  domains: readonly string[],
+  routes: readonly RouteSettings[],
+  mistake: Mistakes,
+): boolean {
+  const write = `a domain of its own, such as bounces.${domains[0]}, or returns.${domains[0]}`;
+  if (domains.includes(returnPathDomain)) {
+    mistake('returnPathDomain', `${returnPathDomain} is one of domains, and has mail of its own`, write);
+    return false;
+  }
+  const index = routes.findIndex(({ match }) =>
+    match.some((each) => {
+      const parsed = parseMatch(each);
+      return (
+        parsed !== null &&
+        'domainKey' in parsed &&
+        parsed.kind !== 'sub-domains' &&
+        parsed.domainKey === returnPathDomain
+      );
+    }),
+  );
+  if (index === -1) return true;
+  mistake('returnPathDomain', `routes[${index}] takes mail at ${returnPathDomain}`, write);
+  return false;
 }
 
 /** Content is needed until the last attempt, and by the notice that quotes it; the trace for as long as the content is there. */

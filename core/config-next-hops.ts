@@ -23,6 +23,7 @@ import { parseHost, parseName, parsePem, parseSecretName } from './config-values
 import { plainText } from './field-text.ts';
 import { detailTextMax } from './limits.ts';
 import { sesBounce, sesReport } from './notice-way.ts';
+import { returnsHop } from './return-path.ts';
 import { parseStatus, statusClass, statusOf } from './status.ts';
 
 export const SECRET = text(
@@ -104,6 +105,10 @@ export const readNextHops: Reader<Readonly<Record<string, NextHopSettings>>> = (
     const path = join(at, name);
     if (name === sesBounce || name === sesReport) {
       mistake(path, `${name} is a way of notices that has this name already`, 'another name');
+      return [name, undefined];
+    }
+    if (name === returnsHop) {
+      mistake(path, `${name} stands for what comes back to a return path`, 'another name');
       return [name, undefined];
     }
     if (parseName(name) === null) {

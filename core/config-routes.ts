@@ -1,20 +1,18 @@
 // The routes of the configuration: what they may match, and what their actions may say.
 // DESIGN §2.13: the first action answers to the sender, every further one is a copy.
 
-import type { ActionSettings, NextHopSettings, RouteSettings } from './config.ts';
+import type { ActionSettings, NextHopSettings, ReturnPathMode, RouteSettings } from './config.ts';
 import {
   boolean,
   list,
   type Mistakes,
   nearest,
-  notBuilt,
   object,
   oneOf,
   oneOrMore,
   optional,
   type Reader,
   required,
-  show,
   text,
 } from './config-fields.ts';
 import { nextHopName } from './config-next-hops.ts';
@@ -40,7 +38,12 @@ export function readRoute({ names, nextHops, domains }: RouteContext): Reader<Ro
   const read = object({
     match: required(oneOrMore(match, 'match')),
     direction: optional(oneOf(['inbound', 'outbound'] as const), 'inbound'),
-    to: required(list(readAction(names), 'action')),
+    to: required(
+      list(
+        readAction(names, (via) => nextHops?.[via]?.kind),
+        'action',
+      ),
+    ),
     fallback: optional<string | null>(nextHopName(names), null),
   });
   return (value, at, mistake) => {
@@ -78,18 +81,29 @@ function canBeOurs(match: string, domains: ReadonlySet<string>, at: string, mist
   return false;
 }
 
-function readAction(names: readonly string[]): Reader<ActionSettings> {
+function readAction(names: readonly string[], kindOf: KindOf): Reader<ActionSettings> {
   const read = object({
     via: required(nextHopName(names)),
     address: optional<string | null>(ADDRESS, null),
     copy: optional(boolean, false),
-    returnPath: optional(oneOf(['keep', 'token', 'srs'] as const), 'keep'),
+    returnPath: optional<ReturnPathMode | null>(oneOf(['keep', 'token', 'srs'] as const), null),
   });
   return (value, at, mistake) => {
     const action = read(value, at, mistake);
-    if (action === undefined || action.returnPath === 'keep') return action;
-    return notBuilt(`${at}.returnPath`, `the return path ${show(action.returnPath)}`, "'keep'", mistake);
+    return action && { ...action, returnPath: returnPathOf(action, kindOf(action.via)) };
   };
+}
+
+/**
+ * DESIGN decision 11: mail that goes on to another address may fail there for reasons that its sender must hear from us, and SPF must not speak against us
+ * there. SES has return paths of its own, and what refuses or discards needs none.
+ */
+function returnPathOf(
+  { returnPath, address }: { readonly returnPath: ReturnPathMode | null; readonly address: string | null },
+  kind: NextHopSettings['kind'] | undefined,
+): ReturnPathMode {
+  if (kind !== 'smtp' && kind !== 'lmtp') return 'keep';
+  return returnPath ?? (address === null ? 'keep' : 'token');
 }
 
 /** DESIGN §2.13: the first action answers to the sender, so only the others may, and must, be copies. */

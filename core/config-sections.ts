@@ -32,9 +32,10 @@ export const ADDRESS = text(
   'address',
   'an address such as postmaster@example.com',
 );
+export const DOMAIN = text(domainKeyOf, 'domain name', 'a domain such as example.com');
 /** Those we receive for, as A-labels. */
 export const readDomains: Reader<readonly string[]> = (value, at, mistake) => {
-  const read = list(text(domainKeyOf, 'domain name', 'a domain such as example.com'), 'domain')(value, at, mistake);
+  const read = list(DOMAIN, 'domain')(value, at, mistake);
   if (read === undefined) return undefined;
   const first = new Map<string, number>();
   let whole = true;

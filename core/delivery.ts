@@ -161,6 +161,9 @@ export type DeliveryRow = {
   /** What the submitter asked for this recipient (RFC 3461 §4.1 and §4.2); absent where nothing was asked. */
   readonly dsn?: { readonly notify: readonly Notify[] | null; readonly orcpt: string | null };
 
+  /** Under which return path of ours it leaves (core/return-path.ts); absent: under the one that it came with. */
+  readonly returnPath?: 'token' | 'srs';
+
   readonly notice: NoticeSummary | null;
   /** On the sole delivery of a message; otherwise the message has an item of its own, and this is null. */
   readonly message: MessageFacts | null;

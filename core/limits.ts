@@ -5,6 +5,8 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** SRS counts days. */
+export const dayMs = DAY;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 

@@ -135,6 +135,8 @@ export type AttemptTerms = {
   readonly bareLineEndings?: number;
   /** The content lay under a delete marker and was found by its version. */
   readonly undeleted?: boolean;
+  /** The return path of ours under which it left. */
+  readonly returnPath?: string | null;
   /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
   readonly delayNoticeMs?: number | null;
 };
@@ -186,8 +188,11 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   const attempt = row.attempts + 1;
   const status = outcome.kind === 'relayed' ? outcome.reply.status : outcome.status;
   const changed = terms.bareLineEndings ?? 0;
-  const repaired = changed === 0 ? null : `${changed} bare line endings left as CRLF`;
-  const reason = outcome.kind === 'relayed' ? repaired : outcome.reason;
+  const done = [
+    ...(changed === 0 ? [] : [`${changed} bare line endings left as CRLF`]),
+    ...(terms.returnPath == null ? [] : [`return path ${terms.returnPath}`]),
+  ];
+  const reason = outcome.kind === 'relayed' ? done.join('; ') || null : outcome.reason;
   const note = (event: TraceEventName, why: string | null) =>
     traced(row, event, terms.now, { attempt, status, reason: why, reply: outcome.reply });
   const events: TraceEvent[] = [];

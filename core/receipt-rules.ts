@@ -2,9 +2,11 @@
 // a mistyped address. Pure. It never names a recipient twice, and no condition takes one that we have no route for, except where
 // SES's limits (or its syntax) force a whole domain: those domains are told, and their unknown recipients get an NDR.
 
+import { mailboxKey, parseMailbox } from './address.ts';
 import type { RouteSettings } from './config.ts';
 import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } from './limits.ts';
 import { type Match, parseMatch } from './routes.ts';
+import { isVerified } from './ses-use.ts';
 
 export type ReceiptRule = { readonly slot: number; readonly recipients: readonly string[] };
 export type ReceiptRules = {
@@ -14,9 +16,16 @@ export type ReceiptRules = {
   readonly widened: readonly string[];
 };
 
+/** What comes back to us is taken too: at the domain of our return paths, and at the address from which notices come. */
+export type ReturnsTaken = {
+  readonly returnPathDomain: string;
+  readonly noticesFrom: string;
+  readonly domains: readonly string[];
+};
+
 /** Throws where even whole domains do not fit into SES's rules; checkConfig's limit on domains comes first. */
-export function receiptRules(routes: readonly RouteSettings[]): ReceiptRules {
-  const wanted = inboundMatches(routes);
+export function receiptRules(routes: readonly RouteSettings[], returns: ReturnsTaken | null = null): ReceiptRules {
+  const wanted = [...inboundMatches(routes), ...(returns === null ? [] : returnMatches(returns))];
   const domains = new Set(wanted.filter((match) => match.kind === 'domain').map((match) => match.domainKey));
   const parents = new Set(wanted.filter((match) => match.kind === 'sub-domains').map((match) => match.domainKey));
   const addresses = Map.groupBy(
@@ -56,6 +65,22 @@ function inboundMatches(routes: readonly RouteSettings[]): readonly Exclude<Matc
     .flatMap((route) => route.match)
     .map(parseMatch)
     .filter((match) => match !== null && match.kind !== 'all');
+}
+
+/** An address of notices in a domain that we do not receive for is another server's to take. */
+function returnMatches({ returnPathDomain, noticesFrom, domains }: ReturnsTaken): Exclude<Match, { kind: 'all' }>[] {
+  const from = parseMailbox(noticesFrom);
+  const address =
+    from !== null && isVerified(from.domainKey, domains)
+      ? [
+          {
+            kind: 'address',
+            localKey: mailboxKey(from).slice(0, -from.domainKey.length - 1),
+            domainKey: from.domainKey,
+          } as const,
+        ]
+      : [];
+  return [{ kind: 'domain', domainKey: returnPathDomain }, ...address];
 }
 
 function parentsOf(domain: string): readonly string[] {

@@ -7,6 +7,9 @@ import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath } from './a
 import type { ReturnPathMode } from './config.ts';
 import { srsDaysMax, srsHashChars, srsLocalPartOctetsMax } from './limits.ts';
 
+/** Where a message to a return path goes: no next hop of the configuration, which none may be called; pipeline/returned.ts reads it. */
+export const returnsHop = 'returns';
+
 // ── Tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const TOKEN = /^b\+([a-z2-7]{26})$/i;

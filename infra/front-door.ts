@@ -33,7 +33,8 @@ export function frontDoor(
   const here = new Construct(scope, 'FrontDoor');
   const { settings, bucket, ingestQueue } = given;
   const ruleSetName = settings.stackName;
-  const { rules } = receiptRules(settings.routes);
+  const { notices, returnPathDomain, domains } = settings;
+  const { rules } = receiptRules(settings.routes, { returnPathDomain, noticesFrom: notices.from, domains });
 
   // Names of rule set and rules are fixed, so that the policies can name them without a circle (aws-contracts §1.4).
   const ruleName = (rule: ReceiptRule) => `${ruleSetName}-${rule.slot}`;

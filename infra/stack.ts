@@ -41,6 +41,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
 
   const outputs: Record<string, string> = {
     MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
+    ReturnPathMxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
     RuleSet: door.ruleSetName,
     Bucket: bucket.bucketName,
     Table: table.tableName,
@@ -56,6 +57,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   };
   const meaning: Record<string, string> = {
     MxRecord: `Set as the MX record of ${settings.domains.slice(0, 5).join(', ')}${settings.domains.length > 5 ? ', …' : ''}`,
+    ReturnPathMxRecord: `Set as the MX record of ${settings.returnPathDomain}, to which reports come back`,
     AlarmTopic: 'Subscribe the people who shall hear of alarms',
   };
   for (const [name, value] of Object.entries(outputs))

@@ -139,6 +139,10 @@ export interface Ledger {
    * forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
+  /** Writes down which delivery a return path's token stands for, and until when, in milliseconds since the epoch. Once more changes nothing. */
+  keepToken(token: string, ref: DeliveryRef, until: number): Promise<void>;
+  /** What `keepToken` wrote. After `until` it may be gone, and may be there for some days still. */
+  findToken(token: string): Promise<{ readonly ref: DeliveryRef; readonly until: number } | null>;
   /** Newest first by acceptance. */
   trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
 }

@@ -4,6 +4,7 @@
 // | effect, in order          | if we die right after                                                              |
 // | ------------------------- | ---------------------------------------------------------------------------------- |
 // | 1 claim (lease, claims+1) | the lease runs out; SQS gives the job again or the sweep sends one                 |
+// |   return path's token     | nothing was sent under it: the next attempt writes the same one again              |
 // | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
 // |                           | message's own field say POSSIBLE_DUPLICATE                                         |
 // | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
@@ -12,7 +13,7 @@
 // |   notice relayed: its     | the delivery stays failed with a due notice; the sweep's bounce job reads the      |
 // |   delivery is returned    | notice's row and settles it                                                        |
 
-import { parseMailbox, parseReversePath } from '#core/address.ts';
+import { parseMailbox } from '#core/address.ts';
 import { classify } from '#core/classify.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
@@ -44,6 +45,7 @@ import type {
   Watch,
 } from './ports.ts';
 import { recordOn } from './record.ts';
+import { leaveUnder } from './return-path.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -58,6 +60,8 @@ export type RelayPorts = {
   readonly watch: Watch;
   readonly budget: ByteBudget;
   readonly markKey: string;
+  /** Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they can not be had. */
+  readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
   readonly leaseMs: number;
   readonly sweepAgainMs: number;
 };
@@ -113,6 +117,7 @@ type Attempt = {
   readonly bareLineEndings: number;
   /** For a notice: the way that was chosen for this attempt. */
   readonly via: string | null;
+  readonly returnPath?: string | null;
 };
 
 async function attemptOnce(
@@ -136,6 +141,7 @@ async function attemptMessage(
   message: MessageFacts,
   signal: AbortSignal,
 ): Promise<Attempt> {
+  const leaving = await leaveUnder(ports, row, message);
   const openedAt = ports.clock.now();
   const content = await ports.spool.open(message.objectKey, signal);
   const openMs = ports.clock.now() - openedAt;
@@ -158,7 +164,7 @@ async function attemptMessage(
     });
     const results = await nextHop.attempt(
       {
-        reversePath: parseReversePath(message.reversePath) ?? null,
+        reversePath: leaving.reversePath,
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
         content: intactEdit(content.chunks, fields),
@@ -169,7 +175,8 @@ async function attemptMessage(
       signal,
     );
     const { bytes, version, undeleted = false } = content;
-    return { ...decide(results, bytes), openMs, opened: { bytes, version, undeleted } };
+    const returnPath = leaving.rewritten ? (leaving.reversePath?.address ?? null) : null;
+    return { ...decide(results, bytes), openMs, opened: { bytes, version, undeleted }, returnPath };
   } finally {
     held();
     content.close();
@@ -236,6 +243,7 @@ async function record(
       bareLineEndings: attempt.bareLineEndings,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
+      returnPath: attempt.returnPath ?? null,
     });
     return progress;
   });

@@ -14,6 +14,7 @@ export class MemoryLedger implements Ledger {
   private readonly expiries = new Map<number, ExpiryCount>();
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
+  private readonly tokens = new Map<string, { readonly ref: DeliveryRef; readonly until: number }>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
     if (message !== null && !this.messages.has(message.spoolId)) {
@@ -92,6 +93,14 @@ export class MemoryLedger implements Ledger {
     if (count >= max) return false;
     this.counts.set(name, count + 1);
     return true;
+  }
+
+  async keepToken(token: string, { spoolId, deliveryKey }: DeliveryRef, until: number): Promise<void> {
+    this.tokens.set(token, { ref: { spoolId, deliveryKey }, until });
+  }
+
+  async findToken(token: string): Promise<{ readonly ref: DeliveryRef; readonly until: number } | null> {
+    return this.tokens.get(token) ?? null;
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
