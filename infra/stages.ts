@@ -13,7 +13,8 @@ import { Construct } from 'constructs';
 import { parseMailbox } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
-import { bouncesBySes, isVerified, sendsBySes } from '#core/ses-use.ts';
+import { bouncesBySes, configurationSetName, isVerified, sendsBySes } from '#core/ses-use.ts';
+import { configurationSetArn } from './feedback.ts';
 import { dueIndex } from './ledger.ts';
 import { inboundPrefix } from './spool.ts';
 import {
@@ -34,6 +35,7 @@ export type Stages = {
   readonly ingest: Stage;
   readonly relay: Stage;
   readonly bounce: Stage;
+  readonly feedback: Stage;
   readonly sweep: LambdaFunction;
   readonly sweepDeadLetters: Queue;
 };
@@ -50,11 +52,13 @@ export function stages(scope: Construct, given: Given): Stages {
     ingest: new Construct(scope, 'Ingest'),
     relay: new Construct(scope, 'Relay'),
     bounce: new Construct(scope, 'Bounce'),
+    feedback: new Construct(scope, 'Feedback'),
   };
   const queues = {
     ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs),
     relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
     bounce: stageQueue(homes.bounce, 'bounce', limits.bounceVisibilityMs),
+    feedback: stageQueue(homes.feedback, 'feedback', limits.feedbackVisibilityMs),
   };
   const plans = stagePlans(scope, given, queues);
   const batch = limits.jobsPerBatchMax;
@@ -62,6 +66,10 @@ export function stages(scope: Construct, given: Given): Stages {
     ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: limits.ingestConcurrencyMax }),
     relay: stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax }),
     bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: limits.bounceConcurrencyMax }),
+    feedback: stage(homes.feedback, queues.feedback, plans.feedback, {
+      batch,
+      concurrency: limits.feedbackConcurrencyMax,
+    }),
     ...sweepEvery(scope, given, queues),
   };
 }
@@ -72,7 +80,7 @@ function stagePlans(
   scope: Construct,
   given: Given,
   queues: Queues,
-): Record<'ingest' | 'relay' | 'bounce', FunctionPlan> {
+): Record<'ingest' | 'relay' | 'bounce' | 'feedback', FunctionPlan> {
   const { table, bucket, folder } = given;
   const environment = environmentOf(scope, given, queues);
   const openContent = may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`));
@@ -109,6 +117,14 @@ function stagePlans(
       environment,
       // UpdateItem counts the notices to a domain.
       may: [onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'), sendTo(queues.relay)],
+    },
+    feedback: {
+      folder: folder('feedback'),
+      description: 'Joins what others say of a delivery afterwards to its row',
+      timeoutMs: limits.feedbackTimeoutMs,
+      memoryMb: 512,
+      environment,
+      may: [onLedger(table, 'GetItem', 'PutItem'), sendTo(queues.bounce)],
     },
   };
 }
@@ -165,7 +181,8 @@ function sendMail(scope: Construct, settings: Settings): readonly PolicyStatemen
   if (!sendsBySes(settings)) return [];
   const names = settings.domains.length <= limits.identitiesNamedMax ? settings.domains : ['*'];
   const identities = names.map((name) => Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${name}` }));
-  const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities);
+  const set = configurationSetArn(scope, configurationSetName(settings));
+  const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities, set);
   if (!bouncesBySes(settings)) return [send];
   const from = parseMailbox(settings.notices.from)?.domainKey ?? '';
   const own = settings.domains.find((name) => isVerified(from, [name])) ?? from;

@@ -195,8 +195,10 @@ export interface BounceService {
 export type MetricName =
   | 'Accepted'
   | 'Relayed'
+  | 'Confirmed'
   | 'Deferred'
   | 'Failed'
+  | 'Complained'
   | 'Expired'
   | 'Returned'
   | 'Unreturnable'
@@ -209,6 +211,7 @@ export type MetricName =
   | 'UnknownReply'
   | 'PossibleDuplicate'
   | 'LostJob'
+  | 'UnknownDelivery'
   | 'Poison'
   | 'ExpiryHeld'
   | 'SweepRun';

@@ -1,0 +1,38 @@
+// What lies in the feedback queue, told apart: SES's events about mail that we sent, receipts of mail that came to a return path, and
+// SES's own test of the way. Bare (raw delivery) or in SNS's envelope. It never skips what it does not know: that is malformed.
+
+export type FeedbackBody =
+  | { readonly kind: 'ses-event'; readonly json: unknown }
+  /** A receipt for mail to a return path, as core/receipt.ts reads it. */
+  | { readonly kind: 'receipt'; readonly body: string }
+  /** An identity's own notifications: no tags, nothing to join by. Somebody switched them on beside the configuration set. */
+  | { readonly kind: 'identity-notification'; readonly type: string; readonly sesMessageId: string | null }
+  /** SES's word that it may publish, when the destination is made: nothing to do. */
+  | { readonly kind: 'setup' }
+  | { readonly kind: 'malformed'; readonly why: string };
+
+const SETUP = /^Successfully validated SNS topic for Amazon SES/i;
+
+export function feedbackBody(body: string): FeedbackBody {
+  if (SETUP.test(body.trimStart())) return { kind: 'setup' };
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return { kind: 'malformed', why: 'not JSON' };
+  }
+  const wrapped = member(json, 'Message');
+  if (typeof wrapped === 'string' && member(json, 'TopicArn') !== undefined) return feedbackBody(wrapped);
+  if (typeof member(json, 'eventType') === 'string') return { kind: 'ses-event', json };
+  const type = member(json, 'notificationType');
+  if (type === 'Received' || member(json, 'receipt') !== undefined) return { kind: 'receipt', body };
+  if (typeof type === 'string') {
+    const id = member(member(json, 'mail'), 'messageId');
+    return { kind: 'identity-notification', type, sesMessageId: typeof id === 'string' ? id : null };
+  }
+  return { kind: 'malformed', why: 'neither an event nor a receipt of SES' };
+}
+
+function member(of: unknown, name: string): unknown {
+  return typeof of === 'object' && of !== null ? (of as Record<string, unknown>)[name] : undefined;
+}
