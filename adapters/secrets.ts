@@ -1,7 +1,11 @@
 // Logins of next hops, from Secrets Manager.
 // Kept in memory for some minutes, never logged, never part of an error's words.
 
-import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  GetSecretValueCommand,
+  ResourceNotFoundException,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import type { Clock } from '#pipeline/ports.ts';
 
 export type Credentials = { readonly username: string; readonly password: string };
@@ -38,9 +42,45 @@ export class AwsSecrets {
     return value;
   }
 
+  /**
+   * A secret that is one line of text, its newest value first, then the one before it: what the older one signed is good for a while. The values are
+   * asked for again after some minutes.
+   */
+  rotating(name: string): () => Promise<readonly string[]> {
+    let kept: { readonly until: number; readonly value: Promise<readonly string[]> } | null = null;
+    return () => {
+      const now = this.clock.now();
+      if (kept !== null && kept.until > now) return kept.value;
+      const entry = { until: now + keptMs, value: this.fetchRotating(name) };
+      kept = entry;
+      entry.value.catch(() => {
+        if (kept === entry) kept = null;
+      });
+      return entry.value;
+    };
+  }
+
   /** Forgets a login that a server refused, so that a rotation shows at the next connection. */
   forget(name: string): void {
     this.kept.delete(name);
+  }
+
+  private async fetchRotating(name: string): Promise<readonly string[]> {
+    const { SecretString } = await this.client.send(new GetSecretValueCommand({ SecretId: name }));
+    if (!SecretString) throw new Error(`the secret ${name} is empty`);
+    return [SecretString, ...(await this.previous(name))];
+  }
+
+  /** Never rotated: there is none. */
+  private async previous(name: string): Promise<readonly string[]> {
+    try {
+      const command = new GetSecretValueCommand({ SecretId: name, VersionStage: 'AWSPREVIOUS' });
+      const { SecretString } = await this.client.send(command);
+      return SecretString ? [SecretString] : [];
+    } catch (error) {
+      if (error instanceof ResourceNotFoundException) return [];
+      throw error;
+    }
   }
 
   private async fetch(name: string): Promise<Credentials> {

@@ -14,6 +14,7 @@ export type Instance = {
   readonly table: string;
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
+  readonly feedbackQueueUrl: string;
   /** How far the instance's clock is ahead of this machine's, in milliseconds: the local runtime's may have been advanced. */
   readonly aheadMs: number;
 };
@@ -51,6 +52,7 @@ async function local(data: string): Promise<Instance> {
     table: answer.tableName,
     relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
     bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
+    feedbackQueueUrl: answer.outputs.FeedbackQueueUrl ?? '',
     aheadMs,
   };
 }
@@ -98,7 +100,9 @@ async function deployed(stack: string): Promise<Instance> {
     const bounceQueueUrl = outputs.get('BounceQueueUrl');
     if (table === undefined || relayQueueUrl === undefined || bounceQueueUrl === undefined)
       throw new Error('it lacks an output Table or RelayQueueUrl, so it is no Everpost stack');
-    return { aws: null, region: await client.config.region(), table, relayQueueUrl, bounceQueueUrl, aheadMs: 0 };
+    const feedbackQueueUrl = outputs.get('FeedbackQueueUrl') ?? ''; // a stack of before has none
+    const region = await client.config.region();
+    return { aws: null, region, table, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
       `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,

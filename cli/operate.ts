@@ -131,6 +131,7 @@ function portsOf(instance: Instance): OperatePorts {
     }),
     relayQueue: new SqsJobQueue(sqs, instance.relayQueueUrl),
     bounceQueue: new SqsJobQueue(sqs, instance.bounceQueueUrl),
+    feedbackQueue: new SqsJobQueue(sqs, instance.feedbackQueueUrl),
     clock: { now: () => Date.now() + instance.aheadMs },
     sweepAgainMs: lostJobAfterMs,
   };

@@ -6,13 +6,11 @@ import { createHash } from 'node:crypto';
 import { needsSmtputf8, parseMailbox } from './address.ts';
 import type { RouteSettings, Settings } from './config.ts';
 import {
-  boolean,
   type Field,
   join,
   list,
   type Mistakes,
   notBuilt,
-  object,
   optional,
   readField,
   record,
@@ -23,6 +21,7 @@ import { readNextHops } from './config-next-hops.ts';
 import { readRoute } from './config-routes.ts';
 import {
   DOMAIN,
+  feedbackField,
   policyField,
   readDomains,
   readNotices,
@@ -111,6 +110,7 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   const retentionMs = section('retention', retentionField);
   const transfer = section('transfer', transferField);
   const returnPathDomain = section('returnPathDomain', optional<string | null>(DOMAIN, null));
+  const feedback = section('feedback', feedbackField);
   const trace = section('trace', traceField);
 
   if (domains && routes) everyDomainHasAPostmaster(domains, routes, mistake);
@@ -120,11 +120,11 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   }
   if (retry && retentionMs) contentOutlivesItsDeliveries(retry.lifetimeMs, retentionMs, mistake);
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return undefined;
-  if (!retentionMs || !transfer || !trace) return undefined;
+  if (!retentionMs || !transfer || !feedback || !trace) return undefined;
   const host = domains[0] ?? '';
   const returnPaths = returnPathDomain ?? `bounces.${host}`;
   if (!returnPathsAreOursAlone(returnPaths, domains, routes, mistake)) return undefined;
-  const outbound = { submitters: {}, returnPathDomain: returnPaths, feedback: { confirm: false } };
+  const outbound = { submitters: {}, returnPathDomain: returnPaths, feedback };
   const rest = { retry, policy, notices, retentionMs, transfer, ...outbound, trace, network: null };
   return { stackName, domains, host, nextHops, routes, ...rest };
 }
@@ -135,14 +135,10 @@ function rawKeys(value: unknown): readonly string[] {
 
 // Sections of later versions. An empty or switched-off one says nothing and is let through.
 function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes): void {
-  const { submitters, feedback, network, dns } = given;
+  const { submitters, network, dns } = given;
   if (submitters !== undefined && rawKeys(submitters).length > 0) {
     notBuilt('submitters', 'mail from our side (submitters)', 'no submitters, inbound mail alone', mistake);
   } else if (submitters !== undefined) record(submitters, 'submitters', mistake);
-  if (feedback !== undefined) {
-    const read = object({ confirm: optional(boolean, false) })(feedback, 'feedback', mistake);
-    if (read?.confirm) notBuilt('feedback.confirm', "SES's Delivery events", 'false', mistake);
-  }
   if (network !== undefined) {
     notBuilt('network', 'reaching private hosts through a VPC', 'no network, and next hops with public names', mistake);
   }

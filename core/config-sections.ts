@@ -160,6 +160,9 @@ export const retryField: Field<Settings['retry']> = optional(readRetry, RETRY);
 export const policyField: Field<Settings['policy']> = optional(readPolicy, POLICY);
 export const retentionField: Field<Settings['retentionMs']> = optional(readRetention, RETENTION);
 export const transferField: Field<Settings['transfer']> = optional(readTransfer, TRANSFER);
+export const feedbackField: Field<Settings['feedback']> = optional(object({ confirm: optional(boolean, false) }), {
+  confirm: false,
+});
 export const traceField: Field<Settings['trace']> = optional(
   object({ subject: optional(boolean, true), search: optional(boolean, true) }),
   { subject: true, search: true },

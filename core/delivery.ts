@@ -76,6 +76,8 @@ export type TraceEventName =
   | 'RECEIVE'
   | 'DEFER'
   | 'SEND'
+  | 'CONFIRM' // who took it says that it arrived
+  | 'DELAY' // who took it is still trying
   | 'FAIL'
   | 'EXPIRE'
   | 'DSN'
@@ -88,6 +90,8 @@ export type TraceEventName =
   | 'RESUBMIT' // the sweep enqueued a lost or due job
   | 'POSSIBLE_DUPLICATE' // an earlier attempt's result is unknown; the next hop may have the message already
   | 'DUPLICATE' // a second notification of what is already in the ledger
+  | 'COMPLAINT' // the recipient called it unwanted
+  | 'IGNORE' // told too late to change anything, or no word on the delivery at all: the reason says what
   | 'UNREADABLE'
   | 'RESTORE'; // a delete marker hid the content; it was read by its version
 
@@ -188,7 +192,11 @@ export type Command =
   | 'released'
   | 'removed';
 /** What others tell us afterwards (SES events, remote reports). A late or second one is ignored, never an error. */
-export type Fact = 'confirmed' | 'reported-failed';
+export type Fact =
+  | 'confirmed'
+  | 'reported-failed'
+  /** The notice that had been accepted came back itself. */
+  | 'notice-bounced';
 
 // Facts may come before our own word: the 200 of SES whose answer we lost, and what SES said of it afterwards.
 const UNDER_WAY = {
@@ -199,6 +207,7 @@ const UNDER_WAY = {
   failed: 'failed',
   expired: 'expired',
   discarded: 'discarded',
+  quarantined: 'quarantined',
   held: 'held',
   removed: 'removed',
 } as const;
@@ -209,7 +218,7 @@ const LOST_CAUSE = {
 } as const;
 
 const NEXT: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, DeliveryState>>>> = {
-  queued: { ...UNDER_WAY, quarantined: 'quarantined' },
+  queued: UNDER_WAY,
   deferred: UNDER_WAY,
   relayed: { confirmed: 'confirmed', 'reported-failed': 'failed' },
   confirmed: { 'reported-failed': 'failed' }, // failure over confirmed over relayed
@@ -217,7 +226,7 @@ const NEXT: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, Delive
   expired: { ...LOST_CAUSE, redirected: 'queued' },
   held: { released: 'queued', removed: 'removed', failed: 'failed' }, // failed: removed, and its sender is told
   quarantined: { released: 'queued', removed: 'removed', failed: 'failed', discarded: 'discarded' },
-  returned: {},
+  returned: { 'notice-bounced': 'held' },
   unreturnable: {},
   discarded: {},
   removed: {},
@@ -229,13 +238,13 @@ export function transition(state: DeliveryState, event: Fact): DeliveryState | '
 export function transition(state: DeliveryState, event: Command | Fact): DeliveryState | 'ignored' {
   const next = NEXT[state][event];
   if (next !== undefined) return next;
-  if (event === 'confirmed' || event === 'reported-failed') return 'ignored';
+  if (event === 'confirmed' || event === 'reported-failed' || event === 'notice-bounced') return 'ignored';
   throw new Error(`a ${state} delivery can not be ${event}`);
 }
 
 /** Nothing more will happen by itself. Held mail is not final: somebody must look. */
 export function isFinal(state: DeliveryState): boolean {
-  return Object.keys(NEXT[state]).length === 0 || state === 'relayed' || state === 'confirmed';
+  return Object.keys(NEXT[state]).length === 0 || ['relayed', 'confirmed', 'returned'].includes(state);
 }
 
 export function isUnderWay(state: DeliveryState): boolean {

@@ -23,6 +23,7 @@ export const httpLeaseMs = 120 * SECOND;
 /** Stages that talk to AWS alone. */
 export const ingestTimeoutMs = 60 * SECOND;
 export const bounceTimeoutMs = 60 * SECOND;
+export const feedbackTimeoutMs = 60 * SECOND;
 /** The next run starts a minute later; a sweep that is cut off goes on where the index says. */
 export const sweepTimeoutMs = 55 * SECOND;
 /** AWS: visibility of at least six function timeouts, or batches that wait for a free worker come back while being worked on. */
@@ -30,6 +31,7 @@ export const visibilityPerTimeout = 6;
 export const relayVisibilityMs = visibilityPerTimeout * relayTimeoutMs;
 export const ingestVisibilityMs = visibilityPerTimeout * ingestTimeoutMs;
 export const bounceVisibilityMs = visibilityPerTimeout * bounceTimeoutMs;
+export const feedbackVisibilityMs = visibilityPerTimeout * feedbackTimeoutMs;
 /** SQS counts a message's visibility from its receive and ends it at twelve hours. */
 export const visibilityMsMax = 12 * HOUR;
 /** AWS recommends at least five; it is the detector of poison only, never the retry policy. */
@@ -143,6 +145,10 @@ export const sesMessageBytesMax = 29_000_000;
 export const sesHeldPerByte = 2.4;
 /** One call: 40 MB leave a function in seconds, and SES answers in less than one; far below the lease. */
 export const sesSendTimeoutMs = 60 * SECOND;
+/** How long SES tries to deliver what it took: the longest that a configuration set allows. Then it says Bounce. */
+export const sesDeliveryMsMax = 14 * HOUR;
+/** Complaints within an hour that call for a person: one is somebody's mistake, several have a source. */
+export const complaintsPerHourAlarm = 5;
 /** SendBounce is for mail received less than 24 h ago; a quarter of an hour less, for our clocks and for waiting. */
 export const bounceAgeMsMax = 24 * HOUR - 15 * MINUTE;
 /** SendBounce: one call a second. */
@@ -214,6 +220,7 @@ export const identitiesNamedMax = 50;
 export const ingestConcurrencyMax = 10;
 export const relayConcurrencyMax = 50;
 export const bounceConcurrencyMax = 5;
+export const feedbackConcurrencyMax = 5;
 /** Jobs of one invocation; the byte budget decides how many of them run side by side. */
 export const jobsPerBatchMax = 10;
 /** SQS stalls silently with 120,000 messages in flight on one queue; the alarm comes before that. */

@@ -120,7 +120,7 @@ function sameAddress(a: string, b: string): boolean {
 }
 
 /** RFC 3834 §5: any keyword but `no` says that a program sent it. */
-function isAutomatic(autoSubmitted: string | null): boolean {
+export function isAutomatic(autoSubmitted: string | null): boolean {
   const keyword =
     autoSubmitted
       ?.replace(/[;(].*$/s, '')

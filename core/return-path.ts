@@ -3,9 +3,10 @@
 // The null reverse-path is never rewritten, and what an address of ours stands for is never believed without its hash.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath } from './address.ts';
-import type { ReturnPathMode } from './config.ts';
+import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath, sameMailbox } from './address.ts';
+import type { ReturnPathMode, RouteSettings } from './config.ts';
 import { srsDaysMax, srsHashChars, srsLocalPartOctetsMax } from './limits.ts';
+import { isAutomatic } from './notice.ts';
 
 /** Where a message to a return path goes: no next hop of the configuration, which none may be called; pipeline/returned.ts reads it. */
 export const returnsHop = 'returns';
@@ -117,6 +118,10 @@ function same(given: string, right: string): boolean {
 
 // ── Which one ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+export function usesSrs({ routes }: { readonly routes: readonly RouteSettings[] }): boolean {
+  return routes.some(({ to }) => to.some(({ returnPath }) => returnPath === 'srs'));
+}
+
 /** What an address at our return path domain claims to be. */
 export type ReturnAddress =
   | { readonly kind: 'token'; readonly token: string }
@@ -127,6 +132,21 @@ export function returnAddressOf({ localPart }: Mailbox): ReturnAddress {
   const token = TOKEN.exec(localPart)?.[1];
   if (token !== undefined) return { kind: 'token', token: token.toLowerCase() };
   return /^SRS[01][=+-]/i.test(localPart) ? { kind: 'srs' } : { kind: 'other' };
+}
+
+/**
+ * Whether mail to `mailbox` is for us to read before anybody else: at the domain of return paths all of it, at the address of notices what a program sent (a
+ * person's answer goes where the routes say) and what no route takes.
+ */
+export function comesBack(
+  mailbox: Mailbox,
+  settings: { readonly returnPathDomain: string; readonly notices: { readonly from: string } },
+  message: { readonly reversePath: string; readonly autoSubmitted: string | null; readonly routed: boolean },
+): boolean {
+  if (mailbox.domainKey === settings.returnPathDomain) return true;
+  const from = parseMailbox(settings.notices.from);
+  if (from === null || !sameMailbox(from, mailbox)) return false;
+  return !message.routed || message.reversePath === '' || isAutomatic(message.autoSubmitted);
 }
 
 /**

@@ -14,6 +14,11 @@ export function sendsBySes({ nextHops, notices }: Uses): boolean {
   return bouncesBySes({ notices }) || Object.values(nextHops).some((hop) => hop.kind === 'ses');
 }
 
+/** Of every send by SES: what becomes of it afterwards is told to this set's destination. */
+export function configurationSetName({ stackName }: Pick<Settings, 'stackName'>): string {
+  return stackName;
+}
+
 /** SES knows the sub-domains of a verified domain as verified (docs/aws-contracts.md §2.2). */
 export function isVerified(domainKey: string, domains: readonly string[]): boolean {
   return domains.some((domain) => domainKey === domain || domainKey.endsWith(`.${domain}`));

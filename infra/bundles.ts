@@ -13,6 +13,7 @@ export const deployedFunctions = [
   { name: 'ingest', configured: true },
   { name: 'relay', configured: true },
   { name: 'bounce', configured: true },
+  { name: 'feedback', configured: true },
   { name: 'sweep', configured: true },
   { name: 'activate', configured: false },
 ] as const;

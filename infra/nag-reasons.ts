@@ -5,8 +5,8 @@ import { type Stack, Validations } from 'aws-cdk-lib';
 
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
 
-const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Bounce/Function'];
-const stageDeadLetters = ['Ingest/DeadLetters', 'Relay/DeadLetters', 'Bounce/DeadLetters'];
+const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Bounce/Function', 'Feedback/Function'];
+const stageDeadLetters = ['Ingest/DeadLetters', 'Relay/DeadLetters', 'Bounce/DeadLetters', 'Feedback/DeadLetters'];
 const otherDeadLetters = ['Sweep/DeadLetters', 'FrontDoor/ReceiptDeadLetters'];
 
 export const nagReasons: readonly Reason[] = [
@@ -73,7 +73,7 @@ export const nagReasons: readonly Reason[] = [
   },
   {
     rule: 'Serverless-LambdaEventSourceMappingDestination',
-    at: ['Ingest/Mapping', 'Relay/Mapping', 'Bounce/Mapping'],
+    at: ['Ingest/Mapping', 'Relay/Mapping', 'Bounce/Mapping', 'Feedback/Mapping'],
     reason: 'Such a destination is for streams; a mapping of SQS has none. The queue has its dead-letter queue.',
   },
   {
@@ -84,9 +84,31 @@ export const nagReasons: readonly Reason[] = [
   },
 ];
 
+/** Of what is there only where mail is sent by SES. */
+export const sesNagReasons: readonly Reason[] = [
+  {
+    rule: 'AwsSolutions-SQS3',
+    at: ['SesFeedback/EventDeadLetters'],
+    reason: 'It is itself a dead-letter queue, of an SNS subscription, which the rule does not look for.',
+  },
+  {
+    rule: 'Serverless-SQSRedrivePolicy',
+    at: ['SesFeedback/EventDeadLetters'],
+    reason: 'It is itself a dead-letter queue: nobody consumes it, and an alarm calls a person at the first message.',
+  },
+  {
+    rule: 'AwsSolutions-SNS3',
+    at: ['SesFeedback/Events'],
+    reason:
+      'Its policy lets SES publish and nobody else, so there is no publisher whom a Deny on plain HTTP would stop; whether SES always passes ' +
+      'that condition is not documented, and an event that can not be published is a failure that nobody hears of.',
+  },
+];
+
 /** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive what it excuses. */
 export function acknowledge(stack: Stack): void {
-  for (const { at, rule, reason } of nagReasons) {
+  const ses = stack.node.tryFindChild('SesFeedback') === undefined ? [] : sesNagReasons;
+  for (const { at, rule, reason } of [...nagReasons, ...ses]) {
     for (const path of at) Validations.of(constructAt(stack, path)).acknowledge({ id: rule, reason });
   }
 }

@@ -3,6 +3,7 @@
 
 import { type App, Aws, CfnOutput, DefaultStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Settings } from '#core/config.ts';
+import { sesFeedback } from './feedback.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
 import { spool } from './spool.ts';
@@ -37,7 +38,8 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     activateFolder: folder('activate'),
     replaceRuleSet: plan.replaceRuleSet,
   });
-  const alarmTopic = watch(stack, { settings, stages: pipeline, door });
+  const said = sesFeedback(stack, { settings, feedbackQueue: pipeline.feedback.queue });
+  const alarmTopic = watch(stack, { settings, stages: pipeline, door, said });
 
   const outputs: Record<string, string> = {
     MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
@@ -48,11 +50,17 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     IngestQueueUrl: pipeline.ingest.queue.queueUrl,
     RelayQueueUrl: pipeline.relay.queue.queueUrl,
     BounceQueueUrl: pipeline.bounce.queue.queueUrl,
+    FeedbackQueueUrl: pipeline.feedback.queue.queueUrl,
+    ...(pipeline.srsSecretArn === null ? {} : { SrsSecret: pipeline.srsSecretArn }),
     IngestDeadLettersUrl: pipeline.ingest.deadLetters.queueUrl,
     RelayDeadLettersUrl: pipeline.relay.deadLetters.queueUrl,
     BounceDeadLettersUrl: pipeline.bounce.deadLetters.queueUrl,
+    FeedbackDeadLettersUrl: pipeline.feedback.deadLetters.queueUrl,
     ReceiptDeadLettersUrl: door.receiptDeadLetters.queueUrl,
     SweepDeadLettersUrl: pipeline.sweepDeadLetters.queueUrl,
+    ...(said === null
+      ? {}
+      : { ConfigurationSet: said.configurationSet, EventDeadLettersUrl: said.eventDeadLetters.queueUrl }),
     AlarmTopic: alarmTopic.topicArn,
   };
   const meaning: Record<string, string> = {

@@ -1,19 +1,22 @@
 // The stages of the pipeline and the sweep, each with exactly the permissions that its ports use.
 // A permission that is missing here fails on this machine too: the local runtime enforces these very policies.
 
-import { Aws, Duration, Stack } from 'aws-cdk-lib';
+import { Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { parseMailbox } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
-import { bouncesBySes, isVerified, sendsBySes } from '#core/ses-use.ts';
+import { usesSrs } from '#core/return-path.ts';
+import { bouncesBySes, configurationSetName, isVerified, sendsBySes } from '#core/ses-use.ts';
+import { configurationSetArn } from './feedback.ts';
 import { dueIndex } from './ledger.ts';
 import { inboundPrefix } from './spool.ts';
 import {
@@ -34,8 +37,11 @@ export type Stages = {
   readonly ingest: Stage;
   readonly relay: Stage;
   readonly bounce: Stage;
+  readonly feedback: Stage;
   readonly sweep: LambdaFunction;
   readonly sweepDeadLetters: Queue;
+  /** Null where no action uses SRS. */
+  readonly srsSecretArn: string | null;
 };
 
 type Given = {
@@ -50,29 +56,38 @@ export function stages(scope: Construct, given: Given): Stages {
     ingest: new Construct(scope, 'Ingest'),
     relay: new Construct(scope, 'Relay'),
     bounce: new Construct(scope, 'Bounce'),
+    feedback: new Construct(scope, 'Feedback'),
   };
   const queues = {
     ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs),
     relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
     bounce: stageQueue(homes.bounce, 'bounce', limits.bounceVisibilityMs),
+    feedback: stageQueue(homes.feedback, 'feedback', limits.feedbackVisibilityMs),
   };
-  const plans = stagePlans(scope, given, queues);
+  const srs = srsSecret(scope, given.settings);
+  const plans = stagePlans(scope, given, queues, srs);
   const batch = limits.jobsPerBatchMax;
   return {
     ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: limits.ingestConcurrencyMax }),
     relay: stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax }),
     bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: limits.bounceConcurrencyMax }),
+    feedback: stage(homes.feedback, queues.feedback, plans.feedback, {
+      batch,
+      concurrency: limits.feedbackConcurrencyMax,
+    }),
     ...sweepEvery(scope, given, queues),
+    srsSecretArn: srs.arn,
   };
 }
 
-type Queues = { readonly relay: StageQueue; readonly bounce: StageQueue };
+type Queues = { readonly relay: StageQueue; readonly bounce: StageQueue; readonly feedback: StageQueue };
 
 function stagePlans(
   scope: Construct,
   given: Given,
   queues: Queues,
-): Record<'ingest' | 'relay' | 'bounce', FunctionPlan> {
+  srs: SrsSecret,
+): Record<'ingest' | 'relay' | 'bounce' | 'feedback', FunctionPlan> {
   const { table, bucket, folder } = given;
   const environment = environmentOf(scope, given, queues);
   const openContent = may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`));
@@ -83,14 +98,14 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [onLedger(table, 'PutItem'), openContent, sendTo(queues.relay, queues.bounce)],
+      may: [onLedger(table, 'PutItem'), openContent, sendTo(queues.relay, queues.bounce, queues.feedback)],
     },
     relay: {
       folder: folder('relay'),
       description: 'Makes one attempt at one delivery',
       timeoutMs: limits.relayTimeoutMs,
       memoryMb: 1024,
-      environment,
+      environment: { ...environment, ...srs.environment },
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
@@ -98,6 +113,7 @@ function stagePlans(
         ...findVersions(bucket),
         sendTo(queues.bounce),
         ...readSecrets(scope, given.settings),
+        ...srs.may,
         ...sendMail(scope, given.settings),
       ],
     },
@@ -109,6 +125,21 @@ function stagePlans(
       environment,
       // UpdateItem counts the notices to a domain.
       may: [onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'), sendTo(queues.relay)],
+    },
+    feedback: {
+      folder: folder('feedback'),
+      description: 'Joins what others say of a delivery afterwards to its row',
+      timeoutMs: limits.feedbackTimeoutMs,
+      memoryMb: 512,
+      environment: { ...environment, ...srs.environment },
+      // What came back to a return path is claimed (UpdateItem), read, and joined to the message that it is about (Query).
+      may: [
+        onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
+        openContent,
+        ...findVersions(bucket),
+        sendTo(queues.relay, queues.bounce),
+        ...srs.may,
+      ],
     },
   };
 }
@@ -133,6 +164,7 @@ function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly
     EVERPOST_BUCKET: given.bucket.bucketName,
     EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
     EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
+    EVERPOST_FEEDBACK_QUEUE_URL: queues.feedback.queue.queueUrl,
     EVERPOST_STACK: Stack.of(scope).stackName,
     // The stack's id ends in a UUID that nobody outside the account knows: docs/decisions/loop-mark-key.md.
     EVERPOST_MARK_KEY: Aws.STACK_ID,
@@ -143,6 +175,28 @@ function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly
 
 function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
   return may(['sqs:SendMessage'], ...queues.map(({ queue }) => queue.queueArn));
+}
+
+type SrsSecret = {
+  readonly arn: string | null;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly may: readonly PolicyStatement[];
+};
+
+/** Our own, made by the stack where an action uses SRS, and kept when the stack goes: addresses that it signed are good for weeks. */
+function srsSecret(scope: Construct, settings: Settings): SrsSecret {
+  if (!usesSrs(settings)) return { arn: null, environment: {}, may: [] };
+  const secret = new Secret(scope, 'SrsSecret', {
+    description: `Signs the SRS addresses of ${settings.stackName}; put a new value to rotate it`,
+    generateSecretString: { passwordLength: 64, excludePunctuation: true },
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  const { secretArn } = secret;
+  return {
+    arn: secretArn,
+    environment: { EVERPOST_SRS_SECRET: secretArn },
+    may: [may(['secretsmanager:GetSecretValue'], secretArn)],
+  };
 }
 
 /** Exactly the secrets that the configuration names. Secrets Manager ends each ARN in a hyphen and six letters of its own. */
@@ -165,7 +219,8 @@ function sendMail(scope: Construct, settings: Settings): readonly PolicyStatemen
   if (!sendsBySes(settings)) return [];
   const names = settings.domains.length <= limits.identitiesNamedMax ? settings.domains : ['*'];
   const identities = names.map((name) => Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${name}` }));
-  const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities);
+  const set = configurationSetArn(scope, configurationSetName(settings));
+  const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities, set);
   if (!bouncesBySes(settings)) return [send];
   const from = parseMailbox(settings.notices.from)?.domainKey ?? '';
   const own = settings.domains.find((name) => isVerified(from, [name])) ?? from;
@@ -185,7 +240,7 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
       may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`),
       // UpdateItem counts the hour's expiries.
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'),
-      sendTo(queues.relay, queues.bounce),
+      sendTo(queues.relay, queues.bounce, queues.feedback),
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn),
     ],
   });

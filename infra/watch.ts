@@ -9,11 +9,18 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
-import { inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import { complaintsPerHourAlarm, inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
-type Watched = { readonly settings: Settings; readonly stages: Stages; readonly door: FrontDoor };
+type Watched = {
+  readonly settings: Settings;
+  readonly stages: Stages;
+  readonly door: FrontDoor;
+  /** What SES says of sent mail; null where nothing is sent by SES. */
+  readonly said: SesFeedback | null;
+};
 
 /** Makes every alarm, and the topic that each of them tells. */
 export function watch(scope: Construct, watched: Watched): Topic {
@@ -74,7 +81,7 @@ function alarms(scope: Construct, topic: Topic): Raise {
   };
 }
 
-function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
+function watchDeadLetters(raise: Raise, { stages, door, said }: Watched): void {
   const rest = (id: string, queue: Queue, article: string, says: string) =>
     raise(id, {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
@@ -100,6 +107,19 @@ function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
     'Notices that could not be written',
     'failed deliveries have no notice yet.',
   );
+  rest(
+    'FeedbackDeadLetters',
+    stages.feedback.deadLetters,
+    'Feedback that could not be read',
+    'what was said of sent mail has not reached its deliveries.',
+  );
+  if (said !== null)
+    rest(
+      'EventDeadLetters',
+      said.eventDeadLetters,
+      "SES's events that SNS could not hand over",
+      'what SES said of sent mail has not reached the feedback queue.',
+    );
   rest(
     'ReceiptDeadLetters',
     door.receiptDeadLetters,
@@ -139,6 +159,7 @@ function queuesOf(stages: Stages) {
     ['Ingest', stages.ingest],
     ['Relay', stages.relay],
     ['Bounce', stages.bounce],
+    ['Feedback', stages.feedback],
   ] as const;
 }
 
@@ -195,6 +216,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     article: 'Expiries that are held',
     says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
   },
+  {
+    metricName: 'UnknownDelivery',
+    article: 'Feedback about a delivery that is not there',
+    says: 'something was said of sent mail that the ledger does not know; its sender may have to be told by hand.',
+  },
 ];
 
 function watchMail(raise: Raise, { settings }: Watched): void {
@@ -209,6 +235,12 @@ function watchMail(raise: Raise, { settings }: Watched): void {
   for (const { metricName, article, says } of CALLS) {
     raise(metricName, { metric: own(metricName, MINUTE), threshold: 1, article, says });
   }
+  raise('Complained', {
+    metric: own('Complained', Duration.hours(1)),
+    threshold: complaintsPerHourAlarm,
+    article: 'Recipients who complain',
+    says: 'several recipients called mail unwanted within an hour; SES pauses accounts for that.',
+  });
   raise('SweepOverdue', {
     metric: own('SweepRun', Duration.millis(sweepOverdueMs)),
     threshold: 0,

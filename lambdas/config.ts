@@ -11,6 +11,9 @@ export type FunctionConfig = {
   readonly bucket: string;
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
+  readonly feedbackQueueUrl: string;
+  /** The ARN of SRS's secret; null where no action uses SRS. */
+  readonly srsSecret: string | null;
   /** Key of our signed pass and notice marks. */
   readonly markKey: string;
   /** Divides leases and thresholds in the local runtime; 1 when deployed. */
@@ -33,6 +36,12 @@ export const config = {
   },
   get bounceQueueUrl(): string {
     return required('EVERPOST_BOUNCE_QUEUE_URL');
+  },
+  get feedbackQueueUrl(): string {
+    return required('EVERPOST_FEEDBACK_QUEUE_URL');
+  },
+  get srsSecret(): string | null {
+    return process.env.EVERPOST_SRS_SECRET ?? null;
   },
   get markKey(): string {
     return required('EVERPOST_MARK_KEY');

@@ -27,6 +27,7 @@ const ports = {
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
+  feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl),
   clock,
   watch,
   markKey: config.markKey,

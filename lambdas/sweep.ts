@@ -24,6 +24,7 @@ const ports = {
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
+  feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl),
   clock: new SystemClock(),
   watch,
   sweepAgainMs: lostJobAfterMs / config.timeScale,

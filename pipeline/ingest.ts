@@ -26,12 +26,14 @@ import { headerFieldsOf } from '#core/message.ts';
 import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
+import { comesBack, returnsHop } from '#core/return-path.ts';
 import type { RouteTable } from '#core/routes.ts';
 import { statusOf } from '#core/status.ts';
 import { bearsNoticeMark } from '#core/trace-fields.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
-import type { Clock, Job, JobQueue, Ledger, Spool, Watch } from './ports.ts';
+import type { Clock, JobQueue, Ledger, Spool, Watch } from './ports.ts';
+import { sendWork, workFor } from './work-queue.ts';
 
 export type IngestPorts = {
   readonly settings: Settings;
@@ -40,6 +42,7 @@ export type IngestPorts = {
   readonly ledger: Ledger;
   readonly relayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
+  readonly feedbackQueue: JobQueue;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly markKey: string;
@@ -110,7 +113,7 @@ function deliveries(
   policy: Disposition,
 ): DeliveryRow[] {
   const now = ports.clock.now();
-  const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
+  const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath, facts)));
   return plans.map((each) => disposed(ports, rowFor(ports, facts, each, plans.length === 1, now), each, loop, policy));
 }
 
@@ -122,6 +125,7 @@ function disposed(
   loop: LoopFinding | null,
   policy: Disposition,
 ): DeliveryRow {
+  if (planned.via === returnsHop) return row;
   const now = ports.clock.now();
   const byRoute = routeDisposition(ports.settings.nextHops[planned.via]);
   if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);
@@ -159,7 +163,8 @@ function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: bo
     },
     now,
   );
-  return { ...row, fallback: planned.fallback };
+  const { fallback, returnPath } = planned;
+  return { ...row, fallback, ...(returnPath === undefined ? {} : { returnPath }) };
 }
 
 type Plan = {
@@ -172,17 +177,21 @@ type Plan = {
   readonly copy: boolean;
   readonly fallback: string | null;
   readonly unrouted: { readonly status: string; readonly reason: string; readonly detail: string } | null;
+  readonly returnPath?: 'token' | 'srs';
 };
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
 // (rules and functions change places for a moment during a deploy) is answered, never dropped.
-function plan(ports: IngestPorts, forwardPath: string): Plan[] {
+function plan(ports: IngestPorts, forwardPath: string, { reversePath, extract }: MessageFacts): Plan[] {
   const mailbox = parseMailbox(forwardPath);
   if (mailbox === null) {
     const odd = { address: forwardPath, localPart: forwardPath, domain: '', domainKey: '' };
     return [unroutedPlan(forwardPath, odd, '5.1.3', 'bad-address', 'the address is not a mailbox')];
   }
   const found = ports.routes.resolve(mailbox, 'inbound');
+  const { autoSubmitted } = extract;
+  if (comesBack(mailbox, ports.settings, { reversePath, autoSubmitted, routed: found !== null }))
+    return [returnPlan(forwardPath, mailbox)];
   if (found === null)
     return [unroutedPlan(forwardPath, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
   return found.actions.map((action, index) => ({
@@ -195,7 +204,23 @@ function plan(ports: IngestPorts, forwardPath: string): Plan[] {
     copy: action.copy,
     fallback: action.copy ? null : found.fallback,
     unrouted: null,
+    ...(action.returnPath === 'keep' ? {} : { returnPath: action.returnPath }),
   }));
+}
+
+/** Mail that comes back to us: no route, no policy and no loop has a say in it; pipeline/returned.ts reads it. */
+function returnPlan(forwardPath: string, mailbox: Mailbox): Plan {
+  return {
+    forwardPath,
+    mailbox,
+    route: -1,
+    action: 0,
+    via: returnsHop,
+    address: forwardPath,
+    copy: false,
+    fallback: null,
+    unrouted: null,
+  };
 }
 
 function unroutedPlan(forwardPath: string, mailbox: Mailbox, status: string, reason: string, detail: string): Plan {
@@ -218,18 +243,10 @@ function uniqueByKey(plans: readonly Plan[]): Plan[] {
 }
 
 async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
-  const jobsIn = (state: DeliveryRow['state']) =>
-    rows
-      .filter((row) => row.state === state)
-      .map((row) => ({ job: jobFor(row), group: row.nextHop === '' ? 'none' : row.nextHop }));
-  const relay = jobsIn('queued');
+  const jobsIn = (state: DeliveryRow['state']) => rows.filter((row) => row.state === state).map(workFor);
   const bounce = jobsIn('failed');
-  if (relay.length > 0) await ports.relayQueue.send(relay);
+  await sendWork(ports, jobsIn('queued'));
   if (bounce.length > 0) await ports.bounceQueue.send(bounce);
-}
-
-function jobFor(row: DeliveryRow): Job {
-  return { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey };
 }
 
 function report(

@@ -15,11 +15,13 @@ import type { Progress } from '#core/progress.ts';
 import { statusOf } from '#core/status.ts';
 import type { Clock, JobQueue, Ledger } from './ports.ts';
 import { recordOn } from './record.ts';
+import { sendWork, workFor } from './work-queue.ts';
 
 export type OperatePorts = {
   readonly ledger: Ledger;
   readonly relayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
+  readonly feedbackQueue: JobQueue;
   readonly clock: Clock;
   readonly sweepAgainMs: number;
 };
@@ -37,8 +39,8 @@ export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs:
     return released(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs });
   });
   if (operated.kind !== 'done') return operated;
-  const queue = operated.row.state === 'queued' ? ports.relayQueue : ports.bounceQueue;
-  await queue.send([jobFor(operated.row)]);
+  if (operated.row.state === 'queued') await sendWork(ports, [workFor(operated.row)]);
+  else await ports.bounceQueue.send([workFor(operated.row)]);
   return operated;
 }
 
@@ -58,7 +60,8 @@ export async function remove(ports: OperatePorts, ref: DeliveryRef, notice: bool
     if (!notice || row.copy || row.notice?.kind === 'ndr') return removed(row, now);
     return refused(row, REMOVED, { now, sweepAgainMs: ports.sweepAgainMs });
   });
-  if (operated.kind === 'done' && operated.row.state === 'failed') await ports.bounceQueue.send([jobFor(operated.row)]);
+  if (operated.kind === 'done' && operated.row.state === 'failed')
+    await ports.bounceQueue.send([workFor(operated.row)]);
   return operated;
 }
 
@@ -89,11 +92,4 @@ async function operate(
     return null;
   });
   return refusal ?? { kind: 'done', row };
-}
-
-function jobFor(row: DeliveryRow) {
-  return {
-    job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey } as const,
-    group: row.nextHop === '' ? 'none' : row.nextHop,
-  };
 }

@@ -199,8 +199,10 @@ export interface BounceService {
 export type MetricName =
   | 'Accepted'
   | 'Relayed'
+  | 'Confirmed'
   | 'Deferred'
   | 'Failed'
+  | 'Complained'
   | 'Expired'
   | 'Returned'
   | 'Unreturnable'
@@ -213,6 +215,7 @@ export type MetricName =
   | 'UnknownReply'
   | 'PossibleDuplicate'
   | 'LostJob'
+  | 'UnknownDelivery'
   | 'Poison'
   | 'ExpiryHeld'
   | 'SweepRun';

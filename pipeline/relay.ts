@@ -18,14 +18,14 @@ import { classify } from '#core/classify.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
-import { claimsMax } from '#core/limits.ts';
 import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
-import { afterAttempt, afterPoison, traced, withNoticeSettled } from '#core/progress.ts';
+import { afterAttempt, traced, withNoticeSettled } from '#core/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { claim } from './claim.ts';
 import { isDelayOver, settleDelayNotice } from './delay.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
@@ -67,7 +67,7 @@ export type RelayPorts = {
 };
 
 export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): Promise<Finished> {
-  const claimed = await claim(ports, job);
+  const claimed = await claim(ports, job, 'relay');
   if (claimed === null) return finished('claim-refused');
   const message = claimed.message ?? (await ports.ledger.message(claimed.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(claimed)}`);
@@ -84,29 +84,6 @@ export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): P
   const row = await record(ports, claimed, attempt, startedAt);
   await follow(ports, row);
   return finished(row.state);
-}
-
-async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
-  const now = ports.clock.now();
-  const result = await ports.ledger.claim(job, {
-    now,
-    leaseUntil: now + ports.leaseMs,
-    claimsMax: Number.MAX_SAFE_INTEGER,
-  });
-  if (result.kind === 'refused') {
-    // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
-    if (result.row === null) ports.watch.error('relay.row-missing', { ...job });
-    return null;
-  }
-  const row = result.row;
-  if (row.claims > 1) {
-    ports.watch.count('PossibleDuplicate');
-    ports.watch.warn('relay.possible-duplicate', fieldsOf(row));
-  }
-  if (row.claims !== claimsMax) return row; // beyond it: a redriven job, which may run
-  ports.watch.count('Poison');
-  ports.watch.error('relay.poison', { ...fieldsOf(row), claims: row.claims });
-  return recordOn(ports, row, (current) => afterPoison(current, now, ports.settings.retry.delayNoticeMs));
 }
 
 type Attempt = {

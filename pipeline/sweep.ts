@@ -16,14 +16,17 @@ import { isUnderWay } from '#core/delivery.ts';
 import { afterExpiryHeld, valveHolds } from '#core/expiry.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { afterExpiry } from '#core/progress.ts';
+import { returnsHop } from '#core/return-path.ts';
 import { fairShares, sweepDecision } from '#core/sweep-decision.ts';
-import type { Clock, DueRow, Job, JobQueue, Ledger, Watch } from './ports.ts';
+import type { Clock, DueRow, JobQueue, Ledger, Watch } from './ports.ts';
+import { sendWork, type Work, workFor } from './work-queue.ts';
 
 export type SweepPorts = {
   readonly settings: Settings;
   readonly ledger: Ledger;
   readonly relayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
+  readonly feedbackQueue: JobQueue;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly sweepAgainMs: number;
@@ -43,8 +46,7 @@ export type SweepReport = {
 };
 type Looked =
   | { readonly became: 'left' | 'held' }
-  | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Entry };
-type Entry = { readonly job: Job; readonly group: string };
+  | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Work };
 
 /** Works through what is due, as far as the relay queue has room, or until the signal says that time is short. */
 export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<SweepReport> {
@@ -57,7 +59,7 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
     const moved = looked.filter((each) => 'entry' in each);
     const relay = moved.filter((each) => each.became === 'relay').map((each) => each.entry);
     const bounce = moved.filter((each) => each.became !== 'relay').map((each) => each.entry);
-    if (relay.length > 0) await ports.relayQueue.send(relay);
+    await sendWork(ports, relay);
     if (bounce.length > 0) await ports.bounceQueue.send(bounce);
     total.seen += looked.length;
     total.toRelay += relay.length;
@@ -94,7 +96,7 @@ async function choose(ports: SweepPorts, due: readonly DueRow[]): Promise<readon
 }
 
 function needsRoom(row: DueRow, now: number): boolean {
-  return isUnderWay(row.state) && row.expiresAt > now && row.nextAttemptAt <= now;
+  return isUnderWay(row.state) && row.nextHop !== returnsHop && row.expiresAt > now && row.nextAttemptAt <= now;
 }
 
 /** One of each line in turn, until all are through. */
@@ -175,16 +177,9 @@ async function inTurns(
   return results;
 }
 
-function entryFor(row: DeliveryRow): Entry {
-  return {
-    job: {
-      version: 1,
-      spoolId: row.spoolId,
-      deliveryKey: row.deliveryKey,
-      ...(row.claims > 0 ? { claims: row.claims } : {}),
-    },
-    group: row.nextHop === '' ? 'none' : row.nextHop,
-  };
+function entryFor(row: DeliveryRow): Work {
+  const { job, group } = workFor(row);
+  return { job: row.claims > 0 ? { ...job, claims: row.claims } : job, group };
 }
 
 function fieldsOf(row: DeliveryRow): Record<string, unknown> {

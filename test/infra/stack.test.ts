@@ -74,7 +74,7 @@ describe('queues', () => {
   const stageQueues = queues.filter(([, { Properties }]) => Properties.RedrivePolicy);
   const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
   test('of the stages have a dead-letter queue of their own, which takes from them alone', () => {
-    expect(stageQueues.map(([id]) => id.replace(/Queue\w*$/, ''))).toEqual(['Ingest', 'Relay', 'Bounce']);
+    expect(stageQueues.map(([id]) => id.replace(/Queue\w*$/, ''))).toEqual(['Ingest', 'Relay', 'Bounce', 'Feedback']);
     for (const [id, { Properties }] of stageQueues) {
       const target = Properties.RedrivePolicy.deadLetterTargetArn['Fn::GetAtt'][0];
       expect(Properties.RedrivePolicy.maxReceiveCount).toBe(limits.maxReceiveCount);
@@ -84,7 +84,7 @@ describe('queues', () => {
     }
   });
   test('all hold their messages for as long as SQS can, encrypted, and outlive the stack', () => {
-    expect(queues).toHaveLength(8);
+    expect(queues).toHaveLength(10);
     for (const [id, queue] of queues) {
       expect([id, queue.Properties.MessageRetentionPeriod]).toEqual([id, limits.queueRetentionMs / 1000]);
       expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
@@ -107,7 +107,7 @@ describe('queues', () => {
 describe('stages', () => {
   const mappings = ofType(template, 'AWS::Lambda::EventSourceMapping').map(([, { Properties }]) => Properties);
   test('report what failed of a batch, and are paced at the mapping', () => {
-    expect(mappings).toHaveLength(3);
+    expect(mappings).toHaveLength(4);
     for (const mapping of mappings) {
       expect(mapping.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
       expect(mapping.ScalingConfig.MaximumConcurrency).toBeGreaterThanOrEqual(2);
@@ -138,7 +138,7 @@ describe('stages', () => {
     }
   });
   test('know their table, bucket, queues and mark', () => {
-    for (const name of ['Ingest', 'Relay', 'Bounce', 'Sweep']) {
+    for (const name of ['Ingest', 'Relay', 'Bounce', 'Feedback', 'Sweep']) {
       expect(only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment.Variables).toEqual({
         EVERPOST_TABLE: { Ref: 'LedgerTable' },
         EVERPOST_BUCKET: { Ref: 'SpoolBucket' },
@@ -164,6 +164,7 @@ test('the sweep runs every minute, and a run that failed is not kept for later',
 test('one function only answers CloudFormation, and no other came along', () => {
   expect(functions.map(([id]) => id.replace(/Function\w*$/, '')).sort()).toEqual([
     'Bounce',
+    'Feedback',
     'FrontDoorActivation',
     'Ingest',
     'Relay',
@@ -179,6 +180,8 @@ test('the outputs say what an operator and the command line need', () => {
     'BounceDeadLettersUrl',
     'BounceQueueUrl',
     'Bucket',
+    'FeedbackDeadLettersUrl',
+    'FeedbackQueueUrl',
     'IngestDeadLettersUrl',
     'IngestQueueUrl',
     'MxRecord',

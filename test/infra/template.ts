@@ -30,6 +30,12 @@ export function settingsOf(changes: object = {}): Settings {
   return checked.settings;
 }
 
+/** The shipped configuration, which sends some of its mail by SES. */
+export const bySes = {
+  nextHops: { ...shipped.nextHops, ses: { kind: 'ses' } },
+  routes: [{ match: 'away@example.com', to: [{ via: 'ses', address: 'away@far.example' }] }, ...shipped.routes],
+};
+
 /** What stands in for the bundles where only the template is looked at. */
 export function emptyFunctions(dist: string): void {
   for (const { name } of deployedFunctions) {

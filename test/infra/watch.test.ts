@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inFlightAlarm, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
 import type { MetricName } from '#pipeline/ports.ts';
-import { ofType, only, settingsOf, synthesised } from './template.ts';
+import { bySes, ofType, only, settingsOf, synthesised } from './template.ts';
 
-const template = synthesised(settingsOf({ stackName: 'Post' }));
+const template = synthesised(settingsOf({ ...bySes, stackName: 'Post' }));
 const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
 const runbook = join(import.meta.dirname, '../../docs/runbook');
 const articles = readdirSync(runbook)
@@ -68,7 +68,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(5);
+    expect(rest).toHaveLength(7);
     for (const [id] of rest) {
       expect([
         id,
@@ -107,16 +107,19 @@ describe('our own metrics', () => {
     ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
     ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
     ...{ Quarantined: true, Discarded: true, Redirected: true },
+    ...{ Confirmed: true, Complained: true, UnknownDelivery: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
     expect(own.map(({ MetricName }) => MetricName).sort()).toEqual([
+      'Complained',
       'ContentUnreadable',
       'ExpiryHeld',
       'Held',
       'OperatorFault',
       'Poison',
       'SweepRun',
+      'UnknownDelivery',
       'UnknownReply',
     ]);
     for (const { MetricName, Dimensions } of own) {
@@ -156,6 +159,6 @@ test('SES: what it can not publish, of our rule set', () => {
 test('functions: errors, and chains that Lambda cut off', () => {
   const lambda = alarms.filter(({ Namespace }) => Namespace === 'AWS/Lambda');
   expect(lambda.map(({ AlarmName }) => AlarmName.replace('Post/Watch/', '')).sort()).toEqual(
-    ['Ingest', 'Relay', 'Bounce', 'Sweep'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
+    ['Ingest', 'Relay', 'Bounce', 'Feedback', 'Sweep'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
   );
 });

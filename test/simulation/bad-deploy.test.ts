@@ -88,8 +88,8 @@ describe('relay throws on everything', () => {
     for (const { spoolId } of held) expect(town.spool.has(`in/${spoolId}`)).toBe(true);
 
     bad = false;
-    const { ledger, relayQueue, bounceQueue, clock } = town;
-    const ports = { ledger, relayQueue, bounceQueue, clock, sweepAgainMs: lostJobAfterMs };
+    const { ledger, relayQueue, bounceQueue, feedbackQueue, clock } = town;
+    const ports = { ledger, relayQueue, bounceQueue, feedbackQueue, clock, sweepAgainMs: lostJobAfterMs };
     for (const row of held) expect((await release(ports, row, 12 * HOUR)).kind).toBe('done');
     await town.live(24);
     expect(states(town)).toEqual({ returned: suspectExpiriesPerHourMax, relayed: 50 });

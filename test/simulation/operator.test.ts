@@ -20,6 +20,7 @@ describe('an operator', () => {
       ledger: interrupt.wrap('ledger', town.ledger),
       relayQueue: interrupt.wrap('relayQueue', town.relayQueue),
       bounceQueue: interrupt.wrap('bounceQueue', town.bounceQueue),
+      feedbackQueue: interrupt.wrap('feedbackQueue', town.feedbackQueue),
       clock: town.clock,
       sweepAgainMs: lostJobAfterMs,
     };

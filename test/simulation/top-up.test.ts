@@ -109,7 +109,7 @@ async function run(seconds: number) {
     ...{ budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs },
   };
   const sweepPorts = {
-    ...{ ...common, relayQueue, bounceQueue: idleQueue },
+    ...{ ...common, relayQueue, bounceQueue: idleQueue, feedbackQueue: idleQueue },
     ...{ lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
   };
 

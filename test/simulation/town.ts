@@ -14,6 +14,7 @@ import type { Settings } from '#core/config.ts';
 import {
   batchBytesMax,
   expiryHourMs,
+  httpLeaseMs,
   lostAnywayAfterMs,
   lostJobAfterMs,
   maxReceiveCount,
@@ -26,6 +27,7 @@ import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
 import { ingest } from '#pipeline/ingest.ts';
 import { relay } from '#pipeline/relay.ts';
+import { returned } from '#pipeline/returned.ts';
 import { sweep } from '#pipeline/sweep.ts';
 
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
@@ -90,6 +92,9 @@ export class Town {
   readonly bounces: MemoryBounceService;
   readonly relayQueue: MemoryJobQueue;
   readonly bounceQueue: MemoryJobQueue;
+  readonly feedbackQueue: MemoryJobQueue;
+  /** Of SRS: the first one signs. */
+  srsSecrets: readonly string[] = ['tops3cr3t'];
   readonly notifications: Notification[] = [];
   readonly lostNotifications: Notification[] = [];
   private readonly entropy = new MemoryEntropy(1);
@@ -110,6 +115,7 @@ export class Town {
     this.others = new Map(Object.entries(others).map(([name, its]) => [name, new MemoryNextHop(its)]));
     this.relayQueue = new MemoryJobQueue(options);
     this.bounceQueue = new MemoryJobQueue(options);
+    this.feedbackQueue = new MemoryJobQueue(options);
     this.interrupt = interrupt;
     this.settings = settings;
   }
@@ -149,6 +155,11 @@ export class Town {
         if (await this.lives(() => bounce(this.bouncePorts(), received.job)))
           this.bounceQueue.remove(received.sqsMessageId);
       }
+      for (const received of this.feedbackQueue.receive(10)) {
+        busy = true;
+        if (await this.lives(() => returned(this.returnedPorts(), received.job, NEVER)))
+          this.feedbackQueue.remove(received.sqsMessageId);
+      }
     }
   }
 
@@ -186,7 +197,8 @@ export class Town {
 
   private async idle(): Promise<boolean> {
     const due = this.ledger.all().some((row) => row.dueAt !== null);
-    const depths = [await this.relayQueue.depth(), await this.bounceQueue.depth()];
+    const queues = [this.relayQueue, this.bounceQueue, this.feedbackQueue];
+    const depths = await Promise.all(queues.map((queue) => queue.depth()));
     return !due && this.notifications.length === 0 && depths.every((depth) => depth.visible + depth.inFlight === 0);
   }
 
@@ -197,6 +209,7 @@ export class Town {
       ...this.notifications.map((each) => each.visibleAt),
       this.relayQueue.nextVisibleAt(),
       this.bounceQueue.nextVisibleAt(),
+      this.feedbackQueue.nextVisibleAt(),
     ].filter((at): at is number => at !== null);
     return Math.min(...instants);
   }
@@ -211,13 +224,14 @@ export class Town {
     };
   }
   private ingestPorts() {
-    const { relayQueue, bounceQueue, spool } = this.wrapped();
+    const { relayQueue, bounceQueue, feedbackQueue, spool } = this.wrapped();
     return {
       ...this.common(),
       routes: compileRoutes(this.settings.routes),
       spool,
       relayQueue,
       bounceQueue,
+      feedbackQueue,
       markKey: 'key',
     };
   }
@@ -232,6 +246,7 @@ export class Town {
       entropy: this.entropy,
       budget: byteBudget(batchBytesMax),
       markKey: 'key',
+      srsSecrets: async () => this.srsSecrets,
       leaseMs: smtpLeaseMs,
     };
   }
@@ -239,13 +254,29 @@ export class Town {
     return { ...this.common(), relayQueue: this.wrapped().relayQueue };
   }
   private sweepPorts() {
-    const { relayQueue, bounceQueue } = this.wrapped();
-    return { ...this.common(), relayQueue, bounceQueue, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
+    const { relayQueue, bounceQueue, feedbackQueue } = this.wrapped();
+    const queues = { relayQueue, bounceQueue, feedbackQueue };
+    return { ...this.common(), ...queues, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
+  }
+  private returnedPorts() {
+    const { relayQueue, bounceQueue, spool } = this.wrapped();
+    return {
+      ...this.common(),
+      routes: compileRoutes(this.settings.routes),
+      spool,
+      relayQueue,
+      bounceQueue,
+      entropy: this.entropy,
+      markKey: 'key',
+      srsSecrets: async () => this.srsSecrets,
+      leaseMs: httpLeaseMs,
+    };
   }
   private wrapped() {
     return {
       relayQueue: this.interrupt.wrap('relayQueue', this.relayQueue),
       bounceQueue: this.interrupt.wrap('bounceQueue', this.bounceQueue),
+      feedbackQueue: this.interrupt.wrap('feedbackQueue', this.feedbackQueue),
       spool: this.interrupt.wrap('spool', this.spool),
     };
   }

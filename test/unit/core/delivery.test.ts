@@ -27,7 +27,7 @@ const commands: readonly Command[] = [
   'released',
   'removed',
 ];
-const facts: readonly Fact[] = ['confirmed', 'reported-failed'];
+const facts: readonly Fact[] = ['confirmed', 'reported-failed', 'notice-bounced'];
 
 /** state → what it may become by which event; all other commands throw, all other facts are ignored. */
 const legal: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, DeliveryState>>>> = {
@@ -65,7 +65,7 @@ const legal: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, Deliv
   },
   held: { released: 'queued', removed: 'removed', failed: 'failed' },
   quarantined: { released: 'queued', removed: 'removed', failed: 'failed', discarded: 'discarded' },
-  returned: {},
+  returned: { 'notice-bounced': 'held' },
   unreturnable: {},
   discarded: {},
   removed: {},

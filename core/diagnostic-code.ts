@@ -1,0 +1,36 @@
+// A Diagnostic-Code (RFC 3464 §2.3.6) as others report it: `smtp; 550 5.1.1 no such user`, and what they make of that. Total: any text
+// gives the reply in it, or null where it holds none. It never makes a code up that the server did not say.
+
+import { plainText } from './field-text.ts';
+import { replyTextMax } from './limits.ts';
+import type { Reply } from './reply.ts';
+import { SmtpReplyReader } from './smtp-reply.ts';
+
+const TYPE = /^\s*[a-z][a-z0-9-]*\s*;\s*/i;
+const CODE = /^([245]\d\d)(?=[ -]|$)/;
+
+/** The SMTP reply that the diagnostic quotes; null where there is none. `host` is who said it, where that is known. */
+export function replyOfDiagnostic(text: string, host: string | null): Reply | null {
+  const said = text
+    .slice(0, 4 * replyTextMax)
+    .replace(TYPE, '')
+    .trim();
+  const [code] = CODE.exec(said) ?? [];
+  if (code === undefined) return null;
+  // Folded into one line on the way, a reply of several lines still has its code before each of them.
+  const lines = said.split(new RegExp(`[\\r\\n]+\\s*|\\s+(?=${code}[ -]${code.charAt(0)}\\.\\d)`));
+  const wire = lines.map((line, index) => {
+    const rest = CODE.test(line) ? line.slice(4) : line;
+    return `${code}${index === lines.length - 1 ? ' ' : '-'}${rest}\r\n`;
+  });
+  const [reply] = new SmtpReplyReader().push(new TextEncoder().encode(wire.join('')));
+  if (reply === undefined) return null;
+  return { code: reply.code, status: reply.status, text: reply.text.slice(0, replyTextMax).toWellFormed(), host };
+}
+
+/** A diagnostic that is no SMTP reply, for people: without its type, on one line. */
+export function diagnosticText(text: string): string {
+  return plainText(text.slice(0, 4 * replyTextMax).replace(TYPE, ''))
+    .slice(0, replyTextMax)
+    .toWellFormed();
+}

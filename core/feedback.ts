@@ -1,0 +1,127 @@
+// What a row becomes by what others say of it after the next hop had it: an event of SES, a remote report that came back. Facts never
+// throw: they come twice, late, in any order, and before our own word (failure over confirmed over relayed, DESIGN decision 12).
+// Pure. That a fact came before is known by its event in the trace, which bears the instant that its teller gave it.
+
+import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
+import { isUnderWay, transition } from './delivery.ts';
+import type { Progress } from './progress.ts';
+import { traced } from './progress.ts';
+import type { Reply } from './reply.ts';
+import type { Status } from './status.ts';
+
+type Told = {
+  /** When it happened, as the teller says, in milliseconds since the epoch. */
+  readonly at: number;
+  /** When the next hop took the message, where the teller says so. */
+  readonly sentAt: number | null;
+  readonly reply: Reply | null;
+};
+/** What is told of a delivery. Reasons are kebab-case and stable: they stand in ledgers, traces and `copyPostmasterOn`. */
+export type ReportedFact =
+  | (Told & { readonly kind: 'failed'; readonly reason: string; readonly status: Status; readonly detail: string })
+  | (Told & { readonly kind: 'confirmed' })
+  /** Still being tried by the one who has it. */
+  | (Told & { readonly kind: 'delayed'; readonly reason: string; readonly status: Status | null })
+  | (Told & { readonly kind: 'complained'; readonly reason: string })
+  /** No word on the delivery, although it looks like one: the recipient's absence notice. */
+  | (Told & { readonly kind: 'answered'; readonly reason: string });
+
+export type FactTerms = {
+  readonly now: number;
+  readonly sweepAgainMs: number;
+  /** The delivery went on to another next hop than the one that the fact speaks of. */
+  readonly elsewhere: boolean;
+};
+
+/** `known`: the trace has it already, word for word. `ignored`: it came too late to change anything, and is traced. */
+export type AfterFact = Progress & { readonly became: 'failed' | 'confirmed' | 'noted' | 'ignored' | 'known' };
+
+export function afterFact(row: DeliveryRow, fact: ReportedFact, terms: FactTerms): AfterFact {
+  const own = eventOf(row, fact, terms.now);
+  if (hasEvent(row, own)) return { row, events: [], became: 'known' };
+  const changed = settles(fact) ? settled(row, fact, terms) : row;
+  if (changed !== null) {
+    const became = settles(fact) ? fact.kind : 'noted';
+    return { row: changed, events: [own], became };
+  }
+  const late = `${terms.elsewhere ? 'elsewhere' : 'late'}: ${own.reason ?? fact.kind}`;
+  const event: TraceEvent = { ...own, event: 'IGNORE', reason: late };
+  return hasEvent(row, event) ? { row, events: [], became: 'known' } : { row, events: [event], became: 'ignored' };
+}
+
+type Settling = Extract<ReportedFact, { kind: 'failed' | 'confirmed' }>;
+function settles(fact: ReportedFact): fact is Settling {
+  return fact.kind === 'failed' || fact.kind === 'confirmed';
+}
+
+/** The row as the fact makes it; null where it comes too late. */
+function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRow | null {
+  if (fact.kind === 'failed') {
+    const state = terms.elsewhere ? 'ignored' : transition(row.state, 'reported-failed');
+    if (state === 'ignored') return null;
+    return {
+      ...attempted(row, fact),
+      state,
+      stateReason: fact.reason,
+      lastReply: fact.reply,
+      lastStatus: fact.status,
+      lastReason: fact.reason,
+      lastDetail: fact.detail,
+      dueAt: terms.now + terms.sweepAgainMs, // should the bounce job be lost
+    };
+  }
+  const state = transition(row.state, 'confirmed');
+  if (state === 'ignored') return null;
+  return {
+    ...attempted(row, fact),
+    state,
+    stateReason: null,
+    lastReply: fact.reply ?? row.lastReply,
+    lastStatus: fact.reply?.status ?? row.lastStatus,
+    lastReason: null,
+    lastDetail: null,
+    dueAt: null,
+  };
+}
+
+/**
+ * Before our own word: that the next hop had it is the outcome of the claim under way, and our word will find it recorded
+ * (`beforeOurWord`). Of several claims one or more may have handed it over.
+ */
+function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
+  if (!isUnderWay(row.state) || row.claims === 0) return row;
+  const at = fact.sentAt ?? fact.at;
+  return {
+    ...row,
+    attempts: row.attempts + 1,
+    claims: 0,
+    leaseUntil: null,
+    firstAttemptAt: row.firstAttemptAt ?? at,
+    lastAttemptAt: at,
+    possibleDuplicate: row.possibleDuplicate || row.claims > 1,
+  };
+}
+
+/** Whether what settled the row was a fact about this very attempt of ours, so that our own word on it makes no second copy. */
+export function beforeOurWord(current: DeliveryRow, claimed: DeliveryRow): boolean {
+  return current.attempts === claimed.attempts + 1 && current.claims === 0 && !current.possibleDuplicate;
+}
+
+const EVENTS = {
+  failed: 'FAIL',
+  confirmed: 'CONFIRM',
+  delayed: 'DELAY',
+  complained: 'COMPLAINT',
+  answered: 'IGNORE',
+} as const satisfies Record<ReportedFact['kind'], TraceEventName>;
+
+function eventOf(row: DeliveryRow, fact: ReportedFact, now: number): TraceEvent {
+  const status = 'status' in fact ? fact.status : null;
+  const reason = 'reason' in fact ? fact.reason : null;
+  const what = { attempt: null, status, reason, reply: fact.reply };
+  return traced(row, EVENTS[fact.kind], Math.min(fact.at, now), what);
+}
+
+function hasEvent({ trace }: DeliveryRow, { event, at, reason, reply }: TraceEvent): boolean {
+  return trace.some((each) => each.event === event && each.at === at && each.reason === reason && each.reply === reply);
+}

@@ -1,0 +1,151 @@
+// What follows from a message that came back to a return path: which delivery it speaks of, what it says of it as a fact (core/feedback.ts),
+// and what becomes of the message's own row. Pure. A report is believed as far as its return path vouches for it, and no further:
+// whoever has the token, or returns our own signed mark, had the message.
+
+import type { Settings } from './config.ts';
+import { discarded } from './custody.ts';
+import type { DeliveryRef, DeliveryRow } from './delivery.ts';
+import { refOfDeliveryId, transition } from './delivery.ts';
+import { replyOfDiagnostic } from './diagnostic-code.ts';
+import type { Disposition } from './disposition.ts';
+import type { ReportedFact } from './feedback.ts';
+import { detailTextMax, passesCheckedMax } from './limits.ts';
+import { oneLine } from './notice-encoding.ts';
+import type { Progress } from './progress.ts';
+import { traced } from './progress.ts';
+import type { HeaderField } from './receipt.ts';
+import type { RemoteReport } from './remote-dsn.ts';
+import type { RemoteRecipient } from './remote-dsn-fields.ts';
+import type { Resolved } from './routes.ts';
+import { statusClass, statusOf } from './status.ts';
+import { passField, verifiedPass } from './trace-fields.ts';
+
+/**
+ * The delivery that the returned header section bears: a pass that our key signed, and the Received field that we wrote beside it. It finds reports to SRS
+ * addresses, which say who the sender is and nothing of the message.
+ */
+export function deliveryInOriginal(original: readonly HeaderField[], markKey: string): DeliveryRef | null {
+  const spoolId = original
+    .filter(({ name }) => name.toLowerCase() === passField)
+    .slice(0, passesCheckedMax)
+    .map(({ value }) => verifiedPass(markKey, value))
+    .find((found) => found !== null);
+  if (spoolId === undefined) return null;
+  for (const { name, value } of original) {
+    if (name.toLowerCase() !== 'received') continue;
+    const ref = refOfDeliveryId(/\bid ([A-Za-z0-9-]{1,250})(?=[\s;]|$)/.exec(value)?.[1] ?? '');
+    if (ref?.spoolId === spoolId) return ref;
+  }
+  return null;
+}
+
+/** `at`: when the report came to us; with the same one it is the same fact, however often it is read. */
+export function factOfReport(report: Extract<RemoteReport, { kind: 'report' }>, at: number): ReportedFact {
+  const recipient = worst(report.recipients);
+  const host = recipient.remoteMta ?? report.reportingMta;
+  const reply = recipient.diagnostic === null ? null : replyOfDiagnostic(spoken(recipient.diagnostic), host);
+  const told = { at, sentAt: null, reply };
+  const status = recipient.status ?? reply?.status ?? null;
+  switch (recipient.action) {
+    case 'failed': {
+      const real = status !== null && statusClass(status) !== 2 ? status : statusOf('5.0.0');
+      return { ...told, kind: 'failed', reason: 'reported-failed', status: real, detail: detailOf(recipient) };
+    }
+    case 'delayed':
+      return { ...told, kind: 'delayed', reason: 'reported-delayed', status };
+    case 'delivered':
+    case 'relayed':
+    case 'expanded':
+      return { ...told, kind: 'confirmed' };
+  }
+}
+
+/** We named one recipient. Where an alias made several of it, the sender must hear of the one that failed. */
+function worst(recipients: readonly [RemoteRecipient, ...RemoteRecipient[]]): RemoteRecipient {
+  const by = (action: RemoteRecipient['action']) => recipients.find((recipient) => recipient.action === action);
+  return by('failed') ?? by('delayed') ?? recipients[0];
+}
+
+/** From the server's code on, where the report wraps words of its own around it: `host mx.example said: 550 5.1.1 …`. */
+function spoken(diagnostic: string): string {
+  const found = /(?:[:>'"]\s?|said:?\s|^)([45][0-5]\d[ -].*)$/s.exec(diagnostic)?.[1];
+  return found ?? diagnostic;
+}
+
+function detailOf({ diagnostic }: RemoteRecipient): string {
+  const words = 'the next server took the message and could not deliver it';
+  return oneLine(diagnostic === null ? words : `${words}: ${diagnostic}`, detailTextMax);
+}
+
+// ── The row of the message that came back ───────────────────────────────────────────────────────────────────────────
+
+/** It was read, and ends here: its bytes stay as long as any content. `reason` is kebab-case, `about` says of what. */
+export function returnSettled(row: DeliveryRow, reason: string, about: string | null, now: number): Progress {
+  const { row: next, events } = discarded(row, reason, now);
+  const told = about === null ? events : events.map((event) => ({ ...event, reason: `${reason}: ${about}` }));
+  return { row: { ...next, claims: 0 }, events: told };
+}
+
+export type WayToPostmaster = {
+  readonly nextHop: string;
+  readonly address: string;
+  readonly route: number;
+  readonly returnPath: 'token' | 'srs' | null;
+};
+
+/** As mail to the postmaster goes by the routes, else by what carries notices, else by SES; null: nothing could carry it. */
+export function wayToPostmaster(settings: Settings, resolved: Resolved | null): WayToPostmaster | null {
+  const { postmaster, via } = settings.notices;
+  const action = resolved?.actions[0];
+  const kind = action === undefined ? undefined : settings.nextHops[action.via]?.kind;
+  if (resolved && action !== undefined && kind !== undefined && kind !== 'refuse' && kind !== 'discard') {
+    const returnPath = action.returnPath === 'keep' ? null : action.returnPath;
+    return { nextHop: action.via, address: action.address ?? postmaster, route: resolved.route, returnPath };
+  }
+  const ses = Object.entries(settings.nextHops).find(([, hop]) => hop.kind === 'ses')?.[0];
+  const nextHop = via ?? ses;
+  return nextHop === undefined ? null : { nextHop, address: postmaster, route: -1, returnPath: null };
+}
+
+/**
+ * No report, or none that could be joined: the same row goes on to the postmaster, whole, as ordinary mail does; what policy would not have let
+ * through is quarantined on the way.
+ */
+export function sentOnToPostmaster(
+  row: DeliveryRow,
+  way: WayToPostmaster,
+  why: string,
+  policy: Disposition,
+  terms: {
+    readonly now: number;
+    readonly lifetimeMs: number;
+    readonly sweepAgainMs: number;
+    readonly quarantineMs: number;
+  },
+): Progress {
+  const { now } = terms;
+  const { returnPath: _, ...rest } = row;
+  const quarantine = policy.kind !== 'relay';
+  const what = { attempt: null, status: null, reply: null };
+  return {
+    events: [
+      traced(row, 'REDIRECT', now, { ...what, reason: `${why}: to the postmaster` }, way.nextHop),
+      ...(quarantine ? [traced(row, 'HOLD', now, { ...what, reason: policy.reason }, way.nextHop)] : []),
+    ],
+    row: {
+      ...rest,
+      ...(way.returnPath === null ? {} : { returnPath: way.returnPath }),
+      state: quarantine ? transition(row.state, 'quarantined') : row.state,
+      stateReason: quarantine ? policy.reason : null,
+      nextHop: way.nextHop,
+      address: way.address,
+      route: way.route,
+      attempts: 0,
+      claims: 0,
+      leaseUntil: null,
+      nextAttemptAt: now,
+      expiresAt: now + terms.lifetimeMs,
+      dueAt: quarantine ? row.acceptedAt + terms.quarantineMs : now + terms.sweepAgainMs,
+    },
+  };
+}

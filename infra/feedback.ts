@@ -1,0 +1,78 @@
+// What SES says of mail after its 200: the configuration set that every send names, its events by a topic of their own to the feedback
+// queue, and a dead-letter queue for what SNS can not hand over. Made only where the configuration sends by SES.
+// The receipts' topic serves nothing else, and neither does this one (aws-contracts §1.4).
+
+import { Aws, Stack } from 'aws-cdk-lib';
+import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { CfnConfigurationSet, CfnConfigurationSetEventDestination } from 'aws-cdk-lib/aws-ses';
+import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
+import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { Settings } from '#core/config.ts';
+import { sesDeliveryMsMax } from '#core/limits.ts';
+import { configurationSetName, sendsBySes } from '#core/ses-use.ts';
+import { restQueue } from './stage.ts';
+
+export type SesFeedback = { readonly configurationSet: string; readonly eventDeadLetters: Queue };
+
+/** Null where nothing is sent by SES. */
+export function sesFeedback(
+  scope: Construct,
+  given: { readonly settings: Settings; readonly feedbackQueue: Queue },
+): SesFeedback | null {
+  const { settings, feedbackQueue } = given;
+  if (!sendsBySes(settings)) return null;
+  const here = new Construct(scope, 'SesFeedback');
+  const name = configurationSetName(settings);
+  const topic = new Topic(here, 'Events', { displayName: `${settings.stackName} SES events` });
+  const topicPolicy = new TopicPolicy(here, 'EventsPolicy', { topics: [topic] });
+  topicPolicy.document.addStatements(publishFor(name, topic));
+  const eventDeadLetters = restQueue(here, 'EventDeadLetters');
+  const subscription = topic.addSubscription(
+    new SqsSubscription(feedbackQueue, { rawMessageDelivery: true, deadLetterQueue: eventDeadLetters }),
+  );
+
+  const set = new CfnConfigurationSet(here, 'ConfigurationSet', {
+    name,
+    deliveryOptions: { maxDeliverySeconds: sesDeliveryMsMax / 1000 },
+    // Kept on whatever the account says; who stands on the list is told to the author (docs/decisions/ses-feedback.md).
+    suppressionOptions: { suppressedReasons: ['BOUNCE', 'COMPLAINT'] },
+  });
+  const destination = new CfnConfigurationSetEventDestination(here, 'Destination', {
+    configurationSetName: name,
+    eventDestination: {
+      name: 'feedback',
+      enabled: true,
+      matchingEventTypes: eventTypes(settings),
+      snsDestination: { topicArn: topic.topicArn },
+    },
+  });
+  destination.addResourceDependency(set);
+  // SES publishes a word of trial when the destination is made: its way must stand by then.
+  destination.node.addDependency(topicPolicy, subscription);
+  return { configurationSet: name, eventDeadLetters };
+}
+
+/** Send tells nothing that SES's 200 did not; Delivery is as many events as mail, and for who wants to know. */
+function eventTypes({ feedback }: Settings): string[] {
+  const types = ['bounce', 'complaint', 'reject', 'deliveryDelay', 'renderingFailure'];
+  return feedback.confirm ? [...types, 'delivery'] : types;
+}
+
+/** The documented form, with our account and the very set. */
+function publishFor(name: string, topic: Topic): PolicyStatement {
+  const arn = configurationSetArn(topic, name);
+  return new PolicyStatement({
+    sid: 'AllowSESPublish',
+    effect: Effect.ALLOW,
+    principals: [new ServicePrincipal('ses.amazonaws.com')],
+    actions: ['sns:Publish'],
+    resources: [topic.topicArn],
+    conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID, 'aws:SourceArn': arn } },
+  });
+}
+
+export function configurationSetArn(scope: Construct, name: string): string {
+  return Stack.of(scope).formatArn({ service: 'ses', resource: `configuration-set/${name}` });
+}

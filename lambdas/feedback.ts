@@ -1,0 +1,44 @@
+// Feedback, wired: what others say of a delivery afterwards, joined to its row. One queue for all who say something: SES's events, and
+// jobs for messages that came back to a return path. Nothing here decides.
+
+import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
+import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
+import { S3Spool } from '#adapters/s3-spool.ts';
+import { AwsSecrets } from '#adapters/secrets.ts';
+import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
+import { httpLeaseMs, lostJobAfterMs } from '#core/limits.ts';
+import { compileRoutes } from '#core/routes.ts';
+import { feedback } from '#pipeline/feedback.ts';
+import { returned } from '#pipeline/returned.ts';
+import { config } from './config.ts';
+import { isJob, jobOf, stage } from './stage.ts';
+
+const aws = awsSettings();
+const sqs = sqsClient(aws);
+const watch = new PowertoolsWatch('feedback');
+const clock = new SystemClock();
+const secrets = new AwsSecrets(secretsClient(aws), clock);
+const ports = {
+  settings: config.settings,
+  routes: compileRoutes(config.settings.routes),
+  spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+    ledgerRetentionMs: config.settings.retentionMs.ledger,
+    search: config.settings.trace.search,
+  }),
+  relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
+  bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
+  clock,
+  entropy: new SystemEntropy(),
+  watch,
+  markKey: config.markKey,
+  srsSecrets: config.srsSecret === null ? undefined : secrets.rotating(config.srsSecret),
+  leaseMs: httpLeaseMs / config.timeScale,
+  sweepAgainMs: lostJobAfterMs / config.timeScale,
+};
+
+export const handler = stage('feedback', { watch, timeScale: config.timeScale }, (record, signal) =>
+  isJob(record) ? returned(ports, jobOf(record), signal) : feedback(ports, record.body),
+);

@@ -1,0 +1,43 @@
+// Taking a row's lease for one attempt, and what the claim itself tells: an earlier attempt that did not end, or one too many of them.
+// It never waits for a lease, and reads nothing first: the conditional write says all.
+
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { claimsMax } from '#core/limits.ts';
+import { afterPoison } from '#core/progress.ts';
+import type { Clock, Job, Ledger, Watch } from './ports.ts';
+import { recordOn } from './record.ts';
+
+export type ClaimPorts = {
+  readonly settings: Settings;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly watch: Watch;
+  readonly leaseMs: number;
+};
+
+/** The row, or null where the job has nothing to do. `stage` opens the log events. */
+export async function claim(ports: ClaimPorts, job: Job, stage: 'relay' | 'returned'): Promise<DeliveryRow | null> {
+  const now = ports.clock.now();
+  const result = await ports.ledger.claim(job, {
+    now,
+    leaseUntil: now + ports.leaseMs,
+    claimsMax: Number.MAX_SAFE_INTEGER,
+  });
+  if (result.kind === 'refused') {
+    // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
+    if (result.row === null) ports.watch.error(`${stage}.row-missing`, { ...job });
+    return null;
+  }
+  const row = result.row;
+  const { spoolId, deliveryKey, forwardPath, nextHop, attempts } = row;
+  const fields = { spoolId, deliveryKey, forwardPath, nextHop, attempt: attempts };
+  if (row.claims > 1) {
+    ports.watch.count('PossibleDuplicate');
+    ports.watch.warn(`${stage}.possible-duplicate`, fields);
+  }
+  if (row.claims !== claimsMax) return row; // beyond it: a redriven job, which may run
+  ports.watch.count('Poison');
+  ports.watch.error(`${stage}.poison`, { ...fields, claims: row.claims });
+  return recordOn(ports, row, (current) => afterPoison(current, now, ports.settings.retry.delayNoticeMs));
+}

@@ -1,0 +1,162 @@
+// Feedback: what others say of a delivery after the next hop had it. SES's events are joined by their tag to the row that they speak of;
+// what the row becomes, core/feedback.ts says. A failure is then bounce's, as any other. Facts come twice, late and in any order.
+//
+// | effect, in order                | if we die right after                                                            |
+// | ------------------------------- | -------------------------------------------------------------------------------- |
+// | (event in the feedback queue)   | SQS gives it again; nothing was done                                             |
+// | 1 row written, with its event   | the event comes again and is known; a row that failed gets its bounce job then,  |
+// |                                 | or by the sweep, which finds it by `dueAt`                                       |
+// | 2 bounce job: the failure's, or | done; a second job finds the row settled. A notice's delivery that hears nothing |
+// |   that of a notice's delivery   | of its confirmation is settled by the sweep's job, which reads the notice's row  |
+// What is about no delivery of ours is logged; what can not be read throws, and ends in the dead-letter queue, held and alarmed.
+
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
+import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { type AfterFact, afterFact, type ReportedFact } from '#core/feedback.ts';
+import { feedbackBody } from '#core/feedback-body.ts';
+import { readSesEvent, type SesEvent } from '#core/ses-event.ts';
+import type { Finished } from './finished.ts';
+import { finished } from './finished.ts';
+import type { Clock, JobQueue, Ledger, Watch } from './ports.ts';
+import { recordOn } from './record.ts';
+
+export type FeedbackPorts = {
+  readonly settings: Settings;
+  readonly ledger: Ledger;
+  readonly bounceQueue: JobQueue;
+  readonly clock: Clock;
+  readonly watch: Watch;
+  readonly sweepAgainMs: number;
+};
+
+/** One body of the feedback queue, whatever it is. Throws on what can not be understood. */
+export async function feedback(ports: FeedbackPorts, body: string): Promise<Finished> {
+  const arrived = feedbackBody(body);
+  switch (arrived.kind) {
+    case 'setup':
+      return finished('setup-notification');
+    case 'ses-event':
+      return joinSesEvent(ports, arrived.json);
+    case 'identity-notification':
+      // The configuration set tells the same with tags; without them nothing can be joined.
+      ports.watch.warn('feedback.identity-notification', { type: arrived.type, sesMessageId: arrived.sesMessageId });
+      return finished('identity-notification');
+    case 'malformed':
+      throw new Error(`feedback that can not be understood: ${arrived.why}`);
+  }
+}
+
+async function joinSesEvent(ports: FeedbackPorts, json: unknown): Promise<Finished> {
+  const reading = readSesEvent(json, ports.clock.now());
+  if (reading.kind === 'malformed') throw new Error(`an event of SES that can not be understood: ${reading.why}`);
+  const { event } = reading;
+  if (!event.known) ports.watch.warn('feedback.unknown-event', fieldsOf(event));
+  if (event.refs.length === 0) {
+    // Another application's mail by our configuration set, or a tag that is not ours.
+    ports.watch.warn('feedback.foreign-event', { ...fieldsOf(event), tags: event.foreignTags });
+    return finished('foreign-event');
+  }
+  if (event.fact === null) return finished('nothing-to-join');
+  for (const ref of event.refs) await joinFact(ports, ref, event.fact, fieldsOf(event));
+  return finished('joined');
+}
+
+/** Joins a fact to its row: SES told it, or a report that came back to the delivery's return path. `about` goes into the log. */
+export async function joinFact(
+  ports: FeedbackPorts,
+  ref: DeliveryRef,
+  fact: ReportedFact,
+  about: Readonly<Record<string, unknown>>,
+  teller: 'ses' | 'remote' = 'ses',
+): Promise<AfterFact['became'] | 'unknown-delivery'> {
+  const row = await ports.ledger.read(ref);
+  if (row === null) {
+    // Rows outlive what may still be told of them; so one was lost, or its id was made up. Somebody must know.
+    ports.watch.count('UnknownDelivery');
+    ports.watch.error('feedback.unknown-delivery', { ...about, ...ref, deliveryId: deliveryId(ref), fact });
+    return 'unknown-delivery';
+  }
+  let became: AfterFact['became'] = 'known';
+  const now = ports.clock.now();
+  const settled = await recordOn(ports, row, (current) => {
+    const elsewhere = teller === 'ses' && wentOn(ports.settings, current);
+    const after = afterFact(current, fact, { now, sweepAgainMs: ports.sweepAgainMs, elsewhere });
+    became = after.became;
+    return after.became === 'known' ? null : after;
+  });
+  report(ports, settled, fact, became, about);
+  await follow(ports, settled, became, row);
+  return became;
+}
+
+/** It expired at SES and went on to the route's fallback: what SES says of its failure is no longer the last word. */
+function wentOn({ nextHops }: Settings, { kind, nextHop }: DeliveryRow): boolean {
+  const at = nextHops[nextHop];
+  return kind === 'delivery' && at !== undefined && at.kind !== 'ses';
+}
+
+async function follow(
+  ports: FeedbackPorts,
+  row: DeliveryRow,
+  became: AfterFact['became'],
+  before: DeliveryRow,
+): Promise<void> {
+  if (row.state === 'failed') return sendBounceJob(ports, row, row);
+  const told = became === 'confirmed' && row.noticeKind === 'ndr' && isUnderWay(before.state);
+  // The notice arrived before relay could say so: its delivery is returned.
+  if (told && row.noticeOf !== null)
+    await sendBounceJob(ports, { spoolId: row.spoolId, deliveryKey: row.noticeOf }, row);
+}
+
+async function sendBounceJob(ports: FeedbackPorts, ref: DeliveryRef, { nextHop }: DeliveryRow): Promise<void> {
+  const { spoolId, deliveryKey } = ref;
+  await ports.bounceQueue.send([
+    { job: { version: 1, spoolId, deliveryKey }, group: nextHop === '' ? 'none' : nextHop },
+  ]);
+}
+
+function report(
+  ports: FeedbackPorts,
+  row: DeliveryRow,
+  fact: ReportedFact,
+  became: AfterFact['became'],
+  about: Readonly<Record<string, unknown>>,
+): void {
+  const { spoolId, deliveryKey, forwardPath, nextHop, state } = row;
+  const { kind, reply, at } = fact;
+  const reason = 'reason' in fact ? fact.reason : null;
+  const fields = {
+    ...about,
+    spoolId,
+    deliveryKey,
+    forwardPath,
+    nextHop,
+    state,
+    fact: kind,
+    reason,
+    at,
+    reply: reply?.text,
+  };
+  switch (became) {
+    case 'failed':
+      ports.watch.count('Failed');
+      ports.watch.warn('feedback.failed', { ...fields, status: row.lastStatus });
+      return;
+    case 'confirmed':
+      ports.watch.count('Confirmed');
+      ports.watch.info('feedback.confirmed', fields);
+      return;
+    case 'noted':
+      if (kind === 'complained') ports.watch.count('Complained');
+      ports.watch.warn(`feedback.${kind}`, fields);
+      return;
+    case 'ignored':
+    case 'known':
+      ports.watch.info(`feedback.${became}`, fields);
+  }
+}
+
+function fieldsOf({ type, sesMessageId, recipients }: SesEvent): Readonly<Record<string, unknown>> {
+  return { type, sesMessageId, recipients };
+}

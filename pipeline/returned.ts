@@ -1,0 +1,319 @@
+// Returned: a message that came back to a return path of ours, or to the address of our notices. A delivery report becomes a fact about its
+// delivery, and a failure then goes the way of every failure: one NDR of our own, in which the routed address never stands. The report
+// itself is never passed on to the sender, and nothing that comes here is relayed anywhere but to the postmaster.
+//
+// | effect, in order              | if we die right after                                                              |
+// | ----------------------------- | ---------------------------------------------------------------------------------- |
+// | 1 claim of the message's row  | the lease runs out; SQS gives the job again or the sweep sends one                 |
+// | 2 its delivery's row written  | the report is read again, and known by its instant: nothing is written twice; the  |
+// |                               | bounce job is sent then, or by the sweep, which finds the failed row by `dueAt`    |
+// | 3 bounce job of the delivery  | as above; a second job finds the notice written                                    |
+// | 4 the message's row settled:  | done                                                                               |
+// |   joined: discarded           |                                                                                    |
+// |   for the postmaster: queued  | the sweep sends the relay job by the row's `dueAt`                                 |
+// |   nobody's: failed            | the sweep sends the bounce job                                                     |
+// | 5 relay or bounce job         | done; a second job is refused by the claim, or finds the row settled               |
+
+import type { Mailbox } from '#core/address.ts';
+import { mailboxKey, parseMailbox, parseReversePath } from '#core/address.ts';
+import { classify } from '#core/classify.ts';
+import { heldByOperator, refused } from '#core/custody.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { disposition } from '#core/disposition.ts';
+import type { ReportedFact } from '#core/feedback.ts';
+import { dayMs, reportBytesMax } from '#core/limits.ts';
+import { isAutomatic } from '#core/notice.ts';
+import { afterAttempt, type Progress, traced } from '#core/progress.ts';
+import type { HeaderField } from '#core/receipt.ts';
+import { type RemoteReport, readRemoteReport } from '#core/remote-dsn.ts';
+import { readSrs, returnAddressOf, returnsHop } from '#core/return-path.ts';
+import {
+  deliveryInOriginal,
+  factOfReport,
+  returnSettled,
+  sentOnToPostmaster,
+  wayToPostmaster,
+} from '#core/returned.ts';
+import type { RouteTable } from '#core/routes.ts';
+import { nextAttemptAt } from '#core/schedule.ts';
+import { statusOf } from '#core/status.ts';
+import { bearsNoticeMark } from '#core/trace-fields.ts';
+import { claim } from './claim.ts';
+import { type FeedbackPorts, joinFact } from './feedback.ts';
+import type { Finished } from './finished.ts';
+import { finished } from './finished.ts';
+import { ContentUnreadable, type Entropy, type Job, type JobQueue, type Spool, type UnreadableCause } from './ports.ts';
+import { recordOn } from './record.ts';
+import { workFor } from './work-queue.ts';
+
+export type ReturnedPorts = FeedbackPorts & {
+  readonly routes: RouteTable;
+  readonly spool: Spool;
+  readonly relayQueue: JobQueue;
+  readonly entropy: Entropy;
+  readonly markKey: string;
+  /** As in relay; absent: no action uses SRS. */
+  readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
+  readonly leaseMs: number;
+};
+
+export async function returned(ports: ReturnedPorts, job: Job, signal: AbortSignal): Promise<Finished> {
+  const row = await claim(ports, job, 'returned');
+  if (row === null) return finished('claim-refused');
+  if (row.nextHop !== returnsHop) return giveBack(ports, row);
+  const message = row.message ?? (await ports.ledger.message(row.spoolId));
+  if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
+
+  const addressee = await addresseeOf(ports, row);
+  if (addressee.kind === 'nobody') return endNobody(ports, row, message, addressee.why);
+  if (addressee.kind === 'postmaster') return sendOn(ports, row, message, 'mail-for-the-postmaster');
+  const content = await contentOf(ports, message, signal);
+  if ('cause' in content) return putOff(ports, row, content);
+  return act(ports, row, message, addressee, readRemoteReport(content.bytes));
+}
+
+type Addressee =
+  /** A token's delivery. */
+  | { readonly kind: 'delivery'; readonly ref: DeliveryRef }
+  /** Whom an SRS address stands for. */
+  | { readonly kind: 'sender'; readonly sender: Mailbox }
+  /** The address of our notices. */
+  | { readonly kind: 'notices' }
+  | { readonly kind: 'postmaster' }
+  | { readonly kind: 'nobody'; readonly why: 'return-path-unknown' | 'return-path-forged' | 'return-path-expired' };
+
+async function addresseeOf(ports: ReturnedPorts, row: DeliveryRow): Promise<Addressee> {
+  const mailbox = parseMailbox(row.forwardPath);
+  if (mailbox === null || mailbox.domainKey !== ports.settings.returnPathDomain) return { kind: 'notices' };
+  const claimed = returnAddressOf(mailbox);
+  const now = ports.clock.now();
+  if (claimed.kind === 'token') {
+    const found = await ports.ledger.findToken(claimed.token);
+    if (found === null) return { kind: 'nobody', why: 'return-path-unknown' };
+    return found.until <= now ? { kind: 'nobody', why: 'return-path-expired' } : { kind: 'delivery', ref: found.ref };
+  }
+  if (claimed.kind === 'srs') {
+    const secrets = (await ports.srsSecrets?.()) ?? [];
+    const reading = readSrs(mailbox.localPart, { secrets, day: Math.floor(now / dayMs) });
+    if (reading?.kind === 'sender') return reading;
+    return { kind: 'nobody', why: reading?.kind === 'expired' ? 'return-path-expired' : 'return-path-forged' };
+  }
+  const forPeople = /^(postmaster|abuse)(\+|$)/i.test(mailbox.localPart); // RFC 5321 §4.5.1, RFC 2142
+  return forPeople ? { kind: 'postmaster' } : { kind: 'nobody', why: 'return-path-unknown' };
+}
+
+async function act(
+  ports: ReturnedPorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+  to: Exclude<Addressee, { kind: 'nobody' | 'postmaster' }>,
+  report: RemoteReport,
+): Promise<Finished> {
+  // Reports have the null reverse-path, answers of programs say so. A person who writes here means the people behind it.
+  const automatic = message.reversePath === '' || isAutomatic(message.extract.autoSubmitted);
+  if (!automatic && report.kind !== 'auto-reply') return sendOn(ports, row, message, 'not-automatic');
+  switch (report.kind) {
+    case 'none':
+      return sendOn(ports, row, message, 'no-report');
+    case 'auto-reply': {
+      const ref = to.kind === 'delivery' ? to.ref : null;
+      if (ref !== null) await join(ports, ref, answered(message), row);
+      return settle(ports, row, 'automatic-answer', ref);
+    }
+    case 'complaint': {
+      const ref = await deliveryOf(ports, to, report.original);
+      if (ref === null) return sendOn(ports, row, message, 'complaint-about-nothing-known');
+      const reason = `complaint-${report.feedbackType}`;
+      const fact = { kind: 'complained', reason, at: message.acceptedAt, sentAt: null, reply: null } as const;
+      return settle(ports, row, reasonOf(await join(ports, ref, fact, row)), ref);
+    }
+    case 'report': {
+      const ref = await deliveryOf(ports, to, report.original);
+      if (ref !== null)
+        return settle(ports, row, reasonOf(await join(ports, ref, factOfReport(report, message.acceptedAt), row)), ref);
+      // SES tells of its notices by events, and a next hop that carries them sends none back: nothing is left to join.
+      if (to.kind === 'notices' && bearsNoticeMark(ports.markKey, report.original))
+        return settle(ports, row, 'report-of-a-notice', null);
+      return sendOn(ports, row, message, 'report-about-nothing-known');
+    }
+  }
+}
+
+/** By token; else by our own mark in what came back, and then the address must stand for that message's sender. */
+async function deliveryOf(
+  ports: ReturnedPorts,
+  to: Addressee,
+  original: readonly HeaderField[],
+): Promise<DeliveryRef | null> {
+  if (to.kind === 'delivery') return to.ref;
+  if (to.kind !== 'sender') return null;
+  const ref = deliveryInOriginal(original, ports.markKey);
+  const message = ref === null ? null : await ports.ledger.message(ref.spoolId);
+  const sender = parseReversePath(message?.reversePath);
+  return sender && mailboxKey(sender) === mailboxKey(to.sender) ? ref : null;
+}
+
+function answered({ acceptedAt }: MessageFacts): ReportedFact {
+  return { kind: 'answered', reason: 'automatic-answer', at: acceptedAt, sentAt: null, reply: null };
+}
+
+function join(ports: ReturnedPorts, ref: DeliveryRef, fact: ReportedFact, row: DeliveryRow) {
+  return joinFact(ports, ref, fact, { reportedBy: row.spoolId }, 'remote');
+}
+
+function reasonOf(became: Awaited<ReturnType<typeof joinFact>>): string {
+  if (became === 'unknown-delivery') return 'delivery-unknown'; // joinFact has raised the alarm
+  return became === 'ignored' ? 'report-ignored' : 'report-joined';
+}
+
+// ── The message's own row ───────────────────────────────────────────────────────────────────────────────────────────
+
+async function settle(
+  ports: ReturnedPorts,
+  row: DeliveryRow,
+  reason: string,
+  ref: DeliveryRef | null,
+): Promise<Finished> {
+  const about = ref === null ? null : deliveryId(ref);
+  await write(ports, row, (current) => returnSettled(current, reason, about, ports.clock.now()));
+  ports.watch.count('Discarded');
+  ports.watch.info('returned.settled', { ...fieldsOf(row), reason, about });
+  return finished(reason);
+}
+
+/** Whole, as ordinary mail: by the routes, and under the policy that it came past. */
+async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFacts, why: string): Promise<Finished> {
+  const { settings, routes } = ports;
+  const postmaster = parseMailbox(settings.notices.postmaster);
+  const way = wayToPostmaster(settings, postmaster && routes.resolve(postmaster, 'inbound'));
+  const policy =
+    message.verdicts === null ? ({ kind: 'relay' } as const) : disposition(message.verdicts, settings.policy);
+  const now = ports.clock.now();
+  const terms = {
+    now,
+    lifetimeMs: settings.retry.lifetimeMs,
+    sweepAgainMs: ports.sweepAgainMs,
+    quarantineMs: settings.retentionMs.quarantine,
+  };
+  const next = await write(ports, row, (current) =>
+    way === null ? held(current, now) : sentOnToPostmaster(current, way, why, policy, terms),
+  );
+  const fields = { ...fieldsOf(row), reason: why, to: settings.notices.postmaster, nextHop: next.nextHop };
+  if (next.state === 'held') {
+    ports.watch.count('Held');
+    ports.watch.error('returned.held', fields);
+  } else if (next.state === 'quarantined') {
+    ports.watch.count('Quarantined');
+    ports.watch.warn('returned.quarantined', fields);
+  } else {
+    await ports.relayQueue.send([workFor(next)]);
+    ports.watch.count('Redirected');
+    ports.watch.warn('returned.sent-on', fields);
+  }
+  return finished(next.state === 'queued' || next.state === 'deferred' ? 'sent-on' : next.state);
+}
+
+function held(row: DeliveryRow, now: number): Progress {
+  const { row: next, events } = heldByOperator(row, now);
+  const reason = 'no-way-to-the-postmaster';
+  return { row: { ...next, claims: 0, stateReason: reason }, events: events.map((event) => ({ ...event, reason })) };
+}
+
+/** A path that is none of ours, or no longer. A person who wrote there is told; a report, or a forgery, has nobody to be told. */
+async function endNobody(
+  ports: ReturnedPorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+  why: string,
+): Promise<Finished> {
+  if (message.reversePath === '' || isAutomatic(message.extract.autoSubmitted)) return settle(ports, row, why, null);
+  const terms = { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs };
+  const detail = 'there is no such recipient here';
+  const next = await write(ports, row, (current) =>
+    refused(current, { reason: why, status: statusOf('5.1.1'), detail }, terms),
+  );
+  ports.watch.count('Failed');
+  ports.watch.warn('returned.refused', { ...fieldsOf(row), reason: why });
+  await ports.bounceQueue.send([workFor(next)]);
+  return finished('failed');
+}
+
+type Unreadable = { readonly cause: UnreadableCause; readonly detail: string };
+
+/** As in relay: content that can not be opened is put off, alarmed, and found again by whoever mends it. */
+async function putOff(ports: ReturnedPorts, row: DeliveryRow, { cause, detail }: Unreadable): Promise<Finished> {
+  const now = ports.clock.now();
+  const { retry } = ports.settings;
+  const terms = {
+    startedAt: now,
+    now,
+    nextAttemptAt: nextAttemptAt({
+      attempts: row.attempts + 1,
+      now,
+      acceptedAt: row.acceptedAt,
+      scheduleMs: retry.scheduleMs,
+      fraction: ports.entropy.fraction(),
+    }),
+    sweepAgainMs: ports.sweepAgainMs,
+    openMs: 0,
+    delayNoticeMs: retry.delayNoticeMs,
+  };
+  const outcome = classify({ kind: 'content', cause, detail });
+  await write(ports, row, (current) => afterAttempt(current, outcome, terms));
+  ports.watch.count('Deferred');
+  ports.watch.count('ContentUnreadable');
+  ports.watch.error('returned.content-unreadable', { ...fieldsOf(row), cause, detail });
+  return finished('deferred');
+}
+
+async function contentOf(
+  ports: ReturnedPorts,
+  message: MessageFacts,
+  signal: AbortSignal,
+): Promise<{ readonly bytes: Uint8Array } | Unreadable> {
+  const content = await ports.spool.open(message.objectKey, signal);
+  if (content.kind === 'unreadable') return content;
+  const taken: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of content.chunks) {
+      taken.push(Buffer.from(chunk)); // a copy: a chunk is good until the next one
+      length += chunk.length;
+      if (length >= reportBytesMax) break;
+    }
+  } catch (error) {
+    if (error instanceof ContentUnreadable) return { cause: error.cause, detail: error.message };
+    throw error;
+  } finally {
+    content.close();
+  }
+  return { bytes: Buffer.concat(taken).subarray(0, reportBytesMax) };
+}
+
+/** A late job for a message that has gone on to the postmaster: the lease is relay's to take. */
+async function giveBack(ports: ReturnedPorts, row: DeliveryRow): Promise<Finished> {
+  const next = await write(ports, row, (current) => ({
+    row: { ...current, leaseUntil: null, claims: Math.max(0, current.claims - 1) },
+    events: [],
+  }));
+  await ports.relayQueue.send([workFor(next)]); // its own may have met our lease
+  return finished('not-ours');
+}
+
+function write(
+  ports: ReturnedPorts,
+  row: DeliveryRow,
+  decide: (current: DeliveryRow) => Progress,
+): Promise<DeliveryRow> {
+  return recordOn(ports, row, (current) => {
+    if (isUnderWay(current.state)) return decide(current);
+    // Our lease ran out, and somebody else settled it meanwhile.
+    const what = { attempt: null, status: null, reason: 'late-return', reply: null };
+    return { row: current, events: [traced(current, 'IGNORE', ports.clock.now(), what)] };
+  });
+}
+
+function fieldsOf({ spoolId, deliveryKey, forwardPath }: DeliveryRow): Record<string, unknown> {
+  return { spoolId, deliveryKey, forwardPath };
+}

@@ -1,0 +1,20 @@
+// Which queue has the job of a row that is under way: relay's, or, where a message came back to us, feedback's.
+
+import type { DeliveryRow } from '#core/delivery.ts';
+import { returnsHop } from '#core/return-path.ts';
+import type { Job, JobQueue } from './ports.ts';
+
+export type WorkQueues = { readonly relayQueue: JobQueue; readonly feedbackQueue: JobQueue };
+export type Work = { readonly job: Job; readonly group: string };
+
+export function workFor({ spoolId, deliveryKey, nextHop }: DeliveryRow): Work {
+  return { job: { version: 1, spoolId, deliveryKey }, group: nextHop === '' ? 'none' : nextHop };
+}
+
+/** Each to its queue; nothing is sent where there is nothing. */
+export async function sendWork(queues: WorkQueues, work: readonly Work[]): Promise<void> {
+  const relay = work.filter(({ group }) => group !== returnsHop);
+  const returns = work.filter(({ group }) => group === returnsHop);
+  if (relay.length > 0) await queues.relayQueue.send(relay);
+  if (returns.length > 0) await queues.feedbackQueue.send(returns);
+}
