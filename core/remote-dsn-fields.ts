@@ -90,7 +90,8 @@ function recipientOf(group: ReadonlyMap<string, string>): RemoteRecipient[] {
       finalRecipient,
       originalRecipient,
       action,
-      status: given ?? statusFrom(said),
+      // A failure that calls itself a success is told of by its words, if at all.
+      status: given !== null && !(action === 'failed' && given.startsWith('2')) ? given : statusFrom(said),
       diagnostic: said,
       remoteMta: afterType(group.get('remote-mta') ?? ''),
     },

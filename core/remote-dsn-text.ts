@@ -62,7 +62,7 @@ const BEFORE_COLON = new RegExp(
 const BEFORE_DATE = new RegExp(`^\\s{0,40}<?(${ADDRESS})>? on (?:\\w{3}, )?\\d{1,2}[ /.]`);
 const BEHIND_WORDS = new RegExp(`^[^<>@]{1,200}[:\\s]<(${ADDRESS})>[^<>@]{0,300}$`);
 const BEHIND_COLON = new RegExp(
-  `^[^<>@:]{1,100}(?:address|recipients?|user|mailbox|account|to)(?:\\(s\\)|\\(es\\))?:\\s{0,20}<?(${ADDRESS})>?\\s*$`,
+  `^[^<>@:]{1,100}(?:address|recipients?|user|mailbox|account|(?:sent|ed|message|mail) to)(?:\\(s\\)|\\(es\\))?:\\s{0,20}<?(${ADDRESS})>?\\s*$`,
   'i',
 );
 

@@ -186,7 +186,7 @@ type SrsSecret = {
 /** Our own, made by the stack where an action uses SRS, and kept when the stack goes: addresses that it signed are good for weeks. */
 function srsSecret(scope: Construct, settings: Settings): SrsSecret {
   if (!usesSrs(settings)) return { arn: null, environment: {}, may: [] };
-  const secret = new Secret(scope, 'SrsSecret', {
+  const secret = new Secret(new Construct(scope, 'Srs'), 'Secret', {
     description: `Signs the SRS addresses of ${settings.stackName}; put a new value to rotate it`,
     generateSecretString: { passwordLength: 64, excludePunctuation: true },
     removalPolicy: RemovalPolicy.RETAIN,

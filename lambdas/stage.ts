@@ -111,7 +111,11 @@ function deadlineOf(context: Context, environment: StageEnvironment): Deadline {
 
 /** Whether a record of a queue that has others' messages too is a job of ours. */
 export function isJob(record: SQSRecord): boolean {
-  return record.body.length <= JOB_CHARS_MAX && /^\{"version":1,"spoolId":"/.test(record.body);
+  try {
+    return record.body.length <= JOB_CHARS_MAX && jobOf(record).version === 1;
+  } catch {
+    return false;
+  }
 }
 
 /** A relay or bounce job from a record's body. Throws on anything else: it then ends in the DLQ, held and alarmed. */

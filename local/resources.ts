@@ -4,7 +4,9 @@
 
 import { createHash } from 'node:crypto';
 import type { TableProperties, Tables } from './aws/dynamodb-tables.ts';
+import type { MadeSecrets } from './aws/made-secrets.ts';
 import type { Queues } from './aws/queues.ts';
+import { secretArn } from './aws/secrets.ts';
 import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
 import type { SubscriptionSpec } from './aws/topics.ts';
 import { type CloudWatch, comparisons, statistics } from './cloudwatch.ts';
@@ -13,7 +15,7 @@ import { applyCustomResource, type CustomResourceRow, type Responses } from './c
 import type { Iam } from './iam.ts';
 import type { LambdaHost } from './lambda.ts';
 import { mailCreators } from './mail-resources.ts';
-import { oneOf, type Properties, textOf, understood } from './properties.ts';
+import { objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 import type { Table } from './store.ts';
 import { type Assembly, type Created, creationOrder, type Json, resolve, resolveText, type Scope } from './template.ts';
 import type { World } from './world.ts';
@@ -36,6 +38,7 @@ export type Makers = {
     createRule(properties: ReceiptRuleProperties): Promise<void>;
     retain(names: ReadonlySet<string>): void;
   };
+  readonly secrets: MadeSecrets;
   readonly host: LambdaHost;
   readonly cloudWatch: CloudWatch;
   readonly responses: Responses;
@@ -231,6 +234,20 @@ const alarm: Creator = ({ name, properties }, { emulators: { cloudWatch, world }
   return { ref: alarmName, attributes: { Arn: arn } };
 };
 
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+
+/** One whose value is made here: of letters and digits, so that nothing need be known of AWS's punctuation. */
+const secret: Creator = ({ name: given, properties }, { emulators: { secrets, world } }) => {
+  understood(properties, ['Name', 'GenerateSecretString'], ['Description', 'Tags']);
+  const generate = objectOf(properties, 'GenerateSecretString');
+  understood(generate, ['PasswordLength', 'ExcludePunctuation']);
+  if (generate.ExcludePunctuation !== true) throw new Error('GenerateSecretString needs ExcludePunctuation here');
+  const name = textOf(properties, 'Name', given);
+  secrets.create(name, Number(generate.PasswordLength ?? 32), LETTERS);
+  const arn = secretArn(world, name);
+  return { ref: arn, attributes: { Id: arn } };
+};
+
 const creators: Readonly<Record<string, Creator>> = {
   ...mailCreators,
   ...computeCreators,
@@ -239,6 +256,7 @@ const creators: Readonly<Record<string, Creator>> = {
   'AWS::DynamoDB::Table': table,
   'AWS::IAM::Policy': policy,
   'AWS::IAM::Role': role,
+  'AWS::SecretsManager::Secret': secret,
   'AWS::CDK::Metadata': withoutEffect,
   'AWS::Logs::LogGroup': withoutEffect,
 };

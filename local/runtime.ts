@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Settings } from '#core/config.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { createDynamoDb } from './aws/dynamodb.ts';
+import { madeSecrets } from './aws/made-secrets.ts';
 import { createSecretsManager, readSecrets, type Secrets } from './aws/secrets.ts';
 import type { ReceivedMail } from './aws/ses-bounce.ts';
 import { openOutgoing, type SesOut } from './aws/ses-outgoing.ts';
@@ -97,7 +98,8 @@ async function open(
   const dynamoDb = await createDynamoDb(world);
   onStop(dynamoDb.close);
   front.add(dynamoDb.service);
-  front.add(createSecretsManager(world, secretsOf(options.secretsFile)));
+  const secrets = madeSecrets(store);
+  front.add(createSecretsManager(world, secretsOf(options.secretsFile), secrets));
   const received = store.table<ReceivedMail>('ses_received');
   for (const [id, { acceptedAt }] of [...received.entries()])
     if (clock.now() - acceptedAt > DAYS_2_MS) received.delete(id);
@@ -167,6 +169,7 @@ async function open(
     assembly,
     {
       ...emulators,
+      secrets,
       tables: dynamoDb.tables,
       buckets: emulators.s3.buckets,
       receiptRules: ses.rules,

@@ -1,9 +1,10 @@
-// The emulated Secrets Manager: reads secrets from the JSON file given by --secrets. Read-only; every other operation answers
-// NotImplemented and its name. It never logs a value.
+// The emulated Secrets Manager: secrets of the JSON file given by --secrets, which are read alone, and those that the stack made, which can
+// be put anew. Every other operation answers NotImplemented and its name. It never logs a value.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { AwsError, type HttpCall, type HttpService, type World } from '#local/world.ts';
+import type { MadeSecrets } from './made-secrets.ts';
 import { readBody } from './request-body.ts';
 
 const BODY_BYTES_MAX = 65_536; // a request names one secret
@@ -38,16 +39,17 @@ export function secretArn(world: Pick<World, 'account' | 'partition' | 'region'>
 }
 
 /** `secrets` is asked at each call, so that a changed file can be seen. */
-export function createSecretsManager(world: World, secrets: () => Secrets): HttpService {
+export function createSecretsManager(world: World, file: () => Secrets, made: MadeSecrets | null = null): HttpService {
   return {
     name: 'secretsmanager',
     async serve(call) {
       const operation = String(call.request.headers['x-amz-target'] ?? '').replace(/^secretsmanager\./, '');
       const body = await readBody(call.request, BODY_BYTES_MAX);
-      const answer = operation === 'GetSecretValue' ? value : operation === 'DescribeSecret' ? description : null;
+      const answer = ANSWERS[operation];
       if (!answer) throw new AwsError('NotImplemented', 501, `SecretsManager ${operation} is not emulated`);
       const request = parse(body);
-      const name = resolve(world, secrets(), request.SecretId);
+      const all = secretsOf(file(), made);
+      const name = resolve(world, [...all.keys()], request.SecretId);
       const result = await world.gate.pass(
         {
           service: 'secretsmanager',
@@ -57,7 +59,7 @@ export function createSecretsManager(world: World, secrets: () => Secrets): Http
           access: [{ action: `secretsmanager:${operation}`, resource: secretArn(world, name) }],
           ...(call.kill ? { kill: call.kill } : {}),
         },
-        async () => answer(world, name, secrets()[name], request),
+        async () => answer(world, name, all.get(name), { ...request, made }),
       );
       send(call, 200, result);
     },
@@ -66,7 +68,21 @@ export function createSecretsManager(world: World, secrets: () => Secrets): Http
   };
 }
 
-type Request = { readonly SecretId: string; readonly VersionStage?: unknown; readonly VersionId?: unknown };
+type Request = {
+  readonly SecretId: string;
+  readonly VersionStage?: unknown;
+  readonly VersionId?: unknown;
+  readonly SecretString?: unknown;
+};
+
+/** By name: the newest value, then the one before it. */
+function secretsOf(file: Secrets, made: MadeSecrets | null): ReadonlyMap<string, readonly string[]> {
+  const own = (made?.names() ?? []).map((name) => [name, made?.values(name) ?? []] as const);
+  const given = Object.entries(file).map(
+    ([name, secret]) => [name, [typeof secret === 'string' ? secret : JSON.stringify(secret)]] as const,
+  );
+  return new Map([...own, ...given]);
+}
 
 function parse(body: Buffer): Request {
   let request: unknown;
@@ -83,52 +99,69 @@ function parse(body: Buffer): Request {
 }
 
 /** The name behind a name, a whole ARN, or an ARN without its six characters. An unknown one stays as it is. */
-function resolve(world: World, secrets: Secrets, id: string): string {
+function resolve(world: World, names: readonly string[], id: string): string {
   if (!id.startsWith('arn:')) return id;
-  const found = Object.keys(secrets).find((name) => {
+  const found = names.find((name) => {
     const arn = secretArn(world, name);
     return arn === id || arn.slice(0, -7) === id;
   });
   return found ?? id.replace(/^.*:secret:/, '').replace(/-.{6}$/, '');
 }
 
-type Value = Secrets[string] | undefined;
+type Values = readonly string[] | undefined;
+type Answer = (world: World, name: string, values: Values, request: Request & { made: MadeSecrets | null }) => unknown;
 
-function value(world: World, name: string, secret: Value, request: Request): unknown {
-  const { ARN, versionId } = known(world, name, secret);
+const ANSWERS: Readonly<Record<string, Answer | undefined>> = {
+  GetSecretValue: value,
+  DescribeSecret: description,
+  PutSecretValue: put,
+};
+const STAGES = ['AWSCURRENT', 'AWSPREVIOUS'];
+
+function value(world: World, name: string, values: Values, request: Request): unknown {
+  const { ARN, versionIds } = known(world, name, values);
   const stage = request.VersionStage ?? 'AWSCURRENT';
-  if (stage !== 'AWSCURRENT' || (request.VersionId !== undefined && request.VersionId !== versionId)) {
+  const index = STAGES.indexOf(String(stage));
+  const versionId = versionIds[index];
+  if (versionId === undefined || (request.VersionId !== undefined && request.VersionId !== versionId)) {
     throw new AwsError(
       'ResourceNotFoundException',
       400,
       `Secrets Manager can't find the specified secret value for staging label: ${String(stage)}`,
     );
   }
-  return {
-    ARN,
-    Name: name,
-    SecretString: typeof secret === 'string' ? secret : JSON.stringify(secret),
-    VersionId: versionId,
-    VersionStages: ['AWSCURRENT'],
-    CreatedDate: 0,
-  };
+  const SecretString = values?.[index];
+  return { ARN, Name: name, SecretString, VersionId: versionId, VersionStages: [stage], CreatedDate: 0 };
 }
 
-function description(world: World, name: string, secret: Value): unknown {
-  const { ARN, versionId } = known(world, name, secret);
-  return { ARN, Name: name, VersionIdsToStages: { [versionId]: ['AWSCURRENT'] } };
+function description(world: World, name: string, values: Values): unknown {
+  const { ARN, versionIds } = known(world, name, values);
+  const stages = versionIds.map((versionId, index) => [versionId, [STAGES[index]]]);
+  return { ARN, Name: name, VersionIdsToStages: Object.fromEntries(stages) };
+}
+
+/** The value that was current becomes the one before it. */
+function put(world: World, name: string, values: Values, { SecretString, made }: Parameters<Answer>[3]): unknown {
+  known(world, name, values);
+  if (made === null || made.values(name) === undefined)
+    throw new AwsError('NotImplemented', 501, 'SecretsManager PutSecretValue is not emulated for secrets of a file');
+  if (typeof SecretString !== 'string' || SecretString === '')
+    throw new AwsError('InvalidParameterException', 400, 'You must provide SecretString');
+  made.put(name, SecretString);
+  const { ARN, versionIds } = known(world, name, made.values(name));
+  return { ARN, Name: name, VersionId: versionIds[0], VersionStages: ['AWSCURRENT'] };
 }
 
 /** The version follows from the value: a changed secret has another one, as a rotation would give it. */
-function known(world: World, name: string, secret: Value): { ARN: string; versionId: string } {
-  if (secret === undefined) {
+function known(world: World, name: string, values: Values): { ARN: string; versionIds: readonly string[] } {
+  if (values === undefined) {
     throw new AwsError('ResourceNotFoundException', 400, "Secrets Manager can't find the specified secret.");
   }
-  const digest = createHash('sha256').update(JSON.stringify(secret)).digest('hex');
-  return {
-    ARN: secretArn(world, name),
-    versionId: digest.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
-  };
+  const versionIds = values.map((text) => {
+    const digest = createHash('sha256').update(JSON.stringify(text)).digest('hex');
+    return digest.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  });
+  return { ARN: secretArn(world, name), versionIds };
 }
 
 function send({ response, requestId }: HttpCall, status: number, answer: unknown): void {

@@ -1,5 +1,5 @@
 // `npm run test:corpus -- DIR [--postfix]`: sends every .eml of a folder through the front door and judges what arrives, byte by byte,
-// behind the next hop. Each message is accounted for: arrived whole, returned with a sound notice that says why, or refused by the
+// behind the next hop. Then each comes back to a return path (reports.ts). Each message is accounted for: arrived whole, returned with a sound notice that says why, or refused by the
 // front door with its reason. Exit 1 on any deviation, 2 on wrong usage.
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { discard, type Instance, start, until } from '../e2e/instance.ts';
 import { postfix } from '../e2e/postfix.ts';
 import { type Caught, catcher, type Sent, sendMail } from '../e2e/smtp.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
+import { compareReadings, type Returned, throughToken } from './reports.ts';
 
 const AT_ONCE = 8;
 const PATIENCE_MS = 60_000;
@@ -42,7 +43,18 @@ async function main(): Promise<number> {
       judge(instance, server.caught, { file, content: readFileSync(join(folder, file)), index, above, postfixPort }),
     );
     report(verdicts);
-    return verdicts.some(({ fate }) => fate === 'deviates' || fate === 'lost') ? 1 : 0;
+    const unread = compareReadings(folder, files, say);
+    const forwarded = (sender: string) =>
+      until(
+        () => server.caught.find(({ content }) => content.includes(`Message-ID: <${sender}>`)) ?? null,
+        PATIENCE_MS,
+      );
+    const returned = await inTurns(files, (file, index) =>
+      throughToken(instance, { file, content: readFileSync(join(folder, file)), index }, forwarded),
+    );
+    reportReturned(returned);
+    const deviates = verdicts.some(({ fate }) => fate === 'deviates' || fate === 'lost');
+    return deviates || unread > 0 || returned.some(({ sound }) => !sound) ? 1 : 0;
   } finally {
     await discard(instance);
     await smart?.discard();
@@ -54,7 +66,10 @@ function configFor(port: number): object {
   return {
     domains: ['example.com'],
     nextHops: { exchange: { kind: 'smtp', host: '127.0.0.1', port, tls: 'off' } },
-    routes: [{ match: '*@example.com', to: [{ via: 'exchange' }] }],
+    routes: [
+      { match: 'token@example.com', to: [{ via: 'exchange', address: 'target@far.example' }] },
+      { match: '*@example.com', to: [{ via: 'exchange' }] },
+    ],
     // What the messages are is not asked here: spam and viruses of a corpus are to arrive like the rest.
     policy: { spam: 'relay', virus: 'relay', dmarcReject: 'relay' },
     notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'exchange' },
@@ -114,8 +129,18 @@ function judgeReturned(file: string, { reversePath, content }: Caught): Verdict 
   return { file, fate: 'returned', detail: `${status} ${why}` };
 }
 
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function reportReturned(returned: readonly Returned[]): void {
+  say('\nThrough a return path:');
+  const ends = Map.groupBy(returned, ({ ended }) => ended);
+  for (const [ended, those] of ends) say(`${String(those.length).padStart(5)}  ${ended}`);
+  for (const { file, ended } of returned.filter(({ sound }) => !sound)) say(`unsound    ${file}  ${ended}`);
+}
+
 function report(verdicts: readonly Verdict[]): void {
-  const say = (line: string) => process.stdout.write(`${line}\n`);
   for (const { file, fate, detail } of verdicts) if (fate !== 'intact') say(`${fate.padEnd(10)} ${file}  ${detail}`);
   say('');
   const fates: readonly Fate[] = ['intact', 'as-postfix', 'returned', 'refused', 'deviates', 'lost'];
