@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { TableProperties, Tables } from './aws/dynamodb-tables.ts';
 import type { Queues } from './aws/queues.ts';
+import type { ConfigurationSets } from './aws/ses-configuration-sets.ts';
 import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
 import type { SubscriptionSpec } from './aws/topics.ts';
 import { type CloudWatch, comparisons, statistics } from './cloudwatch.ts';
@@ -36,6 +37,7 @@ export type Makers = {
     createRule(properties: ReceiptRuleProperties): Promise<void>;
     retain(names: ReadonlySet<string>): void;
   };
+  readonly configurationSets: ConfigurationSets;
   readonly host: LambdaHost;
   readonly cloudWatch: CloudWatch;
   readonly responses: Responses;
