@@ -41,7 +41,7 @@ export function withDelayNoticeSettled(row: DeliveryRow, notice: DeliveryRow, no
   if (row.notice?.kind !== 'delay' || row.notice.state !== 'queued') return null;
   const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
   const reason = accepted ? null : (notice.stateReason ?? notice.state);
-  const state = accepted ? notice.state : 'unreturnable';
+  const state = accepted ? 'relayed' : 'unreturnable';
   const said = accepted ? `delay notice accepted for ${notice.forwardPath}` : `delay notice not delivered: ${reason}`;
   return {
     row: { ...row, notice: { ...row.notice, state, via: notice.nextHop, at: now, reason } },

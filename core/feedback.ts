@@ -86,7 +86,7 @@ function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRo
 
 /**
  * Before our own word: that the next hop had it is the outcome of the claim under way, and our word will find it recorded
- * (`beforeOurWord`). Of several claims one or more may have handed it over.
+ * (core/late-word.ts). Of several claims one or more may have handed it over.
  */
 function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
   if (!isUnderWay(row.state) || row.claims === 0) return row;
@@ -100,11 +100,6 @@ function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
     lastAttemptAt: at,
     possibleDuplicate: row.possibleDuplicate || row.claims > 1,
   };
-}
-
-/** Whether what settled the row was a fact about this very attempt of ours, so that our own word on it makes no second copy. */
-export function beforeOurWord(current: DeliveryRow, claimed: DeliveryRow): boolean {
-  return current.attempts === claimed.attempts + 1 && current.claims === 0 && !current.possibleDuplicate;
 }
 
 const EVENTS = {

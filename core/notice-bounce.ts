@@ -6,7 +6,7 @@ import { asciiAddressOf } from './author.ts';
 import { bounceExplanationMax } from './limits.ts';
 import { asciiLine, mailDate } from './notice-encoding.ts';
 import type { NoticeInput } from './notice-input.ts';
-import { diagnosticCode, hostName, realReply } from './notice-report.ts';
+import { diagnosticCode, hostName, isOurWord, realReply } from './notice-report.ts';
 import { scrubber } from './notice-scrub.ts';
 import { statusText } from './notice-texts.ts';
 import type { Status } from './status.ts';
@@ -51,7 +51,7 @@ export function bounceOf(input: NoticeInput): ServiceBounce {
 /** In one paragraph: SES's text is not ours to lay out. */
 function explanation(input: NoticeInput): string {
   const [about] = input.recipients;
-  const text = statusText(about.status, realReply(about.reply) === null);
+  const text = statusText(about.status, isOurWord(about), about.reason);
   const until = about.willRetryUntil === null ? '' : ` until ${mailDate(about.willRetryUntil)}`;
   const sentences =
     input.kind === 'delay'

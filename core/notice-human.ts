@@ -5,7 +5,7 @@ import { ndrSubjectTextMax, replyTextMax } from './limits.ts';
 import { mailDate, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
 import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
 import type { ReturnedOriginal } from './notice-original.ts';
-import { realReply } from './notice-report.ts';
+import { isOurWord, realReply } from './notice-report.ts';
 import type { Scrubber } from './notice-scrub.ts';
 import { statusText } from './notice-texts.ts';
 import { replyLine } from './progress.ts';
@@ -103,7 +103,7 @@ function yourMessage({ summary }: ReturnedOriginal): string[] {
 }
 
 function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
-  const text = statusText(recipient.status, realReply(recipient.reply) === null);
+  const text = statusText(recipient.status, isOurWord(recipient), recipient.reason);
   const heading = (title: string) =>
     input.recipients.length === 1 ? [title, ''] : [`${title} (${oneLine(recipient.forwardPath, ADDRESS_MAX)})`, ''];
   return [

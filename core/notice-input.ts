@@ -16,6 +16,8 @@ export type NoticeRecipient = {
   readonly status: Status;
   /** The next hop's last reply; null where none came, and then nothing is claimed of a remote server. */
   readonly reply: Reply | null;
+  /** Why, in the ledger's word; absent where only the status is known. */
+  readonly reason?: string | null;
   /** One line for people, ours; shown where there is no reply. */
   readonly detail: string | null;
   readonly attempts: number;
@@ -97,6 +99,7 @@ export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecip
     routedAddress: row.address,
     status: noticeStatus(kind, row.lastStatus, reason),
     reply: ours ? null : row.lastReply,
+    reason,
     detail: reason === 'poison' ? 'the stored message could not be processed' : (row.lastDetail ?? inWords(reason)),
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,

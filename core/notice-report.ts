@@ -66,6 +66,11 @@ export function realReply(reply: Reply | null): Reply | null {
   return reply !== null && Number.isInteger(reply.code) && reply.code >= 200 && reply.code <= 599 ? reply : null;
 }
 
+/** Nobody else said so, by a reply or in a report: the judgement is ours, and so are the words for it. */
+export function isOurWord({ reply, reason }: NoticeRecipient): boolean {
+  return realReply(reply) === null && !/^bounced(?:-|$)/.test(reason ?? '');
+}
+
 /** §2.3.6: type `smtp` is for a real reply alone. */
 export function diagnosticCode(recipient: NoticeRecipient, reply: Reply | null, scrub: Scrubber): string | null {
   if (reply !== null) return `smtp; ${asciiLine(scrub.remark(recipient, replyLine(reply)), replyTextMax)}`;

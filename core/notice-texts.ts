@@ -24,7 +24,7 @@ const EN_POSTMASTER =
 
 /**
  * Keys: a status (`5.1.1`), a status of any class (`X.1.1`), a subject (`X.1`), a class (`5`). With `own ` before it, the row is for
- * what our own system decided, without any remote server's reply.
+ * what our own system decided, without any remote server's reply; with `reason ` before a reason of the ledger, it says more than the status.
  */
 const EN: Readonly<Record<string, StatusText>> = {
   // X.1 addresses
@@ -301,6 +301,26 @@ const EN: Readonly<Record<string, StatusText>> = {
       'Read the reply below, which may say why. If you can not tell, reach the recipient in another way and ask that your mail be let in.',
   },
 
+  // What the status alone does not tell
+  'reason ses-suppressed': {
+    cause:
+      'The address stands on a list of addresses that refused mail before, or whose owner called our mail unwanted. Our sending service sends nothing to such an address.',
+    whoCanFix: 'The recipient can say that mail is wanted; then we can take the address off the list.',
+    whatToDo:
+      'Check the address for mistakes. If it is right, reach the recipient in another way, and write to the postmaster named below and quote the trace id.',
+  },
+  'reason ses-content-rejected': {
+    cause: 'Our sending service refused the message for what is in it: it looks like a virus.',
+    whoCanFix: EN_YOU,
+    whatToDo:
+      'Have your device checked for viruses. Send the message again without its attachments, or with a link to them instead.',
+  },
+  'reason ses-rendering-failed': {
+    cause: 'Our sending service could not put the message together.',
+    whoCanFix: EN_US,
+    whatToDo: EN_POSTMASTER,
+  },
+
   // When nothing more is known
   '4': {
     cause: 'The message could not be delivered for a reason that should have passed, but did not say which.',
@@ -324,11 +344,16 @@ const TEXTS: Readonly<Record<Language, Readonly<Record<string, StatusText>>>> = 
 
 /**
  * What to say about a status. `own`: no remote server replied, so that the judgement is ours. Always answers: the exact
- * status, else its subject, else its class.
+ * status, else its subject, else its class. `reason`: why the delivery failed, in the ledger's word, where that says more.
  */
-export function statusText(status: Status, own: boolean, language: Language = 'en'): StatusText {
+export function statusText(
+  status: Status,
+  own: boolean,
+  reason: string | null = null,
+  language: Language = 'en',
+): StatusText {
   const texts = TEXTS[language];
-  for (const key of statusTextKeys(status, own)) {
+  for (const key of [`reason ${reason}`, ...statusTextKeys(status, own)]) {
     const text = texts[key];
     if (text !== undefined) return text;
   }

@@ -2,7 +2,15 @@
 // Pure: every function takes a row and the present instant and returns the next row with the trace events that explain it.
 
 import { delayNoticeAt } from './delay-notice.ts';
-import type { DeliveryRow, MessageFacts, NoticeKind, NoticeSummary, TraceEvent, TraceEventName } from './delivery.ts';
+import type {
+  DeliveryRow,
+  DeliveryState,
+  MessageFacts,
+  NoticeKind,
+  NoticeSummary,
+  TraceEvent,
+  TraceEventName,
+} from './delivery.ts';
 import { transition } from './delivery.ts';
 import { claimsMax } from './limits.ts';
 import type { Outcome } from './outcome.ts';
@@ -293,11 +301,11 @@ export function withNoticeWithheld(row: DeliveryRow, reason: string, hold: boole
 /** The notice's own delivery is settled: accepted makes the delivery returned, a final failure makes it held. */
 export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: number): Progress {
   const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
-  const state = transition(row.state, accepted ? 'notice-accepted' : 'notice-failed');
+  const state = accepted ? transition(row.state, 'notice-accepted') : withoutNotice(row.state);
   const reason = accepted ? null : `notice ${notice.state}: ${notice.stateReason ?? 'no reason'}`;
   const summary: NoticeSummary = {
     kind: 'ndr',
-    state: accepted ? notice.state : 'held',
+    state: accepted ? 'relayed' : 'held', // what is told of it afterwards stands in its own row
     via: notice.nextHop,
     to: notice.forwardPath,
     messageIdField: row.notice?.kind === 'ndr' ? row.notice.messageIdField : null,
@@ -317,6 +325,12 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     notice.nextHop,
   );
   return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
+}
+
+/** A returned delivery too is held when its notice comes back: there is never a third message. */
+function withoutNotice(state: DeliveryState): DeliveryState {
+  const bounced = transition(state, 'notice-bounced');
+  return bounced === 'ignored' ? transition(state, 'notice-failed') : bounced;
 }
 
 /** One trace event about a row. */

@@ -2,6 +2,7 @@
 // gate asks for them, never inside an emulator.
 
 import type { QueueSpec } from './aws/queues.ts';
+import { eventTypes } from './aws/ses-configuration-sets.ts';
 import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
 import { numberOf, objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 import type { Boot, Creator } from './resources.ts';
@@ -136,6 +137,40 @@ const rule: Creator = async ({ name, properties }, { emulators, receiptRules }) 
   return { ref: ruleName, attributes: {} };
 };
 
+const configurationSet: Creator = ({ name, properties }, { emulators: { configurationSets } }) => {
+  understood(properties, ['Name', 'DeliveryOptions', 'SuppressionOptions']);
+  const delivery = objectOf(properties, 'DeliveryOptions');
+  understood(delivery, ['MaxDeliverySeconds']);
+  const suppression = objectOf(properties, 'SuppressionOptions');
+  understood(suppression, ['SuppressedReasons']);
+  const reasons = suppression.SuppressedReasons as readonly string[] | undefined;
+  const setName = textOf(properties, 'Name', name);
+  configurationSets.create({
+    name: setName,
+    maxDeliverySeconds: numberOf(delivery, 'MaxDeliverySeconds'),
+    suppresses: reasons === undefined || reasons.length > 0, // absent: as the account has it, which is on
+  });
+  return { ref: setName, attributes: {} };
+};
+
+const eventDestination: Creator = async ({ name, properties }, { emulators: { configurationSets } }) => {
+  understood(properties, ['ConfigurationSetName', 'EventDestination']);
+  const given = objectOf(properties, 'EventDestination');
+  understood(given, ['Name', 'Enabled', 'MatchingEventTypes', 'SnsDestination']);
+  const sns = objectOf(given, 'SnsDestination');
+  understood(sns, ['TopicARN']);
+  const setName = textOf(properties, 'ConfigurationSetName');
+  const destination = textOf(given, 'Name', name);
+  const types = (given.MatchingEventTypes ?? []) as readonly string[];
+  await configurationSets.addDestination(setName, {
+    name: destination,
+    enabled: given.Enabled !== false && given.Enabled !== 'false',
+    types: types.map((type) => oneOf({ type }, 'type', eventTypes)),
+    topicArn: textOf(sns, 'TopicARN'),
+  });
+  return { ref: destination, attributes: { Id: `${setName}|${destination}` } };
+};
+
 /** One policy a resource: in AWS a second policy resource would replace the first, which nobody means. */
 function attach(boot: Boot, arn: string, document: Json | undefined): void {
   if (boot.policies.has(arn)) throw new Error(`${arn} has two policies`);
@@ -145,6 +180,8 @@ function attach(boot: Boot, arn: string, document: Json | undefined): void {
 export const mailCreators: Readonly<Record<string, Creator>> = {
   'AWS::S3::Bucket': bucket,
   'AWS::S3::BucketPolicy': bucketPolicy,
+  'AWS::SES::ConfigurationSet': configurationSet,
+  'AWS::SES::ConfigurationSetEventDestination': eventDestination,
   'AWS::SES::ReceiptRule': rule,
   'AWS::SES::ReceiptRuleSet': ruleSet,
   'AWS::SNS::Subscription': subscription,

@@ -7,6 +7,7 @@ import type { TableProperties, Tables } from './aws/dynamodb-tables.ts';
 import type { MadeSecrets } from './aws/made-secrets.ts';
 import type { Queues } from './aws/queues.ts';
 import { secretArn } from './aws/secrets.ts';
+import type { ConfigurationSets } from './aws/ses-configuration-sets.ts';
 import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
 import type { SubscriptionSpec } from './aws/topics.ts';
 import { type CloudWatch, comparisons, statistics } from './cloudwatch.ts';
@@ -39,6 +40,7 @@ export type Makers = {
     retain(names: ReadonlySet<string>): void;
   };
   readonly secrets: MadeSecrets;
+  readonly configurationSets: ConfigurationSets;
   readonly host: LambdaHost;
   readonly cloudWatch: CloudWatch;
   readonly responses: Responses;

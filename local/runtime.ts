@@ -10,6 +10,9 @@ import { createDynamoDb } from './aws/dynamodb.ts';
 import { madeSecrets } from './aws/made-secrets.ts';
 import { createSecretsManager, readSecrets, type Secrets } from './aws/secrets.ts';
 import type { ReceivedMail } from './aws/ses-bounce.ts';
+import { openConfigurationSets } from './aws/ses-configuration-sets.ts';
+import type { Announce } from './aws/ses-dispatch.ts';
+import { openEvents } from './aws/ses-events.ts';
 import { openOutgoing, type SesOut } from './aws/ses-outgoing.ts';
 import { createSesReceive } from './aws/ses-receive.ts';
 import { createSes } from './aws/ses-send.ts';
@@ -103,20 +106,26 @@ async function open(
   const received = store.table<ReceivedMail>('ses_received');
   for (const [id, { acceptedAt }] of [...received.entries()])
     if (clock.now() - acceptedAt > DAYS_2_MS) received.delete(id);
+  const announce: Announce = (by, topicArn, subject, message) =>
+    emulators.topics.announce(by, topicArn, { message, subject });
   const ses = createSesReceive({
     world,
     store,
     deposit: emulators.s3.deposit,
-    announce: (by, topicArn, subject, message) => emulators.topics.announce(by, topicArn, { message, subject }),
+    announce,
     verifiedDomains: () => settings.domains,
     measure: metrics.put,
     remember: received.put,
   });
   onStop(ses.stop);
-  const outgoing = openOutgoing(world, sesOutOf(options));
+  const configurationSets = openConfigurationSets(world, store, announce);
+  const events = openEvents(world, store, configurationSets, announce);
+  onStop(events.stop);
+  const outgoing = openOutgoing(world, sesOutOf(options), { sets: configurationSets, events });
   onStop(outgoing.stop);
   const sending = {
     outgoing,
+    configurationSets,
     verifiedDomains: () => settings.domains,
     received: (id: string) => received.get(id) ?? null,
   };
@@ -173,6 +182,7 @@ async function open(
       tables: dynamoDb.tables,
       buckets: emulators.s3.buckets,
       receiptRules: ses.rules,
+      configurationSets,
       host,
       cloudWatch,
       responses,
@@ -187,6 +197,7 @@ async function open(
   emulators.resume();
   ses.resume();
   outgoing.resume();
+  events.resume();
 
   const submission = await openSubmission(options.submissionPort, settings.host).catch(
     taken('--submission-port', options.submissionPort),

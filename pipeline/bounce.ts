@@ -9,7 +9,7 @@
 // | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again                 |
 // | 2 notice's relay job            | as above; a second job is refused by the claim                                 |
 // | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
-// A notice that failed or expired makes its delivery held, alarmed, and never causes another notice.
+// A notice that failed or expired, or came back after its acceptance, makes its delivery held, alarmed, and never causes another notice.
 
 import { parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
@@ -175,8 +175,11 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
 }
 
 async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow): Promise<Finished> {
+  const cameBack = isLost(notice); // also after its acceptance had made the delivery returned
   const settled = await recordOn(ports, row, (current) =>
-    isLost(current) ? withNoticeSettled(current, notice, ports.clock.now()) : null,
+    isLost(current) || (current.state === 'returned' && cameBack)
+      ? withNoticeSettled(current, notice, ports.clock.now())
+      : null,
   );
   if (settled.state === 'held') {
     ports.watch.count('Held');

@@ -86,7 +86,7 @@ export async function settleDelayNotice(ports: EndPorts, notice: DeliveryRow): P
   const now = ports.clock.now();
   const reported = await deliveryOf(ports, notice);
   if (reported !== null) await recordOn(ports, reported, (current) => withDelayNoticeSettled(current, notice, now));
-  if (notice.state === 'relayed') return finished('delay-notice-relayed');
+  if (notice.state === 'relayed' || notice.state === 'confirmed') return finished('delay-notice-relayed');
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
   await recordOn(ports, notice, (current) =>
     current.state === 'failed' || current.state === 'expired'

@@ -18,9 +18,10 @@ import { classify } from '#core/classify.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { withLateWord } from '#core/late-word.ts';
 import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
-import { afterAttempt, traced, withNoticeSettled } from '#core/progress.ts';
+import { afterAttempt, withNoticeSettled } from '#core/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
@@ -197,19 +198,8 @@ async function record(
   });
   const row = await recordOn(ports, claimed, (current) => {
     if (!isUnderWay(current.state)) {
-      // Our lease ran out and somebody else settled it meanwhile: what we know is kept in the trace, the row's word stands.
-      const reply = outcome.reply;
-      return {
-        row: { ...current, possibleDuplicate: true },
-        events: [
-          traced(current, 'POSSIBLE_DUPLICATE', now, {
-            attempt: null,
-            status: reply?.status ?? null,
-            reason: `late-${outcome.kind}`,
-            reply,
-          }),
-        ],
-      };
+      const late = withLateWord(current, claimed, outcome, { startedAt, now, openMs: attempt.openMs });
+      return { ...late, row: learnt(late.row, attempt) };
     }
     const progress = afterAttempt(learnt(current, attempt), outcome, {
       startedAt,
@@ -242,7 +232,8 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
     ]);
     return;
   }
-  if (row.kind !== 'notice' || row.noticeOf === null || row.state !== 'relayed') return;
+  const accepted = row.state === 'relayed' || row.state === 'confirmed'; // confirmed: SES was faster than our own word
+  if (row.kind !== 'notice' || row.noticeOf === null || !accepted) return;
   if (row.noticeKind === 'delay') return void (await settleDelayNotice(ports, row));
   if (row.noticeKind === 'postmaster') return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });

@@ -33,17 +33,33 @@ type RawField = { readonly name: string; readonly value: string; readonly start:
 export function rewritten(raw: Uint8Array, source: string | null, terms: RawTerms): Uint8Array {
   const { end, bodyStart, complete } = findHeaderEnd(raw);
   if (!complete) throw refused('Missing final blank line after the header section.');
-  const found: RawField[] = Array.from(fields(raw.subarray(0, end)), ({ name, start, end: to, valueStart }) => ({
-    name,
-    start,
-    end: to,
-    value: Buffer.from(raw.subarray(valueStart, to)).toString('latin1').trim(),
-  }));
+  const found = fieldsIn(raw.subarray(0, end));
   demandWellFormed(raw, found);
   demandVerified(found, source, terms);
   const kept = found.filter(({ name }) => !REPLACED.has(name) && !name.startsWith('x-ses-'));
   const parts = kept.map(({ start, end: to }) => raw.subarray(start, to));
   return Buffer.concat([Buffer.from(ownFields(terms, raw.subarray(bodyStart))), ...parts, raw.subarray(end)]);
+}
+
+/** What a message's own fields ask of SES: `X-SES-CONFIGURATION-SET: name`, `X-SES-MESSAGE-TAGS: name=value, name=value`. */
+export function steeredBy(raw: Uint8Array): {
+  readonly configurationSet: string | null;
+  readonly tags: Readonly<Record<string, string>>;
+} {
+  const found = fieldsIn(raw.subarray(0, findHeaderEnd(raw).end));
+  const fieldNamed = (wanted: string) => found.find(({ name }) => name === wanted)?.value ?? null;
+  const pairs = (fieldNamed('x-ses-message-tags') ?? '').split(',').map((pair) => pair.trim().split('='));
+  const tags = pairs.flatMap(([name = '', value = '']) => (name === '' ? [] : [[name, value] as const]));
+  return { configurationSet: fieldNamed('x-ses-configuration-set'), tags: Object.fromEntries(tags) };
+}
+
+function fieldsIn(header: Uint8Array): RawField[] {
+  return Array.from(fields(header), ({ name, start, end: to, valueStart }) => ({
+    name,
+    start,
+    end: to,
+    value: Buffer.from(header.subarray(valueStart, to)).toString('latin1').trim(),
+  }));
 }
 
 function demandWellFormed(raw: Uint8Array, found: readonly RawField[]): void {
@@ -59,10 +75,8 @@ function demandWellFormed(raw: Uint8Array, found: readonly RawField[]): void {
     at = next;
   }
   // SES acts on these in raw mail; none of what they name exists here.
-  const acted = /^x-ses-(?:configuration-set|source-arn|from-arn|return-path-arn|list-management-options)$/;
+  const acted = /^x-ses-(?:source-arn|from-arn|return-path-arn|list-management-options)$/;
   for (const { name, value } of found) {
-    if (name === 'x-ses-configuration-set')
-      throw new AwsError('NotFoundException', 404, `Configuration set <${value}> does not exist.`);
     if (acted.test(name)) throw refused(`${name} names what does not exist: ${value}`);
   }
 }

@@ -6,8 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { AwsError, type HttpCall, type HttpService, type World } from '#local/world.ts';
 import { readBody } from './request-body.ts';
 import { bounceOf, type ReceivedMail } from './ses-bounce.ts';
+import { type ConfigurationSets, configurationSetArn } from './ses-configuration-sets.ts';
 import type { Outgoing } from './ses-outgoing.ts';
-import { addressesIn, notVerified, refused, rewritten } from './ses-raw.ts';
+import { addressesIn, notVerified, refused, rewritten, steeredBy } from './ses-raw.ts';
 import type { ReceiptRules } from './ses-receive.ts';
 import type { ReceiptRule } from './ses-rules.ts';
 import { writeXml, type XmlElement } from './xml.ts';
@@ -18,6 +19,7 @@ export type SesSending = {
   readonly verifiedDomains: () => readonly string[];
   /** What was received under that id, for SendBounce. */
   readonly received: (sesMessageId: string) => ReceivedMail | null;
+  readonly configurationSets?: ConfigurationSets;
 };
 
 const RAW_BASE64_MAX = 40 * 1024 * 1024; // SES v2: a message after base64
@@ -93,7 +95,8 @@ type Sender = {
   bounce(call: HttpCall, form: URLSearchParams): Promise<string>;
 };
 
-function createSender(world: World, { outgoing, verifiedDomains, received }: SesSending): Sender {
+function createSender(world: World, sending: SesSending): Sender {
+  const { outgoing, verifiedDomains, received, configurationSets } = sending;
   let bounceFreeAt = 0;
   const domainOf = (address: string) => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
   const identityOf = (address: string) =>
@@ -101,46 +104,51 @@ function createSender(world: World, { outgoing, verifiedDomains, received }: Ses
   const isVerified = (address: string) => address.includes('@') && identityOf(address) !== undefined;
   const arnOf = (address: string) =>
     `arn:${world.partition}:ses:${world.region}:${world.account}:identity/${identityOf(address) ?? domainOf(address)}`;
-  const gated = (call: HttpCall, operation: string, target: string, actions: readonly string[], from: string) => ({
+  const gated = (call: HttpCall, operation: string, target: string, actions: readonly string[], on: string[]) => ({
     service: 'ses' as const,
     operation,
     target,
     principal: call.principal,
-    access: actions.map((action) => ({ action, resource: arnOf(from) })),
+    access: on.flatMap((resource) => actions.map((action) => ({ action, resource }))),
     ...(call.kill ? { kill: call.kill } : {}),
   });
   const terms = () => ({ region: world.region, now: world.clock.now(), sesMessageId: newId(world), isVerified });
 
   return {
     async email(call, request) {
-      const { from, recipients, raw, tags } = understood(request);
+      const { from, recipients, raw, ...named } = understood(request);
       const source = from ?? '';
       const target = recipients.join(' ');
-      return world.gate.pass(
-        gated(call, 'SendEmail', target, ['ses:SendEmail', 'ses:SendRawEmail'], source),
-        async () => {
-          const now = terms();
-          if (!isVerified(source)) throw notVerified([source], world.region);
-          const content = rewritten(raw, source, now);
-          const { sesMessageId, region } = now;
-          const reversePath = `${sesMessageId}@${region}.amazonses.com`;
-          const mail = { sesMessageId, reversePath, forwardPaths: recipients, tags, acceptedAt: now.now };
-          await outgoing.accept(mail, content);
-          return sesMessageId;
-        },
-      );
+      // What the call says wins over what the message's own fields ask for (docs/aws-contracts.md §2.4, no. 2).
+      const steered = steeredBy(raw);
+      const configurationSet = named.configurationSet ?? steered.configurationSet;
+      const tags = Object.keys(named.tags).length > 0 ? named.tags : steered.tags;
+      const on = [arnOf(source), ...(configurationSet === null ? [] : [configurationSetArn(world, configurationSet)])];
+      return world.gate.pass(gated(call, 'SendEmail', target, ['ses:SendEmail', 'ses:SendRawEmail'], on), async () => {
+        const now = terms();
+        if (configurationSet !== null && !configurationSets?.find(configurationSet))
+          throw new AwsError('NotFoundException', 404, `Configuration set <${configurationSet}> does not exist.`);
+        if (!isVerified(source)) throw notVerified([source], world.region);
+        const content = rewritten(raw, source, now);
+        const { sesMessageId, region } = now;
+        const reversePath = `${sesMessageId}@${region}.amazonses.com`;
+        const of = { sesMessageId, reversePath, source, configurationSet, acceptedAt: now.now };
+        await outgoing.accept({ ...of, forwardPaths: recipients, tags }, content);
+        return sesMessageId;
+      });
     },
     async bounce(call, form) {
       const original = form.get('OriginalMessageId') ?? '';
       const from = form.get('BounceSender') ?? '';
-      return world.gate.pass(gated(call, 'SendBounce', original, ['ses:SendBounce'], from), async () => {
+      return world.gate.pass(gated(call, 'SendBounce', original, ['ses:SendBounce'], [arnOf(from)]), async () => {
         const now = { ...terms(), received };
         if (now.now < bounceFreeAt) throw new AwsError('Throttling', 400, 'Maximum sending rate exceeded.');
         bounceFreeAt = now.now + BOUNCE_EVERY_MS;
         const { forwardPath, content } = bounceOf(form, now);
         const { sesMessageId } = now;
-        const mail = { sesMessageId, reversePath: '', forwardPaths: [forwardPath], tags: {}, acceptedAt: now.now };
-        await outgoing.accept(mail, content);
+        // It names no configuration set, so nothing is told of it.
+        const of = { sesMessageId, reversePath: '', source: from, configurationSet: null, acceptedAt: now.now };
+        await outgoing.accept({ ...of, forwardPaths: [forwardPath], tags: {} }, content);
         return sesMessageId;
       });
     },
@@ -173,6 +181,7 @@ type Understood = {
   readonly recipients: readonly string[];
   readonly raw: Uint8Array;
   readonly tags: Readonly<Record<string, string>>;
+  readonly configurationSet: string | null;
 };
 
 /** The parts of a request, checked. Throws AwsError. */
@@ -180,8 +189,6 @@ function understood({ FromEmailAddress, Destination, Content, EmailTags = [], ..
   const { ConfigurationSetName, ...others } = more;
   const stranger = Object.keys(others)[0];
   if (stranger !== undefined) throw notEmulated(`v2 SendEmail with ${stranger}`);
-  if (ConfigurationSetName !== undefined)
-    throw new AwsError('NotFoundException', 404, `Configuration set <${String(ConfigurationSetName)}> does not exist.`);
   const data = Content?.Raw?.Data;
   if (typeof data !== 'string') throw notEmulated('v2 SendEmail without Content.Raw');
   if (data.length > RAW_BASE64_MAX)
@@ -198,7 +205,9 @@ function understood({ FromEmailAddress, Destination, Content, EmailTags = [], ..
     if (!/^[A-Za-z0-9_-]{1,256}$/.test(text)) throw refused(`Invalid message tag: ${text}`);
   }
   if (typeof FromEmailAddress !== 'string') throw notEmulated('v2 SendEmail without a FromEmailAddress');
-  return { from: addressesIn(FromEmailAddress)[0] ?? null, recipients, raw: Buffer.from(data, 'base64'), tags };
+  const configurationSet = ConfigurationSetName === undefined ? null : String(ConfigurationSetName);
+  const from = addressesIn(FromEmailAddress)[0] ?? null;
+  return { from, recipients, raw: Buffer.from(data, 'base64'), tags, configurationSet };
 }
 
 /** The older API's word for a bad parameter. */

@@ -48,6 +48,7 @@ export function errandConfig(port: number): object {
     retry: { schedule: ['1m'], lifetime: '10m', delayNotice: false },
     routes: [
       { match: 'away@example.com', to: [{ via: 'ses', address: 'away@far.example' }] },
+      { match: 'bounced@example.com', to: [{ via: 'ses', address: 'bounce@simulator.amazonses.com' }] },
       { match: 'away@secured.example', to: [{ via: 'ses', address: 'away@farther.example' }] },
       { match: '*@example.com', to: [{ via: 'plain' }] },
       { match: '*@secured.example', to: [{ via: 'secured' }] },
@@ -98,6 +99,13 @@ export const parts: readonly Part[] = [
       await send(errand, ['away@secured.example'], '', 'eve@secured.example');
       await comes(errand, 'away@far.example');
       await comes(errand, 'away@farther.example');
+    },
+  },
+  {
+    name: 'a message bounces after SES took it, and a notice goes back',
+    run: async (errand) => {
+      await send(errand, ['bounced@example.com'], '', 'asks-bounced@src.example');
+      await comes(errand, 'asks-bounced@src.example');
     },
   },
   {
@@ -162,6 +170,19 @@ export const parts: readonly Part[] = [
         errand,
         'a receipt among the dead letters',
         () => waiting(errand, 'FrontDoorReceiptDeadLetters') > 0,
+      );
+    },
+  },
+  {
+    name: 'an event of SES that its queue refuses is kept',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-feedback-', effect: 'deny', times: 1 });
+      await send(errand, ['bounced@example.com']);
+      await happens(
+        errand,
+        'an event among the dead letters',
+        () => waiting(errand, 'SesFeedbackEventDeadLetters') > 0,
       );
     },
   },

@@ -19,7 +19,7 @@ let aws: EmulatedAws;
 const rules = {} as Parameters<typeof createSes>[1]; // receipt rules are none of what is tested here
 
 function serve(world: World, suppressed: (address: string) => boolean = () => false) {
-  const outgoing = openOutgoing(world, { folder: out }, suppressed);
+  const outgoing = openOutgoing(world, { folder: out }, null, suppressed);
   const mail: ReceivedMail = {
     reversePath: 'ann@src.example',
     forwardPaths: ['bob@example.com'],

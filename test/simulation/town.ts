@@ -25,6 +25,7 @@ import {
 import { compileRoutes } from '#core/routes.ts';
 import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
+import { feedback } from '#pipeline/feedback.ts';
 import { ingest } from '#pipeline/ingest.ts';
 import { relay } from '#pipeline/relay.ts';
 import { returned } from '#pipeline/returned.ts';
@@ -79,7 +80,8 @@ export const townSettings: Settings = {
   network: null,
 };
 
-type Notification = { readonly body: string; receives: number; visibleAt: number };
+type Stage = 'ingest' | 'feedback';
+type Notification = { readonly body: string; readonly stage: Stage; receives: number; visibleAt: number };
 
 export class Town {
   readonly clock = new MemoryClock(ACCEPTED_AT);
@@ -96,6 +98,7 @@ export class Town {
   /** Of SRS: the first one signs. */
   srsSecrets: readonly string[] = ['tops3cr3t'];
   readonly notifications: Notification[] = [];
+  /** What ended in a dead-letter queue of ingest or feedback. */
   readonly lostNotifications: Notification[] = [];
   private readonly entropy = new MemoryEntropy(1);
   private readonly settings: Settings;
@@ -132,9 +135,20 @@ export class Town {
     this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
     this.notifications.push({
       body: notification(spoolId, reversePath, recipients, failed, more),
+      stage: 'ingest',
       receives: 0,
       visibleAt: this.clock.now(),
     });
+  }
+
+  /** Something arrives in the feedback queue. */
+  tell(body: string): void {
+    this.notifications.push({ body, stage: 'feedback', receives: 0, visibleAt: this.clock.now() });
+  }
+
+  /** Something is said this very moment, while something else may be under way. */
+  async hear(body: string): Promise<void> {
+    await feedback(this.feedbackPorts(), body);
   }
 
   /** Runs everything that can run now. A crash ends one invocation, as it ends one in Lambda. */
@@ -178,7 +192,11 @@ export class Town {
   private async consume(each: Notification): Promise<void> {
     each.receives += 1;
     each.visibleAt = this.clock.now() + 360_000;
-    const done = await this.lives(() => ingest(this.ingestPorts(), each.body, NEVER));
+    const done = await this.lives(() =>
+      each.stage === 'ingest'
+        ? ingest(this.ingestPorts(), each.body, NEVER)
+        : feedback(this.feedbackPorts(), each.body),
+    );
     if (!done && each.receives < maxReceiveCount) return;
     this.notifications.splice(this.notifications.indexOf(each), 1);
     if (!done) this.lostNotifications.push(each);
@@ -249,6 +267,9 @@ export class Town {
       srsSecrets: async () => this.srsSecrets,
       leaseMs: smtpLeaseMs,
     };
+  }
+  private feedbackPorts() {
+    return { ...this.common(), bounceQueue: this.wrapped().bounceQueue };
   }
   private bouncePorts() {
     return { ...this.common(), relayQueue: this.wrapped().relayQueue };

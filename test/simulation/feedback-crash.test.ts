@@ -1,0 +1,95 @@
+// Crash everywhere, with SES's later word: die before and after every port call of each path, start again, and require that the delivery
+// ends as SES said, and that its author is told once. SES speaks of every copy that it took.
+
+import { describe, expect, it } from 'vitest';
+import { Interrupt } from '#adapters/memory/interrupt.ts';
+import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
+import { isFinal } from '#core/delivery.ts';
+import { bySes, type Said, say } from './ses-events.ts';
+import { Town } from './town.ts';
+
+const ANN = 'ann@src.example';
+
+type Path = {
+  readonly name: string;
+  readonly says: readonly Said[];
+  /** Of the notice too, where that goes by SES. */
+  readonly saysOfNotice?: readonly Said[];
+  readonly reversePath?: string;
+  readonly ends: string;
+  readonly notices: number;
+};
+const paths: readonly Path[] = [
+  { name: 'bounced, one NDR', says: ['bounce'], ends: 'returned', notices: 1 },
+  { name: 'confirmed', says: ['delay', 'delivery'], ends: 'confirmed', notices: 0 },
+  { name: 'confirmed, then bounced', says: ['delivery', 'bounce'], ends: 'returned', notices: 1 },
+  { name: 'delayed, then bounced, all twice', says: ['delay', 'delay', 'full', 'full'], ends: 'returned', notices: 1 },
+  { name: 'suppressed', says: ['suppressed'], ends: 'returned', notices: 1 },
+  { name: 'rejected', says: ['reject'], ends: 'returned', notices: 1 },
+  { name: 'complained about', says: ['delivery', 'complaint'], ends: 'confirmed', notices: 0 },
+  { name: 'answered by an absence notice', says: ['answer'], ends: 'relayed', notices: 0 },
+  { name: 'bounced, null reverse-path', says: ['bounce'], reversePath: '', ends: 'unreturnable', notices: 0 },
+  { name: 'bounced, the notice confirmed', says: ['bounce'], saysOfNotice: ['delivery'], ends: 'returned', notices: 1 },
+  { name: 'bounced, and its notice too', says: ['bounce'], saysOfNotice: ['bounce'], ends: 'held', notices: 1 },
+];
+
+async function run(path: Path, interrupt: Interrupt): Promise<Town> {
+  const settings = bySes(path.saysOfNotice === undefined ? {} : { via: null });
+  const busy = new MemoryBounceService(() => 'busy');
+  const town: Town = new Town(
+    (_to, _attempt, { tag = '' }) => {
+      const says = tag.endsWith('-ndr') ? (path.saysOfNotice ?? []) : path.says;
+      for (const said of says) town.tell(say(said, tag));
+      return { code: 250, status: '2.0.0', text: 'Ok 0102' };
+    },
+    interrupt,
+    settings,
+    {},
+    busy,
+  );
+  town.receive('m1', path.reversePath ?? ANN, ['bob@example.com']);
+  await town.live(24 * 7);
+  return town;
+}
+
+function requireAccounted(town: Town, path: Path, lives: number): void {
+  const rows = town.ledger.all();
+  expect(rows.find((row) => row.kind === 'delivery')?.state).toBe(path.ends);
+  for (const row of rows) {
+    expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
+    expect([row.leaseUntil, row.dueAt], row.deliveryKey).toEqual([null, null]);
+  }
+  const notices = town.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
+  expect(notices.length).toBeGreaterThanOrEqual(path.notices);
+  expect(notices.length, 'a second copy only where a result was lost').toBeLessThanOrEqual(
+    path.notices + (path.notices > 0 ? lives : 0),
+  );
+  if (notices.length > 1)
+    expect(rows.find((row) => row.kind === 'notice')?.possibleDuplicate, 'and it is marked').toBe(true);
+  expect(town.lostNotifications).toEqual([]);
+  expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
+  expect(town.watch.total('UnknownDelivery')).toBe(0);
+}
+
+describe.each(paths)('$name', (path) => {
+  it('ends well', async () => {
+    requireAccounted(await run(path, new Interrupt()), path, 0);
+  });
+
+  it('ends well after a crash before or after any port call', async () => {
+    const counting = new Interrupt();
+    await run(path, counting);
+    expect(counting.calls).toContain('ledger.write');
+    for (let k = 1; k <= counting.calls.length; k++) {
+      for (const when of ['before', 'after'] as const) {
+        const town = await run(path, Interrupt.at(k, when));
+        try {
+          requireAccounted(town, path, 1);
+        } catch (error) {
+          const where = `crash ${when} call ${k} (${counting.calls[k - 1]})`;
+          throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
+        }
+      }
+    }
+  });
+});

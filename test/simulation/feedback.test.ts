@@ -1,0 +1,203 @@
+// What SES says after its 200, in every order and twice, before our own word and after it: the ledger and what the author is told are the
+// same at the end. On the town: real stages, memory ports, a virtual clock.
+
+import { describe, expect, it } from 'vitest';
+import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import type { Transaction } from '#pipeline/ports.ts';
+import { judgeNotice } from '../judges/rfc3464.ts';
+import { bySes, FAILURES, type Said, say } from './ses-events.ts';
+import { Town } from './town.ts';
+
+const ANN = 'ann@src.example';
+const KINDS: readonly Said[] = ['delivery', 'delay', 'complaint', 'answer', 'send', 'bounce', 'suppressed', 'reject'];
+const WORD = 'our word';
+type Moment = Said | typeof WORD;
+
+/** A town in which SES takes the message, and the moments happen in this order: those before our own word while the attempt runs. */
+async function lived(moments: readonly Moment[], changes: Parameters<typeof bySes>[0] = {}): Promise<Town> {
+  const town = new Town(() => ({ code: 250, status: '2.0.0', text: 'Ok 0102' }), undefined, bySes(changes));
+  const before = moments.slice(0, moments.indexOf(WORD)) as Said[];
+  const after = moments.slice(moments.indexOf(WORD) + 1) as Said[];
+  let tag = '';
+  const attempt = town.exchange.attempt.bind(town.exchange);
+  town.exchange.attempt = async (transaction: Transaction, signal) => {
+    const results = await attempt(transaction, signal);
+    if (tag === '') {
+      tag = transaction.tag ?? '';
+      for (const said of before) await town.hear(say(said, tag));
+    }
+    return results;
+  };
+  town.receive('m1', ANN, ['bob@example.com']);
+  await town.work();
+  for (const said of after) {
+    await town.hear(say(said, tag));
+    await town.work();
+  }
+  await town.live(24 * 7);
+  return town;
+}
+
+/** What a row says at the end, without when and how often it was written; and what of its trace tells more than in which order it came. */
+function ends(town: Town): unknown {
+  return town.ledger.all().map(({ version, trace, message, notice, ...rest }: DeliveryRow) => ({
+    ...rest,
+    lastAttemptAt: 0,
+    notice: notice === null ? null : { ...notice, at: 0 },
+    // A confirmation after the failure is late, and stands there as ignored.
+    said: [...new Set(trace.map((event) => `${event.event} ${event.reason}`))]
+      .filter((said) => !/^(?:IGNORE|CONFIRM) /.test(said))
+      .sort(),
+  }));
+}
+
+function told(town: Town): string[] {
+  return town.exchange.accepted
+    .filter((each) => each.forwardPath.address === ANN)
+    .map((each) => Buffer.from(each.content).toString('utf8'));
+}
+
+function orders<T>(items: readonly T[]): T[][] {
+  if (items.length <= 1) return [[...items]];
+  return items.flatMap((item, index) => orders(items.toSpliced(index, 1)).map((rest) => [item, ...rest]));
+}
+
+function subsets<T>(items: readonly T[], size: number): T[][] {
+  if (size === 0) return [[]];
+  return items.flatMap((item, index) => subsets(items.slice(index + 1), size - 1).map((rest) => [item, ...rest]));
+}
+
+function requireSettled(town: Town, said: readonly Said[]): void {
+  const [row] = town.ledger.all().filter((each) => each.kind === 'delivery');
+  const failed = said.some((each) => FAILURES.includes(each));
+  expect(row?.state).toBe(failed ? 'returned' : said.includes('delivery') ? 'confirmed' : 'relayed');
+  expect(told(town)).toHaveLength(failed ? 1 : 0);
+  expect(row).toMatchObject({ attempts: 1, claims: 0, leaseUntil: null, dueAt: null, possibleDuplicate: false });
+  expect(town.lostNotifications).toEqual([]);
+  expect(town.bounceQueue.deadLetters).toEqual([]);
+}
+
+describe.each([1, 2, 3])('any %i of what SES may say', (size) => {
+  it('lead to the same ledger and the same notice, in every order and twice', async () => {
+    for (const said of subsets(KINDS, size)) {
+      let first: { readonly ledger: unknown; readonly notices: unknown } | null = null;
+      for (const moments of orders<Moment>([...said, WORD])) {
+        const doubled = moments.flatMap((moment) => (moment === WORD ? [moment] : [moment, moment]));
+        const again = [...moments, ...said];
+        for (const way of [moments, doubled, again]) {
+          const town = await lived(way);
+          const where = way.join(', ');
+          try {
+            requireSettled(town, said);
+            // Of two failures the first one is told.
+            if (said.filter((each) => FAILURES.includes(each)).length > 1) continue;
+            const end = { ledger: ends(town), notices: told(town) };
+            first ??= end;
+            expect(end).toEqual(first);
+          } catch (error) {
+            throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
+          }
+        }
+      }
+    }
+  }, 120_000);
+});
+
+describe('the notice of a failure that SES told', () => {
+  const report = async (said: Said) => {
+    const [notice = ''] = told(await lived([WORD, said]));
+    expect(judgeNotice(Buffer.from(notice))).toEqual([]);
+    return { notice: notice.replaceAll('=\r\n', '') };
+  };
+  it("has the remote's words, and claims no server that is not named", async () => {
+    const { notice } = await report('bounce');
+    expect(notice).toMatch(/^Status: 5\.1\.1\r$/m);
+    expect(notice).toMatch(/^Diagnostic-Code: smtp; 550 5\.1\.1 user unknown\r$/m);
+    expect(notice).toMatch(/^Remote-MTA: dns; mta\.example\.com\r$/m);
+    expect((await report('full')).notice).not.toContain('Remote-MTA');
+  });
+  it('says of a suppressed recipient that nothing was sent, and why', async () => {
+    const { notice } = await report('suppressed');
+    expect(notice).toMatch(/stands on a list of addresses that refused mail before/);
+    expect(notice).toMatch(/^Diagnostic-Code: X-Everpost; the address stands on a list/m);
+    expect(notice).not.toContain('There is no such address in our domain');
+  });
+  it('gives back no body of what was rejected for its content', async () => {
+    const { notice } = await report('reject');
+    expect(notice).toMatch(/^Status: 5\.7\.1\r$/m);
+    expect(notice).toContain('refused the message for what is in it');
+    expect(notice).toContain('Content-Type: text/rfc822-headers');
+    expect(notice).not.toContain('Hello');
+  });
+});
+
+/** Notices go by SES as reports, which bear a tag: SendBounce is always busy. */
+function reporting(): Town {
+  const busy = new MemoryBounceService(() => 'busy');
+  return new Town(() => ({ code: 250, status: '2.0.0', text: 'Ok' }), undefined, bySes({ via: null }), {}, busy);
+}
+
+describe('a failure that is told of a notice', () => {
+  it.each([
+    ['before our own word', ['bounce', WORD]],
+    ['after it', [WORD, 'bounce']],
+  ] as const)('%s makes its delivery held, and is no cause for a third message', async (_, moments) => {
+    const town = reporting();
+    const attempt = town.exchange.attempt.bind(town.exchange);
+    let tag = '';
+    town.exchange.attempt = async (transaction: Transaction, signal) => {
+      const results = await attempt(transaction, signal);
+      if (transaction.tag?.endsWith('-ndr')) {
+        tag = transaction.tag;
+        if (moments[0] === 'bounce') await town.hear(say('bounce', tag));
+      } else await town.hear(say('bounce', transaction.tag ?? ''));
+      return results;
+    };
+    town.receive('m1', ANN, ['bob@example.com']);
+    await town.work();
+    if (moments[0] === WORD) await town.hear(say('bounce', tag));
+    await town.hear(say('bounce', tag));
+    await town.live(24 * 7);
+    const rows = town.ledger.all();
+    expect(rows.map((row) => [row.kind, row.state])).toEqual([
+      ['delivery', 'held'],
+      ['notice', 'held'],
+    ]);
+    expect(rows[0]?.notice).toMatchObject({ kind: 'ndr', state: 'held', reason: 'notice failed: bounced-general' });
+    expect(rows.map((row) => row.dueAt)).toEqual([null, null]);
+    expect(told(town)).toHaveLength(1);
+    expect(town.watch.total('Held')).toBe(1);
+  });
+
+  it('of a confirmation makes its delivery returned, although our own word never came', async () => {
+    const town = reporting();
+    const attempt = town.exchange.attempt.bind(town.exchange);
+    town.exchange.attempt = async (transaction: Transaction, signal) => {
+      const results = await attempt(transaction, signal);
+      const notice = transaction.tag?.endsWith('-ndr') === true;
+      await town.hear(say(notice ? 'delivery' : 'bounce', transaction.tag ?? ''));
+      if (notice) throw new Error('the function ends here');
+      return results;
+    };
+    town.receive('m1', ANN, ['bob@example.com']);
+    await town.work();
+    expect(town.ledger.all().map((row) => row.state)).toEqual(['returned', 'confirmed']);
+  });
+});
+
+describe('an event', () => {
+  it('about a delivery that is not there is said aloud, and lost to nobody', async () => {
+    const town = await lived([WORD]);
+    await town.hear(say('bounce', 'nobody-knows-abcdefgh234567ab'));
+    expect(town.watch.total('UnknownDelivery')).toBe(1);
+    expect(town.watch.logged('feedback.unknown-delivery')[0]?.fields).toMatchObject({ spoolId: 'nobody-knows' });
+  });
+  it('that can not be read comes again, and ends among the dead letters', async () => {
+    const town = await lived([WORD]);
+    town.tell('{"eventType":"Bounce"}');
+    town.tell('not JSON');
+    await town.live(24);
+    expect(town.lostNotifications.map((each) => each.body)).toEqual(['{"eventType":"Bounce"}', 'not JSON']);
+  });
+});
