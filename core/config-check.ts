@@ -154,7 +154,7 @@ function returnPathsAreOursAlone(
   routes: readonly RouteSettings[],
   mistake: Mistakes,
 ): boolean {
-  const write = `a domain of its own, such as bounces.${domains[0]}, or returns.${domains[0]}`;
+  const write = `a domain of its own, such as bounces.${domains[0]}`;
   if (domains.includes(returnPathDomain)) {
     mistake('returnPathDomain', `${returnPathDomain} is one of domains, and has mail of its own`, write);
     return false;

@@ -33,7 +33,9 @@ export function tokenAddress(token: string, returnPathDomain: string): string {
 // ── SRS (reference: the SRS paper and libsrs2; separators, case and hashes as postsrsd has them) ─────────────────────────
 
 const SRS0 = /^SRS0[=+-]([^=]+)=([A-Z2-7]{2})=([^=]+)=(.+)$/is;
-const SRS1 = /^SRS1[=+-]([^=]+)=([^=]+)=([=+-].+)$/is;
+const SRS1 = /^SRS1[=+-]([^=]*)=([^=]+)=([=+-].+)$/is;
+/** Another forwarder's: what stands behind its sign is his own business. */
+const FOREIGN_SRS0 = /^SRS0([=+-].+)$/is;
 
 export type Srs = {
   readonly returnPathDomain: string;
@@ -54,15 +56,14 @@ export function srsAddress(sender: Mailbox, { returnPathDomain, secrets, day }: 
 
 /** One hop gives SRS0; mail that another forwarder gave an SRS address already becomes SRS1, which leads back past all but the first. */
 function forwarded(secret: string, { localPart, domainKey }: Mailbox, day: number): string {
-  const first = SRS0.exec(localPart);
-  if (first !== null) {
-    const rest = localPart.slice(4); // with its own separator, as the first forwarder wrote it
+  const rest = FOREIGN_SRS0.exec(localPart)?.[1]; // with its own separator, as the first forwarder wrote it
+  if (rest !== undefined) {
     return `SRS1=${hash(secret, [domainKey, rest])}=${domainKey}=${rest}`;
   }
   const again = SRS1.exec(localPart);
   if (again !== null) {
-    const [, , host = '', rest = ''] = again;
-    return `SRS1=${hash(secret, [host, rest])}=${host}=${rest}`;
+    const [, , host = '', opaque = ''] = again;
+    return `SRS1=${hash(secret, [host, opaque])}=${host}=${opaque}`;
   }
   const stamp = stampOf(day);
   return `SRS0=${hash(secret, [stamp, domainKey, localPart])}=${stamp}=${domainKey}=${localPart}`;
@@ -106,9 +107,9 @@ function dayOfStamp(stamp: string): number {
   return BASE32.indexOf(high) * 32 + BASE32.indexOf(low);
 }
 
-/** HMAC-SHA1 over the lower-cased parts, in Base64, cut. A local part's case may be lost on the way, so that none of it counts. */
+/** HMAC-SHA1 over the lower-cased parts, in Base64 without signs that a path might trip over, cut. Case may be lost on the way: none of it counts. */
 function hash(secret: string, parts: readonly string[]): string {
-  return createHmac('sha1', secret).update(parts.join('').toLowerCase()).digest('base64').slice(0, srsHashChars);
+  return createHmac('sha1', secret).update(parts.join('').toLowerCase()).digest('base64url').slice(0, srsHashChars);
 }
 
 function same(given: string, right: string): boolean {

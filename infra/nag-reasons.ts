@@ -19,7 +19,7 @@ export const nagReasons: readonly Reason[] = [
   },
   {
     rule: 'AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/in/*]',
-    at: ['Ingest/Role', 'Relay/Role'],
+    at: ['Ingest/Role', 'Relay/Role', 'Feedback/Role'],
     reason:
       'Each message is an object of its own below in/, and any of them may be next. It is GetObject alone: no list, no write, no delete.',
   },
@@ -105,10 +105,22 @@ export const sesNagReasons: readonly Reason[] = [
   },
 ];
 
+/** Of what is there only where an action uses SRS. */
+export const srsNagReasons: readonly Reason[] = [
+  {
+    rule: 'AwsSolutions-SMG4',
+    at: ['Srs/Secret'],
+    reason:
+      'A new value is one command (docs/runbook: rotating the secret of SRS), and only the value before it stays good: rotated by a clock, two ' +
+      'rotations within three weeks would make addresses that are still out there forgeries.',
+  },
+];
+
 /** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive what it excuses. */
 export function acknowledge(stack: Stack): void {
   const ses = stack.node.tryFindChild('SesFeedback') === undefined ? [] : sesNagReasons;
-  for (const { at, rule, reason } of [...nagReasons, ...ses]) {
+  const srs = stack.node.tryFindChild('Srs') === undefined ? [] : srsNagReasons;
+  for (const { at, rule, reason } of [...nagReasons, ...ses, ...srs]) {
     for (const path of at) Validations.of(constructAt(stack, path)).acknowledge({ id: rule, reason });
   }
 }

@@ -336,6 +336,26 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
 
+    describe('tokens of return paths', () => {
+      it('lead to their delivery, however often they are kept, and an unknown one nowhere', async () => {
+        const [token, other] = [newSpoolId(), newSpoolId()];
+        const ref = { spoolId: newSpoolId(), deliveryKey: 'abcdefghijklmnop' };
+        const until = (Math.floor(Date.now() / 1000) + 3_600) * 1000;
+        await Promise.all([ledger.keepToken(token, ref, until), ledger.keepToken(token, ref, until)]);
+        expect(await ledger.findToken(token)).toEqual({ ref, until });
+        expect(await ledger.findToken(other)).toBeNull();
+        expect(await ledger.read({ ...ref })).toBeNull();
+      });
+    });
+
+    it('keeps under which return path a delivery leaves', async () => {
+      const [row, plain] = [queued(newSpoolId(), { returnPath: 'srs' }), queued(newSpoolId())];
+      await ledger.create([row], null);
+      await ledger.create([plain], null);
+      expect((await ledger.read(row))?.returnPath).toBe('srs');
+      expect((await ledger.read(plain))?.returnPath).toBeUndefined();
+    });
+
     describe('countUpTo', () => {
       it('counts up to the number and no further, whoever counts at once, each name for itself', async () => {
         const [name, other] = [newSpoolId(), newSpoolId()];

@@ -43,7 +43,11 @@ function differences(
 ): string[] {
   const found: string[] = [];
   const mine = new Map(
-    ours.kind === 'report' ? ours.recipients.map((it) => [(it.finalRecipient ?? '').toLowerCase(), it] as const) : [],
+    ours.kind !== 'report'
+      ? []
+      : ours.recipients.flatMap((it) =>
+          [it.originalRecipient, it.finalRecipient].map((name) => [(name ?? '').toLowerCase(), it] as const),
+        ),
   );
   const named = readings.filter(({ recipient, action }) => recipient.includes('@') && action !== 'autoreply');
   if (ours.kind !== 'report') {

@@ -50,6 +50,8 @@ export function errandConfig(port: number): object {
       { match: 'away@example.com', to: [{ via: 'ses', address: 'away@far.example' }] },
       { match: 'bounced@example.com', to: [{ via: 'ses', address: 'bounce@simulator.amazonses.com' }] },
       { match: 'away@secured.example', to: [{ via: 'ses', address: 'away@farther.example' }] },
+      { match: 'srs@example.com', to: [{ via: 'plain', address: 'srs@far.example', returnPath: 'srs' }] },
+      { match: 'token@example.com', to: [{ via: 'plain', address: 'token@far.example' }] },
       { match: '*@example.com', to: [{ via: 'plain' }] },
       { match: '*@secured.example', to: [{ via: 'secured' }] },
     ],
@@ -187,6 +189,36 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a report comes back to an SRS address, and a notice goes back',
+    run: async (errand) => {
+      await send(errand, ['srs@example.com'], '', 'asks-srs@src.example');
+      await report(errand, 'srs@far.example');
+      await comes(errand, 'asks-srs@src.example');
+    },
+  },
+  {
+    name: 'what is no report goes on to the postmaster',
+    run: async (errand) => {
+      await send(errand, ['postmaster@bounces.example.com']);
+      await comes(errand, 'postmaster@example.com');
+    },
+  },
+  {
+    name: 'a report that can not be opened at first is read from under a delete marker',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      await send(errand, ['token@example.com'], '', 'asks-token@src.example');
+      await comes(errand, 'token@far.example');
+      faults.add({ service: 's3', operation: 'GetObject', effect: 'deny' });
+      await report(errand, 'token@far.example');
+      await advance(errand, 0);
+      faults.clear();
+      await hideNewest(errand);
+      await advance(errand, 2 * MINUTE);
+      await comes(errand, 'asks-token@src.example');
+    },
+  },
+  {
     name: 'a run of the sweep that can not begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
@@ -203,6 +235,18 @@ const MINUTE = 60_000;
 async function send(errand: Errand, to: readonly string[], fields = '', from = 'ann@src.example'): Promise<void> {
   const content = `${fields}From: ${from}\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`;
   const reply = await sendMail(errand.runtime.ports.mx, from, to, Buffer.from(content));
+  if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
+}
+
+/** What the recipient's server says later of the message that it took. */
+async function report(errand: Errand, address: string): Promise<void> {
+  await comes(errand, address);
+  const sent = errand.nextHop.caught.find((each) => each.forwardPaths.includes(address));
+  const header = sent?.content.toString('latin1').split('\r\n\r\n')[0] ?? '';
+  const status = `Final-Recipient: rfc822; ${address}\r\nAction: failed\r\nStatus: 5.1.1\r\n`;
+  const parts = `--b\r\nContent-Type: message/delivery-status\r\n\r\n${status}--b\r\nContent-Type: text/rfc822-headers\r\n\r\n${header}\r\n--b--\r\n`;
+  const content = `Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n${parts}`;
+  const reply = await sendMail(errand.runtime.ports.mx, '', [sent?.reversePath ?? ''], Buffer.from(content, 'latin1'));
   if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
 }
 

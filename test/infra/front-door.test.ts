@@ -83,7 +83,7 @@ describe('receipt rules', () => {
       Enabled: true,
       ScanEnabled: true,
       TlsPolicy: 'Optional',
-      Recipients: ['example.com'],
+      Recipients: ['bounces.example.com', 'example.com'],
       Actions: [
         {
           S3Action: {
@@ -109,7 +109,8 @@ describe('receipt rules', () => {
     const large = synthesised(settingsOf({ routes: [{ match, to: [{ via: 'mailboxes' }] }] }));
     const rules = ofType(large, 'AWS::SES::ReceiptRule');
     expect(rules.length).toBeGreaterThan(3);
-    expect(rules.flatMap(([, { Properties }]) => Properties.Rule.Recipients).sort()).toEqual(match.sort());
+    const taken = [...match, 'bounces.example.com'].sort();
+    expect(rules.flatMap(([, { Properties }]) => Properties.Rule.Recipients).sort()).toEqual(taken);
     const bySlot = new Map(
       rules.map(([id, { Properties }]) => [Number(Properties.Rule.Name.replace('Everpost-', '')), id]),
     );

@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { afterAll, expect, test, vi } from 'vitest';
-import { nagReasons, sesNagReasons } from '#infra/nag-reasons.ts';
+import { nagReasons, sesNagReasons, srsNagReasons } from '#infra/nag-reasons.ts';
 import { everpostStack } from '#infra/stack.ts';
 import { addChecks, newApp } from '#infra/synthesise.ts';
-import { bySes, emptyFunctions, settingsOf } from './template.ts';
+import { bySesAndSrs, emptyFunctions, settingsOf } from './template.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-nag-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const settings = settingsOf(bySes);
+const settings = settingsOf(bySesAndSrs);
 const dist = join(folder, 'dist');
 emptyFunctions(dist);
 vi.setConfig({ testTimeout: 240_000 }); // seconds of work, on a machine that may be busy
@@ -27,7 +27,9 @@ test('every finding has its reason, and every reason its finding', () => {
   expect(() => app.synth()).toThrow();
   const found = findingsIn(join(outdir, 'validation-report.json'));
   expect(found.length).toBeGreaterThan(10);
-  const excused = [...nagReasons, ...sesNagReasons].flatMap(({ rule, at }) => at.map((path) => `${rule} ${path}`));
+  const excused = [...nagReasons, ...sesNagReasons, ...srsNagReasons].flatMap(({ rule, at }) =>
+    at.map((path) => `${rule} ${path}`),
+  );
   expect([...new Set(found)].sort()).toEqual([...new Set(excused)].sort());
   expect(excused).toHaveLength(new Set(excused).size);
 });
@@ -45,7 +47,7 @@ test('without SES as a way out too, where some constructs are not there', async 
 });
 
 test('a reason says more than that it is one', () => {
-  for (const { rule, reason } of [...nagReasons, ...sesNagReasons])
+  for (const { rule, reason } of [...nagReasons, ...sesNagReasons, ...srsNagReasons])
     expect([rule, reason.length > 60]).toEqual([rule, true]);
 });
 

@@ -36,6 +36,18 @@ export const bySes = {
   routes: [{ match: 'away@example.com', to: [{ via: 'ses', address: 'away@far.example' }] }, ...shipped.routes],
 };
 
+/** The same, and an action that leaves under SRS. */
+export const bySesAndSrs = {
+  ...bySes,
+  routes: [
+    {
+      match: 'srs@example.com',
+      to: [{ via: Object.keys(shipped.nextHops)[0] ?? '', address: 'srs@far.example', returnPath: 'srs' }],
+    },
+    ...bySes.routes,
+  ],
+};
+
 /** What stands in for the bundles where only the template is looked at. */
 export function emptyFunctions(dist: string): void {
   for (const { name } of deployedFunctions) {

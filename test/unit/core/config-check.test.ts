@@ -39,6 +39,9 @@ describe('what is right', () => {
       to: [{ via: 'exchange', address: null, copy: false, returnPath: 'keep' }],
       fallback: null,
     });
+    // Mail that goes on to another address comes back to us first; nothing else is touched.
+    expect(settings.routes[2]?.to[0]?.returnPath).toBe('token');
+    expect(settings.returnPathDomain).toBe('bounces.example.com');
     expect(settings.nextHops.exchange).toMatchObject({
       hosts: ['mx1.example.org', '192.0.2.7'],
       ca: null,

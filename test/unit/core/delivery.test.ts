@@ -44,6 +44,7 @@ const legal: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, Deliv
     'reported-failed': 'failed',
   },
   deferred: {
+    quarantined: 'quarantined',
     relayed: 'relayed',
     deferred: 'deferred',
     failed: 'failed',

@@ -33,6 +33,19 @@ describe('what SES is told', () => {
     expect(recipientsOf(...matches)).toEqual(expected);
   });
 
+  test('takes what comes back too, and no recipient twice', () => {
+    const returns = { returnPathDomain: 'bounces.a.example', noticesFrom: 'Notices@a.example', domains: ['a.example'] };
+    const taken = (matches: readonly string[], change = {}) =>
+      receiptRules(routesOf(matches), { ...returns, ...change })
+        .rules.flatMap(({ recipients }) => recipients)
+        .sort();
+    expect(taken(['bob@a.example'])).toEqual(['bob@a.example', 'bounces.a.example', 'notices@a.example']);
+    expect(taken(['*@a.example'])).toEqual(['a.example', 'bounces.a.example']);
+    expect(taken(['*@a.example', '*@.a.example'])).toEqual(['.a.example', 'a.example']);
+    expect(taken(['notices@a.example'])).toEqual(['bounces.a.example', 'notices@a.example']);
+    expect(taken(['bob@a.example'], { noticesFrom: 'x@else.example' })).toEqual(['bob@a.example', 'bounces.a.example']);
+  });
+
   test('nothing of outbound routes', () => {
     const inbound = routesOf(['ann@a.example']);
     expect(receiptRules([...inbound, ...routesOf(['*', '*@far.example'], 'outbound')]).rules).toEqual([

@@ -77,9 +77,9 @@ describe('a body of the feedback queue', () => {
   it("is SES's word of trial", () => {
     expect(feedbackBody('Successfully validated SNS topic for Amazon SES event publishing.').kind).toBe('setup');
   });
-  it("is a receipt, or an identity's notification, which bears no tags", () => {
+  it("is an identity's notification, which bears no tags, and a receipt is none of its kinds", () => {
     const receipt = JSON.stringify({ notificationType: 'Received', receipt: {}, mail: {} });
-    expect(feedbackBody(receipt)).toEqual({ kind: 'receipt', body: receipt });
+    expect(feedbackBody(receipt).kind).toBe('malformed');
     const { eventType, ...rest } = event('01-bounce-permanent-general');
     expect(feedbackBody(JSON.stringify({ notificationType: eventType, ...rest }))).toMatchObject({
       kind: 'identity-notification',
