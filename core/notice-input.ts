@@ -26,6 +26,8 @@ export type NoticeRecipient = {
   readonly lastAttemptAt: number | null;
   /** When we shall give up; shown only in a delay notice (RFC 3464 §2.3.9). */
   readonly willRetryUntil: number | null;
+  /** A report that came back told of it: its words may name where the address led to from there, which is nobody's to know either. */
+  readonly reported?: true;
   /** It ended because its lifetime ran out, not by a refusal. */
   readonly expired: boolean;
 };
@@ -106,6 +108,7 @@ export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecip
     lastAttemptAt: row.lastAttemptAt,
     willRetryUntil: kind === 'delay' ? row.expiresAt : null,
     expired,
+    ...(row.lastReason === 'reported-failed' ? { reported: true as const } : {}),
   };
 }
 

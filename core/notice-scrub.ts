@@ -46,7 +46,7 @@ export function scrubber(input: NoticeInput): Scrubber {
       ),
     remark: (recipient, given) => {
       const target = targetOf(recipient);
-      return text(
+      const scrubbed = text(
         target === null
           ? given
           : withoutEchoes(
@@ -55,6 +55,7 @@ export function scrubber(input: NoticeInput): Scrubber {
               known,
             ),
       );
+      return recipient.reported ? withoutAddresses(recipient, scrubbed, known) : scrubbed;
     },
   };
 }
@@ -97,6 +98,14 @@ function addressSource(locals: readonly string[], domains: readonly string[]): s
   const local = `(?<![A-Za-z0-9._+-])"?(?:${locals.map(literally).join('|')})"?`;
   if (domains.length === 0) return `${local}(?![A-Za-z0-9._+@-])`;
   return `${local}(?:\\s{0,99}@\\s{0,99}|%40|=40|\\+40|[=%])(?:${domains.map(literally).join('|')})(?![A-Za-z0-9-])`;
+}
+
+/** What a server further on said: each address in it is one that the sender did not write to. */
+function withoutAddresses({ forwardPath }: NoticeRecipient, given: string, known: ReadonlySet<string>): string {
+  const shown = oneLine(forwardPath, ADDRESS_MAX);
+  return given.replace(/(?:"[^"]{1,255}"|[^\s<>()[\],;:"'@]{1,255})@[^\s<>()[\],;:"'@]{1,255}/g, (found) =>
+    known.has(found.replace(/[.]+$/, '').toLowerCase()) ? found : shown,
+  );
 }
 
 /** `user@mailbox-host.example`, `<user>` and the like: the local part of the routed address in a server's own words. */

@@ -71,7 +71,9 @@ function forwarded(secret: string, { localPart, domainKey }: Mailbox, day: numbe
 
 export type SrsReading =
   /** Where a report goes: the author's server, or (SRS1) the first forwarder's. */
-  { readonly kind: 'sender'; readonly sender: Mailbox } | { readonly kind: 'forged' } | { readonly kind: 'expired' };
+  | { readonly kind: 'sender'; readonly reversePath: Mailbox }
+  | { readonly kind: 'forged' }
+  | { readonly kind: 'expired' };
 
 /** What an SRS local part at our own domain stands for; null: it is none. */
 export function readSrs(localPart: string, { secrets, day }: Omit<Srs, 'returnPathDomain'>): SrsReading | null {
@@ -91,8 +93,8 @@ export function readSrs(localPart: string, { secrets, day }: Omit<Srs, 'returnPa
 }
 
 function senderOf(address: string): SrsReading {
-  const sender = parseMailbox(address);
-  return sender === null ? { kind: 'forged' } : { kind: 'sender', sender };
+  const reversePath = parseMailbox(address);
+  return reversePath === null ? { kind: 'forged' } : { kind: 'sender', reversePath };
 }
 
 const STAMP_DAYS = 1_024;

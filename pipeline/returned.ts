@@ -77,7 +77,7 @@ type Addressee =
   /** A token's delivery. */
   | { readonly kind: 'delivery'; readonly ref: DeliveryRef }
   /** Whom an SRS address stands for. */
-  | { readonly kind: 'sender'; readonly sender: Mailbox }
+  | { readonly kind: 'sender'; readonly reversePath: Mailbox }
   /** The address of our notices. */
   | { readonly kind: 'notices' }
   | { readonly kind: 'postmaster' }
@@ -150,8 +150,8 @@ async function deliveryOf(
   if (to.kind !== 'sender') return null;
   const ref = deliveryInOriginal(original, ports.markKey);
   const message = ref === null ? null : await ports.ledger.message(ref.spoolId);
-  const sender = parseReversePath(message?.reversePath);
-  return sender && mailboxKey(sender) === mailboxKey(to.sender) ? ref : null;
+  const accepted = parseReversePath(message?.reversePath);
+  return accepted && mailboxKey(accepted) === mailboxKey(to.reversePath) ? ref : null;
 }
 
 function answered({ acceptedAt }: MessageFacts): ReportedFact {

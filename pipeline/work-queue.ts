@@ -1,4 +1,6 @@
 // Which queue has the job of a row that is under way: relay's, or, where a message came back to us, feedback's.
+// Bounce jobs are not its business, and neither is whether a row may run: the claim says that.
+// Each send is whole or throws, so that the caller's job comes again.
 
 import type { DeliveryRow } from '#core/delivery.ts';
 import { returnsHop } from '#core/return-path.ts';

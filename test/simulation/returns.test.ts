@@ -4,96 +4,22 @@
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { ReturnPathMode, Settings } from '#core/config.ts';
-import { isFinal } from '#core/delivery.ts';
-import { ACCEPTED_AT, Town, townSettings } from './town.ts';
-
-const ANN = 'ann@src.example';
-const TARGET = 'kept.secret7@target.example';
-const BOB = 'bob@example.com';
-const DAY = 86_400_000;
-const ok: Script = () => ({ code: 250, status: '2.0.0', text: 'Ok' });
-
-function settings(returnPath: ReturnPathMode): Settings {
-  const [all] = townSettings.routes;
-  const forward = { via: 'exchange', address: TARGET, copy: false, returnPath };
-  return {
-    ...townSettings,
-    routes: [
-      { match: [BOB], direction: 'inbound', to: [forward], fallback: null },
-      ...(all === undefined ? [] : [all]),
-    ],
-  };
-}
-
-type Said = {
-  readonly action?: string;
-  readonly status?: string;
-  readonly words?: string;
-  readonly original?: boolean;
-};
-
-/** A remote's report in Postfix's form, about the message that it was handed. */
-function reportOf(town: Town, said: Said = {}): string {
-  const { action = 'failed', status = '5.1.1', original = true } = said;
-  const words = said.words ?? `550 5.1.1 <${TARGET}>: no such user (kept.secret7@inner.target.example)`;
-  const [sent] = town.exchange.accepted.filter((each) => each.forwardPath.address === TARGET);
-  const content = Buffer.from(sent?.content ?? []).toString('latin1');
-  const header = content.slice(0, content.indexOf('\r\n\r\n') + 2);
-  return [
-    'From: MAILER-DAEMON@mx.target.example (Mail Delivery System)',
-    'Subject: Undelivered Mail Returned to Sender',
-    'Auto-Submitted: auto-replied',
-    'MIME-Version: 1.0',
-    'Content-Type: multipart/report; report-type=delivery-status; boundary="b1"',
-    '',
-    '--b1',
-    'Content-Type: text/plain',
-    '',
-    `<${TARGET}>: ${words}`,
-    '--b1',
-    'Content-Type: message/delivery-status',
-    '',
-    'Reporting-MTA: dns; mx.target.example',
-    '',
-    `Final-Recipient: rfc822; ${TARGET}`,
-    `Action: ${action}`,
-    `Status: ${status}`,
-    'Remote-MTA: dns; mx.target.example',
-    `Diagnostic-Code: smtp; ${words}`,
-    ...(original ? ['--b1', 'Content-Type: text/rfc822-headers', '', header] : []),
-    '--b1--',
-    '',
-  ].join('\r\n');
-}
-
-const row = (town: Town, spoolId: string) =>
-  town.ledger.all().find((each) => each.spoolId === spoolId && each.kind === 'delivery');
-const reverseOf = (town: Town) =>
-  town.exchange.accepted.find((each) => each.forwardPath.address === TARGET)?.reversePath?.address ?? '';
-const noticesToAnn = (town: Town) => town.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
-const toPostmaster = (town: Town) =>
-  town.exchange.accepted.filter((each) => each.forwardPath.address === 'postmaster@example.com');
-const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('latin1');
-
-async function forwarded(returnPath: ReturnPathMode, interrupt = new Interrupt(), script = ok): Promise<Town> {
-  const town = new Town(script, interrupt, settings(returnPath));
-  town.receive('m1', ANN, [BOB]);
-  await town.live(1);
-  return town;
-}
-
-/** Nothing is under way, and no message went anywhere but to its target, its sender and the postmaster. */
-function requireQuiet(town: Town): void {
-  for (const each of town.ledger.all()) {
-    expect(isFinal(each.state) || each.state === 'quarantined', `${each.spoolId} is ${each.state}`).toBe(true);
-    expect(each.leaseUntil).toBeNull();
-  }
-  const dead = [town.relayQueue, town.bounceQueue, town.feedbackQueue].flatMap((queue) => queue.deadLetters);
-  expect(dead).toEqual([]);
-  const known = new Set([TARGET, ANN, 'postmaster@example.com']);
-  expect(town.exchange.accepted.filter((each) => !known.has(each.forwardPath.address))).toEqual([]);
-}
+import {
+  ANN,
+  BOB,
+  DAY,
+  forwarded,
+  noticesToAnn,
+  ok,
+  reportOf,
+  requireQuiet,
+  reverseOf,
+  row,
+  settings,
+  text,
+  toPostmaster,
+} from './returning.ts';
+import { ACCEPTED_AT, Town } from './town.ts';
 
 describe.each(['token', 'srs'] as const)('a report to a %s', (mode) => {
   it('of a failure makes the delivery returned: one NDR, and the routed address is not in it', async () => {
@@ -342,47 +268,5 @@ describe('content of a report that can not be opened', () => {
     town.spool.put('in/r1', Buffer.from(`Return-Path: <>\r\n${reportOf(town)}`));
     await town.live(2);
     expect(row(town, 'm1')?.state).toBe('returned');
-  });
-});
-
-describe('crash everywhere', () => {
-  const run = async (mode: ReturnPathMode, interrupt: Interrupt, what: 'report' | 'odd') => {
-    const town = await forwarded(mode);
-    town.receive('r1', '', [reverseOf(town)], what === 'report' ? reportOf(town) : 'Subject: odd\r\n\r\nodd\r\n');
-    town.interrupt = interrupt;
-    await town.live(24);
-    return town;
-  };
-  const calls = async (mode: ReturnPathMode, what: 'report' | 'odd') => {
-    const interrupt = new Interrupt();
-    await run(mode, interrupt, what);
-    return interrupt.calls.length;
-  };
-
-  it.each([
-    ['token', 'report'],
-    ['token', 'odd'],
-    ['srs', 'report'],
-  ] as const)('a %s, %s: joined or sent on, and told once, wherever it dies', async (mode, what) => {
-    const count = await calls(mode, what);
-    expect(count).toBeGreaterThan(5);
-    for (let index = 1; index <= count; index += 1) {
-      for (const when of ['before', 'after'] as const) {
-        const town = await run(mode, Interrupt.at(index, when), what);
-        const where = `${when} call ${index}`;
-        if (what === 'report') {
-          expect(row(town, 'm1')?.state, where).toBe('returned');
-          expect(row(town, 'r1')?.stateReason, where).toBe('report-joined');
-          expect(noticesToAnn(town).length, where).toBeGreaterThanOrEqual(1);
-          const marked = town.ledger.all().some((each) => each.kind === 'notice' && each.possibleDuplicate);
-          if (noticesToAnn(town).length > 1) expect(marked, where).toBe(true);
-          for (const { content } of noticesToAnn(town)) expect(text(content)).not.toMatch(/kept\.secret7/i);
-        } else {
-          expect(row(town, 'r1')?.state, where).toBe('relayed');
-          expect(toPostmaster(town).length, where).toBeGreaterThanOrEqual(1);
-        }
-        requireQuiet(town);
-      }
-    }
   });
 });

@@ -48,10 +48,10 @@ describe('SRS', () => {
     ['SRS1=aa=first.example==HHH=TT=a=b@far.example', 'SRS0=HHH=TT=a=b@first.example'],
   ])('%s leads back to %s, whatever became of its case', (address, back) => {
     const localPart = localPartOf(made(address) ?? '');
-    expect(read(localPart)).toMatchObject({ kind: 'sender', sender: { address: back } });
+    expect(read(localPart)).toMatchObject({ kind: 'sender', reversePath: { address: back } });
     for (const changed of [localPart.toLowerCase(), localPart.toUpperCase()]) {
       const reading = read(changed);
-      expect(reading?.kind === 'sender' && reading.sender.address.toLowerCase()).toBe(back.toLowerCase());
+      expect(reading?.kind === 'sender' && reading.reversePath.address.toLowerCase()).toBe(back.toLowerCase());
     }
     expect(read(localPart.replace(/^(SRS[01])=/, '$1+'))).toMatchObject({ kind: 'sender' });
     expect(read(localPart.replace(/^(SRS[01])=/, '$1-'))).toMatchObject({ kind: 'sender' });
