@@ -8,6 +8,7 @@ import { needsSmtputf8 } from '#core/address.ts';
 import { asciiAddressOf } from '#core/author.ts';
 import { sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
 import { type SesEdit, sesEdit } from '#core/ses-edit.ts';
+import { deliveryTag } from '#core/ses-use.ts';
 import { statusOf } from '#core/status.ts';
 import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction } from '#pipeline/ports.ts';
 import { resultOfFailure } from './ses-errors.ts';
@@ -18,13 +19,12 @@ export type SesNextHopTerms = {
   /** `notices.from`: what authors of other domains are written over, and the envelope sender where the reverse-path is null. */
   readonly noticesFrom: string;
   readonly region: string;
-  /** The stack's configuration set, once it has one. */
-  readonly configurationSet: string | null;
+  /** Its events tell what becomes of the mail. */
+  readonly configurationSet: string;
 };
 
 /** Left free before the content, so that a longer header section fits without moving the body. */
 const headroomBytes = 16_384;
-const TAG = 'everpost';
 
 export class SesNextHop implements NextHop {
   readonly heldPerByte = sesHeldPerByte;
@@ -83,8 +83,8 @@ export class SesNextHop implements NextHop {
       FromEmailAddress: reversePath === null ? noticesFrom : edit.from,
       Destination: { ToAddresses: [asciiAddressOf(forwardPath)] },
       Content: { Raw: { Data: raw } },
-      ...(tag === undefined ? {} : { EmailTags: [{ Name: TAG, Value: tag }] }),
-      ...(configurationSet === null ? {} : { ConfigurationSetName: configurationSet }),
+      ...(tag === undefined ? {} : { EmailTags: [{ Name: deliveryTag, Value: tag }] }),
+      ConfigurationSetName: configurationSet,
     });
     try {
       const { MessageId } = await this.client.send(command, { abortSignal: signal });

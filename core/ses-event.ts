@@ -9,10 +9,8 @@ import type { ReportedFact } from './feedback.ts';
 import { plainText } from './field-text.ts';
 import { detailTextMax } from './limits.ts';
 import type { Reply } from './reply.ts';
+import { deliveryTag } from './ses-use.ts';
 import { parseStatus, type Status, statusOf } from './status.ts';
-
-/** The tag that every send bears: the delivery's id (DESIGN decision 12). */
-export const deliveryTag = 'everpost';
 
 export type SesEvent = {
   /** As SES names it: Bounce, Delivery, … */

@@ -3,6 +3,9 @@
 
 import type { Settings } from './config.ts';
 
+/** The tag that every send bears: the delivery's id, by which events are joined to it (DESIGN decision 12). */
+export const deliveryTag = 'everpost';
+
 type Uses = Pick<Settings, 'nextHops' | 'notices'>;
 
 /** Without `notices.via` notices go by SES: by SendBounce, or as a report of our own. */

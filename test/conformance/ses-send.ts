@@ -8,7 +8,8 @@ import {
   SendEmailCommand,
   type SendEmailCommandInput,
 } from '@aws-sdk/client-sesv2';
-import { afterAll, expect, test } from 'vitest';
+import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, describe, expect, test } from 'vitest';
 
 export type SesTarget = {
   readonly config: SESClientConfig & { readonly region: string };
@@ -16,7 +17,11 @@ export type SesTarget = {
   readonly to: string;
   /** A message received less than a day ago: its id, and one of its recipients. */
   readonly received: { readonly sesMessageId: string; readonly forwardPath: string };
+  /** A configuration set whose destination, for all kinds of events, is a topic that the queue is subscribed to, raw. */
+  readonly feedback: { readonly configurationSet: string; readonly queueUrl: string };
 };
+
+type SesEvent = Record<string, Record<string, unknown> | undefined> & { readonly eventType: string };
 
 export function sesSendConformance(target: () => SesTarget): void {
   const clients: { destroy(): void }[] = [];
@@ -89,6 +94,83 @@ export function sesSendConformance(target: () => SesTarget): void {
     const line = `${'x'.repeat(76)}\r\n`;
     const body = line.repeat(Math.ceil((30.1 * 1024 * 1024) / line.length));
     await expect(send('', {}, body)).rejects.toMatchObject({ name: 'BadRequestException' });
+  });
+
+  describe('what it tells of mail that names a configuration set', () => {
+    const arrived: SesEvent[] = [];
+    let sqs: SQSClient | null = null;
+    afterAll(() => sqs?.destroy());
+    const take = async () => {
+      const { config, feedback } = target();
+      sqs ??= new SQSClient(config);
+      const QueueUrl = feedback.queueUrl;
+      const { Messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 1 }),
+      );
+      // SES's word of trial is no JSON.
+      for (const { Body = '' } of Messages) if (Body.startsWith('{')) arrived.push(JSON.parse(Body));
+      const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }));
+      if (Entries.length > 0) await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
+    };
+    /** The events about one message, without Send, once there are so many. */
+    const told = async (sesMessageId: string | undefined, count: number): Promise<SesEvent[]> => {
+      const about = () =>
+        arrived.filter((event) => event.mail?.messageId === sesMessageId && event.eventType !== 'Send');
+      for (const end = Date.now() + 60_000; Date.now() < end && about().length < count; ) await take();
+      return about().sort((a, b) => (a.eventType < b.eventType ? 1 : -1)); // Delivery before what came of it
+    };
+    const sendTo = (name: string, more: Partial<SendEmailCommandInput> = {}) =>
+      send('Subject: Hi\r\n', {
+        Destination: { ToAddresses: [`${name}@simulator.amazonses.com`] },
+        ConfigurationSetName: target().feedback.configurationSet,
+        ...more,
+      });
+
+    test.each([
+      ['success', ['Delivery']],
+      ['bounce', ['Bounce']],
+      ['bounce+label', ['Bounce']],
+      ['ooto', ['Delivery', 'Bounce']],
+      ['complaint', ['Delivery', 'Complaint']],
+      ['suppressionlist', ['Bounce']],
+    ])('the simulator: %s', async (name, kinds) => {
+      const { MessageId } = await sendTo(name);
+      const events = await told(MessageId, kinds.length);
+      expect(events.map(({ eventType }) => eventType)).toEqual(kinds);
+      const { configurationSet } = target().feedback;
+      for (const { mail } of events)
+        expect(mail?.tags).toMatchObject({ everpost: ['a-b_1'], 'ses:configuration-set': [configurationSet] });
+      const last = events.at(-1);
+      if (name.startsWith('bounce'))
+        expect(last?.bounce).toMatchObject({
+          bounceType: 'Permanent',
+          bouncedRecipients: [
+            { status: '5.1.1', action: 'failed', diagnosticCode: expect.stringMatching(/^smtp; 550/) },
+          ],
+        });
+      if (name === 'suppressionlist')
+        expect(last?.bounce).toMatchObject({ bounceType: 'Permanent', bounceSubType: 'Suppressed' });
+      if (name === 'ooto') {
+        expect(last?.bounce).toMatchObject({ bounceType: 'Transient', bounceSubType: 'General' });
+        const [recipient = {}] = (last?.bounce?.bouncedRecipients ?? []) as object[];
+        expect(Object.keys(recipient)).toEqual(['emailAddress']);
+      }
+    });
+
+    test('mail that names none is not told of; the fields of a message steer SES, and the call wins over them', async () => {
+      const { configurationSet } = target().feedback;
+      const plain = await sendTo('success', { ConfigurationSetName: undefined });
+      const fields = `X-SES-CONFIGURATION-SET: ${configurationSet}\r\nX-SES-MESSAGE-TAGS: everpost=theirs, other=x\r\n`;
+      const { from } = made();
+      const raw = { Raw: { Data: Buffer.from(`From: ${from}\r\n${fields}\r\nHello\r\n`) } };
+      const steered = await sendTo('success', { ConfigurationSetName: undefined, EmailTags: undefined, Content: raw });
+      const called = await sendTo('success', { Content: raw });
+      const tagsOf = async (sesMessageId: string | undefined) => (await told(sesMessageId, 1))[0]?.mail?.tags;
+      expect(await tagsOf(steered.MessageId)).toMatchObject({ everpost: ['theirs'], other: ['x'] });
+      expect(await tagsOf(called.MessageId)).toMatchObject({ everpost: ['a-b_1'] });
+      await take();
+      expect(arrived.filter((event) => event.mail?.messageId === plain.MessageId)).toEqual([]);
+    });
   });
 
   const bounce = (more: object = {}) => {

@@ -12,6 +12,6 @@ export function sesNextHopFor(config: {
     domains: ['example.com'],
     noticesFrom: 'postmaster@example.com',
     region: config.region,
-    configurationSet: null,
+    configurationSet: 'everpost',
   });
 }

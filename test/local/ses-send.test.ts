@@ -4,34 +4,80 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
+import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReceivedMail } from '#local/aws/ses-bounce.ts';
-import { openOutgoing } from '#local/aws/ses-outgoing.ts';
+import { eventTypes, openConfigurationSets, TRIAL } from '#local/aws/ses-configuration-sets.ts';
+import type { Announce } from '#local/aws/ses-dispatch.ts';
+import { openEvents } from '#local/aws/ses-events.ts';
+import { openOutgoing, type SesOut } from '#local/aws/ses-outgoing.ts';
 import { createSes } from '#local/aws/ses-send.ts';
-import type { World } from '#local/world.ts';
 import { sesSendConformance } from '#test/conformance/ses-send.ts';
 import { sesNextHopFor } from '#test/contract/ses-next-hop.ts';
-import { type EmulatedAws, emulateAws } from './emulated-aws.ts';
+import { catcher } from '#test/e2e/smtp.ts';
+import { type StartedEmulators, startEmulators } from './start-emulators.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
 const out = join(folder, 'out');
-let aws: EmulatedAws;
+let aws: StartedEmulators;
 const rules = {} as Parameters<typeof createSes>[1]; // receipt rules are none of what is tested here
 
-function serve(world: World, suppressed: (address: string) => boolean = () => false) {
-  const outgoing = openOutgoing(world, { folder: out }, null, suppressed);
+const topicArn = 'arn:aws:sns:eu-west-1:000000000000:events';
+const mayPublish = (name: string) => ({
+  Effect: 'Allow',
+  Principal: { Service: 'ses.amazonaws.com' },
+  Action: 'sns:Publish',
+  Resource: topicArn,
+  Condition: {
+    StringEquals: {
+      'aws:SourceAccount': '000000000000',
+      'aws:SourceArn': `arn:aws:ses:eu-west-1:000000000000:configuration-set/${name}`,
+    },
+  },
+});
+
+async function withQueue(statements: readonly object[] = ['everpost', 'quick'].map(mayPublish), dataFolder?: string) {
+  const fromTopic = {
+    Effect: 'Allow',
+    Principal: { Service: 'sns.amazonaws.com' },
+    Action: 'sqs:SendMessage',
+    Resource: 'arn:aws:sqs:eu-west-1:000000000000:told',
+    Condition: { ArnEquals: { 'aws:SourceArn': topicArn } },
+  };
+  const started = await startEmulators({
+    queues: [{ name: 'told', policy: { Version: '2012-10-17', Statement: [fromTopic] } }],
+    topics: [{ name: 'events', policy: { Version: '2012-10-17', Statement: statements } }],
+    ...(dataFolder === undefined ? {} : { dataFolder }),
+  });
+  started.topics.subscribe({ topicArn, endpoint: started.queues.arnOf('told'), raw: true, deadLetterTargetArn: null });
+  return started;
+}
+
+/** Events of every kind go to the queue `told`; the set `quick` gives up after five minutes. */
+async function serve({ world, store, topics }: StartedEmulators, to: SesOut = { folder: out }) {
+  const announce: Announce = (by, topicArn, _subject, message) => topics.announce(by, topicArn, { message });
+  const sets = openConfigurationSets(world, store, announce);
+  for (const [name, maxDeliverySeconds] of [['everpost', null] as const, ['quick', 300] as const]) {
+    sets.create({ name, maxDeliverySeconds, suppresses: name === 'everpost' });
+    await sets.addDestination(name, { name: 'told', enabled: true, types: eventTypes, topicArn });
+  }
+  const events = openEvents(world, store, sets, announce);
+  const suppressed = (address: string) => address.startsWith('suppressed@');
+  const outgoing = openOutgoing(world, to, { sets, events }, suppressed);
   const mail: ReceivedMail = {
     reversePath: 'ann@src.example',
     forwardPaths: ['bob@example.com'],
     acceptedAt: Date.now(),
   };
   const received = (id: string) => (id === 'received-1' ? mail : null);
-  return { outgoing, service: createSes(world, rules, { outgoing, verifiedDomains: () => ['example.com'], received }) };
+  const verifiedDomains = () => ['example.com'];
+  const sending = { outgoing, verifiedDomains, received, configurationSets: sets };
+  return { outgoing, events, service: createSes(world, rules, sending) };
 }
 
 beforeAll(async () => {
-  aws = await emulateAws(join(folder, 'data'));
-  aws.add(serve(aws.world, (address) => address.startsWith('suppressed@')).service);
+  aws = await withQueue();
+  aws.front.add((await serve(aws)).service);
 });
 afterAll(async () => {
   await aws.close();
@@ -45,6 +91,7 @@ describe('SES sending conforms', () => {
     from: 'postmaster@example.com',
     to: 'to@far.example',
     received: { sesMessageId: 'received-1', forwardPath: 'bob@example.com' },
+    feedback: { configurationSet: 'everpost', queueUrl: aws.queueUrl('told') },
   }));
 });
 
@@ -89,24 +136,155 @@ describe('what it sends', () => {
   });
 });
 
+describe('what it tells of what a server said', () => {
+  type Event = { eventType: string; mail: { tags: Record<string, string[]> } } & Record<
+    string,
+    Record<string, unknown>
+  >;
+  /** Everything in the queue, and what was told beside events. */
+  async function said(started: StartedEmulators): Promise<{ events: Event[]; words: string[] }> {
+    const sqs = new SQSClient(started.clientConfig);
+    const bodies: string[] = [];
+    for (;;) {
+      const { Messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: started.queueUrl('told'),
+          MaxNumberOfMessages: 10,
+          VisibilityTimeout: 600,
+        }),
+      );
+      if (Messages.length === 0) break;
+      bodies.push(...Messages.map(({ Body = '' }) => Body));
+    }
+    sqs.destroy();
+    const isEvent = (body: string) => body.startsWith('{');
+    return { events: bodies.filter(isEvent).map((it) => JSON.parse(it)), words: bodies.filter((it) => !isEvent(it)) };
+  }
+  async function sendBy(started: StartedEmulators, to: string, set: string): Promise<void> {
+    const client = new SESv2Client(started.clientConfig);
+    const raw = 'From: a@example.com\r\nSubject: s\r\n\r\nbody\r\n';
+    await client.send(
+      new SendEmailCommand({
+        FromEmailAddress: 'a@example.com',
+        Destination: { ToAddresses: [to] },
+        Content: { Raw: { Data: Buffer.from(raw) } },
+        ConfigurationSetName: set,
+        EmailTags: [{ Name: 'everpost', Value: 'm1-key' }],
+      }),
+    );
+    client.destroy();
+    await started.clock.advance(0);
+  }
+
+  it('refused, put off until the set gives up, taken; once each, and a word of trial at the first start alone', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
+    const server = await catcher({
+      rcpt: (to) => (to.startsWith('no') ? '552 5.2.2 full' : to.startsWith('later') ? '450 4.2.1 busy' : undefined),
+    });
+    const first = await withQueue(undefined, data);
+    const { service, events, outgoing } = await serve(first, { host: '127.0.0.1', port: server.port });
+    first.front.add(service);
+    await sendBy(first, 'no@far.example', 'everpost');
+    await sendBy(first, 'yes@far.example', 'everpost');
+    await sendBy(first, 'suppressed@far.example', 'everpost');
+    await sendBy(first, 'later@far.example', 'quick');
+    await first.clock.advance(299_000);
+    expect(outgoing.waiting()).toBe(1);
+    await first.clock.advance(2_000);
+    expect(outgoing.waiting()).toBe(0);
+    const told = await said(first);
+    const inBrief = told.events
+      .filter(({ eventType }) => eventType !== 'Send')
+      .map(({ eventType, bounce, delivery, deliveryDelay }) => {
+        const recipient = (
+          (bounce?.bouncedRecipients ?? deliveryDelay?.delayedRecipients) as Record<string, string>[]
+        )?.[0];
+        return [
+          eventType,
+          bounce?.bounceType,
+          bounce?.bounceSubType,
+          recipient?.status,
+          recipient?.diagnosticCode ?? delivery?.smtpResponse,
+        ];
+      });
+    expect(inBrief.sort()).toEqual([
+      ['Bounce', 'Permanent', 'General', '5.2.2', 'smtp; 552 5.2.2 full'],
+      ['Bounce', 'Permanent', 'OnAccountSuppressionList', '5.1.1', expect.stringContaining('suppression list')],
+      [
+        'Bounce',
+        'Transient',
+        'General',
+        '4.4.7',
+        'smtp; 550 4.4.7 Message expired: unable to deliver in 5 minutes.<450 4.2.1 busy>',
+      ],
+      ['Delivery', undefined, undefined, undefined, expect.stringMatching(/^250 /)],
+      ['DeliveryDelay', undefined, undefined, '4.2.1', 'smtp; 450 4.2.1 busy'],
+    ]);
+    expect(told.events.filter(({ eventType }) => eventType === 'Send')).toHaveLength(4);
+    for (const { mail } of told.events) expect(mail.tags.everpost).toEqual(['m1-key']);
+    expect(told.words).toEqual([TRIAL, TRIAL]); // two sets
+    events.stop();
+    outgoing.stop();
+    await first.close();
+
+    const second = await withQueue(undefined, data);
+    await serve(second);
+    expect(await said(second)).toEqual({ events: [], words: [] });
+    await second.close();
+    await server.close();
+    rmSync(data, { recursive: true, force: true });
+  });
+
+  it('waits where the topic does not take it, also for the next start', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
+    const first = await withQueue(undefined, data);
+    const before = await serve(first);
+    first.front.add(before.service);
+    first.faults.add({ service: 'sns', operation: 'Publish', effect: 'throttle' });
+    await sendBy(first, 'yes@far.example', 'everpost');
+    before.events.stop();
+    await first.close();
+    const second = await withQueue(undefined, data);
+    const after = await serve(second);
+    after.events.resume();
+    await second.clock.advance(0);
+    expect((await said(second)).events.map(({ eventType }) => eventType).sort()).toEqual(['Delivery', 'Send']);
+    await second.close();
+    rmSync(data, { recursive: true, force: true });
+  });
+
+  it('is nothing where SES may not publish: the destination is not made', async () => {
+    const denied = await withQueue([mayPublish('another')]);
+    await expect(serve(denied)).rejects.toMatchObject({
+      statusCode: 403,
+      message: expect.stringContaining('sns:Publish'),
+    });
+    await denied.close();
+  });
+});
+
 describe('the next hop that is SES', () => {
-  it('needs both permissions on the identity that it sends as', async () => {
-    const may = (actions: readonly string[], on: string) =>
-      aws.role(`sender-${actions.length}-${on}`, [
-        { Effect: 'Allow', Action: actions, Resource: `arn:aws:ses:eu-west-1:000000000000:identity/${on}` },
-      ]);
+  it('needs both permissions on the identity that it sends as, and on the configuration set', async () => {
+    const both = ['ses:SendEmail', 'ses:SendRawEmail'];
+    const ours = ['identity/example.com', 'configuration-set/everpost'];
+    const may = (actions: readonly string[], on: readonly string[]) => {
+      const Resource = on.map((name) => `arn:aws:ses:eu-west-1:000000000000:${name}`);
+      return aws.role(`sender-${actions.join()}-${on.join()}`, [{ Effect: 'Allow', Action: actions, Resource }]);
+    };
     const results: unknown[] = [];
     for (const credentials of [
-      may(['ses:SendEmail', 'ses:SendRawEmail'], 'example.com'),
-      may(['ses:SendEmail'], 'example.com'),
-      may(['ses:SendEmail', 'ses:SendRawEmail'], 'other.example'),
+      may(both, ours),
+      may(['ses:SendEmail'], ours),
+      may(both, ['identity/other.example', 'configuration-set/everpost']),
+      may(both, ['identity/example.com', 'configuration-set/another']),
     ]) {
       const hop = sesNextHopFor({ ...config(), credentials });
       const [result] = await hop.attempt(transactionTo('to@far.example'), new AbortController().signal);
       results.push(result?.kind === 'service' ? result.name : result?.kind);
       await hop.close();
     }
-    expect(results).toEqual(['reply', 'AccessDeniedException', 'AccessDeniedException']);
+    const denied = 'AccessDeniedException';
+    expect(results).toEqual(['reply', denied, denied, denied]);
   });
 
   it('refuses what is too large before a byte is read, and says both numbers', async () => {

@@ -186,7 +186,43 @@ describe('a failure that is told of a notice', () => {
   });
 });
 
+describe('a notice that arrived', () => {
+  it('leaves the same ledger, whether SES says so before our own word or after it', async () => {
+    const ledgers: unknown[] = [];
+    for (const early of [true, false]) {
+      const town = reporting();
+      const attempt = town.exchange.attempt.bind(town.exchange);
+      let tag = '';
+      town.exchange.attempt = async (transaction: Transaction, signal) => {
+        const results = await attempt(transaction, signal);
+        tag = transaction.tag ?? '';
+        const notice = tag.endsWith('-ndr');
+        if (!notice || early) await town.hear(say(notice ? 'delivery' : 'bounce', tag));
+        return results;
+      };
+      town.receive('m1', ANN, ['bob@example.com']);
+      await town.work();
+      if (!early) await town.hear(say('delivery', tag));
+      await town.live(24);
+      expect(town.ledger.all().map((row) => row.state)).toEqual(['returned', 'confirmed']);
+      ledgers.push(ends(town));
+    }
+    expect(ledgers[0]).toEqual(ledgers[1]);
+  });
+});
+
 describe('an event', () => {
+  it('whose bounce job is lost is found by the sweep', async () => {
+    const town = new Town(() => ({ code: 250, status: '2.0.0', text: 'Ok' }), undefined, bySes());
+    town.receive('m1', ANN, ['bob@example.com']);
+    await town.work();
+    const [row] = town.ledger.all();
+    await town.hear(say('bounce', row === undefined ? '' : `${row.spoolId}-${row.deliveryKey}`));
+    town.bounceQueue.lose();
+    await town.live(24);
+    expect(town.ledger.all()[0]?.state).toBe('returned');
+    expect(told(town)).toHaveLength(1);
+  });
   it('about a delivery that is not there is said aloud, and lost to nobody', async () => {
     const town = await lived([WORD]);
     await town.hear(say('bounce', 'nobody-knows-abcdefgh234567ab'));

@@ -16,6 +16,7 @@ test.each([
   ['relay', limits.relayTimeoutMs, limits.relayVisibilityMs],
   ['ingest', limits.ingestTimeoutMs, limits.ingestVisibilityMs],
   ['bounce', limits.bounceTimeoutMs, limits.bounceVisibilityMs],
+  ['feedback', limits.feedbackTimeoutMs, limits.feedbackVisibilityMs],
 ])(
   '%s: a job stays invisible for six function timeouts, within what SQS and Lambda allow',
   (_, timeout, visibility) => {
@@ -39,6 +40,12 @@ test('the numbers that the design names', () => {
     ownPassesMax: 4,
     receivedFieldsMax: 50,
   });
+});
+
+test('SES tries for as long as a configuration set allows, and less than a queue keeps what it says of it', () => {
+  expect(limits.sesDeliveryMsMax / 1000).toBeGreaterThanOrEqual(300);
+  expect(limits.sesDeliveryMsMax / 1000).toBeLessThanOrEqual(50_400);
+  expect(limits.sesDeliveryMsMax).toBeLessThan(limits.queueRetentionMs);
 });
 
 test('a lease outlives the function that holds it, and ends before its job is seen again', () => {
