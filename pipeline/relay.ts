@@ -84,11 +84,7 @@ export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): P
 
 async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
   const now = ports.clock.now();
-  const result = await ports.ledger.claim(job, {
-    now,
-    leaseUntil: now + ports.leaseMs,
-    claimsMax: Number.MAX_SAFE_INTEGER,
-  });
+  const result = await ports.ledger.claim(job, { now, leaseUntil: now + ports.leaseMs });
   if (result.kind === 'refused') {
     // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
     if (result.row === null) ports.watch.error('relay.row-missing', { ...job });
