@@ -4,6 +4,8 @@
 // | effect, in order          | if we die right after                                                              |
 // | ------------------------- | ---------------------------------------------------------------------------------- |
 // | 1 claim (lease, claims+1) | the lease runs out; SQS gives the job again or the sweep sends one                 |
+// |   (our deadline, before   | nobody died: `deadline` is recorded as an outcome of ours, so the next claim       |
+// |   anything was sent)      | doubts nothing                                                                     |
 // | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
 // |                           | message's own field say POSSIBLE_DUPLICATE                                         |
 // | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
@@ -25,6 +27,7 @@ import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { inTime, outOfTime } from './deadline.ts';
 import { isDelayOver, settleDelayNotice } from './delay.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
@@ -133,14 +136,15 @@ async function attemptMessage(
   signal: AbortSignal,
 ): Promise<Attempt> {
   const openedAt = ports.clock.now();
-  const content = await ports.spool.open(message.objectKey, signal);
+  const content = await inTime(ports.spool.open(message.objectKey, signal), signal);
   const openMs = ports.clock.now() - openedAt;
+  if (content === null) return { ...plain(outOfTime), openMs };
   if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
 
-  const held = await ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal).catch(() => null);
+  const held = await inTime(ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal), signal);
   if (held === null) {
     content.close();
-    return { ...plain(ours('deadline', 'the function ran out of time before the content could be read')), openMs };
+    return { ...plain(outOfTime), openMs };
   }
   try {
     const fields = relayFields({
@@ -165,7 +169,9 @@ async function attemptMessage(
       signal,
     );
     const { bytes, version, undeleted = false } = content;
-    return { ...decide(results, bytes), openMs, opened: { bytes, version, undeleted } };
+    // Content that breaks off because we stopped reading it says nothing against the content.
+    const stopped = signal.aborted && results[0]?.kind === 'content';
+    return { ...(stopped ? plain(outOfTime) : decide(results, bytes)), openMs, opened: { bytes, version, undeleted } };
   } finally {
     held();
     content.close();
@@ -319,15 +325,8 @@ function plain(outcome: Outcome): Attempt {
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.
 function ours(reason: string, detail: string): Outcome {
-  return {
-    kind: 'deferred',
-    reason,
-    status: statusOf('4.3.5'),
-    reply: null,
-    detail,
-    possibleDuplicate: false,
-    operatorFault: reason !== 'deadline',
-  };
+  const status = statusOf('4.3.5');
+  return { kind: 'deferred', reason, status, reply: null, detail, possibleDuplicate: false, operatorFault: true };
 }
 
 function unreadable(cause: UnreadableCause, detail: string): Outcome {
