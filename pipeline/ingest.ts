@@ -87,7 +87,7 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   return {
     spoolId: receipt.sesMessageId,
     direction: 'inbound',
-    // A reverse-path that is no mailbox is kept as it is: relayed mail may carry it, and the bounce stage says why it gets no notice.
+    // A reverse-path that is no mailbox is kept as it is, for the trace: relay says that it could not be carried, and bounce why it gets no notice.
     reversePath: reversePath === null ? '' : (reversePath?.address ?? receipt.source),
     objectKey: receipt.objectKey,
     size: null,

@@ -110,6 +110,8 @@ type Attempt = {
   readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
+  /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
+  readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
   readonly via: string | null;
 };
@@ -146,6 +148,7 @@ async function attemptMessage(
     content.close();
     return { ...plain(outOfTime), openMs };
   }
+  const reversePath = parseReversePath(message.reversePath);
   try {
     const fields = relayFields({
       host: ports.settings.host,
@@ -158,7 +161,8 @@ async function attemptMessage(
     });
     const results = await nextHop.attempt(
       {
-        reversePath: parseReversePath(message.reversePath) ?? null,
+        // What can not be parsed can not be said either; accepted mail is relayed all the same, and its trace tells.
+        reversePath: reversePath ?? null,
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
         content: intactEdit(content.chunks, fields),
@@ -171,7 +175,9 @@ async function attemptMessage(
     const { bytes, version, undeleted = false } = content;
     // Content that breaks off because we stopped reading it says nothing against the content.
     const stopped = signal.aborted && results[0]?.kind === 'content';
-    return { ...(stopped ? plain(outOfTime) : decide(results, bytes)), openMs, opened: { bytes, version, undeleted } };
+    const attempt = stopped ? plain(outOfTime) : decide(results, bytes);
+    const reversePathLost = reversePath === undefined;
+    return { ...attempt, openMs, opened: { bytes, version, undeleted }, reversePathLost };
   } finally {
     held();
     content.close();
@@ -238,9 +244,12 @@ async function record(
       bareLineEndings: attempt.bareLineEndings,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
+      reversePathLost: attempt.reversePathLost,
     });
     return progress;
   });
+  if (outcome.kind === 'relayed' && attempt.reversePathLost)
+    ports.watch.warn('relay.reverse-path-not-carried', fieldsOf(row)); // the path itself is in the ledger
   report(ports, row, attempt);
   return row;
 }
@@ -320,7 +329,8 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  return { outcome, openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, via: null };
+  const nothing = { openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, reversePathLost: false };
+  return { ...nothing, outcome, via: null };
 }
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.

@@ -57,6 +57,22 @@ function at(script: Script, row: DeliveryRow) {
 const delivery = (spoolId: string, reversePath = 'ann@src.example') =>
   queued(spoolId, { nextHop: 'exchange', message: facts(spoolId, { reversePath }) });
 
+describe('a reverse-path that does not parse', () => {
+  it.each([
+    ['ann@src_.example..', 'reverse-path-not-carried'],
+    ['ann@src.example', null],
+    ['', null],
+  ])('%j: relayed all the same, and the trace says whether it could be carried', async (reversePath, reason) => {
+    const row = delivery('m1', reversePath);
+    const { ports, ledger, watch, nextHop, job, standing } = at(() => ok, row);
+    await ledger.create([row], null);
+    await relay(ports, job, NEVER);
+    expect(nextHop.accepted).toHaveLength(1);
+    expect((await standing()).trace.at(-1)).toMatchObject({ event: 'SEND', reason });
+    expect(watch.logged('relay.reverse-path-not-carried')).toHaveLength(reason === null ? 0 : 1);
+  });
+});
+
 describe('our own deadline, before anything was sent: a deferral of ours, and the next claim doubts nothing', () => {
   it.each([
     ['a message', (row: DeliveryRow) => row],
