@@ -28,7 +28,7 @@ import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
 import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
 import { givePostmasterCopy } from './postmaster-copy.ts';
-import { recordOn } from './record.ts';
+import { recordedOn, recordOn } from './record.ts';
 
 export type BouncePorts = {
   readonly settings: Settings;
@@ -103,9 +103,10 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
   // Refused by policy and no notice allowed: the mail itself is kept for somebody to look at (INTERFACES, policy: refuse).
   const hold = withheld.state === 'held' || row.stateReason?.startsWith('policy-') === true;
-  const settled = await recordOn(ports, row, (current) =>
+  const { row: settled, written } = await recordedOn(ports, row, (current) =>
     isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null,
   );
+  if (!written) return finished('settled-already');
   ports.watch.count(hold ? 'Held' : 'Unreturnable');
   ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', {
     ...fieldsOf(row),
@@ -164,10 +165,10 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
       : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   if (reported !== null) await settle(ports, reported, notice);
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
-  await recordOn(ports, notice, (current) =>
+  const { written } = await recordedOn(ports, notice, (current) =>
     isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null,
   );
-  if (notice.noticeKind === 'postmaster') {
+  if (written && notice.noticeKind === 'postmaster') {
     ports.watch.count('Held');
     ports.watch.error('bounce.copy-not-delivered', { ...fieldsOf(notice), reason: notice.stateReason });
   }
@@ -175,9 +176,10 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
 }
 
 async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow): Promise<Finished> {
-  const settled = await recordOn(ports, row, (current) =>
+  const { row: settled, written } = await recordedOn(ports, row, (current) =>
     isLost(current) ? withNoticeSettled(current, notice, ports.clock.now()) : null,
   );
+  if (!written) return finished('settled-already');
   if (settled.state === 'held') {
     ports.watch.count('Held');
     ports.watch.error('bounce.held', { ...fieldsOf(row), reason: settled.stateReason });

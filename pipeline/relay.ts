@@ -46,7 +46,7 @@ import type {
   UnreadableCause,
   Watch,
 } from './ports.ts';
-import { recordOn } from './record.ts';
+import { recordedOn, recordOn } from './record.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -219,8 +219,10 @@ async function record(
     scheduleMs: pacedSchedule(ports.settings.retry.scheduleMs, outcome.kind === 'deferred' ? outcome.pace : undefined),
     fraction: ports.entropy.fraction(),
   });
+  let late = false;
   const row = await recordOn(ports, claimed, (current) => {
-    if (!isUnderWay(current.state)) {
+    late = !isUnderWay(current.state);
+    if (late) {
       // Our lease ran out and somebody else settled it meanwhile: what we know is kept in the trace, the row's word stands.
       const reply = outcome.reply;
       return {
@@ -248,6 +250,12 @@ async function record(
     });
     return progress;
   });
+  if (late) {
+    // Counted as what it became by whoever settled it; here it is a doubt and no more.
+    ports.watch.count('PossibleDuplicate');
+    ports.watch.warn('relay.late-outcome', { ...fieldsOf(row), state: row.state, outcome: outcome.kind });
+    return row;
+  }
   if (outcome.kind === 'relayed' && attempt.reversePathLost)
     ports.watch.warn('relay.reverse-path-not-carried', fieldsOf(row)); // the path itself is in the ledger
   report(ports, row, attempt);
@@ -273,12 +281,12 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   if (row.noticeKind === 'postmaster') return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
-  const settled = await recordOn(ports, reported, (current) =>
+  const { row: settled, written } = await recordedOn(ports, reported, (current) =>
     current.state === 'failed' || current.state === 'expired'
       ? withNoticeSettled(current, row, ports.clock.now())
       : null,
   );
-  if (settled.state === 'returned') {
+  if (written && settled.state === 'returned') {
     ports.watch.count('Returned');
     ports.watch.info('relay.returned', { ...fieldsOf(settled), notice: row.forwardPath });
   }

@@ -9,10 +9,11 @@ import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
 import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { heldByOperator } from '#core/custody.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
 import { batchBytesMax, lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs } from '#core/limits.ts';
-import { failedAtBirth, newNotice } from '#core/progress.ts';
+import { afterAttempt, failedAtBirth, newNotice } from '#core/progress.ts';
 import { statusOf } from '#core/status.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
 import { type RelayPorts, relay } from '#pipeline/relay.ts';
@@ -21,6 +22,7 @@ import { townSettings } from '../../simulation/town.ts';
 
 const NEVER = new AbortController().signal;
 const ok = { code: 250, status: '2.0.0', text: 'Ok' } as const;
+const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
 
 function at(script: Script, row: DeliveryRow) {
   const clock = new MemoryClock(row.nextAttemptAt);
@@ -136,5 +138,56 @@ describe('our own deadline, before anything was sent: a deferral of ours, and th
     const spool = { ...ports.spool, open: () => Promise.reject(new TypeError('a bug')) };
     await expect(relay({ ...ports, spool }, job, NEVER)).rejects.toThrow('a bug');
     expect(await standing()).toMatchObject({ state: 'queued', claims: 1 });
+  });
+});
+
+describe('a late outcome, on a row that somebody else has settled meanwhile', () => {
+  const later = { kind: 'relayed', reply: { code: 250, status: null, text: 'Ok', host: 'other' } } as const;
+  const terms = { startedAt: 1, now: 2, nextAttemptAt: 3, sweepAgainMs: 4, openMs: 0 };
+
+  it.each([
+    ['relayed', ok, 'held', (row: DeliveryRow) => heldByOperator(row, row.nextAttemptAt)],
+    ['failed', no, 'relayed', (row: DeliveryRow) => afterAttempt(row, later, terms)],
+  ] as const)('%s: traced, and not counted as what it did not become', async (kind, reply, state, settle) => {
+    const row = delivery('m1');
+    const settling = async () => {
+      const { row: next, events } = settle(await standing());
+      await ledger.write(next, events);
+    };
+    const { ports, ledger, watch, job, standing, nextHop } = at(() => reply, row);
+    await ledger.create([row], null);
+    const attempt: typeof nextHop.attempt = async (transaction, signal) => {
+      const results = await nextHop.attempt(transaction, signal);
+      await settling();
+      return results;
+    };
+    await relay({ ...ports, nextHop: () => ({ attempt, close: async () => {} }) }, job, NEVER);
+    const ended = await standing();
+    expect(ended).toMatchObject({ state, possibleDuplicate: true });
+    expect(ended.trace.at(-1)).toMatchObject({ event: 'POSSIBLE_DUPLICATE', reason: `late-${kind}` });
+    expect([watch.total('Relayed'), watch.total('Failed')]).toEqual([0, 0]);
+    expect(watch.logged('relay.late-outcome')).toHaveLength(1);
+  });
+
+  it('and a route that refuses by now counts nothing either', async () => {
+    const row = { ...delivery('m1'), nextHop: 'gone' };
+    const { ports, ledger, watch, job, standing } = at(() => ok, row);
+    await ledger.create([row], null);
+    const write: typeof ledger.write = async (next, events) => {
+      const current = await standing();
+      if (current.state === 'queued') await ledger.write(heldByOperator(current, 1).row, []);
+      return ledger.write(next, events);
+    };
+    const raced: RelayPorts['ledger'] = {
+      claim: (ref, when) => ledger.claim(ref, when),
+      read: (ref) => ledger.read(ref),
+      message: (spoolId) => ledger.message(spoolId),
+      write,
+    } as RelayPorts['ledger'];
+    const gone = { kind: 'refuse', status: statusOf('5.1.6'), text: 'moved' } as const;
+    const settings = { ...townSettings, nextHops: { ...townSettings.nextHops, gone } };
+    await relay({ ...ports, settings, ledger: raced }, job, NEVER);
+    expect((await standing()).state).toBe('held');
+    expect(watch.total('Failed')).toBe(0);
   });
 });
