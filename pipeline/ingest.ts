@@ -55,10 +55,11 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   if (reading.kind === 'malformed') throw new Error(`a notification that is not an SES receipt: ${reading.why}`);
   const { receipt } = reading;
 
-  const headers = await headerFields(ports, receipt, signal);
+  const { headers, undeleted } = await headerFields(ports, receipt, signal);
   const loop = findLoop(headers, ports.markKey);
   const facts = messageFacts(ports, receipt, headers);
-  const rows = deliveries(ports, receipt, facts, loop, disposition(receipt.verdicts, ports.settings.policy));
+  const policy = disposition(receipt.verdicts, ports.settings.policy);
+  const rows = deliveries(ports, receipt, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
 
   const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
   await sendJobs(ports, rows);
@@ -66,14 +67,17 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 
-async function headerFields(
-  ports: IngestPorts,
-  receipt: Receipt,
-  signal: AbortSignal,
-): Promise<readonly HeaderField[]> {
-  if (!receipt.headersTruncated) return receipt.headers;
+type Found = { readonly headers: readonly HeaderField[]; readonly undeleted: boolean };
+
+async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortSignal): Promise<Found> {
+  const known = { headers: receipt.headers, undeleted: false };
+  if (!receipt.headersTruncated) return known;
   const head = await ports.spool.head(receipt.objectKey, headerBytesMax, signal);
-  if (head.kind === 'read') return headerFieldsOf(head.bytes);
+  if (head.kind === 'read') {
+    const undeleted = head.undeleted === true;
+    if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId: receipt.sesMessageId });
+    return { headers: headerFieldsOf(head.bytes), undeleted };
+  }
   // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', {
@@ -81,7 +85,15 @@ async function headerFields(
     cause: head.cause,
     detail: head.detail,
   });
-  return receipt.headers;
+  return known;
+}
+
+/** The content lay under a delete marker, and its header section was read by its version: told right after RECEIVE. */
+function restored(row: DeliveryRow): DeliveryRow {
+  const [received, ...others] = row.trace;
+  if (received === undefined) return row;
+  const what = { attempt: null, status: null, reason: 'delete-marker', reply: null };
+  return { ...row, trace: [received, traced(row, 'RESTORE', received.at, what), ...others] };
 }
 
 function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly HeaderField[]): MessageFacts {

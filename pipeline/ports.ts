@@ -54,7 +54,13 @@ export interface Spool {
   head(objectKey: string, bytesMax: number, signal: AbortSignal): Promise<HeadResult>;
 }
 export type HeadResult =
-  | { readonly kind: 'read'; readonly bytes: Uint8Array; readonly size: number }
+  | {
+      readonly kind: 'read';
+      readonly bytes: Uint8Array;
+      readonly size: number;
+      /** As for `open`. */
+      readonly undeleted?: true;
+    }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
 /** What the index knows of a row, perhaps some moments old: enough to choose by, never to decide by. */
