@@ -88,6 +88,8 @@ const rows: readonly Row[] = [
   { name: 'corrupted', fault: { ...GET, effect: 'corrupt' }, kept: true },
   { name: 'throttled', fault: { ...GET, effect: 'throttle' }, kept: true },
   { name: 'removed', fault: { ...GET, effect: 'remove' }, kept: false },
+  { name: 'locked', fault: { service: 'kms', operation: 'Decrypt', match: 'in/', effect: 'remove' }, kept: true },
+  { name: 'keyless', fault: { service: 'kms', match: 'in/', effect: 'deny' }, kept: true },
   { name: 'emptied', spoil: (Key) => s3.send(new PutObjectCommand({ Bucket, Key, Body: '' })), kept: false },
 ];
 
