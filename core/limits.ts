@@ -14,10 +14,8 @@ const MIB = 1024 * KIB;
 export const relayTimeoutMs = 720 * SECOND;
 /** A stage ends its work this long before its function's time is over, so that the outcome can still be recorded. */
 export const deadlineMarginMs = 10 * SECOND;
-/** Outlives the relay function: a row is never claimed twice while an attempt may still be talking to a server. */
+/** Outlives the relay function: a row is never claimed twice while an attempt may still be under way, by whichever next hop (docs/decisions/one-lease.md). */
 export const smtpLeaseMs = 750 * SECOND;
-/** Next hops that are one HTTPS call. */
-export const httpLeaseMs = 120 * SECOND;
 /** Stages that talk to AWS alone. */
 export const ingestTimeoutMs = 60 * SECOND;
 export const bounceTimeoutMs = 60 * SECOND;

@@ -83,7 +83,7 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [onLedger(table, 'PutItem'), openContent, sendTo(queues.relay, queues.bounce)],
+      may: [onLedger(table, 'PutItem'), openContent, ...findVersions(bucket), sendTo(queues.relay, queues.bounce)],
     },
     relay: {
       folder: folder('relay'),

@@ -1,7 +1,7 @@
 // Ingest, wired: from SES's notification to ledger rows and relay jobs.
 // Clients and tables are made once for each execution environment; nothing here decides.
 
-import { awsSettings, dynamoClient, s3Client, sqsClient } from '#adapters/aws-clients.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
@@ -20,7 +20,7 @@ const clock = new SystemClock();
 const ports = {
   settings: config.settings,
   routes: compileRoutes(config.settings.routes),
-  spool: new S3Spool(s3Client(aws), config.bucket),
+  spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
   ledger: new DynamoLedger(dynamoClient(aws), config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,

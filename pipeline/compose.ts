@@ -70,6 +70,7 @@ async function originalOf(
     });
     return { kind: 'unavailable' };
   }
+  if (head.undeleted) ports.watch.warn('relay.delete-marker', { spoolId: row.spoolId, forwardPath: row.forwardPath });
   const whole = head.size <= head.bytes.byteLength && !isAboutContent(row);
   return { kind: whole ? 'full' : 'headers', bytes: head.bytes };
 }

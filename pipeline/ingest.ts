@@ -23,6 +23,8 @@ import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
+import { reasonToWithhold } from '#core/notice.ts';
+import { noticeFactsOf } from '#core/notice-facts.ts';
 import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
@@ -53,10 +55,11 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   if (reading.kind === 'malformed') throw new Error(`a notification that is not an SES receipt: ${reading.why}`);
   const { receipt } = reading;
 
-  const headers = await headerFields(ports, receipt, signal);
+  const { headers, undeleted } = await headerFields(ports, receipt, signal);
   const loop = findLoop(headers, ports.markKey);
   const facts = messageFacts(ports, receipt, headers);
-  const rows = deliveries(ports, receipt, facts, loop, disposition(receipt.verdicts, ports.settings.policy));
+  const policy = disposition(receipt.verdicts, ports.settings.policy);
+  const rows = deliveries(ports, receipt, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
 
   const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
   await sendJobs(ports, rows);
@@ -64,14 +67,17 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 
-async function headerFields(
-  ports: IngestPorts,
-  receipt: Receipt,
-  signal: AbortSignal,
-): Promise<readonly HeaderField[]> {
-  if (!receipt.headersTruncated) return receipt.headers;
+type Found = { readonly headers: readonly HeaderField[]; readonly undeleted: boolean };
+
+async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortSignal): Promise<Found> {
+  const known = { headers: receipt.headers, undeleted: false };
+  if (!receipt.headersTruncated) return known;
   const head = await ports.spool.head(receipt.objectKey, headerBytesMax, signal);
-  if (head.kind === 'read') return headerFieldsOf(head.bytes);
+  if (head.kind === 'read') {
+    const undeleted = head.undeleted === true;
+    if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId: receipt.sesMessageId });
+    return { headers: headerFieldsOf(head.bytes), undeleted };
+  }
   // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', {
@@ -79,7 +85,15 @@ async function headerFields(
     cause: head.cause,
     detail: head.detail,
   });
-  return receipt.headers;
+  return known;
+}
+
+/** The content lay under a delete marker, and its header section was read by its version: told right after RECEIVE. */
+function restored(row: DeliveryRow): DeliveryRow {
+  const [received, ...others] = row.trace;
+  if (received === undefined) return row;
+  const what = { attempt: null, status: null, reason: 'delete-marker', reply: null };
+  return { ...row, trace: [received, traced(row, 'RESTORE', received.at, what), ...others] };
 }
 
 function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly HeaderField[]): MessageFacts {
@@ -87,7 +101,7 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   return {
     spoolId: receipt.sesMessageId,
     direction: 'inbound',
-    // A reverse-path that is no mailbox is kept as it is: relayed mail may carry it, and the bounce stage says why it gets no notice.
+    // A reverse-path that is no mailbox is kept as it is, for the trace: relay says that it could not be carried, and bounce why it gets no notice.
     reversePath: reversePath === null ? '' : (reversePath?.address ?? receipt.source),
     objectKey: receipt.objectKey,
     size: null,
@@ -111,7 +125,10 @@ function deliveries(
 ): DeliveryRow[] {
   const now = ports.clock.now();
   const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
-  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, plans.length === 1, now), each, loop, policy));
+  return plans.map((each) => {
+    const row = rowFor(ports, facts, each, plans.length === 1, now);
+    return disposed(ports, row, each, facts, loop, policy);
+  });
 }
 
 /** The row as it is born. What an explicit route discards is discarded, loop or not; what it refuses, policy need not judge. */
@@ -119,6 +136,7 @@ function disposed(
   ports: IngestPorts,
   row: DeliveryRow,
   planned: Plan,
+  facts: MessageFacts,
   loop: LoopFinding | null,
   policy: Disposition,
 ): DeliveryRow {
@@ -133,8 +151,14 @@ function disposed(
   if (byRoute?.kind === 'refuse') return failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now);
   if (policy.kind === 'relay') return row;
   // A copy has nobody to answer to: what the sender is refused, its copies share quietly with the quarantine.
-  if (policy.kind === 'quarantine' || row.copy) {
-    return quarantinedAtBirth(row, policy.reason, row.acceptedAt + ports.settings.retentionMs.quarantine, now);
+  const until = row.acceptedAt + ports.settings.retentionMs.quarantine;
+  if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
+  // Refusing says so to the sender; where nobody may be told, it is quarantine (INTERFACES, policy).
+  const withheld = reasonToWithhold(noticeFactsOf(ports.settings, { row, message: facts, kind: 'ndr' }, now));
+  if (withheld?.state === 'unreturnable') {
+    const what = { attempt: null, status: null, reason: withheld.name, reply: null };
+    const told = { ...row, trace: [...row.trace, traced(row, 'SUPPRESSED', now, what, null)] };
+    return quarantinedAtBirth(told, policy.reason, until, now);
   }
   return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
 }

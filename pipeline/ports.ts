@@ -54,7 +54,13 @@ export interface Spool {
   head(objectKey: string, bytesMax: number, signal: AbortSignal): Promise<HeadResult>;
 }
 export type HeadResult =
-  | { readonly kind: 'read'; readonly bytes: Uint8Array; readonly size: number }
+  | {
+      readonly kind: 'read';
+      readonly bytes: Uint8Array;
+      readonly size: number;
+      /** As for `open`. */
+      readonly undeleted?: true;
+    }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
 /** An object of the spool as a list shows it: its current version. What a delete marker hides is not listed. */
@@ -87,7 +93,7 @@ export type DueRow = DeliveryRef & {
 
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly row: DeliveryRow }
-  /** Leased to another, not due yet, at its claim limit, or no longer queued or deferred. `row` as it stands; null when there is none. */
+  /** Leased to another, not due yet, or no longer queued or deferred. `row` as it stands; null when there is none. */
   | { readonly kind: 'refused'; readonly row: DeliveryRow | null };
 
 export type TraceRecord = {
@@ -115,10 +121,11 @@ export interface Ledger {
    */
   create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]>;
   /**
-   * Takes the lease: one conditional write. Only a queued or deferred row with `nextAttemptAt <= now`, no lease past `now`
-   * and `claims < claimsMax`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched.
+   * Takes the lease: one conditional write. Only a queued or deferred row with `nextAttemptAt <= now`, and no lease
+   * past `now`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched. How often it was claimed bars nothing: what
+   * a claim beyond the limit means, the stage decides.
    */
-  claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number; claimsMax: number }): Promise<ClaimResult>;
+  claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number }): Promise<ClaimResult>;
   /**
    * Replaces the row where its stored version is still `row.version`; stores `version + 1`. `row.trace` is given back as it was
    * read, and `events` are appended. Lost: somebody else wrote meanwhile, and nothing of this write remains.

@@ -135,6 +135,18 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a long header section is read from under a delete marker',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Ingest', effect: 'throttle' });
+      await send(errand, ['long-hidden@example.com'], `X-Long: ${'x'.repeat(900)}\r\n`.repeat(20));
+      await hideNewest(errand);
+      faults.clear();
+      await advance(errand, 7 * MINUTE); // whatever was taken from the queue meanwhile comes back after six
+      await comes(errand, 'long-hidden@example.com');
+    },
+  },
+  {
     name: 'a message that is put off is tried again',
     run: async (errand) => {
       await send(errand, ['later@example.com']);

@@ -49,8 +49,6 @@ export function without(template: Template, { id, logicalId }: Grant): Template 
 export function withoutEffectHere(grant: Grant): string | null {
   if (grant.action.startsWith('logs:'))
     return 'the Lambda host takes what functions print from their standard output; no CloudWatch Logs stands behind it';
-  if (grant.service === 'cloudwatch.amazonaws.com')
-    return 'the emulated CloudWatch shows its alarms on the console and publishes them to no topic';
   return null;
 }
 
