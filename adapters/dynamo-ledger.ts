@@ -162,6 +162,14 @@ export class DynamoLedger implements Ledger {
     }
   }
 
+  async cursor(name: string): Promise<string | null> {
+    return (await this.get(cursorKeyOf(name)))?.c?.S ?? null;
+  }
+
+  async setCursor(name: string, value: string | null): Promise<void> {
+    await this.put({ ...cursorKeyOf(name), ...(value === null ? {} : { c: { S: value } }) });
+  }
+
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
     const records: TraceRecord[] = [];
     const spoolIds = await this.candidates(query);
@@ -318,6 +326,7 @@ export class DynamoLedger implements Ledger {
 const claimNames = Object.fromEntries(Object.entries(CLAIM).map(([name, attribute]) => [`#${name}`, attribute]));
 
 const keyOf = (ref: DeliveryRef): Item => ({ pk: { S: ref.spoolId }, sk: { S: sortKeyOf(ref) } });
+const cursorKeyOf = (name: string): Item => ({ pk: { S: `c#${name}` }, sk: { S: 'c' } }); // no spoolId has a #
 const isRow = (item: Item) => item.sk?.S?.startsWith('d#') === true;
 const refOf = (item: Item): DeliveryRef => ({
   spoolId: item.pk?.S ?? '',

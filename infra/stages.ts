@@ -38,7 +38,7 @@ export type Stages = {
   readonly sweepDeadLetters: Queue;
 };
 
-type Given = {
+export type Given = {
   readonly settings: Settings;
   readonly bucket: Bucket;
   readonly table: Table;
@@ -120,14 +120,14 @@ function findVersions(bucket: Bucket): readonly PolicyStatement[] {
   return [list, may(['s3:GetObjectVersion'], bucket.arnForObjects(`${inboundPrefix}*`))];
 }
 
-function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
+export function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
   return may(
     operations.map((operation) => `dynamodb:${operation}`),
     table.tableArn,
   );
 }
 
-function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
+export function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,

@@ -139,6 +139,9 @@ export interface Ledger {
    * forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
+  /** How far a run over many things has come, by the run's name; null: it begins at the beginning. */
+  cursor(name: string): Promise<string | null>;
+  setCursor(name: string, value: string | null): Promise<void>;
   /** Newest first by acceptance. */
   trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
 }
@@ -211,7 +214,10 @@ export type MetricName =
   | 'LostJob'
   | 'Poison'
   | 'ExpiryHeld'
-  | 'SweepRun';
+  | 'SweepRun'
+  | 'Purged'
+  | 'PurgeRun'
+  | 'NoEnd';
 
 /** The log and the metrics. Fields never contain secrets or content. */
 export interface Watch {

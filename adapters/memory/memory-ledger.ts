@@ -14,6 +14,7 @@ export class MemoryLedger implements Ledger {
   private readonly expiries = new Map<number, ExpiryCount>();
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
+  private readonly cursors = new Map<string, string | null>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
     if (message !== null && !this.messages.has(message.spoolId)) {
@@ -94,8 +95,17 @@ export class MemoryLedger implements Ledger {
     return true;
   }
 
+  async cursor(name: string): Promise<string | null> {
+    return this.cursors.get(name) ?? null;
+  }
+
+  async setCursor(name: string, value: string | null): Promise<void> {
+    this.cursors.set(name, value);
+  }
+
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
-    const spoolIds = new Set([...this.all().map((row) => row.spoolId), ...this.messages.keys()]);
+    const every = () => new Set([...this.all().map((row) => row.spoolId), ...this.messages.keys()]);
+    const spoolIds = query.spoolId === undefined ? every() : [query.spoolId];
     const records: TraceRecord[] = [];
     for (const spoolId of spoolIds) {
       const message = this.facts(spoolId);

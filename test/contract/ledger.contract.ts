@@ -348,6 +348,19 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
 
+    describe('cursor', () => {
+      it('keeps how far each run has come, and forgets it when it is done', async () => {
+        const [name, other] = [newSpoolId(), newSpoolId()];
+        expect(await ledger.cursor(name)).toBeNull();
+        await ledger.setCursor(name, 'in/a ü\n');
+        await ledger.setCursor(other, 'in/b');
+        expect([await ledger.cursor(name), await ledger.cursor(other)]).toEqual(['in/a ü\n', 'in/b']);
+        await ledger.setCursor(name, null);
+        expect([await ledger.cursor(name), await ledger.cursor(other)]).toEqual([null, 'in/b']);
+        expect(JSON.stringify(await ledger.trace({ limit: 1_000 })), 'no message').not.toContain(other);
+      });
+    });
+
     it('keeps that a message is list mail, or a notice of our own', async () => {
       const row = queued(newSpoolId());
       const extract = { ...facts(row.spoolId).extract, listMail: true as const, ownNotice: true as const };
