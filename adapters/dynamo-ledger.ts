@@ -14,8 +14,16 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
-import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
-import { isEnqueued, longestDue, readDueIndex } from './due-index.ts';
+import type {
+  ClaimResult,
+  DueRow,
+  Ledger,
+  Quarantined,
+  QuarantineQuery,
+  TraceQuery,
+  TraceRecord,
+} from '#pipeline/ports.ts';
+import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import {
   CLAIM,
   EXPIRIES_KEY,
@@ -112,6 +120,12 @@ export class DynamoLedger implements Ledger {
     const found = longestDue(perNextHop);
     await readDueIndex(this.client, this.table, { from: 0, until }, found.take);
     return found.rows();
+  }
+
+  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
+    const { take, found } = inQuarantine(query);
+    await readDueIndex(this.client, this.table, { from: query.now + 1, until: Number.MAX_SAFE_INTEGER }, take);
+    return found();
   }
 
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
@@ -265,7 +279,7 @@ export class DynamoLedger implements Ledger {
       if (query.forwardPath !== undefined)
         return this.byIndex('byForwardPath', 'forwardPathKey', searchKeyOf(query.forwardPath), query);
     }
-    return this.byScan(query.since ?? 0);
+    return this.byScan(query);
   }
 
   private async byIndex(
@@ -298,15 +312,21 @@ export class DynamoLedger implements Ledger {
   }
 
   /** Reads the whole table: the price of a search without a term, or with the search indexes switched off. */
-  private async byScan(since: number): Promise<readonly string[]> {
+  private async byScan({ since = 0, row = {} }: TraceQuery): Promise<readonly string[]> {
+    const wanted = Object.entries({ st: row.state, sr: row.reason, nh: row.nextHop }).filter(
+      ([, value]) => value !== undefined,
+    );
     const acceptedAt = new Map<string, number>();
     let from: Item | undefined;
     do {
       const page = await this.client.send(
         new ScanCommand({
           TableName: this.table,
-          FilterExpression: 'acceptedAt >= :since',
-          ExpressionAttributeValues: { ':since': { N: String(since) } },
+          FilterExpression: ['acceptedAt >= :since', ...wanted.map(([name]) => `${name} = :${name}`)].join(' AND '),
+          ExpressionAttributeValues: {
+            ':since': { N: String(since) },
+            ...Object.fromEntries(wanted.map(([name, value = '']) => [`:${name}`, { S: value }])),
+          },
           ConsistentRead: true,
           ExclusiveStartKey: from,
         }),

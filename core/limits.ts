@@ -78,6 +78,15 @@ export const rowsOutliveObjectMs = 7 * DAY;
 /** A delivery, its fallback and its notice have had their lifetimes, and a day more to be settled. */
 export const settleMarginMs = DAY;
 
+// ── The digest of the quarantine ────────────────────────────────────────────────────────────────────────────────────
+
+/** One a day, for whole days of UTC. */
+export const digestEveryMs = DAY;
+/** Messages that a digest tells one by one; of the rest it says how many. */
+export const digestEntriesMax = 200;
+/** It warns of what is discarded within this time: a week, so that who reads it on Mondays is in time. */
+export const digestSoonMs = 7 * DAY;
+
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** SES takes in up to 40 MB through its S3 action. */

@@ -1,4 +1,4 @@
-// The purge: its function, its schedule, and where runs end that could not begin. It alone may delete from the spool, and only by a
+// The purge, and the digest of the quarantine: their function, its schedule, and where runs end that could not begin. It alone may delete from the spool, and only by a
 // delete marker: no function may delete a version. A test holds that.
 
 import { Duration } from 'aws-cdk-lib';
@@ -10,7 +10,7 @@ import { Construct } from 'constructs';
 import * as limits from '#core/limits.ts';
 import { inboundPrefix } from './spool.ts';
 import { may, ownFunction, restQueue } from './stage.ts';
-import { environmentOf, type Given, onLedger, type Stages } from './stages.ts';
+import { environmentOf, type Given, onLedger, queryDue, type Stages, sendTo } from './stages.ts';
 
 export type Purge = { readonly function: LambdaFunction; readonly deadLetters: Queue };
 
@@ -21,15 +21,17 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
   list.addCondition('StringEquals', { 's3:prefix': inboundPrefix });
   const handler = ownFunction(here, {
     folder: given.folder('purge'),
-    description: 'Removes from the spool what has had its retention and is final for every delivery',
+    description: 'Removes from the spool what has had its retention and is final; sends the digest of the quarantine',
     timeoutMs: limits.purgeTimeoutMs,
     memoryMb: 512,
     environment: environmentOf(scope, given, stages),
     may: [
       list,
       may(['s3:DeleteObject'], bucket.arnForObjects(`${inboundPrefix}*`)),
-      // Query reads a message's rows; GetItem and PutItem are the cursor.
+      // Query reads a message's rows; GetItem and PutItem are for cursors and the digest's row.
       onLedger(table, 'Query', 'GetItem', 'PutItem'),
+      queryDue(table),
+      sendTo(stages.relay),
     ],
   });
   // A run that failed is made good by the next one.

@@ -85,6 +85,24 @@ export type DueRow = DeliveryRef & {
   readonly dueAt: number;
 };
 
+export type QuarantineQuery = {
+  /** What was to be discarded up to now is none of it. */
+  readonly now: number;
+  readonly from: number;
+  readonly until: number;
+  readonly max: number;
+  readonly soonUntil: number;
+};
+export type Quarantined = {
+  /** Latest first. A quarantined row's `nextAttemptAt` is when it came in, and `dueAt` when it is discarded. */
+  readonly told: readonly DueRow[];
+  /** Deliveries quarantined in (from, until]. */
+  readonly inPeriod: number;
+  readonly waiting: number;
+  /** Of those that wait: discarded up to `soonUntil`. */
+  readonly soon: number;
+};
+
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly row: DeliveryRow }
   /** Leased to another, not due yet, at its claim limit, or no longer queued or deferred. `row` as it stands; null when there is none. */
@@ -103,6 +121,8 @@ export type TraceQuery = {
   readonly forwardPath?: string;
   /** Accepted at or after this instant, in milliseconds. */
   readonly since?: number;
+  /** At least one row is all of this. */
+  readonly row?: { readonly state?: DeliveryState; readonly reason?: string; readonly nextHop?: string };
   readonly limit: number;
 };
 
@@ -130,6 +150,8 @@ export interface Ledger {
   message(spoolId: string): Promise<MessageFacts | null>;
   /** Rows whose `dueAt` is at or before `until`: of each next hop the longest due ones, about `perNextHop` of them, longest due first. */
   due(until: number, perNextHop: number): Promise<readonly DueRow[]>;
+  /** What waits in quarantine, by the index; `told` are the latest quarantined in (from, until], at most `max` of them. */
+  quarantined(query: QuarantineQuery): Promise<Quarantined>;
   /** How many jobs of each next hop are with the relay queue: rows under way, enqueued (`dueAt` past `nextAttemptAt`) and due in (from, until]. */
   enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>>;
   /** Counts one expiry in the hour that begins at `hour`, and says how many there are by now. A crash may count one twice, never leave one out. */

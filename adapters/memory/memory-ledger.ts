@@ -1,12 +1,20 @@
 // The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of long rows.
 // One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
 
-import { isEnqueued } from '#adapters/due-index.ts';
+import { inQuarantine, isEnqueued } from '#adapters/due-index.ts';
 import { answers } from '#adapters/trace-query.ts';
 import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
-import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import type {
+  ClaimResult,
+  DueRow,
+  Ledger,
+  Quarantined,
+  QuarantineQuery,
+  TraceQuery,
+  TraceRecord,
+} from '#pipeline/ports.ts';
 
 export class MemoryLedger implements Ledger {
   private readonly rows = new Map<string, DeliveryRow>();
@@ -72,6 +80,12 @@ export class MemoryLedger implements Ledger {
         seen.set(nextHop, before + 1);
         return before < perNextHop;
       });
+  }
+
+  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
+    const { take, found } = inQuarantine(query);
+    for (const row of this.indexed(query.now, Number.POSITIVE_INFINITY)) take(row);
+    return found();
   }
 
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {

@@ -63,7 +63,7 @@ test('take along only the clients that their function calls', () => {
   expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'ses', 'sesv2', 'sqs'));
   expect(clients('bounce')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
-  expect(clients('purge')).toEqual(sdk('dynamodb', 's3'));
+  expect(clients('purge')).toEqual(sdk('dynamodb', 's3', 'sqs'));
   expect(clients('activate')).toEqual(sdk('ses'));
 });
 
