@@ -49,7 +49,7 @@ export function inQuarantine(query: QuarantineQuery): { take(row: DueRow): void;
   const latestFirst = () => told.sort((a, b) => b.nextAttemptAt - a.nextAttemptAt);
   return {
     take(row) {
-      if (row.state !== 'quarantined' || row.dueAt <= query.now) return;
+      if (row.state !== 'quarantined') return;
       counts.waiting += 1;
       if (row.dueAt <= query.soonUntil) counts.soon += 1;
       if (row.nextAttemptAt <= query.from || row.nextAttemptAt > query.until) return;

@@ -63,7 +63,7 @@ export const suspectExpiriesShareMax = 0.05;
 export const purgeEveryMs = 6 * HOUR;
 /** Lambda's longest; a run that is cut off goes on where its cursor says. */
 export const purgeTimeoutMs = 900 * SECOND;
-/** Without a pass to the end for this long the spool only grows. CloudWatch looks back one day at most (docs/aws-contracts.md). */
+/** Without a pass to the end for this long the spool only grows. An alarm looks back one day at most (CloudWatch, PutMetricAlarm: periods times their length). */
 export const purgeOverdueMs = DAY;
 /** S3: keys of one answer to ListObjectsV2. */
 export const purgePage = 1_000;

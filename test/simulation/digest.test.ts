@@ -100,6 +100,20 @@ describe('the digest', () => {
     expect(digestsIn(town)[0]?.text).toContain('--spool-id m2');
   });
 
+  it('does not tell what the index alone still shows', async () => {
+    const town = await aDay();
+    await giveDigest(portsOf(town));
+    const { ledger } = town;
+    const quarantined = ledger.quarantined.bind(ledger);
+    const now = town.clock.now();
+    const stale = await quarantined({ now, from: 0, until: now, max: 9, soonUntil: now });
+    ledger.quarantined = async () => stale;
+    const row = ledger.all().find(({ spoolId }) => spoolId === 'm1');
+    if (row !== undefined) await release({ ...portsOf(town), bounceQueue: town.bounceQueue }, row, 48 * HOUR);
+    await settle(town);
+    expect(digestsIn(town)[0]?.text.match(/--spool-id m\d/g)).toEqual(['--spool-id m2', '--spool-id m2']);
+  });
+
   it('warns of what is soon discarded', async () => {
     const town = await aDay();
     town.clock.advanceTo(town.clock.now() + 25 * DAY);
