@@ -64,9 +64,9 @@ export async function purge(ports: PurgePorts, signal: AbortSignal): Promise<Pur
     after = more ? (page.entries.at(-1)?.objectKey ?? null) : null;
     await ports.ledger.setCursor(CURSOR, after);
   }
+  const [failed, noTime] = [counts.get('failed') ?? 0, counts.get('no-time') ?? 0];
   total.removed = counts.get('removed') ?? 0;
-  const failed = counts.get('failed') ?? 0;
-  total.kept = [...counts.values()].reduce((sum, count) => sum + count, 0) - total.removed - failed;
+  total.kept = [...counts.values()].reduce((sum, count) => sum + count, 0) - total.removed - failed - noTime;
   ports.watch.count('Purged', total.removed);
   if (!more) ports.watch.count('PurgeRun');
   ports.watch.info('purge.run', { ...total, more, ...Object.fromEntries(counts) });
