@@ -25,6 +25,7 @@ import type {
 } from '#pipeline/ports.ts';
 import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import {
+  BOOKMARKS_KEY,
   CLAIM,
   EXPIRIES_KEY,
   eventOfItem,
@@ -176,12 +177,12 @@ export class DynamoLedger implements Ledger {
     }
   }
 
-  async cursor(name: string): Promise<string | null> {
-    return (await this.get(cursorKeyOf(name)))?.c?.S ?? null;
+  async bookmark(name: string): Promise<string | null> {
+    return (await this.get({ pk: { S: BOOKMARKS_KEY }, sk: { S: name } }))?.place?.S ?? null;
   }
 
-  async setCursor(name: string, value: string | null): Promise<void> {
-    await this.put({ ...cursorKeyOf(name), ...(value === null ? {} : { c: { S: value } }) });
+  async setBookmark(name: string, place: string): Promise<void> {
+    await this.put({ pk: { S: BOOKMARKS_KEY }, sk: { S: name }, place: { S: place } });
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
@@ -346,7 +347,6 @@ export class DynamoLedger implements Ledger {
 const claimNames = Object.fromEntries(Object.entries(CLAIM).map(([name, attribute]) => [`#${name}`, attribute]));
 
 const keyOf = (ref: DeliveryRef): Item => ({ pk: { S: ref.spoolId }, sk: { S: sortKeyOf(ref) } });
-const cursorKeyOf = (name: string): Item => ({ pk: { S: `c#${name}` }, sk: { S: 'c' } }); // no spoolId has a #
 const isRow = (item: Item) => item.sk?.S?.startsWith('d#') === true;
 const refOf = (item: Item): DeliveryRef => ({
   spoolId: item.pk?.S ?? '',

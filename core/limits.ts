@@ -61,7 +61,7 @@ export const suspectExpiriesShareMax = 0.05;
 
 /** Four times a day: so that a day without a pass to the end means several runs that failed, and not one that began a second late. */
 export const purgeEveryMs = 6 * HOUR;
-/** Lambda's longest; a run that is cut off goes on where its cursor says. */
+/** Lambda's longest; a run that is cut off goes on where its bookmark says. */
 export const purgeTimeoutMs = 900 * SECOND;
 /** Without a pass to the end for this long the spool only grows. An alarm looks back one day at most (CloudWatch, PutMetricAlarm: periods times their length). */
 export const purgeOverdueMs = DAY;

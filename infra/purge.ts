@@ -28,7 +28,7 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
     may: [
       list,
       may(['s3:DeleteObject'], bucket.arnForObjects(`${inboundPrefix}*`)),
-      // Query reads a message's rows; GetItem and PutItem are for cursors and the digest's row.
+      // Query reads a message's rows; GetItem and PutItem are for bookmarks and the digest's row.
       onLedger(table, 'Query', 'GetItem', 'PutItem'),
       queryDue(table),
       sendTo(stages.relay),

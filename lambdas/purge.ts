@@ -1,6 +1,6 @@
 // Purge and digest, wired: run by their schedule, never by a queue. The only function that may remove content.
 // Neither waits for the other, nor keeps it from its end.
-// A run that is cut off goes on at the next one, where its cursor says.
+// A run that is cut off goes on at the next one, where its bookmark says.
 
 import { awsSettings, dynamoClient, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';

@@ -6,7 +6,7 @@
 // | 1 digest's row (if none     | the next run finds the same period, and the row: its job is sent again; the      |
 // |   stands)                   | sweep sends it by `dueAt` too                                                    |
 // | 2 its relay job             | as above; a second job is refused by the claim                                   |
-// | 3 cursor past the period    | done. Dying before, and not run again that day: the next digest begins where     |
+// | 3 bookmark past the period  | done. Dying before, and not run again that day: the next digest begins where     |
 // |                             | this one did, and tells some twice; never of none                                |
 
 import { parseMailbox } from '#core/address.ts';
@@ -21,12 +21,12 @@ import { inTurns } from './in-turns.ts';
 import type { DueRow } from './ports.ts';
 import { wayToPostmaster } from './postmaster-copy.ts';
 
-const CURSOR = 'digest';
+const BOOKMARK = 'digest';
 
 /** Writes the digest that is due, if one is. */
 export async function giveDigest(ports: BouncePorts): Promise<'nothing-due' | 'nothing-quarantined' | 'queued'> {
   const now = ports.clock.now();
-  const last = await ports.ledger.cursor(CURSOR);
+  const last = await ports.ledger.bookmark(BOOKMARK);
   const period = duePeriod(last === null ? null : Number(last), now);
   if (period === null) return 'nothing-due';
   const { inPeriod } = await ports.ledger.quarantined({ ...period, now, max: 0, soonUntil: now });
@@ -40,7 +40,7 @@ export async function giveDigest(ports: BouncePorts): Promise<'nothing-due' | 'n
     }
     ports.watch.info('digest.queued', { spoolId: row.spoolId, forwardPath: row.forwardPath, quarantined: inPeriod });
   }
-  await ports.ledger.setCursor(CURSOR, String(period.until));
+  await ports.ledger.setBookmark(BOOKMARK, String(period.until));
   return inPeriod > 0 ? 'queued' : 'nothing-quarantined';
 }
 

@@ -161,9 +161,10 @@ export interface Ledger {
    * forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
-  /** How far a run over many things has come, by the run's name; null: it begins at the beginning. */
-  cursor(name: string): Promise<string | null>;
-  setCursor(name: string, value: string | null): Promise<void>;
+  /** What a sweep wrote down under this name of how far it has come, or null. */
+  bookmark(name: string): Promise<string | null>;
+  /** In place of what stood there. */
+  setBookmark(name: string, place: string): Promise<void>;
   /** Newest first by acceptance. */
   trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
 }

@@ -5,8 +5,8 @@
 // | effect, in order                | if we die right after                                                              |
 // | ------------------------------- | ---------------------------------------------------------------------------------- |
 // | 1 delete marker over an object  | it is listed no more; a relay that opens it all the same finds it by its version   |
-// | 2 cursor past the page          | the next run goes on there; dying before: it lists the page again, less what went  |
-// | 3 cursor back at the beginning  | the pass is over, or the next run ends it                                          |
+// | 2 bookmark past the page        | the next run goes on there; dying before: it lists the page again, less what went  |
+// | 3 bookmark at the beginning     | the pass is over, or the next run ends it                                          |
 //
 // A second notification may add a delivery between the read and the removal: its content is then found by its version, for as long as
 // those stay. Two runs at once do the same work twice, and no harm.
@@ -37,8 +37,8 @@ export type PurgeReport = {
 };
 type Looked = KeptBecause | 'removed' | 'failed' | 'no-time';
 
-/** The cursor's name in the ledger; mail of our own submitters will have one of its own. */
-const CURSOR = 'purge/in';
+/** The bookmark's name in the ledger; mail of our own submitters will have one of its own. Empty: the beginning. */
+const BOOKMARK = 'purge/in';
 
 /**
  * Goes on where the last run ended, until the list is at its end or the signal says that time is short. An object at which it fails is
@@ -48,7 +48,7 @@ export async function purge(ports: PurgePorts, signal: AbortSignal): Promise<Pur
   const counts = new Map<Looked, number>();
   const total = { listed: 0, removed: 0, bytes: 0, kept: 0 };
   let more = true;
-  for (let after = await ports.ledger.cursor(CURSOR); more && !signal.aborted; ) {
+  for (let after = (await ports.ledger.bookmark(BOOKMARK)) || null; more && !signal.aborted; ) {
     const page = await inTime(ports.inventory.list({ prefix: inboundPrefix, after, max: purgePage }, signal), signal);
     if (page === null) break;
     const old = page.entries.filter(({ storedAt }) => storedAt + ports.settings.retentionMs.spool <= ports.clock.now());
@@ -62,7 +62,7 @@ export async function purge(ports: PurgePorts, signal: AbortSignal): Promise<Pur
     if (looked.length < old.length || counts.has('no-time')) break; // the rest of the page is the next run's
     more = page.more;
     after = more ? (page.entries.at(-1)?.objectKey ?? null) : null;
-    await ports.ledger.setCursor(CURSOR, after);
+    await ports.ledger.setBookmark(BOOKMARK, after ?? '');
   }
   const [failed, noTime] = [counts.get('failed') ?? 0, counts.get('no-time') ?? 0];
   total.removed = counts.get('removed') ?? 0;

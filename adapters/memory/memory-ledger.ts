@@ -22,7 +22,7 @@ export class MemoryLedger implements Ledger {
   private readonly expiries = new Map<number, ExpiryCount>();
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
-  private readonly cursors = new Map<string, string | null>();
+  private readonly bookmarks = new Map<string, string>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
     if (message !== null && !this.messages.has(message.spoolId)) {
@@ -109,12 +109,12 @@ export class MemoryLedger implements Ledger {
     return true;
   }
 
-  async cursor(name: string): Promise<string | null> {
-    return this.cursors.get(name) ?? null;
+  async bookmark(name: string): Promise<string | null> {
+    return this.bookmarks.get(name) ?? null;
   }
 
-  async setCursor(name: string, value: string | null): Promise<void> {
-    this.cursors.set(name, value);
+  async setBookmark(name: string, place: string): Promise<void> {
+    this.bookmarks.set(name, place);
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {

@@ -359,16 +359,21 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
 
-    describe('cursor', () => {
-      it('keeps how far each run has come, and forgets it when it is done', async () => {
+    describe('bookmarks', () => {
+      it('are kept by name, and replaced', async () => {
         const [name, other] = [newSpoolId(), newSpoolId()];
-        expect(await ledger.cursor(name)).toBeNull();
-        await ledger.setCursor(name, 'in/a ü\n');
-        await ledger.setCursor(other, 'in/b');
-        expect([await ledger.cursor(name), await ledger.cursor(other)]).toEqual(['in/a ü\n', 'in/b']);
-        await ledger.setCursor(name, null);
-        expect([await ledger.cursor(name), await ledger.cursor(other)]).toEqual([null, 'in/b']);
-        expect(JSON.stringify(await ledger.trace({ limit: 1_000 })), 'no message').not.toContain(other);
+        expect(await ledger.bookmark(name)).toBeNull();
+        await ledger.setBookmark(name, 'in/a');
+        await ledger.setBookmark(other, 'in/b');
+        await ledger.setBookmark(name, 'in/c');
+        expect([await ledger.bookmark(name), await ledger.bookmark(other)]).toEqual(['in/c', 'in/b']);
+        await ledger.setBookmark(other, '');
+        expect([await ledger.bookmark(name), await ledger.bookmark(other)]).toEqual(['in/c', '']);
+      });
+      it('are no messages: no search finds them', async () => {
+        await ledger.setBookmark(newSpoolId(), 'in/a');
+        for (const record of await ledger.trace({ limit: 1_000 }))
+          expect(record.message.objectKey).toMatch(/^(in|out)\//);
       });
     });
 
