@@ -6,7 +6,7 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Accepted, Script } from '#adapters/memory/memory-next-hop.ts';
 import { digestEntriesMax, lostJobAfterMs } from '#core/limits.ts';
 import { giveDigest } from '#pipeline/digest.ts';
-import { release } from '#pipeline/operate.ts';
+import { release, remove } from '#pipeline/operate.ts';
 import { settingsOf } from './routed.ts';
 import { Town } from './town.ts';
 
@@ -151,6 +151,24 @@ describe('the digest', () => {
     expect(town.ledger.all().find(({ noticeKind }) => noticeKind === 'digest')).toMatchObject({ state: 'held' });
     expect(town.watch.total('Held')).toBeGreaterThan(before);
     expect(town.ledger.all().filter(({ spoolId }) => spoolId.startsWith('digest'))).toHaveLength(1);
+  });
+
+  it('that is held can be released, or removed, by an operator', async () => {
+    for (const deed of ['release', 'remove'] as const) {
+      let refused = true;
+      const town = await aDay(() => (refused ? noSuchUser : ok));
+      await giveDigest(portsOf(town));
+      await settle(town);
+      refused = false;
+      const ports = { ...portsOf(town), bounceQueue: town.bounceQueue };
+      const held = town.ledger.all().find(({ noticeKind }) => noticeKind === 'digest');
+      if (held === undefined) throw new Error('no digest');
+      await (deed === 'release' ? release(ports, held, 48 * HOUR) : remove(ports, held, true));
+      await settle(town);
+      const row = await town.ledger.read(held);
+      expect([row?.state, row?.dueAt]).toEqual([deed === 'release' ? 'relayed' : 'removed', null]);
+      expect(digestsIn(town)).toHaveLength(deed === 'release' ? 1 : 0);
+    }
   });
 
   it('is bounded: the latest one by one, the rest by number', async () => {
