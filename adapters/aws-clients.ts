@@ -57,11 +57,11 @@ export function s3Client(settings: AwsSettings): S3Client {
   return trimmed(client);
 }
 
-/** For lists: what S3Client above reads by hand, the SDK reads here. */
-export function s3ListClient(settings: AwsSettings): S3Client {
+/** For lists and removals: what S3Client above reads by hand, the SDK reads here. `socketsMax` as many as run side by side. */
+export function s3ListClient(settings: AwsSettings, socketsMax = 4): S3Client {
   return new S3Client({
     ...common(settings),
-    ...overHttp({ requestTimeoutMs: 10_000, socketsMax: 4 }),
+    ...overHttp({ requestTimeoutMs: 10_000, socketsMax }),
     forcePathStyle: settings.endpoint !== undefined,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

@@ -55,6 +55,36 @@ export const expiryHourMs = HOUR;
 export const suspectExpiriesPerHourMax = 100;
 export const suspectExpiriesShareMax = 0.05;
 
+// ── The purge ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Four times a day: so that a day without a pass to the end means several runs that failed, and not one that began a second late. */
+export const purgeEveryMs = 6 * HOUR;
+/** Lambda's longest; a run that is cut off goes on where its bookmark says. */
+export const purgeTimeoutMs = 900 * SECOND;
+/** Without a pass to the end for this long the spool only grows. An alarm looks back one day at most (CloudWatch, PutMetricAlarm: periods times their length). */
+export const purgeOverdueMs = DAY;
+/** S3: keys of one answer to ListObjectsV2. */
+export const purgePage = 1_000;
+/** Messages looked at side by side: about a thousand removals a second, far below S3's 3,500 for each prefix. */
+export const purgeConcurrency = 32;
+/** Objects at which a run may fail and still go on: some damaged rows must not stop it, an outage must. */
+export const purgeFailuresMax = 100;
+/** SES tries to deliver for 14 hours (its delivery window), and reports take their time: until then a relayed message may still fail. */
+export const sesFeedbackMs = 14 * HOUR + 2 * DAY;
+/** Rows outlive their object by this at least: without rows nobody could say that it may go. Twenty runs may fail. */
+export const rowsOutliveObjectMs = 7 * DAY;
+/** A delivery, its fallback and its notice have had their lifetimes, and a day more to be settled. */
+export const settleMarginMs = DAY;
+
+// ── The digest of the quarantine ────────────────────────────────────────────────────────────────────────────────────
+
+/** One a day, for whole days of UTC. */
+export const digestEveryMs = DAY;
+/** Messages that a digest tells one by one; of the rest it says how many. */
+export const digestEntriesMax = 200;
+/** It warns of what is discarded within this time: a week, so that who reads it on Mondays is in time. */
+export const digestSoonMs = 7 * DAY;
+
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** SES takes in up to 40 MB through its S3 action. */

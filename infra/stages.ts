@@ -38,7 +38,7 @@ export type Stages = {
   readonly sweepDeadLetters: Queue;
 };
 
-type Given = {
+export type Given = {
   readonly settings: Settings;
   readonly bucket: Bucket;
   readonly table: Table;
@@ -94,6 +94,7 @@ function stagePlans(
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
+        queryDue(table), // what a digest tells of
         openContent,
         ...findVersions(bucket),
         sendTo(queues.bounce),
@@ -120,14 +121,18 @@ function findVersions(bucket: Bucket): readonly PolicyStatement[] {
   return [list, may(['s3:GetObjectVersion'], bucket.arnForObjects(`${inboundPrefix}*`))];
 }
 
-function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
+export function queryDue(table: Table): PolicyStatement {
+  return may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`);
+}
+
+export function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
   return may(
     operations.map((operation) => `dynamodb:${operation}`),
     table.tableArn,
   );
 }
 
-function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
+export function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,
@@ -141,7 +146,7 @@ function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly
   };
 }
 
-function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
+export function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
   return may(['sqs:SendMessage'], ...queues.map(({ queue }) => queue.queueArn));
 }
 
@@ -182,7 +187,7 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
     memoryMb: 512,
     environment: environmentOf(scope, given, queues),
     may: [
-      may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`),
+      queryDue(table),
       // UpdateItem counts the hour's expiries.
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'),
       sendTo(queues.relay, queues.bounce),

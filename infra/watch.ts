@@ -9,11 +9,17 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
-import { inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import { inFlightAlarm, purgeOverdueMs, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
 import type { FrontDoor } from './front-door.ts';
+import type { Purge } from './purge.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
-type Watched = { readonly settings: Settings; readonly stages: Stages; readonly door: FrontDoor };
+type Watched = {
+  readonly settings: Settings;
+  readonly stages: Stages;
+  readonly purge: Purge;
+  readonly door: FrontDoor;
+};
 
 /** Makes every alarm, and the topic that each of them tells. */
 export function watch(scope: Construct, watched: Watched): Topic {
@@ -74,7 +80,7 @@ function alarms(scope: Construct, topic: Topic): Raise {
   };
 }
 
-function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
+function watchDeadLetters(raise: Raise, { stages, purge, door }: Watched): void {
   const rest = (id: string, queue: Queue, article: string, says: string) =>
     raise(id, {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
@@ -112,6 +118,12 @@ function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
     'Sweeps that could not be started',
     'EventBridge could not start the sweep.',
   );
+  rest(
+    'PurgeDeadLetters',
+    purge.deadLetters,
+    'Purges that could not be started',
+    'EventBridge could not start the purge.',
+  );
 }
 
 const MINUTE = Duration.minutes(1);
@@ -142,10 +154,11 @@ function queuesOf(stages: Stages) {
   ] as const;
 }
 
-function watchFunctions(raise: Raise, { stages }: Watched): void {
+function watchFunctions(raise: Raise, { stages, purge }: Watched): void {
   const functions = [
     ...queuesOf(stages).map(([name, it]) => [name, it.function] as const),
     ['Sweep', stages.sweep] as const,
+    ['Purge', purge.function] as const,
   ];
   for (const [name, handler] of functions) {
     raise(`${name}Errors`, {
@@ -195,6 +208,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     article: 'Expiries that are held',
     says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
   },
+  {
+    metricName: 'NoEnd',
+    article: 'Mail that came to no end',
+    says: 'a message is long past its lifetime and still under way.',
+  },
 ];
 
 function watchMail(raise: Raise, { settings }: Watched): void {
@@ -216,6 +234,14 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     missing: TreatMissingData.BREACHING,
     article: 'The sweep is overdue',
     says: 'no sweep has ended for five minutes: deferred mail does not move, nothing heals.',
+  });
+  raise('PurgeOverdue', {
+    metric: own('PurgeRun', Duration.millis(purgeOverdueMs)),
+    threshold: 0,
+    below: true,
+    missing: TreatMissingData.BREACHING,
+    article: 'The purge is overdue',
+    says: 'no purge has come to its end for a day: old mail stays in the spool.',
   });
 }
 

@@ -27,7 +27,7 @@ export async function noticeInputFor(
   message: MessageFacts,
   signal: AbortSignal,
 ): Promise<NoticeInput | null> {
-  if (notice.noticeOf === null || notice.noticeKind === null) return null;
+  if (notice.noticeOf === null || notice.noticeKind === null || notice.noticeKind === 'digest') return null;
   const to = parseReversePath(notice.forwardPath);
   if (to === null || to === undefined) return null;
   const { notices, host } = ports.settings;

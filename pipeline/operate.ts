@@ -54,8 +54,8 @@ export async function remove(ports: OperatePorts, ref: DeliveryRef, notice: bool
   const operated = await operate(ports, ref, (row, now) => {
     const kept = row.state === 'held' || row.state === 'quarantined';
     if (!kept && !isUnderWay(row.state)) return `it is ${row.state}: nothing is left to remove`;
-    // A copy answers to nobody, and who was sent a notice already, or could not be, gets no second one.
-    if (!notice || row.copy || row.notice?.kind === 'ndr') return removed(row, now);
+    // A copy answers to nobody, nor does a notice, and who was sent a notice already, or could not be, gets no second one.
+    if (!notice || row.copy || row.kind === 'notice' || row.notice?.kind === 'ndr') return removed(row, now);
     return refused(row, REMOVED, { now, sweepAgainMs: ports.sweepAgainMs });
   });
   if (operated.kind === 'done' && operated.row.state === 'failed') await ports.bounceQueue.send([jobFor(operated.row)]);

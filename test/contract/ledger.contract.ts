@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
-import type { Ledger } from '#pipeline/ports.ts';
+import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
 import { dueContract } from './due.contract.ts';
 import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
 
@@ -328,6 +328,17 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         expect(await found({ forwardPath: `bob@${at}`, reversePath: `eve@${at}`, limit: 5 })).toEqual([]);
         expect(await found({ spoolId: row.spoolId, forwardPath: `eve@${at}`, limit: 5 })).toEqual([]);
       });
+      it('finds what is in a state for a reason at a next hop, all in one row', async () => {
+        const nextHop = newSpoolId();
+        const row = await given({ nextHop, state: 'held', stateReason: 'copy-delivery', dueAt: null });
+        await given({ nextHop, state: 'relayed', dueAt: null });
+        const wanted = { state: 'held', reason: 'copy-delivery', nextHop } as const;
+        const about = async (query: TraceQuery['row']) => found({ row: query, limit: 1_000 });
+        expect(await about(wanted)).toEqual([row.spoolId]);
+        expect(await about({ nextHop })).toHaveLength(2);
+        for (const other of [{ state: 'queued' as const }, { reason: 'loop' }, { nextHop: 'none' }])
+          expect(await about({ ...wanted, ...other })).toEqual([]);
+      });
       it('answers with nothing where nothing is known', async () => {
         expect(await ledger.trace({ spoolId: newSpoolId(), limit: 5 })).toEqual([]);
       });
@@ -342,6 +353,24 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         expect(await ledger.countUpTo(name, 5, until)).toBe(false);
         expect(await ledger.countUpTo(other, 1, until)).toBe(true);
         expect(await ledger.countUpTo(name, 6, until)).toBe(true);
+      });
+    });
+
+    describe('bookmarks', () => {
+      it('are kept by name, and replaced', async () => {
+        const [name, other] = [newSpoolId(), newSpoolId()];
+        expect(await ledger.bookmark(name)).toBeNull();
+        await ledger.setBookmark(name, 'in/a');
+        await ledger.setBookmark(other, 'in/b');
+        await ledger.setBookmark(name, 'in/c');
+        expect([await ledger.bookmark(name), await ledger.bookmark(other)]).toEqual(['in/c', 'in/b']);
+        await ledger.setBookmark(other, '');
+        expect([await ledger.bookmark(name), await ledger.bookmark(other)]).toEqual(['in/c', '']);
+      });
+      it('are no messages: no search finds them', async () => {
+        await ledger.setBookmark(newSpoolId(), 'in/a');
+        for (const record of await ledger.trace({ limit: 1_000 }))
+          expect(record.message.objectKey).toMatch(/^(in|out)\//);
       });
     });
 

@@ -84,7 +84,7 @@ describe('queues', () => {
     }
   });
   test('all hold their messages for as long as SQS can, encrypted, and outlive the stack', () => {
-    expect(queues).toHaveLength(8);
+    expect(queues).toHaveLength(9);
     for (const [id, queue] of queues) {
       expect([id, queue.Properties.MessageRetentionPeriod]).toEqual([id, limits.queueRetentionMs / 1000]);
       expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
@@ -138,7 +138,7 @@ describe('stages', () => {
     }
   });
   test('know their table, bucket, queues and mark', () => {
-    for (const name of ['Ingest', 'Relay', 'Bounce', 'Sweep']) {
+    for (const name of ['Ingest', 'Relay', 'Bounce', 'Sweep', 'Purge']) {
       expect(only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment.Variables).toEqual({
         EVERPOST_TABLE: { Ref: 'LedgerTable' },
         EVERPOST_BUCKET: { Ref: 'SpoolBucket' },
@@ -153,12 +153,15 @@ describe('stages', () => {
   });
 });
 
-test('the sweep runs every minute, and a run that failed is not kept for later', () => {
-  const [, rule] = only(template, 'AWS::Events::Rule');
-  expect(rule.Properties).toMatchObject({ ScheduleExpression: 'rate(1 minute)', State: 'ENABLED' });
-  expect(rule.Properties.Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(/^SweepDeadLetters/);
-  const [, config] = only(template, 'AWS::Lambda::EventInvokeConfig');
-  expect(config.Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+test.each([
+  ['Sweep', 'rate(1 minute)', 60],
+  ['Purge', 'rate(6 hours)', 3_600],
+])('%s runs by %s, and a run that failed is not kept for later', (name, expression, ageSeconds) => {
+  const [, rule] = only(template, 'AWS::Events::Rule', name);
+  expect(rule.Properties).toMatchObject({ ScheduleExpression: expression, State: 'ENABLED' });
+  expect(rule.Properties.Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(new RegExp(`^${name}DeadLetters`));
+  const [, config] = only(template, 'AWS::Lambda::EventInvokeConfig', name);
+  expect(config.Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: ageSeconds });
 });
 
 test('one function only answers CloudFormation, and no other came along', () => {
@@ -166,6 +169,7 @@ test('one function only answers CloudFormation, and no other came along', () => 
     'Bounce',
     'FrontDoorActivation',
     'Ingest',
+    'Purge',
     'Relay',
     'Sweep',
   ]);
@@ -182,6 +186,7 @@ test('the outputs say what an operator and the command line need', () => {
     'IngestDeadLettersUrl',
     'IngestQueueUrl',
     'MxRecord',
+    'PurgeDeadLettersUrl',
     'ReceiptDeadLettersUrl',
     'RelayDeadLettersUrl',
     'RelayQueueUrl',

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { inFlightAlarm, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
+import { inFlightAlarm, purgeEveryMs, purgeOverdueMs, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
 import type { MetricName } from '#pipeline/ports.ts';
 import { ofType, only, settingsOf, synthesised } from './template.ts';
 
@@ -68,7 +68,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(5);
+    expect(rest).toHaveLength(6);
     for (const [id] of rest) {
       expect([
         id,
@@ -107,6 +107,7 @@ describe('our own metrics', () => {
     ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
     ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
     ...{ Quarantined: true, Discarded: true, Redirected: true },
+    ...{ Purged: true, PurgeRun: true, NoEnd: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
@@ -114,8 +115,10 @@ describe('our own metrics', () => {
       'ContentUnreadable',
       'ExpiryHeld',
       'Held',
+      'NoEnd',
       'OperatorFault',
       'Poison',
+      'PurgeRun',
       'SweepRun',
       'UnknownReply',
     ]);
@@ -130,17 +133,25 @@ describe('our own metrics', () => {
     )[1].Properties.Environment.Variables;
     expect([POWERTOOLS_METRICS_NAMESPACE, POWERTOOLS_SERVICE_NAME]).toEqual(['Everpost', 'Post']);
   });
-  test('a sweep that is overdue calls, also when there is no metric at all', () => {
-    const [alarm] = own.filter(({ MetricName }) => MetricName === 'SweepRun');
+  test.each([
+    ['SweepRun', sweepOverdueMs, 3 * sweepEveryMs],
+    ['PurgeRun', purgeOverdueMs, 3 * purgeEveryMs],
+  ])('%s: one that is overdue calls, also when there is no metric at all', (name, overdueMs, atLeastMs) => {
+    const [alarm] = own.filter(({ MetricName }) => MetricName === name);
     expect(alarm).toMatchObject({
       Threshold: 0,
       ComparisonOperator: 'LessThanOrEqualToThreshold',
       TreatMissingData: 'breaching',
       Statistic: 'Sum',
-      Period: sweepOverdueMs / 1000,
+      Period: overdueMs / 1000,
+      EvaluationPeriods: 1,
     });
-    expect(sweepOverdueMs).toBeGreaterThanOrEqual(3 * sweepEveryMs);
-    for (const other of alarms.filter((each) => each !== alarm)) expect(other.TreatMissingData).toBe('notBreaching');
+    expect(overdueMs).toBeGreaterThanOrEqual(atLeastMs);
+    expect(overdueMs).toBeLessThanOrEqual(86_400_000); // PutMetricAlarm: periods times their length, a day at most
+  });
+  test('nothing else calls when there is no metric', () => {
+    const breaching = alarms.filter(({ TreatMissingData }) => TreatMissingData !== 'notBreaching');
+    expect(breaching.map(({ MetricName }) => MetricName).sort()).toEqual(['PurgeRun', 'SweepRun']);
   });
 });
 
@@ -156,6 +167,6 @@ test('SES: what it can not publish, of our rule set', () => {
 test('functions: errors, and chains that Lambda cut off', () => {
   const lambda = alarms.filter(({ Namespace }) => Namespace === 'AWS/Lambda');
   expect(lambda.map(({ AlarmName }) => AlarmName.replace('Post/Watch/', '')).sort()).toEqual(
-    ['Ingest', 'Relay', 'Bounce', 'Sweep'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
+    ['Ingest', 'Relay', 'Bounce', 'Sweep', 'Purge'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
   );
 });

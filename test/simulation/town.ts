@@ -120,7 +120,8 @@ export class Town {
     failed: readonly Check[] = [],
     more: More = {},
   ): void {
-    this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
+    const stored = new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`);
+    this.spool.put(`in/${spoolId}`, stored, this.clock.now());
     this.notifications.push({
       body: notification(spoolId, reversePath, recipients, failed, more),
       receives: 0,

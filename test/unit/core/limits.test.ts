@@ -57,6 +57,12 @@ test('a sweep ends before the next begins, and a lost job is looked for only aft
   expect(limits.lostJobAfterMs).toBeGreaterThan(limits.smtpLeaseMs);
 });
 
+test('a purge ends before the next begins, and rows outlast many of them that failed', () => {
+  expect(limits.purgeTimeoutMs).toBeLessThanOrEqual(900_000); // Lambda
+  expect(limits.purgeTimeoutMs).toBeLessThan(limits.purgeEveryMs);
+  expect(limits.rowsOutliveObjectMs).toBeGreaterThan(3 * limits.purgeOverdueMs + limits.sesFeedbackMs);
+});
+
 test('both exits for poison agree', () => {
   expect(limits.claimsMax).toBe(limits.maxReceiveCount);
 });
