@@ -17,6 +17,7 @@ import type { ExpiryCount } from '#core/expiry.ts';
 import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
 import { isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import {
+  BOOKMARKS_KEY,
   CLAIM,
   EXPIRIES_KEY,
   eventOfItem,
@@ -160,6 +161,28 @@ export class DynamoLedger implements Ledger {
       if (error instanceof ConditionalCheckFailedException) return false;
       throw error;
     }
+  }
+
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const { Items = [] } = await this.client.send(
+      new QueryCommand({
+        TableName: this.table,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :rows)',
+        ExpressionAttributeValues: { ':pk': { S: spoolId }, ':rows': { S: 'd#' } },
+        ProjectionExpression: 'pk, sk',
+        ConsistentRead: true,
+        Limit: max,
+      }),
+    );
+    return Items.map((item) => refOf(item).deliveryKey);
+  }
+
+  async bookmark(name: string): Promise<string | null> {
+    return (await this.get({ pk: { S: BOOKMARKS_KEY }, sk: { S: name } }))?.place?.S ?? null;
+  }
+
+  async setBookmark(name: string, place: string): Promise<void> {
+    await this.put({ pk: { S: BOOKMARKS_KEY }, sk: { S: name }, place: { S: place } });
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {

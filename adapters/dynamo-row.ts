@@ -30,6 +30,8 @@ export type ItemOptions = {
 export const MESSAGE_KEY = 'm';
 /** The partition of the hourly counts of expiries; no spoolId has a hash sign. */
 export const EXPIRIES_KEY = '#expiries';
+/** The partition of the sweeps' bookmarks, likewise. */
+export const BOOKMARKS_KEY = '#bookmarks';
 export const sortKeyOf = (ref: DeliveryRef) => `d#${ref.deliveryKey}`;
 const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
 

@@ -9,11 +9,23 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
-import { inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import {
+  inFlightAlarm,
+  orphanSweepEveryMs,
+  orphanSweepOverdueMs,
+  queueAgeAlarmMs,
+  sweepOverdueMs,
+} from '#core/limits.ts';
 import type { FrontDoor } from './front-door.ts';
+import type { OrphanSearch } from './orphans.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
-type Watched = { readonly settings: Settings; readonly stages: Stages; readonly door: FrontDoor };
+type Watched = {
+  readonly settings: Settings;
+  readonly stages: Stages;
+  readonly orphans: OrphanSearch;
+  readonly door: FrontDoor;
+};
 
 /** Makes every alarm, and the topic that each of them tells. */
 export function watch(scope: Construct, watched: Watched): Topic {
@@ -74,7 +86,7 @@ function alarms(scope: Construct, topic: Topic): Raise {
   };
 }
 
-function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
+function watchDeadLetters(raise: Raise, { stages, orphans, door }: Watched): void {
   const rest = (id: string, queue: Queue, article: string, says: string) =>
     raise(id, {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
@@ -112,6 +124,12 @@ function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
     'Sweeps that could not be started',
     'EventBridge could not start the sweep.',
   );
+  rest(
+    'OrphansDeadLetters',
+    orphans.deadLetters,
+    'Sweeps that could not be started',
+    'EventBridge could not start the hourly search for orphans.',
+  );
 }
 
 const MINUTE = Duration.minutes(1);
@@ -142,10 +160,11 @@ function queuesOf(stages: Stages) {
   ] as const;
 }
 
-function watchFunctions(raise: Raise, { stages }: Watched): void {
+function watchFunctions(raise: Raise, { stages, orphans }: Watched): void {
   const functions = [
     ...queuesOf(stages).map(([name, it]) => [name, it.function] as const),
     ['Sweep', stages.sweep] as const,
+    ['Orphans', orphans.function] as const,
   ];
   for (const [name, handler] of functions) {
     raise(`${name}Errors`, {
@@ -191,6 +210,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     says: 'attempts at a delivery end without a result.',
   },
   {
+    metricName: 'ReceiptMissing',
+    article: 'Mail without a receipt',
+    says: 'an accepted message lies in the spool, and nobody knows to whom it goes.',
+  },
+  {
     metricName: 'ExpiryHeld',
     article: 'Expiries that are held',
     says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
@@ -216,6 +240,15 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     missing: TreatMissingData.BREACHING,
     article: 'The sweep is overdue',
     says: 'no sweep has ended for five minutes: deferred mail does not move, nothing heals.',
+  });
+  raise('OrphanSweepOverdue', {
+    metric: own('OrphanSweepRun', Duration.millis(orphanSweepEveryMs)),
+    threshold: 0,
+    below: true,
+    periods: orphanSweepOverdueMs / orphanSweepEveryMs,
+    missing: TreatMissingData.BREACHING,
+    article: 'The search for orphans is overdue',
+    says: 'for three hours nobody has looked for accepted mail without a receipt.',
   });
 }
 

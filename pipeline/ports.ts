@@ -139,6 +139,15 @@ export interface Ledger {
    * forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
+  /**
+   * The delivery keys of the first `max` rows of a message, notices too, in order of the keys. None: nothing was decided on it yet, or its
+   * rows are gone. One read, of the keys alone.
+   */
+  rowKeys(spoolId: string, max: number): Promise<readonly string[]>;
+  /** What a sweep wrote down under this name of how far it has come, or null. */
+  bookmark(name: string): Promise<string | null>;
+  /** In place of what stood there. */
+  setBookmark(name: string, place: string): Promise<void>;
   /** Newest first by acceptance. */
   trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
 }
@@ -211,7 +220,9 @@ export type MetricName =
   | 'LostJob'
   | 'Poison'
   | 'ExpiryHeld'
-  | 'SweepRun';
+  | 'SweepRun'
+  | 'ReceiptMissing'
+  | 'OrphanSweepRun';
 
 /** The log and the metrics. Fields never contain secrets or content. */
 export interface Watch {

@@ -17,6 +17,7 @@ import { afterExpiryHeld, valveHolds } from '#core/expiry.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { afterExpiry } from '#core/progress.ts';
 import { fairShares, sweepDecision } from '#core/sweep-decision.ts';
+import { inTurns } from './in-turns.ts';
 import type { Clock, DueRow, Job, JobQueue, Ledger, Watch } from './ports.ts';
 
 export type SweepPorts = {
@@ -53,7 +54,12 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
   const chosen = due.length === 0 ? [] : await choose(ports, due);
   const backlog = due.length > 0 && (await ports.relayQueue.depth()).visible > 0;
   for (let at = 0; at < chosen.length && !signal.aborted; at += sweepPage) {
-    const looked = await inTurns(chosen.slice(at, at + sweepPage), (ref) => look(ports, ref, backlog), signal);
+    const looked = await inTurns(
+      chosen.slice(at, at + sweepPage),
+      sweepConcurrency,
+      (ref) => look(ports, ref, backlog),
+      signal,
+    );
     const moved = looked.filter((each) => 'entry' in each);
     const relay = moved.filter((each) => each.became === 'relay').map((each) => each.entry);
     const bounce = moved.filter((each) => each.became !== 'relay').map((each) => each.entry);
@@ -156,23 +162,6 @@ async function expire(ports: SweepPorts, row: DeliveryRow, suspect: boolean): Pr
   ports.watch.count('Expired');
   ports.watch.warn('sweep.expired', fields);
   return { became: 'expired', lost: false, entry: entryFor(row) };
-}
-
-// A few at a time: a page of hundreds of rows must neither run one after the other nor all at once.
-async function inTurns(
-  refs: readonly DeliveryRef[],
-  run: (ref: DeliveryRef) => Promise<Looked>,
-  signal: AbortSignal,
-): Promise<Looked[]> {
-  const results: Looked[] = [];
-  let at = 0;
-  const worker = async () => {
-    for (let ref = refs[at++]; ref !== undefined && !signal.aborted; ref = refs[at++]) results.push(await run(ref));
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(sweepConcurrency, refs.length) }, worker));
-  const failure = ended.find((end) => end.status === 'rejected');
-  if (failure !== undefined) throw failure.reason;
-  return results;
 }
 
 function entryFor(row: DeliveryRow): Entry {

@@ -14,6 +14,7 @@ export class MemoryLedger implements Ledger {
   private readonly expiries = new Map<number, ExpiryCount>();
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
+  private readonly bookmarks = new Map<string, string>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
     if (message !== null && !this.messages.has(message.spoolId)) {
@@ -92,6 +93,19 @@ export class MemoryLedger implements Ledger {
     if (count >= max) return false;
     this.counts.set(name, count + 1);
     return true;
+  }
+
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const keys = this.all().flatMap((row) => (row.spoolId === spoolId ? [row.deliveryKey] : []));
+    return keys.sort().slice(0, max);
+  }
+
+  async bookmark(name: string): Promise<string | null> {
+    return this.bookmarks.get(name) ?? null;
+  }
+
+  async setBookmark(name: string, place: string): Promise<void> {
+    this.bookmarks.set(name, place);
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {

@@ -28,7 +28,7 @@ const packages = (name: string) => {
 };
 
 test('hold index.js and the settings, and no map', () => {
-  expect(bundles.map(({ name }) => name)).toEqual(['ingest', 'relay', 'bounce', 'sweep', 'activate']);
+  expect(bundles.map(({ name }) => name)).toEqual(['ingest', 'relay', 'bounce', 'sweep', 'orphans', 'activate']);
   for (const { name, bytes } of bundles) {
     const configured = name !== 'activate';
     expect(readdirSync(join(dist, name)).sort()).toEqual(configured ? ['config.json', 'index.js'] : ['index.js']);

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { inFlightAlarm, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
+import { inFlightAlarm, orphanSweepEveryMs, orphanSweepOverdueMs, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
 import type { MetricName } from '#pipeline/ports.ts';
 import { ofType, only, settingsOf, synthesised } from './template.ts';
 
@@ -68,7 +68,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(5);
+    expect(rest).toHaveLength(6);
     for (const [id] of rest) {
       expect([
         id,
@@ -106,6 +106,7 @@ describe('our own metrics', () => {
     },
     ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
     ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
+    ...{ ReceiptMissing: true, OrphanSweepRun: true },
     ...{ Quarantined: true, Discarded: true, Redirected: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
@@ -115,7 +116,9 @@ describe('our own metrics', () => {
       'ExpiryHeld',
       'Held',
       'OperatorFault',
+      'OrphanSweepRun',
       'Poison',
+      'ReceiptMissing',
       'SweepRun',
       'UnknownReply',
     ]);
@@ -140,7 +143,23 @@ describe('our own metrics', () => {
       Period: sweepOverdueMs / 1000,
     });
     expect(sweepOverdueMs).toBeGreaterThanOrEqual(3 * sweepEveryMs);
-    for (const other of alarms.filter((each) => each !== alarm)) expect(other.TreatMissingData).toBe('notBreaching');
+  });
+  test('a search for orphans that is overdue calls too, after three hours', () => {
+    const [alarm] = own.filter(({ MetricName }) => MetricName === 'OrphanSweepRun');
+    expect(alarm).toMatchObject({
+      Threshold: 0,
+      ComparisonOperator: 'LessThanOrEqualToThreshold',
+      TreatMissingData: 'breaching',
+      Statistic: 'Sum',
+      Period: orphanSweepEveryMs / 1000,
+      EvaluationPeriods: 3,
+    });
+    // CloudWatch looks back a day at most where periods are shorter than an hour, and no alarm of ours may be beyond it.
+    expect(orphanSweepOverdueMs).toBeLessThanOrEqual(24 * 3_600_000);
+  });
+  test('no other alarm takes missing data for a fault', () => {
+    const runs = alarms.filter(({ TreatMissingData }) => TreatMissingData !== 'notBreaching');
+    expect(runs.map(({ MetricName }) => MetricName).sort()).toEqual(['OrphanSweepRun', 'SweepRun']);
   });
 });
 
@@ -156,6 +175,6 @@ test('SES: what it can not publish, of our rule set', () => {
 test('functions: errors, and chains that Lambda cut off', () => {
   const lambda = alarms.filter(({ Namespace }) => Namespace === 'AWS/Lambda');
   expect(lambda.map(({ AlarmName }) => AlarmName.replace('Post/Watch/', '')).sort()).toEqual(
-    ['Ingest', 'Relay', 'Bounce', 'Sweep'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
+    ['Ingest', 'Relay', 'Bounce', 'Sweep', 'Orphans'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
   );
 });
