@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { parseDuration } from '#core/config-values.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
@@ -10,6 +11,7 @@ import { lostJobAfterMs } from '#core/limits.ts';
 import { hold, type Operated, type OperatePorts, release, remove } from '#pipeline/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance, type Instance, sqsFor } from './instance.ts';
+import { checkNaming, type Line, nameRecipients } from './name-recipients.ts';
 
 const WHERE = `  --spool-id ID          the message (its id is in every notice, and in everpost trace)
   --forward-path ADDR    of its deliveries those to this recipient alone
@@ -22,6 +24,8 @@ const WHERE = `  --spool-id ID          the message (its id is in every notice, 
 export const releaseHelp = `everpost release --spool-id ID [options]: lets held or quarantined deliveries go on
 
 ${WHERE}  --lifetime DURATION    how long it is tried from now (default 48h)
+  --to ADDR              of a message without a receipt: deliver it to this recipient; may be given again.
+                         Routes are asked, policy is not. Without a route for each of them, nothing is sent
 `;
 export const holdHelp = `everpost hold --spool-id ID [options]: stops queued or deferred deliveries until they are released
 
@@ -36,6 +40,7 @@ const OPTIONS = {
   'forward-path': { type: 'string' },
   action: { type: 'string' },
   lifetime: { type: 'string' },
+  to: { type: 'string', multiple: true },
   'without-notice': { type: 'boolean' },
   data: { type: 'string' },
   stack: { type: 'string' },
@@ -49,6 +54,7 @@ export function releaseVerb(args: readonly string[]): Promise<number> {
   const values = parsed(args, ['without-notice']);
   const lifetimeMs = parseDuration(values.lifetime ?? '48h');
   if (lifetimeMs === null) throw new Usage(`--lifetime takes a duration such as 48h, not "${values.lifetime}"`);
+  if (values.to !== undefined) return releaseTo(values, values.to, lifetimeMs);
   return toEach(
     values,
     (row) => isKept(row),
@@ -57,17 +63,31 @@ export function releaseVerb(args: readonly string[]): Promise<number> {
 }
 
 export function holdVerb(args: readonly string[]): Promise<number> {
-  return toEach(parsed(args, ['without-notice', 'lifetime']), (row) => isGoing(row), hold);
+  return toEach(parsed(args, ['without-notice', 'lifetime', 'to']), (row) => isGoing(row), hold);
 }
 
 export function removeVerb(args: readonly string[]): Promise<number> {
-  const values = parsed(args, ['lifetime']);
+  const values = parsed(args, ['lifetime', 'to']);
   const notice = values['without-notice'] !== true;
   return toEach(
     values,
     (row) => isKept(row) || isGoing(row),
     (ports, row) => remove(ports, row, notice),
   );
+}
+
+/** A message without a receipt, to recipients whom the operator names. */
+async function releaseTo(values: Values, recipients: readonly string[], lifetimeMs: number): Promise<number> {
+  if (values['forward-path'] !== undefined || values.action !== undefined)
+    throw new Usage('--to names new deliveries; --forward-path and --action choose among those that stand');
+  checkNaming({ recipients, lifetimeMs });
+  const instance = await findInstance({ data: values.data ?? '.everpost', stack: values.stack ?? null });
+  const { ledger } = portsOf(instance);
+  const ingestQueue = new SqsIngestQueue(sqsFor(instance), instance.ingestQueueUrl);
+  const spoolId = values['spool-id'] ?? '';
+  const { lines, code } = await nameRecipients({ ledger, ingestQueue, spoolId, recipients, lifetimeMs });
+  show(lines, values.json === true);
+  return code;
 }
 
 const isKept = ({ state }: DeliveryRow) => state === 'held' || state === 'quarantined';
@@ -84,11 +104,15 @@ async function toEach(values: Values, fits: (row: DeliveryRow) => boolean, deed:
   const results: Operated[] = [];
   for (const row of meant) results.push(await deed(ports, row));
   const lines = results.map((result, index) => ({ ...describe(meant[index], result), spoolId }));
-  if (values.json === true) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
-  else if (lines.length === 0) process.stdout.write('no delivery fits\n');
-  else for (const line of lines) process.stdout.write(`<${line.forwardPath}>  ${line.why ?? line.state}\n`);
+  show(lines, values.json === true);
   if (results.some((result) => result.kind === 'refused' && result.tryAgain === true)) return exitCodes.tryAgain;
   return results.length > 0 && results.every((result) => result.kind === 'done') ? exitCodes.done : exitCodes.failed;
+}
+
+function show(lines: readonly Line[], json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
+  else if (lines.length === 0) process.stdout.write('no delivery fits\n');
+  else for (const line of lines) process.stdout.write(`<${line.forwardPath}>  ${line.why ?? line.state}\n`);
 }
 
 async function deliveriesOf(
