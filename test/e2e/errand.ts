@@ -3,6 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
@@ -166,6 +168,27 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a message whose receipt is lost is found, and goes to whom an operator names',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      await send(errand, ['orphan@example.com'], '', 'asks-orphan@src.example');
+      await advance(errand, 3 * HOUR);
+      await name(errand, ['orphan@example.com']);
+      await comes(errand, 'orphan@example.com');
+    },
+  },
+  {
+    name: 'a search for orphans that can not begin is kept',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Orphans', effect: 'throttle' });
+      await advance(errand, 3 * HOUR);
+      await happens(errand, 'a search among the dead letters', () => waiting(errand, 'OrphansDeadLetters') > 0);
+      faults.clear();
+    },
+  },
+  {
     name: 'a run of the sweep that can not begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
@@ -178,6 +201,7 @@ export const parts: readonly Part[] = [
 ];
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 
 async function send(errand: Errand, to: readonly string[], fields = '', from = 'ann@src.example'): Promise<void> {
   const content = `${fields}From: ${from}\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`;
@@ -212,15 +236,36 @@ function refuse({ runtime }: Errand): void {
 
 /** What somebody does who deletes the message last taken in: a delete marker, and the version below it. */
 async function hideNewest({ runtime }: Errand): Promise<void> {
-  const { front, keys, world } = runtime.emulators;
-  const credentials = keys.issue({ kind: 'root' });
-  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
-  const Bucket = runtime.deployed.outputs.Bucket;
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }));
-  const at = ({ LastModified }: (typeof Contents)[number]) => LastModified?.getTime() ?? 0;
-  const Key = Contents.sort((a, b) => at(b) - at(a))[0]?.Key;
+  const client = new S3Client({ ...byRoot(runtime), forcePathStyle: true });
+  const { Bucket, Key } = await newest(runtime, client);
   await client.send(new DeleteObjectCommand({ Bucket, Key }));
   client.destroy();
+}
+
+async function newest({ deployed }: Runtime, client: S3Client): Promise<{ Bucket: string; Key: string }> {
+  const Bucket = deployed.outputs.Bucket ?? '';
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }));
+  const at = ({ LastModified }: (typeof Contents)[number]) => LastModified?.getTime() ?? 0;
+  return { Bucket, Key: Contents.sort((a, b) => at(b) - at(a))[0]?.Key ?? '' };
+}
+
+function byRoot({ emulators }: Runtime) {
+  const { front, keys, world } = emulators;
+  return { region: world.region, endpoint: front.endpoint, credentials: keys.issue({ kind: 'root' }) };
+}
+
+/** What `everpost release --to` sends, of the message last taken in. */
+async function name({ runtime }: Errand, recipients: readonly string[]): Promise<void> {
+  const s3 = new S3Client({ ...byRoot(runtime), forcePathStyle: true });
+  const sqs = new SQSClient(byRoot(runtime));
+  const { Key } = await newest(runtime, s3);
+  await new SqsIngestQueue(sqs, runtime.deployed.outputs.IngestQueueUrl ?? '').name({
+    spoolId: Key.slice('in/'.length),
+    recipients,
+    lifetimeMs: HOUR,
+  });
+  s3.destroy();
+  sqs.destroy();
 }
 
 /** How many lie in the queue of the template whose name begins so. */

@@ -14,7 +14,9 @@ let instance: Instance;
 let sqs: SQSClient;
 let queues: Readonly<Record<string, string>>;
 
-beforeAll(async () => {
+beforeAll(() => begin(['--sweep-every', '1m']));
+
+async function begin(args: readonly string[]): Promise<void> {
   server = await catcher({ rcpt: (to) => (to.startsWith('refused') ? '550 5.1.1 no such user' : undefined) });
   instance = await start({
     config: {
@@ -24,7 +26,7 @@ beforeAll(async () => {
       retry: { schedule: ['1m'], lifetime: '10m', delayNotice: false },
       notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'boxes' },
     },
-    args: ['--sweep-every', '1m'],
+    args,
   });
   const { endpoint, region, credentials, outputs } = await tool<{
     endpoint: string;
@@ -34,12 +36,14 @@ beforeAll(async () => {
   }>(instance, 'GET', '/endpoint');
   sqs = new SQSClient({ endpoint, region, credentials });
   queues = outputs;
-});
-afterAll(async () => {
+}
+
+async function end(): Promise<void> {
   sqs?.destroy();
   await discard(instance);
   await server?.close();
-});
+}
+afterAll(end);
 
 const content = (name: string) =>
   Buffer.from(
@@ -170,5 +174,17 @@ describe('mail whose receipt is lost', () => {
     expect(await alarm('OrphansErrors')).not.toBe('ALARM');
     const { denied } = await tool<{ denied: unknown[] }>(instance, 'GET', '/permissions');
     expect(denied).toEqual([]);
+  });
+});
+
+describe('with --time-scale', () => {
+  it('the hour shrinks, and the rhythm does not', async () => {
+    await end();
+    await begin(['--sweep-every', '1m', '--time-scale', '60']);
+    await sendAndLose('scaled');
+    await advance('58m');
+    expect(await trace(instance, '--reverse-path', 'scaled@src.example')).toEqual([]);
+    await advance('4m'); // the first search comes an hour after the start, when the message is not yet an hour old
+    expect(await held('scaled')).not.toBe('');
   });
 });
