@@ -56,7 +56,11 @@ export function withoutEffectHere(grant: Grant): string | null {
 
 export function isUse(grant: Grant, used: UsedPermission): boolean {
   if (used.grant.endsWith(`(${grant.id})`)) return true;
-  return grant.id === grant.logicalId && used.action === grant.action && used.grant.includes(':lambda:');
+  // A Lambda permission has no Sid: it is the one on that function.
+  const [functionId] =
+    (grant.resource as { readonly 'Fn::GetAtt'?: readonly string[] } | null)?.['Fn::GetAtt'] ?? [];
+  const onFunction = functionId !== undefined && used.resource.includes(functionId) && used.grant.includes(':lambda:');
+  return grant.id === grant.logicalId && used.action === grant.action && onFunction;
 }
 
 /** `relay role lacks s3:GetObject on arn:aws:s3:::…`, each once. */
