@@ -62,15 +62,12 @@ export async function nameRecipients(naming: Naming): Promise<Told> {
 }
 
 /** The deliveries to those who were named. Where the receipt came first it may name others: then that is said. */
-async function settled(naming: Naming, ended: DeliveryRow | null): Promise<Told> {
-  const { spoolId } = naming;
-  const [record] = await naming.ledger.trace({ spoolId, limit: 1 });
+async function settled({ ledger, spoolId, recipients }: Naming, ended: DeliveryRow | null): Promise<Told> {
+  const [record] = await ledger.trace({ spoolId, limit: 1 });
   const rows = (record?.rows ?? []).filter((row) => row.kind === 'delivery' && row.deliveryKey !== placeholderKey);
-  const lines = naming.recipients.flatMap((address): readonly Line[] => {
+  const lines = recipients.flatMap((address): readonly Line[] => {
     const own = rows.filter((row) => row.forwardPath === address);
-    if (own.length === 0)
-      return refused({ ...naming, recipients: [address] }, null, `it was not delivered to: ${ended?.stateReason}`, 1)
-        .lines;
+    if (own.length === 0) return [notDone(spoolId, address, null, `it was not delivered to: ${ended?.stateReason}`)];
     return own.map(({ forwardPath, action, nextHop, state }) => {
       return { spoolId, forwardPath, action, nextHop, state, done: true, why: null };
     });
@@ -79,9 +76,9 @@ async function settled(naming: Naming, ended: DeliveryRow | null): Promise<Told>
 }
 
 function refused({ spoolId, recipients }: Naming, row: DeliveryRow | null, why: string, code: number): Told {
-  const state = row?.state ?? null;
-  const lines = recipients.map((forwardPath) => {
-    return { spoolId, forwardPath, action: 0, nextHop: '', state, done: false, why };
-  });
-  return { lines, code };
+  return { lines: recipients.map((address) => notDone(spoolId, address, row?.state ?? null, why)), code };
+}
+
+function notDone(spoolId: string, forwardPath: string, state: string | null, why: string): Line {
+  return { spoolId, forwardPath, action: 0, nextHop: '', state, done: false, why };
 }

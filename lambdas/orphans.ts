@@ -1,17 +1,16 @@
 // The search for orphans, wired: run by the schedule every hour, never by a queue.
 // A run that fails or is cut off needs no retry: the next one goes on where the bookmarks say.
 
-import middy from '@middy/core';
-import type { Context } from 'aws-lambda';
 import { awsSettings, dynamoClient, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Inventory } from '#adapters/s3-inventory.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { deadlineMarginMs, orphanAfterMs, orphanSweepEveryMs } from '#core/limits.ts';
-import { type OrphanReport, orphans } from '#pipeline/orphans.ts';
+import { orphanAfterMs, orphanSweepEveryMs } from '#core/limits.ts';
+import { orphans } from '#pipeline/orphans.ts';
 import { config } from './config.ts';
+import { scheduled } from './scheduled.ts';
 
 const aws = awsSettings();
 const watch = new PowertoolsWatch('orphans');
@@ -30,15 +29,4 @@ const ports = {
   everyMs: orphanSweepEveryMs,
 };
 
-export const handler = middy<unknown, OrphanReport, Error, Context>({ timeoutEarlyInMillis: 0 })
-  .before((request) => watch.begin(request.context.awsRequestId))
-  .after(() => watch.flush())
-  .onError((request) => {
-    watch.error('orphans.crashed', { error: request.error?.stack });
-    watch.flush();
-  })
-  .handler((_event: unknown, context: Context) => {
-    const remaining = context.getRemainingTimeInMillis();
-    const margin = Math.min(deadlineMarginMs / config.timeScale, remaining / 4);
-    return orphans(ports, AbortSignal.timeout(remaining - margin));
-  });
+export const handler = scheduled('orphans', { watch, timeScale: config.timeScale }, (signal) => orphans(ports, signal));
