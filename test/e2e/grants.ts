@@ -57,8 +57,7 @@ export function withoutEffectHere(grant: Grant): string | null {
 export function isUse(grant: Grant, used: UsedPermission): boolean {
   if (used.grant.endsWith(`(${grant.id})`)) return true;
   // A Lambda permission has no Sid: it is the one on that function.
-  const [functionId] =
-    (grant.resource as { readonly 'Fn::GetAtt'?: readonly string[] } | null)?.['Fn::GetAtt'] ?? [];
+  const [functionId] = (grant.resource as { readonly 'Fn::GetAtt'?: readonly string[] } | null)?.['Fn::GetAtt'] ?? [];
   const onFunction = functionId !== undefined && used.resource.includes(functionId) && used.grant.includes(':lambda:');
   return grant.id === grant.logicalId && used.action === grant.action && onFunction;
 }
