@@ -173,6 +173,20 @@ export class DynamoLedger implements Ledger {
     }
   }
 
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const { Items = [] } = await this.client.send(
+      new QueryCommand({
+        TableName: this.table,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :rows)',
+        ExpressionAttributeValues: { ':pk': { S: spoolId }, ':rows': { S: 'd#' } },
+        ProjectionExpression: 'pk, sk',
+        ConsistentRead: true,
+        Limit: max,
+      }),
+    );
+    return Items.map((item) => refOf(item).deliveryKey);
+  }
+
   async bookmark(name: string): Promise<string | null> {
     return (await this.get({ pk: { S: BOOKMARKS_KEY }, sk: { S: name } }))?.place?.S ?? null;
   }

@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { parseDuration } from '#core/config-values.ts';
 import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
@@ -10,6 +11,7 @@ import { lostJobAfterMs } from '#core/limits.ts';
 import { hold, type Operated, type OperatePorts, release, remove } from '#pipeline/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance, type Instance, sqsFor } from './instance.ts';
+import { checkNaming, type Line, nameRecipients } from './name-recipients.ts';
 import { select, selectionOf, selectOptions } from './select.ts';
 
 const WHERE = `  --spool-id ID          one message (its id is in every notice, and in everpost trace)
@@ -30,6 +32,8 @@ const WHERE = `  --spool-id ID          one message (its id is in every notice, 
 export const releaseHelp = `everpost release --spool-id ID | --state held|quarantined [options]: lets deliveries go on
 
 ${WHERE}  --lifetime DURATION    how long it is tried from now (default 48h)
+  --to ADDR              of a message without a receipt: deliver it to this recipient; may be given again.
+                         Routes are asked, policy is not. Without a route for each of them, nothing is sent
 `;
 export const holdHelp = `everpost hold --spool-id ID | --state queued|deferred [options]: stops deliveries until they are released
 
@@ -43,6 +47,7 @@ const OPTIONS = {
   ...selectOptions,
   yes: { type: 'boolean' },
   lifetime: { type: 'string' },
+  to: { type: 'string', multiple: true },
   'without-notice': { type: 'boolean' },
   data: { type: 'string' },
   stack: { type: 'string' },
@@ -58,17 +63,33 @@ export function releaseVerb(args: readonly string[]): Promise<number> {
   const values = parsed(args, ['without-notice']);
   const lifetimeMs = parseDuration(values.lifetime ?? '48h');
   if (lifetimeMs === null) throw new Usage(`--lifetime takes a duration such as 48h, not "${values.lifetime}"`);
+  if (values.to !== undefined) return releaseTo(values, values.to, lifetimeMs);
   return toEach(values, KEPT, (ports, row) => release(ports, row, lifetimeMs));
 }
 
 export function holdVerb(args: readonly string[]): Promise<number> {
-  return toEach(parsed(args, ['without-notice', 'lifetime']), GOING, hold);
+  return toEach(parsed(args, ['without-notice', 'lifetime', 'to']), GOING, hold);
 }
 
 export function removeVerb(args: readonly string[]): Promise<number> {
-  const values = parsed(args, ['lifetime']);
+  const values = parsed(args, ['lifetime', 'to']);
   const notice = values['without-notice'] !== true;
   return toEach(values, [...KEPT, ...GOING], (ports, row) => remove(ports, row, notice));
+}
+
+/** A message without a receipt, to recipients whom the operator names. */
+async function releaseTo(values: Values, recipients: readonly string[], lifetimeMs: number): Promise<number> {
+  if (values['forward-path'] !== undefined || values.action !== undefined)
+    throw new Usage('--to names new deliveries; --forward-path and --action choose among those that stand');
+  if (values['spool-id'] === undefined) throw new Usage('--spool-id is missing: it says which message');
+  checkNaming({ recipients, lifetimeMs });
+  const instance = await findInstance({ data: values.data ?? '.everpost', stack: values.stack ?? null });
+  const { ledger } = portsOf(instance);
+  const ingestQueue = new SqsIngestQueue(sqsFor(instance), instance.ingestQueueUrl);
+  const spoolId = values['spool-id'];
+  const { lines, code } = await nameRecipients({ ledger, ingestQueue, spoolId, recipients, lifetimeMs });
+  print(lines, values.json === true);
+  return code;
 }
 
 /** Does it to every delivery that was named and can be meant; to one that was named and can not, it is tried, and why not is said. */
@@ -86,8 +107,8 @@ async function toEach(values: Values, states: readonly DeliveryState[], deed: De
   const results: Operated[] = [];
   for (const row of meant) results.push(await deed(ports, row));
   print(
-    values,
     results.map((result, index) => describe(meant[index], result)),
+    values.json === true,
   );
   if (results.some((result) => result.kind === 'refused' && result.tryAgain === true)) return exitCodes.tryAgain;
   return results.length > 0 && results.every((result) => result.kind === 'done') ? exitCodes.done : exitCodes.failed;
@@ -97,15 +118,14 @@ async function toEach(values: Values, states: readonly DeliveryState[], deed: De
 function show(values: Values, meant: readonly DeliveryRow[]): number {
   const why = 'only shown: add --yes to do it';
   print(
-    values,
     meant.map((row) => describe(row, { kind: 'refused', row, why })),
+    values.json === true,
   );
   return meant.length > 0 ? exitCodes.done : exitCodes.failed;
 }
 
-type Line = ReturnType<typeof describe>;
-function print(values: Values, lines: readonly Line[]): void {
-  if (values.json === true) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
+function print(lines: readonly Line[], json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
   else if (lines.length === 0) process.stdout.write('no delivery fits\n');
   else
     for (const line of lines)

@@ -55,6 +55,23 @@ export const expiryHourMs = HOUR;
 export const suspectExpiriesPerHourMax = 100;
 export const suspectExpiriesShareMax = 0.05;
 
+// ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const orphanSweepEveryMs = HOUR;
+/** An object without a row is an orphan only then: SES, SNS and a busy ingest queue need minutes, an outage of theirs rarely more. */
+export const orphanAfterMs = HOUR;
+/** Near the fifteen minutes that Lambda gives; a run that is cut off goes on where its bookmarks say. */
+export const orphanSweepTimeoutMs = 840 * SECOND;
+/** ListObjectsV2 gives so many entries at most. */
+export const orphanPage = 1_000;
+/** Shards of the spool listed side by side, and objects of each looked up side by side: together the DynamoDB client's 64 sockets. */
+export const orphanShardsAtOnce = 8;
+export const orphanReadsAtOnce = 8;
+/** Without a search that has kept up for so long, accepted mail may stand unseen. Three runs: one may fall out unnoticed. */
+export const orphanSweepOverdueMs = 3 * HOUR;
+/** Recipients that an operator may name for an orphan at once: as many as RFC 5321 §4.5.3.1.8 wants a server to take. */
+export const namedRecipientsMax = 100;
+
 // ── The purge ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Four times a day: so that a day without a pass to the end means several runs that failed, and not one that began a second late. */

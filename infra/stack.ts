@@ -5,6 +5,7 @@ import { type App, Aws, CfnOutput, DefaultStackSynthesizer, Stack } from 'aws-cd
 import type { Settings } from '#core/config.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
+import { orphanSearch } from './orphans.ts';
 import { purge } from './purge.ts';
 import { spool } from './spool.ts';
 import { stages } from './stages.ts';
@@ -32,6 +33,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const table = ledger(stack, settings);
   const given = { settings, bucket, table, folder };
   const pipeline = stages(stack, given);
+  const orphans = orphanSearch(stack, given);
   const purging = purge(stack, given, pipeline);
   const door = frontDoor(stack, {
     settings,
@@ -40,7 +42,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     activateFolder: folder('activate'),
     replaceRuleSet: plan.replaceRuleSet,
   });
-  const alarmTopic = watch(stack, { settings, stages: pipeline, purge: purging, door });
+  const alarmTopic = watch(stack, { settings, stages: pipeline, orphans, purge: purging, door });
 
   const outputs: Record<string, string> = {
     MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
@@ -55,6 +57,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     BounceDeadLettersUrl: pipeline.bounce.deadLetters.queueUrl,
     ReceiptDeadLettersUrl: door.receiptDeadLetters.queueUrl,
     SweepDeadLettersUrl: pipeline.sweepDeadLetters.queueUrl,
+    OrphansDeadLettersUrl: orphans.deadLetters.queueUrl,
     PurgeDeadLettersUrl: purging.deadLetters.queueUrl,
     AlarmTopic: alarmTopic.topicArn,
   };

@@ -83,7 +83,13 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [onLedger(table, 'PutItem'), openContent, ...findVersions(bucket), sendTo(queues.relay, queues.bounce)],
+      // GetItem reads an orphan's placeholder.
+      may: [
+        onLedger(table, 'GetItem', 'PutItem'),
+        openContent,
+        ...findVersions(bucket),
+        sendTo(queues.relay, queues.bounce),
+      ],
     },
     relay: {
       folder: folder('relay'),
@@ -132,12 +138,15 @@ export function onLedger(table: Table, ...operations: readonly string[]): Policy
   );
 }
 
-export function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
+/** What every function is told; with `queues`, where to send jobs. */
+export function environmentOf(scope: Construct, given: Given, queues?: Queues): Readonly<Record<string, string>> {
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,
-    EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
-    EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
+    ...(queues && {
+      EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
+      EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
+    }),
     EVERPOST_STACK: Stack.of(scope).stackName,
     // The stack's id ends in a UUID that nobody outside the account knows: docs/decisions/loop-mark-key.md.
     EVERPOST_MARK_KEY: Aws.STACK_ID,

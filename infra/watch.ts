@@ -9,8 +9,16 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
-import { inFlightAlarm, purgeOverdueMs, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import {
+  inFlightAlarm,
+  orphanSweepEveryMs,
+  orphanSweepOverdueMs,
+  purgeOverdueMs,
+  queueAgeAlarmMs,
+  sweepOverdueMs,
+} from '#core/limits.ts';
 import type { FrontDoor } from './front-door.ts';
+import type { OrphanSearch } from './orphans.ts';
 import type { Purge } from './purge.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
@@ -18,6 +26,7 @@ type Watched = {
   readonly settings: Settings;
   readonly stages: Stages;
   readonly purge: Purge;
+  readonly orphans: OrphanSearch;
   readonly door: FrontDoor;
 };
 
@@ -80,7 +89,7 @@ function alarms(scope: Construct, topic: Topic): Raise {
   };
 }
 
-function watchDeadLetters(raise: Raise, { stages, purge, door }: Watched): void {
+function watchDeadLetters(raise: Raise, { stages, orphans, purge, door }: Watched): void {
   const rest = (id: string, queue: Queue, article: string, says: string) =>
     raise(id, {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
@@ -119,6 +128,12 @@ function watchDeadLetters(raise: Raise, { stages, purge, door }: Watched): void 
     'EventBridge could not start the sweep.',
   );
   rest(
+    'OrphansDeadLetters',
+    orphans.deadLetters,
+    'Sweeps that could not be started',
+    'EventBridge could not start the hourly search for orphans.',
+  );
+  rest(
     'PurgeDeadLetters',
     purge.deadLetters,
     'Purges that could not be started',
@@ -154,10 +169,11 @@ function queuesOf(stages: Stages) {
   ] as const;
 }
 
-function watchFunctions(raise: Raise, { stages, purge }: Watched): void {
+function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void {
   const functions = [
     ...queuesOf(stages).map(([name, it]) => [name, it.function] as const),
     ['Sweep', stages.sweep] as const,
+    ['Orphans', orphans.function] as const,
     ['Purge', purge.function] as const,
   ];
   for (const [name, handler] of functions) {
@@ -204,6 +220,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     says: 'attempts at a delivery end without a result.',
   },
   {
+    metricName: 'ReceiptMissing',
+    article: 'Mail without a receipt',
+    says: 'an accepted message lies in the spool, and nobody knows to whom it goes.',
+  },
+  {
     metricName: 'ExpiryHeld',
     article: 'Expiries that are held',
     says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
@@ -234,6 +255,15 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     missing: TreatMissingData.BREACHING,
     article: 'The sweep is overdue',
     says: 'no sweep has ended for five minutes: deferred mail does not move, nothing heals.',
+  });
+  raise('OrphanSweepOverdue', {
+    metric: own('OrphanSweepRun', Duration.millis(orphanSweepEveryMs)),
+    threshold: 0,
+    below: true,
+    periods: orphanSweepOverdueMs / orphanSweepEveryMs,
+    missing: TreatMissingData.BREACHING,
+    article: 'The search for orphans is overdue',
+    says: 'for three hours nobody has looked for accepted mail without a receipt.',
   });
   raise('PurgeOverdue', {
     metric: own('PurgeRun', Duration.millis(purgeOverdueMs)),

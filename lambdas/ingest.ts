@@ -1,4 +1,4 @@
-// Ingest, wired: from SES's notification to ledger rows and relay jobs.
+// Ingest, wired: from SES's notification, or an operator's word on an orphan, to ledger rows and relay jobs.
 // Clients and tables are made once for each execution environment; nothing here decides.
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
@@ -7,9 +7,9 @@ import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { lostJobAfterMs } from '#core/limits.ts';
+import { lostJobAfterMs, orphanAfterMs } from '#core/limits.ts';
 import { compileRoutes } from '#core/routes.ts';
-import { ingest } from '#pipeline/ingest.ts';
+import { takeIn } from '#pipeline/take-in.ts';
 import { config } from './config.ts';
 import { stage } from './stage.ts';
 
@@ -31,8 +31,9 @@ const ports = {
   watch,
   markKey: config.markKey,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
+  orphanAfterMs: orphanAfterMs / config.timeScale,
 };
 
 export const handler = stage('ingest', { watch, timeScale: config.timeScale }, (record, signal) =>
-  ingest(ports, record.body, signal),
+  takeIn(ports, record.body, signal),
 );

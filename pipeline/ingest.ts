@@ -8,6 +8,8 @@
 // | 2 delivery rows                | as above; rows that stand are left, jobs are sent again; without a second |
 // |                                | notification the sweep finds the rows by `dueAt` and sends their jobs     |
 // | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |
+// | 4 placeholder ended, where the | as above; or the hourly search for orphans ends it                        |
+// |   receipt came that late       |                                                                           |
 // | (notification deleted)         | done                                                                      |
 
 import type { Mailbox } from '#core/address.ts';
@@ -33,6 +35,7 @@ import { statusOf } from '#core/status.ts';
 import { bearsNoticeMark } from '#core/trace-fields.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
+import { endPlaceholder } from './placeholder.ts';
 import type { Clock, Job, JobQueue, Ledger, Spool, Watch } from './ports.ts';
 
 export type IngestPorts = {
@@ -46,6 +49,8 @@ export type IngestPorts = {
   readonly watch: Watch;
   readonly markKey: string;
   readonly sweepAgainMs: number;
+  /** How old an object without a row may be taken for an orphan. */
+  readonly orphanAfterMs: number;
 };
 
 /** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
@@ -58,11 +63,15 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   const { headers, undeleted } = await headerFields(ports, receipt, signal);
   const loop = findLoop(headers, ports.markKey);
   const facts = messageFacts(ports, receipt, headers);
+  const plans = receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath));
   const policy = disposition(receipt.verdicts, ports.settings.policy);
-  const rows = deliveries(ports, receipt, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
+  const rows = deliveries(ports, plans, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
 
   const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
   await sendJobs(ports, rows);
+  // A read that only late mail is worth; half the time, because clocks differ and the search takes its own.
+  const late = ports.clock.now() - receipt.acceptedAt >= ports.orphanAfterMs / 2;
+  if (late) await endPlaceholder(ports, facts.spoolId, 'receipt-came');
   report(ports, facts, rows, results);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
@@ -116,19 +125,18 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   };
 }
 
-function deliveries(
+/** The rows of a message as they are born, each once. `reason`: what their first event says, where it was no receipt that made them. */
+export function deliveries(
   ports: IngestPorts,
-  receipt: Receipt,
+  planned: readonly Plan[],
   facts: MessageFacts,
   loop: LoopFinding | null,
   policy: Disposition,
+  reason: string | null = null,
 ): DeliveryRow[] {
-  const now = ports.clock.now();
-  const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
-  return plans.map((each) => {
-    const row = rowFor(ports, facts, each, plans.length === 1, now);
-    return disposed(ports, row, each, facts, loop, policy);
-  });
+  const plans = uniqueByKey(planned);
+  const sole = plans.length === 1;
+  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, { sole, reason }), each, facts, loop, policy));
 }
 
 /** The row as it is born. What an explicit route discards is discarded, loop or not; what it refuses, policy need not judge. */
@@ -163,8 +171,14 @@ function disposed(
   return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
 }
 
-function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: boolean, now: number): DeliveryRow {
-  const received = { attempt: null, status: null, reason: null, reply: null };
+function rowFor(
+  ports: IngestPorts,
+  facts: MessageFacts,
+  planned: Plan,
+  { sole, reason }: { readonly sole: boolean; readonly reason: string | null },
+): DeliveryRow {
+  const now = ports.clock.now();
+  const received = { attempt: null, status: null, reason, reply: null };
   const row = newDelivery(
     {
       spoolId: facts.spoolId,
@@ -186,7 +200,7 @@ function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: bo
   return { ...row, fallback: planned.fallback };
 }
 
-type Plan = {
+export type Plan = {
   readonly forwardPath: string;
   readonly mailbox: Mailbox;
   readonly route: number;
@@ -200,7 +214,7 @@ type Plan = {
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
 // (rules and functions change places for a moment during a deploy) is answered, never dropped.
-function plan(ports: IngestPorts, forwardPath: string): Plan[] {
+export function plan(ports: IngestPorts, forwardPath: string): Plan[] {
   const mailbox = parseMailbox(forwardPath);
   if (mailbox === null) {
     const odd = { address: forwardPath, localPart: forwardPath, domain: '', domainKey: '' };
@@ -241,7 +255,7 @@ function uniqueByKey(plans: readonly Plan[]): Plan[] {
   return [...byKey.values()];
 }
 
-async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
+export async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
   const jobsIn = (state: DeliveryRow['state']) =>
     rows
       .filter((row) => row.state === state)
@@ -256,7 +270,7 @@ function jobFor(row: DeliveryRow): Job {
   return { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey };
 }
 
-function report(
+export function report(
   ports: IngestPorts,
   facts: MessageFacts,
   rows: readonly DeliveryRow[],

@@ -168,6 +168,11 @@ export interface Ledger {
    * forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
+  /**
+   * The delivery keys of the first `max` rows of a message, notices too, in order of the keys. None: nothing was decided on it yet, or its
+   * rows are gone. One read, of the keys alone.
+   */
+  rowKeys(spoolId: string, max: number): Promise<readonly string[]>;
   /** What a sweep wrote down under this name of how far it has come, or null. */
   bookmark(name: string): Promise<string | null>;
   /** In place of what stood there. */
@@ -245,6 +250,8 @@ export type MetricName =
   | 'Poison'
   | 'ExpiryHeld'
   | 'SweepRun'
+  | 'ReceiptMissing'
+  | 'OrphanSweepRun'
   | 'Purged'
   | 'PurgeRun'
   | 'NoEnd';

@@ -105,6 +105,11 @@ export class MemoryLedger implements Ledger {
     return true;
   }
 
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const keys = this.all().flatMap((row) => (row.spoolId === spoolId ? [row.deliveryKey] : []));
+    return keys.sort().slice(0, max);
+  }
+
   async bookmark(name: string): Promise<string | null> {
     return this.bookmarks.get(name) ?? null;
   }

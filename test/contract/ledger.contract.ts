@@ -6,6 +6,7 @@ import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
 import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
 import { dueContract } from './due.contract.ts';
 import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
+import { sweepsContract } from './sweeps.contract.ts';
 
 export type LedgerUnderTest = { readonly ledger: Ledger; close(): Promise<void> };
 
@@ -356,29 +357,6 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
 
-    describe('bookmarks', () => {
-      it('are kept by name, and replaced', async () => {
-        const [name, other] = [newSpoolId(), newSpoolId()];
-        expect(await ledger.bookmark(name)).toBeNull();
-        await ledger.setBookmark(name, 'in/a');
-        await ledger.setBookmark(other, 'in/b');
-        await ledger.setBookmark(name, 'in/c');
-        expect([await ledger.bookmark(name), await ledger.bookmark(other)]).toEqual(['in/c', 'in/b']);
-        await ledger.setBookmark(other, '');
-        expect([await ledger.bookmark(name), await ledger.bookmark(other)]).toEqual(['in/c', '']);
-      });
-      it('are no messages: no search finds them', async () => {
-        await ledger.setBookmark(newSpoolId(), 'in/a');
-        for (const record of await ledger.trace({ limit: 1_000 }))
-          expect(record.message.objectKey).toMatch(/^(in|out)\//);
-      });
-    });
-
-    it('keeps that a message is list mail, or a notice of our own', async () => {
-      const row = queued(newSpoolId());
-      const extract = { ...facts(row.spoolId).extract, listMail: true as const, ownNotice: true as const };
-      await ledger.create([{ ...row, message: facts(row.spoolId, { extract }) }], null);
-      expect((await ledger.message(row.spoolId))?.extract).toEqual(extract);
-    });
+    sweepsContract(() => ledger);
   });
 }

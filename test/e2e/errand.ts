@@ -3,6 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type _Object, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
@@ -212,6 +214,27 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a message whose receipt is lost is found, and goes to whom an operator names',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      await send(errand, ['orphan@example.com'], '', 'asks-orphan@src.example');
+      await advance(errand, 3 * HOUR);
+      await name(errand, ['orphan@example.com']);
+      await comes(errand, 'orphan@example.com');
+    },
+  },
+  {
+    name: 'a search for orphans that can not begin is kept',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Orphans', effect: 'throttle' });
+      await advance(errand, 3 * HOUR);
+      await happens(errand, 'a search among the dead letters', () => waiting(errand, 'OrphansDeadLetters') > 0);
+      faults.clear();
+    },
+  },
+  {
     name: 'a run of the sweep that can not begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
@@ -277,14 +300,30 @@ async function inSpool(errand: Errand): Promise<_Object[]> {
 }
 
 async function asOwner<T>({ runtime }: Errand, run: (client: S3Client, bucket?: string) => Promise<T>): Promise<T> {
-  const { front, keys, world } = runtime.emulators;
-  const credentials = keys.issue({ kind: 'root' });
-  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
+  const client = new S3Client({ ...byRoot(runtime), forcePathStyle: true });
   try {
     return await run(client, runtime.deployed.outputs.Bucket);
   } finally {
     client.destroy();
   }
+}
+
+function byRoot({ emulators }: Runtime) {
+  const { front, keys, world } = emulators;
+  return { region: world.region, endpoint: front.endpoint, credentials: keys.issue({ kind: 'root' }) };
+}
+
+/** What `everpost release --to` sends, of the message last taken in. */
+async function name(errand: Errand, recipients: readonly string[]): Promise<void> {
+  const { runtime } = errand;
+  const sqs = new SQSClient(byRoot(runtime));
+  const { Key = '' } = await newest(errand);
+  await new SqsIngestQueue(sqs, runtime.deployed.outputs.IngestQueueUrl ?? '').name({
+    spoolId: Key.slice('in/'.length),
+    recipients,
+    lifetimeMs: HOUR,
+  });
+  sqs.destroy();
 }
 
 /** How many lie in the queue of the template whose name begins so. */

@@ -28,7 +28,9 @@ const packages = (name: string) => {
 };
 
 test('hold index.js and the settings, and no map', () => {
-  expect(bundles.map(({ name }) => name)).toEqual(['ingest', 'relay', 'bounce', 'sweep', 'purge', 'activate']);
+  expect(bundles.map(({ name }) => name)).toEqual([
+    ...['ingest', 'relay', 'bounce', 'sweep', 'orphans', 'purge', 'activate'],
+  ]);
   for (const { name, bytes } of bundles) {
     const configured = name !== 'activate';
     expect(readdirSync(join(dist, name)).sort()).toEqual(configured ? ['config.json', 'index.js'] : ['index.js']);

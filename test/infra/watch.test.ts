@@ -4,7 +4,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { inFlightAlarm, purgeEveryMs, purgeOverdueMs, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
+import {
+  inFlightAlarm,
+  orphanSweepEveryMs,
+  orphanSweepOverdueMs,
+  purgeEveryMs,
+  purgeOverdueMs,
+  sweepEveryMs,
+  sweepOverdueMs,
+} from '#core/limits.ts';
 import type { MetricName } from '#pipeline/ports.ts';
 import { ofType, only, settingsOf, synthesised } from './template.ts';
 
@@ -68,7 +76,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(6);
+    expect(rest).toHaveLength(7);
     for (const [id] of rest) {
       expect([
         id,
@@ -106,6 +114,7 @@ describe('our own metrics', () => {
     },
     ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
     ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
+    ...{ ReceiptMissing: true, OrphanSweepRun: true },
     ...{ Quarantined: true, Discarded: true, Redirected: true },
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
   };
@@ -117,8 +126,10 @@ describe('our own metrics', () => {
       'Held',
       'NoEnd',
       'OperatorFault',
+      'OrphanSweepRun',
       'Poison',
       'PurgeRun',
+      'ReceiptMissing',
       'SweepRun',
       'UnknownReply',
     ]);
@@ -149,9 +160,22 @@ describe('our own metrics', () => {
     expect(overdueMs).toBeGreaterThanOrEqual(atLeastMs);
     expect(overdueMs).toBeLessThanOrEqual(86_400_000); // PutMetricAlarm: periods times their length, a day at most
   });
-  test('nothing else calls when there is no metric', () => {
-    const breaching = alarms.filter(({ TreatMissingData }) => TreatMissingData !== 'notBreaching');
-    expect(breaching.map(({ MetricName }) => MetricName).sort()).toEqual(['PurgeRun', 'SweepRun']);
+  test('a search for orphans that is overdue calls too, after three hours', () => {
+    const [alarm] = own.filter(({ MetricName }) => MetricName === 'OrphanSweepRun');
+    expect(alarm).toMatchObject({
+      Threshold: 0,
+      ComparisonOperator: 'LessThanOrEqualToThreshold',
+      TreatMissingData: 'breaching',
+      Statistic: 'Sum',
+      Period: orphanSweepEveryMs / 1000,
+      EvaluationPeriods: 3,
+    });
+    // CloudWatch looks back a day at most where periods are shorter than an hour, and no alarm of ours may be beyond it.
+    expect(orphanSweepOverdueMs).toBeLessThanOrEqual(24 * 3_600_000);
+  });
+  test('no other alarm takes missing data for a fault', () => {
+    const runs = alarms.filter(({ TreatMissingData }) => TreatMissingData !== 'notBreaching');
+    expect(runs.map(({ MetricName }) => MetricName).sort()).toEqual(['OrphanSweepRun', 'PurgeRun', 'SweepRun']);
   });
 });
 
@@ -167,6 +191,8 @@ test('SES: what it can not publish, of our rule set', () => {
 test('functions: errors, and chains that Lambda cut off', () => {
   const lambda = alarms.filter(({ Namespace }) => Namespace === 'AWS/Lambda');
   expect(lambda.map(({ AlarmName }) => AlarmName.replace('Post/Watch/', '')).sort()).toEqual(
-    ['Ingest', 'Relay', 'Bounce', 'Sweep', 'Purge'].flatMap((name) => [`${name}Errors`, `${name}Recursion`]).sort(),
+    ['Ingest', 'Relay', 'Bounce', 'Sweep', 'Orphans', 'Purge']
+      .flatMap((name) => [`${name}Errors`, `${name}Recursion`])
+      .sort(),
   );
 });

@@ -17,6 +17,8 @@ import {
   lostAnywayAfterMs,
   lostJobAfterMs,
   maxReceiveCount,
+  orphanAfterMs,
+  orphanSweepEveryMs,
   relayVisibilityMs,
   smtpLeaseMs,
   sweepEveryMs,
@@ -24,9 +26,10 @@ import {
 import { compileRoutes } from '#core/routes.ts';
 import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
-import { ingest } from '#pipeline/ingest.ts';
+import { orphans } from '#pipeline/orphans.ts';
 import { relay } from '#pipeline/relay.ts';
 import { sweep } from '#pipeline/sweep.ts';
+import { takeIn } from '#pipeline/take-in.ts';
 
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
 const NEVER = new AbortController().signal;
@@ -122,11 +125,18 @@ export class Town {
   ): void {
     const stored = new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`);
     this.spool.put(`in/${spoolId}`, stored, this.clock.now());
-    this.notifications.push({
-      body: notification(spoolId, reversePath, recipients, failed, more),
-      receives: 0,
-      visibleAt: this.clock.now(),
-    });
+    this.notify(notification(spoolId, reversePath, recipients, failed, more));
+  }
+
+  /** Puts something into the ingest queue. */
+  notify(body: string): void {
+    this.notifications.push({ body, receives: 0, visibleAt: this.clock.now() });
+  }
+
+  /** An hour passes, and the search for orphans runs. */
+  async lookForOrphans(): Promise<void> {
+    this.clock.advanceTo(this.clock.now() + orphanSweepEveryMs + 1);
+    await this.lives(() => orphans(this.orphanPorts(), NEVER));
   }
 
   /** Runs everything that can run now. A crash ends one invocation, as it ends one in Lambda. */
@@ -165,7 +175,7 @@ export class Town {
   private async consume(each: Notification): Promise<void> {
     each.receives += 1;
     each.visibleAt = this.clock.now() + 360_000;
-    const done = await this.lives(() => ingest(this.ingestPorts(), each.body, NEVER));
+    const done = await this.lives(() => takeIn(this.ingestPorts(), each.body, NEVER));
     if (!done && each.receives < maxReceiveCount) return;
     this.notifications.splice(this.notifications.indexOf(each), 1);
     if (!done) this.lostNotifications.push(each);
@@ -217,7 +227,12 @@ export class Town {
       relayQueue,
       bounceQueue,
       markKey: 'key',
+      orphanAfterMs,
     };
+  }
+  private orphanPorts() {
+    const spool = this.wrapped().spool;
+    return { ...this.common(), inventory: spool, spool, markKey: 'key', orphanAfterMs, everyMs: orphanSweepEveryMs };
   }
   private relayPorts() {
     const { bounceQueue, spool } = this.wrapped();

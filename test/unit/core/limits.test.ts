@@ -88,3 +88,12 @@ test('our own passes end a loop before Lambda cuts it off at 16 hops of two func
   expect(limits.ownPassesMax * 2).toBeLessThan(16);
   expect(limits.passesCheckedMax).toBeGreaterThan(limits.ownPassesMax * 2);
 });
+
+test('a search for orphans ends before the next begins, reads by as many sockets as there are, and may fail twice unnoticed', () => {
+  expect(limits.orphanSweepTimeoutMs).toBeLessThan(limits.orphanSweepEveryMs);
+  expect(limits.orphanSweepTimeoutMs).toBeLessThanOrEqual(900_000);
+  expect(limits.orphanShardsAtOnce * limits.orphanReadsAtOnce).toBeLessThanOrEqual(64);
+  expect(limits.orphanSweepOverdueMs).toBe(3 * limits.orphanSweepEveryMs);
+  // A receipt that ingest is still at work on must not be an orphan's: ingest looks for a placeholder from half the time on.
+  expect(limits.orphanAfterMs / 2).toBeGreaterThan(limits.maxReceiveCount * limits.ingestTimeoutMs);
+});

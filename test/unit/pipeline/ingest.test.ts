@@ -34,6 +34,7 @@ it.each([
     clock,
     watch,
     markKey: 'key',
+    orphanAfterMs: 3_600_000,
     sweepAgainMs: lostJobAfterMs,
   };
   await ingest(ports, JSON.stringify(receipt), new AbortController().signal);
