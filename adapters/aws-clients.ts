@@ -43,7 +43,7 @@ export function awsSettings(env: Readonly<Record<string, string | undefined>> = 
 export function s3Client(settings: AwsSettings): S3Client {
   const client = new S3Client({
     ...common(settings),
-    requestHandler: new DirectHttp({ connectTimeoutMs, requestTimeoutMs: 10_000 }),
+    requestHandler: new DirectHttp({ connectTimeoutMs, requestTimeoutMs: 10_000, socketsMax: 16 }),
     forcePathStyle: settings.endpoint !== undefined,
     // SHA-256 and CRC64NVME run in JavaScript: 3.6 ms a megabyte, 61 % of a whole relay. TLS and Content-Length guard the bytes.
     requestChecksumCalculation: 'WHEN_REQUIRED',
@@ -75,7 +75,7 @@ export function s3ListClient(settings: AwsSettings): S3Client {
 export function dynamoClient(settings: AwsSettings): DynamoDBClient {
   const client = new DynamoDBClient({
     ...common(settings),
-    ...overHttp({ requestTimeoutMs: 3_000, socketsMax: 64 }),
+    requestHandler: new DirectHttp({ connectTimeoutMs, requestTimeoutMs: 3_000, socketsMax: 64 }),
     accountIdEndpointMode: 'disabled',
     endpointDiscoveryEnabled: false,
   });
