@@ -84,6 +84,7 @@ export class DirectHttp {
     if (this.posts >= this.options.socketsMax) await new Promise<void>((resolve) => this.queue.push(resolve));
     else this.posts += 1;
     try {
+      if (signal?.aborted) throw aborted(); // before a byte of it is sent
       return await this.exchange(this.take(request) ?? (await this.open(request, signal)), request, signal);
     } finally {
       const next = this.queue.shift();

@@ -344,6 +344,22 @@ describe('DirectHttp', () => {
       expect(open()).toBe(16);
     });
 
+    it('is not sent when it was called off before', async () => {
+      const asked: string[] = [];
+      const { http, request } = await serve((socket, _head, { body }) => {
+        asked.push(body);
+        socket.write(json('{}'));
+      });
+      const send = (body: string, abortSignal?: AbortSignal) => {
+        const headers = { 'content-length': String(body.length) };
+        return http.handle({ ...request, method: 'POST', query: {}, headers, body }, { abortSignal });
+      };
+      await send('"first"');
+      await expect(send('"off"', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+      await send('"last"');
+      expect(asked).toEqual(['"first"', '"last"']);
+    });
+
     it('gives its place back when it fails', async () => {
       const { whole } = await serve((socket, _head, { connection }) =>
         connection <= 32 ? socket.resetAndDestroy() : socket.write(json('{}')),
