@@ -14,9 +14,18 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
-import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
-import { isEnqueued, longestDue, readDueIndex } from './due-index.ts';
+import type {
+  ClaimResult,
+  DueRow,
+  Ledger,
+  Quarantined,
+  QuarantineQuery,
+  TraceQuery,
+  TraceRecord,
+} from '#pipeline/ports.ts';
+import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import {
+  BOOKMARKS_KEY,
   CLAIM,
   EXPIRIES_KEY,
   eventOfItem,
@@ -57,10 +66,7 @@ export class DynamoLedger implements Ledger {
     return inBatches(rows, (row) => this.putNew(itemOfRow(row, this.options)));
   }
 
-  async claim(
-    ref: DeliveryRef,
-    terms: { readonly now: number; readonly leaseUntil: number; readonly claimsMax: number },
-  ): Promise<ClaimResult> {
+  async claim(ref: DeliveryRef, terms: { readonly now: number; readonly leaseUntil: number }): Promise<ClaimResult> {
     const token = randomUUID().slice(0, 8);
     const command = new UpdateItemCommand({
       TableName: this.table,
@@ -68,7 +74,7 @@ export class DynamoLedger implements Ledger {
       UpdateExpression: 'SET #leaseUntil = :leaseUntil, #token = :token ADD #claims :one, #version :one',
       ConditionExpression:
         '(#state = :queued OR #state = :deferred) AND #nextAttemptAt <= :now' +
-        ' AND (attribute_not_exists(#leaseUntil) OR #leaseUntil <= :now) AND #claims < :claimsMax',
+        ' AND (attribute_not_exists(#leaseUntil) OR #leaseUntil <= :now)',
       ExpressionAttributeNames: claimNames,
       ExpressionAttributeValues: {
         ':leaseUntil': { N: String(terms.leaseUntil) },
@@ -77,7 +83,6 @@ export class DynamoLedger implements Ledger {
         ':queued': { S: 'queued' },
         ':deferred': { S: 'deferred' },
         ':now': { N: String(terms.now) },
-        ':claimsMax': { N: String(terms.claimsMax) },
       },
       ReturnValues: 'ALL_NEW',
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
@@ -115,6 +120,12 @@ export class DynamoLedger implements Ledger {
     const found = longestDue(perNextHop);
     await readDueIndex(this.client, this.table, { from: 0, until }, found.take);
     return found.rows();
+  }
+
+  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
+    const { take, found } = inQuarantine(query);
+    await readDueIndex(this.client, this.table, { from: query.now + 1, until: Number.MAX_SAFE_INTEGER }, take);
+    return found();
   }
 
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
@@ -172,6 +183,28 @@ export class DynamoLedger implements Ledger {
   async findToken(token: string): Promise<{ readonly ref: DeliveryRef; readonly until: number } | null> {
     const item = await this.get(keyOfToken(token));
     return item === null ? null : tokenOfItem(item);
+  }
+
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const { Items = [] } = await this.client.send(
+      new QueryCommand({
+        TableName: this.table,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :rows)',
+        ExpressionAttributeValues: { ':pk': { S: spoolId }, ':rows': { S: 'd#' } },
+        ProjectionExpression: 'pk, sk',
+        ConsistentRead: true,
+        Limit: max,
+      }),
+    );
+    return Items.map((item) => refOf(item).deliveryKey);
+  }
+
+  async bookmark(name: string): Promise<string | null> {
+    return (await this.get({ pk: { S: BOOKMARKS_KEY }, sk: { S: name } }))?.place?.S ?? null;
+  }
+
+  async setBookmark(name: string, place: string): Promise<void> {
+    await this.put({ pk: { S: BOOKMARKS_KEY }, sk: { S: name }, place: { S: place } });
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
@@ -269,7 +302,7 @@ export class DynamoLedger implements Ledger {
       if (query.forwardPath !== undefined)
         return this.byIndex('byForwardPath', 'forwardPathKey', searchKeyOf(query.forwardPath), query);
     }
-    return this.byScan(query.since ?? 0);
+    return this.byScan(query);
   }
 
   private async byIndex(
@@ -302,15 +335,21 @@ export class DynamoLedger implements Ledger {
   }
 
   /** Reads the whole table: the price of a search without a term, or with the search indexes switched off. */
-  private async byScan(since: number): Promise<readonly string[]> {
+  private async byScan({ since = 0, row = {} }: TraceQuery): Promise<readonly string[]> {
+    const wanted = Object.entries({ st: row.state, sr: row.reason, nh: row.nextHop }).filter(
+      ([, value]) => value !== undefined,
+    );
     const acceptedAt = new Map<string, number>();
     let from: Item | undefined;
     do {
       const page = await this.client.send(
         new ScanCommand({
           TableName: this.table,
-          FilterExpression: 'acceptedAt >= :since',
-          ExpressionAttributeValues: { ':since': { N: String(since) } },
+          FilterExpression: ['acceptedAt >= :since', ...wanted.map(([name]) => `${name} = :${name}`)].join(' AND '),
+          ExpressionAttributeValues: {
+            ':since': { N: String(since) },
+            ...Object.fromEntries(wanted.map(([name, value = '']) => [`:${name}`, { S: value }])),
+          },
           ConsistentRead: true,
           ExclusiveStartKey: from,
         }),

@@ -12,6 +12,7 @@ export type Instance = {
   readonly aws: AwsSettings | null;
   readonly region: string;
   readonly table: string;
+  readonly ingestQueueUrl: string;
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
   readonly feedbackQueueUrl: string;
@@ -50,6 +51,7 @@ async function local(data: string): Promise<Instance> {
     aws: { region: answer.region, endpoint: answer.endpoint, credentials: answer.credentials },
     region: answer.region,
     table: answer.tableName,
+    ingestQueueUrl: answer.outputs.IngestQueueUrl ?? '',
     relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
     bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
     feedbackQueueUrl: answer.outputs.FeedbackQueueUrl ?? '',
@@ -96,13 +98,14 @@ async function deployed(stack: string): Promise<Instance> {
     const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stack }));
     const outputs = new Map((Stacks?.[0]?.Outputs ?? []).map((output) => [output.OutputKey, output.OutputValue]));
     const table = outputs.get('Table');
-    const relayQueueUrl = outputs.get('RelayQueueUrl');
-    const bounceQueueUrl = outputs.get('BounceQueueUrl');
-    if (table === undefined || relayQueueUrl === undefined || bounceQueueUrl === undefined)
+    const [ingestQueueUrl, relayQueueUrl, bounceQueueUrl] = ['Ingest', 'Relay', 'Bounce'].map((stage) =>
+      outputs.get(`${stage}QueueUrl`),
+    );
+    if (!table || !ingestQueueUrl || !relayQueueUrl || !bounceQueueUrl)
       throw new Error('it lacks an output Table or RelayQueueUrl, so it is no Everpost stack');
     const feedbackQueueUrl = outputs.get('FeedbackQueueUrl') ?? ''; // a stack of before has none
     const region = await client.config.region();
-    return { aws: null, region, table, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl, aheadMs: 0 };
+    return { aws: null, region, table, ingestQueueUrl, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
       `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,

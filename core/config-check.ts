@@ -32,7 +32,7 @@ import {
   transferField,
 } from './config-sections.ts';
 import { isPrivateHost } from './config-values.ts';
-import { queueRetentionMs } from './limits.ts';
+import { queueRetentionMs, rowsOutliveObjectMs } from './limits.ts';
 import { compileRoutes, parseMatch } from './routes.ts';
 import { isVerified, sendsBySes } from './ses-use.ts';
 
@@ -175,7 +175,7 @@ function returnPathsAreOursAlone(
   return false;
 }
 
-/** Content is needed until the last attempt, and by the notice that quotes it; the trace for as long as the content is there. */
+/** Content is needed until the last attempt, and by the notice that quotes it; the trace for longer than either is there. */
 function contentOutlivesItsDeliveries(
   lifetimeMs: number,
   retentionMs: Settings['retentionMs'],
@@ -188,8 +188,20 @@ function contentOutlivesItsDeliveries(
       'more than retry.lifetime',
     );
   }
-  if (retentionMs.ledger < retentionMs.spool) {
-    mistake('retention.ledger', 'the trace would go before the content', 'at least retention.spool');
+  if (retentionMs.ledger <= lifetimeMs) {
+    mistake(
+      'retention.ledger',
+      'the trace would go before a delivery has had its lifetime',
+      'more than retry.lifetime',
+    );
+  } else if (retentionMs.ledger < retentionMs.spool + rowsOutliveObjectMs) {
+    mistake(
+      'retention.ledger',
+      'the trace might go before the content, and then nothing says that the content may go',
+      'retention.spool and at least 7d more',
+    );
+  } else if (retentionMs.quarantine > retentionMs.ledger) {
+    mistake('retention.quarantine', 'the trace would go before the quarantine is over', 'at most retention.ledger');
   }
 }
 

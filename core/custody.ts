@@ -51,6 +51,21 @@ export function removed(row: DeliveryRow, now: number): Progress {
   return ended(row, transition(row.state, 'removed'), 'DROP', 'removed-by-operator', now);
 }
 
+/**
+ * An orphan's placeholder ends, because the message has deliveries now: its receipt came, or an operator named the recipients. They hold
+ * its facts from now on; what the placeholder knew was less.
+ */
+export function superseded(row: DeliveryRow, reason: 'receipt-came' | 'recipients-named', now: number): Progress {
+  const name = reason === 'receipt-came' ? 'DROP' : 'RELEASE';
+  const { row: next, events } = ended(row, transition(row.state, 'removed'), name, reason, now);
+  return { row: { ...next, message: null }, events };
+}
+
+/** It stays held, and its trace says why what an operator asked was not done. */
+export function stillHeld(row: DeliveryRow, why: string, now: number): Progress {
+  return { row, events: [event(row, 'HOLD', why, now)] };
+}
+
 /** Stopped by an operator until it is released. */
 export function heldByOperator(row: DeliveryRow, now: number): Progress {
   return ended(row, transition(row.state, 'held'), 'HOLD', 'held-by-operator', now);

@@ -141,6 +141,8 @@ export type AttemptTerms = {
   readonly openMs: number;
   /** Bare CRs and LFs of the content that left as CRLF (RFC 5321 §2.3.8): the one change to a body, so it is traced. */
   readonly bareLineEndings?: number;
+  /** The reverse-path as accepted is no path that anything could carry: the message left with the null one. */
+  readonly reversePathLost?: boolean;
   /** The content lay under a delete marker and was found by its version. */
   readonly undeleted?: boolean;
   /** The return path of ours under which it left. */
@@ -196,11 +198,12 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   const attempt = row.attempts + 1;
   const status = outcome.kind === 'relayed' ? outcome.reply.status : outcome.status;
   const changed = terms.bareLineEndings ?? 0;
-  const done = [
+  const remarks = [
     ...(changed === 0 ? [] : [`${changed} bare line endings left as CRLF`]),
     ...(terms.returnPath == null ? [] : [`return path ${terms.returnPath}`]),
+    ...(terms.reversePathLost === true ? ['reverse-path-not-carried'] : []),
   ];
-  const reason = outcome.kind === 'relayed' ? done.join('; ') || null : outcome.reason;
+  const reason = outcome.kind === 'relayed' ? remarks.join('; ') || null : outcome.reason;
   const note = (event: TraceEventName, why: string | null) =>
     traced(row, event, terms.now, { attempt, status, reason: why, reply: outcome.reply });
   const events: TraceEvent[] = [];

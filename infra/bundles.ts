@@ -15,6 +15,8 @@ export const deployedFunctions = [
   { name: 'bounce', configured: true },
   { name: 'feedback', configured: true },
   { name: 'sweep', configured: true },
+  { name: 'orphans', configured: true },
+  { name: 'purge', configured: true },
   { name: 'activate', configured: false },
 ] as const;
 

@@ -6,6 +6,8 @@ import type { Settings } from '#core/config.ts';
 import { sesFeedback } from './feedback.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
+import { orphanSearch } from './orphans.ts';
+import { purge } from './purge.ts';
 import { spool } from './spool.ts';
 import { stages } from './stages.ts';
 import { watch } from './watch.ts';
@@ -30,7 +32,10 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const folder = (name: string) => `${plan.dist}/${name}`;
   const bucket = spool(stack, settings);
   const table = ledger(stack, settings);
-  const pipeline = stages(stack, { settings, bucket, table, folder });
+  const given = { settings, bucket, table, folder };
+  const pipeline = stages(stack, given);
+  const orphans = orphanSearch(stack, given);
+  const purging = purge(stack, given, pipeline);
   const door = frontDoor(stack, {
     settings,
     bucket,
@@ -39,7 +44,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     replaceRuleSet: plan.replaceRuleSet,
   });
   const said = sesFeedback(stack, { settings, feedbackQueue: pipeline.feedback.queue });
-  const alarmTopic = watch(stack, { settings, stages: pipeline, door, said });
+  const alarmTopic = watch(stack, { settings, stages: pipeline, orphans, purge: purging, door, said });
 
   const outputs: Record<string, string> = {
     MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
@@ -58,6 +63,8 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     FeedbackDeadLettersUrl: pipeline.feedback.deadLetters.queueUrl,
     ReceiptDeadLettersUrl: door.receiptDeadLetters.queueUrl,
     SweepDeadLettersUrl: pipeline.sweepDeadLetters.queueUrl,
+    OrphansDeadLettersUrl: orphans.deadLetters.queueUrl,
+    PurgeDeadLettersUrl: purging.deadLetters.queueUrl,
     ...(said === null
       ? {}
       : { ConfigurationSet: said.configurationSet, EventDeadLettersUrl: said.eventDeadLetters.queueUrl }),

@@ -44,7 +44,7 @@ export type Stages = {
   readonly srsSecretArn: string | null;
 };
 
-type Given = {
+export type Given = {
   readonly settings: Settings;
   readonly bucket: Bucket;
   readonly table: Table;
@@ -98,7 +98,13 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [onLedger(table, 'PutItem'), openContent, sendTo(queues.relay, queues.bounce, queues.feedback)],
+      // GetItem reads an orphan's placeholder.
+      may: [
+        onLedger(table, 'GetItem', 'PutItem'),
+        openContent,
+        ...findVersions(bucket),
+        sendTo(queues.relay, queues.bounce, queues.feedback),
+      ],
     },
     relay: {
       folder: folder('relay'),
@@ -109,6 +115,7 @@ function stagePlans(
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
+        queryDue(table), // what a digest tells of
         openContent,
         ...findVersions(bucket),
         sendTo(queues.bounce),
@@ -151,20 +158,27 @@ function findVersions(bucket: Bucket): readonly PolicyStatement[] {
   return [list, may(['s3:GetObjectVersion'], bucket.arnForObjects(`${inboundPrefix}*`))];
 }
 
-function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
+export function queryDue(table: Table): PolicyStatement {
+  return may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`);
+}
+
+export function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
   return may(
     operations.map((operation) => `dynamodb:${operation}`),
     table.tableArn,
   );
 }
 
-function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
+/** What every function is told; with `queues`, where to send jobs. */
+export function environmentOf(scope: Construct, given: Given, queues?: Queues): Readonly<Record<string, string>> {
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,
-    EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
-    EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
-    EVERPOST_FEEDBACK_QUEUE_URL: queues.feedback.queue.queueUrl,
+    ...(queues && {
+      EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
+      EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
+      EVERPOST_FEEDBACK_QUEUE_URL: queues.feedback.queue.queueUrl,
+    }),
     EVERPOST_STACK: Stack.of(scope).stackName,
     // The stack's id ends in a UUID that nobody outside the account knows: docs/decisions/loop-mark-key.md.
     EVERPOST_MARK_KEY: Aws.STACK_ID,
@@ -173,7 +187,7 @@ function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly
   };
 }
 
-function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
+export function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
   return may(['sqs:SendMessage'], ...queues.map(({ queue }) => queue.queueArn));
 }
 
@@ -237,7 +251,7 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
     memoryMb: 512,
     environment: environmentOf(scope, given, queues),
     may: [
-      may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`),
+      queryDue(table),
       // UpdateItem counts the hour's expiries.
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'),
       sendTo(queues.relay, queues.bounce, queues.feedback),

@@ -9,14 +9,26 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
-import { complaintsPerHourAlarm, inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import {
+  complaintsPerHourAlarm,
+  inFlightAlarm,
+  orphanSweepEveryMs,
+  orphanSweepOverdueMs,
+  purgeOverdueMs,
+  queueAgeAlarmMs,
+  sweepOverdueMs,
+} from '#core/limits.ts';
 import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
+import type { OrphanSearch } from './orphans.ts';
+import type { Purge } from './purge.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
 type Watched = {
   readonly settings: Settings;
   readonly stages: Stages;
+  readonly purge: Purge;
+  readonly orphans: OrphanSearch;
   readonly door: FrontDoor;
   /** What SES says of sent mail; null where nothing is sent by SES. */
   readonly said: SesFeedback | null;
@@ -81,7 +93,7 @@ function alarms(scope: Construct, topic: Topic): Raise {
   };
 }
 
-function watchDeadLetters(raise: Raise, { stages, door, said }: Watched): void {
+function watchDeadLetters(raise: Raise, { stages, orphans, purge, door, said }: Watched): void {
   const rest = (id: string, queue: Queue, article: string, says: string) =>
     raise(id, {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
@@ -132,6 +144,18 @@ function watchDeadLetters(raise: Raise, { stages, door, said }: Watched): void {
     'Sweeps that could not be started',
     'EventBridge could not start the sweep.',
   );
+  rest(
+    'OrphansDeadLetters',
+    orphans.deadLetters,
+    'Sweeps that could not be started',
+    'EventBridge could not start the hourly search for orphans.',
+  );
+  rest(
+    'PurgeDeadLetters',
+    purge.deadLetters,
+    'Purges that could not be started',
+    'EventBridge could not start the purge.',
+  );
 }
 
 const MINUTE = Duration.minutes(1);
@@ -163,10 +187,12 @@ function queuesOf(stages: Stages) {
   ] as const;
 }
 
-function watchFunctions(raise: Raise, { stages }: Watched): void {
+function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void {
   const functions = [
     ...queuesOf(stages).map(([name, it]) => [name, it.function] as const),
     ['Sweep', stages.sweep] as const,
+    ['Orphans', orphans.function] as const,
+    ['Purge', purge.function] as const,
   ];
   for (const [name, handler] of functions) {
     raise(`${name}Errors`, {
@@ -212,6 +238,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     says: 'attempts at a delivery end without a result.',
   },
   {
+    metricName: 'ReceiptMissing',
+    article: 'Mail without a receipt',
+    says: 'an accepted message lies in the spool, and nobody knows to whom it goes.',
+  },
+  {
     metricName: 'ExpiryHeld',
     article: 'Expiries that are held',
     says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
@@ -220,6 +251,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     metricName: 'UnknownDelivery',
     article: 'Feedback about a delivery that is not there',
     says: 'something was said of sent mail that the ledger does not know; its sender may have to be told by hand.',
+  },
+  {
+    metricName: 'NoEnd',
+    article: 'Mail that came to no end',
+    says: 'a message is long past its lifetime and still under way.',
   },
 ];
 
@@ -248,6 +284,23 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     missing: TreatMissingData.BREACHING,
     article: 'The sweep is overdue',
     says: 'no sweep has ended for five minutes: deferred mail does not move, nothing heals.',
+  });
+  raise('OrphanSweepOverdue', {
+    metric: own('OrphanSweepRun', Duration.millis(orphanSweepEveryMs)),
+    threshold: 0,
+    below: true,
+    periods: orphanSweepOverdueMs / orphanSweepEveryMs,
+    missing: TreatMissingData.BREACHING,
+    article: 'The search for orphans is overdue',
+    says: 'for three hours nobody has looked for accepted mail without a receipt.',
+  });
+  raise('PurgeOverdue', {
+    metric: own('PurgeRun', Duration.millis(purgeOverdueMs)),
+    threshold: 0,
+    below: true,
+    missing: TreatMissingData.BREACHING,
+    article: 'The purge is overdue',
+    says: 'no purge has come to its end for a day: old mail stays in the spool.',
   });
 }
 

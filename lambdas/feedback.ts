@@ -8,7 +8,7 @@ import { S3Spool } from '#adapters/s3-spool.ts';
 import { AwsSecrets } from '#adapters/secrets.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
-import { httpLeaseMs, lostJobAfterMs } from '#core/limits.ts';
+import { feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';
 import { compileRoutes } from '#core/routes.ts';
 import { feedback } from '#pipeline/feedback.ts';
 import { returned } from '#pipeline/returned.ts';
@@ -35,7 +35,7 @@ const ports = {
   watch,
   markKey: config.markKey,
   srsSecrets: config.srsSecret === null ? undefined : secrets.rotating(config.srsSecret),
-  leaseMs: httpLeaseMs / config.timeScale,
+  leaseMs: feedbackLeaseMs / config.timeScale,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 

@@ -19,11 +19,7 @@ export type ClaimPorts = {
 /** The row, or null where the job has nothing to do. `stage` opens the log events. */
 export async function claim(ports: ClaimPorts, job: Job, stage: 'relay' | 'returned'): Promise<DeliveryRow | null> {
   const now = ports.clock.now();
-  const result = await ports.ledger.claim(job, {
-    now,
-    leaseUntil: now + ports.leaseMs,
-    claimsMax: Number.MAX_SAFE_INTEGER,
-  });
+  const result = await ports.ledger.claim(job, { now, leaseUntil: now + ports.leaseMs });
   if (result.kind === 'refused') {
     // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
     if (result.row === null) ports.watch.error(`${stage}.row-missing`, { ...job });

@@ -8,6 +8,8 @@
 // | 2 delivery rows                | as above; rows that stand are left, jobs are sent again; without a second |
 // |                                | notification the sweep finds the rows by `dueAt` and sends their jobs     |
 // | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |
+// | 4 placeholder ended, where the | as above; or the hourly search for orphans ends it                        |
+// |   receipt came that late       |                                                                           |
 // | (notification deleted)         | done                                                                      |
 
 import type { Mailbox } from '#core/address.ts';
@@ -23,6 +25,8 @@ import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
+import { reasonToWithhold } from '#core/notice.ts';
+import { noticeFactsOf } from '#core/notice-facts.ts';
 import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
@@ -32,6 +36,7 @@ import { statusOf } from '#core/status.ts';
 import { bearsNoticeMark } from '#core/trace-fields.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
+import { endPlaceholder } from './placeholder.ts';
 import type { Clock, JobQueue, Ledger, Spool, Watch } from './ports.ts';
 import { sendWork, workFor } from './work-queue.ts';
 
@@ -47,6 +52,8 @@ export type IngestPorts = {
   readonly watch: Watch;
   readonly markKey: string;
   readonly sweepAgainMs: number;
+  /** How old an object without a row may be taken for an orphan. */
+  readonly orphanAfterMs: number;
 };
 
 /** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
@@ -56,25 +63,33 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   if (reading.kind === 'malformed') throw new Error(`a notification that is not an SES receipt: ${reading.why}`);
   const { receipt } = reading;
 
-  const headers = await headerFields(ports, receipt, signal);
+  const { headers, undeleted } = await headerFields(ports, receipt, signal);
   const loop = findLoop(headers, ports.markKey);
   const facts = messageFacts(ports, receipt, headers);
-  const rows = deliveries(ports, receipt, facts, loop, disposition(receipt.verdicts, ports.settings.policy));
+  const plans = receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath, facts));
+  const policy = disposition(receipt.verdicts, ports.settings.policy);
+  const rows = deliveries(ports, plans, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
 
   const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
   await sendJobs(ports, rows);
+  // A read that only late mail is worth; half the time, because clocks differ and the search takes its own.
+  const late = ports.clock.now() - receipt.acceptedAt >= ports.orphanAfterMs / 2;
+  if (late) await endPlaceholder(ports, facts.spoolId, 'receipt-came');
   report(ports, facts, rows, results);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 
-async function headerFields(
-  ports: IngestPorts,
-  receipt: Receipt,
-  signal: AbortSignal,
-): Promise<readonly HeaderField[]> {
-  if (!receipt.headersTruncated) return receipt.headers;
+type Found = { readonly headers: readonly HeaderField[]; readonly undeleted: boolean };
+
+async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortSignal): Promise<Found> {
+  const known = { headers: receipt.headers, undeleted: false };
+  if (!receipt.headersTruncated) return known;
   const head = await ports.spool.head(receipt.objectKey, headerBytesMax, signal);
-  if (head.kind === 'read') return headerFieldsOf(head.bytes);
+  if (head.kind === 'read') {
+    const undeleted = head.undeleted === true;
+    if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId: receipt.sesMessageId });
+    return { headers: headerFieldsOf(head.bytes), undeleted };
+  }
   // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', {
@@ -82,7 +97,15 @@ async function headerFields(
     cause: head.cause,
     detail: head.detail,
   });
-  return receipt.headers;
+  return known;
+}
+
+/** The content lay under a delete marker, and its header section was read by its version: told right after RECEIVE. */
+function restored(row: DeliveryRow): DeliveryRow {
+  const [received, ...others] = row.trace;
+  if (received === undefined) return row;
+  const what = { attempt: null, status: null, reason: 'delete-marker', reply: null };
+  return { ...row, trace: [received, traced(row, 'RESTORE', received.at, what), ...others] };
 }
 
 function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly HeaderField[]): MessageFacts {
@@ -90,7 +113,7 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   return {
     spoolId: receipt.sesMessageId,
     direction: 'inbound',
-    // A reverse-path that is no mailbox is kept as it is: relayed mail may carry it, and the bounce stage says why it gets no notice.
+    // A reverse-path that is no mailbox is kept as it is, for the trace: relay says that it could not be carried, and bounce why it gets no notice.
     reversePath: reversePath === null ? '' : (reversePath?.address ?? receipt.source),
     objectKey: receipt.objectKey,
     size: null,
@@ -105,16 +128,18 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   };
 }
 
-function deliveries(
+/** The rows of a message as they are born, each once. `reason`: what their first event says, where it was no receipt that made them. */
+export function deliveries(
   ports: IngestPorts,
-  receipt: Receipt,
+  planned: readonly Plan[],
   facts: MessageFacts,
   loop: LoopFinding | null,
   policy: Disposition,
+  reason: string | null = null,
 ): DeliveryRow[] {
-  const now = ports.clock.now();
-  const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath, facts)));
-  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, plans.length === 1, now), each, loop, policy));
+  const plans = uniqueByKey(planned);
+  const sole = plans.length === 1;
+  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, { sole, reason }), each, facts, loop, policy));
 }
 
 /** The row as it is born. What an explicit route discards is discarded, loop or not; what it refuses, policy need not judge. */
@@ -122,6 +147,7 @@ function disposed(
   ports: IngestPorts,
   row: DeliveryRow,
   planned: Plan,
+  facts: MessageFacts,
   loop: LoopFinding | null,
   policy: Disposition,
 ): DeliveryRow {
@@ -137,14 +163,26 @@ function disposed(
   if (byRoute?.kind === 'refuse') return failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now);
   if (policy.kind === 'relay') return row;
   // A copy has nobody to answer to: what the sender is refused, its copies share quietly with the quarantine.
-  if (policy.kind === 'quarantine' || row.copy) {
-    return quarantinedAtBirth(row, policy.reason, row.acceptedAt + ports.settings.retentionMs.quarantine, now);
+  const until = row.acceptedAt + ports.settings.retentionMs.quarantine;
+  if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
+  // Refusing says so to the sender; where nobody may be told, it is quarantine (INTERFACES, policy).
+  const withheld = reasonToWithhold(noticeFactsOf(ports.settings, { row, message: facts, kind: 'ndr' }, now));
+  if (withheld?.state === 'unreturnable') {
+    const what = { attempt: null, status: null, reason: withheld.name, reply: null };
+    const told = { ...row, trace: [...row.trace, traced(row, 'SUPPRESSED', now, what, null)] };
+    return quarantinedAtBirth(told, policy.reason, until, now);
   }
   return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
 }
 
-function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: boolean, now: number): DeliveryRow {
-  const received = { attempt: null, status: null, reason: null, reply: null };
+function rowFor(
+  ports: IngestPorts,
+  facts: MessageFacts,
+  planned: Plan,
+  { sole, reason }: { readonly sole: boolean; readonly reason: string | null },
+): DeliveryRow {
+  const now = ports.clock.now();
+  const received = { attempt: null, status: null, reason, reply: null };
   const row = newDelivery(
     {
       spoolId: facts.spoolId,
@@ -167,7 +205,7 @@ function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: bo
   return { ...row, fallback, ...(returnPath === undefined ? {} : { returnPath }) };
 }
 
-type Plan = {
+export type Plan = {
   readonly forwardPath: string;
   readonly mailbox: Mailbox;
   readonly route: number;
@@ -182,7 +220,7 @@ type Plan = {
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
 // (rules and functions change places for a moment during a deploy) is answered, never dropped.
-function plan(ports: IngestPorts, forwardPath: string, { reversePath, extract }: MessageFacts): Plan[] {
+export function plan(ports: IngestPorts, forwardPath: string, { reversePath, extract }: MessageFacts): Plan[] {
   const mailbox = parseMailbox(forwardPath);
   if (mailbox === null) {
     const odd = { address: forwardPath, localPart: forwardPath, domain: '', domainKey: '' };
@@ -242,14 +280,14 @@ function uniqueByKey(plans: readonly Plan[]): Plan[] {
   return [...byKey.values()];
 }
 
-async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
+export async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
   const jobsIn = (state: DeliveryRow['state']) => rows.filter((row) => row.state === state).map(workFor);
   const bounce = jobsIn('failed');
   await sendWork(ports, jobsIn('queued'));
   if (bounce.length > 0) await ports.bounceQueue.send(bounce);
 }
 
-function report(
+export function report(
   ports: IngestPorts,
   facts: MessageFacts,
   rows: readonly DeliveryRow[],

@@ -15,8 +15,11 @@ import { deliveryId } from '#core/delivery.ts';
 import { bounceOf } from '#core/notice-bounce.ts';
 import type { NoticeInput } from '#core/notice-input.ts';
 import { type NoticeWay, sesBounce, sesReport, wayOf } from '#core/notice-way.ts';
+import type { Outcome } from '#core/outcome.ts';
 import { statusOf } from '#core/status.ts';
 import { type ComposePorts, noticeInputFor } from './compose.ts';
+import { inTime, outOfTime } from './deadline.ts';
+import { digestFor } from './digest.ts';
 import type { BounceService, NextHop, NextHopResult } from './ports.ts';
 
 export type NoticePorts = ComposePorts & {
@@ -35,7 +38,7 @@ export type NoticeAttempt = {
 /** Nothing could be attempted. */
 export type NoAttempt = {
   readonly via: string;
-  readonly reason: 'next-hop-missing' | 'delivery-missing' | 'auto-replied';
+  readonly reason: 'next-hop-missing' | 'delivery-missing' | 'auto-replied' | 'deadline';
 };
 
 export async function attemptNotice(
@@ -45,16 +48,35 @@ export async function attemptNotice(
   signal: AbortSignal,
 ): Promise<NoticeAttempt | NoAttempt> {
   const startedAt = ports.clock.now();
+  if (row.noticeKind === 'digest') return attemptDigest(ports, row, signal);
   const reported = await deliveryOf(ports, row);
   if (reported === null || row.noticeKind === null) return { via: row.nextHop, reason: 'delivery-missing' };
   const way = wayOf(ports.settings, { row: reported, message, kind: row.noticeKind }, startedAt, row.nextHop);
   if (way.kind === 'auto-replied') return { via: sesReport, reason: 'auto-replied' };
-  const input = await noticeInputFor(ports, row, reported, message, signal);
+  const made = await inTime(
+    noticeInputFor(ports, row, reported, message, signal).then((input) => ({ input })),
+    signal,
+  );
+  if (made === null) return { via: row.nextHop, reason: 'deadline' };
+  const { input } = made;
   if (input === null) return { via: row.nextHop, reason: 'delivery-missing' };
   const openMs = ports.clock.now() - startedAt;
   const bounced = way.kind === 'ses-bounce' ? await byBounce(ports, way, input, signal) : null;
   if (bounced !== null) return { via: sesBounce, results: [bounced], bytes: 0, openMs };
-  return byNextHop(ports, way.kind === 'next-hop' ? way.name : sesReport, row, input, openMs, signal);
+  const via = way.kind === 'next-hop' ? way.name : sesReport;
+  return byNextHop(ports, via, row, { composed: composeNotice(input), openMs }, signal);
+}
+
+async function attemptDigest(
+  ports: NoticePorts,
+  row: DeliveryRow,
+  signal: AbortSignal,
+): Promise<NoticeAttempt | NoAttempt> {
+  const startedAt = ports.clock.now();
+  const composed = await digestFor(ports, row);
+  if (composed === null) return { via: row.nextHop, reason: 'delivery-missing' };
+  const openMs = ports.clock.now() - startedAt;
+  return byNextHop(ports, ports.settings.notices.via ?? row.nextHop, row, { composed, openMs }, signal);
 }
 
 /** Null where SES did not take it for what it is, and the report may go instead. */
@@ -84,14 +106,12 @@ async function byNextHop(
   ports: NoticePorts,
   via: string,
   row: DeliveryRow,
-  input: NoticeInput,
-  openMs: number,
+  { composed, openMs }: { readonly composed: Uint8Array; readonly openMs: number },
   signal: AbortSignal,
 ): Promise<NoticeAttempt | NoAttempt> {
   const nextHop = ports.nextHop(via);
   const to = parseMailbox(row.address);
   if (nextHop === null || to === null) return { via, reason: 'next-hop-missing' };
-  const composed = composeNotice(input);
   const transaction = {
     reversePath: null,
     forwardPaths: [to],
@@ -103,7 +123,8 @@ async function byNextHop(
 }
 
 /** What relay records where nothing was attempted. A way that will never open again is a failure, and the delivery is then held. */
-export function outcomeOf({ via, reason }: NoAttempt) {
+export function outcomeOf({ via, reason }: NoAttempt): Outcome {
+  if (reason === 'deadline') return outOfTime;
   if (reason === 'auto-replied') {
     const detail =
       'only a report with an envelope sender could carry the notice, and the message is itself an automatic answer';

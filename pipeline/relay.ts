@@ -5,6 +5,8 @@
 // | ------------------------- | ---------------------------------------------------------------------------------- |
 // | 1 claim (lease, claims+1) | the lease runs out; SQS gives the job again or the sweep sends one                 |
 // |   return path's token     | nothing was sent under it: the next attempt writes the same one again              |
+// |   (our deadline, before   | nobody died: `deadline` is recorded as an outcome of ours, so the next claim       |
+// |   anything was sent)      | doubts nothing                                                                     |
 // | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
 // |                           | message's own field say POSSIBLE_DUPLICATE                                         |
 // | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
@@ -13,11 +15,11 @@
 // |   notice relayed: its     | the delivery stays failed with a due notice; the sweep's bounce job reads the      |
 // |   delivery is returned    | notice's row and settles it                                                        |
 
-import { parseMailbox } from '#core/address.ts';
+import { parseMailbox, parseReversePath } from '#core/address.ts';
 import { classify } from '#core/classify.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { deliveryId, isUnderWay, standsAlone } from '#core/delivery.ts';
 import { withLateWord } from '#core/late-word.ts';
 import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
@@ -27,6 +29,7 @@ import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { claim } from './claim.ts';
+import { inTime, outOfTime } from './deadline.ts';
 import { isDelayOver, settleDelayNotice } from './delay.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
@@ -45,7 +48,7 @@ import type {
   UnreadableCause,
   Watch,
 } from './ports.ts';
-import { recordOn } from './record.ts';
+import { recordedOn, recordOn } from './record.ts';
 import { leaveUnder } from './return-path.ts';
 
 export type RelayPorts = {
@@ -93,6 +96,8 @@ type Attempt = {
   readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
+  /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
+  readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
   readonly via: string | null;
   readonly returnPath?: string | null;
@@ -121,14 +126,15 @@ async function attemptMessage(
 ): Promise<Attempt> {
   const leaving = await leaveUnder(ports, row, message);
   const openedAt = ports.clock.now();
-  const content = await ports.spool.open(message.objectKey, signal);
+  const content = await inTime(ports.spool.open(message.objectKey, signal), signal);
   const openMs = ports.clock.now() - openedAt;
+  if (content === null) return { ...plain(outOfTime), openMs };
   if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
 
-  const held = await ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal).catch(() => null);
+  const held = await inTime(ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal), signal);
   if (held === null) {
     content.close();
-    return { ...plain(ours('deadline', 'the function ran out of time before the content could be read')), openMs };
+    return { ...plain(outOfTime), openMs };
   }
   try {
     const fields = relayFields({
@@ -153,8 +159,13 @@ async function attemptMessage(
       signal,
     );
     const { bytes, version, undeleted = false } = content;
+    // Content that breaks off because we stopped reading it says nothing against the content.
+    const stopped = signal.aborted && results[0]?.kind === 'content';
+    const attempt = stopped ? plain(outOfTime) : decide(results, bytes);
     const returnPath = leaving.rewritten ? (leaving.reversePath?.address ?? null) : null;
-    return { ...decide(results, bytes), openMs, opened: { bytes, version, undeleted }, returnPath };
+    // What can not be parsed can not be said either; accepted mail is relayed all the same, and its trace tells.
+    const reversePathLost = !leaving.rewritten && parseReversePath(message.reversePath) === undefined;
+    return { ...attempt, openMs, opened: { bytes, version, undeleted }, returnPath, reversePathLost };
   } finally {
     held();
     content.close();
@@ -196,10 +207,12 @@ async function record(
     scheduleMs: pacedSchedule(ports.settings.retry.scheduleMs, outcome.kind === 'deferred' ? outcome.pace : undefined),
     fraction: ports.entropy.fraction(),
   });
+  let late = false;
   const row = await recordOn(ports, claimed, (current) => {
-    if (!isUnderWay(current.state)) {
-      const late = withLateWord(current, claimed, outcome, { startedAt, now, openMs: attempt.openMs });
-      return { ...late, row: learnt(late.row, attempt) };
+    late = !isUnderWay(current.state);
+    if (late) {
+      const word = withLateWord(current, claimed, outcome, { startedAt, now, openMs: attempt.openMs });
+      return { ...word, row: learnt(word.row, attempt) };
     }
     const progress = afterAttempt(learnt(current, attempt), outcome, {
       startedAt,
@@ -211,9 +224,18 @@ async function record(
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
       returnPath: attempt.returnPath ?? null,
+      reversePathLost: attempt.reversePathLost,
     });
     return progress;
   });
+  if (late) {
+    // Counted as what it became by whoever settled it; here it is a doubt and no more.
+    if (row.possibleDuplicate) ports.watch.count('PossibleDuplicate');
+    ports.watch.warn('relay.late-outcome', { ...fieldsOf(row), state: row.state, outcome: outcome.kind });
+    return row;
+  }
+  if (outcome.kind === 'relayed' && attempt.reversePathLost)
+    ports.watch.warn('relay.reverse-path-not-carried', fieldsOf(row)); // the path itself is in the ledger
   report(ports, row, attempt);
   return row;
 }
@@ -235,15 +257,15 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   const accepted = row.state === 'relayed' || row.state === 'confirmed'; // confirmed: SES was faster than our own word
   if (row.kind !== 'notice' || row.noticeOf === null || !accepted) return;
   if (row.noticeKind === 'delay') return void (await settleDelayNotice(ports, row));
-  if (row.noticeKind === 'postmaster') return; // it answers for nothing
+  if (standsAlone(row)) return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
-  const settled = await recordOn(ports, reported, (current) =>
+  const { row: settled, written } = await recordedOn(ports, reported, (current) =>
     current.state === 'failed' || current.state === 'expired'
       ? withNoticeSettled(current, row, ports.clock.now())
       : null,
   );
-  if (settled.state === 'returned') {
+  if (written && settled.state === 'returned') {
     ports.watch.count('Returned');
     ports.watch.info('relay.returned', { ...fieldsOf(settled), notice: row.forwardPath });
   }
@@ -294,20 +316,14 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  return { outcome, openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, via: null };
+  const nothing = { openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, reversePathLost: false };
+  return { ...nothing, outcome, via: null };
 }
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.
 function ours(reason: string, detail: string): Outcome {
-  return {
-    kind: 'deferred',
-    reason,
-    status: statusOf('4.3.5'),
-    reply: null,
-    detail,
-    possibleDuplicate: false,
-    operatorFault: reason !== 'deadline',
-  };
+  const status = statusOf('4.3.5');
+  return { kind: 'deferred', reason, status, reply: null, detail, possibleDuplicate: false, operatorFault: true };
 }
 
 function unreadable(cause: UnreadableCause, detail: string): Outcome {

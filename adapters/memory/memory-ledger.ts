@@ -1,12 +1,20 @@
 // The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of long rows.
 // One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
 
-import { isEnqueued } from '#adapters/due-index.ts';
+import { inQuarantine, isEnqueued } from '#adapters/due-index.ts';
 import { answers } from '#adapters/trace-query.ts';
 import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
-import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import type {
+  ClaimResult,
+  DueRow,
+  Ledger,
+  Quarantined,
+  QuarantineQuery,
+  TraceQuery,
+  TraceRecord,
+} from '#pipeline/ports.ts';
 
 export class MemoryLedger implements Ledger {
   private readonly rows = new Map<string, DeliveryRow>();
@@ -15,6 +23,7 @@ export class MemoryLedger implements Ledger {
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
   private readonly tokens = new Map<string, { readonly ref: DeliveryRef; readonly until: number }>();
+  private readonly bookmarks = new Map<string, string>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
     if (message !== null && !this.messages.has(message.spoolId)) {
@@ -27,17 +36,13 @@ export class MemoryLedger implements Ledger {
     });
   }
 
-  async claim(
-    ref: DeliveryRef,
-    terms: { readonly now: number; readonly leaseUntil: number; readonly claimsMax: number },
-  ): Promise<ClaimResult> {
+  async claim(ref: DeliveryRef, terms: { readonly now: number; readonly leaseUntil: number }): Promise<ClaimResult> {
     const row = this.rows.get(keyOf(ref));
     if (row === undefined) return { kind: 'refused', row: null };
     const claimable =
       (row.state === 'queued' || row.state === 'deferred') &&
       row.nextAttemptAt <= terms.now &&
-      (row.leaseUntil === null || row.leaseUntil <= terms.now) &&
-      row.claims < terms.claimsMax;
+      (row.leaseUntil === null || row.leaseUntil <= terms.now);
     if (!claimable) return { kind: 'refused', row: copyOf(row) };
     const claimed = { ...row, leaseUntil: terms.leaseUntil, claims: row.claims + 1, version: row.version + 1 };
     this.rows.set(keyOf(ref), claimed);
@@ -74,6 +79,12 @@ export class MemoryLedger implements Ledger {
       });
   }
 
+  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
+    const { take, found } = inQuarantine(query);
+    for (const row of this.indexed(query.now, Number.POSITIVE_INFINITY)) take(row);
+    return found();
+  }
+
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     for (const row of this.indexed(from, until))
@@ -103,8 +114,22 @@ export class MemoryLedger implements Ledger {
     return this.tokens.get(token) ?? null;
   }
 
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const keys = this.all().flatMap((row) => (row.spoolId === spoolId ? [row.deliveryKey] : []));
+    return keys.sort().slice(0, max);
+  }
+
+  async bookmark(name: string): Promise<string | null> {
+    return this.bookmarks.get(name) ?? null;
+  }
+
+  async setBookmark(name: string, place: string): Promise<void> {
+    this.bookmarks.set(name, place);
+  }
+
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
-    const spoolIds = new Set([...this.all().map((row) => row.spoolId), ...this.messages.keys()]);
+    const every = () => new Set([...this.all().map((row) => row.spoolId), ...this.messages.keys()]);
+    const spoolIds = query.spoolId === undefined ? every() : [query.spoolId];
     const records: TraceRecord[] = [];
     for (const spoolId of spoolIds) {
       const message = this.facts(spoolId);

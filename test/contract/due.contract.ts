@@ -6,7 +6,7 @@ import type { DeliveryRow } from '#core/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import { facts, newSpoolId, queued, T0 } from './rows.ts';
 
-const terms = { now: T0 + 10, leaseUntil: T0 + 750_010, claimsMax: 5 };
+const terms = { now: T0 + 10, leaseUntil: T0 + 750_010 };
 const eventually = <T>(check: () => Promise<T>) => vi.waitFor(check, { timeout: 10_000, interval: 20 });
 
 /** `ledger` is asked for in each test: it is opened later. */
@@ -88,6 +88,36 @@ export function dueContract(ledger: () => Ledger): void {
       expect(listed[0]).toBe('dead59');
       expect(listed).toContain('well');
       for (const row of rows) await ledger().write({ ...row, dueAt: null }, []);
+    });
+  });
+
+  describe('quarantined', () => {
+    it('counts what waits, and gives the latest of a period', async () => {
+      const now = T0 + 9_000_000_000_000; // after anything that the other tests write
+      const spoolId = newSpoolId();
+      const given: readonly [string, number, number, DeliveryRow['state']][] = [
+        ['first', now - 30, now + 10, 'quarantined'],
+        ['second', now - 20, now + 5, 'quarantined'],
+        ['third', now - 10, now + 11, 'quarantined'],
+        ['later', now - 9, now + 10, 'quarantined'],
+        ['earlier', now - 40, now + 10, 'quarantined'],
+        ['over', now - 20, now, 'quarantined'],
+        ['none', now - 20, now + 10, 'deferred'],
+      ];
+      const rows = given.map(([deliveryKey, nextAttemptAt, dueAt, state]) =>
+        queued(spoolId, { deliveryKey, message: null, nextAttemptAt, dueAt, state }),
+      );
+      await ledger().create(rows, facts(spoolId));
+      const query = { now, from: now - 40, until: now - 10, soonUntil: now + 10 };
+      const found = async (max: number) => {
+        const { told, ...counts } = await ledger().quarantined({ ...query, max });
+        return { ...counts, told: told.map((row) => row.deliveryKey) };
+      };
+      const counts = { inPeriod: 3, waiting: 5, soon: 4 };
+      await eventually(async () => expect(await found(9)).toEqual({ ...counts, told: ['third', 'second', 'first'] }));
+      expect(await found(2)).toEqual({ ...counts, told: ['third', 'second'] });
+      expect(await found(0)).toEqual({ ...counts, told: [] });
+      for (const row of rows) await ledger().write({ ...row, state: 'removed', dueAt: null }, []);
     });
   });
 

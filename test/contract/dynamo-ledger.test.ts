@@ -12,7 +12,7 @@ import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
 import { event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
 
 const options = { search: true, ledgerRetentionMs: 90 * 86_400_000 };
-const terms = { now: T0 + 10, leaseUntil: T0 + 750_010, claimsMax: 5 };
+const terms = { now: T0 + 10, leaseUntil: T0 + 750_010 };
 
 /** DynamoDB's documented item size: names and values in UTF-8, numbers about half their digits and two, maps and lists three and one an entry. */
 function bytesOf(value: AttributeValue): number {
@@ -127,6 +127,14 @@ describe('DynamoLedger', () => {
     for (const name of ['dueAt', 'dueShard', 'ttl', 'lu']) expect(held).not.toHaveProperty(name);
     await ledger.write({ ...row, version: 2, state: 'relayed', dueAt: null }, []);
     expect((await stored(row)).ttl).toEqual({ N: String(Math.ceil((T0 + options.ledgerRetentionMs) / 1_000)) });
+  });
+
+  it('keeps a final row for its retention after what happened last, not after its acceptance', async () => {
+    const row = await given({ state: 'held', dueAt: null });
+    const releasedAt = T0 + 2 * options.ledgerRetentionMs; // held for longer than rows are kept
+    await ledger.write({ ...row, state: 'relayed', lastAttemptAt: releasedAt }, [event('SEND', releasedAt + 5)]);
+    const end = Math.ceil((releasedAt + 5 + options.ledgerRetentionMs) / 1_000);
+    expect((await stored(row)).ttl).toEqual({ N: String(end) });
   });
 
   it('spreads what is due over all shards, each row always on the same', () => {

@@ -28,7 +28,9 @@ const packages = (name: string) => {
 };
 
 test('hold index.js and the settings, and no map', () => {
-  expect(bundles.map(({ name }) => name)).toEqual(['ingest', 'relay', 'bounce', 'feedback', 'sweep', 'activate']);
+  expect(bundles.map(({ name }) => name)).toEqual([
+    ...['ingest', 'relay', 'bounce', 'feedback', 'sweep', 'orphans', 'purge', 'activate'],
+  ]);
   for (const { name, bytes } of bundles) {
     const configured = name !== 'activate';
     expect(readdirSync(join(dist, name)).sort()).toEqual(configured ? ['config.json', 'index.js'] : ['index.js']);
@@ -64,6 +66,7 @@ test('take along only the clients that their function calls', () => {
   expect(clients('bounce')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('feedback')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
+  expect(clients('purge')).toEqual(sdk('dynamodb', 's3', 'sqs'));
   expect(clients('activate')).toEqual(sdk('ses'));
 });
 

@@ -14,10 +14,12 @@ import type { Settings } from '#core/config.ts';
 import {
   batchBytesMax,
   expiryHourMs,
-  httpLeaseMs,
+  feedbackLeaseMs,
   lostAnywayAfterMs,
   lostJobAfterMs,
   maxReceiveCount,
+  orphanAfterMs,
+  orphanSweepEveryMs,
   relayVisibilityMs,
   smtpLeaseMs,
   sweepEveryMs,
@@ -26,10 +28,11 @@ import { compileRoutes } from '#core/routes.ts';
 import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
 import { feedback } from '#pipeline/feedback.ts';
-import { ingest } from '#pipeline/ingest.ts';
+import { orphans } from '#pipeline/orphans.ts';
 import { relay } from '#pipeline/relay.ts';
 import { returned } from '#pipeline/returned.ts';
 import { sweep } from '#pipeline/sweep.ts';
+import { takeIn } from '#pipeline/take-in.ts';
 
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
 const NEVER = new AbortController().signal;
@@ -132,13 +135,20 @@ export class Town {
     failed: readonly Check[] = [],
     more: More = {},
   ): void {
-    this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
-    this.notifications.push({
-      body: notification(spoolId, reversePath, recipients, failed, more),
-      stage: 'ingest',
-      receives: 0,
-      visibleAt: this.clock.now(),
-    });
+    const stored = new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`);
+    this.spool.put(`in/${spoolId}`, stored, this.clock.now());
+    this.notify(notification(spoolId, reversePath, recipients, failed, more));
+  }
+
+  /** Puts something into the ingest queue. */
+  notify(body: string): void {
+    this.notifications.push({ body, stage: 'ingest', receives: 0, visibleAt: this.clock.now() });
+  }
+
+  /** An hour passes, and the search for orphans runs. */
+  async lookForOrphans(): Promise<void> {
+    this.clock.advanceTo(this.clock.now() + orphanSweepEveryMs + 1);
+    await this.lives(() => orphans(this.orphanPorts(), NEVER));
   }
 
   /** Something arrives in the feedback queue. */
@@ -194,7 +204,7 @@ export class Town {
     each.visibleAt = this.clock.now() + 360_000;
     const done = await this.lives(() =>
       each.stage === 'ingest'
-        ? ingest(this.ingestPorts(), each.body, NEVER)
+        ? takeIn(this.ingestPorts(), each.body, NEVER)
         : feedback(this.feedbackPorts(), each.body),
     );
     if (!done && each.receives < maxReceiveCount) return;
@@ -251,7 +261,12 @@ export class Town {
       bounceQueue,
       feedbackQueue,
       markKey: 'key',
+      orphanAfterMs,
     };
+  }
+  private orphanPorts() {
+    const spool = this.wrapped().spool;
+    return { ...this.common(), inventory: spool, spool, markKey: 'key', orphanAfterMs, everyMs: orphanSweepEveryMs };
   }
   private relayPorts() {
     const { bounceQueue, spool } = this.wrapped();
@@ -290,7 +305,7 @@ export class Town {
       entropy: this.entropy,
       markKey: 'key',
       srsSecrets: async () => this.srsSecrets,
-      leaseMs: httpLeaseMs,
+      leaseMs: feedbackLeaseMs,
     };
   }
   private wrapped() {
