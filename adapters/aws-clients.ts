@@ -8,7 +8,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SESClient } from '@aws-sdk/client-ses';
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { sesSendTimeoutMs } from '#core/limits.ts';
+import { sesSendTimeoutMs, submissionStallMs } from '#core/limits.ts';
 import { DirectHttp } from './direct-http.ts';
 import { Sha256 } from './sha256.ts';
 
@@ -62,6 +62,31 @@ export function s3ListClient(settings: AwsSettings): S3Client {
   return new S3Client({
     ...common(settings),
     ...overHttp({ requestTimeoutMs: 10_000, socketsMax: 4 }),
+    forcePathStyle: settings.endpoint !== undefined,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    followRegionRedirects: false,
+    disableS3ExpressSessionAuth: true,
+    useArnRegion: false,
+    sigv4aSigningRegionSet: async () => undefined,
+  });
+}
+
+/**
+ * It puts submissions. One try alone: S3SubmissionStore tries again, because it knows what the next answer means. No timeout for a whole
+ * request, which may be 40 MB over a thin line; a connection on which nothing moves is given up. `credentials: null` asks the SDK's
+ * provider chain: on an operator's machine they may rotate.
+ */
+export function s3SubmissionClient(
+  settings: Omit<AwsSettings, 'credentials'> & { readonly credentials: AwsSettings['credentials'] | null },
+  stallMs: number = submissionStallMs,
+): S3Client {
+  const { credentials, ...rest } = settings;
+  const { requestHandler } = overHttp({ requestTimeoutMs: 0, socketsMax: 64 });
+  return new S3Client({
+    ...common({ ...rest, credentials: credentials ?? undefined }),
+    requestHandler: { ...requestHandler, socketTimeout: stallMs },
+    maxAttempts: 1,
     forcePathStyle: settings.endpoint !== undefined,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -128,7 +153,11 @@ function overHttp(limits: { readonly requestTimeoutMs: number; readonly socketsM
   };
 }
 
-function common({ region, credentials, endpoint }: AwsSettings) {
+function common({
+  region,
+  credentials,
+  endpoint,
+}: Omit<AwsSettings, 'credentials'> & { readonly credentials: AwsSettings['credentials'] | undefined }) {
   return {
     region,
     credentials,

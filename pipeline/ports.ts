@@ -76,6 +76,32 @@ export interface SpoolInventory {
   remove(objectKey: string, signal: AbortSignal): Promise<void>;
 }
 
+/** Bytes that are about to be stored: all of them at hand, so that they can be sent again. */
+export type Storable = {
+  readonly bytes: number;
+  /** 64 lower-case hexadecimal digits. The store compares. */
+  readonly sha256: string;
+  /** The exact bytes in order, from the beginning each time. A chunk is valid only until the next one is asked for. */
+  chunks(): AsyncIterable<Uint8Array>;
+};
+export type StoreResult =
+  | { readonly kind: 'stored' }
+  /** Another object stands there, and still does: nothing was stored. */
+  | { readonly kind: 'taken' }
+  /** It can not be said to be stored: the store refused (`denied`), or did not answer. */
+  | { readonly kind: 'failed'; readonly cause: 'denied' | 'unavailable'; readonly detail: string };
+
+/** Where submitters put content and envelopes. It only ever writes, and never over what stands. */
+export interface SubmissionStore {
+  /** Stores the object durably, where none stands under its key. Tries again itself; throws only when `signal` is aborted. */
+  put(objectKey: string, content: Storable, signal: AbortSignal): Promise<StoreResult>;
+}
+
+/** Names for submissions: ULIDs that nobody can guess. */
+export interface SubmissionNames {
+  next(): string;
+}
+
 /** What the index knows of a row, perhaps some moments old: enough to choose by, never to decide by. */
 export type DueRow = DeliveryRef & {
   readonly nextHop: string;

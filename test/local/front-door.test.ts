@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Envelope, type FrontDoor, type MailDoor, MESSAGE_BYTES_MAX, openFrontDoor } from '#local/front-door.ts';
-import { readData } from '#local/smtp-data.ts';
+import { readData } from '#core/smtp-data.ts';
 import { openSession, type Session, sendMail, stuffed } from '#test/conformance/ses-receive.ts';
 
 const taken: { envelope: Envelope; content: Buffer }[] = [];
