@@ -150,7 +150,7 @@ function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes):
   } else if (dns !== undefined) record(dns, 'dns', mistake);
 }
 
-/** Content is needed until the last attempt, and by the notice that quotes it; the trace for as long as the content is there. */
+/** Content is needed until the last attempt, and by the notice that quotes it; the trace until the last of what it tells of is over. */
 function contentOutlivesItsDeliveries(
   lifetimeMs: number,
   retentionMs: Settings['retentionMs'],
@@ -165,6 +165,14 @@ function contentOutlivesItsDeliveries(
   }
   if (retentionMs.ledger < retentionMs.spool) {
     mistake('retention.ledger', 'the trace would go before the content', 'at least retention.spool');
+  } else if (retentionMs.ledger <= lifetimeMs) {
+    mistake(
+      'retention.ledger',
+      'the trace would go before a delivery has had its lifetime',
+      'more than retry.lifetime',
+    );
+  } else if (retentionMs.quarantine > retentionMs.ledger) {
+    mistake('retention.quarantine', 'the trace would go before the quarantine is over', 'at most retention.ledger');
   }
 }
 

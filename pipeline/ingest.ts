@@ -23,6 +23,8 @@ import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
+import { reasonToWithhold } from '#core/notice.ts';
+import { noticeFactsOf } from '#core/notice-facts.ts';
 import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
@@ -87,7 +89,7 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   return {
     spoolId: receipt.sesMessageId,
     direction: 'inbound',
-    // A reverse-path that is no mailbox is kept as it is: relayed mail may carry it, and the bounce stage says why it gets no notice.
+    // A reverse-path that is no mailbox is kept as it is, for the trace: relay says that it could not be carried, and bounce why it gets no notice.
     reversePath: reversePath === null ? '' : (reversePath?.address ?? receipt.source),
     objectKey: receipt.objectKey,
     size: null,
@@ -111,7 +113,10 @@ function deliveries(
 ): DeliveryRow[] {
   const now = ports.clock.now();
   const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
-  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, plans.length === 1, now), each, loop, policy));
+  return plans.map((each) => {
+    const row = rowFor(ports, facts, each, plans.length === 1, now);
+    return disposed(ports, row, each, facts, loop, policy);
+  });
 }
 
 /** The row as it is born. What an explicit route discards is discarded, loop or not; what it refuses, policy need not judge. */
@@ -119,6 +124,7 @@ function disposed(
   ports: IngestPorts,
   row: DeliveryRow,
   planned: Plan,
+  facts: MessageFacts,
   loop: LoopFinding | null,
   policy: Disposition,
 ): DeliveryRow {
@@ -133,8 +139,14 @@ function disposed(
   if (byRoute?.kind === 'refuse') return failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now);
   if (policy.kind === 'relay') return row;
   // A copy has nobody to answer to: what the sender is refused, its copies share quietly with the quarantine.
-  if (policy.kind === 'quarantine' || row.copy) {
-    return quarantinedAtBirth(row, policy.reason, row.acceptedAt + ports.settings.retentionMs.quarantine, now);
+  const until = row.acceptedAt + ports.settings.retentionMs.quarantine;
+  if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
+  // Refusing says so to the sender; where nobody may be told, it is quarantine (INTERFACES, policy).
+  const withheld = reasonToWithhold(noticeFactsOf(ports.settings, { row, message: facts, kind: 'ndr' }, now));
+  if (withheld?.state === 'unreturnable') {
+    const what = { attempt: null, status: null, reason: withheld.name, reply: null };
+    const told = { ...row, trace: [...row.trace, traced(row, 'SUPPRESSED', now, what, null)] };
+    return quarantinedAtBirth(told, policy.reason, until, now);
   }
   return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
 }
