@@ -93,6 +93,8 @@ export const lineOctetsMax = 998;
 export const submissionRecipientsMax = 1_000;
 /** An envelope object: a thousand recipients with their original addresses, and room. */
 export const envelopeBytesMax = MIB;
+/** First ranged read of submitted content, for its header section; the rest of a longer one is read by a second. */
+export const submittedHeadBytes = 64 * KIB;
 
 // ── Loops (DESIGN decision 14) ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -170,6 +170,8 @@ export type Transaction = {
   readonly tag?: string;
   /** Something speaks against the From field's author: a next hop that signs must not do so in his name. */
   readonly authorDoubted?: boolean;
+  /** The domains in whose name a next hop that signs may do so for this message; absent: all that it has. */
+  readonly authorDomains?: readonly string[];
 };
 
 export interface NextHop {
@@ -206,6 +208,7 @@ export type MetricName =
   | 'Discarded'
   | 'Redirected'
   | 'ContentUnreadable'
+  | 'SubmissionMalformed'
   | 'OperatorFault'
   | 'UnknownReply'
   | 'PossibleDuplicate'

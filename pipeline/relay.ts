@@ -47,6 +47,7 @@ import type {
   Watch,
 } from './ports.ts';
 import { recordedOn, recordOn } from './record.ts';
+import { asCommitted } from './submitted-content.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -138,9 +139,10 @@ async function attemptMessage(
   signal: AbortSignal,
 ): Promise<Attempt> {
   const openedAt = ports.clock.now();
-  const content = await inTime(ports.spool.open(message.objectKey, signal), signal);
+  const opened = await inTime(ports.spool.open(message.objectKey, signal), signal);
   const openMs = ports.clock.now() - openedAt;
-  if (content === null) return { ...plain(outOfTime), openMs };
+  if (opened === null) return { ...plain(outOfTime), openMs };
+  const content = asCommitted(opened, message);
   if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
 
   const held = await inTime(ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal), signal);
@@ -169,6 +171,7 @@ async function attemptMessage(
         tag: deliveryId(row),
         // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
         authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',
+        ...authorDomains(ports.settings, message),
       },
       signal,
     );
@@ -182,6 +185,12 @@ async function attemptMessage(
     held();
     content.close();
   }
+}
+
+/** A submitter speaks for his own domains alone, although others of ours are verified for the next hop too. */
+function authorDomains({ submitters }: Settings, { submission }: MessageFacts) {
+  if (submission === undefined) return {};
+  return { authorDomains: submitters[submission.submitter]?.senderDomains ?? [] };
 }
 
 async function attemptAsNotice(
