@@ -54,10 +54,7 @@ export class DynamoLedger implements Ledger {
     return inBatches(rows, (row) => this.putNew(itemOfRow(row, this.options)));
   }
 
-  async claim(
-    ref: DeliveryRef,
-    terms: { readonly now: number; readonly leaseUntil: number; readonly claimsMax: number },
-  ): Promise<ClaimResult> {
+  async claim(ref: DeliveryRef, terms: { readonly now: number; readonly leaseUntil: number }): Promise<ClaimResult> {
     const token = randomUUID().slice(0, 8);
     const command = new UpdateItemCommand({
       TableName: this.table,
@@ -65,7 +62,7 @@ export class DynamoLedger implements Ledger {
       UpdateExpression: 'SET #leaseUntil = :leaseUntil, #token = :token ADD #claims :one, #version :one',
       ConditionExpression:
         '(#state = :queued OR #state = :deferred) AND #nextAttemptAt <= :now' +
-        ' AND (attribute_not_exists(#leaseUntil) OR #leaseUntil <= :now) AND #claims < :claimsMax',
+        ' AND (attribute_not_exists(#leaseUntil) OR #leaseUntil <= :now)',
       ExpressionAttributeNames: claimNames,
       ExpressionAttributeValues: {
         ':leaseUntil': { N: String(terms.leaseUntil) },
@@ -74,7 +71,6 @@ export class DynamoLedger implements Ledger {
         ':queued': { S: 'queued' },
         ':deferred': { S: 'deferred' },
         ':now': { N: String(terms.now) },
-        ':claimsMax': { N: String(terms.claimsMax) },
       },
       ReturnValues: 'ALL_NEW',
       ReturnValuesOnConditionCheckFailure: 'ALL_OLD',

@@ -26,6 +26,11 @@ export function resultOfFailure(error: unknown, host: string, signal: AbortSigna
   return network(fault, early ? 'connect' : 'final-dot', detail, host);
 }
 
+/** For a call that was never made: our time was up already. */
+export function neverSent(host: string): AttemptResult {
+  return network('aborted', 'connect', 'nothing was sent', host);
+}
+
 function network(fault: NetworkFault, phase: 'connect' | 'final-dot', detail: string, host: string): AttemptResult {
   return { kind: 'network', phase, fault, detail, host };
 }

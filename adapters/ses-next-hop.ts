@@ -10,7 +10,7 @@ import { sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
 import { type SesEdit, sesEdit } from '#core/ses-edit.ts';
 import { statusOf } from '#core/status.ts';
 import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction } from '#pipeline/ports.ts';
-import { resultOfFailure } from './ses-errors.ts';
+import { neverSent, resultOfFailure } from './ses-errors.ts';
 
 export type SesNextHopTerms = {
   /** Verified for us in SES; sub-domains are too. */
@@ -41,14 +41,14 @@ export class SesNextHop implements NextHop {
     // Before a byte is read: v1 and v2 of its API alike refuse what is longer, after all of it was sent.
     if (transaction.bytes !== null && transaction.bytes > sesMessageBytesMax)
       return forwardPaths.map(() => tooLarge(this.host));
-    if (signal.aborted) return forwardPaths.map(() => resultOfFailure(new Error('aborted'), this.host, signal));
+    if (signal.aborted) return forwardPaths.map(() => neverSent(this.host));
     const collected = await collect(transaction);
     if ('kind' in collected) return forwardPaths.map(() => collected);
     const { bytes, start } = collected;
     if (bytes.length - start > sesMessageBytesMax) return forwardPaths.map(() => tooLarge(this.host));
     const { domains, noticesFrom } = this.terms;
     const edit = sesEdit(bytes.subarray(start), {
-      domains,
+      domains: transaction.authorDomains ?? domains,
       noticesFrom,
       authorDoubted: transaction.authorDoubted === true,
     });
@@ -73,6 +73,7 @@ export class SesNextHop implements NextHop {
     { reversePath, tag }: Transaction,
     signal: AbortSignal,
   ): Promise<NextHopResult> {
+    if (signal.aborted) return neverSent(this.host); // while the content was collected
     if (needsSmtputf8(forwardPath)) {
       const detail = 'its addresses are ASCII';
       return { kind: 'capability', fault: 'smtputf8-not-offered', detail, host: this.host };

@@ -6,7 +6,7 @@ import { type SESClient, SendBounceCommand } from '@aws-sdk/client-ses';
 import { bounceEveryMs } from '#core/limits.ts';
 import type { ServiceBounce } from '#core/notice-bounce.ts';
 import type { BounceService, Clock, NextHopResult } from '#pipeline/ports.ts';
-import { resultOfFailure } from './ses-errors.ts';
+import { neverSent, resultOfFailure } from './ses-errors.ts';
 import { accepted } from './ses-next-hop.ts';
 
 export class SesBounceService implements BounceService {
@@ -22,6 +22,7 @@ export class SesBounceService implements BounceService {
   }
 
   async sendBounce(bounce: ServiceBounce, signal: AbortSignal): Promise<NextHopResult | { readonly kind: 'busy' }> {
+    if (signal.aborted) return neverSent(this.host);
     const now = this.clock.now();
     if (now < this.freeAt) return { kind: 'busy' };
     this.freeAt = now + bounceEveryMs;

@@ -28,13 +28,14 @@ import {
   retentionField,
   retryField,
   stackNameField,
+  submittersField,
   traceField,
   transferField,
 } from './config-sections.ts';
 import { isPrivateHost } from './config-values.ts';
 import { queueRetentionMs } from './limits.ts';
 import { compileRoutes } from './routes.ts';
-import { isVerified, sendsBySes } from './ses-use.ts';
+import { isVerified, sendingDomains, sendsBySes } from './ses-use.ts';
 
 export type Checked =
   /** `warnings` are lines of the same form: deploying must fail on them, running here need not. */
@@ -73,9 +74,6 @@ function notYetActedOn(given: Record<string, unknown>, sourceName: string): stri
     ),
     ...asked(given.notices, 'notices', ['dkim']),
     ...asked(given.retention, 'retention', ['spool']),
-    ...members(given.routes).flatMap(([index, route]) =>
-      (route as { direction?: unknown } | null)?.direction === 'outbound' ? [`routes[${index}].direction`] : [],
-    ),
   ];
   return places.map((at) => `${sourceName}: ${at} is read, but not acted on yet in this version`);
 }
@@ -110,17 +108,20 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   const retentionMs = section('retention', retentionField);
   const transfer = section('transfer', transferField);
   const trace = section('trace', traceField);
+  const submitters = section('submitters', submittersField);
 
   if (domains && routes) everyDomainHasAPostmaster(domains, routes, mistake);
-  if (domains && nextHops && notices) noticesComeFromUs(domains, { nextHops, notices }, mistake);
+  if (domains && nextHops && notices && submitters)
+    noticesComeFromUs(domains, { nextHops, notices, submitters }, mistake);
+  if (submitters && routes) whatIsSubmittedHasAWay(submitters, routes, mistake);
   if (retry && retry.lifetimeMs >= queueRetentionMs) {
     mistake('retry.lifetime', 'SQS deletes a job after 14 days, unheard', 'less than 14d');
   }
   if (retry && retentionMs) contentOutlivesItsDeliveries(retry.lifetimeMs, retentionMs, mistake);
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return undefined;
-  if (!retentionMs || !transfer || !trace) return undefined;
+  if (!retentionMs || !transfer || !trace || !submitters) return undefined;
   const host = domains[0] ?? '';
-  const outbound = { submitters: {}, returnPathDomain: `bounces.${host}`, feedback: { confirm: false } };
+  const outbound = { submitters, returnPathDomain: `bounces.${host}`, feedback: { confirm: false } };
   const rest = { retry, policy, notices, retentionMs, transfer, ...outbound, trace, network: null };
   return { stackName, domains, host, nextHops, routes, ...rest };
 }
@@ -131,10 +132,7 @@ function rawKeys(value: unknown): readonly string[] {
 
 // Sections of later versions. An empty or switched-off one says nothing and is let through.
 function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes): void {
-  const { submitters, returnPathDomain, feedback, network, dns } = given;
-  if (submitters !== undefined && rawKeys(submitters).length > 0) {
-    notBuilt('submitters', 'mail from our side (submitters)', 'no submitters, inbound mail alone', mistake);
-  } else if (submitters !== undefined) record(submitters, 'submitters', mistake);
+  const { returnPathDomain, feedback, network, dns } = given;
   if (returnPathDomain !== undefined) {
     notBuilt('returnPathDomain', 'a domain for return paths', 'no returnPathDomain: return paths are kept', mistake);
   }
@@ -150,7 +148,7 @@ function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes):
   } else if (dns !== undefined) record(dns, 'dns', mistake);
 }
 
-/** Content is needed until the last attempt, and by the notice that quotes it; the trace for as long as the content is there. */
+/** Content is needed until the last attempt, and by the notice that quotes it; the trace until the last of what it tells of is over. */
 function contentOutlivesItsDeliveries(
   lifetimeMs: number,
   retentionMs: Settings['retentionMs'],
@@ -165,22 +163,44 @@ function contentOutlivesItsDeliveries(
   }
   if (retentionMs.ledger < retentionMs.spool) {
     mistake('retention.ledger', 'the trace would go before the content', 'at least retention.spool');
+  } else if (retentionMs.ledger <= lifetimeMs) {
+    mistake(
+      'retention.ledger',
+      'the trace would go before a delivery has had its lifetime',
+      'more than retry.lifetime',
+    );
+  } else if (retentionMs.quarantine > retentionMs.ledger) {
+    mistake('retention.quarantine', 'the trace would go before the quarantine is over', 'at most retention.ledger');
   }
 }
 
 /** What SES sends of our own, and authors that it sends in our name, have this address: it must be verified, and ASCII. */
 function noticesComeFromUs(
   domains: readonly string[],
-  uses: Pick<Settings, 'nextHops' | 'notices'>,
+  uses: Pick<Settings, 'nextHops' | 'notices' | 'submitters'>,
   mistake: Mistakes,
 ): void {
   if (!sendsBySes(uses)) return;
   const from = parseMailbox(uses.notices.from);
-  if (from !== null && !needsSmtputf8(from) && isVerified(from.domainKey, domains)) return;
+  if (from !== null && !needsSmtputf8(from) && isVerified(from.domainKey, sendingDomains({ domains, ...uses }))) return;
   mistake(
     'notices.from',
     'SES sends as domains of ours alone, in ASCII',
     `an address such as postmaster@${domains[0]}`,
+  );
+}
+
+/** Each forward-path needs one; without any, all that is submitted would come back. */
+function whatIsSubmittedHasAWay(
+  submitters: Settings['submitters'],
+  routes: readonly RouteSettings[],
+  mistake: Mistakes,
+): void {
+  if (Object.keys(submitters).length === 0 || routes.some(({ direction }) => direction === 'outbound')) return;
+  mistake(
+    'submitters',
+    'no outbound route takes what they submit',
+    "a route such as { match: '*', direction: 'outbound', to: [{ via: … }] }",
   );
 }
 

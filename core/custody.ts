@@ -51,6 +51,12 @@ export function removed(row: DeliveryRow, now: number): Progress {
   return ended(row, transition(row.state, 'removed'), 'DROP', 'removed-by-operator', now);
 }
 
+/** Stood for mail whose envelope could not be read; its own rows stand now, and the message's facts with them. */
+export function superseded(row: DeliveryRow, reason: string, now: number): Progress {
+  const { row: next, events } = ended(row, transition(row.state, 'removed'), 'DROP', reason, now);
+  return { row: { ...next, message: null }, events };
+}
+
 /** Stopped by an operator until it is released. */
 export function heldByOperator(row: DeliveryRow, now: number): Progress {
   return ended(row, transition(row.state, 'held'), 'HOLD', 'held-by-operator', now);

@@ -95,6 +95,8 @@ export const submissionRecipientsMax = 1_000;
 export const submissionBytesMax = messageBytesMax - 8 * KIB;
 /** An envelope object: a thousand recipients with their original addresses, and room. */
 export const envelopeBytesMax = MIB;
+/** First ranged read of submitted content, for its header section; the rest of a longer one is read by a second. */
+export const submittedHeadBytes = 64 * KIB;
 
 // Submission as a server (the gateway, sendmail -bs).
 

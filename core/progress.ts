@@ -133,6 +133,8 @@ export type AttemptTerms = {
   readonly openMs: number;
   /** Bare CRs and LFs of the content that left as CRLF (RFC 5321 §2.3.8): the one change to a body, so it is traced. */
   readonly bareLineEndings?: number;
+  /** The reverse-path as accepted is no path that anything could carry: the message left with the null one. */
+  readonly reversePathLost?: boolean;
   /** The content lay under a delete marker and was found by its version. */
   readonly undeleted?: boolean;
   /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
@@ -186,7 +188,11 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   const attempt = row.attempts + 1;
   const status = outcome.kind === 'relayed' ? outcome.reply.status : outcome.status;
   const changed = terms.bareLineEndings ?? 0;
-  const repaired = changed === 0 ? null : `${changed} bare line endings left as CRLF`;
+  const remarks = [
+    ...(changed === 0 ? [] : [`${changed} bare line endings left as CRLF`]),
+    ...(terms.reversePathLost === true ? ['reverse-path-not-carried'] : []),
+  ];
+  const repaired = remarks.length === 0 ? null : remarks.join('; ');
   const reason = outcome.kind === 'relayed' ? repaired : outcome.reason;
   const note = (event: TraceEventName, why: string | null) =>
     traced(row, event, terms.now, { attempt, status, reason: why, reply: outcome.reply });

@@ -2,6 +2,9 @@
 // A finding that is not listed here fails `npm run synth`; an entry that nothing finds any more fails a test.
 
 import { type Stack, Validations } from 'aws-cdk-lib';
+import type { Settings } from '#core/config.ts';
+import { hasSubmitters } from './spool.ts';
+import { submitterPolicyId } from './submission.ts';
 
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
 
@@ -9,7 +12,12 @@ const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Bounce/Function'];
 const stageDeadLetters = ['Ingest/DeadLetters', 'Relay/DeadLetters', 'Bounce/DeadLetters'];
 const otherDeadLetters = ['Sweep/DeadLetters', 'FrontDoor/ReceiptDeadLetters'];
 
-export const nagReasons: readonly Reason[] = [
+/** Of the stack that the settings make. */
+export function nagReasons(settings: Settings): readonly Reason[] {
+  return hasSubmitters(settings) ? [...always, ...withSubmitters(settings)] : always;
+}
+
+const always: readonly Reason[] = [
   {
     rule: 'AwsSolutions-S1',
     at: ['Spool/Bucket'],
@@ -84,9 +92,26 @@ export const nagReasons: readonly Reason[] = [
   },
 ];
 
+function withSubmitters({ submitters }: Settings): Reason[] {
+  return [
+    {
+      rule: 'AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/out/*]',
+      at: ['Ingest/Role', 'Relay/Role'],
+      reason:
+        'Each message is an object of its own below out/, and any of them may be next. It is GetObject alone: no list, no write, no delete.',
+    },
+    ...Object.keys(submitters).map((submitter) => ({
+      rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/out/${submitter}/*]`,
+      at: [`Submission/${submitterPolicyId(submitter)}`],
+      reason:
+        'A submitter names its messages itself, below a prefix of its own. It is PutObject alone, and never over what is there.',
+    })),
+  ];
+}
+
 /** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive what it excuses. */
-export function acknowledge(stack: Stack): void {
-  for (const { at, rule, reason } of nagReasons) {
+export function acknowledge(stack: Stack, settings: Settings): void {
+  for (const { at, rule, reason } of nagReasons(settings)) {
     for (const path of at) Validations.of(constructAt(stack, path)).acknowledge({ id: rule, reason });
   }
 }

@@ -7,6 +7,7 @@ import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
 import { spool } from './spool.ts';
 import { stages } from './stages.ts';
+import { submission } from './submission.ts';
 import { watch } from './watch.ts';
 
 export type StackPlan = {
@@ -30,6 +31,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const bucket = spool(stack, settings);
   const table = ledger(stack, settings);
   const pipeline = stages(stack, { settings, bucket, table, folder });
+  submission(stack, { settings, bucket, ingestQueue: pipeline.ingest.queue });
   const door = frontDoor(stack, {
     settings,
     bucket,

@@ -13,9 +13,9 @@ import { Construct } from 'constructs';
 import { parseMailbox } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
-import { bouncesBySes, isVerified, sendsBySes } from '#core/ses-use.ts';
+import { bouncesBySes, isVerified, sendingDomains, sendsBySes } from '#core/ses-use.ts';
 import { dueIndex } from './ledger.ts';
-import { inboundPrefix } from './spool.ts';
+import { acceptedObjects, contentPrefixes, hasSubmitters } from './spool.ts';
 import {
   type FunctionPlan,
   may,
@@ -75,7 +75,7 @@ function stagePlans(
 ): Record<'ingest' | 'relay' | 'bounce', FunctionPlan> {
   const { table, bucket, folder } = given;
   const environment = environmentOf(scope, given, queues);
-  const openContent = may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`));
+  const openContent = may(['s3:GetObject'], ...acceptedObjects(bucket, given.settings));
   return {
     ingest: {
       folder: folder('ingest'),
@@ -83,7 +83,12 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      may: [onLedger(table, 'PutItem'), openContent, sendTo(queues.relay, queues.bounce)],
+      // GetItem: of a submission that could not be read before, what stood for it is looked up.
+      may: [
+        onLedger(table, ...(hasSubmitters(given.settings) ? ['GetItem'] : []), 'PutItem'),
+        openContent,
+        sendTo(queues.relay, queues.bounce),
+      ],
     },
     relay: {
       folder: folder('relay'),
@@ -95,7 +100,7 @@ function stagePlans(
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         openContent,
-        ...findVersions(bucket),
+        ...findVersions(bucket, given.settings),
         sendTo(queues.bounce),
         ...readSecrets(scope, given.settings),
         ...sendMail(scope, given.settings),
@@ -114,10 +119,10 @@ function stagePlans(
 }
 
 /** To read content that a delete marker hides (DESIGN §2.5). */
-function findVersions(bucket: Bucket): readonly PolicyStatement[] {
+function findVersions(bucket: Bucket, settings: Settings): readonly PolicyStatement[] {
   const list = may(['s3:ListBucketVersions'], bucket.bucketArn);
-  list.addCondition('StringLike', { 's3:prefix': `${inboundPrefix}*` });
-  return [list, may(['s3:GetObjectVersion'], bucket.arnForObjects(`${inboundPrefix}*`))];
+  list.addCondition('StringLike', { 's3:prefix': contentPrefixes(settings).map((prefix) => `${prefix}*`) });
+  return [list, may(['s3:GetObjectVersion'], ...acceptedObjects(bucket, settings))];
 }
 
 function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
@@ -163,7 +168,8 @@ function readSecrets(scope: Construct, settings: Settings): readonly PolicyState
  */
 function sendMail(scope: Construct, settings: Settings): readonly PolicyStatement[] {
   if (!sendsBySes(settings)) return [];
-  const names = settings.domains.length <= limits.identitiesNamedMax ? settings.domains : ['*'];
+  const domains = sendingDomains(settings);
+  const names = domains.length <= limits.identitiesNamedMax ? domains : ['*'];
   const identities = names.map((name) => Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${name}` }));
   const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities);
   if (!bouncesBySes(settings)) return [send];

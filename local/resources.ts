@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { TableProperties, Tables } from './aws/dynamodb-tables.ts';
 import type { Queues } from './aws/queues.ts';
+import type { QueueNotification } from './aws/s3-events.ts';
 import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
 import type { SubscriptionSpec } from './aws/topics.ts';
 import { type CloudWatch, comparisons, statistics } from './cloudwatch.ts';
@@ -24,7 +25,10 @@ export type Makers = {
   readonly iam: Iam;
   readonly queues: Queues;
   readonly tables: Tables;
-  readonly buckets: { create(name: string, options: { readonly versioned: boolean }): void };
+  readonly buckets: {
+    create(name: string, options: { readonly versioned: boolean }): void;
+    notify(name: string, notifications: readonly QueueNotification[]): Promise<void>;
+  };
   readonly topics: {
     create(name: string): string;
     subscribe(subscription: SubscriptionSpec): string;
@@ -183,6 +187,14 @@ const policy: Creator = ({ name, properties }, boot) => {
   return { ref: name, attributes: {} };
 };
 
+/** Nobody here has it: whoever submits with the operator's credentials needs no policy. A test may ask for its document. */
+const managedPolicy: Creator = ({ name, properties }, { emulators: { world, iam } }) => {
+  understood(properties, ['PolicyDocument', 'ManagedPolicyName'], ['Description', 'Path']);
+  const arn = `arn:${world.partition}:iam::${world.account}:policy/${textOf(properties, 'ManagedPolicyName', name)}`;
+  iam.setManagedPolicy(arn, properties.PolicyDocument);
+  return { ref: arn, attributes: { PolicyArn: arn } };
+};
+
 const table: Creator = async ({ name, properties }, { emulators: { tables } }) => {
   const { arn } = await tables.create({
     ...(properties as unknown as TableProperties),
@@ -237,6 +249,7 @@ const creators: Readonly<Record<string, Creator>> = {
   'AWS::CloudFormation::CustomResource': custom,
   'AWS::CloudWatch::Alarm': alarm,
   'AWS::DynamoDB::Table': table,
+  'AWS::IAM::ManagedPolicy': managedPolicy,
   'AWS::IAM::Policy': policy,
   'AWS::IAM::Role': role,
   'AWS::CDK::Metadata': withoutEffect,

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '#core/config.ts';
+import { sendingDomains } from '#core/ses-use.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { createDynamoDb } from './aws/dynamodb.ts';
 import { createSecretsManager, readSecrets, type Secrets } from './aws/secrets.ts';
@@ -115,7 +116,7 @@ async function open(
   onStop(outgoing.stop);
   const sending = {
     outgoing,
-    verifiedDomains: () => settings.domains,
+    verifiedDomains: () => sendingDomains(settings),
     received: (id: string) => received.get(id) ?? null,
   };
   front.add(createSes(world, ses.rules, sending));

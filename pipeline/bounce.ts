@@ -18,7 +18,8 @@ import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
 import { noticeCountMs } from '#core/limits.ts';
 import type { Withheld } from '#core/notice.ts';
-import { isCounted, type NoticeFacts, reasonToWithhold } from '#core/notice.ts';
+import { isCounted, reasonToWithhold } from '#core/notice.ts';
+import { noticeFactsOf } from '#core/notice-facts.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
 import { wayName, wayOf } from '#core/notice-way.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
@@ -28,7 +29,7 @@ import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
 import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
 import { givePostmasterCopy } from './postmaster-copy.ts';
-import { recordOn } from './record.ts';
+import { recordedOn, recordOn } from './record.ts';
 
 export type BouncePorts = {
   readonly settings: Settings;
@@ -70,23 +71,7 @@ async function withholdReason(
   kind: NoticeKind,
 ): Promise<Withheld | null> {
   const now = ports.clock.now();
-  const facts: NoticeFacts = {
-    kind,
-    ofNotice: false,
-    copy: row.copy,
-    direction: message.direction,
-    reversePath: message.reversePath,
-    to: parseReversePath(message.reversePath) ?? null,
-    noticesFrom: ports.settings.notices.from,
-    bearsOurMarker: message.extract.ownNotice === true,
-    verdicts: message.verdicts,
-    fromField: message.extract.from,
-    autoSubmitted: message.extract.autoSubmitted,
-    listMail: message.extract.listMail === true,
-    overDomainLimit: false,
-    wayClosed: wayOf(ports.settings, { row, message, kind }, now).kind === 'auto-replied',
-    mode: ports.settings.notices.mode,
-  };
+  const facts = noticeFactsOf(ports.settings, { row, message, kind }, now);
   if (!isCounted(facts) || facts.to === null) return reasonToWithhold(facts);
   // One that has its row already was counted with it.
   if ((await ports.ledger.read(noticeRef(row, kind))) !== null) return null;
@@ -101,11 +86,12 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 }
 
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
-  // Refused by policy and no notice allowed: the mail itself is kept for somebody to look at (INTERFACES, policy: refuse).
+  // Refused by policy, and its domain's number was used up, which ingest could not know: kept for somebody to look at.
   const hold = withheld.state === 'held' || row.stateReason?.startsWith('policy-') === true;
-  const settled = await recordOn(ports, row, (current) =>
+  const { row: settled, written } = await recordedOn(ports, row, (current) =>
     isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null,
   );
+  if (!written) return finished('settled-already');
   ports.watch.count(hold ? 'Held' : 'Unreturnable');
   ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', {
     ...fieldsOf(row),
@@ -164,10 +150,10 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
       : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   if (reported !== null) await settle(ports, reported, notice);
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
-  await recordOn(ports, notice, (current) =>
+  const { written } = await recordedOn(ports, notice, (current) =>
     isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null,
   );
-  if (notice.noticeKind === 'postmaster') {
+  if (written && notice.noticeKind === 'postmaster') {
     ports.watch.count('Held');
     ports.watch.error('bounce.copy-not-delivered', { ...fieldsOf(notice), reason: notice.stateReason });
   }
@@ -175,9 +161,10 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
 }
 
 async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow): Promise<Finished> {
-  const settled = await recordOn(ports, row, (current) =>
+  const { row: settled, written } = await recordedOn(ports, row, (current) =>
     isLost(current) ? withNoticeSettled(current, notice, ports.clock.now()) : null,
   );
+  if (!written) return finished('settled-already');
   if (settled.state === 'held') {
     ports.watch.count('Held');
     ports.watch.error('bounce.held', { ...fieldsOf(row), reason: settled.stateReason });

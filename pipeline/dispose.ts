@@ -5,7 +5,7 @@ import { discarded, refused } from '#core/custody.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
 import { isUnderWay } from '#core/delivery.ts';
 import { routeDisposition } from '#core/disposition.ts';
-import { recordOn } from './record.ts';
+import { recordedOn } from './record.ts';
 import type { RelayPorts } from './relay.ts';
 
 /** The row as it was settled, or null where its next hop takes mail. */
@@ -13,12 +13,13 @@ export async function disposeByRoute(ports: RelayPorts, claimed: DeliveryRow): P
   const byRoute = routeDisposition(ports.settings.nextHops[claimed.nextHop]);
   if (byRoute === null) return null;
   const terms = { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs };
-  const row = await recordOn(ports, claimed, (current) => {
+  const { row, written } = await recordedOn(ports, claimed, (current) => {
     if (!isUnderWay(current.state)) return null;
     return byRoute.kind === 'discard'
       ? discarded(current, byRoute.reason, terms.now)
       : refused(current, byRoute, terms);
   });
+  if (!written) return row; // somebody else settled it meanwhile
   ports.watch.count(row.state === 'discarded' ? 'Discarded' : 'Failed');
   ports.watch.warn(row.state === 'discarded' ? 'relay.discarded' : 'relay.failed', {
     spoolId: row.spoolId,

@@ -12,7 +12,7 @@ import { canFallBack, redirected } from '#core/fallback.ts';
 import type { BouncePorts } from './bounce.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
-import { recordOn } from './record.ts';
+import { recordedOn } from './record.ts';
 
 /** Null where there is nothing to fall back to. */
 export async function fallBack(ports: BouncePorts, row: DeliveryRow): Promise<Finished | null> {
@@ -27,11 +27,12 @@ export async function fallBack(ports: BouncePorts, row: DeliveryRow): Promise<Fi
     lifetimeMs: ports.settings.retry.lifetimeMs,
     sweepAgainMs: ports.sweepAgainMs,
   };
-  const next = await recordOn(ports, row, (current) => redirected(current, terms));
+  const { row: next, written } = await recordedOn(ports, row, (current) => redirected(current, terms));
   if (next.state !== 'queued') return finished('settled-already');
   await ports.relayQueue.send([
     { job: { version: 1, spoolId: next.spoolId, deliveryKey: next.deliveryKey }, group: next.nextHop },
   ]);
+  if (!written) return finished('redirected'); // by another job of the same delivery, which counted it
   ports.watch.count('Redirected');
   ports.watch.warn('bounce.redirected', { ...fieldsOf(row), from: row.nextHop, to: next.nextHop });
   return finished('redirected');

@@ -1,4 +1,5 @@
-// Ingest: from SES's notification of a received message to a ledger row and a relay job for each delivery.
+// Ingest: from SES's notification of a received message to a ledger row and a relay job for each delivery. S3's events, of mail from our
+// side, go to ingest-submission.ts.
 // It never parses content for the envelope, and never decides twice: rows that stand are left alone.
 //
 // | effect, in order               | if we die right after                                                     |
@@ -10,28 +11,39 @@
 // | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |
 // | (notification deleted)         | done                                                                      |
 
-import type { Mailbox } from '#core/address.ts';
 import { parseMailbox, parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
-import { discardedAtBirth, quarantinedAtBirth } from '#core/custody.ts';
+import { quarantinedAtBirth } from '#core/custody.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryKeyOf } from '#core/delivery-key.ts';
 import type { Disposition } from '#core/disposition.ts';
-import { disposition, routeDisposition } from '#core/disposition.ts';
+import { disposition } from '#core/disposition.ts';
 import { extractOf } from '#core/extract.ts';
 import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
-import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
+import { reasonToWithhold } from '#core/notice.ts';
+import { noticeFactsOf } from '#core/notice-facts.ts';
+import { failedAtBirth, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
 import type { RouteTable } from '#core/routes.ts';
-import { statusOf } from '#core/status.ts';
+import { readSubmissionEvent } from '#core/submission-event.ts';
 import { bearsNoticeMark } from '#core/trace-fields.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
-import type { Clock, Job, JobQueue, Ledger, Spool, Watch } from './ports.ts';
+import {
+  disposedByRoute,
+  type Plan,
+  report,
+  routedPlans,
+  rowFor,
+  sendJobs,
+  uniqueByKey,
+  unroutedPlan,
+} from './ingest-rows.ts';
+import { ingestSubmissions } from './ingest-submission.ts';
+import type { Clock, JobQueue, Ledger, Spool, Watch } from './ports.ts';
 
 export type IngestPorts = {
   readonly settings: Settings;
@@ -48,6 +60,8 @@ export type IngestPorts = {
 
 /** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingest(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
+  const event = readSubmissionEvent(body);
+  if (event.kind !== 'other') return ingestSubmissions(ports, event, signal);
   const reading = readReceipt(body, inboundPrefix);
   if (reading.kind === 'setup') return finished('setup-notification');
   if (reading.kind === 'malformed') throw new Error(`a notification that is not an SES receipt: ${reading.why}`);
@@ -87,7 +101,7 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   return {
     spoolId: receipt.sesMessageId,
     direction: 'inbound',
-    // A reverse-path that is no mailbox is kept as it is: relayed mail may carry it, and the bounce stage says why it gets no notice.
+    // A reverse-path that is no mailbox is kept as it is, for the trace: relay says that it could not be carried, and bounce why it gets no notice.
     reversePath: reversePath === null ? '' : (reversePath?.address ?? receipt.source),
     objectKey: receipt.objectKey,
     size: null,
@@ -111,68 +125,37 @@ function deliveries(
 ): DeliveryRow[] {
   const now = ports.clock.now();
   const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
-  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, plans.length === 1, now), each, loop, policy));
+  return plans.map((each) => {
+    const row = rowFor(ports, facts, each, plans.length === 1, now);
+    return disposed(ports, row, each, facts, loop, policy);
+  });
 }
 
-/** The row as it is born. What an explicit route discards is discarded, loop or not; what it refuses, policy need not judge. */
+/** The row as it is born. */
 function disposed(
   ports: IngestPorts,
   row: DeliveryRow,
   planned: Plan,
+  facts: MessageFacts,
   loop: LoopFinding | null,
   policy: Disposition,
 ): DeliveryRow {
-  const now = ports.clock.now();
-  const byRoute = routeDisposition(ports.settings.nextHops[planned.via]);
-  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);
-  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
-  if (planned.unrouted !== null) {
-    const { status, reason, detail } = planned.unrouted;
-    return failedAtBirth(row, statusOf(status), reason, detail, now);
-  }
-  if (byRoute?.kind === 'refuse') return failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now);
+  const ended = disposedByRoute(ports, row, planned, loop);
+  if (ended !== null) return ended;
   if (policy.kind === 'relay') return row;
+  const now = ports.clock.now();
   // A copy has nobody to answer to: what the sender is refused, its copies share quietly with the quarantine.
-  if (policy.kind === 'quarantine' || row.copy) {
-    return quarantinedAtBirth(row, policy.reason, row.acceptedAt + ports.settings.retentionMs.quarantine, now);
+  const until = row.acceptedAt + ports.settings.retentionMs.quarantine;
+  if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
+  // Refusing says so to the sender; where nobody may be told, it is quarantine (INTERFACES, policy).
+  const withheld = reasonToWithhold(noticeFactsOf(ports.settings, { row, message: facts, kind: 'ndr' }, now));
+  if (withheld?.state === 'unreturnable') {
+    const what = { attempt: null, status: null, reason: withheld.name, reply: null };
+    const told = { ...row, trace: [...row.trace, traced(row, 'SUPPRESSED', now, what, null)] };
+    return quarantinedAtBirth(told, policy.reason, until, now);
   }
   return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
 }
-
-function rowFor(ports: IngestPorts, facts: MessageFacts, planned: Plan, sole: boolean, now: number): DeliveryRow {
-  const received = { attempt: null, status: null, reason: null, reply: null };
-  const row = newDelivery(
-    {
-      spoolId: facts.spoolId,
-      deliveryKey: deliveryKeyOf(planned.mailbox, planned.action),
-      forwardPath: planned.forwardPath,
-      route: planned.route,
-      action: planned.action,
-      nextHop: planned.via,
-      address: planned.address,
-      copy: planned.copy,
-      message: sole ? facts : null,
-      acceptedAt: facts.acceptedAt,
-      lifetimeMs: ports.settings.retry.lifetimeMs,
-      sweepAgainMs: ports.sweepAgainMs,
-      trace: [traced({ nextHop: planned.via }, 'RECEIVE', now, received, null)],
-    },
-    now,
-  );
-  return { ...row, fallback: planned.fallback };
-}
-
-type Plan = {
-  readonly forwardPath: string;
-  readonly mailbox: Mailbox;
-  readonly route: number;
-  readonly action: number;
-  readonly via: string;
-  readonly address: string;
-  readonly copy: boolean;
-  readonly fallback: string | null;
-  readonly unrouted: { readonly status: string; readonly reason: string; readonly detail: string } | null;
-};
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
 // (rules and functions change places for a moment during a deploy) is answered, never dropped.
@@ -185,82 +168,5 @@ function plan(ports: IngestPorts, forwardPath: string): Plan[] {
   const found = ports.routes.resolve(mailbox, 'inbound');
   if (found === null)
     return [unroutedPlan(forwardPath, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
-  return found.actions.map((action, index) => ({
-    forwardPath,
-    mailbox,
-    route: found.route,
-    action: index,
-    via: action.via,
-    address: action.address ?? forwardPath,
-    copy: action.copy,
-    fallback: action.copy ? null : found.fallback,
-    unrouted: null,
-  }));
-}
-
-function unroutedPlan(forwardPath: string, mailbox: Mailbox, status: string, reason: string, detail: string): Plan {
-  return {
-    forwardPath,
-    mailbox,
-    route: -1,
-    action: 0,
-    via: '',
-    address: forwardPath,
-    copy: false,
-    fallback: null,
-    unrouted: { status, reason, detail },
-  };
-}
-
-function uniqueByKey(plans: readonly Plan[]): Plan[] {
-  const byKey = new Map(plans.map((entry) => [deliveryKeyOf(entry.mailbox, entry.action), entry]));
-  return [...byKey.values()];
-}
-
-async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
-  const jobsIn = (state: DeliveryRow['state']) =>
-    rows
-      .filter((row) => row.state === state)
-      .map((row) => ({ job: jobFor(row), group: row.nextHop === '' ? 'none' : row.nextHop }));
-  const relay = jobsIn('queued');
-  const bounce = jobsIn('failed');
-  if (relay.length > 0) await ports.relayQueue.send(relay);
-  if (bounce.length > 0) await ports.bounceQueue.send(bounce);
-}
-
-function jobFor(row: DeliveryRow): Job {
-  return { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey };
-}
-
-function report(
-  ports: IngestPorts,
-  facts: MessageFacts,
-  rows: readonly DeliveryRow[],
-  results: readonly ('created' | 'exists')[],
-): void {
-  rows.forEach((row, index) => {
-    const fields = {
-      spoolId: row.spoolId,
-      forwardPath: row.forwardPath,
-      nextHop: row.nextHop,
-      reversePath: facts.reversePath,
-      state: row.state,
-      reason: row.stateReason,
-    };
-    if (results[index] === 'exists') {
-      ports.watch.info('ingest.known-already', fields);
-      return;
-    }
-    ports.watch.count('Accepted');
-    if (row.state === 'quarantined') {
-      ports.watch.count('Quarantined');
-      ports.watch.warn('ingest.quarantined', fields);
-    } else if (row.state === 'discarded') {
-      ports.watch.count('Discarded');
-      ports.watch.warn('ingest.discarded', fields);
-    } else if (row.state === 'failed') {
-      ports.watch.count('Failed');
-      ports.watch.warn('ingest.failed', fields);
-    } else ports.watch.info('ingest.accepted', fields);
-  });
+  return routedPlans(found, mailbox, forwardPath);
 }

@@ -15,8 +15,10 @@ import { deliveryId } from '#core/delivery.ts';
 import { bounceOf } from '#core/notice-bounce.ts';
 import type { NoticeInput } from '#core/notice-input.ts';
 import { type NoticeWay, sesBounce, sesReport, wayOf } from '#core/notice-way.ts';
+import type { Outcome } from '#core/outcome.ts';
 import { statusOf } from '#core/status.ts';
 import { type ComposePorts, noticeInputFor } from './compose.ts';
+import { inTime, outOfTime } from './deadline.ts';
 import type { BounceService, NextHop, NextHopResult } from './ports.ts';
 
 export type NoticePorts = ComposePorts & {
@@ -35,7 +37,7 @@ export type NoticeAttempt = {
 /** Nothing could be attempted. */
 export type NoAttempt = {
   readonly via: string;
-  readonly reason: 'next-hop-missing' | 'delivery-missing' | 'auto-replied';
+  readonly reason: 'next-hop-missing' | 'delivery-missing' | 'auto-replied' | 'deadline';
 };
 
 export async function attemptNotice(
@@ -49,7 +51,12 @@ export async function attemptNotice(
   if (reported === null || row.noticeKind === null) return { via: row.nextHop, reason: 'delivery-missing' };
   const way = wayOf(ports.settings, { row: reported, message, kind: row.noticeKind }, startedAt, row.nextHop);
   if (way.kind === 'auto-replied') return { via: sesReport, reason: 'auto-replied' };
-  const input = await noticeInputFor(ports, row, reported, message, signal);
+  const made = await inTime(
+    noticeInputFor(ports, row, reported, message, signal).then((input) => ({ input })),
+    signal,
+  );
+  if (made === null) return { via: row.nextHop, reason: 'deadline' };
+  const { input } = made;
   if (input === null) return { via: row.nextHop, reason: 'delivery-missing' };
   const openMs = ports.clock.now() - startedAt;
   const bounced = way.kind === 'ses-bounce' ? await byBounce(ports, way, input, signal) : null;
@@ -103,7 +110,8 @@ async function byNextHop(
 }
 
 /** What relay records where nothing was attempted. A way that will never open again is a failure, and the delivery is then held. */
-export function outcomeOf({ via, reason }: NoAttempt) {
+export function outcomeOf({ via, reason }: NoAttempt): Outcome {
+  if (reason === 'deadline') return outOfTime;
   if (reason === 'auto-replied') {
     const detail =
       'only a report with an envelope sender could carry the notice, and the message is itself an automatic answer';

@@ -113,7 +113,7 @@ export type DueRow = DeliveryRef & {
 
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly row: DeliveryRow }
-  /** Leased to another, not due yet, at its claim limit, or no longer queued or deferred. `row` as it stands; null when there is none. */
+  /** Leased to another, not due yet, or no longer queued or deferred. `row` as it stands; null when there is none. */
   | { readonly kind: 'refused'; readonly row: DeliveryRow | null };
 
 export type TraceRecord = {
@@ -141,10 +141,11 @@ export interface Ledger {
    */
   create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]>;
   /**
-   * Takes the lease: one conditional write. Only a queued or deferred row with `nextAttemptAt <= now`, no lease past `now`
-   * and `claims < claimsMax`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched.
+   * Takes the lease: one conditional write. Only a queued or deferred row with `nextAttemptAt <= now`, and no lease
+   * past `now`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched. How often it was claimed bars nothing: what
+   * a claim beyond the limit means, the stage decides.
    */
-  claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number; claimsMax: number }): Promise<ClaimResult>;
+  claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number }): Promise<ClaimResult>;
   /**
    * Replaces the row where its stored version is still `row.version`; stores `version + 1`. `row.trace` is given back as it was
    * read, and `events` are appended. Lost: somebody else wrote meanwhile, and nothing of this write remains.
@@ -195,6 +196,8 @@ export type Transaction = {
   readonly tag?: string;
   /** Something speaks against the From field's author: a next hop that signs must not do so in his name. */
   readonly authorDoubted?: boolean;
+  /** The domains in whose name a next hop that signs may do so for this message; absent: all that it has. */
+  readonly authorDomains?: readonly string[];
 };
 
 export interface NextHop {
@@ -231,6 +234,7 @@ export type MetricName =
   | 'Discarded'
   | 'Redirected'
   | 'ContentUnreadable'
+  | 'SubmissionMalformed'
   | 'OperatorFault'
   | 'UnknownReply'
   | 'PossibleDuplicate'

@@ -4,6 +4,8 @@
 // | effect, in order          | if we die right after                                                              |
 // | ------------------------- | ---------------------------------------------------------------------------------- |
 // | 1 claim (lease, claims+1) | the lease runs out; SQS gives the job again or the sweep sends one                 |
+// |   (our deadline, before   | nobody died: `deadline` is recorded as an outcome of ours, so the next claim       |
+// |   anything was sent)      | doubts nothing                                                                     |
 // | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
 // |                           | message's own field say POSSIBLE_DUPLICATE                                         |
 // | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
@@ -25,6 +27,7 @@ import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { inTime, outOfTime } from './deadline.ts';
 import { isDelayOver, settleDelayNotice } from './delay.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
@@ -43,7 +46,8 @@ import type {
   UnreadableCause,
   Watch,
 } from './ports.ts';
-import { recordOn } from './record.ts';
+import { recordedOn, recordOn } from './record.ts';
+import { asCommitted } from './submitted-content.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -84,11 +88,7 @@ export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): P
 
 async function claim(ports: RelayPorts, job: Job): Promise<DeliveryRow | null> {
   const now = ports.clock.now();
-  const result = await ports.ledger.claim(job, {
-    now,
-    leaseUntil: now + ports.leaseMs,
-    claimsMax: Number.MAX_SAFE_INTEGER,
-  });
+  const result = await ports.ledger.claim(job, { now, leaseUntil: now + ports.leaseMs });
   if (result.kind === 'refused') {
     // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
     if (result.row === null) ports.watch.error('relay.row-missing', { ...job });
@@ -111,6 +111,8 @@ type Attempt = {
   readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
+  /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
+  readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
   readonly via: string | null;
 };
@@ -137,15 +139,18 @@ async function attemptMessage(
   signal: AbortSignal,
 ): Promise<Attempt> {
   const openedAt = ports.clock.now();
-  const content = await ports.spool.open(message.objectKey, signal);
+  const opened = await inTime(ports.spool.open(message.objectKey, signal), signal);
   const openMs = ports.clock.now() - openedAt;
+  if (opened === null) return { ...plain(outOfTime), openMs };
+  const content = asCommitted(opened, message);
   if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
 
-  const held = await ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal).catch(() => null);
+  const held = await inTime(ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal), signal);
   if (held === null) {
     content.close();
-    return { ...plain(ours('deadline', 'the function ran out of time before the content could be read')), openMs };
+    return { ...plain(outOfTime), openMs };
   }
+  const reversePath = parseReversePath(message.reversePath);
   try {
     const fields = relayFields({
       host: ports.settings.host,
@@ -158,22 +163,34 @@ async function attemptMessage(
     });
     const results = await nextHop.attempt(
       {
-        reversePath: parseReversePath(message.reversePath) ?? null,
+        // What can not be parsed can not be said either; accepted mail is relayed all the same, and its trace tells.
+        reversePath: reversePath ?? null,
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
         content: intactEdit(content.chunks, fields),
         tag: deliveryId(row),
         // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
         authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',
+        ...authorDomains(ports.settings, message),
       },
       signal,
     );
     const { bytes, version, undeleted = false } = content;
-    return { ...decide(results, bytes), openMs, opened: { bytes, version, undeleted } };
+    // Content that breaks off because we stopped reading it says nothing against the content.
+    const stopped = signal.aborted && results[0]?.kind === 'content';
+    const attempt = stopped ? plain(outOfTime) : decide(results, bytes);
+    const reversePathLost = reversePath === undefined;
+    return { ...attempt, openMs, opened: { bytes, version, undeleted }, reversePathLost };
   } finally {
     held();
     content.close();
   }
+}
+
+/** A submitter speaks for his own domains alone, although others of ours are verified for the next hop too. */
+function authorDomains({ submitters }: Settings, { submission }: MessageFacts) {
+  if (submission === undefined) return {};
+  return { authorDomains: submitters[submission.submitter]?.senderDomains ?? [] };
 }
 
 async function attemptAsNotice(
@@ -211,8 +228,10 @@ async function record(
     scheduleMs: pacedSchedule(ports.settings.retry.scheduleMs, outcome.kind === 'deferred' ? outcome.pace : undefined),
     fraction: ports.entropy.fraction(),
   });
+  let late = false;
   const row = await recordOn(ports, claimed, (current) => {
-    if (!isUnderWay(current.state)) {
+    late = !isUnderWay(current.state);
+    if (late) {
       // Our lease ran out and somebody else settled it meanwhile: what we know is kept in the trace, the row's word stands.
       const reply = outcome.reply;
       return {
@@ -236,9 +255,18 @@ async function record(
       bareLineEndings: attempt.bareLineEndings,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
+      reversePathLost: attempt.reversePathLost,
     });
     return progress;
   });
+  if (late) {
+    // Counted as what it became by whoever settled it; here it is a doubt and no more.
+    ports.watch.count('PossibleDuplicate');
+    ports.watch.warn('relay.late-outcome', { ...fieldsOf(row), state: row.state, outcome: outcome.kind });
+    return row;
+  }
+  if (outcome.kind === 'relayed' && attempt.reversePathLost)
+    ports.watch.warn('relay.reverse-path-not-carried', fieldsOf(row)); // the path itself is in the ledger
   report(ports, row, attempt);
   return row;
 }
@@ -262,12 +290,12 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   if (row.noticeKind === 'postmaster') return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
-  const settled = await recordOn(ports, reported, (current) =>
+  const { row: settled, written } = await recordedOn(ports, reported, (current) =>
     current.state === 'failed' || current.state === 'expired'
       ? withNoticeSettled(current, row, ports.clock.now())
       : null,
   );
-  if (settled.state === 'returned') {
+  if (written && settled.state === 'returned') {
     ports.watch.count('Returned');
     ports.watch.info('relay.returned', { ...fieldsOf(settled), notice: row.forwardPath });
   }
@@ -318,20 +346,14 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  return { outcome, openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, via: null };
+  const nothing = { openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, reversePathLost: false };
+  return { ...nothing, outcome, via: null };
 }
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.
 function ours(reason: string, detail: string): Outcome {
-  return {
-    kind: 'deferred',
-    reason,
-    status: statusOf('4.3.5'),
-    reply: null,
-    detail,
-    possibleDuplicate: false,
-    operatorFault: reason !== 'deadline',
-  };
+  const status = statusOf('4.3.5');
+  return { kind: 'deferred', reason, status, reply: null, detail, possibleDuplicate: false, operatorFault: true };
 }
 
 function unreadable(cause: UnreadableCause, detail: string): Outcome {

@@ -26,17 +26,13 @@ export class MemoryLedger implements Ledger {
     });
   }
 
-  async claim(
-    ref: DeliveryRef,
-    terms: { readonly now: number; readonly leaseUntil: number; readonly claimsMax: number },
-  ): Promise<ClaimResult> {
+  async claim(ref: DeliveryRef, terms: { readonly now: number; readonly leaseUntil: number }): Promise<ClaimResult> {
     const row = this.rows.get(keyOf(ref));
     if (row === undefined) return { kind: 'refused', row: null };
     const claimable =
       (row.state === 'queued' || row.state === 'deferred') &&
       row.nextAttemptAt <= terms.now &&
-      (row.leaseUntil === null || row.leaseUntil <= terms.now) &&
-      row.claims < terms.claimsMax;
+      (row.leaseUntil === null || row.leaseUntil <= terms.now);
     if (!claimable) return { kind: 'refused', row: copyOf(row) };
     const claimed = { ...row, leaseUntil: terms.leaseUntil, claims: row.claims + 1, version: row.version + 1 };
     this.rows.set(keyOf(ref), claimed);

@@ -6,7 +6,7 @@ import type { DeliveryRow } from '#core/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import { facts, newSpoolId, queued, T0 } from './rows.ts';
 
-const terms = { now: T0 + 10, leaseUntil: T0 + 750_010, claimsMax: 5 };
+const terms = { now: T0 + 10, leaseUntil: T0 + 750_010 };
 const eventually = <T>(check: () => Promise<T>) => vi.waitFor(check, { timeout: 10_000, interval: 20 });
 
 /** `ledger` is asked for in each test: it is opened later. */

@@ -12,7 +12,7 @@ import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
 import { event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
 
 const options = { search: true, ledgerRetentionMs: 90 * 86_400_000 };
-const terms = { now: T0 + 10, leaseUntil: T0 + 750_010, claimsMax: 5 };
+const terms = { now: T0 + 10, leaseUntil: T0 + 750_010 };
 
 /** DynamoDB's documented item size: names and values in UTF-8, numbers about half their digits and two, maps and lists three and one an entry. */
 function bytesOf(value: AttributeValue): number {

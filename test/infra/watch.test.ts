@@ -106,7 +106,7 @@ describe('our own metrics', () => {
     },
     ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
     ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
-    ...{ Quarantined: true, Discarded: true, Redirected: true },
+    ...{ Quarantined: true, Discarded: true, Redirected: true, SubmissionMalformed: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {

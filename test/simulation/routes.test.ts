@@ -24,6 +24,7 @@ type Path = Routed & {
   readonly exchange: Script;
   /** The next hop `second`: an archive, or the fallback. */
   readonly second?: Script;
+  readonly reversePath?: string;
   readonly failed?: readonly Check[];
   /** action → state */
   readonly ends: readonly string[];
@@ -177,11 +178,29 @@ const paths: readonly Path[] = [
     atSecond: 0,
     events: ['FAIL', 'DSN', 'HOLD', 'DROP'],
   },
+  ...(
+    [
+      ['the null reverse-path', { reversePath: '', failed: ['spam'] }],
+      ['a forged one', { failed: ['spam', 'spf', 'dmarc'] }],
+      ['no path at all', { reversePath: 'nobody', failed: ['spam'] }],
+    ] as const
+  ).map(
+    ([from, more]): Path => ({
+      name: `refused by policy, and ${from}: no notice may go, so it is quarantined`,
+      exchange: () => ok,
+      spam: 'refuse',
+      ends: ['discarded'],
+      notices: 0,
+      atSecond: 0,
+      events: ['SUPPRESSED', 'HOLD', 'DROP'],
+      ...more,
+    }),
+  ),
 ];
 
 async function run(path: Path, interrupt: Interrupt): Promise<Town> {
   const town = new Town(path.exchange, interrupt, settingsOf(path), { second: path.second ?? (() => ok) });
-  town.receive('m1', ANN, [BOB], undefined, path.failed);
+  town.receive('m1', path.reversePath ?? ANN, [BOB], undefined, path.failed);
   await town.live(24 * 40);
   return town;
 }

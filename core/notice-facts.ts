@@ -1,0 +1,34 @@
+// What core/notice.ts is asked about one delivery: gathered from its row, its message and the settings. Pure. Ingest asks before it
+// refuses by policy, bounce before it writes a notice; the list of reasons stays one.
+
+import { parseReversePath } from './address.ts';
+import type { Settings } from './config.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
+import type { NoticeFacts } from './notice.ts';
+import { wayOf } from './notice-way.ts';
+
+/** The domain's hourly number is not in it: who counts sets `overDomainLimit`. */
+export function noticeFactsOf(
+  settings: Settings,
+  about: { readonly row: DeliveryRow; readonly message: MessageFacts; readonly kind: NoticeKind },
+  now: number,
+): NoticeFacts {
+  const { row, message, kind } = about;
+  return {
+    kind,
+    ofNotice: row.kind === 'notice',
+    copy: row.copy,
+    direction: message.direction,
+    reversePath: message.reversePath,
+    to: parseReversePath(message.reversePath) ?? null,
+    noticesFrom: settings.notices.from,
+    bearsOurMarker: message.extract.ownNotice === true,
+    verdicts: message.verdicts,
+    fromField: message.extract.from,
+    autoSubmitted: message.extract.autoSubmitted,
+    listMail: message.extract.listMail === true,
+    overDomainLimit: false,
+    wayClosed: wayOf(settings, about, now).kind === 'auto-replied',
+    mode: settings.notices.mode,
+  };
+}

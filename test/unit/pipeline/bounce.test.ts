@@ -1,0 +1,40 @@
+// Two bounce jobs for one failure at the same moment: what became of the delivery is counted by the one that wrote it.
+
+import { expect, it } from 'vitest';
+import { MemoryClock } from '#adapters/memory/memory-clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
+import { failedAtBirth } from '#core/progress.ts';
+import { statusOf } from '#core/status.ts';
+import { bounce } from '#pipeline/bounce.ts';
+import { facts, queued, T0 } from '../../contract/rows.ts';
+import { townSettings } from '../../simulation/town.ts';
+
+it.each([
+  ['the null reverse-path', { message: facts('m1', { reversePath: '' }) }, 'Unreturnable'],
+  ['a copy', { copy: true }, 'Held'],
+] as const)('%s', async (_name, change, metric) => {
+  const row = failedAtBirth(queued('m1', change), statusOf('5.1.1'), 'no-route', 'there is no such recipient', T0);
+  const clock = new MemoryClock(T0 + 1);
+  const ledger = new MemoryLedger();
+  const watch = new MemoryWatch();
+  const relayQueue = new MemoryJobQueue({ clock, visibilityMs: bounceVisibilityMs, maxReceiveCount });
+  await ledger.create([row], null);
+  const ports = { settings: townSettings, ledger, relayQueue, clock, watch, sweepAgainMs: lostJobAfterMs };
+  const job = { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey } as const;
+  const both = Promise.withResolvers<void>();
+  let reading = 0;
+  // Each reads before either writes.
+  const read: typeof ledger.read = async (ref) => {
+    const found = await ledger.read(ref);
+    reading += 1;
+    if (reading === 2) both.resolve();
+    await both.promise;
+    return found;
+  };
+  const raced = Object.assign(Object.create(ledger) as MemoryLedger, { read });
+  await Promise.all([bounce({ ...ports, ledger: raced }, job), bounce({ ...ports, ledger: raced }, job)]);
+  expect(watch.total(metric)).toBe(1);
+});
