@@ -8,20 +8,9 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SESClient } from '@aws-sdk/client-ses';
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { sesSendTimeoutMs, submissionStallMs } from '#core/limits.ts';
+import { sesSendTimeoutMs } from '#core/limits.ts';
+import { type AwsSettings, common, connectTimeoutMs, overHttp } from './client-settings.ts';
 import { DirectHttp } from './direct-http.ts';
-import { Sha256 } from './sha256.ts';
-
-export type AwsSettings = {
-  readonly region: string;
-  readonly credentials: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string;
-  };
-  /** Where all services answer, when that is not AWS. */
-  readonly endpoint?: string;
-};
 
 /**
  * What Lambda puts into the environment (its keys outlive the execution environment, so they are read once). `AWS_ENDPOINT_URL` is
@@ -72,31 +61,6 @@ export function s3ListClient(settings: AwsSettings): S3Client {
   });
 }
 
-/**
- * It puts submissions. One try alone: S3SubmissionStore tries again, because it knows what the next answer means. No timeout for a whole
- * request, which may be 40 MB over a thin line; a connection on which nothing moves is given up. `credentials: null` asks the SDK's
- * provider chain: on an operator's machine they may rotate.
- */
-export function s3SubmissionClient(
-  settings: Omit<AwsSettings, 'credentials'> & { readonly credentials: AwsSettings['credentials'] | null },
-  stallMs: number = submissionStallMs,
-): S3Client {
-  const { credentials, ...rest } = settings;
-  const { requestHandler } = overHttp({ requestTimeoutMs: 0, socketsMax: 64 });
-  return new S3Client({
-    ...common({ ...rest, credentials: credentials ?? undefined }),
-    requestHandler: { ...requestHandler, socketTimeout: stallMs },
-    maxAttempts: 1,
-    forcePathStyle: settings.endpoint !== undefined,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    followRegionRedirects: false,
-    disableS3ExpressSessionAuth: true,
-    useArnRegion: false,
-    sigv4aSigningRegionSet: async () => undefined,
-  });
-}
-
 export function dynamoClient(settings: AwsSettings): DynamoDBClient {
   const client = new DynamoDBClient({
     ...common(settings),
@@ -134,46 +98,6 @@ export function sesBounceClient(settings: AwsSettings): SESClient {
     ...overHttp({ requestTimeoutMs: 10_000, socketsMax: 2 }),
     maxAttempts: 1,
   });
-}
-
-const connectTimeoutMs = 1_500; // inside one region a connection takes some milliseconds; a lost SYN is sent again after one second
-const attemptsMax = 4;
-
-function overHttp(limits: { readonly requestTimeoutMs: number; readonly socketsMax: number }) {
-  const agent = { keepAlive: true, maxSockets: limits.socketsMax };
-  return {
-    requestHandler: {
-      connectionTimeout: connectTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      throwOnRequestTimeout: true, // without it the SDK only warns
-      socketTimeout: 0,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
-  };
-}
-
-function common({
-  region,
-  credentials,
-  endpoint,
-}: Omit<AwsSettings, 'credentials'> & { readonly credentials: AwsSettings['credentials'] | undefined }) {
-  return {
-    region,
-    credentials,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    sha256: Sha256,
-    maxAttempts: attemptsMax,
-    retryMode: 'standard',
-    cacheMiddleware: true, // a command's middleware is put together once, not for each call
-    // Each of the following would otherwise be looked for in the environment and in ~/.aws at the first call.
-    defaultsMode: 'standard' as const,
-    useDualstackEndpoint: false,
-    useFipsEndpoint: false,
-    authSchemePreference: ['sigv4'],
-    userAgentAppId: async () => undefined,
-    defaultUserAgentProvider: async () => [['everpost', '1'] as [string, string]],
-  };
 }
 
 type Signer = NonNullable<DynamoDBClient['config']['signer']>;

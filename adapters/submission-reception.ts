@@ -131,8 +131,8 @@ function topOf(
     forwardPath: others.length === 0 ? (only ?? null) : null,
     at,
   });
-  const messageId = `${name.ulid}@${settings.host}`;
-  return new TopFields((head) => received + (head === null ? '' : missingFields(head, { at, messageId })));
+  const messageIdField = `<${name.ulid}@${settings.host}>`;
+  return new TopFields((head) => received + (head === null ? '' : missingFields(head, { at, messageIdField })));
 }
 
 function noRoom(error: unknown): Refusal {

@@ -26,7 +26,7 @@ import { SubmissionTransactions } from './submission-transactions.ts';
 
 export type TlsFiles = { readonly key: string; readonly cert: string };
 export type SubmissionServerParts = ReceptionParts & {
-  readonly settings: Pick<Settings, 'host' | 'submitters'>;
+  readonly settings: Pick<Settings, 'domains' | 'submitters' | 'host'>;
   /** Who may log in; or the submitter for whom the one client speaks without a login (sendmail -bs). */
   readonly clients: LoginGuard | { readonly submitter: string };
   readonly tls: TlsFiles | null;
@@ -61,7 +61,7 @@ type Client = { failures: number; readonly gone: AbortController };
 
 export function submissionServer(parts: SubmissionServerParts): SubmissionServer {
   const limits = { ...usualLimits, ...parts.limits };
-  const transactions = new SubmissionTransactions(parts.settings, limits);
+  const transactions = new SubmissionTransactions(parts.settings, limits, !('submitter' in parts.clients));
   const clients = new Map<SMTPServerSession, Client>();
   const servers: SMTPServer[] = [];
   let stopping = false;
@@ -113,10 +113,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     return null;
   }
 
-  async function login(
-    auth: SMTPServerAuthentication,
-    session: SMTPServerSession,
-  ): Promise<string | SmtpAnswer> {
+  async function login(auth: SMTPServerAuthentication, session: SMTPServerSession): Promise<string | SmtpAnswer> {
     if ('submitter' in parts.clients) return parts.clients.submitter;
     const guard = parts.clients;
     const { remoteAddress: address } = session;

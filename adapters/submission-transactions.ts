@@ -6,6 +6,7 @@ import { parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import { type MailCommand, readMailCommand, readRcptCommand, type SmtpAnswer } from '#core/smtp-command.ts';
 import type { SubmittedRecipient } from '#core/submission.ts';
+import { mayUsePath } from '#core/submitter.ts';
 import type { Commands } from './exact-smtp-connection.ts';
 
 export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {
@@ -15,15 +16,19 @@ export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {
 };
 
 export class SubmissionTransactions implements Commands {
-  private readonly settings: Pick<Settings, 'submitters' | 'host'>;
+  private readonly settings: Pick<Settings, 'domains' | 'submitters' | 'host'>;
+  /** False: the client is the submitter itself, and ingest alone asks. */
+  private readonly asked: boolean;
   private readonly limits: { readonly bytesMax: number; readonly recipientsMax: number };
   /** By the package's envelope: with it they begin and end. */
   private readonly open = new WeakMap<object, SubmissionTransaction>();
 
   constructor(
-    settings: Pick<Settings, 'submitters' | 'host'>,
+    settings: Pick<Settings, 'domains' | 'submitters' | 'host'>,
     limits: { readonly bytesMax: number; readonly recipientsMax: number },
+    asked: boolean,
   ) {
+    this.asked = asked;
     this.settings = settings;
     this.limits = limits;
   }
@@ -40,9 +45,10 @@ export class SubmissionTransactions implements Commands {
     const read = readMailCommand(line, this.limits);
     if (read.kind === 'refused') return read.answer;
     const path = parseReversePath(read.reversePath);
-    const domains = this.settings.submitters[submitter]?.senderDomains ?? [];
-    if (path === undefined || (path !== null && !domains.includes(path.domainKey)))
-      return answer(550, '5.7.1', `${submitter} may not send as this domain: its senderDomains do not have it`);
+    if (path === undefined) return answer(501, '5.1.7', 'This is no address');
+    const sender = mayUsePath(this.settings, submitter, path);
+    if (this.asked && sender.kind === 'refused')
+      return answer(550, '5.7.1', `${sender.detail}: senderDomains does not have it`);
     const { kind: _, ...options } = read;
     this.open.set(session.envelope, { ...options, submitter, recipients: new Map() });
     return answer(250, '2.1.0', 'Sender ok');
@@ -54,10 +60,10 @@ export class SubmissionTransactions implements Commands {
     const { recipients, smtputf8 } = transaction;
     const read = readRcptCommand(line, { smtputf8, host: this.settings.host });
     if (read.kind === 'refused') return read.answer;
-    const { recipient } = read;
-    if (recipients.size >= this.limits.recipientsMax && !recipients.has(recipient.address))
+    const { forwardPath } = read;
+    if (recipients.size >= this.limits.recipientsMax && !recipients.has(forwardPath.address))
       return answer(452, '4.5.3', `A message may have ${this.limits.recipientsMax} recipients`);
-    recipients.set(recipient.address, recipient); // named twice: once, with what was said last
+    recipients.set(forwardPath.address, forwardPath); // named twice: once, with what was said last
     return answer(250, '2.1.5', 'Recipient ok');
   }
 

@@ -14,7 +14,7 @@ export type MailCommand = {
   readonly ret: Return | null;
   readonly envid: string | null;
 };
-export type RcptCommand = { readonly kind: 'rcpt'; readonly recipient: SubmittedRecipient };
+export type RcptCommand = { readonly kind: 'rcpt'; readonly forwardPath: SubmittedRecipient };
 export type Refused = { readonly kind: 'refused'; readonly answer: SmtpAnswer };
 
 const ENVID_CHARS_MAX = 100; // RFC 3461 §4.4, as it is sent
@@ -93,7 +93,7 @@ export function readRcptCommand(
   }
   if (!terms.smtputf8 && NON_ASCII.test(`${address}${orcpt ?? ''}`))
     return refused(553, '5.6.7', 'An address beyond ASCII needs the parameter SMTPUTF8 of MAIL');
-  return { kind: 'rcpt', recipient: { address, notify, orcpt } };
+  return { kind: 'rcpt', forwardPath: { address, notify, orcpt } };
 }
 
 /** Content beyond the limit, at MAIL or after DATA. */

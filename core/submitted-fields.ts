@@ -12,8 +12,8 @@ export type Reception = {
   readonly helo: string;
   /** Its address; null: it was no network client. */
   readonly address: string | null;
-  /** RFC 3848, RFC 6531 §4.3: ESMTPSA, UTF8SMTPSA, … */
-  readonly protocol: string;
+  /** RFC 3848, RFC 6531 §4.3: ESMTPSA, UTF8SMTPSA, …; null: it came by none. */
+  readonly protocol: string | null;
   /** Our name. */
   readonly host: string;
   readonly spoolId: string;
@@ -30,7 +30,8 @@ export function receivedField(reception: Reception): string {
   const from = address === null ? '' : `from ${name} (${addressLiteral(address)})\r\n\t`;
   // ASCII alone: a name beyond it would make the header section need SMTPUTF8 on its whole way.
   const one = forwardPath !== null && /^[!-;=?-~]{1,320}$/.test(forwardPath) ? `\r\n\tfor <${forwardPath}>` : '';
-  return `Received: ${from}by ${host} with ${protocol}\r\n\tid ${spoolId}${one};\r\n\t${mailDate(at)}\r\n`;
+  const how = protocol === null ? '(Everpost sendmail)' : `with ${protocol}`;
+  return `Received: ${from}by ${host} ${how}\r\n\tid ${spoolId}${one};\r\n\t${mailDate(at)}\r\n`;
 }
 
 /** How the message came, as `with` says it: RFC 3848, and RFC 6531 §4.3 under SMTPUTF8. */
@@ -45,11 +46,14 @@ export function receptionProtocol(has: {
 }
 
 /** Date and Message-ID, each where the header section has none; none where it is no header section that we could read. */
-export function missingFields(head: Uint8Array, given: { readonly at: number; readonly messageId: string }): string {
+export function missingFields(
+  head: Uint8Array,
+  given: { readonly at: number; readonly messageIdField: string },
+): string {
   const names = new Set(Array.from(fields(head), ({ name }) => name));
   if (names.size === 0) return '';
   const date = names.has('date') ? '' : `Date: ${mailDate(given.at)}\r\n`;
-  return names.has('message-id') ? date : `${date}Message-ID: <${given.messageId}>\r\n`;
+  return names.has('message-id') ? date : `${date}Message-ID: ${given.messageIdField}\r\n`;
 }
 
 /** Puts fields on top of content that comes in chunks: holds the header section until it is whole, and asks `top` what to put there. */

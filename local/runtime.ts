@@ -186,9 +186,16 @@ async function open(
   ses.resume();
   outgoing.resume();
 
-  const submission = await openSubmission(options.submissionPort, settings.host).catch(
-    taken('--submission-port', options.submissionPort),
-  );
+  const submission = await openSubmission({
+    port: options.submissionPort,
+    settings,
+    emulators,
+    deployed: made,
+    bucket: endpointReport(emulators, assembly, made, operator).bucketName,
+    secretsFile: options.secretsFile,
+    dataFolder,
+    log: log.runtime,
+  }).catch(taken('--submission-port', options.submissionPort));
   onStop(submission.close);
   const door = await openFrontDoor({
     port: options.mxPort,

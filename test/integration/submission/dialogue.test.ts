@@ -54,11 +54,11 @@ describe('replies', () => {
   test.each([
     [
       'MAIL FROM:<ann@foreign.example>',
-      '550 5.7.1 exchange may not send as this domain: its senderDomains do not have it',
+      '550 5.7.1 exchange may not send as foreign.example: senderDomains does not have it',
     ],
     [
       'MAIL FROM:<ann@sub.example.com>',
-      '550 5.7.1 exchange may not send as this domain: its senderDomains do not have it',
+      '550 5.7.1 exchange may not send as sub.example.com: senderDomains does not have it',
     ],
     ['MAIL FROM:ann@example.com', '501 5.1.7 Syntax: MAIL FROM:<address>, or <> for the null reverse-path'],
     ['MAIL FROM:<ann>', '501 5.1.7 This is no address'],

@@ -30,7 +30,7 @@ export async function openGateway(given: Partial<SubmissionServerParts> & { read
   };
   const secrets = given.secrets ?? { credentials: async () => login, forget: () => {} };
   const server = submissionServer({
-    settings: { host: 'example.com', submitters },
+    settings: { host: 'example.com', domains: ['example.com'], submitters },
     clients: new LoginGuard(submitters, secrets, clock),
     tls: null,
     allowPlainAuth: false,
