@@ -47,7 +47,7 @@ export class S3SubmissionStore implements SubmissionStore {
         case 'again':
           unsure ||= said.unsure;
       }
-      if (over.aborted) break;
+      if (over.aborted || attempt === this.times.triesMax) break;
       await sleep(this.times.tryAgainMs * 2 ** (attempt - 1) * (0.5 + Math.random()), null, { signal: over }).catch(
         () => {},
       );

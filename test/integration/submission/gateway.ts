@@ -95,11 +95,14 @@ export class Client {
     return new Client(connectTls({ port, host: '127.0.0.1', ca: testCa, servername: 'localhost' }));
   }
   /** Greeted, EHLO said, logged in. */
-  static async ready(port: number): Promise<Client> {
+  static ready(port: number): Promise<Client> {
+    return Client.readyAs(port, login);
+  }
+  static async readyAs(port: number, { username, password }: typeof login): Promise<Client> {
     const client = Client.tcp(port);
     await client.reply();
     await client.ask('EHLO client.example');
-    await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`);
+    await client.ask(`AUTH PLAIN ${plain(username, password)}`);
     return client;
   }
 
