@@ -91,6 +91,11 @@ export const lineOctetsMax = 998;
 
 /** Recipients of one submission: RFC 5321 §4.5.3.1.8 asks for 100 at least; programs send to some hundreds at once. */
 export const submissionRecipientsMax = 1_000;
+/** RFC 3461 §4.4 and §4.2, in characters. */
+export const envidCharsMax = 100;
+export const orcptCharsMax = 500;
+/** Of submitted content, how long its header section is waited for, to see what is missing in it; of a longer one nothing is known. */
+export const submissionHeadBytesMax = 128 * KIB;
 /** Content as a client submits it: room is kept for the fields that we put on top (core/submitted-fields.ts). */
 export const submissionBytesMax = messageBytesMax - 8 * KIB;
 /** An envelope object: a thousand recipients with their original addresses, and room. */

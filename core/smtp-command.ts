@@ -2,6 +2,7 @@
 // DSN, AUTH) read strictly. Pure; it answers with a value or with the reply that refuses. It never mends an address.
 
 import { parseMailbox } from './address.ts';
+import { envidCharsMax, orcptCharsMax } from './limits.ts';
 import type { Notify, Return, SubmittedRecipient } from './submission.ts';
 
 /** What is said to the client: `status` is RFC 3463's enhanced code. */
@@ -17,8 +18,6 @@ export type MailCommand = {
 export type RcptCommand = { readonly kind: 'rcpt'; readonly forwardPath: SubmittedRecipient };
 export type Refused = { readonly kind: 'refused'; readonly answer: SmtpAnswer };
 
-const ENVID_CHARS_MAX = 100; // RFC 3461 §4.4, as it is sent
-const ORCPT_CHARS_MAX = 500; // RFC 3461 §4.2, as it is sent
 const NON_ASCII = /[^\x00-\x7f]/;
 
 /** `line` is the whole command, UTF-8 decoded, without its line end. */
@@ -49,8 +48,8 @@ export function readMailCommand(line: string, terms: { readonly bytesMax: number
         ret = /^full$/i.test(value) ? 'FULL' : 'HDRS';
         break;
       case 'ENVID':
-        envid = value === null || value.length > ENVID_CHARS_MAX ? null : decodeXtext(value);
-        if (envid === null) return malformed('ENVID', `xtext of at most ${ENVID_CHARS_MAX} characters`);
+        envid = value === null || value.length > envidCharsMax ? null : decodeXtext(value);
+        if (envid === null) return malformed('ENVID', `xtext of at most ${envidCharsMax} characters`);
         break;
       case 'AUTH': // RFC 4954 §5: whoever it names, we act for the submitter that logged in
         if (value === null || decodeXtext(value) === null) return malformed('AUTH', '<> or a mailbox in xtext');
@@ -118,7 +117,7 @@ function readNotify(value: string): readonly Notify[] | null {
 /** RFC 3461 §4.2, and RFC 6533 §3 where the type is utf-8: `\x{…}` or the characters themselves. */
 function readOriginalRecipient(value: string): string | null {
   const [, type = '', given = ''] = /^([A-Za-z0-9-]+);(.+)$/s.exec(value) ?? [];
-  if (type === '' || value.length > ORCPT_CHARS_MAX) return null;
+  if (type === '' || value.length > orcptCharsMax) return null;
   if (type.toLowerCase() !== 'utf-8') {
     const address = decodeXtext(given);
     return address === null ? null : `${type};${address}`;
