@@ -24,11 +24,11 @@ import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
 import { afterAttempt, afterPoison, traced, withNoticeSettled } from '#core/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
+import { isSuccessNoticeDue } from '#core/side-notice.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { inTime, outOfTime } from './deadline.ts';
-import { isDelayOver, settleDelayNotice } from './delay.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -47,6 +47,7 @@ import type {
   Watch,
 } from './ports.ts';
 import { recordedOn, recordOn } from './record.ts';
+import { isDelayOver, settleSideNotice } from './side-notice.ts';
 import { asCommitted } from './submitted-content.ts';
 
 export type RelayPorts = {
@@ -279,14 +280,14 @@ function learnt(given: DeliveryRow, attempt: Attempt): DeliveryRow {
 }
 
 async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
-  if (row.state === 'failed') {
+  if (row.state === 'failed' || isSuccessNoticeDue(row)) {
     await ports.bounceQueue.send([
       { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop },
     ]);
     return;
   }
   if (row.kind !== 'notice' || row.noticeOf === null || row.state !== 'relayed') return;
-  if (row.noticeKind === 'delay') return void (await settleDelayNotice(ports, row));
+  if (row.noticeKind === 'delay' || row.noticeKind === 'success') return void (await settleSideNotice(ports, row));
   if (row.noticeKind === 'postmaster') return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;

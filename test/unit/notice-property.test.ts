@@ -139,6 +139,7 @@ function inputOf(random: Random): { input: NoticeInput; targets: string[] } {
   });
   const recipient = (): NoticeRecipient => ({
     forwardPath: address(),
+    originalRecipient: null,
     routedAddress: routed,
     status: status(),
     reply: maybe(reply),
