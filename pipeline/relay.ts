@@ -48,7 +48,7 @@ import type {
 } from './ports.ts';
 import { recordedOn, recordOn } from './record.ts';
 import { isDelayOver, settleSideNotice } from './side-notice.ts';
-import { asCommitted } from './submitted-content.ts';
+import { asCommitted, ofSubmission } from './submitted.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -112,6 +112,7 @@ type Attempt = {
   readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
+  readonly dsnTaken: boolean;
   /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
   readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
@@ -172,7 +173,7 @@ async function attemptMessage(
         tag: deliveryId(row),
         // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
         authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',
-        ...authorDomains(ports.settings, message),
+        ...ofSubmission(ports.settings, row, message),
       },
       signal,
     );
@@ -186,12 +187,6 @@ async function attemptMessage(
     held();
     content.close();
   }
-}
-
-/** A submitter speaks for his own domains alone, although others of ours are verified for the next hop too. */
-function authorDomains({ submitters }: Settings, { submission }: MessageFacts) {
-  if (submission === undefined) return {};
-  return { authorDomains: submitters[submission.submitter]?.senderDomains ?? [] };
 }
 
 async function attemptAsNotice(
@@ -211,7 +206,8 @@ function decide(results: readonly NextHopResult[], messageBytes: number): Attemp
   const outcome = classify(result, { messageBytes });
   const bareLineEndings = 'bareLineEndings' in result ? (result.bareLineEndings ?? 0) : 0;
   const unknownReply = outcome.kind === 'deferred' && outcome.reason === 'unknown-reply';
-  return { ...plain(outcome), unknownReply, bareLineEndings };
+  const dsnTaken = 'dsnTaken' in result && result.dsnTaken === true;
+  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken };
 }
 
 async function record(
@@ -254,6 +250,7 @@ async function record(
       sweepAgainMs: ports.sweepAgainMs,
       openMs: attempt.openMs,
       bareLineEndings: attempt.bareLineEndings,
+      dsnTaken: attempt.dsnTaken,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
       reversePathLost: attempt.reversePathLost,
@@ -347,7 +344,14 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  const nothing = { openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, reversePathLost: false };
+  const nothing = {
+    openMs: 0,
+    opened: null,
+    unknownReply: false,
+    bareLineEndings: 0,
+    dsnTaken: false,
+    reversePathLost: false,
+  };
   return { ...nothing, outcome, via: null };
 }
 
