@@ -70,7 +70,8 @@ async function originalOf(
     });
     return { kind: 'unavailable' };
   }
-  const whole = head.size <= head.bytes.byteLength && !isAboutContent(row);
+  // RFC 3461 §4.3: HDRS is a wish to be spared the body, FULL one that has its limit here.
+  const whole = head.size <= head.bytes.byteLength && !isAboutContent(row) && message.submission?.ret !== 'HDRS';
   return { kind: whole ? 'full' : 'headers', bytes: head.bytes };
 }
 

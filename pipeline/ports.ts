@@ -3,6 +3,7 @@
 
 import type { Mailbox, ReversePath } from '#core/address.ts';
 import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery.ts';
+import type { DsnRequest } from '#core/dsn-parameters.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
 import type { ServiceBounce } from '#core/notice-bounce.ts';
 import type { AttemptResult, ServiceFault } from '#core/reply.ts';
@@ -198,6 +199,8 @@ export type Transaction = {
   readonly authorDoubted?: boolean;
   /** The domains in whose name a next hop that signs may do so for this message; absent: all that it has. */
   readonly authorDomains?: readonly string[];
+  /** What its submitter asked for: a next hop that offers DSN takes it along. */
+  readonly dsn?: DsnRequest;
 };
 
 export interface NextHop {
@@ -209,7 +212,8 @@ export interface NextHop {
   close(): Promise<void>;
 }
 export type NextHopResult =
-  | (AttemptResult & { readonly bareLineEndings?: number })
+  /** `dsnTaken`: the request of the transaction went along, so that the next hop answers for it from here on. */
+  | (AttemptResult & { readonly bareLineEndings?: number; readonly dsnTaken?: boolean })
   | ServiceFault
   /** `content` threw while it was being sent: the connection was dropped before the final dot, so nothing was accepted. */
   | { readonly kind: 'content'; readonly cause: UnreadableCause; readonly detail: string };

@@ -24,11 +24,11 @@ import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
 import { afterAttempt, afterPoison, traced, withNoticeSettled } from '#core/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
+import { isSuccessNoticeDue } from '#core/side-notice.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { inTime, outOfTime } from './deadline.ts';
-import { isDelayOver, settleDelayNotice } from './delay.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -47,7 +47,8 @@ import type {
   Watch,
 } from './ports.ts';
 import { recordedOn, recordOn } from './record.ts';
-import { asCommitted } from './submitted-content.ts';
+import { isDelayOver, settleSideNotice } from './side-notice.ts';
+import { asCommitted, ofSubmission } from './submitted.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -111,6 +112,7 @@ type Attempt = {
   readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
+  readonly dsnTaken: boolean;
   /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
   readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
@@ -171,7 +173,7 @@ async function attemptMessage(
         tag: deliveryId(row),
         // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
         authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',
-        ...authorDomains(ports.settings, message),
+        ...ofSubmission(ports.settings, row, message),
       },
       signal,
     );
@@ -185,12 +187,6 @@ async function attemptMessage(
     held();
     content.close();
   }
-}
-
-/** A submitter speaks for his own domains alone, although others of ours are verified for the next hop too. */
-function authorDomains({ submitters }: Settings, { submission }: MessageFacts) {
-  if (submission === undefined) return {};
-  return { authorDomains: submitters[submission.submitter]?.senderDomains ?? [] };
 }
 
 async function attemptAsNotice(
@@ -210,7 +206,8 @@ function decide(results: readonly NextHopResult[], messageBytes: number): Attemp
   const outcome = classify(result, { messageBytes });
   const bareLineEndings = 'bareLineEndings' in result ? (result.bareLineEndings ?? 0) : 0;
   const unknownReply = outcome.kind === 'deferred' && outcome.reason === 'unknown-reply';
-  return { ...plain(outcome), unknownReply, bareLineEndings };
+  const dsnTaken = 'dsnTaken' in result && result.dsnTaken === true;
+  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken };
 }
 
 async function record(
@@ -253,6 +250,7 @@ async function record(
       sweepAgainMs: ports.sweepAgainMs,
       openMs: attempt.openMs,
       bareLineEndings: attempt.bareLineEndings,
+      dsnTaken: attempt.dsnTaken,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
       reversePathLost: attempt.reversePathLost,
@@ -279,14 +277,14 @@ function learnt(given: DeliveryRow, attempt: Attempt): DeliveryRow {
 }
 
 async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
-  if (row.state === 'failed') {
+  if (row.state === 'failed' || isSuccessNoticeDue(row)) {
     await ports.bounceQueue.send([
       { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop },
     ]);
     return;
   }
   if (row.kind !== 'notice' || row.noticeOf === null || row.state !== 'relayed') return;
-  if (row.noticeKind === 'delay') return void (await settleDelayNotice(ports, row));
+  if (row.noticeKind === 'delay' || row.noticeKind === 'success') return void (await settleSideNotice(ports, row));
   if (row.noticeKind === 'postmaster') return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
@@ -346,7 +344,14 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  const nothing = { openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, reversePathLost: false };
+  const nothing = {
+    openMs: 0,
+    opened: null,
+    unknownReply: false,
+    bareLineEndings: 0,
+    dsnTaken: false,
+    reversePathLost: false,
+  };
   return { ...nothing, outcome, via: null };
 }
 
