@@ -32,6 +32,8 @@ export type SubmissionServerParts = ReceptionParts & {
   readonly tls: TlsFiles | null;
   /** Logins without TLS from elsewhere than this machine. */
   readonly allowPlainAuth: boolean;
+  /** Who is on this machine, and may log in without TLS. */
+  readonly isLocal?: (address: string) => boolean;
   readonly limits?: Partial<SubmissionLimits>;
 };
 export type SubmissionLimits = typeof usualLimits;
@@ -96,7 +98,9 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
       },
     });
     makeExact(server, transactions);
-    server.on('error', (error) => parts.log('submission.connection-failed', { why: error.message }));
+    server.on('error', (error: Error & { remoteAddress?: string }) =>
+      parts.log('submission.connection-failed', { address: error.remoteAddress ?? null, why: error.message }),
+    );
     servers.push(server);
     return server;
   }
@@ -108,7 +112,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
       return errorOf({ code: 421, status: '4.7.0', text: 'Too many connections from your address' });
     clients.set(session, { failures: 0, gone: new AbortController() });
     if ('submitter' in parts.clients) session.user = parts.clients.submitter;
-    const open = session.secure || parts.allowPlainAuth || isLoopback(session.remoteAddress);
+    const open = session.secure || parts.allowPlainAuth || (parts.isLocal ?? isLoopback)(session.remoteAddress);
     Object.assign(session, { disabledCommands: [...disabledOf(parts), ...(open ? [] : ['AUTH'])] });
     return null;
   }

@@ -1,6 +1,7 @@
 // sendmail's command line as cron, PHP and scripts write it: single letters, some with a value attached or following, several in one word.
 // What sendmail knows and means nothing here is taken and ignored; what it does not know is wrong. Pure.
 
+import { envidCharsMax } from './limits.ts';
 import { decodeXtext } from './smtp-command.ts';
 import type { Notify, Return } from './submission.ts';
 
@@ -85,8 +86,8 @@ function settled(
   const ret = given.get('R')?.toLowerCase();
   if (ret !== undefined && ret !== 'full' && ret !== 'hdrs') return wrong('-R takes full or hdrs');
   const envid = given.has('V') ? decodeXtext(given.get('V') ?? '') : null;
-  if (given.has('V') && (envid === null || envid.length > 100))
-    return wrong('-V takes xtext of at most 100 characters');
+  if (given.has('V') && (envid === null || envid.length > envidCharsMax))
+    return wrong(`-V takes xtext of at most ${envidCharsMax} characters`);
   return {
     kind: 'arguments',
     mode: mode === 'bs' ? 'smtp' : 'message',

@@ -1,11 +1,9 @@
 // What a submission server puts on top of a message: its own Received (RFC 5321 §4.4), and Date and Message-ID where they are missing (RFC 6409
 // §8.2, §8.3). It finds out by looking at the header section as it passes; what the client sent is handed on byte for byte.
 
+import { submissionHeadBytesMax } from './limits.ts';
 import { fields, findHeaderEnd } from './message.ts';
 import { mailDate } from './notice-encoding.ts';
-
-/** The header section is waited for up to this many bytes; of a longer one nothing is known, and nothing added. */
-const HEAD_BYTES_MAX = 128 * 1024;
 
 export type Reception = {
   /** What the client called itself; anything. */
@@ -77,7 +75,7 @@ export class TopFields {
     // Looked at when it has doubled: a header section that comes byte by byte costs no more than one that comes at once.
     const head = Buffer.concat(this.held);
     const { complete } = findHeaderEnd(head);
-    if (!complete && head.length <= HEAD_BYTES_MAX) {
+    if (!complete && head.length <= submissionHeadBytesMax) {
       this.held = [head];
       this.lookAgainAt = head.length * 2;
       return [];

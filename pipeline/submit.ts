@@ -43,10 +43,10 @@ export async function submit(
   const contentKey = contentKeyOf({ submitter, ulid });
   const first = notStored(await store.put(contentKey, content, signal), contentKey);
   if (first !== null) return first;
-  signal.throwIfAborted(); // a client that went away meanwhile sends again: nothing is committed for it
   const { bytes, sha256 } = content;
   const envelope = Buffer.from(writeEnvelope({ version: 1, ...options, bytes, sha256 }));
   const envelopeKey = envelopeKeyOf({ submitter, ulid });
+  // Throws where the client went away meanwhile: it sends again, and nothing is committed for it.
   const second = notStored(await store.put(envelopeKey, storableBytes(envelope), signal), envelopeKey);
   return second ?? { kind: 'submitted', spoolId: spoolIdOf({ submitter, ulid }) };
 }

@@ -98,6 +98,25 @@ describe('AUTH', () => {
   });
 });
 
+describe('a client of another machine', () => {
+  const isLocal = () => false;
+  test('may log in over TLS alone', async () => {
+    gateway = await openGateway({ tls, isLocal });
+    const client = await greeted();
+    expect(await client.ask('EHLO c')).not.toContain('AUTH');
+    expect(await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toMatch(/^500 /);
+    expect(await client.ask('MAIL FROM:<ann@example.com>')).toBe('530 5.7.0 STARTTLS and AUTH first\r\n');
+    await client.ask('STARTTLS');
+    await client.secure();
+    expect(await client.ask('EHLO c')).toContain('AUTH PLAIN LOGIN');
+    expect(await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toMatch(/^235 /);
+  });
+  test('or without it, where that was allowed', async () => {
+    gateway = await openGateway({ isLocal, allowPlainAuth: true });
+    expect(await (await greeted()).ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toMatch(/^235 /);
+  });
+});
+
 describe('TLS', () => {
   test('STARTTLS forgets what was said before it, and is in Received', async () => {
     gateway = await openGateway({ tls });
