@@ -37,6 +37,12 @@ export function isInData(connection: SMTPConnection): boolean {
   return Boolean(connection._dataStream);
 }
 
+/** Ends the connection when all that came has been answered: for a client that writes everything, closes its side, and reads. */
+export function endAfterInput(connection: SMTPConnection): void {
+  const parser = connection._parser;
+  if (parser !== false) parser.once('finish', () => connection.close());
+}
+
 export function textOf({ status, text }: SmtpAnswer): string {
   return `${status} ${text}`;
 }

@@ -2,7 +2,7 @@
 // lines are thin, and `everpost sendmail` starts with it alone.
 
 import { S3Client } from '@aws-sdk/client-s3';
-import { submissionStallMs } from '#core/limits.ts';
+import { submissionConnectMs, submissionStallMs } from '#core/limits.ts';
 import { type AwsSettings, common, overHttp } from './client-settings.ts';
 
 /**
@@ -18,7 +18,7 @@ export function s3SubmissionClient(
   const { requestHandler } = overHttp({ requestTimeoutMs: 0, socketsMax: 64 });
   return new S3Client({
     ...common({ ...rest, credentials: credentials ?? undefined }),
-    requestHandler: { ...requestHandler, socketTimeout: stallMs },
+    requestHandler: { ...requestHandler, connectionTimeout: submissionConnectMs, socketTimeout: stallMs },
     maxAttempts: 1,
     logger: silent,
     forcePathStyle: settings.endpoint !== undefined,

@@ -19,7 +19,7 @@ import {
   submissionRecipientsMax,
 } from '#core/limits.ts';
 import type { SmtpAnswer } from '#core/smtp-command.ts';
-import { isInData, makeExact, textOf } from './exact-smtp-connection.ts';
+import { endAfterInput, isInData, makeExact, textOf } from './exact-smtp-connection.ts';
 import type { LoginGuard } from './login-guard.ts';
 import { type ReceptionParts, receive } from './submission-reception.ts';
 import { SubmissionTransactions } from './submission-transactions.ts';
@@ -178,7 +178,9 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     converse(stream) {
       const server = make(false);
       const over = new Promise<void>((resolve) => stream.once('close', () => resolve()));
+      stream.once('finish', () => stream.destroy()); // what is said after QUIT is for nobody
       server.connect(stream);
+      for (const connection of server.connections) endAfterInput(connection);
       return over;
     },
     renew(tls) {

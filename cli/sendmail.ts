@@ -174,12 +174,19 @@ function whereTo(own: Readonly<Record<string, string>>): Where {
   const submitter = setting('submitter');
   if (submitter === null) throw new Exit(EX.config, 'as whom? Set EVERPOST_SUBMITTER, or give --submitter NAME');
   if (parseSubmitter(submitter) === null) throw new Exit(EX.config, `"${submitter}" is no submitter's name`);
-  const [bucket, stack, data] = ['bucket', 'stack', 'data'].map(setting);
-  if (!bucket && !stack && !data) throw new Exit(EX.config, 'where to? Set EVERPOST_BUCKET, or give --bucket NAME');
+  // The first source that names a place decides: --data is not overruled by a bucket in the file.
+  const sources = [own, environment(), file];
+  const place = sources.find((source) => source.bucket ?? source.stack ?? source.data);
+  if (place === undefined) throw new Exit(EX.config, 'where to? Set EVERPOST_BUCKET, or give --bucket NAME');
   const given = setting('domain') ?? hostname();
   const domain = parseMailbox(`x@${given}`)?.domainKey;
   if (domain === undefined) throw new Exit(EX.config, `${given} is no domain: give --domain NAME`);
-  return { submitter, domain, bucket: bucket ?? null, stack: stack ?? null, data: data ?? null };
+  return { submitter, domain, bucket: place.bucket ?? null, stack: place.stack ?? null, data: place.data ?? null };
+}
+
+function environment(): Readonly<Record<string, string | undefined>> {
+  const { EVERPOST_BUCKET: bucket, EVERPOST_STACK: stack, EVERPOST_DATA: data } = process.env;
+  return { bucket: bucket || undefined, stack: stack || undefined, data: data || undefined };
 }
 
 const USUAL_FILE = '/etc/everpost/sendmail.json';

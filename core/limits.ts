@@ -130,6 +130,8 @@ export const submissionSpaceBytesMax = 2 * 1024 * MIB;
 export const submissionStoreMs = 300 * SECOND;
 /** One try makes progress, or is given up after this; and how many there are. */
 export const submissionStallMs = 30 * SECOND;
+/** To S3 from anywhere on Earth, over a bad line: a lost SYN is sent again after one second, and after three. */
+export const submissionConnectMs = 10 * SECOND;
 export const submissionTriesMax = 5;
 /** The wait before the second try; it doubles. */
 export const submissionTryAgainMs = 200;

@@ -121,6 +121,11 @@ describe('real clients', () => {
       expect(content.toString().toLowerCase()).not.toContain('bcc');
     }
   });
+  it('sendmail -bs: a client that writes all at once, closes its side, and reads the answers', async () => {
+    const dialogue = `EHLO c\r\nMAIL FROM:<ann@example.com>\r\nRCPT TO:<bs@far.example>\r\nDATA\r\n${message('bs-1').toString('latin1')}.\r\n`;
+    await sendmail(['-bs'], Buffer.from(dialogue, 'latin1'));
+    expect(endsWith((await arrival('bs@far.example')).content, message('bs-1'))).toBe(true);
+  });
   it('sendmail says by its exit code what became of the message', async () => {
     await expect(sendmail([], 'x\n')).rejects.toThrow('ended with 64');
     await expect(sendmail(['-t'], 'Subject: x\n\nx\n')).rejects.toThrow('ended with 65');
@@ -130,9 +135,9 @@ describe('real clients', () => {
   });
 });
 
-function sendmail(args: readonly string[], text: string): Promise<void> {
+function sendmail(args: readonly string[], text: string | Buffer): Promise<void> {
   const own = ['--data', instance.data, '--submitter', 'exchange', '--domain', 'example.com'];
-  return piped(process.execPath, ['cli/everpost.ts', 'sendmail', ...own, ...args], Buffer.from(text));
+  return piped(process.execPath, ['cli/everpost.ts', 'sendmail', ...own, ...args], Buffer.from(text as string));
 }
 
 function piped(command: string, args: readonly string[], input: Uint8Array): Promise<void> {
