@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
 import { inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
 import type { FrontDoor } from './front-door.ts';
+import { hasSubmitters } from './spool.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
 type Watched = { readonly settings: Settings; readonly stages: Stages; readonly door: FrontDoor };
@@ -197,6 +198,12 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
   },
 ];
 
+const MALFORMED = {
+  metricName: 'SubmissionMalformed',
+  article: 'An envelope that can not be used',
+  says: 'a submitter stored an envelope that ingest does not understand; its message was not sent.',
+};
+
 function watchMail(raise: Raise, { settings }: Watched): void {
   const own = (metricName: string, period: Duration) =>
     new Metric({
@@ -206,7 +213,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
       period,
       statistic: 'Sum',
     });
-  for (const { metricName, article, says } of CALLS) {
+  for (const { metricName, article, says } of hasSubmitters(settings) ? [...CALLS, MALFORMED] : CALLS) {
     raise(metricName, { metric: own(metricName, MINUTE), threshold: 1, article, says });
   }
   raise('SweepOverdue', {

@@ -169,7 +169,10 @@ function deliveries(
   );
   return plans.map((each) => {
     const row = withDsn(rowFor(ports, facts, each, plans.length === 1, now), each.recipient);
-    return may.kind === 'refused' ? refusedRow(row, may, now) : disposed(ports, row, each, loop);
+    // Nobody whom we know stands behind a refused reverse-path: a notice to it would be backscatter.
+    return may.kind === 'refused'
+      ? heldRow(row, may.reason, '5.7.1', may.detail, now)
+      : disposed(ports, row, each, loop);
   });
 }
 
@@ -181,9 +184,13 @@ function mayBeSent(ports: IngestPorts, facts: MessageFacts, headers: readonly He
   return byPath.kind === 'refused' || reversePath !== null ? byPath : mayAuthor(settings, submitter, headers);
 }
 
-/** Nobody whom we know stands behind the reverse-path, so a notice to it would be backscatter: kept, and a person is called. */
-function refusedRow(row: DeliveryRow, { reason, detail }: Extract<SenderFinding, { kind: 'refused' }>, now: number) {
-  return { ...heldAtBirth(row, reason, now), lastStatus: statusOf('5.7.1'), lastReason: reason, lastDetail: detail };
+/** Kept, and a person is called; the trace says more than the state's reason. */
+function heldRow(row: DeliveryRow, reason: string, status: string, detail: string, now: number): DeliveryRow {
+  const held = heldAtBirth(row, reason, now);
+  const trace = held.trace.map((event) =>
+    event.event === 'HOLD' ? { ...event, status, reason: `${reason}: ${detail}` } : event,
+  );
+  return { ...held, trace, lastStatus: statusOf(status), lastReason: reason, lastDetail: detail };
 }
 
 function disposed(ports: IngestPorts, row: DeliveryRow, planned: Plan, loop: LoopFinding | null): DeliveryRow {
@@ -213,12 +220,10 @@ function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: Message
   const now = ports.clock.now();
   const row = rowFor(ports, facts, unknownPlan('submission-malformed'), true, now);
   const detail = `the envelope ${place.envelopeKey} can not be used: ${why}`;
-  const status = statusOf('5.6.0');
   const path = parseReversePath(facts.reversePath) ?? null;
   const told = path !== null && mayUsePath(ports.settings, place.submitter, path).kind === 'allowed';
-  if (told) return failedAtBirth(row, status, 'submission-malformed', detail, now);
-  const held = heldAtBirth(row, 'submission-malformed', now);
-  return { ...held, lastStatus: status, lastReason: 'submission-malformed', lastDetail: detail };
+  if (told) return failedAtBirth(row, statusOf('5.6.0'), 'submission-malformed', detail, now);
+  return heldRow(row, 'submission-malformed', '5.6.0', detail, now);
 }
 
 function unknownPlan(reason: string): Plan {

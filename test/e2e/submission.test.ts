@@ -1,264 +1,314 @@
-// Mail from our side, the whole way: real clients and a real mail server hand it to the submission port, sendmail to S3, and a server of the
-// test takes it at the end. Then the gateway is killed at every step of its dialogue, and S3 fails at each of its two writes.
+// Mail from our side, end to end: two objects written by a plain S3 client with a submitter's own policy and nothing more, the synthesised
+// template between, and servers behind that keep exact bytes. What the policy refuses, and every way in which content can not be read.
 
-import { execFile, spawn } from 'node:child_process';
-import { connect } from 'node:net';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Client, plain } from '#test/integration/submission/gateway.ts';
-import { type GatewayProcess, startGateway } from './gateway.ts';
-import { discard, type Instance, start, tool, until } from './instance.ts';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { checkConfig } from '#core/config-check.ts';
+import { boot, type Runtime } from '#local/runtime.ts';
+import type { Fault } from '#local/world.ts';
+import { judgeNotice } from '../judges/rfc3464.ts';
+import { deviations, submittedFields } from './arrival.ts';
+import { until } from './instance.ts';
 import { type Postfix, postfix } from './postfix.ts';
-import { type Catcher, type Caught, catcher, sendMail } from './smtp.ts';
+import { type Catcher, type Caught, catcher } from './smtp.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const login = { username: 'exchange', password: 'secret-1' };
-const run = promisify(execFile);
-
-let far: Catcher;
-let instance: Instance;
+const folder = mkdtempSync(join(tmpdir(), 'everpost-submission-'));
+let smart: Catcher;
+let sesOut: Catcher;
+let behind: Catcher;
+let real: Postfix;
+let runtime: Runtime;
+let app: S3Client;
+let Bucket: string;
+let count = 0;
 
 beforeAll(async () => {
-  far = await catcher();
-  instance = await start({
-    secrets: { 'everpost/exchange': login },
-    config: {
+  smart = await catcher({
+    rcpt: (forwardPath) => (forwardPath.startsWith('gone') ? '550 5.1.1 no such user' : undefined),
+  });
+  sesOut = await catcher();
+  behind = await catcher();
+  real = await postfix({ relayPort: behind.port, login: { username: 'everpost', password: 'secret' } });
+  const hop = (port: number) => ({ kind: 'smtp', host: '127.0.0.1', port, tls: 'off' });
+  const outbound = (match: string, via: string) => ({ match, direction: 'outbound', to: [{ via }] });
+  const checked = checkConfig(
+    {
       domains: ['example.com'],
-      nextHops: { smart: { kind: 'smtp', host: '127.0.0.1', port: far.port, tls: 'off' } },
+      nextHops: { smart: hop(smart.port), postfix: hop(real.ports.plain), ses: { kind: 'ses' } },
       routes: [
         { match: '*@example.com', to: [{ via: 'smart' }] },
-        { match: '*', direction: 'outbound', to: [{ via: 'smart' }] },
+        outbound('*@smart.example', 'smart'),
+        outbound('*@postfix.example', 'postfix'),
+        outbound('*@ses.example', 'ses'),
       ],
-      submitters: { exchange: { secret: 'everpost/exchange', senderDomains: ['example.com'] } },
+      submitters: {
+        app: { secret: 'everpost/app', senderDomains: ['app.example'] },
+        other: { secret: 'everpost/other', senderDomains: ['example.com', 'other.example'] },
+      },
+      retry: { schedule: ['1m'], lifetime: '10m', delayNotice: false },
       notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'smart' },
     },
+    'submission',
+  );
+  if (checked.kind === 'wrong') throw new Error(checked.problems.join('\n'));
+  runtime = await boot({
+    settings: checked.settings,
+    dataFolder: folder,
+    mxPort: 0,
+    submissionPort: 0,
+    consolePort: 0,
+    secretsFile: null,
+    sweepEveryMs: null,
+    timeScale: 1,
+    demo: false,
+    sesOut: `127.0.0.1:${sesOut.port}`,
+    show: () => {},
   });
+  Bucket = runtime.deployed.outputs.Bucket ?? '';
+  app = submitter('app', runtime.deployed.outputs.SubmitterAppPolicyArn ?? '');
 });
+afterEach(() => runtime.emulators.faults.clear());
 afterAll(async () => {
-  await discard(instance);
-  await far?.close();
+  app?.destroy();
+  await runtime?.stop();
+  await real?.discard();
+  for (const each of [smart, sesOut, behind]) await each?.close();
+  rmSync(folder, { recursive: true, force: true });
 });
 
-const arrivedFor = (path: string): Caught[] => far.caught.filter(({ forwardPaths }) => forwardPaths.includes(path));
-async function arrival(path: string): Promise<Caught> {
-  const found = await until(() => arrivedFor(path)[0] ?? null, 30_000);
-  if (found === null) throw new Error(`nothing arrived for ${path}\n${instance.output.slice(-3_000)}`);
-  return found;
+/** Somebody to whom the managed policy of the stack's outputs is attached, and no other. */
+function submitter(name: string, policyArn: string): S3Client {
+  const { iam, keys, front, world } = runtime.emulators;
+  const arn = `arn:aws:iam::${world.account}:role/${name}`;
+  iam.setRole(arn, [iam.managedPolicy(policyArn)]);
+  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
+  return new S3Client({
+    region: world.region,
+    endpoint: front.endpoint,
+    credentials,
+    forcePathStyle: true,
+    maxAttempts: 1,
+  });
 }
-const message = (id: string) =>
-  Buffer.from(
-    `From: Ann <ann@example.com>\r\nTo: bob@far.example\r\nSubject: ${id}\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <${id}@example.com>\r\n\r\ndots: ..\r\n8 bit: \xe9\r\n`,
+
+const put = (Key: string, Body: Uint8Array | string, more: object = { IfNoneMatch: '*' }) =>
+  app.send(new PutObjectCommand({ Bucket, Key, Body, ...more }));
+
+function nextUlid(): string {
+  count += 1;
+  return `01JD${String(count).padStart(22, '0')}`;
+}
+
+/** As docs/interfaces.md says: the content, then the envelope that commits it. Returns the ULID. */
+async function submit(to: readonly (string | object)[], content: Uint8Array, more: object = {}): Promise<string> {
+  const ulid = nextUlid();
+  await put(`out/app/${ulid}.eml`, content);
+  await put(`out/app/${ulid}.envelope.json`, envelopeOf(to, content, more));
+  return ulid;
+}
+function envelopeOf(to: readonly (string | object)[], content: Uint8Array, more: object = {}): string {
+  return JSON.stringify({
+    version: 1,
+    reversePath: 'ann@app.example',
+    forwardPaths: to.map((each) => (typeof each === 'string' ? { address: each } : each)),
+    bytes: content.length,
+    sha256: createHash('sha256').update(content).digest('hex'),
+    ...more,
+  });
+}
+function mail(from = 'Ann <ann@app.example>', more = ''): Buffer {
+  return Buffer.from(
+    `From: ${from}\r\nTo: you\r\nBcc: secret@far.example\r\n${more}Subject: Hi\r\nMessage-ID: <1@app.example>\r\n\r\nBytes: \x80\xff\x00\r\n.dot\r\n`,
     'latin1',
   );
-/** Each byte of the original stands at the end; what is above are fields of ours. */
-function endsWith(content: Buffer, original: Buffer): boolean {
-  return content.subarray(content.length - original.length).equals(original);
+}
+function caught(by: Catcher, address: string): Caught[] {
+  return by.caught.filter(({ forwardPaths }) => forwardPaths.includes(address));
+}
+async function arrives(by: Catcher, address: string): Promise<Caught> {
+  const found = await until(() => caught(by, address)[0] ?? null, 30_000);
+  if (found === null) throw new Error(`nothing came for ${address}\n${log().slice(-3000)}`);
+  return found;
+}
+function log(): string {
+  return readFileSync(join(folder, 'everpost.log'), 'utf8');
+}
+/** The trace of a submission, by the operator's own eyes: rows of the ledger. */
+async function held(reason: string): Promise<void> {
+  const found = await until(() => (new RegExp(`ingest\\.held.*"${reason}"`).test(log()) ? true : null), 30_000);
+  expect(found, log().slice(-3000)).toBe(true);
 }
 
-describe('real clients', () => {
-  it('swaks, with an envelope that its header does not show', async () => {
-    const place = ['--server', `127.0.0.1:${instance.submission}`, '--from', 'ann@example.com'];
-    const auth = ['--auth', 'PLAIN', '--auth-user', login.username, '--auth-password', login.password];
-    const mail = message('swaks-1');
-    await run('swaks', [
-      ...place,
-      ...auth,
-      '--to',
-      'Swaks@far.example,hidden@far.example',
-      '--data',
-      mail.toString('latin1'),
-    ]);
-    const [one, other] = [await arrival('Swaks@far.example'), await arrival('hidden@far.example')];
-    expect([one.reversePath, other.reversePath]).toEqual(['ann@example.com', 'ann@example.com']);
-    expect(one.content.toString('latin1')).toContain('\r\nSubject: swaks-1\r\n');
-    expect(one.content.toString('latin1')).not.toContain('hidden@');
-  });
-  it('swaks with a wrong password, and as a foreign domain, is refused', async () => {
-    const place = ['--server', `127.0.0.1:${instance.submission}`, '--to', 'nobody@far.example'];
-    const auth = (password: string) => ['--auth', 'PLAIN', '--auth-user', login.username, '--auth-password', password];
-    await expect(run('swaks', [...place, '--from', 'ann@example.com', ...auth('wrong')])).rejects.toMatchObject({
-      code: 28,
-    });
-    await expect(
-      run('swaks', [...place, '--from', 'a@foreign.example', ...auth(login.password)]),
-    ).rejects.toMatchObject({ code: 23 });
-  });
-  it('msmtp, byte for byte', async () => {
-    const options = [
-      `--port=${instance.submission}`,
-      '--auth=plain',
-      `--user=${login.username}`,
-      '--from=ann@example.com',
-    ];
-    const password = `--passwordeval=echo ${login.password}`;
-    const mail = message('msmtp-1');
-    await piped('msmtp', ['--host=127.0.0.1', '--tls=off', ...options, password, '--', 'msmtp@far.example'], mail);
-    expect(endsWith((await arrival('msmtp@far.example')).content, mail)).toBe(true);
-  });
-  it('a Postfix with the gateway as its smart host', async () => {
-    const server: Postfix = await postfix({ relayPort: instance.submission, login, relayLogin: login });
-    try {
-      const mail = message('postfix-1');
-      const sent = await sendMail(server.ports.plain, 'ann@example.com', ['postfix@far.example'], mail);
-      expect(sent.code).toBe(250);
-      const { content, reversePath } = await arrival('postfix@far.example');
-      expect(reversePath).toBe('ann@example.com');
-      expect(endsWith(content, mail)).toBe(true);
-      expect(content.toString('latin1')).toContain('by smart.example (Postfix)');
-    } finally {
-      await server.discard();
+describe('two objects by a plain S3 client', () => {
+  it('arrive by a smart host: envelope, bytes and Bcc as they were', async () => {
+    const content = mail('Ann <ann@app.example>', 'X-SES-CONFIGURATION-SET: theirs\r\n');
+    await submit(['bob@smart.example', 'eve@smart.example'], content);
+    for (const address of ['bob@smart.example', 'eve@smart.example']) {
+      const got = await arrives(smart, address);
+      expect(got.reversePath).toBe('ann@app.example');
+      expect(got.forwardPaths).toEqual([address]);
+      expect(deviations(content, got.content, [], submittedFields)).toEqual([]);
     }
   });
-  it('sendmail -t as PHP and cron call it: Bcc is gone, all recipients have it', async () => {
-    const text =
-      'To: t-one@far.example\nCc: "Two, B" <t-two@far.example>\nBcc: t-three@far.example\nSubject: php\n\nline\n.\nline\n';
-    await sendmail(['-t', '-i', '-fann@example.com'], text);
-    for (const path of ['t-one@far.example', 't-two@far.example', 't-three@far.example']) {
-      const { content } = await arrival(path);
-      expect(content.toString()).toMatch(/Subject: php\r\n\r\nline\r\n\.\r\nline\r\n$/);
-      expect(content.toString().toLowerCase()).not.toContain('bcc');
-    }
-  });
-  it('sendmail -bs: a client that writes all at once, closes its side, and reads the answers', async () => {
-    const dialogue = `EHLO c\r\nMAIL FROM:<ann@example.com>\r\nRCPT TO:<bs@far.example>\r\nDATA\r\n${message('bs-1').toString('latin1')}.\r\n`;
-    await sendmail(['-bs'], Buffer.from(dialogue, 'latin1'));
-    expect(endsWith((await arrival('bs@far.example')).content, message('bs-1'))).toBe(true);
-  });
-  it('sendmail says by its exit code what became of the message', async () => {
-    await expect(sendmail([], 'x\n')).rejects.toThrow('ended with 64');
-    await expect(sendmail(['-t'], 'Subject: x\n\nx\n')).rejects.toThrow('ended with 65');
-    await tool(instance, 'POST', '/faults', { service: 's3', operation: 'PutObject', effect: 'deny' });
-    await expect(sendmail(['-fann@example.com', 'x@far.example'], 'x\n')).rejects.toThrow('ended with 77');
-    await tool(instance, 'DELETE', '/faults');
-  });
-});
 
-function sendmail(args: readonly string[], text: string | Buffer): Promise<void> {
-  const own = ['--data', instance.data, '--submitter', 'exchange', '--domain', 'example.com'];
-  return piped(process.execPath, ['cli/everpost.ts', 'sendmail', ...own, ...args], Buffer.from(text as string));
-}
-
-function piped(command: string, args: readonly string[], input: Uint8Array): Promise<void> {
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['pipe', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  child.stdin.on('error', () => {}); // it may end without reading
-  child.stdin.end(input);
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${command} ended with ${code}: ${said}`)),
+  it('arrive by a real Postfix, which is told what was asked for and reports it itself', async () => {
+    const content = Buffer.from(
+      'From: Ann <ann@app.example>\r\nTo: bob@postfix.example\r\nSubject: Hi\r\n\r\nHello\r\n',
     );
+    await submit([{ address: 'bob@postfix.example', notify: ['SUCCESS'] }], content, { envid: 'Q1' });
+    const got = await arrives(behind, 'bob@postfix.example');
+    expect(got.reversePath).toBe('ann@app.example');
+    expect(deviations(content, got.content, ['received'], submittedFields)).toEqual([]);
+    const report = (await arrives(behind, 'ann@app.example')).content.toString('latin1');
+    expect(report).toMatch(/Original-Envelope-Id: Q1[\s\S]*Action: relayed/);
+    expect(report).toContain('Postfix');
+    await runtime.emulators.clock.advance(0);
+    expect(caught(smart, 'ann@app.example')).toEqual([]); // no second one of ours
   });
-}
 
-describe('S3 that fails', () => {
-  const cases: [effect: string, part: string, times: number | null, answer: string, copies: number][] = [
-    ['deny', '.eml', null, '451', 0],
-    ['deny', '.envelope.json', null, '451', 0],
-    ['throttle', '.eml', 1, '250', 1],
-    ['throttle', '.envelope.json', 2, '250', 1],
-    ['lose-response', '.eml', 1, '250', 1],
-    ['lose-response', '.envelope.json', 1, '250', 1],
-  ];
-  it.each(cases)('%s at %s, %s times: %s, and %s copies', async (effect, part, times, answer, copies) => {
-    const id = `s3-${effect}-${part.slice(1, 4)}`;
-    await tool(instance, 'POST', '/faults', {
-      ...{ service: 's3', operation: 'PutObject', effect, match: part },
-      ...(times === null ? {} : { times }),
+  it('arrive by SES: the author kept, Bcc and what would steer SES taken out, the body as it was', async () => {
+    const steering =
+      'X-SES-CONFIGURATION-SET: theirs\r\nX-SES-MESSAGE-TAGS: everpost=forged\r\nX-SES-SOURCE-ARN: arn:x\r\n';
+    await submit(['bob@ses.example'], mail('Ann <ann@app.example>', steering));
+    const text = (await arrives(sesOut, 'bob@ses.example')).content.toString('latin1');
+    expect(text).toMatch(/^From: Ann <ann@app\.example>\r$/m);
+    expect(text).not.toMatch(/secret@far|theirs|forged|SOURCE-ARN/i);
+    expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toBe('Bytes: \x80\xff\x00\r\n.dot\r\n');
+  });
+
+  it("in another submitter's name: SES signs for nobody but who submitted", async () => {
+    await submit(['forged@ses.example'], mail('Boss <boss@other.example>'));
+    const text = (await arrives(sesOut, 'forged@ses.example')).content.toString('latin1');
+    expect(text).toMatch(/^From: "Boss \(boss@other\.example\) via example\.com" <postmaster@example\.com>\r$/m);
+  });
+
+  it('with the null reverse-path, as mail servers send reports', async () => {
+    await submit(['null@smart.example', 'null@ses.example'], mail(), { reversePath: '' });
+    expect((await arrives(smart, 'null@smart.example')).reversePath).toBe('');
+    expect((await arrives(sesOut, 'null@ses.example')).reversePath).toMatch(/amazonses\.com$/);
+  });
+
+  it('a refusal comes back as an NDR, a success is told to who asked', async () => {
+    await submit(['gone@smart.example', { address: 'told@smart.example', notify: ['SUCCESS'] }], mail(), {
+      reversePath: 'asks@app.example',
+      ret: 'HDRS',
     });
-    const client = await Client.readyAs(instance.submission, login);
-    const reply = await client.send(message(id), [`<${id}@far.example>`]);
-    client.destroy();
-    await tool(instance, 'DELETE', '/faults');
-    expect(reply.slice(0, 3)).toBe(answer);
-    if (copies > 0) await arrival(`${id}@far.example`);
-    await sleep(2_000);
-    expect(arrivedFor(`${id}@far.example`).length).toBe(copies);
+    await until(() => (caught(smart, 'asks@app.example').length === 2 ? true : null), 30_000);
+    const notices = caught(smart, 'asks@app.example');
+    for (const { content, reversePath } of notices) expect([reversePath, judgeNotice(content)]).toEqual(['', []]);
+    const actions = notices.map(({ content }) => /^Action: (\w+)/m.exec(content.toString('latin1'))?.[1]).sort();
+    expect(actions).toEqual(['failed', 'relayed']);
   });
 });
 
-describe('kill -9 of the gateway', () => {
-  /** What the client has said when the gateway dies; the last ones race the answer. */
-  const STEPS: readonly [name: string, says: string, committed: boolean, afterMs: number][] = [
-    ['after EHLO', 'EHLO', false, 0],
-    ['after AUTH', 'AUTH', false, 0],
-    ['after MAIL', 'MAIL', false, 0],
-    ['after RCPT', 'RCPT', false, 0],
-    ['after 354', 'DATA', false, 0],
-    ['within the content', 'HALF', false, 0],
-    ['before the final dot', 'CONTENT', false, 0],
-    ...Array.from({ length: 8 }, (_, i): [string, string, boolean, number] => [
-      `${i * 6} ms after the final dot`,
-      'DOT',
-      true,
-      i * 6,
-    ]),
-  ];
-  it('at every step: what got a 250 arrives, what did not is not sent before the client tries again', async () => {
-    let gateway: GatewayProcess = await startGateway(instance);
-    const { port } = gateway;
-    const acknowledged: string[] = [];
-    const open: { id: string; mayArrive: boolean }[] = [];
-    for (const [index, [, says, dotSaid, afterMs]] of STEPS.entries()) {
-      const id = `kill-${index}`;
-      const answered = await upTo(port, id, says, afterMs, () => gateway.kill('SIGKILL'));
-      if (answered) acknowledged.push(id);
-      else open.push({ id, mayArrive: dotSaid });
-      gateway = await startGateway(instance, port);
-    }
-    await Promise.all(acknowledged.map((id) => arrival(`${id}@far.example`)));
-    await sleep(3_000);
-    for (const { id, mayArrive } of open)
-      if (!mayArrive) expect([id, arrivedFor(`${id}@far.example`).length]).toEqual([id, 0]);
-    for (const { id } of open) {
-      const client = await Client.readyAs(port, login);
-      expect(await client.send(message(id), [`<${id}@far.example>`])).toMatch(/^250 /);
-      client.destroy();
-    }
-    await Promise.all(STEPS.map((_, index) => arrival(`kill-${index}@far.example`)));
-    for (const [index] of STEPS.entries()) {
-      const copies = arrivedFor(`kill-${index}@far.example`);
-      expect(copies.length).toBeLessThanOrEqual(2); // RFC 1047: the answer to a final dot can get lost
-      for (const { content } of copies) expect(endsWith(content, message(`kill-${index}`))).toBe(true);
-    }
-    await gateway.kill('SIGTERM');
-    expect(gateway.process.exitCode).toBe(0);
+describe('what is refused', () => {
+  const key = 'out/app/01JD9999999999999999999999.eml';
+
+  it("by S3: another's prefix, another place, reading, listing, overwriting, and writing without a condition", async () => {
+    const denied = { name: 'AccessDenied' };
+    await expect(put('out/other/01JD0000000000000000000000.eml', 'x')).rejects.toMatchObject(denied);
+    await expect(put('in/forged', 'x')).rejects.toMatchObject(denied);
+    await expect(put('out/app', 'x')).rejects.toMatchObject(denied);
+    await expect(put(key, 'x', {})).rejects.toMatchObject(denied);
+    await put(key, 'x');
+    await expect(put(key, 'y', {})).rejects.toMatchObject(denied);
+    await expect(put(key, 'y')).rejects.toMatchObject({ name: 'PreconditionFailed' });
+    await expect(app.send(new GetObjectCommand({ Bucket, Key: key }))).rejects.toMatchObject(denied);
+    await expect(app.send(new ListObjectsV2Command({ Bucket }))).rejects.toMatchObject(denied);
+  });
+
+  it('by us: a foreign sender is held, and nobody is told', async () => {
+    await submit(['victim@smart.example'], mail(), { reversePath: 'eve@bank.example' });
+    await held('foreign-sender');
+    expect(caught(smart, 'victim@smart.example').concat(caught(smart, 'eve@bank.example'))).toEqual([]);
+  });
+
+  it('by us: relaying for a foreign domain comes back', async () => {
+    await submit(['x@elsewhere.example'], mail(), { reversePath: 'relays@app.example' });
+    const notice = await arrives(smart, 'relays@app.example');
+    expect(notice.content.toString('latin1')).toMatch(/^Status: 5\.7\.1\r$/m);
+  });
+
+  it('by us: a malformed envelope is told to its reverse-path', async () => {
+    await submit(['x@smart.example'], mail(), { reversePath: 'clumsy@app.example', sha256: 'none' });
+    const notice = await arrives(smart, 'clumsy@app.example');
+    expect(judgeNotice(notice.content)).toEqual([]);
+    expect(notice.content.toString('latin1')).toMatch(/^Status: 5\.6\.0\r$/m);
+    expect(await alarmed('SubmissionMalformed')).toBe(true);
   });
 });
 
-/** True: the message was answered 250. */
-async function upTo(
-  port: number,
-  id: string,
-  says: string,
-  afterMs: number,
-  kill: () => Promise<void>,
-): Promise<boolean> {
-  const client = new Client(connect(port, '127.0.0.1'));
-  const mail = message(id);
-  const steps: readonly (readonly [string, () => Promise<unknown>])[] = [
-    ['EHLO', async () => client.reply().then(() => client.ask('EHLO c'))],
-    ['AUTH', () => client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)],
-    ['MAIL', () => client.ask('MAIL FROM:<ann@example.com>')],
-    ['RCPT', () => client.ask(`RCPT TO:<${id}@far.example>`)],
-    ['DATA', () => client.ask('DATA')],
-    ['HALF', async () => client.write(mail.subarray(0, 40))],
-    ['CONTENT', async () => client.write(mail.subarray(40))],
-    ['DOT', async () => client.write('.\r\n')],
-  ];
-  for (const [name, step] of steps) {
-    await step();
-    if (name === says) break;
-  }
-  await sleep(says === 'DOT' ? afterMs : 30);
-  const answer = says === 'DOT' ? client.reply().catch(() => '') : Promise.resolve('');
-  await kill();
-  const reply = await answer;
-  client.destroy();
-  return reply.startsWith('250 ');
+async function alarmed(name: string): Promise<boolean> {
+  await runtime.emulators.clock.advance(120_000);
+  const response = await fetch(`http://127.0.0.1:${runtime.ports.console}/alarms`);
+  const alarms = (await response.json()) as { name: string; state: string }[];
+  return alarms.some((each) => each.name.endsWith(`/${name}`) && each.state === 'ALARM');
 }
+
+// Microsoft KB Q157684, its outbound half: no event was logged, and the sender got no NDR.
+describe('content that can not be opened (Q157684)', () => {
+  type Way = readonly [string, Omit<Fault, 'id'> | null, (content: Buffer) => Buffer];
+  const same = (content: Buffer) => content;
+  const read = { service: 's3', operation: 'GetObject', match: '.eml' } as const;
+  const ways: readonly Way[] = [
+    ['denied', { ...read, effect: 'deny' }, same],
+    ['throttled', { ...read, effect: 'throttle' }, same],
+    ['removed', { ...read, effect: 'remove' }, same],
+    ['cut off', { ...read, effect: 'truncate' }, same],
+    ['corrupted', { ...read, effect: 'corrupt' }, same],
+    ['empty', null, () => Buffer.alloc(0)],
+    ['another length', null, (content) => content.subarray(0, -1)],
+    ['other bytes', null, (content) => Buffer.from(content.map((byte, i) => (i === 90 ? byte ^ 1 : byte)))],
+  ];
+  it.each(ways)('%s: an event, an alarm, an NDR', async (name, fault, stored) => {
+    const content = mail();
+    const who = `${name.replaceAll(' ', '-')}@app.example`;
+    const bob = `${name.replaceAll(' ', '-')}@smart.example`;
+    const before = log().length;
+    if (fault !== null) runtime.emulators.faults.add(fault);
+    const ulid = nextUlid();
+    await put(`out/app/${ulid}.eml`, stored(content));
+    await put(`out/app/${ulid}.envelope.json`, envelopeOf([bob], content, { reversePath: who }));
+    const deferred = await until(
+      () =>
+        log()
+          .slice(before)
+          .split('\n')
+          .some((line) => line.includes('relay.deferred') && line.includes(ulid) && line.includes('content-unreadable'))
+          ? true
+          : null,
+      30_000,
+    );
+    expect(deferred, log().slice(before).slice(-3000)).toBe(true);
+    expect(await alarmed('ContentUnreadable')).toBe(true);
+    await runtime.emulators.clock.advance(15 * 60_000);
+    const notice = await arrives(smart, who);
+    expect(judgeNotice(notice.content)).toEqual([]);
+    expect(notice.content.toString('latin1')).toMatch(/^Status: 5\.3\.0\r$/m);
+    expect(caught(smart, who)).toHaveLength(1);
+    expect(caught(smart, bob)).toEqual([]);
+  });
+
+  it('and an envelope that can not be read: held, alarmed, dead-lettered, and relayed after all once it can', async () => {
+    const { faults, queues, clock } = runtime.emulators;
+    faults.add({ service: 's3', operation: 'GetObject', match: '.envelope.json', effect: 'deny' });
+    await submit(['late@smart.example'], mail());
+    await held('envelope-unreadable');
+    await clock.advance(3_600_000);
+    const ingest = queues.all().find(({ spec }) => spec.name.includes('IngestDeadLetters'));
+    expect(queues.counts(ingest?.arn ?? '').visible).toBe(1);
+    expect(await alarmed('IngestDeadLetters')).toBe(true);
+    faults.clear();
+    const source = queues.all().find(({ spec }) => spec.name.includes('-ingest-'));
+    await runtime.emulators.moves.start(
+      { principal: { kind: 'root' } },
+      { sourceArn: ingest?.arn ?? '', destinationArn: source?.arn ?? null, perSecondMax: null },
+    );
+    await clock.advance(60_000);
+    await arrives(smart, 'late@smart.example');
+  });
+});

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { inFlightAlarm, sweepEveryMs, sweepOverdueMs } from '#core/limits.ts';
 import type { MetricName } from '#pipeline/ports.ts';
-import { ofType, only, settingsOf, synthesised } from './template.ts';
+import { ofType, only, settingsOf, submitting, synthesised } from './template.ts';
 
-const template = synthesised(settingsOf({ stackName: 'Post' }));
+const template = synthesised(settingsOf({ ...submitting, stackName: 'Post' }));
 const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
 const runbook = join(import.meta.dirname, '../../docs/runbook');
 const articles = readdirSync(runbook)
@@ -116,6 +116,7 @@ describe('our own metrics', () => {
       'Held',
       'OperatorFault',
       'Poison',
+      'SubmissionMalformed',
       'SweepRun',
       'UnknownReply',
     ]);

@@ -107,7 +107,9 @@ describe('what is submitted', () => {
     const town = await lived({ envelope: { forwardPaths: [recipient('x@elsewhere.example')] } });
     expect(endsOf(town)).toEqual({ 'x@elsewhere.example': 'returned' });
     expect(town.exchange.accepted).toHaveLength(1); // the NDR
-    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.7\.1[\s\S]*no outbound route takes mail for\s+elsewhere\.example/);
+    expect(noticesTo(town, ANN)[0]).toMatch(
+      /Status: 5\.7\.1[\s\S]*no outbound route takes mail for\s+elsewhere\.example/,
+    );
   });
 
   it('in a loop comes back', async () => {
