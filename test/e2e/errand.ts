@@ -1,8 +1,9 @@
 // A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them do. A part ends
 // well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
 
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
@@ -51,7 +52,10 @@ export function errandConfig(port: number): object {
       { match: 'away@secured.example', to: [{ via: 'ses', address: 'away@farther.example' }] },
       { match: '*@example.com', to: [{ via: 'plain' }] },
       { match: '*@secured.example', to: [{ via: 'secured' }] },
+      { match: '*@ses.example', direction: 'outbound', to: [{ via: 'ses' }] },
+      { match: '*@out.example', direction: 'outbound', to: [{ via: 'plain' }] },
     ],
+    submitters: { app: { secret: 'everpost/app', senderDomains: ['app.example'] } },
     notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com' },
   };
 }
@@ -135,6 +139,24 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a message is submitted, and relayed by a server and by SES',
+    run: async (errand) => {
+      await submit(errand, ['bob@out.example', 'bob@ses.example']);
+      await comes(errand, 'bob@out.example');
+      await comes(errand, 'bob@ses.example');
+    },
+  },
+  {
+    name: 'a submitted message is relayed from under a delete marker',
+    run: async (errand) => {
+      await submit(errand, ['later-submitted@out.example']);
+      await happens(errand, 'the first attempt', () => errand.nextHop.turnedAway.has('later-submitted@out.example'));
+      await hideNewest(errand, 'out/', '.eml');
+      await advance(errand, 2 * MINUTE);
+      await comes(errand, 'later-submitted@out.example');
+    },
+  },
+  {
     name: 'a message that is put off is tried again',
     run: async (errand) => {
       await send(errand, ['later@example.com']);
@@ -185,6 +207,26 @@ async function send(errand: Errand, to: readonly string[], fields = '', from = '
   if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
 }
 
+/** With the submitter's own policy and nothing more. */
+async function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
+  const { front, iam, keys, world } = runtime.emulators;
+  const arn = `arn:aws:iam::${world.account}:role/Everpost-SubmissionSubmitterAppRole00000000`;
+  iam.setRole(arn, [iam.managedPolicy(runtime.deployed.outputs.SubmitterAppPolicyArn ?? '')]);
+  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
+  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
+  const Bucket = runtime.deployed.outputs.Bucket;
+  const content = Buffer.from(`From: ann@app.example\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const forwardPaths = to.map((address) => ({ address }));
+  const envelope = { version: 1, reversePath: 'ann@app.example', forwardPaths, bytes: content.length, sha256 };
+  const stem = `out/app/${sha256.slice(0, 26).toUpperCase().replace(/^./, '0')}`;
+  const put = (Key: string, Body: Uint8Array) =>
+    client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
+  await put(`${stem}.eml`, content);
+  await put(`${stem}.envelope.json`, Buffer.from(JSON.stringify(envelope)));
+  client.destroy();
+}
+
 async function comes(errand: Errand, address: string): Promise<void> {
   const arrived = () => errand.nextHop.caught.some((each) => each.forwardPaths.includes(address));
   await happens(errand, `mail for ${address}`, arrived);
@@ -211,14 +253,14 @@ function refuse({ runtime }: Errand): void {
 }
 
 /** What somebody does who deletes the message last taken in: a delete marker, and the version below it. */
-async function hideNewest({ runtime }: Errand): Promise<void> {
+async function hideNewest({ runtime }: Errand, Prefix = 'in/', suffix = ''): Promise<void> {
   const { front, keys, world } = runtime.emulators;
   const credentials = keys.issue({ kind: 'root' });
   const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
   const Bucket = runtime.deployed.outputs.Bucket;
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }));
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix }));
   const at = ({ LastModified }: (typeof Contents)[number]) => LastModified?.getTime() ?? 0;
-  const Key = Contents.sort((a, b) => at(b) - at(a))[0]?.Key;
+  const Key = Contents.filter(({ Key = '' }) => Key.endsWith(suffix)).sort((a, b) => at(b) - at(a))[0]?.Key;
   await client.send(new DeleteObjectCommand({ Bucket, Key }));
   client.destroy();
 }
