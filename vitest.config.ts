@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/deny-network.ts'],
     exclude: ['test/e2e/**', 'node_modules/**'],
-    testTimeout: 30_000,
+    testTimeout: 120_000, // for what hangs: crash-everywhere takes 10 s alone, and more on a busy machine
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,

@@ -3,7 +3,7 @@
 
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { isUnderWay } from '#core/delivery.ts';
-import type { DueRow } from '#pipeline/ports.ts';
+import type { DueRow, Quarantined, QuarantineQuery } from '#pipeline/ports.ts';
 import { DUE_SHARDS, dueRowOfItem, type Item } from './dynamo-row.ts';
 
 /** A row whose job is with the relay queue, as the index shows it: core/sweep-decision.ts moved `dueAt` past `nextAttemptAt`. */
@@ -40,6 +40,25 @@ export async function readDueIndex(
       } while (start !== undefined);
     }),
   );
+}
+
+/** Counts what waits in quarantine, and keeps the latest of the period: a flood of spam must fit into a function's memory. */
+export function inQuarantine(query: QuarantineQuery): { take(row: DueRow): void; found(): Quarantined } {
+  const told: DueRow[] = [];
+  const counts = { inPeriod: 0, waiting: 0, soon: 0 };
+  const latestFirst = () => told.sort((a, b) => b.nextAttemptAt - a.nextAttemptAt);
+  return {
+    take(row) {
+      if (row.state !== 'quarantined') return;
+      counts.waiting += 1;
+      if (row.dueAt <= query.soonUntil) counts.soon += 1;
+      if (row.nextAttemptAt <= query.from || row.nextAttemptAt > query.until) return;
+      counts.inPeriod += 1;
+      told.push(row);
+      if (told.length >= 2 * query.max) latestFirst().splice(query.max);
+    },
+    found: () => ({ ...counts, told: latestFirst().slice(0, query.max) }),
+  };
 }
 
 /** Keeps the first `perNextHop` of each next hop and shard: a backlog of millions must fit into a function's memory. */

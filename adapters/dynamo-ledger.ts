@@ -14,9 +14,18 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
-import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
-import { isEnqueued, longestDue, readDueIndex } from './due-index.ts';
+import type {
+  ClaimResult,
+  DueRow,
+  Ledger,
+  Quarantined,
+  QuarantineQuery,
+  TraceQuery,
+  TraceRecord,
+} from '#pipeline/ports.ts';
+import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import {
+  BOOKMARKS_KEY,
   CLAIM,
   EXPIRIES_KEY,
   eventOfItem,
@@ -110,6 +119,12 @@ export class DynamoLedger implements Ledger {
     return found.rows();
   }
 
+  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
+    const { take, found } = inQuarantine(query);
+    await readDueIndex(this.client, this.table, { from: query.now + 1, until: Number.MAX_SAFE_INTEGER }, take);
+    return found();
+  }
+
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     await readDueIndex(this.client, this.table, { from: from + 1, until }, (row) => {
@@ -156,6 +171,28 @@ export class DynamoLedger implements Ledger {
       if (error instanceof ConditionalCheckFailedException) return false;
       throw error;
     }
+  }
+
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const { Items = [] } = await this.client.send(
+      new QueryCommand({
+        TableName: this.table,
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :rows)',
+        ExpressionAttributeValues: { ':pk': { S: spoolId }, ':rows': { S: 'd#' } },
+        ProjectionExpression: 'pk, sk',
+        ConsistentRead: true,
+        Limit: max,
+      }),
+    );
+    return Items.map((item) => refOf(item).deliveryKey);
+  }
+
+  async bookmark(name: string): Promise<string | null> {
+    return (await this.get({ pk: { S: BOOKMARKS_KEY }, sk: { S: name } }))?.place?.S ?? null;
+  }
+
+  async setBookmark(name: string, place: string): Promise<void> {
+    await this.put({ pk: { S: BOOKMARKS_KEY }, sk: { S: name }, place: { S: place } });
   }
 
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
@@ -253,7 +290,7 @@ export class DynamoLedger implements Ledger {
       if (query.forwardPath !== undefined)
         return this.byIndex('byForwardPath', 'forwardPathKey', searchKeyOf(query.forwardPath), query);
     }
-    return this.byScan(query.since ?? 0);
+    return this.byScan(query);
   }
 
   private async byIndex(
@@ -286,15 +323,21 @@ export class DynamoLedger implements Ledger {
   }
 
   /** Reads the whole table: the price of a search without a term, or with the search indexes switched off. */
-  private async byScan(since: number): Promise<readonly string[]> {
+  private async byScan({ since = 0, row = {} }: TraceQuery): Promise<readonly string[]> {
+    const wanted = Object.entries({ st: row.state, sr: row.reason, nh: row.nextHop }).filter(
+      ([, value]) => value !== undefined,
+    );
     const acceptedAt = new Map<string, number>();
     let from: Item | undefined;
     do {
       const page = await this.client.send(
         new ScanCommand({
           TableName: this.table,
-          FilterExpression: 'acceptedAt >= :since',
-          ExpressionAttributeValues: { ':since': { N: String(since) } },
+          FilterExpression: ['acceptedAt >= :since', ...wanted.map(([name]) => `${name} = :${name}`)].join(' AND '),
+          ExpressionAttributeValues: {
+            ':since': { N: String(since) },
+            ...Object.fromEntries(wanted.map(([name, value = '']) => [`:${name}`, { S: value }])),
+          },
           ConsistentRead: true,
           ExclusiveStartKey: from,
         }),

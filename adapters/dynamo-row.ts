@@ -24,7 +24,7 @@ export type Item = Record<string, AttributeValue>;
 export type ItemOptions = {
   /** Writes the attributes that the three search indexes stand on. */
   readonly search: boolean;
-  /** How long after its acceptance a final row is kept, in milliseconds. */
+  /** How long a final row is kept after what happened to it last, in milliseconds. */
   readonly ledgerRetentionMs: number;
 };
 
@@ -32,6 +32,8 @@ export type ItemOptions = {
 export const MESSAGE_KEY = 'm';
 /** The partition of the hourly counts of expiries; no spoolId has a hash sign. */
 export const EXPIRIES_KEY = '#expiries';
+/** The partition of the sweeps' bookmarks, likewise. */
+export const BOOKMARKS_KEY = '#bookmarks';
 export const sortKeyOf = (ref: DeliveryRef) => `d#${ref.deliveryKey}`;
 const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
 
@@ -137,7 +139,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
   if (row.kind === 'notice' && row.noticeOf === null) item.no = { S: '' };
   if (row.address === row.forwardPath) delete item.ad;
   if (row.dueAt !== null) item.dueShard = { S: dueShardOf(row) };
-  if (isFinal(row.state)) item.ttl = ttlOf(row.acceptedAt, options);
+  if (isFinal(row.state)) item.ttl = ttlOf(row, options);
   if (options.search && row.kind === 'delivery') {
     item.forwardPathKey = { S: searchKeyOf(row.forwardPath) };
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
@@ -194,7 +196,7 @@ export function messageOfItem(item: Item): MessageFacts {
 /** A trace event that moved out of its row. `key` is unique in the delivery and sorts by time. */
 export function itemOfEvent(row: DeliveryRow, key: string, event: TraceEvent, options: ItemOptions): Item {
   const sk = `${eventPrefixOf(row)}${key}`;
-  return { pk: { S: row.spoolId }, sk: { S: sk }, ttl: ttlOf(row.acceptedAt, options), ...attributesOfEvent(event) };
+  return { pk: { S: row.spoolId }, sk: { S: sk }, ttl: ttlOf(row, options), ...attributesOfEvent(event) };
 }
 
 /** Null where the item is not an event of this delivery. */
@@ -225,8 +227,10 @@ function dueShardOf(ref: DeliveryRef): string {
   return `s${hash % DUE_SHARDS}`;
 }
 
-function ttlOf(acceptedAt: number, options: ItemOptions): AttributeValue {
-  return { N: String(Math.ceil((acceptedAt + options.ledgerRetentionMs) / 1000)) }; // DynamoDB wants seconds
+/** From the last thing that happened: counted from acceptance, a message that was held for long would vanish the moment it is relayed. */
+function ttlOf(row: DeliveryRow, options: ItemOptions): AttributeValue {
+  const last = Math.max(row.acceptedAt, row.lastAttemptAt ?? 0, row.notice?.at ?? 0, ...row.trace.map(({ at }) => at));
+  return { N: String(Math.ceil((last + options.ledgerRetentionMs) / 1000)) }; // DynamoDB wants seconds
 }
 
 function attributesOfMessage(message: MessageFacts, options: ItemOptions): { facts: Item; keys: Item } {

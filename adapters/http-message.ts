@@ -14,7 +14,7 @@ export type Request = {
 };
 export type Head = { readonly statusCode: number; readonly reason: string; readonly headers: Record<string, string> };
 
-/** A GET without a body, its query escaped as SigV4 signed it. */
+/** A request's head, its query escaped as SigV4 signed it. The SDK puts Content-Length into the headers where there is a body. */
 export function requestHead({ method, path, query, headers }: Request): string {
   const escaped = (text: string) =>
     encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
@@ -42,15 +42,18 @@ export function parseHead(text: string): Head {
   return { statusCode: Number(status[1]), reason: status[2] ?? '', headers };
 }
 
-/** RFC 9112 §7.1, decoded. Null while the last chunk is not there. */
-export function dechunk(coded: Buffer): Buffer | null {
+/** RFC 9112 §7.1, decoded, and how many bytes it took. Null while the end is not there. Trailers are passed over. */
+export function dechunk(coded: Buffer): { readonly content: Buffer; readonly took: number } | null {
   const parts: Buffer[] = [];
   for (let at = 0; ; ) {
     const end = coded.indexOf('\r\n', at);
     if (end < 0) return null;
     const size = Number.parseInt(coded.toString('latin1', at, end), 16);
-    if (Number.isNaN(size)) throw garbled('a chunk without a size');
-    if (size === 0) return Buffer.concat(parts);
+    if (!(size >= 0)) throw garbled('a chunk without a size');
+    if (size === 0) {
+      const last = coded.indexOf('\r\n\r\n', end); // at once where there are no trailers
+      return last < 0 ? null : { content: Buffer.concat(parts), took: last + 4 };
+    }
     parts.push(coded.subarray(end + 2, end + 2 + size));
     at = end + 2 + size + 2;
     if (at > coded.byteLength) return null;

@@ -58,7 +58,7 @@ export class S3Spool implements Spool {
     };
   }
 
-  /** One ranged GetObject. Throws only when `signal` is aborted. */
+  /** One ranged GetObject, and two calls more as above. Throws only when `signal` is aborted. */
   async head(objectKey: string, bytesMax: number, signal: AbortSignal): Promise<HeadResult> {
     const got = await this.get(objectKey, `bytes=0-${bytesMax - 1}`, signal);
     if (got.kind === 'unreadable') return got;
@@ -82,7 +82,7 @@ export class S3Spool implements Spool {
       if (error instanceof ContentUnreadable) return { kind: 'unreadable', cause: error.cause, detail: error.message };
       throw error;
     }
-    return { kind: 'read', bytes, size };
+    return { kind: 'read', bytes, size, ...(got.undeleted ? { undeleted: true } : {}) };
   }
 
   private async get(objectKey: string, range: string | undefined, signal: AbortSignal) {

@@ -13,6 +13,16 @@ export function answers(query: TraceQuery, message: MessageFacts, rows: readonly
     (query.messageIdField === undefined || query.messageIdField === message.extract.messageIdField) &&
     (query.reversePath === undefined || same(query.reversePath, message.reversePath)) &&
     (forwardPath === undefined || rows.some((row) => row.kind === 'delivery' && same(row.forwardPath, forwardPath))) &&
-    (query.since === undefined || message.acceptedAt >= query.since)
+    (query.since === undefined || message.acceptedAt >= query.since) &&
+    (query.row === undefined || rows.some((row) => isMeant(row, query.row ?? {})))
+  );
+}
+
+/** Whether a row is all that is asked for. */
+export function isMeant(row: DeliveryRow, { state, reason, nextHop }: NonNullable<TraceQuery['row']>): boolean {
+  return (
+    (state === undefined || row.state === state) &&
+    (reason === undefined || row.stateReason === reason) &&
+    (nextHop === undefined || row.nextHop === nextHop)
   );
 }

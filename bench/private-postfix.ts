@@ -1,12 +1,11 @@
 // A Postfix of our own for comparison, as lean as it is in the field: plain SMTP on a loopback port, everything on to one relay host.
 // Its queue, log and configuration lie in a folder of its own; whatever Postfix the machine runs is not touched. Needs root.
 
-import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts, serverProcess } from '#test/e2e/server-process.ts';
 
 export type PrivatePostfix = { readonly port: number; stop(): Promise<void> };
 
@@ -24,24 +23,18 @@ export async function privatePostfix(relayPort: number): Promise<PrivatePostfix>
   chmodSync(home, 0o755); // Postfix's own user walks through it
   for (const folder of ['etc', 'queue', 'data']) mkdirSync(join(home, folder));
   execFileSync('chown', ['postfix', join(home, 'data')]);
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   writeFileSync(join(home, 'etc/main.cf'), mainCf(home, relayPort));
   writeFileSync(join(home, 'etc/master.cf'), masterCf(port));
-  const child = spawn('/usr/sbin/postfix', ['-c', join(home, 'etc'), 'start-fg'], { stdio: 'ignore' });
-  const stop = async () => {
-    if (child.exitCode === null) {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      // The master leads a process group of its own, and its servers end with it.
-      process.kill(-Number(readFileSync(join(home, 'queue/pid/master.pid'), 'utf8')), 'SIGTERM');
-      await ended;
-    }
-    rmSync(home, { recursive: true, force: true });
-  };
-  for (let tries = 0; !(await listening(port)); tries++) {
-    if (child.exitCode !== null || tries > 100) throw new Error(`Postfix did not start; its log is ${home}/log`);
-    await sleep(100);
-  }
-  return { port, stop };
+  const server = await serverProcess({
+    name: 'Postfix',
+    home,
+    command: '/usr/sbin/postfix',
+    args: ['-c', join(home, 'etc'), 'start-fg'],
+    ports: [port],
+    groupPidFile: 'queue/pid/master.pid',
+  });
+  return { port, stop: server.discard };
 }
 
 function mainCf(home: string, relayPort: number): string {
@@ -91,22 +84,4 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 `;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function listening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }

@@ -21,6 +21,7 @@ export type Instance = {
   readonly region: string;
   readonly table: string;
   readonly bucket: string;
+  readonly ingestQueueUrl: string;
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
   /** How far the instance's clock is ahead of this machine's, in milliseconds: the local runtime's may have been advanced. */
@@ -78,6 +79,7 @@ async function local(data: string): Promise<Instance> {
     region: answer.region,
     table: answer.tableName,
     bucket: answer.bucketName,
+    ingestQueueUrl: answer.outputs.IngestQueueUrl ?? '',
     relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
     bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
     aheadMs,
@@ -124,20 +126,14 @@ async function deployed(stack: string): Promise<Instance> {
     const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stack }));
     const outputs = new Map((Stacks?.[0]?.Outputs ?? []).map((output) => [output.OutputKey, output.OutputValue]));
     const table = outputs.get('Table');
-    const relayQueueUrl = outputs.get('RelayQueueUrl');
-    const bounceQueueUrl = outputs.get('BounceQueueUrl');
-    if (table === undefined || relayQueueUrl === undefined || bounceQueueUrl === undefined)
+    const [ingestQueueUrl, relayQueueUrl, bounceQueueUrl] = ['Ingest', 'Relay', 'Bounce'].map((stage) =>
+      outputs.get(`${stage}QueueUrl`),
+    );
+    if (!table || !ingestQueueUrl || !relayQueueUrl || !bounceQueueUrl)
       throw new Error('it lacks an output Table or RelayQueueUrl, so it is no Everpost stack');
     const bucket = outputs.get('Bucket') ?? '';
-    return {
-      aws: null,
-      region: await client.config.region(),
-      table,
-      bucket,
-      relayQueueUrl,
-      bounceQueueUrl,
-      aheadMs: 0,
-    };
+    const region = await client.config.region();
+    return { aws: null, region, table, bucket, ingestQueueUrl, relayQueueUrl, bounceQueueUrl, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
       `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,

@@ -1,46 +1,60 @@
-// `everpost release`, `hold` and `remove`: what an operator does with the deliveries of one message, each traced.
-// They write the ledger and send a job, as the stages do; they never touch content.
+// `everpost release`, `hold` and `remove`: what an operator does with the deliveries of one message, or of many.
+// They write the ledger and send a job, as the stages do, and each is traced; they never touch content, and never many unseen.
 
 import { parseArgs } from 'node:util';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { parseDuration } from '#core/config-values.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
 import { hold, type Operated, type OperatePorts, release, remove } from '#pipeline/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance, type Instance, sqsFor } from './instance.ts';
+import { checkNaming, type Line, nameRecipients } from './name-recipients.ts';
+import { select, selectionOf, selectOptions } from './select.ts';
 
-const WHERE = `  --spool-id ID          the message (its id is in every notice, and in everpost trace)
+const WHERE = `  --spool-id ID          one message (its id is in every notice, and in everpost trace)
   --forward-path ADDR    of its deliveries those to this recipient alone
   --action N             and of those the one by this action of the route (0 is the first)
+
+  --state STATE          instead of one message: all deliveries in this state; without --yes they are only shown
+  --reason REASON        of those, the ones for this reason, as everpost trace shows it
+  --next-hop NAME        of those, the ones at this next hop
+  --since DURATION       of those, the ones accepted within this time: 30s, 15m, 4h, 2d
+  --limit N              at most N, newest first (default 100)
+  --yes                  do it
 
   --data DIR             the local instance of this folder (default .everpost)
   --stack NAME           the deployed stack of this name, by your AWS credentials
   --json                 one JSON array: what became of each delivery
 `;
-export const releaseHelp = `everpost release --spool-id ID [options]: lets held or quarantined deliveries go on
+export const releaseHelp = `everpost release --spool-id ID | --state held|quarantined [options]: lets deliveries go on
 
 ${WHERE}  --lifetime DURATION    how long it is tried from now (default 48h)
+  --to ADDR              of a message without a receipt: deliver it to this recipient; may be given again.
+                         Routes are asked, policy is not. Without a route for each of them, nothing is sent
 `;
-export const holdHelp = `everpost hold --spool-id ID [options]: stops queued or deferred deliveries until they are released
+export const holdHelp = `everpost hold --spool-id ID | --state queued|deferred [options]: stops deliveries until they are released
 
 ${WHERE}`;
-export const removeHelp = `everpost remove --spool-id ID [options]: ends held, quarantined, queued or deferred deliveries; senders are told
+export const removeHelp = `everpost remove --spool-id ID | --state held|… [options]: ends deliveries; senders are told
 
 ${WHERE}  --without-notice       nobody is told
 `;
 
 const OPTIONS = {
-  'spool-id': { type: 'string' },
-  'forward-path': { type: 'string' },
-  action: { type: 'string' },
+  ...selectOptions,
+  yes: { type: 'boolean' },
   lifetime: { type: 'string' },
+  to: { type: 'string', multiple: true },
   'without-notice': { type: 'boolean' },
   data: { type: 'string' },
   stack: { type: 'string' },
   json: { type: 'boolean' },
 } as const;
+const KEPT: readonly DeliveryState[] = ['held', 'quarantined'];
+const GOING: readonly DeliveryState[] = ['queued', 'deferred'];
 const DAY_MS = 86_400_000;
 type Values = ReturnType<typeof parsed>;
 type Deed = (ports: OperatePorts, row: DeliveryRow) => Promise<Operated>;
@@ -49,69 +63,79 @@ export function releaseVerb(args: readonly string[]): Promise<number> {
   const values = parsed(args, ['without-notice']);
   const lifetimeMs = parseDuration(values.lifetime ?? '48h');
   if (lifetimeMs === null) throw new Usage(`--lifetime takes a duration such as 48h, not "${values.lifetime}"`);
-  return toEach(
-    values,
-    (row) => isKept(row),
-    (ports, row) => release(ports, row, lifetimeMs),
-  );
+  if (values.to !== undefined) return releaseTo(values, values.to, lifetimeMs);
+  return toEach(values, KEPT, (ports, row) => release(ports, row, lifetimeMs));
 }
 
 export function holdVerb(args: readonly string[]): Promise<number> {
-  return toEach(parsed(args, ['without-notice', 'lifetime']), (row) => isGoing(row), hold);
+  return toEach(parsed(args, ['without-notice', 'lifetime', 'to']), GOING, hold);
 }
 
 export function removeVerb(args: readonly string[]): Promise<number> {
-  const values = parsed(args, ['lifetime']);
+  const values = parsed(args, ['lifetime', 'to']);
   const notice = values['without-notice'] !== true;
-  return toEach(
-    values,
-    (row) => isKept(row) || isGoing(row),
-    (ports, row) => remove(ports, row, notice),
-  );
+  return toEach(values, [...KEPT, ...GOING], (ports, row) => remove(ports, row, notice));
 }
 
-const isKept = ({ state }: DeliveryRow) => state === 'held' || state === 'quarantined';
-const isGoing = ({ state }: DeliveryRow) => state === 'queued' || state === 'deferred';
+/** A message without a receipt, to recipients whom the operator names. */
+async function releaseTo(values: Values, recipients: readonly string[], lifetimeMs: number): Promise<number> {
+  if (values['forward-path'] !== undefined || values.action !== undefined)
+    throw new Usage('--to names new deliveries; --forward-path and --action choose among those that stand');
+  if (values['spool-id'] === undefined) throw new Usage('--spool-id is missing: it says which message');
+  checkNaming({ recipients, lifetimeMs });
+  const instance = await findInstance({ data: values.data ?? '.everpost', stack: values.stack ?? null });
+  const { ledger } = portsOf(instance);
+  const ingestQueue = new SqsIngestQueue(sqsFor(instance), instance.ingestQueueUrl);
+  const spoolId = values['spool-id'];
+  const { lines, code } = await nameRecipients({ ledger, ingestQueue, spoolId, recipients, lifetimeMs });
+  print(lines, values.json === true);
+  return code;
+}
 
 /** Does it to every delivery that was named and can be meant; to one that was named and can not, it is tried, and why not is said. */
-async function toEach(values: Values, fits: (row: DeliveryRow) => boolean, deed: Deed): Promise<number> {
+async function toEach(values: Values, states: readonly DeliveryState[], deed: Deed): Promise<number> {
+  const selection = selectionOf(values, states);
   const instance = await findInstance({ data: values.data ?? '.everpost', stack: values.stack ?? null });
   const ports = portsOf(instance);
-  const spoolId = values['spool-id'] ?? '';
-  const found = await deliveriesOf(ports, instance, spoolId);
-  const named = found.filter((row) => isNamed(row, values));
+  const named = await select(ports.ledger, selection, ports.clock.now()).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NotReachable(`the ledger ${instance.table} can not be read: ${why}`);
+  });
+  const fits = ({ state }: DeliveryRow) => states.includes(state);
   const meant = named.some(fits) ? named.filter(fits) : named;
+  if (selection.spoolId === null && values.yes !== true) return show(values, meant);
   const results: Operated[] = [];
   for (const row of meant) results.push(await deed(ports, row));
-  const lines = results.map((result, index) => ({ ...describe(meant[index], result), spoolId }));
-  if (values.json === true) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
-  else if (lines.length === 0) process.stdout.write('no delivery fits\n');
-  else for (const line of lines) process.stdout.write(`<${line.forwardPath}>  ${line.why ?? line.state}\n`);
+  print(
+    results.map((result, index) => describe(meant[index], result)),
+    values.json === true,
+  );
   if (results.some((result) => result.kind === 'refused' && result.tryAgain === true)) return exitCodes.tryAgain;
   return results.length > 0 && results.every((result) => result.kind === 'done') ? exitCodes.done : exitCodes.failed;
 }
 
-async function deliveriesOf(
-  ports: OperatePorts,
-  { table }: Instance,
-  spoolId: string,
-): Promise<readonly DeliveryRow[]> {
-  const records = await ports.ledger.trace({ spoolId, limit: 1 }).catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new NotReachable(`the ledger ${table} can not be read: ${why}`);
-  });
-  return (records[0]?.rows ?? []).filter((row) => row.kind === 'delivery');
+/** Nothing is done to many that somebody has not seen. */
+function show(values: Values, meant: readonly DeliveryRow[]): number {
+  const why = 'only shown: add --yes to do it';
+  print(
+    meant.map((row) => describe(row, { kind: 'refused', row, why })),
+    values.json === true,
+  );
+  return meant.length > 0 ? exitCodes.done : exitCodes.failed;
 }
 
-function isNamed(row: DeliveryRow, values: Values): boolean {
-  const forwardPath = values['forward-path'];
-  if (forwardPath !== undefined && row.forwardPath.toLowerCase() !== forwardPath.toLowerCase()) return false;
-  return values.action === undefined || row.action === Number(values.action);
+function print(lines: readonly Line[], json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
+  else if (lines.length === 0) process.stdout.write('no delivery fits\n');
+  else
+    for (const line of lines)
+      process.stdout.write(`${line.spoolId}  <${line.forwardPath}>  ${line.why ?? line.state}\n`);
 }
 
 function describe(before: DeliveryRow | undefined, result: Operated) {
   const row = result.row ?? before;
   return {
+    spoolId: row?.spoolId ?? '',
     forwardPath: row?.forwardPath ?? '',
     action: row?.action ?? 0,
     nextHop: row?.nextHop ?? '',
@@ -145,8 +169,6 @@ function parsed(args: readonly string[], strange: readonly (keyof typeof OPTIONS
   }
   const odd = strange.find((name) => values[name] !== undefined);
   if (odd !== undefined) throw new Usage(`--${odd} means nothing here`);
-  if (values['spool-id'] === undefined) throw new Usage('--spool-id is missing: it says which message');
-  if (values.action !== undefined && !/^\d+$/.test(values.action)) throw new Usage('--action takes a number from 0');
   return values;
 }
 

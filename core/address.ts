@@ -2,7 +2,7 @@
 // carry a line break. An address is kept exactly as it came; only the domain has a second, comparable form.
 // Never looks anything up, and never guesses at a domain that is not there.
 
-import { domainToASCII } from 'node:url';
+import { toDomainKey } from './domain-key.ts';
 import { domainOctetsMax, localPartOctetsMax } from './limits.ts';
 
 /** One mailbox. `address` is exactly what the envelope had, case kept. */
@@ -26,10 +26,6 @@ const BEYOND = '\\u{A0}-\\u{2027}\\u{202A}-\\u{FFFC}\\u{FFFE}-\\u{10FFFF}';
 // Dots anywhere: RFC 5321 wants none at the ends and no two together, but whole Japanese providers gave out such addresses.
 const DOT_STRING = new RegExp(`^[A-Za-z0-9!#$%&'*+/=?^_\`{|}~.${BEYOND}-]+$`, 'u');
 const QUOTED_STRING = new RegExp(`^"(?:[ !#-\\[\\]-~${BEYOND}]|\\\\[ -~])*"$`, 'u');
-// Underscores are no LDH, but stand in names of real hosts.
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
-const TAGGED_LITERAL = /^[a-z0-9-]*[a-z0-9]:[!-Z^-~]+$/i; // RFC 5321 §4.1.3: IPv6:… and General-address-literal
 const NON_ASCII = /[^\x00-\x7F]/;
 
 /**
@@ -86,28 +82,10 @@ export function sameMailbox(a: Mailbox, b: Mailbox): boolean {
   return mailboxKey(a) === mailboxKey(b);
 }
 
-/** See Mailbox.domainKey; null where the text is no domain. */
-function toDomainKey(domain: string): string | null {
-  if (domain.startsWith('[')) return isAddressLiteral(domain) ? domain.toLowerCase() : null;
-  // Node's function parses a whole URL: only a name may come near it, and ASCII needs no conversion.
-  const ascii = NON_ASCII.test(domain)
-    ? /^[^\x00-,/:-@[-^`{-\x7F]+$/.test(domain)
-      ? domainToASCII(domain)
-      : ''
-    : domain;
-  const key = ascii.toLowerCase();
-  return key.length <= domainOctetsMax && key.split('.').every((label) => LABEL.test(label)) ? key : null;
-}
-
 function resolveLocalPart(text: string): string | null {
   if (Buffer.byteLength(text) > localPartOctetsMax) return null;
   if (DOT_STRING.test(text)) return text;
   return QUOTED_STRING.test(text) ? text.slice(1, -1).replace(/\\(.)/gu, '$1') : null;
-}
-
-function isAddressLiteral(domain: string): boolean {
-  const inside = domain.endsWith(']') ? domain.slice(1, -1) : '';
-  return domain.length <= domainOctetsMax && (IPV4.test(inside) || TAGGED_LITERAL.test(inside));
 }
 
 /** `@a.example,@b.example:user@c.example` is `user@c.example`. The colon of an address literal or a quoted part is no route's. */

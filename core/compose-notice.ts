@@ -73,13 +73,13 @@ function boundaryFor(messageIdField: string, parts: readonly string[]): string {
   }
 }
 
-function fromAddress(input: NoticeInput): string {
+export function fromAddress(input: Pick<NoticeInput, 'from' | 'reportingMta'>): string {
   const own = headerAddress(input.from) ?? headerAddress(`postmaster@${input.reportingMta}`);
   return own ?? 'postmaster@everpost.invalid';
 }
 
 /** The reverse-path. One that ASCII can not write stands in an empty group (RFC 6857 §3.1), unless SMTPUTF8 carries the notice. */
-function toField(input: NoticeInput): string {
+export function toField(input: Pick<NoticeInput, 'to' | 'smtputf8'>): string {
   const address = oneLine(input.to.address, ADDRESS_MAX);
   const plain = headerAddress(address);
   if (plain !== null) return `<${plain}>`;

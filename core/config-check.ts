@@ -33,7 +33,7 @@ import {
   transferField,
 } from './config-sections.ts';
 import { isPrivateHost } from './config-values.ts';
-import { queueRetentionMs } from './limits.ts';
+import { queueRetentionMs, rowsOutliveObjectMs } from './limits.ts';
 import { compileRoutes } from './routes.ts';
 import { isVerified, sendingDomains, sendsBySes } from './ses-use.ts';
 
@@ -148,7 +148,7 @@ function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes):
   } else if (dns !== undefined) record(dns, 'dns', mistake);
 }
 
-/** Content is needed until the last attempt, and by the notice that quotes it; the trace until the last of what it tells of is over. */
+/** Content is needed until the last attempt, and by the notice that quotes it; the trace for longer than either is there. */
 function contentOutlivesItsDeliveries(
   lifetimeMs: number,
   retentionMs: Settings['retentionMs'],
@@ -161,13 +161,17 @@ function contentOutlivesItsDeliveries(
       'more than retry.lifetime',
     );
   }
-  if (retentionMs.ledger < retentionMs.spool) {
-    mistake('retention.ledger', 'the trace would go before the content', 'at least retention.spool');
-  } else if (retentionMs.ledger <= lifetimeMs) {
+  if (retentionMs.ledger <= lifetimeMs) {
     mistake(
       'retention.ledger',
       'the trace would go before a delivery has had its lifetime',
       'more than retry.lifetime',
+    );
+  } else if (retentionMs.ledger < retentionMs.spool + rowsOutliveObjectMs) {
+    mistake(
+      'retention.ledger',
+      'the trace might go before the content, and then nothing says that the content may go',
+      'retention.spool and at least 7d more',
     );
   } else if (retentionMs.quarantine > retentionMs.ledger) {
     mistake('retention.quarantine', 'the trace would go before the quarantine is over', 'at most retention.ledger');

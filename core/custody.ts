@@ -51,10 +51,23 @@ export function removed(row: DeliveryRow, now: number): Progress {
   return ended(row, transition(row.state, 'removed'), 'DROP', 'removed-by-operator', now);
 }
 
-/** Stood for mail whose envelope could not be read; its own rows stand now, and the message's facts with them. */
-export function superseded(row: DeliveryRow, reason: string, now: number): Progress {
-  const { row: next, events } = ended(row, transition(row.state, 'removed'), 'DROP', reason, now);
+/**
+ * What stood for a message ends, because the message has deliveries now: its receipt came, its envelope could be read, or an operator named
+ * the recipients. They hold its facts from now on; what was known before was less.
+ */
+export function superseded(
+  row: DeliveryRow,
+  reason: 'receipt-came' | 'envelope-read' | 'recipients-named',
+  now: number,
+): Progress {
+  const name = reason === 'recipients-named' ? 'RELEASE' : 'DROP';
+  const { row: next, events } = ended(row, transition(row.state, 'removed'), name, reason, now);
   return { row: { ...next, message: null }, events };
+}
+
+/** It stays held, and its trace says why what an operator asked was not done. */
+export function stillHeld(row: DeliveryRow, why: string, now: number): Progress {
+  return { row, events: [event(row, 'HOLD', why, now)] };
 }
 
 /** Stopped by an operator until it is released. */

@@ -123,9 +123,9 @@ export type DeliveryRow = {
   readonly deliveryKey: string;
   readonly version: number;
   readonly kind: 'delivery' | 'notice';
-  /** For a notice: the delivery it reports on, and what kind of notice it is. */
+  /** For a notice: the delivery it reports on, and what kind of notice it is. A digest reports on none. */
   readonly noticeOf: string | null;
-  readonly noticeKind: NoticeKind | null;
+  readonly noticeKind: NoticeKind | 'digest' | null;
 
   /** As the sender gave it to us (RFC 3464 §2.3.2 wants exactly this in Final-Recipient). */
   readonly forwardPath: string;
@@ -233,6 +233,11 @@ export function transition(state: DeliveryState, event: Command | Fact): Deliver
 /** Nothing more will happen by itself. Held mail is not final: somebody must look. */
 export function isFinal(state: DeliveryState): boolean {
   return Object.keys(NEXT[state]).length === 0 || state === 'relayed' || state === 'confirmed';
+}
+
+/** A notice that answers for no delivery: its own end is all there is to it. */
+export function standsAlone(row: DeliveryRow): boolean {
+  return row.noticeKind === 'postmaster' || row.noticeKind === 'digest';
 }
 
 export function isUnderWay(state: DeliveryState): boolean {

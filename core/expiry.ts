@@ -1,8 +1,10 @@
 // Whether an expiry is the next hop's doing or ours, and the valve on those that are ours (DESIGN decision 4): one bad deploy must not
 // mail a report to every sender. Pure: how many expired in the hour is counted by the ledger.
 
+import type { Settings } from './config.ts';
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
+import { canFallBack } from './fallback.ts';
 import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from './limits.ts';
 import type { Progress } from './progress.ts';
 import { traced } from './progress.ts';
@@ -22,10 +24,19 @@ export function isSuspectExpiry(row: DeliveryRow): boolean {
   return row.claims >= claimsMax || row.attempts === 0 || row.lastReason === null || NO_WORD.has(row.lastReason);
 }
 
+/**
+ * Whether an expiry can mail its sender a report, which is all that the valve is for. A notice's makes its delivery held, a copy answers
+ * to nobody, and a fallback still to be tried takes over. `expired` is the row as it would be then.
+ */
+export function mayReport(expired: DeliveryRow, nextHops: Settings['nextHops']): boolean {
+  if (expired.kind === 'notice' || expired.copy) return false;
+  return !canFallBack(expired) || expired.fallback === null || nextHops[expired.fallback] === undefined;
+}
+
 /** Both counts are of the hour so far, this one included. */
 export type ExpiryCount = { readonly total: number; readonly suspect: number };
 
-/** Above max(100, 5 %) of an hour's expiries, suspect ones are held instead of returned. */
+/** Above max(100, 5 %) of an hour's expiries that may mail a report, suspect ones are held instead of returned. */
 export function valveHolds(count: ExpiryCount): boolean {
   return count.suspect > Math.max(suspectExpiriesPerHourMax, suspectExpiriesShareMax * count.total);
 }

@@ -14,10 +14,8 @@ const MIB = 1024 * KIB;
 export const relayTimeoutMs = 720 * SECOND;
 /** A stage ends its work this long before its function's time is over, so that the outcome can still be recorded. */
 export const deadlineMarginMs = 10 * SECOND;
-/** Outlives the relay function: a row is never claimed twice while an attempt may still be talking to a server. */
+/** Outlives the relay function: a row is never claimed twice while an attempt may still be under way, by whichever next hop (docs/decisions/one-lease.md). */
 export const smtpLeaseMs = 750 * SECOND;
-/** Next hops that are one HTTPS call. */
-export const httpLeaseMs = 120 * SECOND;
 /** Stages that talk to AWS alone. */
 export const ingestTimeoutMs = 60 * SECOND;
 export const bounceTimeoutMs = 60 * SECOND;
@@ -56,6 +54,53 @@ export const expiryHourMs = HOUR;
 /** Of an hour's expiries, POISON and content-unreadable ones above max(count, share) are held instead of returned. */
 export const suspectExpiriesPerHourMax = 100;
 export const suspectExpiriesShareMax = 0.05;
+
+// ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const orphanSweepEveryMs = HOUR;
+/** An object without a row is an orphan only then: SES, SNS and a busy ingest queue need minutes, an outage of theirs rarely more. */
+export const orphanAfterMs = HOUR;
+/** Near the fifteen minutes that Lambda gives; a run that is cut off goes on where its bookmarks say. */
+export const orphanSweepTimeoutMs = 840 * SECOND;
+/** ListObjectsV2 gives so many entries at most. */
+export const orphanPage = 1_000;
+/** Shards of the spool listed side by side, and objects of each looked up side by side: together the DynamoDB client's 64 sockets. */
+export const orphanShardsAtOnce = 8;
+export const orphanReadsAtOnce = 8;
+/** Without a search that has kept up for so long, accepted mail may stand unseen. Three runs: one may fall out unnoticed. */
+export const orphanSweepOverdueMs = 3 * HOUR;
+/** Recipients that an operator may name for an orphan at once: as many as RFC 5321 §4.5.3.1.8 wants a server to take. */
+export const namedRecipientsMax = 100;
+
+// ── The purge ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Four times a day: so that a day without a pass to the end means several runs that failed, and not one that began a second late. */
+export const purgeEveryMs = 6 * HOUR;
+/** Lambda's longest; a run that is cut off goes on where its bookmark says. */
+export const purgeTimeoutMs = 900 * SECOND;
+/** Without a pass to the end for this long the spool only grows. An alarm looks back one day at most (CloudWatch, PutMetricAlarm: periods times their length). */
+export const purgeOverdueMs = DAY;
+/** S3: keys of one answer to ListObjectsV2. */
+export const purgePage = 1_000;
+/** Messages looked at side by side: about a thousand removals a second, far below S3's 3,500 for each prefix. */
+export const purgeConcurrency = 32;
+/** Objects at which a run may fail and still go on: some damaged rows must not stop it, an outage must. */
+export const purgeFailuresMax = 100;
+/** SES tries to deliver for 14 hours (its delivery window), and reports take their time: until then a relayed message may still fail. */
+export const sesFeedbackMs = 14 * HOUR + 2 * DAY;
+/** Rows outlive their object by this at least: without rows nobody could say that it may go. Twenty runs may fail. */
+export const rowsOutliveObjectMs = 7 * DAY;
+/** A delivery, its fallback and its notice have had their lifetimes, and a day more to be settled. */
+export const settleMarginMs = DAY;
+
+// ── The digest of the quarantine ────────────────────────────────────────────────────────────────────────────────────
+
+/** One a day, for whole days of UTC. */
+export const digestEveryMs = DAY;
+/** Messages that a digest tells one by one; of the rest it says how many. */
+export const digestEntriesMax = 200;
+/** It warns of what is discarded within this time: a week, so that who reads it on Mondays is in time. */
+export const digestSoonMs = 7 * DAY;
 
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,5 +1,6 @@
-// The third part of a notice: what is returned of the original. By default its header section, without what the sender must not see:
-// Bcc, our own fields, the routed address. Never any of the body, except where `full` was asked for and the body is plain and small.
+// The third part of a notice: what is returned of the original. Whole, where `full` was asked for and the body is small and plain ASCII;
+// else its header section; else, where nothing can be read, what was noted of it at acceptance. Always without what the sender must not
+// see: Bcc, our own and SES's fields, the routed address.
 
 import type { Extract } from './delivery.ts';
 import { plainText } from './field-text.ts';

@@ -29,7 +29,8 @@ export type ReceiptReading =
 /** Key prefix of received mail in the spool; all receipt rules share it (DESIGN decision 7). */
 export const inboundPrefix = 'in/';
 
-const SETUP = 'AMAZON_SES_SETUP_NOTIFICATION';
+/** What SES writes when a rule is made, as a message id and as an object's name. */
+export const setupNotification = 'AMAZON_SES_SETUP_NOTIFICATION';
 
 /** Reads an SQS body: SES's JSON itself (raw message delivery) or wrapped in SNS's envelope. `prefix` is the spool's key prefix. */
 export function readReceipt(body: string, prefix: string): ReceiptReading {
@@ -44,7 +45,8 @@ export function readReceipt(body: string, prefix: string): ReceiptReading {
 
   const mail = member(outer, 'mail');
   const sesMessageId = member(mail, 'messageId');
-  if (sesMessageId === SETUP || (typeof wrapped === 'string' && wrapped.includes(SETUP))) return { kind: 'setup' };
+  if (sesMessageId === setupNotification || (typeof wrapped === 'string' && wrapped.includes(setupNotification)))
+    return { kind: 'setup' };
   const receipt = member(outer, 'receipt');
   const action = member(receipt, 'action');
   if (typeof sesMessageId !== 'string' || !/^[\w.-]{1,200}$/.test(sesMessageId))

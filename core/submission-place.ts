@@ -14,6 +14,17 @@ export type SubmissionPlace = {
   readonly why: string | null;
 };
 
+/** What an object below `out/` is of a submission; null: somebody's file. */
+export function submissionAt(
+  objectKey: string,
+): { readonly part: 'content' | 'envelope'; readonly place: SubmissionPlace } | null {
+  if (objectKey.endsWith(envelopeSuffix)) return { part: 'envelope', place: placeOfEnvelope(objectKey) };
+  if (!objectKey.endsWith(contentSuffix)) return null;
+  const stem = objectKey.slice(0, -contentSuffix.length);
+  return { part: 'content', place: placeOfEnvelope(`${stem}${envelopeSuffix}`) };
+}
+
+const contentSuffix = '.eml';
 const BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'; // Crockford's, as a ULID's
 
 /** `envelopeKey` ends in `.envelope.json`. */

@@ -14,6 +14,8 @@ export const deployedFunctions = [
   { name: 'relay', configured: true },
   { name: 'bounce', configured: true },
   { name: 'sweep', configured: true },
+  { name: 'orphans', configured: true },
+  { name: 'purge', configured: true },
   { name: 'activate', configured: false },
 ] as const;
 

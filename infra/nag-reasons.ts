@@ -10,7 +10,12 @@ export type Reason = { readonly rule: string; readonly at: readonly string[]; re
 
 const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Bounce/Function'];
 const stageDeadLetters = ['Ingest/DeadLetters', 'Relay/DeadLetters', 'Bounce/DeadLetters'];
-const otherDeadLetters = ['Sweep/DeadLetters', 'FrontDoor/ReceiptDeadLetters'];
+const otherDeadLetters = [
+  'Sweep/DeadLetters',
+  'Orphans/DeadLetters',
+  'Purge/DeadLetters',
+  'FrontDoor/ReceiptDeadLetters',
+];
 
 /** Of the stack that the settings make. */
 export function nagReasons(settings: Settings): readonly Reason[] {
@@ -27,9 +32,15 @@ const always: readonly Reason[] = [
   },
   {
     rule: 'AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/in/*]',
-    at: ['Ingest/Role', 'Relay/Role'],
+    at: ['Ingest/Role', 'Relay/Role', 'Orphans/Role'],
     reason:
-      'Each message is an object of its own below in/, and any of them may be next. It is GetObject alone: no list, no write, no delete.',
+      'Each message is an object of its own below in/, and any of them may be next. It is GetObject alone: no write, no delete.',
+  },
+  {
+    rule: 'AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/in/*]',
+    at: ['Purge/Role'],
+    reason:
+      'Any message below in/ may be the next to have had its retention. It is DeleteObject alone: no read, and no version.',
   },
   {
     rule: 'AwsSolutions-IAM5[Resource::*]',
@@ -69,15 +80,15 @@ const always: readonly Reason[] = [
   },
   {
     rule: 'Serverless-LambdaDLQ',
-    at: ['Sweep/Function'],
+    at: ['Sweep/Function', 'Orphans/Function', 'Purge/Function'],
     reason:
-      'A run that failed holds nothing: the next minute does the same work. Errors and an overdue sweep have their alarms.',
+      'A run that failed holds nothing: the next one does the same work. Errors and an overdue run have their alarms.',
   },
   {
     rule: 'Serverless-LambdaAsyncFailureDestination',
-    at: ['Sweep/Function/EventInvokeConfig'],
+    at: ['Sweep/Function/EventInvokeConfig', 'Orphans/Function/EventInvokeConfig', 'Purge/Function/EventInvokeConfig'],
     reason:
-      'A run that failed holds nothing: the next minute does the same work. Errors and an overdue sweep have their alarms.',
+      'A run that failed holds nothing: the next one does the same work. Errors and an overdue run have their alarms.',
   },
   {
     rule: 'Serverless-LambdaEventSourceMappingDestination',
@@ -86,7 +97,7 @@ const always: readonly Reason[] = [
   },
   {
     rule: 'Serverless-LambdaTracing',
-    at: [...stageFunctions, 'Sweep/Function', 'FrontDoor/Activation/Function'],
+    at: [...stageFunctions, 'Sweep/Function', 'Orphans/Function', 'Purge/Function', 'FrontDoor/Activation/Function'],
     reason:
       "The ledger holds each delivery's trace with the latency's parts; X-Ray would sample some of them, cost a call each and keep them for 30 days.",
   },

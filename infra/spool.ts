@@ -1,4 +1,5 @@
-// The spool: the bucket that keeps accepted content. SES writes into `in/`, submitters into `out/`; the functions read; nothing here deletes a message.
+// The spool: the bucket that keeps accepted content. SES writes into `in/`, submitters into `out/`; the functions read, and the purge alone
+// hides what is done with.
 // No lifecycle rule touches a current version: a sweep that stands still must lose nothing (DESIGN §2.6).
 
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';

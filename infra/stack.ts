@@ -5,6 +5,8 @@ import { type App, Aws, CfnOutput, DefaultStackSynthesizer, Stack } from 'aws-cd
 import type { Settings } from '#core/config.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
+import { orphanSearch } from './orphans.ts';
+import { purge } from './purge.ts';
 import { spool } from './spool.ts';
 import { stages } from './stages.ts';
 import { submission } from './submission.ts';
@@ -30,8 +32,11 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const folder = (name: string) => `${plan.dist}/${name}`;
   const bucket = spool(stack, settings);
   const table = ledger(stack, settings);
-  const pipeline = stages(stack, { settings, bucket, table, folder });
+  const given = { settings, bucket, table, folder };
+  const pipeline = stages(stack, given);
   submission(stack, { settings, bucket, ingestQueue: pipeline.ingest.queue });
+  const orphans = orphanSearch(stack, { ...given, ingest: pipeline.ingest });
+  const purging = purge(stack, given, pipeline);
   const door = frontDoor(stack, {
     settings,
     bucket,
@@ -39,7 +44,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     activateFolder: folder('activate'),
     replaceRuleSet: plan.replaceRuleSet,
   });
-  const alarmTopic = watch(stack, { settings, stages: pipeline, door });
+  const alarmTopic = watch(stack, { settings, stages: pipeline, orphans, purge: purging, door });
 
   const outputs: Record<string, string> = {
     MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
@@ -54,6 +59,8 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     BounceDeadLettersUrl: pipeline.bounce.deadLetters.queueUrl,
     ReceiptDeadLettersUrl: door.receiptDeadLetters.queueUrl,
     SweepDeadLettersUrl: pipeline.sweepDeadLetters.queueUrl,
+    OrphansDeadLettersUrl: orphans.deadLetters.queueUrl,
+    PurgeDeadLettersUrl: purging.deadLetters.queueUrl,
     AlarmTopic: alarmTopic.topicArn,
   };
   const meaning: Record<string, string> = {

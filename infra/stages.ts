@@ -15,7 +15,7 @@ import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
 import { bouncesBySes, isVerified, sendingDomains, sendsBySes } from '#core/ses-use.ts';
 import { dueIndex } from './ledger.ts';
-import { acceptedObjects, contentPrefixes, hasSubmitters } from './spool.ts';
+import { acceptedObjects, contentPrefixes } from './spool.ts';
 import {
   type FunctionPlan,
   may,
@@ -38,7 +38,7 @@ export type Stages = {
   readonly sweepDeadLetters: Queue;
 };
 
-type Given = {
+export type Given = {
   readonly settings: Settings;
   readonly bucket: Bucket;
   readonly table: Table;
@@ -83,10 +83,11 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      // GetItem: of a submission that could not be read before, what stood for it is looked up.
+      // GetItem reads what stands for an orphan, or for a submission that could not be read.
       may: [
-        onLedger(table, ...(hasSubmitters(given.settings) ? ['GetItem'] : []), 'PutItem'),
+        onLedger(table, 'GetItem', 'PutItem'),
         openContent,
+        ...findVersions(bucket, given.settings),
         sendTo(queues.relay, queues.bounce),
       ],
     },
@@ -99,6 +100,7 @@ function stagePlans(
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
+        queryDue(table), // what a digest tells of
         openContent,
         ...findVersions(bucket, given.settings),
         sendTo(queues.bounce),
@@ -125,19 +127,26 @@ function findVersions(bucket: Bucket, settings: Settings): readonly PolicyStatem
   return [list, may(['s3:GetObjectVersion'], ...acceptedObjects(bucket, settings))];
 }
 
-function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
+export function queryDue(table: Table): PolicyStatement {
+  return may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`);
+}
+
+export function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
   return may(
     operations.map((operation) => `dynamodb:${operation}`),
     table.tableArn,
   );
 }
 
-function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly<Record<string, string>> {
+/** What every function is told; with `queues`, where to send jobs. */
+export function environmentOf(scope: Construct, given: Given, queues?: Queues): Readonly<Record<string, string>> {
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,
-    EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
-    EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
+    ...(queues && {
+      EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
+      EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
+    }),
     EVERPOST_STACK: Stack.of(scope).stackName,
     // The stack's id ends in a UUID that nobody outside the account knows: docs/decisions/loop-mark-key.md.
     EVERPOST_MARK_KEY: Aws.STACK_ID,
@@ -146,7 +155,7 @@ function environmentOf(scope: Construct, given: Given, queues: Queues): Readonly
   };
 }
 
-function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
+export function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
   return may(['sqs:SendMessage'], ...queues.map(({ queue }) => queue.queueArn));
 }
 
@@ -188,7 +197,7 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
     memoryMb: 512,
     environment: environmentOf(scope, given, queues),
     may: [
-      may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`),
+      queryDue(table),
       // UpdateItem counts the hour's expiries.
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'),
       sendTo(queues.relay, queues.bounce),

@@ -9,12 +9,27 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
-import { inFlightAlarm, queueAgeAlarmMs, sweepOverdueMs } from '#core/limits.ts';
+import {
+  inFlightAlarm,
+  orphanSweepEveryMs,
+  orphanSweepOverdueMs,
+  purgeOverdueMs,
+  queueAgeAlarmMs,
+  sweepOverdueMs,
+} from '#core/limits.ts';
 import type { FrontDoor } from './front-door.ts';
+import type { OrphanSearch } from './orphans.ts';
+import type { Purge } from './purge.ts';
 import { hasSubmitters } from './spool.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
-type Watched = { readonly settings: Settings; readonly stages: Stages; readonly door: FrontDoor };
+type Watched = {
+  readonly settings: Settings;
+  readonly stages: Stages;
+  readonly purge: Purge;
+  readonly orphans: OrphanSearch;
+  readonly door: FrontDoor;
+};
 
 /** Makes every alarm, and the topic that each of them tells. */
 export function watch(scope: Construct, watched: Watched): Topic {
@@ -75,7 +90,7 @@ function alarms(scope: Construct, topic: Topic): Raise {
   };
 }
 
-function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
+function watchDeadLetters(raise: Raise, { stages, orphans, purge, door }: Watched): void {
   const rest = (id: string, queue: Queue, article: string, says: string) =>
     raise(id, {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
@@ -113,6 +128,18 @@ function watchDeadLetters(raise: Raise, { stages, door }: Watched): void {
     'Sweeps that could not be started',
     'EventBridge could not start the sweep.',
   );
+  rest(
+    'OrphansDeadLetters',
+    orphans.deadLetters,
+    'Sweeps that could not be started',
+    'EventBridge could not start the hourly search for orphans.',
+  );
+  rest(
+    'PurgeDeadLetters',
+    purge.deadLetters,
+    'Purges that could not be started',
+    'EventBridge could not start the purge.',
+  );
 }
 
 const MINUTE = Duration.minutes(1);
@@ -143,10 +170,12 @@ function queuesOf(stages: Stages) {
   ] as const;
 }
 
-function watchFunctions(raise: Raise, { stages }: Watched): void {
+function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void {
   const functions = [
     ...queuesOf(stages).map(([name, it]) => [name, it.function] as const),
     ['Sweep', stages.sweep] as const,
+    ['Orphans', orphans.function] as const,
+    ['Purge', purge.function] as const,
   ];
   for (const [name, handler] of functions) {
     raise(`${name}Errors`, {
@@ -192,17 +221,34 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     says: 'attempts at a delivery end without a result.',
   },
   {
+    metricName: 'ReceiptMissing',
+    article: 'Mail without a receipt',
+    says: 'an accepted message lies in the spool, and nobody knows to whom it goes.',
+  },
+  {
     metricName: 'ExpiryHeld',
     article: 'Expiries that are held',
     says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
   },
+  {
+    metricName: 'NoEnd',
+    article: 'Mail that came to no end',
+    says: 'a message is long past its lifetime and still under way.',
+  },
 ];
 
-const MALFORMED = {
-  metricName: 'SubmissionMalformed',
-  article: 'An envelope that can not be used',
-  says: 'a submitter stored an envelope that ingest does not understand; its message was not sent.',
-};
+const OF_SUBMISSIONS = [
+  {
+    metricName: 'SubmissionMalformed',
+    article: 'An envelope that can not be used',
+    says: 'a submitter stored an envelope that ingest does not understand; its message was not sent.',
+  },
+  {
+    metricName: 'EnvelopeMissing',
+    article: 'Content without an envelope',
+    says: 'a submitter stored content and never committed it.',
+  },
+];
 
 function watchMail(raise: Raise, { settings }: Watched): void {
   const own = (metricName: string, period: Duration) =>
@@ -213,7 +259,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
       period,
       statistic: 'Sum',
     });
-  for (const { metricName, article, says } of hasSubmitters(settings) ? [...CALLS, MALFORMED] : CALLS) {
+  for (const { metricName, article, says } of hasSubmitters(settings) ? [...CALLS, ...OF_SUBMISSIONS] : CALLS) {
     raise(metricName, { metric: own(metricName, MINUTE), threshold: 1, article, says });
   }
   raise('SweepOverdue', {
@@ -223,6 +269,23 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     missing: TreatMissingData.BREACHING,
     article: 'The sweep is overdue',
     says: 'no sweep has ended for five minutes: deferred mail does not move, nothing heals.',
+  });
+  raise('OrphanSweepOverdue', {
+    metric: own('OrphanSweepRun', Duration.millis(orphanSweepEveryMs)),
+    threshold: 0,
+    below: true,
+    periods: orphanSweepOverdueMs / orphanSweepEveryMs,
+    missing: TreatMissingData.BREACHING,
+    article: 'The search for orphans is overdue',
+    says: 'for three hours nobody has looked for accepted mail without a receipt.',
+  });
+  raise('PurgeOverdue', {
+    metric: own('PurgeRun', Duration.millis(purgeOverdueMs)),
+    threshold: 0,
+    below: true,
+    missing: TreatMissingData.BREACHING,
+    article: 'The purge is overdue',
+    says: 'no purge has come to its end for a day: old mail stays in the spool.',
   });
 }
 

@@ -11,6 +11,8 @@ export type FunctionConfig = {
   readonly bucket: string;
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
+  /** Null where nobody submits. */
+  readonly ingestQueueUrl: string | null;
   /** Key of our signed pass and notice marks. */
   readonly markKey: string;
   /** Divides leases and thresholds in the local runtime; 1 when deployed. */
@@ -33,6 +35,9 @@ export const config = {
   },
   get bounceQueueUrl(): string {
     return required('EVERPOST_BOUNCE_QUEUE_URL');
+  },
+  get ingestQueueUrl(): string | null {
+    return process.env.EVERPOST_INGEST_QUEUE_URL ?? null;
   },
   get markKey(): string {
     return required('EVERPOST_MARK_KEY');

@@ -1,15 +1,15 @@
-// Ingest, wired: from SES's notification to ledger rows and relay jobs.
+// Ingest, wired: from SES's notification, or an operator's word on an orphan, to ledger rows and relay jobs.
 // Clients and tables are made once for each execution environment; nothing here decides.
 
-import { awsSettings, dynamoClient, s3Client, sqsClient } from '#adapters/aws-clients.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { lostJobAfterMs } from '#core/limits.ts';
+import { lostJobAfterMs, orphanAfterMs } from '#core/limits.ts';
 import { compileRoutes } from '#core/routes.ts';
-import { ingest } from '#pipeline/ingest.ts';
+import { takeIn } from '#pipeline/take-in.ts';
 import { config } from './config.ts';
 import { stage } from './stage.ts';
 
@@ -20,7 +20,7 @@ const clock = new SystemClock();
 const ports = {
   settings: config.settings,
   routes: compileRoutes(config.settings.routes),
-  spool: new S3Spool(s3Client(aws), config.bucket),
+  spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
   ledger: new DynamoLedger(dynamoClient(aws), config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
@@ -31,8 +31,9 @@ const ports = {
   watch,
   markKey: config.markKey,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
+  orphanAfterMs: orphanAfterMs / config.timeScale,
 };
 
 export const handler = stage('ingest', { watch, timeScale: config.timeScale }, (record, signal) =>
-  ingest(ports, record.body, signal),
+  takeIn(ports, record.body, signal),
 );

@@ -1,17 +1,16 @@
 // Sweep, wired: run by the schedule every minute, never by a queue.
-// A run that fails needs no retry: the next one comes by itself.
+// While something is left for want of room, it looks again within the same run.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import middy from '@middy/core';
-import type { Context } from 'aws-lambda';
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { deadlineMarginMs, expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, topUpEveryMs } from '#core/limits.ts';
-import { type SweepReport, sweep } from '#pipeline/sweep.ts';
+import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, topUpEveryMs } from '#core/limits.ts';
+import { sweep } from '#pipeline/sweep.ts';
 import { config } from './config.ts';
+import { scheduled } from './scheduled.ts';
 
 const aws = awsSettings();
 const sqs = sqsClient(aws);
@@ -31,20 +30,11 @@ const ports = {
   hourMs: Math.ceil(expiryHourMs / config.timeScale),
 };
 
-export const handler = middy<unknown, SweepReport, Error, Context>({ timeoutEarlyInMillis: 0 })
-  .before((request) => watch.begin(request.context.awsRequestId))
-  .after(() => watch.flush())
-  .onError((request) => {
-    watch.error('sweep.crashed', { error: request.error?.stack });
-    watch.flush();
-  })
-  .handler(async (_event: unknown, context: Context) => {
-    const margin = Math.min(deadlineMarginMs / config.timeScale, context.getRemainingTimeInMillis() / 4);
-    const signal = AbortSignal.timeout(context.getRemainingTimeInMillis() - margin);
-    let report = await sweep(ports, signal);
-    while (report.more && !signal.aborted) {
-      await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);
-      if (!signal.aborted) report = await sweep(ports, signal);
-    }
-    return report;
-  });
+export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }, async (signal) => {
+  let report = await sweep(ports, signal);
+  while (report.more && !signal.aborted) {
+    await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);
+    if (!signal.aborted) report = await sweep(ports, signal);
+  }
+  return report;
+});

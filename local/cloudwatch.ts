@@ -1,8 +1,8 @@
 // The template's alarms, evaluated each minute of virtual time and whenever somebody asks. Queues are measured as SQS measures
-// them. It notifies nobody; it never invents data: a period that began before this process did is not held against an alarm.
+// them. One that rises is published to its topics. It never invents data: a period that began before this process did is not held against an alarm.
 
 import type { MetricKey, Metrics } from './metrics.ts';
-import type { World } from './world.ts';
+import type { Caller, World } from './world.ts';
 
 export type AlarmState = 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
 export type AlarmReport = { readonly name: string; readonly state: AlarmState; readonly since: string };
@@ -10,6 +10,10 @@ export type AlarmReport = { readonly name: string; readonly state: AlarmState; r
 /** The properties of AWS::CloudWatch::Alarm that are emulated. */
 export type AlarmDefinition = {
   readonly name: string;
+  readonly arn: string;
+  readonly description: string | null;
+  /** ARNs of topics that are told when it goes to ALARM. */
+  readonly actions: readonly string[];
   readonly metric: MetricKey;
   readonly statistic: 'Sum' | 'Maximum' | 'Minimum' | 'Average' | 'SampleCount';
   readonly periodMs: number;
@@ -48,9 +52,16 @@ export type CloudWatch = {
   stop(): void;
 };
 
+/** Publishes to a topic in the caller's name; rejects where the topic's policy does not let it. */
+export type Tell = (
+  by: Caller,
+  topicArn: string,
+  publication: { readonly subject: string; readonly message: string },
+) => Promise<unknown>;
+
 const MINUTE_MS = 60_000;
 
-export function startCloudWatch(world: World, metrics: Metrics): CloudWatch {
+export function startCloudWatch(world: World, metrics: Metrics, tell: Tell): CloudWatch {
   const { clock } = world;
   const began = clock.now();
   const queues: MeasuredQueue[] = [];
@@ -74,8 +85,30 @@ export function startCloudWatch(world: World, metrics: Metrics): CloudWatch {
       const state = evaluate(alarm.definition, metrics, now, began) ?? alarm.state;
       if (state === alarm.state) continue;
       if (state === 'ALARM' || alarm.state === 'ALARM') world.log(`alarm ${alarm.definition.name}: ${state}`);
+      const before = alarm.state;
       alarm.state = state;
       alarm.since = now;
+      if (state === 'ALARM') for (const topic of alarm.definition.actions) void raise(alarm.definition, topic, before);
+    }
+  }
+
+  async function raise(definition: AlarmDefinition, topicArn: string, before: AlarmState): Promise<void> {
+    const { name, arn } = definition;
+    const topic = topicArn.slice(topicArn.lastIndexOf(':') + 1);
+    const principal = { kind: 'service', name: 'cloudwatch.amazonaws.com' } as const;
+    const by = { principal, context: { 'aws:sourcearn': arn, 'aws:sourceaccount': world.account } };
+    const publication = {
+      subject: `ALARM: "${name}" in ${world.region}`,
+      message: notification(definition, before, world),
+    };
+    const done = clock.busy();
+    try {
+      await tell(by, topicArn, publication);
+      world.log(`alarm ${name}: published to ${topic}`);
+    } catch (error) {
+      world.log(`alarm ${name}: could not be published to ${topic}: ${(error as Error).message}`);
+    } finally {
+      done();
     }
   }
 
@@ -96,6 +129,33 @@ export function startCloudWatch(world: World, metrics: Metrics): CloudWatch {
     },
     stop: () => cancel(),
   };
+}
+
+/** As CloudWatch publishes it (User Guide: notify users on alarm changes), as far as the template has it. */
+function notification(definition: AlarmDefinition, before: AlarmState, world: World): string {
+  const { name, arn, description, metric, statistic, periodMs, evaluationPeriods, comparison, threshold } = definition;
+  const trigger = {
+    MetricName: metric.name,
+    Namespace: metric.namespace,
+    Statistic: statistic.toUpperCase(),
+    Dimensions: Object.entries(metric.dimensions).map(([key, value]) => ({ name: key, value })),
+    Period: periodMs / 1000,
+    EvaluationPeriods: evaluationPeriods,
+    ComparisonOperator: comparison,
+    Threshold: threshold,
+    TreatMissingData: definition.treatMissingData,
+  };
+  return JSON.stringify({
+    AlarmName: name,
+    AlarmDescription: description,
+    AWSAccountId: world.account,
+    NewStateValue: 'ALARM',
+    StateChangeTime: new Date(world.clock.now()).toISOString(),
+    Region: world.region,
+    AlarmArn: arn,
+    OldStateValue: before,
+    Trigger: trigger,
+  });
 }
 
 function measure(metrics: Metrics, queue: MeasuredQueue, at: number): void {

@@ -92,7 +92,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     case 'POST /clock':
       return accept(request, response, 200, async (posted) => {
         const { advance } = (posted ?? {}) as { advance?: unknown };
-        const ms = typeof advance === 'string' ? parseDuration(advance) : null;
+        const ms = typeof advance === 'string' ? advanceMs(advance) : null;
         if (ms === null) throw new Error('advance must be a duration such as "15m"');
         const { now } = await parts.advance(ms);
         return { now: new Date(now).toISOString() };
@@ -109,6 +109,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     return send(response, taken ? 200 : 404, {});
   }
   send(response, 404, { error: `nothing answers ${route}` });
+}
+
+/** As in the configuration, and zero: only what is due already. */
+function advanceMs(text: string): number | null {
+  return /^0[smhd]$/.test(text) ? 0 : parseDuration(text);
 }
 
 /** Reads JSON and does the work; a mistake in what was posted is the client's: 400 with one line. */

@@ -26,10 +26,13 @@ const effects: readonly FaultEffect[] = [
 ];
 /** What only a service can do, and which services do it. Elsewhere such a fault would lie in the list and never strike. */
 const servedBy: Partial<Record<FaultEffect, readonly ServiceName[]>> = {
-  remove: ['s3'],
+  remove: ['s3', 'kms'],
   corrupt: ['s3'],
   truncate: ['s3'],
 };
+
+/** KMS is asked by S3 alone, which has words of its own for these; where a service is not listed, its effects are those of the gate. */
+const knownTo: Partial<Record<ServiceName, readonly FaultEffect[]>> = { kms: ['deny', 'delay', 'remove'] };
 
 export function createFaults(): Faults {
   let faults: Fault[] = [];
@@ -78,7 +81,8 @@ function parse(posted: unknown): Omit<Fault, 'id'> {
   if (knownService === undefined) throw new FaultRefused(`service must be one of ${serviceNames.join(', ')}`);
   const knownEffect = effects.find((name) => name === effect);
   if (knownEffect === undefined) throw new FaultRefused(`effect must be one of ${effects.join(', ')}`);
-  if (servedBy[knownEffect]?.includes(knownService) === false) {
+  const strange = servedBy[knownEffect]?.includes(knownService) === false;
+  if (strange || knownTo[knownService]?.includes(knownEffect) === false) {
     throw new FaultRefused(`${knownService} knows no effect "${knownEffect}"`);
   }
   if (operation !== undefined && typeof operation !== 'string') {

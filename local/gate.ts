@@ -59,6 +59,7 @@ const denials: Readonly<Record<ServiceName, readonly [code: string, statusCode: 
   secretsmanager: ['AccessDeniedException', 400],
   lambda: ['AccessDeniedException', 403],
   cloudwatch: ['AccessDenied', 403],
+  kms: ['AccessDenied', 403], // as S3 passes it on: nobody else asks KMS here
 };
 const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode: number]>> = {
   s3: ['SlowDown', 503],
@@ -69,6 +70,7 @@ const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode
   secretsmanager: ['ThrottlingException', 400],
   lambda: ['TooManyRequestsException', 429],
   cloudwatch: ['Throttling', 400],
+  kms: ['ThrottlingException', 400],
 };
 /** SES's older API (Query protocol) words both differently from SES v2; these operations exist only there. */
 const sesQueryOperations: readonly string[] = ['SendBounce', 'SendRawEmail'];

@@ -218,14 +218,22 @@ const alarm: Creator = ({ name, properties }, { emulators: { cloudWatch, world }
       'Threshold',
       'ComparisonOperator',
       'TreatMissingData',
+      'AlarmActions',
+      'AlarmDescription',
+      'ActionsEnabled',
     ],
-    ['AlarmActions', 'AlarmDescription', 'ActionsEnabled', 'Unit', 'Tags'],
+    ['Unit', 'Tags'],
   );
   const alarmName = textOf(properties, 'AlarmName', name);
   const evaluationPeriods = Number(properties.EvaluationPeriods);
   const dimensions = (properties.Dimensions ?? []) as readonly { readonly Name: string; readonly Value: string }[];
+  const arn = `arn:${world.partition}:cloudwatch:${world.region}:${world.account}:alarm:${alarmName}`;
+  const actions = (properties.AlarmActions ?? []) as readonly string[];
   cloudWatch.addAlarm({
     name: alarmName,
+    arn,
+    description: properties.AlarmDescription === undefined ? null : textOf(properties, 'AlarmDescription'),
+    actions: properties.ActionsEnabled === false ? [] : actions,
     metric: {
       namespace: textOf(properties, 'Namespace'),
       name: textOf(properties, 'MetricName'),
@@ -239,7 +247,6 @@ const alarm: Creator = ({ name, properties }, { emulators: { cloudWatch, world }
     threshold: Number(properties.Threshold),
     treatMissingData: oneOf(properties, 'TreatMissingData', ['missing', 'breaching', 'notBreaching', 'ignore']),
   });
-  const arn = `arn:${world.partition}:cloudwatch:${world.region}:${world.account}:alarm:${alarmName}`;
   return { ref: alarmName, attributes: { Arn: arn } };
 };
 

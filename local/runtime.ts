@@ -93,7 +93,7 @@ async function open(
   onStop(emulators.close);
   const { world, clock, store, front, keys } = emulators;
   const metrics = createMetrics(() => clock.now());
-  const cloudWatch = startCloudWatch(world, metrics);
+  const cloudWatch = startCloudWatch(world, metrics, emulators.topics.publish);
   onStop(cloudWatch.stop);
   const dynamoDb = await createDynamoDb(world);
   onStop(dynamoDb.close);

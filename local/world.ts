@@ -4,7 +4,17 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-export const serviceNames = ['s3', 'sqs', 'sns', 'dynamodb', 'ses', 'secretsmanager', 'lambda', 'cloudwatch'] as const;
+export const serviceNames = [
+  's3',
+  'sqs',
+  'sns',
+  'dynamodb',
+  'ses',
+  'secretsmanager',
+  'lambda',
+  'cloudwatch',
+  'kms',
+] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 /** Who calls. Roles come from the SigV4 credential; services act in their own name; root is the operator's CLI and console. */

@@ -14,7 +14,7 @@
 import { parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery.ts';
-import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { deliveryId, isUnderWay, standsAlone } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
 import { noticeCountMs } from '#core/limits.ts';
 import type { Withheld } from '#core/notice.ts';
@@ -151,7 +151,7 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
 /** The notice itself came to an end without its acceptance: never a third message; the delivery is held, and somebody must look. */
 async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
   const reported =
-    notice.noticeOf === null || notice.noticeKind === 'postmaster' // a copy answers for nothing
+    notice.noticeOf === null || standsAlone(notice) // it answers for nothing
       ? null
       : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   if (reported !== null) await settle(ports, reported, notice);
@@ -159,9 +159,10 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
   const { written } = await recordedOn(ports, notice, (current) =>
     isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null,
   );
-  if (written && notice.noticeKind === 'postmaster') {
+  if (written && standsAlone(notice)) {
     ports.watch.count('Held');
-    ports.watch.error('bounce.copy-not-delivered', { ...fieldsOf(notice), reason: notice.stateReason });
+    const { noticeKind, stateReason } = notice;
+    ports.watch.error('bounce.notice-not-delivered', { ...fieldsOf(notice), noticeKind, reason: stateReason });
   }
   return finished('held');
 }

@@ -27,7 +27,7 @@ export async function noticeInputFor(
   message: MessageFacts,
   signal: AbortSignal,
 ): Promise<NoticeInput | null> {
-  if (notice.noticeOf === null || notice.noticeKind === null) return null;
+  if (notice.noticeOf === null || notice.noticeKind === null || notice.noticeKind === 'digest') return null;
   const to = parseReversePath(notice.forwardPath);
   if (to === null || to === undefined) return null;
   const { notices, host } = ports.settings;
@@ -70,6 +70,7 @@ async function originalOf(
     });
     return { kind: 'unavailable' };
   }
+  if (head.undeleted) ports.watch.warn('relay.delete-marker', { spoolId: row.spoolId, forwardPath: row.forwardPath });
   // RFC 3461 §4.3: HDRS is a wish to be spared the body, FULL one that has its limit here.
   const whole = head.size <= head.bytes.byteLength && !isAboutContent(row) && message.submission?.ret !== 'HDRS';
   return { kind: whole ? 'full' : 'headers', bytes: head.bytes };

@@ -61,14 +61,17 @@ export function disposedByRoute(
   return byRoute?.kind === 'refuse' ? failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now) : null;
 }
 
+/** What a row is born by. */
+export type RowTerms = Pick<IngestPorts, 'settings' | 'clock' | 'sweepAgainMs'>;
+
 export function rowFor(
-  ports: IngestPorts,
+  ports: RowTerms,
   facts: MessageFacts,
   planned: Plan,
-  sole: boolean,
-  now: number,
+  { sole, reason }: { readonly sole: boolean; readonly reason: string | null },
 ): DeliveryRow {
-  const received = { attempt: null, status: null, reason: null, reply: null };
+  const now = ports.clock.now();
+  const received = { attempt: null, status: null, reason, reply: null };
   const row = newDelivery(
     {
       spoolId: facts.spoolId,
@@ -88,6 +91,14 @@ export function rowFor(
     now,
   );
   return { ...row, fallback: planned.fallback };
+}
+
+/** The content lay under a delete marker, and its header section was read by its version: told right after RECEIVE. */
+export function restored(row: DeliveryRow): DeliveryRow {
+  const [received, ...others] = row.trace;
+  if (received === undefined) return row;
+  const what = { attempt: null, status: null, reason: 'delete-marker', reply: null };
+  return { ...row, trace: [received, traced(row, 'RESTORE', received.at, what), ...others] };
 }
 
 export function unroutedPlan(

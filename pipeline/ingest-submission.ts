@@ -14,15 +14,13 @@
 // | (event deleted)                | done                                                                      |
 
 import { parseMailbox, parseReversePath } from '#core/address.ts';
-import { superseded } from '#core/custody.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryKeyOf } from '#core/delivery-key.ts';
 import { extractOf } from '#core/extract.ts';
 import { envelopeBytesMax, headerBytesMax, submittedHeadBytes } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
 import { findHeaderEnd, headerFieldsOf } from '#core/message.ts';
-import { failedAtBirth, heldAtBirth } from '#core/progress.ts';
+import { failedAtBirth } from '#core/progress.ts';
 import type { HeaderField } from '#core/receipt.ts';
 import { statusOf } from '#core/status.ts';
 import {
@@ -41,6 +39,7 @@ import {
   disposedByRoute,
   type Plan,
   report,
+  restored,
   routedPlans,
   rowFor,
   sendJobs,
@@ -48,7 +47,7 @@ import {
   unroutedPlan,
 } from './ingest-rows.ts';
 import type { UnreadableCause } from './ports.ts';
-import { recordOn } from './record.ts';
+import { heldRow, settleUnread, unknownPlan, unreadFacts, unreadRow } from './unread.ts';
 
 /** Throws on an event that can not be understood, and while an envelope can not be read: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingestSubmissions(
@@ -66,18 +65,20 @@ export async function ingestSubmissions(
 async function ingestSubmission(ports: IngestPorts, stored: StoredEnvelope, signal: AbortSignal): Promise<Finished> {
   const given = { place: placeOfEnvelope(stored.objectKey), acceptedAt: stored.storedAt };
   const reading = await readStored(ports, given, signal);
-  const headers = await headerFields(ports, given.place, signal);
-  const facts = messageFacts(ports, given, reading, headers ?? []);
-  if (headers === null && reading.kind === 'envelope' && facts.reversePath === '')
+  const found = await headerFields(ports, given.place, signal);
+  const headers = found?.headers ?? [];
+  const facts = messageFacts(ports, given, reading, headers);
+  if (found === null && reading.kind === 'envelope' && facts.reversePath === '')
     return unread(ports, given, 'the author of a null reverse-path'); // nobody else could speak for it
 
-  const rows =
+  const born =
     reading.kind === 'malformed'
       ? [malformedRow(ports, given.place, facts, reading.why)]
-      : deliveries(ports, facts, reading.envelope, headers ?? []);
+      : deliveries(ports, facts, reading.envelope, headers);
+  const rows = found?.undeleted ? born.map(restored) : born;
   const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
   await sendJobs(ports, rows);
-  await settleUnread(ports, facts);
+  await settleUnread(ports, facts.spoolId);
   if (reading.kind === 'malformed' && results.includes('created')) ports.watch.count('SubmissionMalformed');
   report(ports, facts, rows, results);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
@@ -115,11 +116,15 @@ async function headerFields(
   ports: IngestPorts,
   { spoolId, contentKey }: SubmissionPlace,
   signal: AbortSignal,
-): Promise<readonly HeaderField[] | null> {
+): Promise<{ readonly headers: readonly HeaderField[]; readonly undeleted: boolean } | null> {
   let head = await ports.spool.head(contentKey, submittedHeadBytes, signal);
   if (head.kind === 'read' && head.size > head.bytes.length && !findHeaderEnd(head.bytes).complete)
     head = await ports.spool.head(contentKey, headerBytesMax, signal);
-  if (head.kind === 'read') return headerFieldsOf(head.bytes);
+  if (head.kind === 'read') {
+    const undeleted = head.undeleted === true;
+    if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId });
+    return { headers: headerFieldsOf(head.bytes), undeleted };
+  }
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', { spoolId, cause: head.cause, detail: head.detail });
   return null;
@@ -168,7 +173,7 @@ function deliveries(
     envelope.forwardPaths.flatMap((recipient) => plan(ports, recipient).map((each) => ({ ...each, recipient }))),
   );
   return plans.map((each) => {
-    const row = withDsn(rowFor(ports, facts, each, plans.length === 1, now), each.recipient);
+    const row = withDsn(rowFor(ports, facts, each, { sole: plans.length === 1, reason: null }), each.recipient);
     // Nobody whom we know stands behind a refused reverse-path: a notice to it would be backscatter.
     return may.kind === 'refused'
       ? heldRow(row, may.reason, '5.7.1', may.detail, now)
@@ -182,15 +187,6 @@ function mayBeSent(ports: IngestPorts, facts: MessageFacts, headers: readonly He
   const reversePath = parseReversePath(facts.reversePath) ?? null;
   const byPath = mayUsePath(settings, submitter, reversePath);
   return byPath.kind === 'refused' || reversePath !== null ? byPath : mayAuthor(settings, submitter, headers);
-}
-
-/** Kept, and a person is called; the trace says more than the state's reason. */
-function heldRow(row: DeliveryRow, reason: string, status: string, detail: string, now: number): DeliveryRow {
-  const held = heldAtBirth(row, reason, now);
-  const trace = held.trace.map((event) =>
-    event.event === 'HOLD' ? { ...event, status, reason: `${reason}: ${detail}` } : event,
-  );
-  return { ...held, trace, lastStatus: statusOf(status), lastReason: reason, lastDetail: detail };
 }
 
 function disposed(ports: IngestPorts, row: DeliveryRow, planned: Plan, loop: LoopFinding | null): DeliveryRow {
@@ -218,7 +214,7 @@ function withDsn(row: DeliveryRow, { notify, orcpt }: SubmittedRecipient): Deliv
 /** Whom it was for can not be told, so one row stands for all of them. */
 function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: MessageFacts, why: string): DeliveryRow {
   const now = ports.clock.now();
-  const row = rowFor(ports, facts, unknownPlan('submission-malformed'), true, now);
+  const row = rowFor(ports, facts, unknownPlan('submission-malformed'), { sole: true, reason: null });
   const detail = `the envelope ${place.envelopeKey} can not be used: ${why}`;
   const path = parseReversePath(facts.reversePath) ?? null;
   const told = path !== null && mayUsePath(ports.settings, place.submitter, path).kind === 'allowed';
@@ -226,35 +222,14 @@ function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: Message
   return heldRow(row, 'submission-malformed', '5.6.0', detail, now);
 }
 
-function unknownPlan(reason: string): Plan {
-  const nobody = { address: 'unknown', localPart: reason, domain: '', domainKey: '' };
-  return unroutedPlan('unknown', nobody, '5.3.0', reason, '');
-}
-
 /** What can not be read is on record, held, before SQS is asked to give the event again. An outage of S3 alone calls for no row. */
 async function unread(ports: IngestPorts, given: Given, what: string, cause?: UnreadableCause): Promise<never> {
-  const { spoolId, envelopeKey } = given.place;
+  const { place, acceptedAt } = given;
   if (cause !== 'unavailable') {
-    const now = ports.clock.now();
-    const facts = messageFacts(ports, given, malformed(''), []);
-    const row = heldAtBirth(rowFor(ports, facts, unknownPlan(UNREAD), true, now), UNREAD, now);
-    const results = await ports.ledger.create(
-      [{ ...row, lastDetail: `${what} can not be read: ${envelopeKey}` }],
-      null,
-    );
-    report(ports, facts, [row], results);
+    const facts = unreadFacts(place, acceptedAt, ports.settings.version);
+    const detail = `${what} can not be read (${cause ?? 'content'}): ${place.envelopeKey}`;
+    const row = unreadRow(ports, facts, 'envelope-unreadable', detail);
+    report(ports, facts, [row], await ports.ledger.create([row], null));
   }
-  throw new Error(`${what} of ${spoolId} can not be read`);
-}
-const UNREAD = 'envelope-unreadable';
-
-/** It could be read at last: what stood for it goes, and says so. */
-async function settleUnread(ports: IngestPorts, { spoolId }: MessageFacts): Promise<void> {
-  const deliveryKey = deliveryKeyOf(unknownPlan(UNREAD).mailbox, 0);
-  const standing = await ports.ledger.read({ spoolId, deliveryKey });
-  if (standing?.state !== 'held') return;
-  const now = ports.clock.now();
-  await recordOn(ports, standing, (current) =>
-    current.state === 'held' ? superseded(current, 'envelope-read', now) : null,
-  );
+  throw new Error(`${what} of ${place.spoolId} can not be read`);
 }

@@ -1,5 +1,4 @@
-// Ingest: from SES's notification of a received message to a ledger row and a relay job for each delivery. S3's events, of mail from our
-// side, go to ingest-submission.ts.
+// Ingest: from SES's notification of a received message to a ledger row and a relay job for each delivery.
 // It never parses content for the envelope, and never decides twice: rows that stand are left alone.
 //
 // | effect, in order               | if we die right after                                                     |
@@ -9,6 +8,8 @@
 // | 2 delivery rows                | as above; rows that stand are left, jobs are sent again; without a second |
 // |                                | notification the sweep finds the rows by `dueAt` and sends their jobs     |
 // | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |
+// | 4 placeholder ended, where the | as above; or the hourly search for orphans ends it                        |
+// |   receipt came that late       |                                                                           |
 // | (notification deleted)         | done                                                                      |
 
 import { parseMailbox, parseReversePath } from '#core/address.ts';
@@ -28,7 +29,6 @@ import { failedAtBirth, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
 import type { RouteTable } from '#core/routes.ts';
-import { readSubmissionEvent } from '#core/submission-event.ts';
 import { bearsNoticeMark } from '#core/trace-fields.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -36,13 +36,14 @@ import {
   disposedByRoute,
   type Plan,
   report,
+  restored,
   routedPlans,
   rowFor,
   sendJobs,
   uniqueByKey,
   unroutedPlan,
 } from './ingest-rows.ts';
-import { ingestSubmissions } from './ingest-submission.ts';
+import { endPlaceholder } from './placeholder.ts';
 import type { Clock, JobQueue, Ledger, Spool, Watch } from './ports.ts';
 
 export type IngestPorts = {
@@ -56,36 +57,44 @@ export type IngestPorts = {
   readonly watch: Watch;
   readonly markKey: string;
   readonly sweepAgainMs: number;
+  /** How old an object without a row may be taken for an orphan. */
+  readonly orphanAfterMs: number;
 };
 
 /** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingest(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
-  const event = readSubmissionEvent(body);
-  if (event.kind !== 'other') return ingestSubmissions(ports, event, signal);
   const reading = readReceipt(body, inboundPrefix);
   if (reading.kind === 'setup') return finished('setup-notification');
   if (reading.kind === 'malformed') throw new Error(`a notification that is not an SES receipt: ${reading.why}`);
   const { receipt } = reading;
 
-  const headers = await headerFields(ports, receipt, signal);
+  const { headers, undeleted } = await headerFields(ports, receipt, signal);
   const loop = findLoop(headers, ports.markKey);
   const facts = messageFacts(ports, receipt, headers);
-  const rows = deliveries(ports, receipt, facts, loop, disposition(receipt.verdicts, ports.settings.policy));
+  const plans = receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath));
+  const policy = disposition(receipt.verdicts, ports.settings.policy);
+  const rows = deliveries(ports, plans, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
 
   const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
   await sendJobs(ports, rows);
+  // A read that only late mail is worth; half the time, because clocks differ and the search takes its own.
+  const late = ports.clock.now() - receipt.acceptedAt >= ports.orphanAfterMs / 2;
+  if (late) await endPlaceholder(ports, facts.spoolId, 'receipt-came');
   report(ports, facts, rows, results);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 
-async function headerFields(
-  ports: IngestPorts,
-  receipt: Receipt,
-  signal: AbortSignal,
-): Promise<readonly HeaderField[]> {
-  if (!receipt.headersTruncated) return receipt.headers;
+type Found = { readonly headers: readonly HeaderField[]; readonly undeleted: boolean };
+
+async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortSignal): Promise<Found> {
+  const known = { headers: receipt.headers, undeleted: false };
+  if (!receipt.headersTruncated) return known;
   const head = await ports.spool.head(receipt.objectKey, headerBytesMax, signal);
-  if (head.kind === 'read') return headerFieldsOf(head.bytes);
+  if (head.kind === 'read') {
+    const undeleted = head.undeleted === true;
+    if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId: receipt.sesMessageId });
+    return { headers: headerFieldsOf(head.bytes), undeleted };
+  }
   // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', {
@@ -93,7 +102,7 @@ async function headerFields(
     cause: head.cause,
     detail: head.detail,
   });
-  return receipt.headers;
+  return known;
 }
 
 function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly HeaderField[]): MessageFacts {
@@ -116,19 +125,18 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   };
 }
 
-function deliveries(
+/** The rows of a message as they are born, each once. `reason`: what their first event says, where it was no receipt that made them. */
+export function deliveries(
   ports: IngestPorts,
-  receipt: Receipt,
+  planned: readonly Plan[],
   facts: MessageFacts,
   loop: LoopFinding | null,
   policy: Disposition,
+  reason: string | null = null,
 ): DeliveryRow[] {
-  const now = ports.clock.now();
-  const plans = uniqueByKey(receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath)));
-  return plans.map((each) => {
-    const row = rowFor(ports, facts, each, plans.length === 1, now);
-    return disposed(ports, row, each, facts, loop, policy);
-  });
+  const plans = uniqueByKey(planned);
+  const sole = plans.length === 1;
+  return plans.map((each) => disposed(ports, rowFor(ports, facts, each, { sole, reason }), each, facts, loop, policy));
 }
 
 /** The row as it is born. */
@@ -159,7 +167,7 @@ function disposed(
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
 // (rules and functions change places for a moment during a deploy) is answered, never dropped.
-function plan(ports: IngestPorts, forwardPath: string): Plan[] {
+export function plan(ports: IngestPorts, forwardPath: string): Plan[] {
   const mailbox = parseMailbox(forwardPath);
   if (mailbox === null) {
     const odd = { address: forwardPath, localPart: forwardPath, domain: '', domainKey: '' };

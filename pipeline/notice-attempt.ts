@@ -19,6 +19,7 @@ import type { Outcome } from '#core/outcome.ts';
 import { statusOf } from '#core/status.ts';
 import { type ComposePorts, noticeInputFor } from './compose.ts';
 import { inTime, outOfTime } from './deadline.ts';
+import { digestFor } from './digest.ts';
 import type { BounceService, NextHop, NextHopResult } from './ports.ts';
 
 export type NoticePorts = ComposePorts & {
@@ -47,6 +48,7 @@ export async function attemptNotice(
   signal: AbortSignal,
 ): Promise<NoticeAttempt | NoAttempt> {
   const startedAt = ports.clock.now();
+  if (row.noticeKind === 'digest') return attemptDigest(ports, row, signal);
   const reported = await deliveryOf(ports, row);
   if (reported === null || row.noticeKind === null) return { via: row.nextHop, reason: 'delivery-missing' };
   const way = wayOf(ports.settings, { row: reported, message, kind: row.noticeKind }, startedAt, row.nextHop);
@@ -61,7 +63,20 @@ export async function attemptNotice(
   const openMs = ports.clock.now() - startedAt;
   const bounced = way.kind === 'ses-bounce' ? await byBounce(ports, way, input, signal) : null;
   if (bounced !== null) return { via: sesBounce, results: [bounced], bytes: 0, openMs };
-  return byNextHop(ports, way.kind === 'next-hop' ? way.name : sesReport, row, input, openMs, signal);
+  const via = way.kind === 'next-hop' ? way.name : sesReport;
+  return byNextHop(ports, via, row, { composed: composeNotice(input), openMs }, signal);
+}
+
+async function attemptDigest(
+  ports: NoticePorts,
+  row: DeliveryRow,
+  signal: AbortSignal,
+): Promise<NoticeAttempt | NoAttempt> {
+  const startedAt = ports.clock.now();
+  const composed = await digestFor(ports, row);
+  if (composed === null) return { via: row.nextHop, reason: 'delivery-missing' };
+  const openMs = ports.clock.now() - startedAt;
+  return byNextHop(ports, ports.settings.notices.via ?? row.nextHop, row, { composed, openMs }, signal);
 }
 
 /** Null where SES did not take it for what it is, and the report may go instead. */
@@ -91,14 +106,12 @@ async function byNextHop(
   ports: NoticePorts,
   via: string,
   row: DeliveryRow,
-  input: NoticeInput,
-  openMs: number,
+  { composed, openMs }: { readonly composed: Uint8Array; readonly openMs: number },
   signal: AbortSignal,
 ): Promise<NoticeAttempt | NoAttempt> {
   const nextHop = ports.nextHop(via);
   const to = parseMailbox(row.address);
   if (nextHop === null || to === null) return { via, reason: 'next-hop-missing' };
-  const composed = composeNotice(input);
   const transaction = {
     reversePath: null,
     forwardPaths: [to],

@@ -11,6 +11,7 @@ import { heldByOperator, refused, released, removed } from '#core/custody.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
 import { isUnderWay } from '#core/delivery.ts';
 import { hasHeldNotice, noticeReleased } from '#core/notice-release.ts';
+import { isPlaceholder } from '#core/orphan.ts';
 import type { Progress } from '#core/progress.ts';
 import { statusOf } from '#core/status.ts';
 import type { Clock, JobQueue, Ledger } from './ports.ts';
@@ -33,6 +34,7 @@ export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs:
   const operated = await operate(ports, ref, (row, now) => {
     if (row.state !== 'held' && row.state !== 'quarantined') return `it is ${row.state}, neither held nor quarantined`;
     if (hasHeldNotice(row)) return noticeReleased(row, now, ports.sweepAgainMs);
+    if (isPlaceholder(row)) return 'its receipt never came: name its recipients with --to ADDR';
     if (row.nextHop === '') return 'no route took it, so that there is nowhere to send it';
     return released(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs });
   });
@@ -54,8 +56,10 @@ export async function remove(ports: OperatePorts, ref: DeliveryRef, notice: bool
   const operated = await operate(ports, ref, (row, now) => {
     const kept = row.state === 'held' || row.state === 'quarantined';
     if (!kept && !isUnderWay(row.state)) return `it is ${row.state}: nothing is left to remove`;
-    // A copy answers to nobody, and who was sent a notice already, or could not be, gets no second one.
-    if (!notice || row.copy || row.notice?.kind === 'ndr') return removed(row, now);
+    // A copy answers to nobody, nor does a notice, and who was sent a notice already, or could not be, gets no second one. Of an orphan
+    // nobody knows to whom it was written: a report that can not say what was not delivered to whom is none.
+    const answers = !row.copy && row.kind === 'delivery' && row.notice?.kind !== 'ndr' && !isPlaceholder(row);
+    if (!notice || !answers) return removed(row, now);
     return refused(row, REMOVED, { now, sweepAgainMs: ports.sweepAgainMs });
   });
   if (operated.kind === 'done' && operated.row.state === 'failed') await ports.bounceQueue.send([jobFor(operated.row)]);

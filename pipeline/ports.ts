@@ -55,7 +55,13 @@ export interface Spool {
   head(objectKey: string, bytesMax: number, signal: AbortSignal): Promise<HeadResult>;
 }
 export type HeadResult =
-  | { readonly kind: 'read'; readonly bytes: Uint8Array; readonly size: number }
+  | {
+      readonly kind: 'read';
+      readonly bytes: Uint8Array;
+      readonly size: number;
+      /** As for `open`. */
+      readonly undeleted?: true;
+    }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
 /** An object of the spool as a list shows it: its current version. What a delete marker hides is not listed. */
@@ -112,6 +118,24 @@ export type DueRow = DeliveryRef & {
   readonly dueAt: number;
 };
 
+export type QuarantineQuery = {
+  /** What was to be discarded up to now is none of it. */
+  readonly now: number;
+  readonly from: number;
+  readonly until: number;
+  readonly max: number;
+  readonly soonUntil: number;
+};
+export type Quarantined = {
+  /** Latest first. A quarantined row's `nextAttemptAt` is when it came in, and `dueAt` when it is discarded. */
+  readonly told: readonly DueRow[];
+  /** Deliveries quarantined in (from, until]. */
+  readonly inPeriod: number;
+  readonly waiting: number;
+  /** Of those that wait: discarded up to `soonUntil`. */
+  readonly soon: number;
+};
+
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly row: DeliveryRow }
   /** Leased to another, not due yet, or no longer queued or deferred. `row` as it stands; null when there is none. */
@@ -130,6 +154,8 @@ export type TraceQuery = {
   readonly forwardPath?: string;
   /** Accepted at or after this instant, in milliseconds. */
   readonly since?: number;
+  /** At least one row is all of this. */
+  readonly row?: { readonly state?: DeliveryState; readonly reason?: string; readonly nextHop?: string };
   readonly limit: number;
 };
 
@@ -158,6 +184,8 @@ export interface Ledger {
   message(spoolId: string): Promise<MessageFacts | null>;
   /** Rows whose `dueAt` is at or before `until`: of each next hop the longest due ones, about `perNextHop` of them, longest due first. */
   due(until: number, perNextHop: number): Promise<readonly DueRow[]>;
+  /** What waits in quarantine, by the index; `told` are the latest quarantined in (from, until], at most `max` of them. */
+  quarantined(query: QuarantineQuery): Promise<Quarantined>;
   /** How many jobs of each next hop are with the relay queue: rows under way, enqueued (`dueAt` past `nextAttemptAt`) and due in (from, until]. */
   enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>>;
   /** Counts one expiry in the hour that begins at `hour`, and says how many there are by now. A crash may count one twice, never leave one out. */
@@ -167,6 +195,15 @@ export interface Ledger {
    * forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
+  /**
+   * The delivery keys of the first `max` rows of a message, notices too, in order of the keys. None: nothing was decided on it yet, or its
+   * rows are gone. One read, of the keys alone.
+   */
+  rowKeys(spoolId: string, max: number): Promise<readonly string[]>;
+  /** What a sweep wrote down under this name of how far it has come, or null. */
+  bookmark(name: string): Promise<string | null>;
+  /** In place of what stood there. */
+  setBookmark(name: string, place: string): Promise<void>;
   /** Newest first by acceptance. */
   trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
 }
@@ -183,6 +220,12 @@ export interface JobQueue {
   send(jobs: readonly { readonly job: Job; readonly group: string }[]): Promise<void>;
   /** Messages visible and in flight, approximately. */
   depth(): Promise<{ readonly visible: number; readonly inFlight: number }>;
+}
+
+/** The ingest queue: what S3 and SES tell of, told again by us. */
+export interface EventQueue {
+  /** Throws where SQS does. */
+  sendEvent(body: string): Promise<void>;
 }
 
 /** One SMTP or LMTP transaction. */
@@ -239,13 +282,19 @@ export type MetricName =
   | 'Redirected'
   | 'ContentUnreadable'
   | 'SubmissionMalformed'
+  | 'EnvelopeMissing'
   | 'OperatorFault'
   | 'UnknownReply'
   | 'PossibleDuplicate'
   | 'LostJob'
   | 'Poison'
   | 'ExpiryHeld'
-  | 'SweepRun';
+  | 'SweepRun'
+  | 'ReceiptMissing'
+  | 'OrphanSweepRun'
+  | 'Purged'
+  | 'PurgeRun'
+  | 'NoEnd';
 
 /** The log and the metrics. Fields never contain secrets or content. */
 export interface Watch {

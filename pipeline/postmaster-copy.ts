@@ -49,7 +49,7 @@ export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, m
 }
 
 /** By `notices.via`, else as mail to that address would go, else (an address that is not ours) by SES. */
-function wayToPostmaster(settings: Settings): { readonly nextHop: string; readonly address: string } {
+export function wayToPostmaster(settings: Settings): { readonly nextHop: string; readonly address: string } {
   const { via, postmaster } = settings.notices;
   if (via !== null) return { nextHop: via, address: postmaster };
   const mailbox = parseMailbox(postmaster);

@@ -18,7 +18,7 @@ import { parseMailbox, parseReversePath } from '#core/address.ts';
 import { classify } from '#core/classify.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import { deliveryId, isUnderWay, standsAlone } from '#core/delivery.ts';
 import { claimsMax } from '#core/limits.ts';
 import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
@@ -285,7 +285,7 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   }
   if (row.kind !== 'notice' || row.noticeOf === null || row.state !== 'relayed') return;
   if (row.noticeKind === 'delay' || row.noticeKind === 'success') return void (await settleSideNotice(ports, row));
-  if (row.noticeKind === 'postmaster') return; // it answers for nothing
+  if (standsAlone(row)) return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
   const { row: settled, written } = await recordedOn(ports, reported, (current) =>

@@ -13,10 +13,11 @@
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
 import { isUnderWay } from '#core/delivery.ts';
-import { afterExpiryHeld, valveHolds } from '#core/expiry.ts';
+import { afterExpiryHeld, type ExpiryCount, mayReport, valveHolds } from '#core/expiry.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { afterExpiry } from '#core/progress.ts';
 import { fairShares, sweepDecision } from '#core/sweep-decision.ts';
+import { inTurns } from './in-turns.ts';
 import type { Clock, DueRow, Job, JobQueue, Ledger, Watch } from './ports.ts';
 
 export type SweepPorts = {
@@ -53,7 +54,8 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
   const chosen = due.length === 0 ? [] : await choose(ports, due);
   const backlog = due.length > 0 && (await ports.relayQueue.depth()).visible > 0;
   for (let at = 0; at < chosen.length && !signal.aborted; at += sweepPage) {
-    const looked = await inTurns(chosen.slice(at, at + sweepPage), (ref) => look(ports, ref, backlog), signal);
+    const page = chosen.slice(at, at + sweepPage);
+    const looked = await inTurns(page, sweepConcurrency, (ref) => look(ports, ref, backlog), signal);
     const moved = looked.filter((each) => 'entry' in each);
     const relay = moved.filter((each) => each.became === 'relay').map((each) => each.entry);
     const bounce = moved.filter((each) => each.became !== 'relay').map((each) => each.entry);
@@ -139,40 +141,32 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
   }
 }
 
-/** Every expiry is counted, so that the suspect ones can be weighed against all; only suspect ones can be held. */
+/** Every expiry that may mail a report is counted, so that the suspect ones can be weighed against all; only suspect ones can be held. */
 async function expire(ports: SweepPorts, row: DeliveryRow, suspect: boolean): Promise<Looked> {
   const now = ports.clock.now();
-  const count = await ports.ledger.countExpiry(now - (now % ports.hourMs), suspect);
-  const held = suspect && valveHolds(count);
-  const { row: next, events } = held ? afterExpiryHeld(row, now) : afterExpiry(row, now, ports.sweepAgainMs);
-  if ((await ports.ledger.write(next, events)) === 'lost') return { became: 'left' };
-  const fields = { ...fieldsOf(row), status: next.lastStatus, reason: next.lastReason };
-  if (held) {
-    ports.watch.count('ExpiryHeld');
-    ports.watch.count('Held');
-    ports.watch.error('sweep.expiry-held', { ...fields, suspectThisHour: count.suspect, expiredThisHour: count.total });
-    return { became: 'held' };
+  const expired = afterExpiry(row, now, ports.sweepAgainMs);
+  const fields = { ...fieldsOf(row), status: expired.row.lastStatus, reason: expired.row.lastReason };
+  if (mayReport(expired.row, ports.settings.nextHops)) {
+    const count = await ports.ledger.countExpiry(now - (now % ports.hourMs), suspect);
+    if (suspect && valveHolds(count)) return holdExpiry(ports, row, { ...fields, ...count });
   }
+  if ((await ports.ledger.write(expired.row, expired.events)) === 'lost') return { became: 'left' };
   ports.watch.count('Expired');
   ports.watch.warn('sweep.expired', fields);
   return { became: 'expired', lost: false, entry: entryFor(row) };
 }
 
-// A few at a time: a page of hundreds of rows must neither run one after the other nor all at once.
-async function inTurns(
-  refs: readonly DeliveryRef[],
-  run: (ref: DeliveryRef) => Promise<Looked>,
-  signal: AbortSignal,
-): Promise<Looked[]> {
-  const results: Looked[] = [];
-  let at = 0;
-  const worker = async () => {
-    for (let ref = refs[at++]; ref !== undefined && !signal.aborted; ref = refs[at++]) results.push(await run(ref));
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(sweepConcurrency, refs.length) }, worker));
-  const failure = ended.find((end) => end.status === 'rejected');
-  if (failure !== undefined) throw failure.reason;
-  return results;
+async function holdExpiry(
+  ports: SweepPorts,
+  row: DeliveryRow,
+  { suspect, total, ...fields }: ExpiryCount & Record<string, unknown>,
+): Promise<Looked> {
+  const { row: held, events } = afterExpiryHeld(row, ports.clock.now());
+  if ((await ports.ledger.write(held, events)) === 'lost') return { became: 'left' };
+  ports.watch.count('ExpiryHeld');
+  ports.watch.count('Held');
+  ports.watch.error('sweep.expiry-held', { ...fields, suspectThisHour: suspect, expiredThisHour: total });
+  return { became: 'held' };
 }
 
 function entryFor(row: DeliveryRow): Entry {

@@ -4,7 +4,9 @@
 
 /** Of Spool, SpoolInventory, Ledger, JobQueue and NextHop (pipeline/ports.ts). `close` ends connections that a crash ends too. */
 const PORT_METHODS: ReadonlySet<string> = new Set(
-  'open head list remove create claim write read message due enqueued countExpiry trace send depth attempt'.split(' '),
+  'open head list remove create claim write read message due quarantined enqueued countExpiry rowKeys bookmark setBookmark trace send depth attempt'.split(
+    ' ',
+  ),
 );
 
 export class Crash extends Error {

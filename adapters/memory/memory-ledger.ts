@@ -1,12 +1,20 @@
 // The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of long rows.
 // One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
 
-import { isEnqueued } from '#adapters/due-index.ts';
+import { inQuarantine, isEnqueued } from '#adapters/due-index.ts';
 import { answers } from '#adapters/trace-query.ts';
 import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
-import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import type {
+  ClaimResult,
+  DueRow,
+  Ledger,
+  Quarantined,
+  QuarantineQuery,
+  TraceQuery,
+  TraceRecord,
+} from '#pipeline/ports.ts';
 
 export class MemoryLedger implements Ledger {
   private readonly rows = new Map<string, DeliveryRow>();
@@ -14,6 +22,7 @@ export class MemoryLedger implements Ledger {
   private readonly expiries = new Map<number, ExpiryCount>();
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
+  private readonly bookmarks = new Map<string, string>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
     if (message !== null && !this.messages.has(message.spoolId)) {
@@ -69,6 +78,12 @@ export class MemoryLedger implements Ledger {
       });
   }
 
+  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
+    const { take, found } = inQuarantine(query);
+    for (const row of this.indexed(query.now, Number.POSITIVE_INFINITY)) take(row);
+    return found();
+  }
+
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     for (const row of this.indexed(from, until))
@@ -90,8 +105,22 @@ export class MemoryLedger implements Ledger {
     return true;
   }
 
+  async rowKeys(spoolId: string, max: number): Promise<readonly string[]> {
+    const keys = this.all().flatMap((row) => (row.spoolId === spoolId ? [row.deliveryKey] : []));
+    return keys.sort().slice(0, max);
+  }
+
+  async bookmark(name: string): Promise<string | null> {
+    return this.bookmarks.get(name) ?? null;
+  }
+
+  async setBookmark(name: string, place: string): Promise<void> {
+    this.bookmarks.set(name, place);
+  }
+
   async trace(query: TraceQuery): Promise<readonly TraceRecord[]> {
-    const spoolIds = new Set([...this.all().map((row) => row.spoolId), ...this.messages.keys()]);
+    const every = () => new Set([...this.all().map((row) => row.spoolId), ...this.messages.keys()]);
+    const spoolIds = query.spoolId === undefined ? every() : [query.spoolId];
     const records: TraceRecord[] = [];
     for (const spoolId of spoolIds) {
       const message = this.facts(spoolId);

@@ -36,7 +36,7 @@ export class MemorySpool implements Spool, SpoolInventory {
   lose(objectKey: string): void {
     this.objects.delete(objectKey);
   }
-  /** Puts a delete marker above it: `open` finds it all the same, by its version. */
+  /** Puts a delete marker above it: `open` and `head` find it all the same, by its version. */
   hide(objectKey: string): void {
     this.hidden.add(objectKey);
   }
@@ -79,7 +79,8 @@ export class MemorySpool implements Spool, SpoolInventory {
     if (found.kind === 'unreadable') return found;
     const { content } = found.stored;
     if (content.byteLength === 0) return { kind: 'unreadable', cause: 'empty', detail: `${objectKey} has no bytes` };
-    return { kind: 'read', bytes: content.slice(0, bytesMax), size: content.byteLength };
+    const undeleted = this.hidden.has(objectKey) ? { undeleted: true as const } : {};
+    return { kind: 'read', bytes: content.slice(0, bytesMax), size: content.byteLength, ...undeleted };
   }
 
   async list(

@@ -276,7 +276,10 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
     return pass(by, operation, bucketName, key, [action], honours, async (bucket, effects) => {
       if (effects.includes('remove')) await objects.removeAll(bucket, key);
       const found = versionId === null ? objects.current(bucket, key) : objects.version(bucket, key, versionId);
-      if (found?.kind === 'object') return { object: found, effects, bucket };
+      if (found?.kind === 'object') {
+        if (operation === 'GetObject') await decrypt(by, `${bucketName}/${key}`);
+        return { object: found, effects, bucket };
+      }
       if (found !== undefined && versionId !== null) {
         throw new AwsError('MethodNotAllowed', 405, 'The specified method is not allowed against this resource.', {
           headers: { 'x-amz-delete-marker': 'true', allow: 'DELETE' },
@@ -292,6 +295,15 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
       if (versionId !== null) throw new AwsError('NoSuchVersion', 404, 'The specified version does not exist.');
       const headers = found === undefined ? {} : { 'x-amz-delete-marker': 'true', 'x-amz-version-id': found.versionId };
       throw new AwsError('NoSuchKey', 404, 'The specified key does not exist.', { headers });
+    });
+  }
+
+  /** Objects lie under S3's own keys; only a fault makes one lie under a key of KMS, and that one can not be used. */
+  function decrypt({ principal }: Caller, target: string): Promise<void> {
+    const call = { service: 'kms', operation: 'Decrypt', target, principal, access: [], honours: ['remove'] } as const;
+    return world.gate.pass(call, async (effects) => {
+      if (!effects.includes('remove')) return;
+      throw new AwsError('KMS.DisabledException', 400, 'The KMS key of the object is disabled (an injected fault).');
     });
   }
 

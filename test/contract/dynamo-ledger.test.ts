@@ -129,6 +129,14 @@ describe('DynamoLedger', () => {
     expect((await stored(row)).ttl).toEqual({ N: String(Math.ceil((T0 + options.ledgerRetentionMs) / 1_000)) });
   });
 
+  it('keeps a final row for its retention after what happened last, not after its acceptance', async () => {
+    const row = await given({ state: 'held', dueAt: null });
+    const releasedAt = T0 + 2 * options.ledgerRetentionMs; // held for longer than rows are kept
+    await ledger.write({ ...row, state: 'relayed', lastAttemptAt: releasedAt }, [event('SEND', releasedAt + 5)]);
+    const end = Math.ceil((releasedAt + 5 + options.ledgerRetentionMs) / 1_000);
+    expect((await stored(row)).ttl).toEqual({ N: String(end) });
+  });
+
   it('spreads what is due over all shards, each row always on the same', () => {
     const shards = Array.from({ length: 800 }, (_, i) => itemOfRow(queued(`spool${i}`), options).dueShard?.S ?? '');
     const counts = Map.groupBy(shards, (shard) => shard);

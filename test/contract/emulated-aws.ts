@@ -6,7 +6,7 @@ import type { AwsSettings } from '#adapters/client-settings.ts';
 import { createDynamoDb } from '#local/aws/dynamodb.ts';
 import type { TableProperties } from '#local/aws/dynamodb-tables.ts';
 import { createSecretsManager, type Secrets } from '#local/aws/secrets.ts';
-import { type EmulatedAws, emulateAws } from '#test/local/emulated-aws.ts';
+import { type StartedEmulators, startEmulators } from '#test/local/start-emulators.ts';
 
 export const ledgerTable: TableProperties = {
   TableName: 'contract-ledger',
@@ -48,7 +48,7 @@ function index(name: string, hash: string, range: string) {
   };
 }
 
-export const settingsOf = (aws: EmulatedAws): AwsSettings => ({
+export const settingsOf = (aws: StartedEmulators): AwsSettings => ({
   region: aws.world.region,
   credentials: aws.credentials,
   endpoint: aws.endpoint,
@@ -56,9 +56,9 @@ export const settingsOf = (aws: EmulatedAws): AwsSettings => ({
 
 /** An endpoint with an empty ledger table, and a client of it. */
 export async function openDynamoDb() {
-  const aws = await emulateAws();
+  const aws = await startEmulators();
   const dynamo = await createDynamoDb(aws.world);
-  aws.add(dynamo.service);
+  aws.front.add(dynamo.service);
   await dynamo.tables.create(ledgerTable);
   const client = dynamoClient(settingsOf(aws));
   return {
@@ -73,8 +73,8 @@ export async function openDynamoDb() {
 }
 
 /** An endpoint with these secrets. */
-export async function openSecrets(secrets: Secrets): Promise<EmulatedAws> {
-  const aws = await emulateAws();
-  aws.add(createSecretsManager(aws.world, () => secrets));
+export async function openSecrets(secrets: Secrets): Promise<StartedEmulators> {
+  const aws = await startEmulators();
+  aws.front.add(createSecretsManager(aws.world, () => secrets));
   return aws;
 }

@@ -8,9 +8,7 @@ import type { AwsSettings } from '#adapters/client-settings.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { S3Inventory } from '#adapters/s3-inventory.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
-import { createS3 } from '#local/aws/s3.ts';
-import { openStore } from '#local/store.ts';
-import { emulateAws } from '#test/local/emulated-aws.ts';
+import { startEmulators } from '#test/local/start-emulators.ts';
 import { settingsOf } from './emulated-aws.ts';
 import { type InventoryUnderTest, inventoryContract } from './inventory.contract.ts';
 
@@ -26,10 +24,7 @@ inventoryContract('MemorySpool', async () => {
 });
 
 inventoryContract('S3Inventory on the emulator', async () => {
-  const aws = await emulateAws();
-  const s3 = createS3(aws.world, openStore(null));
-  aws.add(s3.http);
-  s3.buckets.create('spool', { versioned: true });
+  const aws = await startEmulators({ buckets: [{ name: 'spool', versioned: true }] });
   return onS3(settingsOf(aws), 'spool', () => aws.close());
 });
 
@@ -42,10 +37,7 @@ describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
 
 describe('S3Inventory', () => {
   it('removes by a delete marker: the bytes stay', async () => {
-    const aws = await emulateAws();
-    const s3 = createS3(aws.world, openStore(null));
-    aws.add(s3.http);
-    s3.buckets.create('spool', { versioned: true });
+    const aws = await startEmulators({ buckets: [{ name: 'spool', versioned: true }] });
     const settings = settingsOf(aws);
     const under = onS3(settings, 'spool', () => aws.close());
     const { signal } = new AbortController();

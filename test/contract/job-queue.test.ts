@@ -9,12 +9,8 @@ import { awsSettings, sqsClient } from '#adapters/aws-clients.ts';
 import { MemoryClock } from '#adapters/memory/memory-clock.ts';
 import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
-import { createMoveTasks } from '#local/aws/move-tasks.ts';
-import { createQueues } from '#local/aws/queues.ts';
-import { createSqs } from '#local/aws/sqs.ts';
-import { openStore } from '#local/store.ts';
 import type { Job } from '#pipeline/ports.ts';
-import { emulateAws } from '#test/local/emulated-aws.ts';
+import { startEmulators } from '#test/local/start-emulators.ts';
 import { settingsOf } from './emulated-aws.ts';
 import { type JobQueueUnderTest, jobQueueContract } from './job-queue.contract.ts';
 
@@ -31,12 +27,8 @@ jobQueueContract('MemoryJobQueue', async () => {
 });
 
 jobQueueContract('SqsJobQueue on the emulator', async () => {
-  const aws = await emulateAws();
-  const store = openStore(null);
-  const queues = createQueues(aws.world, store);
-  aws.add(createSqs(aws.world, queues, createMoveTasks(aws.world, store, queues), () => aws.endpoint));
-  queues.create({ name: 'relay' });
-  return onSqs(sqsClient(settingsOf(aws)), `${aws.endpoint}/${aws.world.account}/relay`, () => aws.close());
+  const aws = await startEmulators({ queues: ['relay'] });
+  return onSqs(sqsClient(settingsOf(aws)), aws.queueUrl('relay'), () => aws.close());
 });
 
 // skipped: without AWS_CONTRACT=1 there are no credentials to use

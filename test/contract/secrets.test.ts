@@ -5,12 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { secretsClient } from '#adapters/aws-clients.ts';
 import { MemoryClock } from '#adapters/memory/memory-clock.ts';
 import { AwsSecrets } from '#adapters/secrets.ts';
-import type { EmulatedAws } from '#test/local/emulated-aws.ts';
+import type { StartedEmulators } from '#test/local/start-emulators.ts';
 import { openSecrets, settingsOf } from './emulated-aws.ts';
 
 async function withSecrets(
   secrets: Record<string, string | Record<string, unknown>>,
-  use: (made: { secrets: AwsSecrets; clock: MemoryClock; aws: EmulatedAws }) => Promise<void>,
+  use: (made: { secrets: AwsSecrets; clock: MemoryClock; aws: StartedEmulators }) => Promise<void>,
 ): Promise<void> {
   const aws = await openSecrets(secrets);
   const client = secretsClient(settingsOf(aws));

@@ -83,6 +83,7 @@ export function spoolContract(name: string, open: () => Promise<SpoolUnderTest>)
       expect(text).toBe('still here');
       const head = await spool.head('in/hidden', 5, signal);
       expect(head.kind === 'read' && Buffer.from(head.bytes).toString()).toBe('still');
+      expect(head).toMatchObject({ undeleted: true });
       const other = await opened('in/hidden-too');
       expect(other.undeleted).toBeUndefined();
       other.close();

@@ -8,10 +8,8 @@ import { awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
 import type { AwsSettings } from '#adapters/client-settings.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
-import { createS3 } from '#local/aws/s3.ts';
-import { openStore } from '#local/store.ts';
 import { ContentUnreadable, type OpenedContent } from '#pipeline/ports.ts';
-import { emulateAws } from '#test/local/emulated-aws.ts';
+import { startEmulators } from '#test/local/start-emulators.ts';
 import { settingsOf } from './emulated-aws.ts';
 import { openS3Stub, refuse, type S3Stub } from './s3-stub.ts';
 import { type SpoolUnderTest, spoolContract } from './spool.contract.ts';
@@ -42,10 +40,7 @@ spoolContract('S3Spool on a server that answers as S3', async () => {
 });
 
 spoolContract('S3Spool on the emulator', async () => {
-  const aws = await emulateAws();
-  const s3 = createS3(aws.world, openStore(null));
-  aws.add(s3.http);
-  s3.buckets.create('spool', { versioned: true });
+  const aws = await startEmulators({ buckets: [{ name: 'spool', versioned: true }] });
   return onS3(settingsOf(aws), 'spool', () => aws.close());
 });
 

@@ -1,11 +1,13 @@
-// `npm run test:corpus -- DIR [--postfix]`: sends every .eml of a folder through the front door and judges what arrives, byte by byte,
-// behind the next hop. Each message is accounted for: arrived whole, returned with a sound notice that says why, or refused by the
-// front door with its reason. Exit 1 on any deviation, 2 on wrong usage.
+// `npm run test:corpus -- DIR [--postfix | --dovecot] [--keep DIR]`: sends every .eml of a folder through the front door and judges what
+// arrives, byte by byte, behind the next hop: a catcher, a real Postfix before it, or a real Dovecot by LMTP. Each message is accounted
+// for: arrived whole, returned with a sound notice that says why, or refused by the front door with its reason. `--keep` writes what
+// arrived, and what was sent as it goes over the wire, for other judges. Exit 1 on any deviation, 2 on wrong usage.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deviations, onTheWire } from '../e2e/arrival.ts';
+import { dovecot } from '../e2e/dovecot.ts';
 import { discard, type Instance, start, until } from '../e2e/instance.ts';
 import { postfix } from '../e2e/postfix.ts';
 import { type Caught, catcher, type Sent, sendMail } from '../e2e/smtp.ts';
@@ -21,39 +23,90 @@ type Fate = 'intact' | 'as-postfix' | 'returned' | 'refused' | 'deviates' | 'los
 
 process.exitCode = await main();
 
+/** Where mail comes out, and what of its way is to be known. */
+type Behind = {
+  readonly nextHop: object;
+  /** Fields that the servers behind Everpost put on top. */
+  readonly above: readonly string[];
+  readonly postfixPort: number | null;
+  came(address: string): Caught | null;
+  close(): Promise<void>;
+};
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { postfix: { type: 'boolean' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { postfix: { type: 'boolean' }, dovecot: { type: 'boolean' }, keep: { type: 'string' } },
+  });
   const [folder, more] = positionals;
-  if (folder === undefined || more !== undefined) {
-    process.stderr.write('npm run test:corpus -- DIR [--postfix]\n');
+  if (folder === undefined || more !== undefined || (values.postfix && values.dovecot)) {
+    process.stderr.write('npm run test:corpus -- DIR [--postfix | --dovecot] [--keep DIR]\n');
     return 2;
   }
   const files = readdirSync(folder).filter((name) => name.endsWith('.eml'));
   if (files.length === 0) throw new Error(`${folder} holds no .eml`);
+  const { keep } = values;
+  if (keep !== undefined) for (const each of ['sent', 'arrived']) mkdirSync(join(keep, each), { recursive: true });
 
-  const server = await catcher();
-  const login = { username: 'corpus', password: 'corpus' };
-  const smart = values.postfix ? await postfix({ relayPort: server.port, login }) : null;
-  const instance = await start({ config: configFor(smart?.ports.plain ?? server.port) });
+  const behind = values.dovecot ? await behindLmtp(files.length) : await behindSmtp(values.postfix === true);
+  const instance = await start({ config: configFor(behind.nextHop) });
   try {
-    const above = smart === null ? [] : ['received'];
-    const postfixPort = smart?.ports.plain ?? null;
     const verdicts = await inTurns(files, (file, index) =>
-      judge(instance, server.caught, { file, content: readFileSync(join(folder, file)), index, above, postfixPort }),
+      judge(instance, behind, { file, content: readFileSync(join(folder, file)), index, keep: keep ?? null }),
     );
     report(verdicts);
     return verdicts.some(({ fate }) => fate === 'deviates' || fate === 'lost') ? 1 : 0;
   } finally {
     await discard(instance);
-    await smart?.discard();
-    await server.close();
+    await behind.close();
   }
 }
 
-function configFor(port: number): object {
+async function behindSmtp(withPostfix: boolean): Promise<Behind> {
+  const server = await catcher();
+  const smart = withPostfix
+    ? await postfix({ relayPort: server.port, login: { username: 'corpus', password: 'corpus' } })
+    : null;
+  return {
+    nextHop: { kind: 'smtp', host: '127.0.0.1', port: smart?.ports.plain ?? server.port, tls: 'off' },
+    above: smart === null ? [] : ['received'],
+    postfixPort: smart?.ports.plain ?? null,
+    came: (address) => server.caught.find(({ forwardPaths: [path] }) => path === address) ?? null,
+    async close() {
+      await smart?.discard();
+      await server.close();
+    },
+  };
+}
+
+async function behindLmtp(count: number): Promise<Behind> {
+  const users = Array.from({ length: count }, (_, index) => [senderOf(index), recipientOf(index)]).flat();
+  const server = await dovecot(users);
+  return {
+    nextHop: { kind: 'lmtp', host: '127.0.0.1', port: server.port, tls: 'off' },
+    above: ['return-path', 'delivered-to', 'received'],
+    postfixPort: null,
+    came(address) {
+      const [content] = server.mailbox(address);
+      if (content === undefined) return null;
+      const reversePath = /^Return-Path: <(.*)>\r?$/m.exec(content.toString('latin1'))?.[1];
+      return { reversePath: reversePath ?? '(none)', forwardPaths: [address], content };
+    },
+    close: () => server.discard(),
+  };
+}
+
+function senderOf(index: number): string {
+  return `s${index}@src.example`;
+}
+function recipientOf(index: number): string {
+  return `r${index}@example.com`;
+}
+
+function configFor(nextHop: object): object {
   return {
     domains: ['example.com'],
-    nextHops: { exchange: { kind: 'smtp', host: '127.0.0.1', port, tls: 'off' } },
+    nextHops: { exchange: nextHop },
     routes: [{ match: '*@example.com', to: [{ via: 'exchange' }] }],
     // What the messages are is not asked here: spam and viruses of a corpus are to arrive like the rest.
     policy: { spam: 'relay', virus: 'relay', dmarcReject: 'relay' },
@@ -65,38 +118,39 @@ type Case = {
   readonly file: string;
   readonly content: Buffer;
   readonly index: number;
-  /** Fields that the servers behind Everpost put on top. */
-  readonly above: readonly string[];
-  readonly postfixPort: number | null;
+  readonly keep: string | null;
 };
 
-async function judge(instance: Instance, caught: readonly Caught[], of: Case): Promise<Verdict> {
+async function judge(instance: Instance, behind: Behind, of: Case): Promise<Verdict> {
   const { file, content } = of;
-  const [sender, recipient] = [`s${of.index}@src.example`, `r${of.index}@example.com`];
+  const [sender, recipient] = [senderOf(of.index), recipientOf(of.index)];
   const sent = await sendMail(instance.mx, sender, [recipient], content).catch(
     (error: Error): Sent => ({ code: 0, text: error.message }),
   );
   if (sent.code !== 250) return { file, fate: 'refused', detail: `${sent.code} ${sent.text}` };
-  const came = () => caught.find(({ forwardPaths: [path] }) => path === recipient || path === sender) ?? null;
-  const arrived = await until(came, PATIENCE_MS);
+  const arrived = await until(() => behind.came(recipient) ?? behind.came(sender), PATIENCE_MS);
   if (arrived === null) return { file, fate: 'lost', detail: `neither it nor a notice came; accepted as ${sent.text}` };
   if (arrived.forwardPaths[0] === sender) return judgeReturned(file, arrived);
-  const findings = deviations(content, arrived.content, of.above);
+  if (of.keep !== null) {
+    writeFileSync(join(of.keep, 'sent', file), onTheWire(content));
+    writeFileSync(join(of.keep, 'arrived', file), arrived.content);
+  }
+  const findings = deviations(content, arrived.content, behind.above);
   if (arrived.reversePath !== sender) findings.push(`its reverse-path became <${arrived.reversePath}>`);
   if (findings.length === 0) return { file, fate: 'intact', detail: '' };
-  const control = await throughPostfixAlone(caught, of);
-  if (control !== null && deviations(control, arrived.content, of.above).length === 0)
+  const control = await throughPostfixAlone(behind, of);
+  if (control !== null && deviations(control, arrived.content, behind.above).length === 0)
     return { file, fate: 'as-postfix', detail: findings.join('; ') };
   return { file, fate: 'deviates', detail: findings.join('; ') };
 }
 
 /** What Postfix makes of the same bytes without Everpost before it, or null where there is none in the way. */
-async function throughPostfixAlone(caught: readonly Caught[], of: Case): Promise<Buffer | null> {
-  if (of.postfixPort === null) return null;
+async function throughPostfixAlone(behind: Behind, of: Case): Promise<Buffer | null> {
+  if (behind.postfixPort === null) return null;
   const address = `control${of.index}@example.com`;
   const content = Buffer.concat([Buffer.from(CONTROL), onTheWire(of.content)]);
-  await sendMail(of.postfixPort, 'control@src.example', [address], content);
-  const came = await until(() => caught.find(({ forwardPaths: [path] }) => path === address) ?? null, PATIENCE_MS);
+  await sendMail(behind.postfixPort, 'control@src.example', [address], content);
+  const came = await until(() => behind.came(address), PATIENCE_MS);
   return came === null ? null : came.content.subarray(came.content.indexOf(CONTROL) + CONTROL.length);
 }
 

@@ -1,7 +1,7 @@
 // A real Dovecot of our own, for its LMTP alone: own configuration, users, Maildirs, log and loopback port. It stands where mail comes
 // to rest, so what it stores is what a person will read. Needs root, as Dovecot does, and Debian's packages dovecot-core, dovecot-lmtpd.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -10,29 +10,21 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from './instance.ts';
+import { freePorts, type ServerProcess, serverProcess } from './server-process.ts';
 
-const START_MS = 30_000;
 const FIXTURES = join(import.meta.dirname, '../fixtures/tls');
 const MAIL_UID = 8; // Debian's user mail
 /** The mailbox full@… takes so many bytes, and answers after the final dot that it is full. */
 export const fullBytesMax = 10_000;
 
-export type Dovecot = {
+export type Dovecot = ServerProcess & {
   readonly port: number;
-  start(): Promise<void>;
-  stop(): Promise<void>;
-  /** Stops and removes everything. */
-  discard(): Promise<void>;
   /** The exact bytes of every message in a mailbox. */
   mailbox(address: string): readonly Buffer[];
-  log(): string;
 };
 
 /** `users` are the addresses that it has mailboxes for; any other is unknown. Throws where Dovecot is not installed. */
@@ -40,44 +32,18 @@ export async function dovecot(users: readonly string[]): Promise<Dovecot> {
   requireDovecot();
   const home = mkdtempSync(join(tmpdir(), 'dovecot-')); // short: sockets' paths have 107 bytes
   chmodSync(home, 0o755);
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   configure(home, port, users);
-  let master: ChildProcess | null = null;
-  let said = '';
-  const log = () => `${said}${readLog(home)}`;
-  const killAtExit = () => master?.kill('SIGKILL');
-  process.once('exit', killAtExit);
-
-  const self: Dovecot = {
+  const server = await serverProcess({
+    name: 'Dovecot',
+    home,
+    command: 'dovecot',
+    args: ['-F', '-c', join(home, 'dovecot.conf')],
+    ports: [port],
+  });
+  return {
+    ...server,
     port,
-    log,
-    async start() {
-      const child = spawn('dovecot', ['-F', '-c', join(home, 'dovecot.conf')], { stdio: ['ignore', 'pipe', 'pipe'] });
-      master = child;
-      for (const stream of [child.stdout, child.stderr])
-        stream.on('data', (chunk: Buffer) => {
-          said += chunk.toString();
-        });
-      const open = await until(
-        async () => (child.exitCode === null ? (await answers(port)) || null : 'ended'),
-        START_MS,
-      );
-      if (open !== true) throw new Error(`Dovecot did not start:\n${log()}`);
-    },
-    async stop() {
-      const child = master;
-      master = null;
-      if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
-      await until(async () => ((await answers(port)) ? null : true), START_MS);
-    },
-    async discard() {
-      await self.stop();
-      process.removeListener('exit', killAtExit);
-      rmSync(home, { recursive: true, force: true });
-    },
     mailbox(address) {
       const folder = join(home, 'mail', address, 'new');
       try {
@@ -89,8 +55,6 @@ export async function dovecot(users: readonly string[]): Promise<Dovecot> {
       }
     },
   };
-  await self.start();
-  return self;
 }
 
 function requireDovecot(): void {
@@ -162,32 +126,4 @@ protocol lmtp {
   postmaster_address = postmaster@mailboxes.example
 }
 `;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('data', () => {
-      socket.end('QUIT\r\n');
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-    socket.once('close', () => resolve(false));
-  });
-}
-
-function readLog(home: string): string {
-  try {
-    return readFileSync(join(home, 'log'), 'utf8');
-  } catch {
-    return ''; // nothing logged yet
-  }
 }

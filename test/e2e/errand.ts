@@ -1,8 +1,17 @@
 // A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them do. A part ends
 // well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
 
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  type _Object,
+  DeleteObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
@@ -46,16 +55,23 @@ export function errandConfig(port: number): object {
     domains: ['example.com', 'secured.example'],
     nextHops: { ses: { kind: 'ses' }, plain: hop, secured: { ...hop, auth: { secret: 'everpost/secured' } } },
     retry: { schedule: ['1m'], lifetime: '10m', delayNotice: false },
+    retention: { spool: '1h' },
     routes: [
       { match: 'away@example.com', to: [{ via: 'ses', address: 'away@far.example' }] },
       { match: 'away@secured.example', to: [{ via: 'ses', address: 'away@farther.example' }] },
       { match: '*@example.com', to: [{ via: 'plain' }] },
       { match: '*@secured.example', to: [{ via: 'secured' }] },
+      { match: '*@ses.example', direction: 'outbound', to: [{ via: 'ses' }] },
+      { match: '*@out.example', direction: 'outbound', to: [{ via: 'plain' }] },
     ],
+    submitters: { app: { secret: 'everpost/app', senderDomains: ['app.example'] } },
     notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com' },
   };
 }
 export const errandSecrets = { 'everpost/secured': { username: 'everpost', password: 'secret' } };
+
+/** The test string that every spam filter knows. */
+export const GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X';
 
 export const parts: readonly Part[] = [
   {
@@ -135,6 +151,46 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a message is submitted, and relayed by a server and by SES',
+    run: async (errand) => {
+      await submit(errand, ['bob@out.example', 'bob@ses.example']);
+      await comes(errand, 'bob@out.example');
+      await comes(errand, 'bob@ses.example');
+    },
+  },
+  {
+    name: 'a submitted message is relayed from under a delete marker',
+    run: async (errand) => {
+      await submit(errand, ['later-submitted@out.example']);
+      await happens(errand, 'the first attempt', () => errand.nextHop.turnedAway.has('later-submitted@out.example'));
+      await hideNewest(errand, 'out/', '.eml');
+      await advance(errand, 2 * MINUTE);
+      await comes(errand, 'later-submitted@out.example');
+    },
+  },
+  {
+    name: "a submission of which S3's event is lost is found again",
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      await submit(errand, ['untold@out.example']);
+      await advance(errand, 3 * HOUR);
+      await comes(errand, 'untold@out.example');
+    },
+  },
+  {
+    name: 'a long header section is read from under a delete marker',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Ingest', effect: 'throttle' });
+      await send(errand, ['long-hidden@example.com'], `X-Long: ${'x'.repeat(900)}\r\n`.repeat(20));
+      await hideNewest(errand);
+      faults.clear();
+      await advance(errand, 7 * MINUTE); // whatever was taken from the queue meanwhile comes back after six
+      await comes(errand, 'long-hidden@example.com');
+    },
+  },
+  {
     name: 'a message that is put off is tried again',
     run: async (errand) => {
       await send(errand, ['later@example.com']);
@@ -153,6 +209,36 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'what has had its retention leaves the spool',
+    run: async (errand) => {
+      await send(errand, ['old@example.com']);
+      await comes(errand, 'old@example.com');
+      const key = (await newest(errand)).Key;
+      await advance(errand, 7 * HOUR); // the purge runs every six hours
+      if ((await inSpool(errand)).some(({ Key }) => Key === key)) throw new Error(`${key} is still there`);
+    },
+  },
+  {
+    name: 'a run of the purge that can not begin is kept',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Purge', effect: 'throttle' });
+      await advance(errand, 7 * HOUR);
+      await happens(errand, 'a run among the dead letters', () => waiting(errand, 'PurgeDeadLetters') > 0);
+      faults.clear();
+    },
+  },
+  {
+    name: 'the postmaster is told of the quarantine',
+    run: async (errand) => {
+      await send(errand, ['spam@example.com'], `X-Gtube: ${GTUBE}\r\n`);
+      const now = errand.runtime.emulators.clock.now();
+      const midnight = Math.ceil(now / (24 * HOUR)) * 24 * HOUR;
+      await advance(errand, midnight - now + 7 * HOUR);
+      await comes(errand, 'postmaster@example.com');
+    },
+  },
+  {
     name: 'a receipt that its queue refuses is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
@@ -163,6 +249,27 @@ export const parts: readonly Part[] = [
         'a receipt among the dead letters',
         () => waiting(errand, 'FrontDoorReceiptDeadLetters') > 0,
       );
+    },
+  },
+  {
+    name: 'a message whose receipt is lost is found, and goes to whom an operator names',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      await send(errand, ['orphan@example.com'], '', 'asks-orphan@src.example');
+      await advance(errand, 3 * HOUR);
+      await name(errand, ['orphan@example.com']);
+      await comes(errand, 'orphan@example.com');
+    },
+  },
+  {
+    name: 'a search for orphans that can not begin is kept',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Orphans', effect: 'throttle' });
+      await advance(errand, 3 * HOUR);
+      await happens(errand, 'a search among the dead letters', () => waiting(errand, 'OrphansDeadLetters') > 0);
+      faults.clear();
     },
   },
   {
@@ -178,11 +285,32 @@ export const parts: readonly Part[] = [
 ];
 
 const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 
 async function send(errand: Errand, to: readonly string[], fields = '', from = 'ann@src.example'): Promise<void> {
   const content = `${fields}From: ${from}\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`;
   const reply = await sendMail(errand.runtime.ports.mx, from, to, Buffer.from(content));
   if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
+}
+
+/** With the submitter's own policy and nothing more. */
+async function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
+  const { front, iam, keys, world } = runtime.emulators;
+  const arn = `arn:aws:iam::${world.account}:role/Everpost-SubmissionSubmitterAppRole00000000`;
+  iam.setRole(arn, [iam.managedPolicy(runtime.deployed.outputs.SubmitterAppPolicyArn ?? '')]);
+  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
+  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
+  const Bucket = runtime.deployed.outputs.Bucket;
+  const content = Buffer.from(`From: ann@app.example\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const forwardPaths = to.map((address) => ({ address }));
+  const envelope = { version: 1, reversePath: 'ann@app.example', forwardPaths, bytes: content.length, sha256 };
+  const stem = `out/app/${sha256.slice(0, 26).toUpperCase().replace(/^./, '0')}`;
+  const put = (Key: string, Body: Uint8Array) =>
+    client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
+  await put(`${stem}.eml`, content);
+  await put(`${stem}.envelope.json`, Buffer.from(JSON.stringify(envelope)));
+  client.destroy();
 }
 
 async function comes(errand: Errand, address: string): Promise<void> {
@@ -211,16 +339,51 @@ function refuse({ runtime }: Errand): void {
 }
 
 /** What somebody does who deletes the message last taken in: a delete marker, and the version below it. */
-async function hideNewest({ runtime }: Errand): Promise<void> {
-  const { front, keys, world } = runtime.emulators;
-  const credentials = keys.issue({ kind: 'root' });
-  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
-  const Bucket = runtime.deployed.outputs.Bucket;
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }));
-  const at = ({ LastModified }: (typeof Contents)[number]) => LastModified?.getTime() ?? 0;
-  const Key = Contents.sort((a, b) => at(b) - at(a))[0]?.Key;
-  await client.send(new DeleteObjectCommand({ Bucket, Key }));
-  client.destroy();
+async function hideNewest(errand: Errand, prefix = 'in/', suffix = ''): Promise<void> {
+  const { Key } = await newest(errand, prefix, suffix);
+  await asOwner(errand, (client, Bucket) => client.send(new DeleteObjectCommand({ Bucket, Key })));
+}
+
+async function newest(errand: Errand, prefix = 'in/', suffix = ''): Promise<_Object> {
+  const at = ({ LastModified }: _Object) => LastModified?.getTime() ?? 0;
+  const [first] = (await inSpool(errand, prefix))
+    .filter(({ Key = '' }) => Key.endsWith(suffix))
+    .sort((a, b) => at(b) - at(a));
+  if (first === undefined) throw new Error('the spool is empty');
+  return first;
+}
+
+async function inSpool(errand: Errand, Prefix = 'in/'): Promise<_Object[]> {
+  return asOwner(errand, async (client, Bucket) => {
+    return (await client.send(new ListObjectsV2Command({ Bucket, Prefix }))).Contents ?? [];
+  });
+}
+
+async function asOwner<T>({ runtime }: Errand, run: (client: S3Client, bucket?: string) => Promise<T>): Promise<T> {
+  const client = new S3Client({ ...byRoot(runtime), forcePathStyle: true });
+  try {
+    return await run(client, runtime.deployed.outputs.Bucket);
+  } finally {
+    client.destroy();
+  }
+}
+
+function byRoot({ emulators }: Runtime) {
+  const { front, keys, world } = emulators;
+  return { region: world.region, endpoint: front.endpoint, credentials: keys.issue({ kind: 'root' }) };
+}
+
+/** What `everpost release --to` sends, of the message last taken in. */
+async function name(errand: Errand, recipients: readonly string[]): Promise<void> {
+  const { runtime } = errand;
+  const sqs = new SQSClient(byRoot(runtime));
+  const { Key = '' } = await newest(errand);
+  await new SqsIngestQueue(sqs, runtime.deployed.outputs.IngestQueueUrl ?? '').name({
+    spoolId: Key.slice('in/'.length),
+    recipients,
+    lifetimeMs: HOUR,
+  });
+  sqs.destroy();
 }
 
 /** How many lie in the queue of the template whose name begins so. */

@@ -49,14 +49,15 @@ export function without(template: Template, { id, logicalId }: Grant): Template 
 export function withoutEffectHere(grant: Grant): string | null {
   if (grant.action.startsWith('logs:'))
     return 'the Lambda host takes what functions print from their standard output; no CloudWatch Logs stands behind it';
-  if (grant.service === 'cloudwatch.amazonaws.com')
-    return 'the emulated CloudWatch shows its alarms on the console and publishes them to no topic';
   return null;
 }
 
 export function isUse(grant: Grant, used: UsedPermission): boolean {
   if (used.grant.endsWith(`(${grant.id})`)) return true;
-  return grant.id === grant.logicalId && used.action === grant.action && used.grant.includes(':lambda:');
+  // A Lambda permission has no Sid: it is the one on that function.
+  const [functionId] = (grant.resource as { readonly 'Fn::GetAtt'?: readonly string[] } | null)?.['Fn::GetAtt'] ?? [];
+  const onFunction = functionId !== undefined && used.resource.includes(functionId) && used.grant.includes(':lambda:');
+  return grant.id === grant.logicalId && used.action === grant.action && onFunction;
 }
 
 /** `relay role lacks s3:GetObject on arn:aws:s3:::…`, each once. */
@@ -80,7 +81,7 @@ function holder(principal: string): string {
 
 /** Who holds it, in the same words. */
 export function holderOf(grant: Grant): string {
-  return grant.service ?? `${inWords(grant.logicalId.replace(/Role[0-9A-F]{8}$/, ''))} role`;
+  return grant.service ?? `${inWords(grant.logicalId.replace(/(?:Role)?[0-9A-F]{8}$/, ''))} role`;
 }
 
 function inWords(name: string): string {

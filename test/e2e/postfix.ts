@@ -2,29 +2,18 @@
 // host between Everpost and a server of the test, refuses what the addresses say, and is as transparent as Postfix can be.
 // Needs root, as Postfix does, and Debian's package.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import {
-  accessSync,
-  appendFileSync,
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { accessSync, appendFileSync, chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from './instance.ts';
+import { freePorts, type ServerProcess, serverProcess } from './server-process.ts';
 
-const START_MS = 30_000;
 const FIXTURES = join(import.meta.dirname, '../fixtures/tls');
 /** More than the small service takes. */
 export const smallBytesMax = 20_000;
 
-export type Postfix = {
+export type Postfix = ServerProcess & {
   readonly ports: {
     /** No encryption, no login. */
     readonly plain: number;
@@ -35,12 +24,6 @@ export type Postfix = {
     /** Takes as little, and says so only after the final dot. */
     readonly mute: number;
   };
-  start(): Promise<void>;
-  /** Ends its processes; the queue stays. */
-  stop(): Promise<void>;
-  /** Stops and removes everything. */
-  discard(): Promise<void>;
-  log(): string;
 };
 
 /**
@@ -55,63 +38,27 @@ export async function postfix(given: {
   requirePostfix();
   const home = mkdtempSync(join(tmpdir(), 'everpost-postfix-'));
   chmodSync(home, 0o755); // Postfix's own user walks through it
-  const [plain, secure, small, mute] = await freePorts();
+  const [plain = 0, secure = 0, small = 0, mute = 0] = await freePorts(4);
   const ports = { plain, secure, small, mute };
   const logins = await loginServer(given.login);
   configure(home, ports, given.relayPort, (logins.address() as AddressInfo).port);
   if (given.relayLogin !== undefined) logInAtRelay(home, given.relayPort, given.relayLogin);
-
-  let master: ChildProcess | null = null;
-  let said = '';
-  const log = () => `${said}${readLog(home)}`;
-  // The master leads a process group of its own; its servers must end with it, or one that holds a connection goes on alone.
-  const signalAll = (signal: NodeJS.Signals) => {
-    const pid = Number(readFileSync(join(home, 'queue/pid/master.pid'), 'utf8'));
-    process.kill(-pid, signal);
-  };
-  const killAtExit = () => {
-    if (master !== null) signalAll('SIGKILL');
-  };
-  process.once('exit', killAtExit);
-
-  const self: Postfix = {
+  const server = await serverProcess({
+    name: 'Postfix',
+    home,
+    command: 'postfix',
+    args: ['-c', join(home, 'etc'), 'start-fg'],
+    ports: Object.values(ports),
+    groupPidFile: 'queue/pid/master.pid', // a server of it that holds a connection would go on alone
+  });
+  return {
+    ...server,
     ports,
-    log,
-    async start() {
-      const child = spawn('postfix', ['-c', join(home, 'etc'), 'start-fg'], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      master = child;
-      for (const stream of [child.stdout, child.stderr])
-        stream.on('data', (chunk: Buffer) => {
-          said += chunk.toString();
-        });
-      for (const port of Object.values(ports)) {
-        const open = await until(
-          async () => (child.exitCode === null ? (await answers(port)) || null : 'ended'),
-          START_MS,
-        );
-        if (open !== true) throw new Error(`Postfix did not start:\n${log()}`);
-      }
-    },
-    async stop() {
-      const child = master;
-      master = null;
-      if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      signalAll('SIGTERM');
-      await ended;
-      await until(async () => ((await answers(plain)) ? null : true), START_MS);
-    },
     async discard() {
-      await self.stop();
-      process.removeListener('exit', killAtExit);
+      await server.discard();
       logins.close();
-      rmSync(home, { recursive: true, force: true });
     },
   };
-  await self.start();
-  return self;
 }
 
 function requirePostfix(): void {
@@ -243,32 +190,4 @@ async function loginServer(login: { readonly username: string; readonly password
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return server;
-}
-
-async function freePorts(): Promise<[number, number, number, number]> {
-  const servers = [createServer(), createServer(), createServer(), createServer()];
-  for (const server of servers) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const [a = 0, b = 0, c = 0, d = 0] = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return [a, b, c, d];
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('data', () => {
-      socket.end('QUIT\r\n');
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-    socket.once('close', () => resolve(false));
-  });
-}
-
-function readLog(home: string): string {
-  try {
-    return readFileSync(join(home, 'log'), 'utf8');
-  } catch {
-    return ''; // nothing logged yet
-  }
 }

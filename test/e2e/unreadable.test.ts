@@ -88,6 +88,8 @@ const rows: readonly Row[] = [
   { name: 'corrupted', fault: { ...GET, effect: 'corrupt' }, kept: true },
   { name: 'throttled', fault: { ...GET, effect: 'throttle' }, kept: true },
   { name: 'removed', fault: { ...GET, effect: 'remove' }, kept: false },
+  { name: 'locked', fault: { service: 'kms', operation: 'Decrypt', match: 'in/', effect: 'remove' }, kept: true },
+  { name: 'keyless', fault: { service: 'kms', match: 'in/', effect: 'deny' }, kept: true },
   { name: 'emptied', spoil: (Key) => s3.send(new PutObjectCommand({ Bucket, Key, Body: '' })), kept: false },
 ];
 
@@ -166,6 +168,25 @@ describe('content that can not be opened', () => {
       (messages) => messages[0]?.deliveries[0]?.state === 'relayed',
     );
     expect(found?.events.map((event) => event.event)).toContain('RESTORE');
+  });
+
+  it('a delete marker before ingest has read the header section of a long one: read by its version, and traced', async () => {
+    const to = 'bob-long-marked@example.com';
+    const hold = { service: 'lambda', operation: 'Invoke', match: 'Ingest', effect: 'throttle' };
+    await tool(instance, 'POST', '/faults', hold);
+    const many = `X-Long: ${'x'.repeat(900)}\r\n`.repeat(20);
+    const before = new Set(await keys());
+    expect((await sendMail(instance.mx, 'marked@src.example', [to], message('long-marked', many))).code).toBe(250);
+    const key = await until(async () => (await keys()).find((each) => !before.has(each)) ?? null, 20_000);
+    await s3.send(new DeleteObjectCommand({ Bucket, Key: key ?? '' }));
+    await tool(instance, 'DELETE', '/faults');
+    await advance('7m');
+    const [found] = await traced(
+      instance,
+      ['--forward-path', to],
+      (messages) => messages[0]?.deliveries[0]?.state === 'relayed',
+    );
+    expect(found?.events.map(({ event }) => event).slice(0, 2)).toEqual(['RECEIVE', 'RESTORE']);
   });
 
   it('at ingest, which reads the header section of a long one: routed all the same, alarmed', async () => {

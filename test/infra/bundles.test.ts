@@ -28,7 +28,9 @@ const packages = (name: string) => {
 };
 
 test('hold index.js and the settings, and no map', () => {
-  expect(bundles.map(({ name }) => name)).toEqual(['ingest', 'relay', 'bounce', 'sweep', 'activate']);
+  expect(bundles.map(({ name }) => name)).toEqual([
+    ...['ingest', 'relay', 'bounce', 'sweep', 'orphans', 'purge', 'activate'],
+  ]);
   for (const { name, bytes } of bundles) {
     const configured = name !== 'activate';
     expect(readdirSync(join(dist, name)).sort()).toEqual(configured ? ['config.json', 'index.js'] : ['index.js']);
@@ -63,6 +65,7 @@ test('take along only the clients that their function calls', () => {
   expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'ses', 'sesv2', 'sqs'));
   expect(clients('bounce')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
+  expect(clients('purge')).toEqual(sdk('dynamodb', 's3', 'sqs'));
   expect(clients('activate')).toEqual(sdk('ses'));
 });
 

@@ -46,6 +46,21 @@ test('no grant has a wildcard action, and only one a wildcard resource', () => {
   expect(wide.map(({ role }) => role)).toEqual([only(template, 'AWS::IAM::Role', 'FrontDoorActivation')[0]]);
 });
 
+test('nothing deletes but the purge, which hides objects of the spool and no version of them', () => {
+  const deletes = statementsOf(template).flatMap(({ role, statement }) =>
+    each(statement.Action)
+      .filter((action) => /Delete|Lifecycle|Purge|BatchWrite|PartiQL/.test(action) && action !== 'sqs:DeleteMessage')
+      .map((action) => ({ role: role.replace(/[0-9A-F]{8}$/, ''), action, on: statement.Resource })),
+  );
+  expect(deletes).toEqual([
+    {
+      role: 'PurgeRole',
+      action: 's3:DeleteObject',
+      on: { 'Fn::Join': ['', [{ 'Fn::GetAtt': ['SpoolBucket', 'Arn'] }, '/in/*']] },
+    },
+  ]);
+});
+
 test('roles are our own, without managed policies, for Lambda alone', () => {
   for (const [, { Properties }] of ofType(template, 'AWS::IAM::Role')) {
     expect(Properties.ManagedPolicyArns).toBeUndefined();

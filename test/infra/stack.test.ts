@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import * as limits from '#core/limits.ts';
-import { ofType, only, settingsOf, synthesised } from './template.ts';
+import { each, ofType, only, settingsOf, statementsOf, synthesised } from './template.ts';
 
 const template = synthesised(settingsOf());
 const queues = ofType(template, 'AWS::SQS::Queue');
@@ -84,7 +84,7 @@ describe('queues', () => {
     }
   });
   test('all hold their messages for as long as SQS can, encrypted, and outlive the stack', () => {
-    expect(queues).toHaveLength(8);
+    expect(queues).toHaveLength(10);
     for (const [id, queue] of queues) {
       expect([id, queue.Properties.MessageRetentionPeriod]).toEqual([id, limits.queueRetentionMs / 1000]);
       expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
@@ -138,7 +138,7 @@ describe('stages', () => {
     }
   });
   test('know their table, bucket, queues and mark', () => {
-    for (const name of ['Ingest', 'Relay', 'Bounce', 'Sweep']) {
+    for (const name of ['Ingest', 'Relay', 'Bounce', 'Sweep', 'Purge']) {
       expect(only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment.Variables).toEqual({
         EVERPOST_TABLE: { Ref: 'LedgerTable' },
         EVERPOST_BUCKET: { Ref: 'SpoolBucket' },
@@ -150,15 +150,38 @@ describe('stages', () => {
         POWERTOOLS_SERVICE_NAME: 'Everpost',
       });
     }
+    const orphans = only(template, 'AWS::Lambda::Function', 'Orphans')[1].Properties.Environment.Variables;
+    expect(Object.keys(orphans).filter((name) => name.endsWith('_URL'))).toEqual([]);
+    expect(orphans).toMatchObject({ EVERPOST_TABLE: { Ref: 'LedgerTable' }, EVERPOST_BUCKET: { Ref: 'SpoolBucket' } });
   });
 });
 
-test('the sweep runs every minute, and a run that failed is not kept for later', () => {
-  const [, rule] = only(template, 'AWS::Events::Rule');
-  expect(rule.Properties).toMatchObject({ ScheduleExpression: 'rate(1 minute)', State: 'ENABLED' });
-  expect(rule.Properties.Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(/^SweepDeadLetters/);
-  const [, config] = only(template, 'AWS::Lambda::EventInvokeConfig');
-  expect(config.Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+test.each([
+  ['Sweep', 'rate(1 minute)', 60],
+  ['Purge', 'rate(6 hours)', 3_600],
+])('%s runs by %s, and a run that failed is not kept for later', (name, expression, ageSeconds) => {
+  const [, rule] = only(template, 'AWS::Events::Rule', name);
+  expect(rule.Properties).toMatchObject({ ScheduleExpression: expression, State: 'ENABLED' });
+  expect(rule.Properties.Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(new RegExp(`^${name}DeadLetters`));
+  const [, config] = only(template, 'AWS::Lambda::EventInvokeConfig', name);
+  expect(config.Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: ageSeconds });
+});
+
+test('the search for orphans runs every hour, and may list and read received mail alone', () => {
+  const [, rule] = only(template, 'AWS::Events::Rule', 'Orphans');
+  expect(rule.Properties).toMatchObject({ ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' });
+  expect(rule.Properties.Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(/^OrphansDeadLetters/);
+  const [, config] = only(template, 'AWS::Lambda::EventInvokeConfig', 'Orphans');
+  expect(config.Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 3600 });
+  const own = statementsOf(template).filter(({ role }) => role.startsWith('Orphans'));
+  const [list] = own.filter(({ statement }) => each(statement.Action).includes('s3:ListBucket'));
+  expect(list?.statement).toMatchObject({ Condition: { StringEquals: { 's3:prefix': 'in/' } } });
+  const actions = own
+    .flatMap(({ statement }) => each<string>(statement.Action))
+    .filter((it) => !it.startsWith('logs:'));
+  expect(actions.sort()).toEqual(
+    ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 's3:GetObject', 's3:ListBucket'].sort(),
+  );
 });
 
 test('one function only answers CloudFormation, and no other came along', () => {
@@ -166,6 +189,8 @@ test('one function only answers CloudFormation, and no other came along', () => 
     'Bounce',
     'FrontDoorActivation',
     'Ingest',
+    'Orphans',
+    'Purge',
     'Relay',
     'Sweep',
   ]);
@@ -182,6 +207,8 @@ test('the outputs say what an operator and the command line need', () => {
     'IngestDeadLettersUrl',
     'IngestQueueUrl',
     'MxRecord',
+    'OrphansDeadLettersUrl',
+    'PurgeDeadLettersUrl',
     'ReceiptDeadLettersUrl',
     'RelayDeadLettersUrl',
     'RelayQueueUrl',

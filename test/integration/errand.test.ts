@@ -48,7 +48,7 @@ it.each(parts.map((part) => [part.name, part] as const))(
     if (runtime === undefined) throw new Error('the stack did not start');
     await runPart(part, { runtime, nextHop, patienceMs: 20_000 });
   },
-  60_000,
+  180_000,
 );
 
 it('no permission was missing', () => {

@@ -35,6 +35,20 @@ describe('advance', () => {
     ]);
     expect(Math.round((clock.now() - start) / 60_000)).toBe(240);
   });
+  test('of nothing fires what is due now, waits for its work, and leaves the rest', async () => {
+    const clock = open();
+    const done: string[] = [];
+    clock.at(clock.now(), () => {
+      const free = clock.busy();
+      setTimeout(() => {
+        done.push('worked');
+        free();
+      }, 20);
+    });
+    clock.at(clock.now() + hour, () => done.push('later'));
+    await clock.advance(0);
+    expect(done).toEqual(['worked']);
+  });
   test('a timer set by a timer fires in the same walk', async () => {
     const clock = open();
     const start = clock.now();

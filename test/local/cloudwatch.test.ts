@@ -2,7 +2,7 @@
 // What a function writes must raise exactly the alarm that would ring in AWS, and silence must not ring by itself.
 
 import { describe, expect, it } from 'vitest';
-import { type AlarmDefinition, startCloudWatch } from '#local/cloudwatch.ts';
+import { type AlarmDefinition, startCloudWatch, type Tell } from '#local/cloudwatch.ts';
 import { createMetrics, type MetricKey } from '#local/metrics.ts';
 import { bareWorld } from './bare-world.ts';
 
@@ -41,12 +41,15 @@ describe('a line', () => {
   );
 });
 
-function alarmed(overrides: Partial<AlarmDefinition> = {}) {
+function alarmed(overrides: Partial<AlarmDefinition> = {}, tell: Tell = async () => {}) {
   const world = bareWorld({ start });
   const metrics = createMetrics(() => world.clock.now());
-  const watch = startCloudWatch(world, metrics);
+  const watch = startCloudWatch(world, metrics, tell);
   watch.addAlarm({
     name: 'it',
+    arn: 'arn:aws:cloudwatch:eu-west-1:000000000000:alarm:it',
+    description: 'what it says',
+    actions: [],
     metric: key,
     statistic: 'Sum',
     periodMs: minute,
@@ -72,6 +75,44 @@ describe('an alarm', () => {
     await world.clock.advance(minute);
     expect(state()).toBe('OK');
     expect(world.lines).toEqual(['alarm it: ALARM', 'alarm it: OK']);
+  });
+
+  it('tells its topics when it rises, once, in its own name, as CloudWatch words it', async () => {
+    const told: Parameters<Tell>[] = [];
+    const topic = 'arn:aws:sns:eu-west-1:000000000000:alarms';
+    const { world, metrics, state } = alarmed({ actions: [topic] }, async (...given) => void told.push(given));
+    expect(state()).toBe('INSUFFICIENT_DATA');
+    metrics.put(key, 1, world.clock.now());
+    for (let i = 0; i < 3; i++) expect(state()).toBe('ALARM');
+    await world.clock.advance(2 * minute);
+    expect(state()).toBe('OK');
+    expect(told).toHaveLength(1);
+    const [by, topicArn, publication] = told[0] ?? [];
+    expect(by).toEqual({
+      principal: { kind: 'service', name: 'cloudwatch.amazonaws.com' },
+      context: {
+        'aws:sourcearn': 'arn:aws:cloudwatch:eu-west-1:000000000000:alarm:it',
+        'aws:sourceaccount': world.account,
+      },
+    });
+    expect([topicArn, publication?.subject]).toEqual([topic, `ALARM: "it" in ${world.region}`]);
+    expect(JSON.parse(publication?.message ?? '')).toMatchObject({
+      AlarmName: 'it',
+      AlarmDescription: 'what it says',
+      NewStateValue: 'ALARM',
+      OldStateValue: 'INSUFFICIENT_DATA',
+      Trigger: { MetricName: 'Held', Namespace: 'Everpost', Threshold: 1 },
+    });
+    expect(world.lines).toEqual(['alarm it: ALARM', 'alarm it: published to alarms', 'alarm it: OK']);
+  });
+
+  it('says where it could tell nobody', async () => {
+    const tell = () => Promise.reject(new Error('not authorized'));
+    const { world, metrics, state } = alarmed({ actions: ['arn:aws:sns:eu-west-1:000000000000:alarms'] }, tell);
+    metrics.put(key, 1, world.clock.now());
+    expect(state()).toBe('ALARM');
+    await world.clock.idle();
+    expect(world.lines).toContain('alarm it: could not be published to alarms: not authorized');
   });
 
   it('below a threshold waits for whole periods, and counts silence where missing data breaches', async () => {

@@ -83,6 +83,12 @@ describe('the console', () => {
     expect((await ask(port, 'GET', '/alarms')).body).toHaveLength(1);
   });
 
+  it('an advance of nothing is one too: what is due now fires', async () => {
+    const { port } = await served();
+    const reply = await ask(port, 'POST', '/clock', { body: '{"advance":"0s"}' });
+    expect(reply).toEqual({ status: 200, body: { now: new Date(0).toISOString() } });
+  });
+
   it.each([
     ['POST', '/faults', '{}', 'effect must be one of deny'],
     ['POST', '/clock', '{"advance":"soon"}', 'advance must be a duration such as "15m"'],

@@ -16,15 +16,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDynamoDb, type DynamoDb } from '#local/aws/dynamodb.ts';
 import { itemBytes, openStore } from '#local/aws/dynamodb-store.ts';
 import { conformanceTable, dynamodbConformance } from '#test/conformance/dynamodb.ts';
-import { type EmulatedAws, emulateAws } from './emulated-aws.ts';
+import { type StartedEmulators, startEmulators } from './start-emulators.ts';
 
-let aws: EmulatedAws;
+let aws: StartedEmulators;
 let dynamodb: DynamoDb;
 const clients: DynamoDBClient[] = [];
 beforeAll(async () => {
-  aws = await emulateAws();
+  aws = await startEmulators();
   dynamodb = await createDynamoDb(aws.world);
-  aws.add(dynamodb.service);
+  aws.front.add(dynamodb.service);
   for (const TableName of ['conformance', 'own']) await dynamodb.tables.create({ TableName, ...conformanceTable });
 });
 afterAll(async () => {
@@ -157,9 +157,9 @@ test('items expire by the virtual clock, unless their expiry has moved on', asyn
 test('a reopened folder has its tables and items; a new index is filled, a dropped one empty', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'everpost-dynamodb-'));
   const { GlobalSecondaryIndexes, ...plain } = conformanceTable;
-  const opened = await emulateAws(folder);
+  const opened = await startEmulators({ dataFolder: folder });
   let tables = await createDynamoDb(opened.world);
-  opened.add(tables.service);
+  opened.front.add(tables.service);
   await tables.tables.create({ TableName: 'kept', ...plain });
   const sdk = new DynamoDBClient({ endpoint: opened.endpoint, region: 'eu-west-1', credentials: opened.credentials });
   const Item = { ...key('a'), dueShard: { S: 's' }, dueAt: { N: '5' } };
@@ -167,7 +167,7 @@ test('a reopened folder has its tables and items; a new index is filled, a dropp
   await tables.close();
 
   tables = await createDynamoDb(opened.world);
-  opened.add(tables.service);
+  opened.front.add(tables.service);
   expect(tables.tables.names()).toEqual(['kept']);
   await tables.tables.create({ TableName: 'kept', ...plain, GlobalSecondaryIndexes });
   const due = new QueryCommand({

@@ -41,6 +41,20 @@ describe('effects', () => {
     expect(aws.faults.list()).toEqual([]);
     expect(aws.iam.denials()).toEqual([]); // an injected denial is no missing permission
   });
+  test('a KMS key that can not be used, as S3 answers for an object under it', async () => {
+    await put('in/locked');
+    const head = () => s3.send(new HeadObjectCommand({ Bucket, Key: 'in/locked' }));
+    aws.faults.add({ service: 'kms', operation: 'Decrypt', match: 'in/locked', effect: 'remove', times: 1 });
+    await head(); // reads no byte, so no key
+    await expect(get('in/locked')).rejects.toMatchObject({
+      name: 'KMS.DisabledException',
+      $metadata: { httpStatusCode: 400 },
+    });
+    aws.faults.add({ service: 'kms', effect: 'deny', times: 1 });
+    await expect(get('in/locked')).rejects.toMatchObject({ name: 'AccessDenied', $metadata: { httpStatusCode: 403 } });
+    expect(await get('in/locked')).toHaveLength(1_000);
+    expect(() => aws.faults.add({ service: 'kms', effect: 'throttle' })).toThrow('kms knows no effect "throttle"');
+  });
   test('match picks one key', async () => {
     await put('in/one');
     await put('in/two');

@@ -23,6 +23,7 @@ async function deployed(resources: Readonly<Record<string, ResourceDefinition>>)
   const cloudWatch = startCloudWatch(
     emulators.world,
     createMetrics(() => emulators.clock.now()),
+    emulators.topics.publish,
   );
   open = { emulators, cloudWatch };
   const template = { Resources: resources };

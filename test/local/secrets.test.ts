@@ -7,14 +7,14 @@ import { CreateSecretCommand, GetSecretValueCommand, SecretsManagerClient } from
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSecretsManager, readSecrets, secretArn } from '#local/aws/secrets.ts';
 import { secretsConformance } from '#test/conformance/secrets.ts';
-import { type EmulatedAws, emulateAws } from './emulated-aws.ts';
+import { type StartedEmulators, startEmulators } from './start-emulators.ts';
 
 const name = 'everpost/exchange';
 const value = { username: 'u', password: 'p"\\ß' };
-let aws: EmulatedAws;
+let aws: StartedEmulators;
 beforeAll(async () => {
-  aws = await emulateAws();
-  aws.add(createSecretsManager(aws.world, () => ({ [name]: value })));
+  aws = await startEmulators();
+  aws.front.add(createSecretsManager(aws.world, () => ({ [name]: value })));
 });
 afterAll(() => aws.close());
 const client = (credentials = aws.credentials) =>

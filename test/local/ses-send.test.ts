@@ -11,11 +11,11 @@ import { createSes } from '#local/aws/ses-send.ts';
 import type { World } from '#local/world.ts';
 import { sesSendConformance } from '#test/conformance/ses-send.ts';
 import { sesNextHopFor } from '#test/contract/ses-next-hop.ts';
-import { type EmulatedAws, emulateAws } from './emulated-aws.ts';
+import { type StartedEmulators, startEmulators } from './start-emulators.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
 const out = join(folder, 'out');
-let aws: EmulatedAws;
+let aws: StartedEmulators;
 const rules = {} as Parameters<typeof createSes>[1]; // receipt rules are none of what is tested here
 
 function serve(world: World, suppressed: (address: string) => boolean = () => false) {
@@ -30,8 +30,8 @@ function serve(world: World, suppressed: (address: string) => boolean = () => fa
 }
 
 beforeAll(async () => {
-  aws = await emulateAws(join(folder, 'data'));
-  aws.add(serve(aws.world, (address) => address.startsWith('suppressed@')).service);
+  aws = await startEmulators({ dataFolder: join(folder, 'data') });
+  aws.front.add(serve(aws.world, (address) => address.startsWith('suppressed@')).service);
 });
 afterAll(async () => {
   await aws.close();

@@ -1,5 +1,5 @@
-// Starts S3, SQS and SNS behind the real front, gate and IAM for a test, with its queues and buckets, in a folder of their own.
-// Never opens a fixed port.
+// Starts S3, SQS and SNS behind the real front, gate and IAM for a test, with its queues and buckets, in a folder of their own. Further
+// services are added to `front`. Never opens a fixed port.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

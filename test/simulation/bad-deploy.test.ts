@@ -2,8 +2,11 @@
 // lifetime the valve lets no more than its number of reports out, and holds the rest with an alarm.
 
 import { describe, expect, it } from 'vitest';
+import type { Script } from '#adapters/memory/memory-next-hop.ts';
+import type { Settings } from '#core/config.ts';
 import { lostJobAfterMs, suspectExpiriesPerHourMax } from '#core/limits.ts';
 import { release } from '#pipeline/operate.ts';
+import { settingsOf } from './routed.ts';
 import { ACCEPTED_AT, Town, townSettings } from './town.ts';
 
 const HOUR = 3_600_000;
@@ -93,6 +96,84 @@ describe('relay throws on everything', () => {
     for (const row of held) expect((await release(ports, row, 12 * HOUR)).kind).toBe('done');
     await town.live(24);
     expect(states(town)).toEqual({ returned: suspectExpiriesPerHourMax, relayed: 50 });
+  });
+
+  describe('expires what mails no report, however many: the valve neither holds nor counts it', () => {
+    const ours = { fault: 'aborted', at: 'connect' } as const; // our own time was up: no word of the next hop
+    const count = suspectExpiriesPerHourMax + 50;
+    const briefly = { ...townSettings.retry, lifetimeMs: 2 * HOUR };
+    async function lived(settings: Settings, exchange: Script, second: Script = () => ok): Promise<Town> {
+      const town = new Town(exchange, undefined, settings, { second });
+      for (let i = 0; i < count; i++) town.receive(`m${i}`, ANN, [`u${i}@example.com`]);
+      await town.live(24);
+      const hours = await Promise.all(
+        [0, 1, 2, 3, 4].map((h) => town.ledger.countExpiry(ACCEPTED_AT + h * HOUR, false)),
+      );
+      expect(hours).toEqual(hours.map(() => ({ total: 1, suspect: 0 })));
+      expect(town.watch.total('ExpiryHeld')).toBe(0);
+      return town;
+    }
+
+    it('where the route has a fallback: all goes on there', async () => {
+      const town = await lived({ ...settingsOf({ fallback: true }), retry: briefly }, () => ours);
+      expect(states(town)).toEqual({ relayed: count });
+      expect(town.others.get('second')?.accepted).toHaveLength(count);
+      expect(notices(town)).toEqual([]);
+    });
+
+    it('where a notice expires: its delivery is held, as ever', async () => {
+      const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
+      const town = await lived({ ...settingsOf({}), retry: briefly }, (to) => (to.address === ANN ? ours : no));
+      expect(states(town)).toEqual({ held: count });
+      const [row] = town.ledger.all().filter((each) => each.kind === 'delivery');
+      expect(row).toMatchObject({ stateReason: 'notice expired: aborted' });
+    });
+
+    it('where a copy expires: it is held as a copy', async () => {
+      const to = [{ via: 'exchange' }, { via: 'second', copy: true }] as const;
+      const town = await lived(
+        { ...settingsOf({ to }), retry: briefly },
+        () => ok,
+        () => ours,
+      );
+      expect(states(town)).toEqual({ relayed: count, held: count });
+    });
+  });
+
+  it('holds what has a fallback that the configuration lost: its sender would be told', async () => {
+    const settings = { ...settingsOf({ fallback: true }), retry: { ...townSettings.retry, lifetimeMs: 2 * HOUR } };
+    const { second: _, ...nextHops } = settings.nextHops;
+    const town = new Town((to) => (to.address === ANN ? ok : { fault: 'aborted', at: 'connect' }), undefined, {
+      ...settings,
+      nextHops,
+    });
+    for (let i = 0; i < suspectExpiriesPerHourMax + 50; i++) town.receive(`m${i}`, ANN, [`u${i}@example.com`]);
+    await town.live(24);
+    expect(states(town)).toEqual({ returned: suspectExpiriesPerHourMax, held: 50 });
+  });
+
+  it('what it held has its fallback still, once it is released', async () => {
+    let mode: 'bad' | 'later' = 'bad';
+    const town = new Town(
+      (to) => {
+        if (to.address === ANN) return ok;
+        if (mode === 'bad') throw new Error('a bad deploy');
+        return later;
+      },
+      undefined,
+      { ...settingsOf({ fallback: true }), retry: { ...townSettings.retry, lifetimeMs: 12 * HOUR } },
+      { second: () => ok },
+    );
+    for (let i = 0; i < suspectExpiriesPerHourMax + 1; i++) town.receive(`m${i}`, ANN, [`u${i}@example.com`]);
+    await town.live(48);
+    expect(states(town)).toEqual({ returned: suspectExpiriesPerHourMax, held: 1 });
+    mode = 'later';
+    const { ledger, relayQueue, bounceQueue, clock } = town;
+    const held = town.ledger.all().find((row) => row.state === 'held');
+    if (held === undefined) throw new Error('none is held');
+    await release({ ledger, relayQueue, bounceQueue, clock, sweepAgainMs: lostJobAfterMs }, held, 2 * HOUR);
+    await town.live(24);
+    expect(await ledger.read(held)).toMatchObject({ state: 'relayed', nextHop: 'second' });
   });
 
   it('leaves ordinary expiries alone, however many', async () => {

@@ -1,75 +1,24 @@
-// Mail from our side, in the town: what may be sent, what comes back and in which form, what can not be read, and a crash before and after
-// every port call of each way. An event may come twice, in any order, at any time.
+// Mail from our side, in the town: what may be sent, what comes back, what can not be used and what can not be read. An event may come
+// twice, in any order, at any time.
 
 import { describe, expect, it } from 'vitest';
-import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { Settings } from '#core/config.ts';
-import { type DeliveryRow, isFinal } from '#core/delivery.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
-import { type Submitted, Town, townSettings } from './town.ts';
-
-const HOUR = 3_600_000;
-const ULID = '01JD0000000000000000000000';
-const EML = `out/exchange/${ULID}.eml`;
-const ENVELOPE = `out/exchange/${ULID}.envelope.json`;
-const ANN = 'ann@example.com';
-const BOB = 'bob@far.example';
-
-const smart = townSettings.nextHops.exchange;
-if (smart === undefined) throw new Error('the town has no next hop');
-const to = (via: string) => [{ via, address: null, copy: false, returnPath: 'keep' as const }];
-const settings: Settings = {
-  ...townSettings,
-  nextHops: { ...townSettings.nextHops, smart },
-  routes: [
-    ...townSettings.routes,
-    { match: ['*@far.example'], direction: 'outbound', to: to('smart'), fallback: null },
-  ],
-  submitters: {
-    exchange: { secret: 's', senderDomains: ['example.com'] },
-    cron: { secret: 's', senderDomains: ['cron.example'] },
-  },
-  retry: { ...townSettings.retry, lifetimeMs: 3 * HOUR },
-};
-
-const ok = { code: 250, status: '2.0.0', text: 'Ok' };
-const noSuchUser = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
-/** To our own side all is taken; what Bob's server says is the script's. */
-const farSays =
-  (script: Script): Script =>
-  (forwardPath, attempt, transaction) =>
-    forwardPath.domainKey === 'far.example' ? script(forwardPath, attempt, transaction) : ok;
-
-function townOf(script: Script = () => ok, interrupt = new Interrupt(), given = settings): Town {
-  return new Town(farSays(script), interrupt, given);
-}
-
-async function lived(submitted: Submitted, script?: Script, submitter = 'exchange', given = settings): Promise<Town> {
-  const town = townOf(script, new Interrupt(), given);
-  town.submit(submitter, ULID, submitted);
-  await town.live(24 * 7);
-  return town;
-}
-
-function deliveries(town: Town): readonly DeliveryRow[] {
-  return town.ledger.all().filter((row) => row.kind === 'delivery');
-}
-function endsOf(town: Town): Record<string, string> {
-  return Object.fromEntries(
-    deliveries(town).map((row) => [
-      row.forwardPath,
-      `${row.state}${row.stateReason === null ? '' : ` ${row.stateReason}`}`,
-    ]),
-  );
-}
-function noticesTo(town: Town, address: string): string[] {
-  return town.exchange.accepted
-    .filter(({ forwardPath }) => forwardPath.address === address)
-    .map(({ content }) => Buffer.from(content).toString('latin1'));
-}
-const recipient = (address: string, more: object = {}) => ({ address, notify: null, orcpt: null, ...more });
+import {
+  ANN,
+  BOB,
+  deliveries,
+  EML,
+  ENVELOPE,
+  endsOf,
+  lived,
+  noticesTo,
+  ok,
+  recipient,
+  townOf,
+  ULID,
+} from './submitting-town.ts';
+import type { Submitted, Town } from './town.ts';
 
 describe('what is submitted', () => {
   it('is relayed by outbound routes, its bytes as they were behind our own fields, its Bcc too', async () => {
@@ -321,170 +270,5 @@ describe('what can not be read', () => {
     town.spool.spoil(EML, null);
     await town.live(24);
     expect(endsOf(town)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
-  });
-});
-
-describe('notices, as they were asked for', () => {
-  const asking = (notify: readonly string[] | null, more: object = {}): Submitted => ({
-    envelope: { forwardPaths: [recipient(BOB, { notify })], ...more } as Submitted['envelope'],
-  });
-
-  it.each([
-    ['NEVER', ['NEVER'], 'unreturnable notify-never', 0],
-    ['SUCCESS alone', ['SUCCESS'], 'unreturnable notify-no-failure', 0],
-    ['FAILURE', ['FAILURE'], 'returned', 1],
-    ['nothing', null, 'returned', 1],
-  ] as const)('a refusal, and %s', async (_, notify, end, notices) => {
-    const town = await lived(asking(notify), () => noSuchUser);
-    expect(endsOf(town)).toEqual({ [BOB]: end });
-    expect(noticesTo(town, ANN)).toHaveLength(notices);
-  });
-
-  it('a delay, and no DELAY', async () => {
-    const given = { ...settings, retry: { ...settings.retry, delayNoticeMs: HOUR } };
-    const later = { code: 451, status: '4.3.0', text: 'later', at: 'rcpt' } as const;
-    const town = await lived(asking(['FAILURE']), () => later, 'exchange', given);
-    expect(noticesTo(town, ANN)).toHaveLength(1);
-    const told = await lived(asking(['FAILURE', 'DELAY']), () => later, 'exchange', given);
-    expect(noticesTo(told, ANN)).toHaveLength(2);
-  });
-
-  it('a success, once, of headers alone, with what was asked for beside it', async () => {
-    const town = await lived(asking(['SUCCESS'], { envid: 'Q1', ret: 'FULL' }));
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
-    const [notice = '', another] = noticesTo(town, ANN);
-    expect(another).toBeUndefined();
-    expect(judgeNotice(Buffer.from(notice, 'latin1'))).toEqual([]);
-    expect(notice).toMatch(/Original-Envelope-Id: Q1[\s\S]*Action: relayed\r\nStatus: 2\.0\.0/);
-    expect(notice).not.toContain('Hello');
-    expect(deliveries(town)[0]?.notice).toMatchObject({ kind: 'success', state: 'relayed', to: ANN });
-  });
-
-  it('a success under a null reverse-path, or of a next hop that reports itself, is told to nobody', async () => {
-    const silent = await lived(asking(['SUCCESS'], { reversePath: '' }));
-    expect(endsOf(silent)).toEqual({ [BOB]: 'relayed' });
-    expect(deliveries(silent)[0]?.notice).toMatchObject({
-      kind: 'success',
-      state: 'unreturnable',
-      reason: 'null-reverse-path',
-    });
-    const taken = await lived(asking(['SUCCESS']), () => ({ ...ok, dsnTaken: true }));
-    expect(endsOf(taken)).toEqual({ [BOB]: 'relayed' });
-    expect(noticesTo(taken, ANN)).toEqual([]);
-    expect(deliveries(taken)[0]?.notice).toBeNull();
-  });
-
-  it("a success whose notice is refused changes nothing of the delivery's end, and holds nothing", async () => {
-    const town = new Town((forwardPath) => (forwardPath.address === ANN ? noSuchUser : ok), new Interrupt(), settings);
-    town.submit('exchange', ULID, asking(['SUCCESS']));
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
-    expect(town.ledger.all().every((row) => row.dueAt === null && row.state !== 'held')).toBe(true);
-  });
-
-  it('of mail that an operator let go for a foreign sender none is sent to him', async () => {
-    const town = await lived({ envelope: { reversePath: 'eve@bank.example' } }, () => noSuchUser);
-    const [held] = deliveries(town);
-    if (held === undefined) throw new Error('no delivery');
-    await town.ledger.write(
-      {
-        ...held,
-        state: 'queued',
-        nextAttemptAt: town.clock.now(),
-        dueAt: town.clock.now(),
-        expiresAt: town.clock.now() + HOUR,
-      },
-      [],
-    );
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'unreturnable foreign-sender' });
-    expect(town.exchange.accepted).toEqual([]);
-  });
-});
-
-describe('a crash before or after any port call', () => {
-  type Way = {
-    readonly name: string;
-    readonly script: Script;
-    readonly submitted: Submitted;
-    readonly ends: object;
-    readonly notices: number;
-    readonly spoil?: readonly [string, UnreadableCause];
-  };
-  const ways: readonly Way[] = [
-    { name: 'relayed', script: () => ok, submitted: { times: 2 }, ends: { [BOB]: 'relayed' }, notices: 0 },
-    {
-      name: 'two recipients, one refused',
-      script: ({ address }) => (address === BOB ? noSuchUser : ok),
-      submitted: { envelope: { forwardPaths: [recipient(BOB), recipient('eve@far.example')] } },
-      ends: { [BOB]: 'returned', 'eve@far.example': 'relayed' },
-      notices: 1,
-    },
-    {
-      name: 'a success told',
-      script: () => ok,
-      submitted: { envelope: { forwardPaths: [recipient(BOB, { notify: ['SUCCESS'] })] } },
-      ends: { [BOB]: 'relayed' },
-      notices: 1,
-    },
-    {
-      name: 'malformed',
-      script: () => ok,
-      submitted: { text: '{"reversePath":"ann@example.com"}' },
-      ends: { unknown: 'returned' },
-      notices: 1,
-    },
-    {
-      name: 'held',
-      script: () => ok,
-      submitted: { envelope: { reversePath: 'e@bank.example' } },
-      ends: { [BOB]: 'held foreign-sender' },
-      notices: 0,
-    },
-    {
-      name: 'unreadable content',
-      script: () => ok,
-      submitted: {},
-      spoil: [EML, 'damaged'],
-      ends: { [BOB]: 'returned' },
-      notices: 1,
-    },
-    {
-      name: 'unreadable envelope',
-      script: () => ok,
-      submitted: {},
-      spoil: [ENVELOPE, 'denied'],
-      ends: { unknown: 'held envelope-unreadable' },
-      notices: 0,
-    },
-  ];
-
-  async function run(way: Way, interrupt: Interrupt): Promise<Town> {
-    const town = townOf(way.script, interrupt);
-    town.submit('exchange', ULID, way.submitted);
-    if (way.spoil !== undefined) town.spool.spoil(...way.spoil);
-    await town.live(24 * 7);
-    return town;
-  }
-
-  it.each(ways)('$name', async (way) => {
-    const counting = new Interrupt();
-    await run(way, counting);
-    expect(counting.calls.length).toBeGreaterThan(3);
-    for (let k = 0; k <= counting.calls.length; k++) {
-      for (const when of ['before', 'after'] as const) {
-        const town = await run(way, k === 0 ? new Interrupt() : Interrupt.at(k, when));
-        const place = `crash ${when} call ${k} (${counting.calls[k - 1]})`;
-        expect(endsOf(town), place).toEqual(way.ends);
-        for (const row of town.ledger.all()) {
-          expect(isFinal(row.state) || row.state === 'held', `${place}: ${row.deliveryKey} is ${row.state}`).toBe(true);
-          expect([row.leaseUntil, row.dueAt], place).toEqual([null, null]);
-        }
-        const notices = noticesTo(town, ANN).length;
-        expect(notices, place).toBeGreaterThanOrEqual(way.notices);
-        expect(notices, place).toBeLessThanOrEqual(way.notices + (k === 0 ? 0 : 1));
-        expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters), place).toEqual([]);
-      }
-    }
   });
 });

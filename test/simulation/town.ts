@@ -18,6 +18,8 @@ import {
   lostAnywayAfterMs,
   lostJobAfterMs,
   maxReceiveCount,
+  orphanAfterMs,
+  orphanSweepEveryMs,
   relayVisibilityMs,
   smtpLeaseMs,
   sweepEveryMs,
@@ -27,9 +29,10 @@ import { contentKeyOf, envelopeKeyOf, type SubmittedEnvelope, writeEnvelope } fr
 import { writeSubmissionEvent } from '#core/submission-event.ts';
 import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
-import { ingest } from '#pipeline/ingest.ts';
+import { orphans } from '#pipeline/orphans.ts';
 import { relay } from '#pipeline/relay.ts';
 import { sweep } from '#pipeline/sweep.ts';
+import { takeIn } from '#pipeline/take-in.ts';
 
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
 const NEVER = new AbortController().signal;
@@ -126,23 +129,31 @@ export class Town {
     failed: readonly Check[] = [],
     more: More = {},
   ): void {
-    this.spool.put(`in/${spoolId}`, new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`));
-    this.notifications.push({
-      body: notification(spoolId, reversePath, recipients, failed, more),
-      receives: 0,
-      visibleAt: this.clock.now(),
-    });
+    const stored = new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`);
+    this.spool.put(`in/${spoolId}`, stored, this.clock.now());
+    this.notify(notification(spoolId, reversePath, recipients, failed, more));
+  }
+
+  /** Puts something into the ingest queue. */
+  notify(body: string): void {
+    this.notifications.push({ body, receives: 0, visibleAt: this.clock.now() });
+  }
+
+  /** An hour passes, and the search for orphans runs. */
+  async lookForOrphans(): Promise<void> {
+    this.clock.advanceTo(this.clock.now() + orphanSweepEveryMs + 1);
+    await this.lives(() => orphans(this.orphanPorts(), NEVER));
   }
 
   /** A message that a submitter stored, and S3's event of its envelope, which may come `times`. `envelope` may be any text. */
   submit(submitter: string, ulid: string, submitted: Submitted): void {
-    const { content = CONTENT, times = 1 } = submitted;
+    const { content = CONTENT, times = 1, storedAt = ACCEPTED_AT } = submitted;
     const bytes = new TextEncoder().encode(content);
     const objectKey = envelopeKeyOf({ submitter, ulid });
     const text = submitted.text ?? writeEnvelope({ ...committed(bytes), ...submitted.envelope });
-    this.spool.put(contentKeyOf({ submitter, ulid }), bytes);
-    this.spool.put(objectKey, new TextEncoder().encode(text));
-    const body = writeSubmissionEvent({ objectKey, storedAt: ACCEPTED_AT });
+    this.spool.put(contentKeyOf({ submitter, ulid }), bytes, ACCEPTED_AT);
+    this.spool.put(objectKey, new TextEncoder().encode(text), storedAt);
+    const body = writeSubmissionEvent({ objectKey, storedAt });
     for (let i = 0; i < times; i++) this.notifications.push({ body, receives: 0, visibleAt: this.clock.now() });
   }
 
@@ -182,7 +193,7 @@ export class Town {
   private async consume(each: Notification): Promise<void> {
     each.receives += 1;
     each.visibleAt = this.clock.now() + 360_000;
-    const done = await this.lives(() => ingest(this.ingestPorts(), each.body, NEVER));
+    const done = await this.lives(() => takeIn(this.ingestPorts(), each.body, NEVER));
     if (!done && each.receives < maxReceiveCount) return;
     this.notifications.splice(this.notifications.indexOf(each), 1);
     if (!done) this.lostNotifications.push(each);
@@ -234,6 +245,20 @@ export class Town {
       relayQueue,
       bounceQueue,
       markKey: 'key',
+      orphanAfterMs,
+    };
+  }
+  private orphanPorts() {
+    const spool = this.wrapped().spool;
+    const ingestQueue = this.interrupt.wrap('ingestQueue', { sendEvent: async (body: string) => this.notify(body) });
+    return {
+      ...this.common(),
+      ingestQueue,
+      inventory: spool,
+      spool,
+      markKey: 'key',
+      orphanAfterMs,
+      everyMs: orphanSweepEveryMs,
     };
   }
   private relayPorts() {
@@ -272,6 +297,8 @@ export type Submitted = {
   readonly text?: string;
   readonly content?: string;
   readonly times?: number;
+  /** When the envelope was stored: at ACCEPTED_AT, unless it is said. */
+  readonly storedAt?: number;
 };
 const CONTENT = 'From: Ann <ann@example.com>\r\nTo: bob@far.example\r\nSubject: offer\r\n\r\nHello\r\n';
 

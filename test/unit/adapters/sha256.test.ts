@@ -52,6 +52,24 @@ describe('Sha256', () => {
     expect(await Promise.all(names.toReversed().map(of))).toEqual(first.toReversed());
   });
 
+  it('remembers what a text secret said last, and nothing else', async () => {
+    const of = async (...parts: readonly (string | Uint8Array)[]) => {
+      const hash = new Sha256('Jefe');
+      for (const part of parts) hash.update(part);
+      return hex(hash);
+    };
+    const expected = '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843';
+    const bytes = new TextEncoder().encode('what do ya want for nothing?');
+    for (let i = 0; i < 2; i++) {
+      expect(await of(bytes)).toBe(expected);
+      expect(await of('what do ya want ', 'for nothing?')).toBe(expected);
+      expect(await of('what do ya want ')).not.toBe(expected);
+    }
+    bytes.fill(0); // whoever gave them may use their memory again
+    expect(await of('what do ya want for nothing?')).toBe(expected);
+    expect(await of(bytes)).not.toBe(expected);
+  });
+
   it('takes a view of memory for the bytes it shows', async () => {
     const memory = new TextEncoder().encode('..abc..');
     const hash = new Sha256();

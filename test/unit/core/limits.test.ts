@@ -44,7 +44,6 @@ test('the numbers that the design names', () => {
 test('a lease outlives the function that holds it, and ends before its job is seen again', () => {
   expect(limits.smtpLeaseMs).toBeGreaterThan(limits.relayTimeoutMs);
   expect(limits.smtpLeaseMs).toBeLessThan(limits.relayVisibilityMs);
-  expect(limits.httpLeaseMs).toBeLessThan(limits.smtpLeaseMs);
 });
 
 test('the final dot fits into a relay function with room for the dialogue before it', () => {
@@ -56,6 +55,12 @@ test('the final dot fits into a relay function with room for the dialogue before
 test('a sweep ends before the next begins, and a lost job is looked for only after its lease', () => {
   expect(limits.sweepTimeoutMs).toBeLessThan(limits.sweepEveryMs);
   expect(limits.lostJobAfterMs).toBeGreaterThan(limits.smtpLeaseMs);
+});
+
+test('a purge ends before the next begins, and rows outlast many of them that failed', () => {
+  expect(limits.purgeTimeoutMs).toBeLessThanOrEqual(900_000); // Lambda
+  expect(limits.purgeTimeoutMs).toBeLessThan(limits.purgeEveryMs);
+  expect(limits.rowsOutliveObjectMs).toBeGreaterThan(3 * limits.purgeOverdueMs + limits.sesFeedbackMs);
 });
 
 test('both exits for poison agree', () => {
@@ -82,4 +87,13 @@ test('an extract leaves room in a row of one kilobyte; a notice is far smaller t
 test('our own passes end a loop before Lambda cuts it off at 16 hops of two functions each', () => {
   expect(limits.ownPassesMax * 2).toBeLessThan(16);
   expect(limits.passesCheckedMax).toBeGreaterThan(limits.ownPassesMax * 2);
+});
+
+test('a search for orphans ends before the next begins, reads by as many sockets as there are, and may fail twice unnoticed', () => {
+  expect(limits.orphanSweepTimeoutMs).toBeLessThan(limits.orphanSweepEveryMs);
+  expect(limits.orphanSweepTimeoutMs).toBeLessThanOrEqual(900_000);
+  expect(limits.orphanShardsAtOnce * limits.orphanReadsAtOnce).toBeLessThanOrEqual(64);
+  expect(limits.orphanSweepOverdueMs).toBe(3 * limits.orphanSweepEveryMs);
+  // A receipt that ingest is still at work on must not be an orphan's: ingest looks for a placeholder from half the time on.
+  expect(limits.orphanAfterMs / 2).toBeGreaterThan(limits.maxReceiveCount * limits.ingestTimeoutMs);
 });

@@ -1,0 +1,151 @@
+// One kept HTTP/1.1 connection of DirectHttp: a socket that is read on demand, into buffers used again and again, and the limit
+// on every wait for it. Knows no HTTP. What broke is an error with the code that the SDK tries again for.
+
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import type { Request } from './http-message.ts';
+
+export type BufferPool = { take(): Uint8Array; give(buffer: Uint8Array): void };
+export type Chunk = { readonly bytes: Uint8Array; readonly buffer: Uint8Array | null };
+
+/** One socket. Bytes are pulled: it reads only while somebody waits, save for what TLS had already decrypted. */
+export class Connection {
+  readonly connected: Promise<void>;
+  private readonly socket: Socket;
+  private readonly pool: BufferPool;
+  private readonly chunks: Chunk[] = [];
+  private waiting: PromiseWithResolvers<Chunk> | null = null;
+  private failure: Error | null = null;
+  private answered = 0;
+  private used = 0;
+
+  constructor(request: Request, pool: BufferPool) {
+    this.pool = pool;
+    const onread = {
+      buffer: () => pool.take(), // asked for before each read: what was handed out is not written to until it is given back
+      callback: (length: number, buffer: Uint8Array) => this.receive({ bytes: buffer.subarray(0, length), buffer }),
+    };
+    const host = request.hostname.replace(/^\[|\]$/g, '');
+    const secure = request.protocol === 'https:';
+    const port = request.port ?? (secure ? 443 : 80);
+    this.socket = secure
+      ? connectTls({
+          host,
+          port,
+          servername: isIP(host) === 0 ? host : '',
+          secureContext: secureContextOnce(),
+          onread,
+        } as never)
+      : connectTcp({ host, port, onread } as never);
+    this.socket.setNoDelay(true);
+    this.socket.on('error', (error) => this.fail(error));
+    this.socket.on('end', () => this.fail(brokenOff()));
+    this.socket.on('close', () => this.fail(brokenOff()));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.socket.once(secure ? 'secureConnect' : 'connect', resolve);
+    this.socket.once('error', reject);
+    this.socket.once('close', () => reject(this.failure ?? brokenOff()));
+    this.connected = promise;
+  }
+
+  get ended(): boolean {
+    return this.failure !== null;
+  }
+  /** It was kept, and broke before a byte of this answer came. */
+  wasStale(error: unknown): boolean {
+    const { code } = error as { readonly code?: unknown };
+    return this.used > 1 && this.answered === 0 && (code === 'ECONNRESET' || code === 'EPIPE');
+  }
+
+  /** A request, in one system call. */
+  write(head: string, body: string | Uint8Array = ''): void {
+    this.used += 1;
+    this.answered = 0;
+    this.socket.ref();
+    if (typeof body === 'string') this.socket.write(head + body);
+    else this.socket.write(Buffer.concat([Buffer.from(head), body]));
+  }
+
+  /** What comes next, in arrival order. */
+  next(): Promise<Chunk> {
+    const chunk = this.chunks.shift();
+    if (chunk !== undefined) return Promise.resolve(chunk);
+    if (this.failure !== null) return Promise.reject(this.failure);
+    this.waiting = Promise.withResolvers<Chunk>();
+    this.socket.resume();
+    return this.waiting.promise;
+  }
+  /** Puts back what was taken too much. */
+  unshift(chunk: Chunk): void {
+    this.chunks.unshift(chunk);
+  }
+  /** The bytes are no longer looked at. */
+  release(chunk: Chunk): void {
+    if (chunk.buffer !== null) this.pool.give(chunk.buffer);
+  }
+
+  /** Clean, and to be used again: it must not keep the process alive, and must notice when the other end closes. */
+  rest(): this {
+    this.socket.unref();
+    this.socket.resume();
+    return this;
+  }
+  get clean(): boolean {
+    return this.chunks.length === 0 && this.failure === null;
+  }
+  destroy(error?: Error): void {
+    this.fail(error ?? brokenOff());
+    this.socket.destroy();
+  }
+
+  private receive(chunk: Chunk): boolean {
+    this.answered += chunk.bytes.byteLength;
+    const { waiting } = this;
+    this.waiting = null;
+    if (waiting === null) this.chunks.push(chunk);
+    else waiting.resolve(chunk);
+    return false; // no more until it is asked for
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    this.waiting?.reject(this.failure);
+    this.waiting = null;
+  }
+}
+
+/** The work, or an end to the connection when it takes too long or is called off. */
+export async function limited<T>(
+  connection: Connection,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+): Promise<T> {
+  const onAbort = () => connection.destroy(aborted());
+  const onTimeout = () =>
+    connection.destroy(
+      Object.assign(new Error(`no answer within ${timeoutMs} ms`), { name: 'TimeoutError', code: 'ETIMEDOUT' }),
+    );
+  const timer = setTimeout(onTimeout, timeoutMs);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await work;
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The trusted authorities are parsed once, not for each connection. */
+let secureContext: SecureContext | null = null;
+function secureContextOnce(): SecureContext {
+  secureContext ??= createSecureContext();
+  return secureContext;
+}
+
+export const aborted = () => Object.assign(new Error('the request was called off'), { name: 'AbortError' });
+export const brokenOff = () => Object.assign(new Error('the connection broke off'), { code: 'ECONNRESET' });

@@ -1,0 +1,82 @@
+// Which deliveries `release`, `hold` and `remove` mean: those of one message, or all that are in a state, for a reason, at a next hop.
+// It only reads. Of many, it takes the newest messages first, up to a limit.
+
+import { isMeant } from '#adapters/trace-query.ts';
+import { parseDuration } from '#core/config-values.ts';
+import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
+import { standsAlone } from '#core/delivery.ts';
+import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
+import { Usage } from './exit.ts';
+
+export type Selection = {
+  /** Null: not one message, but many. */
+  readonly spoolId: string | null;
+  readonly forwardPath: string | undefined;
+  readonly action: number | undefined;
+  readonly row: NonNullable<TraceQuery['row']>;
+  /** Accepted within this time, in milliseconds. */
+  readonly sinceMs: number | undefined;
+  /** Deliveries, of many. */
+  readonly max: number;
+};
+
+export const selectOptions = {
+  'spool-id': { type: 'string' },
+  'forward-path': { type: 'string' },
+  action: { type: 'string' },
+  state: { type: 'string' },
+  reason: { type: 'string' },
+  'next-hop': { type: 'string' },
+  since: { type: 'string' },
+  limit: { type: 'string' },
+} as const;
+type Values = { readonly [name in keyof typeof selectOptions]?: string };
+
+/** `states`: those that the verb can do something about. Throws Usage. */
+export function selectionOf(values: Values, states: readonly DeliveryState[]): Selection {
+  const {
+    'spool-id': spoolId,
+    'forward-path': forwardPath,
+    'next-hop': nextHop,
+    action,
+    reason,
+    since,
+    limit,
+  } = values;
+  if ((spoolId === undefined) === (values.state === undefined))
+    throw new Usage('say which: --spool-id for one message, or --state for many');
+  const state = states.find((each) => each === values.state);
+  if (values.state !== undefined && state === undefined)
+    throw new Usage(`--state takes ${states.join(' or ')} here, not "${values.state}"`);
+  if (action !== undefined && !/^\d+$/.test(action)) throw new Usage('--action takes a number from 0');
+  const sinceMs = since === undefined ? undefined : parseDuration(since);
+  if (sinceMs === null) throw new Usage(`--since takes a duration such as 4h or 2d, not "${since}"`);
+  const max = Number(limit ?? '100');
+  if (!Number.isInteger(max) || max < 1) throw new Usage('--limit takes a whole number from 1');
+  return {
+    spoolId: spoolId ?? null,
+    forwardPath,
+    action: action === undefined ? undefined : Number(action),
+    row: { state, reason, nextHop },
+    sinceMs,
+    max,
+  };
+}
+
+/** The deliveries that are named, and held notices that answer for none. Each was so when it was read. */
+export async function select(ledger: Ledger, selection: Selection, now: number): Promise<readonly DeliveryRow[]> {
+  const { spoolId, forwardPath, sinceMs, row, max } = selection;
+  const records = await ledger.trace({
+    ...(spoolId === null ? { row, forwardPath } : { spoolId }),
+    ...(sinceMs === undefined ? {} : { since: now - sinceMs }),
+    limit: spoolId === null ? max : 1,
+  });
+  const rows = records.flatMap((record) => record.rows.filter((each) => isNamed(each, selection)));
+  return spoolId === null ? rows.slice(0, max) : rows;
+}
+
+function isNamed(row: DeliveryRow, { forwardPath, action, row: wanted }: Selection): boolean {
+  if (row.kind === 'notice' && !(standsAlone(row) && row.state === 'held')) return false;
+  if (forwardPath !== undefined && row.forwardPath.toLowerCase() !== forwardPath.toLowerCase()) return false;
+  return (action === undefined || row.action === action) && isMeant(row, wanted);
+}

@@ -1,0 +1,40 @@
+// An operator's word on an orphan: to whom it goes. The one other thing beside receipts that the ingest queue may hold, so that rows
+// are born in one place, with the routes that are deployed. Read strictly; nobody but who may send to the queue can write one.
+
+import { parseMailbox } from './address.ts';
+import { namedRecipientsMax, queueRetentionMs } from './limits.ts';
+
+export type NamedRecipients = {
+  readonly kind: 'named-recipients';
+  readonly version: 1;
+  readonly spoolId: string;
+  /** Mailboxes, as the operator wrote them. */
+  readonly recipients: readonly string[];
+  /** How long it is tried from then on, in milliseconds. */
+  readonly lifetimeMs: number;
+};
+
+/** As the ingest queue holds it. `kind` comes first: by it the body is known without being parsed. */
+export function namedRecipientsBody(named: Omit<NamedRecipients, 'kind' | 'version'>): string {
+  const { spoolId, recipients, lifetimeMs } = named;
+  return JSON.stringify({ kind: 'named-recipients', version: 1, spoolId, recipients, lifetimeMs });
+}
+
+/** Null where the body is something else: a receipt. Throws on one of ours that is not sound; it then ends in the ingest DLQ. */
+export function readNamedRecipients(body: string): NamedRecipients | null {
+  if (!/^\s*\{\s*"kind"\s*:\s*"named-recipients"/.test(body)) return null;
+  const { version, spoolId, recipients, lifetimeMs } = JSON.parse(body) as Readonly<Record<string, unknown>>;
+  if (version !== 1) throw new Error(`named recipients of version ${version}: deploy the version that wrote them`);
+  if (typeof spoolId !== 'string' || !/^[\w.-]{1,200}$/.test(spoolId))
+    throw new Error('named recipients without a spoolId');
+  if (!Array.isArray(recipients) || recipients.length === 0 || recipients.length > namedRecipientsMax) {
+    throw new Error(`named recipients: 1 to ${namedRecipientsMax} of them`);
+  }
+  const addresses = recipients.map((address: unknown) => {
+    if (typeof address !== 'string' || parseMailbox(address) === null) throw new Error(`${address} is not a mailbox`);
+    return address;
+  });
+  const sound = typeof lifetimeMs === 'number' && lifetimeMs > 0 && lifetimeMs < queueRetentionMs;
+  if (!sound) throw new Error('named recipients without a lifetime, or with one as long as a queue keeps its jobs');
+  return { kind: 'named-recipients', version: 1, spoolId, recipients: addresses, lifetimeMs };
+}

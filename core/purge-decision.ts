@@ -1,0 +1,72 @@
+// Whether a stored message may leave the spool: only when every row that it has is final, copies and notices too (DESIGN decision 6).
+// Pure. In doubt it stays: an object that is kept too long costs a little, one that is gone too early is somebody's mail.
+
+import type { Settings } from './config.ts';
+import type { DeliveryRow } from './delivery.ts';
+import { isFinal } from './delivery.ts';
+import { sesFeedbackMs, settleMarginMs } from './limits.ts';
+import { sesBounce, sesReport } from './notice-way.ts';
+
+/**
+ * Why it stays. `no-rows`: an orphan, which is the hourly sweep's. `kept`: held or quarantined. `feedback`: SES may still report on it.
+ * `no-end`: something should have come to its end long ago, and has not.
+ */
+export type KeptBecause = 'no-rows' | 'no-end' | 'under-way' | 'feedback' | 'kept';
+export type PurgeDecision =
+  | { readonly kind: 'remove' }
+  /** `row`: the one that speaks against it; null where there is none. */
+  | { readonly kind: 'keep'; readonly because: KeptBecause; readonly row: DeliveryRow | null };
+
+export function purgeDecision(
+  rows: readonly DeliveryRow[],
+  settings: Pick<Settings, 'nextHops' | 'retry'>,
+  now: number,
+): PurgeDecision {
+  if (rows.length === 0) return { kind: 'keep', because: 'no-rows', row: null };
+  for (const row of rows) {
+    const because = openBecause(row, settings, now);
+    if (because !== null) return { kind: 'keep', because, row };
+  }
+  return { kind: 'remove' };
+}
+
+function openBecause(
+  row: DeliveryRow,
+  settings: Pick<Settings, 'nextHops' | 'retry'>,
+  now: number,
+): KeptBecause | null {
+  // Somebody has its lease, or the sweep is to look at it: whatever its state says, it is not over.
+  if (isFinal(row.state) && (row.dueAt !== null || (row.leaseUntil ?? 0) > now)) return 'under-way';
+  switch (row.state) {
+    case 'queued':
+    case 'deferred':
+    case 'failed':
+    case 'expired':
+      return now > row.expiresAt + settings.retry.lifetimeMs + settleMarginMs ? 'no-end' : 'under-way';
+    case 'quarantined':
+      return 'kept';
+    case 'held':
+      return isAnswer(row) ? null : 'kept';
+    case 'relayed':
+      return mayBeReported(row.nextHop, settings) && (row.lastAttemptAt ?? now) + sesFeedbackMs > now
+        ? 'feedback'
+        : null;
+    case 'confirmed':
+    case 'returned':
+    case 'unreturnable':
+    case 'discarded':
+    case 'removed':
+      return null;
+  }
+}
+
+/** A sender's notice that could not be delivered waits for nothing itself: its delivery is held, and that has the say. */
+function isAnswer(row: DeliveryRow): boolean {
+  return row.noticeKind === 'ndr' || row.noticeKind === 'delay';
+}
+
+/** By SES; or by a next hop that the configuration does not know any more, and that may have been SES. */
+function mayBeReported(nextHop: string, { nextHops }: Pick<Settings, 'nextHops'>): boolean {
+  if (nextHop === sesBounce || nextHop === sesReport) return true;
+  return (nextHops[nextHop]?.kind ?? 'ses') === 'ses';
+}

@@ -1,0 +1,47 @@
+// The purge, and the digest of the quarantine: their function, its schedule, and where runs end that could not begin. It alone may delete from the spool, and only by a
+// delete marker: no function may delete a version. A test holds that.
+
+import { Duration } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import * as limits from '#core/limits.ts';
+import { inboundPrefix } from './spool.ts';
+import { may, ownFunction, restQueue } from './stage.ts';
+import { environmentOf, type Given, onLedger, queryDue, type Stages, sendTo } from './stages.ts';
+
+export type Purge = { readonly function: LambdaFunction; readonly deadLetters: Queue };
+
+export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'relay' | 'bounce'>): Purge {
+  const here = new Construct(scope, 'Purge');
+  const { bucket, table } = given;
+  const list = may(['s3:ListBucket'], bucket.bucketArn);
+  list.addCondition('StringEquals', { 's3:prefix': inboundPrefix });
+  const handler = ownFunction(here, {
+    folder: given.folder('purge'),
+    description: 'Removes from the spool what has had its retention and is final; sends the digest of the quarantine',
+    timeoutMs: limits.purgeTimeoutMs,
+    memoryMb: 512,
+    environment: environmentOf(scope, given, stages),
+    may: [
+      list,
+      may(['s3:DeleteObject'], bucket.arnForObjects(`${inboundPrefix}*`)),
+      // Query reads a message's rows; GetItem and PutItem are for bookmarks and the digest's row.
+      onLedger(table, 'Query', 'GetItem', 'PutItem'),
+      queryDue(table),
+      sendTo(stages.relay),
+    ],
+  });
+  // A run that failed is made good by the next one.
+  handler.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.hours(1) });
+  const deadLetters = restQueue(here, 'DeadLetters');
+  new Rule(here, 'Rule', {
+    schedule: Schedule.rate(Duration.millis(limits.purgeEveryMs)),
+    targets: [
+      new LambdaTarget(handler, { deadLetterQueue: deadLetters, retryAttempts: 2, maxEventAge: Duration.hours(1) }),
+    ],
+  });
+  return { function: handler, deadLetters };
+}

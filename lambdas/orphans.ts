@@ -1,0 +1,34 @@
+// The search for orphans, wired: run by the schedule every hour, never by a queue.
+// A run that fails or is cut off needs no retry: the next one goes on where the bookmarks say.
+
+import { awsSettings, dynamoClient, s3Client, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
+import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
+import { S3Inventory } from '#adapters/s3-inventory.ts';
+import { S3Spool } from '#adapters/s3-spool.ts';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
+import { SystemClock } from '#adapters/system-clock.ts';
+import { orphanAfterMs, orphanSweepEveryMs } from '#core/limits.ts';
+import { orphans } from '#pipeline/orphans.ts';
+import { config } from './config.ts';
+import { scheduled } from './scheduled.ts';
+
+const aws = awsSettings();
+const watch = new PowertoolsWatch('orphans');
+const ports = {
+  settings: config.settings,
+  inventory: new S3Inventory(s3ListClient(aws), config.bucket),
+  spool: new S3Spool(s3Client(aws), config.bucket),
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+    ledgerRetentionMs: config.settings.retentionMs.ledger,
+    search: config.settings.trace.search,
+  }),
+  ingestQueue: config.ingestQueueUrl === null ? null : new SqsIngestQueue(sqsClient(aws), config.ingestQueueUrl),
+  clock: new SystemClock(),
+  watch,
+  markKey: config.markKey,
+  orphanAfterMs: orphanAfterMs / config.timeScale,
+  everyMs: orphanSweepEveryMs,
+};
+
+export const handler = scheduled('orphans', { watch, timeScale: config.timeScale }, (signal) => orphans(ports, signal));

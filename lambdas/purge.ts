@@ -1,0 +1,37 @@
+// Purge and digest, wired: run by their schedule, never by a queue. The only function that may remove content.
+// Neither waits for the other, nor keeps it from its end.
+// A run that is cut off goes on at the next one, where its bookmark says.
+
+import { awsSettings, dynamoClient, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
+import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
+import { S3Inventory } from '#adapters/s3-inventory.ts';
+import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { SystemClock } from '#adapters/system-clock.ts';
+import { lostJobAfterMs, purgeConcurrency } from '#core/limits.ts';
+import { giveDigest } from '#pipeline/digest.ts';
+import { purge } from '#pipeline/purge.ts';
+import { config } from './config.ts';
+import { scheduled } from './scheduled.ts';
+
+const aws = awsSettings();
+const watch = new PowertoolsWatch('purge');
+const ports = {
+  settings: config.settings,
+  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+    ledgerRetentionMs: config.settings.retentionMs.ledger,
+    search: config.settings.trace.search,
+  }),
+  inventory: new S3Inventory(s3ListClient(aws, purgeConcurrency), config.bucket),
+  clock: new SystemClock(),
+  watch,
+  relayQueue: new SqsJobQueue(sqsClient(aws), config.relayQueueUrl),
+  sweepAgainMs: lostJobAfterMs / config.timeScale,
+};
+
+export const handler = scheduled('purge', { watch, timeScale: config.timeScale }, async (signal) => {
+  const [digest, purged] = await Promise.allSettled([giveDigest(ports), purge(ports, signal)]);
+  if (digest.status === 'rejected') throw digest.reason;
+  if (purged.status === 'rejected') throw purged.reason;
+  return { ...purged.value, digest: digest.value };
+});

@@ -1,0 +1,27 @@
+// The wiring of every function that a schedule starts: middy, the deadline, the metrics. A run that fails needs no retry, since the next
+// one comes by itself; but its failure is never swallowed: Lambda counts it.
+
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import { deadlineMarginMs } from '#core/limits.ts';
+import type { StageEnvironment } from './stage.ts';
+
+/** `run` is given a signal that comes early enough to end well; what it returns is the function's answer. */
+export function scheduled<Report>(
+  name: string,
+  { watch, timeScale }: StageEnvironment,
+  run: (signal: AbortSignal) => Promise<Report>,
+): (event: unknown, context: Context) => Promise<Report> {
+  return middy<unknown, Report, Error, Context>({ timeoutEarlyInMillis: 0 })
+    .before((request) => watch.begin(request.context.awsRequestId))
+    .after(() => watch.flush())
+    .onError((request) => {
+      watch.error(`${name}.crashed`, { error: request.error?.stack });
+      watch.flush(); // and the error goes on: Lambda counts it
+    })
+    .handler((_event: unknown, context: Context) => {
+      const remaining = context.getRemainingTimeInMillis();
+      const margin = Math.min(deadlineMarginMs / timeScale, remaining / 4);
+      return run(AbortSignal.timeout(Math.floor(remaining - margin))); // it takes whole milliseconds alone
+    }) as unknown as (event: unknown, context: Context) => Promise<Report>;
+}

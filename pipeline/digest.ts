@@ -1,0 +1,85 @@
+// The digest of the quarantine: once a day, where anything was quarantined since the last one, a notice for `notices.postmaster`. It is
+// written and queued here, and composed by relay at each attempt, from what waits by then. A digest that can not be delivered is held.
+//
+// | effect, in order            | if we die right after                                                            |
+// | --------------------------- | -------------------------------------------------------------------------------- |
+// | 1 digest's row (if none     | the next run finds the same period, and the row: its job is sent again; the      |
+// |   stands)                   | sweep sends it by `dueAt` too                                                    |
+// | 2 its relay job             | as above; a second job is refused by the claim                                   |
+// | 3 bookmark past the period  | done. Dying before, and not run again that day: the next digest begins where     |
+// |                             | this one did, and tells some twice; never of none                                |
+
+import { parseMailbox } from '#core/address.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { isUnderWay } from '#core/delivery.ts';
+import { composeDigest, type DigestEntry, digestMessageId, duePeriod, newDigest, periodOf } from '#core/digest.ts';
+import { digestEntriesMax, digestSoonMs, sweepConcurrency } from '#core/limits.ts';
+import { noticeMark } from '#core/trace-fields.ts';
+import type { BouncePorts } from './bounce.ts';
+import type { ComposePorts } from './compose.ts';
+import { inTurns } from './in-turns.ts';
+import type { DueRow } from './ports.ts';
+import { wayToPostmaster } from './postmaster-copy.ts';
+
+const BOOKMARK = 'digest';
+
+/** Writes the digest that is due, if one is. */
+export async function giveDigest(ports: BouncePorts): Promise<'nothing-due' | 'nothing-quarantined' | 'queued'> {
+  const now = ports.clock.now();
+  const last = await ports.ledger.bookmark(BOOKMARK);
+  const period = duePeriod(last === null ? null : Number(last), now);
+  if (period === null) return 'nothing-due';
+  const { inPeriod } = await ports.ledger.quarantined({ ...period, now, max: 0, soonUntil: now });
+  if (inPeriod > 0) {
+    const row = newDigest(ports.settings, period, wayToPostmaster(ports.settings), { ...ports, now });
+    const [result] = await ports.ledger.create([row], null);
+    const standing = result === 'exists' ? await ports.ledger.read(row) : row;
+    if (standing !== null && isUnderWay(standing.state) && standing.attempts === 0) {
+      const job = { version: 1 as const, spoolId: row.spoolId, deliveryKey: row.deliveryKey };
+      await ports.relayQueue.send([{ job, group: standing.nextHop }]);
+    }
+    ports.watch.info('digest.queued', { spoolId: row.spoolId, forwardPath: row.forwardPath, quarantined: inPeriod });
+  }
+  await ports.ledger.setBookmark(BOOKMARK, String(period.until));
+  return inPeriod > 0 ? 'queued' : 'nothing-quarantined';
+}
+
+/** The digest's bytes as of now; null where the row is no digest's, or names nobody. */
+export async function digestFor(ports: ComposePorts, digest: DeliveryRow): Promise<Uint8Array | null> {
+  const period = periodOf(digest.spoolId);
+  const to = parseMailbox(digest.forwardPath);
+  if (period === null || to === null) return null;
+  const now = ports.clock.now();
+  const max = digestEntriesMax;
+  const found = await ports.ledger.quarantined({ ...period, now, max, soonUntil: now + digestSoonMs });
+  const looked = await inTurns(
+    found.told,
+    sweepConcurrency,
+    (ref) => entryOf(ports, ref),
+    new AbortController().signal,
+  );
+  const entries = looked.filter((entry) => entry !== null).sort((a, b) => b.row.nextAttemptAt - a.row.nextAttemptAt);
+  const { host, stackName, notices } = ports.settings;
+  return composeDigest({
+    from: notices.from,
+    to,
+    reportingMta: host,
+    stackName,
+    spoolId: digest.spoolId,
+    marker: noticeMark(ports.markKey, digestMessageId(digest.spoolId, host)),
+    now,
+    period,
+    entries,
+    inPeriod: found.inPeriod,
+    waiting: found.waiting,
+    soon: found.soon,
+  });
+}
+
+/** Null where somebody has released or ended it meanwhile. */
+async function entryOf(ports: ComposePorts, ref: DueRow): Promise<DigestEntry | null> {
+  const row = await ports.ledger.read(ref);
+  if (row?.state !== 'quarantined') return null;
+  const message = row.message ?? (await ports.ledger.message(row.spoolId));
+  return message === null ? null : { row, message };
+}

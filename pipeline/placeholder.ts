@@ -1,0 +1,24 @@
+// Ends the placeholder of an orphan, once the message has deliveries of its own: its receipt came, or an operator named the recipients.
+// One conditional write, traced; it never touches a placeholder that has ended already, and never any other row.
+
+import { superseded } from '#core/custody.ts';
+import { placeholderKey } from '#core/orphan.ts';
+import type { Clock, Ledger, Watch } from './ports.ts';
+import { recordOn } from './record.ts';
+
+type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };
+
+/** False where there is none, or it has ended. Whoever else ends it at the same moment does no harm. */
+export async function endPlaceholder(
+  ports: EndPorts,
+  spoolId: string,
+  reason: 'receipt-came' | 'recipients-named',
+): Promise<boolean> {
+  const standing = await ports.ledger.read({ spoolId, deliveryKey: placeholderKey });
+  if (standing?.state !== 'held') return false;
+  await recordOn(ports, standing, (current) =>
+    current.state === 'held' ? superseded(current, reason, ports.clock.now()) : null,
+  );
+  ports.watch.info('orphans.placeholder-ended', { spoolId, forwardPath: standing.forwardPath, reason });
+  return true;
+}

@@ -1,0 +1,68 @@
+// What the ingest queue holds: SES's receipts, S3's events of submissions, and an operator's word on an orphan, to whom it goes. The last makes deliveries as a receipt
+// does, by the same routes; policy has no verdicts to judge by, and the operator's word stands in for it.
+//
+// | effect, in order              | if we die right after                                                     |
+// | ----------------------------- | ------------------------------------------------------------------------- |
+// | (operator's word in queue)    | SQS gives it again; nothing was done                                      |
+// | 1 message item, delivery rows | as above; rows that stand, the receipt's too, are left, jobs sent again   |
+// | 2 relay and bounce jobs       | as above; a second job is refused by the claim                            |
+// | 3 placeholder ended           | as above; the second time there is nothing to do                          |
+
+import { stillHeld } from '#core/custody.ts';
+import { detailTextMax, headerBytesMax } from '#core/limits.ts';
+import { findLoop } from '#core/loop.ts';
+import { headerFieldsOf } from '#core/message.ts';
+import { type NamedRecipients, readNamedRecipients } from '#core/named-recipients.ts';
+import { orphanFacts, placeholderKey } from '#core/orphan.ts';
+import { readSubmissionEvent } from '#core/submission-event.ts';
+import { type Finished, finished } from './finished.ts';
+import { deliveries, type IngestPorts, ingest, plan } from './ingest.ts';
+import { report, sendJobs } from './ingest-rows.ts';
+import { ingestSubmissions } from './ingest-submission.ts';
+import { endPlaceholder } from './placeholder.ts';
+import { recordOn } from './record.ts';
+
+/** Throws on what can not be understood: it then ends in the ingest DLQ, held and alarmed. */
+export async function takeIn(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
+  const event = readSubmissionEvent(body);
+  if (event.kind !== 'other') return ingestSubmissions(ports, event, signal);
+  const named = readNamedRecipients(body);
+  return named === null ? ingest(ports, body, signal) : deliverTo(ports, named, signal);
+}
+
+async function deliverTo(ports: IngestPorts, named: NamedRecipients, signal: AbortSignal): Promise<Finished> {
+  const { spoolId } = named;
+  const standing = await ports.ledger.read({ spoolId, deliveryKey: placeholderKey });
+  const known = standing?.message ?? null;
+  if (standing?.state !== 'held' || known === null) {
+    ports.watch.warn('ingest.no-orphan', { spoolId, state: standing?.state ?? null });
+    return finished('no-orphan');
+  }
+  const plans = named.recipients.flatMap((forwardPath) => plan(ports, forwardPath));
+  // A slip of the operator's must not become an NDR to a sender who never wrote to that address.
+  const strange = plans.find(({ unrouted }) => unrouted !== null);
+  if (strange !== undefined) {
+    const why = `not released: no route takes ${strange.forwardPath}`.slice(0, detailTextMax);
+    await recordOn(ports, standing, (row) => (row.state === 'held' ? stillHeld(row, why, ports.clock.now()) : null));
+    ports.watch.warn('ingest.not-released', { spoolId, forwardPath: strange.forwardPath, why });
+    return finished('not-released');
+  }
+  const head = await ports.spool.head(known.objectKey, headerBytesMax, signal);
+  const headers = head.kind === 'read' ? headerFieldsOf(head.bytes) : [];
+  const { settings, markKey } = ports;
+  const terms = { subject: settings.trace.subject, markKey, configVersion: settings.version };
+  const size = head.kind === 'read' ? head.size : (known.size ?? 0);
+  // What could not be read when it was held may be read now; else what was known then stands.
+  const facts =
+    head.kind === 'read'
+      ? orphanFacts({ spoolId, objectKey: known.objectKey, size, storedAt: known.acceptedAt, headers }, terms)
+      : known;
+  const now = ports.clock.now();
+  const born = deliveries(ports, plans, facts, findLoop(headers, ports.markKey), { kind: 'relay' }, 'recipients-named');
+  const rows = born.map((row) => ({ ...row, expiresAt: now + named.lifetimeMs })); // its age would have expired it at birth
+  const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
+  await sendJobs(ports, rows);
+  await endPlaceholder(ports, spoolId, 'recipients-named');
+  report(ports, facts, rows, results);
+  return finished('recipients-named');
+}
