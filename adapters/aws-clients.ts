@@ -9,20 +9,9 @@ import { SESClient } from '@aws-sdk/client-ses';
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { sesSendTimeoutMs } from '#core/limits.ts';
+import { type AwsSettings, common, connectTimeoutMs, overHttp } from './client-settings.ts';
 import { DirectHttp } from './direct-http.ts';
 import { leanSerde } from './sdk-serde.ts';
-import { Sha256 } from './sha256.ts';
-
-export type AwsSettings = {
-  readonly region: string;
-  readonly credentials: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string;
-  };
-  /** Where all services answer, when that is not AWS. */
-  readonly endpoint?: string;
-};
 
 /**
  * What Lambda puts into the environment (its keys outlive the execution environment, so they are read once). `AWS_ENDPOINT_URL` is
@@ -110,42 +99,6 @@ export function sesBounceClient(settings: AwsSettings): SESClient {
     ...overHttp({ requestTimeoutMs: 10_000, socketsMax: 2 }),
     maxAttempts: 1,
   });
-}
-
-const connectTimeoutMs = 1_500; // inside one region a connection takes some milliseconds; a lost SYN is sent again after one second
-const attemptsMax = 4;
-
-function overHttp(limits: { readonly requestTimeoutMs: number; readonly socketsMax: number }) {
-  const agent = { keepAlive: true, maxSockets: limits.socketsMax };
-  return {
-    requestHandler: {
-      connectionTimeout: connectTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      throwOnRequestTimeout: true, // without it the SDK only warns
-      socketTimeout: 0,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
-  };
-}
-
-function common({ region, credentials, endpoint }: AwsSettings) {
-  return {
-    region,
-    credentials,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    sha256: Sha256,
-    maxAttempts: attemptsMax,
-    retryMode: 'standard',
-    cacheMiddleware: true, // a command's middleware is put together once, not for each call
-    // Each of the following would otherwise be looked for in the environment and in ~/.aws at the first call.
-    defaultsMode: 'standard' as const,
-    useDualstackEndpoint: false,
-    useFipsEndpoint: false,
-    authSchemePreference: ['sigv4'],
-    userAgentAppId: async () => undefined,
-    defaultUserAgentProvider: async () => [['everpost', '1'] as [string, string]],
-  };
 }
 
 type Signer = NonNullable<DynamoDBClient['config']['signer']>;

@@ -9,6 +9,7 @@ import type {
   Extract,
   MessageFacts,
   NoticeSummary,
+  SubmissionFacts,
   TraceEvent,
   VerdictStatus,
   Verdicts,
@@ -16,6 +17,7 @@ import type {
 import { isFinal } from '#core/delivery.ts';
 import { inboundPrefix } from '#core/receipt.ts';
 import type { Reply } from '#core/reply.ts';
+import type { Notify } from '#core/submission.ts';
 import type { DueRow } from '#pipeline/ports.ts';
 
 export type Item = Record<string, AttributeValue>;
@@ -100,6 +102,8 @@ const MESSAGE: Shape = {
   acceptedAt: ['a', 'N'],
   configVersion: ['c', 'S'],
 };
+/** Beside them for outbound mail. Present: it was submitted. */
+const SUBMISSION: Shape = { submitter: ['su', 'S'], sha256: ['sh', 'S'], ret: ['re', 'S'], envid: ['ei', 'S'] };
 const EXTRACT: Shape = {
   from: ['xf', 'S'],
   to: ['xt', 'S'],
@@ -141,6 +145,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
   }
   if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
+  if (row.dsn !== undefined) item.dn = { M: attributesOfDsn(row.dsn) };
   if (row.lastReply !== null) item.lr = { M: encode(REPLY, row.lastReply) };
   if (row.notice !== null) item.nt = { M: encode(NOTICE, row.notice) };
   if (row.trace.length > 0) item.t = { L: row.trace.map((event) => ({ M: attributesOfEvent(event) })) };
@@ -166,6 +171,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     forwardPath: String(forwardPath),
     address: String(fields.address ?? forwardPath),
     ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
+    ...(item.dn?.M ? { dsn: dsnOf(item.dn.M) } : {}),
     lastReply: item.lr?.M ? (decode(REPLY, item.lr.M) as unknown as Reply) : null,
     notice: item.nt?.M ? (decode(NOTICE, item.nt.M) as unknown as NoticeSummary) : null,
     message: facts ? messageOf(spoolId, { a: item.acceptedAt ?? { N: '0' }, ...facts }, item) : null,
@@ -245,6 +251,7 @@ function ttlOf(row: DeliveryRow, options: ItemOptions): AttributeValue {
 
 function attributesOfMessage(message: MessageFacts, options: ItemOptions): { facts: Item; keys: Item } {
   const facts = { ...encode(MESSAGE, message), ...encode(EXTRACT, message.extract) };
+  if (message.submission !== undefined) Object.assign(facts, encode(SUBMISSION, message.submission));
   if (message.verdicts !== null) facts.ve = { S: lettersOf(message.verdicts) };
   if (message.objectKey === inboundPrefix + message.spoolId) delete facts.k;
   const keys: Item = {};
@@ -273,7 +280,27 @@ function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
       ...(ownNotice ? { ownNotice } : {}),
     } as unknown as Extract,
     verdicts: facts.ve?.S ? verdictsOf(facts.ve.S) : null,
+    ...(facts.su ? { submission: submissionOf(facts) } : {}),
   };
+}
+
+/** An envelope that could not be read has no digest; DynamoDB would keep '' as well, but absent means null. */
+function submissionOf(facts: Item): SubmissionFacts {
+  const { sha256, ...fields } = decode(SUBMISSION, facts);
+  return { ...fields, sha256: sha256 ?? '' } as unknown as SubmissionFacts;
+}
+
+type Dsn = NonNullable<DeliveryRow['dsn']>;
+
+function attributesOfDsn({ notify, orcpt }: Dsn): Item {
+  return {
+    ...(notify === null ? {} : { n: { S: notify.join(',') } }),
+    ...(orcpt === null ? {} : { o: { S: orcpt } }),
+  };
+}
+
+function dsnOf({ n, o }: Item): Dsn {
+  return { notify: n?.S === undefined ? null : (n.S.split(',') as Notify[]), orcpt: o?.S ?? null };
 }
 
 function attributesOfEvent(event: TraceEvent): Item {

@@ -48,7 +48,7 @@ export class SesNextHop implements NextHop {
     if (bytes.length - start > sesMessageBytesMax) return forwardPaths.map(() => tooLarge(this.host));
     const { domains, noticesFrom } = this.terms;
     const edit = sesEdit(bytes.subarray(start), {
-      domains,
+      domains: transaction.authorDomains ?? domains,
       noticesFrom,
       authorDoubted: transaction.authorDoubted === true,
     });

@@ -6,6 +6,7 @@
 import type { SecureContext } from 'node:tls';
 import type { Mailbox } from '#core/address.ts';
 import type { TlsMode } from '#core/config.ts';
+import { type DsnRequest, dsnOfMail, dsnOfRcpt } from '#core/dsn-parameters.ts';
 import type { smtpTimeoutsMs } from '#core/limits.ts';
 import type { AttemptResult, Phase } from '#core/reply.ts';
 import type { SmtpReply } from '#core/smtp-reply.ts';
@@ -206,7 +207,9 @@ export class SmtpConnection {
 
   async #converse(t: Transaction, dialogue: Dialogue, results: Results, firstReplyMs: number): Promise<boolean> {
     const { timeouts } = this.#server;
-    const paths = t.forwardPaths.map((path) => `RCPT TO:<${this.#path(path)}>`);
+    const dsn = this.#dsn(t);
+    results.dsnTaken = dsn !== null;
+    const paths = t.forwardPaths.map((path) => `RCPT TO:<${this.#path(path)}>${dsn === null ? '' : dsnOfRcpt(dsn)}`);
     const reset = this.#begun ? ['RSET'] : [];
     dialogue.plan([...reset, this.#mailCommand(t), ...paths, 'DATA']);
 
@@ -298,7 +301,12 @@ export class SmtpConnection {
     // RFC 6152; the content is not read to know. Where it is not offered, 8-bit content goes as it is (docs/decisions).
     if (this.#features.has('8BITMIME')) command += ' BODY=8BITMIME';
     if (![reverse, ...t.forwardPaths.map((path) => this.#path(path))].every(ascii)) command += ' SMTPUTF8';
-    return command;
+    const dsn = this.#dsn(t);
+    return dsn === null ? command : command + dsnOfMail(dsn);
+  }
+
+  #dsn(t: Transaction): DsnRequest | null {
+    return this.#features.has('DSN') ? (t.dsn ?? null) : null;
   }
 
   /** As given; but where the server knows no SMTPUTF8 and only the domain is the trouble, with A-labels (RFC 5891). */

@@ -13,6 +13,8 @@ export class Results {
   readonly #results: (NextHopResult | null)[];
   broken = false;
   bareLineEndings: number | null = null;
+  /** The server was told what the submitter asked for. */
+  dsnTaken = false;
 
   constructor(host: string, wire: SmtpWire, count: number) {
     this.#host = host;
@@ -33,8 +35,11 @@ export class Results {
     if (isFault(answer) || answer.code === 421) this.broken = true; // RFC 5321 §3.8: it closes the channel
     const result = answerResult(phase, answer, this.#host, this.#wire.tls, acceptable);
     if (result.kind === 'network') this.broken = true;
-    this.#results[index] ??=
-      this.bareLineEndings === null ? result : { ...result, bareLineEndings: this.bareLineEndings };
+    this.#results[index] ??= {
+      ...result,
+      ...(this.bareLineEndings === null ? {} : { bareLineEndings: this.bareLineEndings }),
+      ...(this.dsnTaken ? { dsnTaken: true } : {}),
+    };
   }
 
   rest(phase: Phase, answer: SmtpReply | WireFault, acceptable = false): void {

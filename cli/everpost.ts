@@ -2,20 +2,39 @@
 // `everpost <verb>`: operates a running instance (--data DIR) or a deployed stack (--stack NAME).
 // Here verbs are only found; each has a file of its own. Exit codes as in sysexits: 0, 1, 2 usage, 69 not reachable, 75, 78.
 
-import { exitCodes, NotReachable, Usage } from './exit.ts';
-import { holdHelp, holdVerb, releaseHelp, releaseVerb, removeHelp, removeVerb } from './operate.ts';
-import { trace, traceHelp } from './trace.ts';
+import { BadConfiguration, exitCodes, NotReachable, Usage } from './exit.ts';
 
+type Run = (args: readonly string[]) => Promise<number>;
 type Verb = {
   readonly summary: string;
-  readonly help: string;
-  readonly run: (args: readonly string[]) => Promise<number>;
+  /** Its file is read when it is asked for: sendmail must not wait for the rest. */
+  readonly load: () => Promise<{ readonly help: string; readonly run: Run }>;
 };
 const VERBS: Readonly<Record<string, Verb>> = {
-  trace: { summary: 'what became of a message, newest first', help: traceHelp, run: trace },
-  release: { summary: 'let held or quarantined deliveries go on', help: releaseHelp, run: releaseVerb },
-  hold: { summary: 'stop deliveries until they are released', help: holdHelp, run: holdVerb },
-  remove: { summary: 'end deliveries; their senders are told', help: removeHelp, run: removeVerb },
+  trace: {
+    summary: 'what became of a message, newest first',
+    load: () => import('./trace.ts').then(({ trace, traceHelp }) => ({ help: traceHelp, run: trace })),
+  },
+  release: {
+    summary: 'let held or quarantined deliveries go on',
+    load: () => import('./operate.ts').then((it) => ({ help: it.releaseHelp, run: it.releaseVerb })),
+  },
+  hold: {
+    summary: 'stop deliveries until they are released',
+    load: () => import('./operate.ts').then((it) => ({ help: it.holdHelp, run: it.holdVerb })),
+  },
+  remove: {
+    summary: 'end deliveries; their senders are told',
+    load: () => import('./operate.ts').then((it) => ({ help: it.removeHelp, run: it.removeVerb })),
+  },
+  gateway: {
+    summary: 'a submission server (SMTP) for mail from our side',
+    load: () => import('./gateway.ts').then(({ gateway, gatewayHelp }) => ({ help: gatewayHelp, run: gateway })),
+  },
+  sendmail: {
+    summary: 'submits one message, as sendmail does',
+    load: () => import('./sendmail.ts').then(({ sendmail, sendmailHelp }) => ({ help: sendmailHelp, run: sendmail })),
+  },
 };
 
 async function main(args: readonly string[]): Promise<number> {
@@ -26,11 +45,12 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const verb = VERBS[name];
   if (verb === undefined) throw new Usage(`there is no verb "${name}"; write one of: ${Object.keys(VERBS).join(', ')}`);
+  const { help, run } = await verb.load();
   if (rest.includes('--help')) {
-    process.stdout.write(verb.help);
+    process.stdout.write(help);
     return exitCodes.done;
   }
-  return verb.run(rest);
+  return run(rest);
 }
 
 function overview(): string {
@@ -47,5 +67,7 @@ try {
       ? exitCodes.usage
       : error instanceof NotReachable
         ? exitCodes.notReachable
-        : exitCodes.failed;
+        : error instanceof BadConfiguration
+          ? exitCodes.badConfiguration
+          : exitCodes.failed;
 }

@@ -14,3 +14,5 @@ export const exitCodes = {
 export class Usage extends Error {}
 /** The instance or the stack did not answer. */
 export class NotReachable extends Error {}
+/** What was configured can not work. */
+export class BadConfiguration extends Error {}

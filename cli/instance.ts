@@ -4,14 +4,23 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { type AwsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
+import { dynamoClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
+import type { AwsSettings } from '#adapters/client-settings.ts';
+import type { SecretSource } from '#adapters/login-guard.ts';
+import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
+import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
+import { AwsSecrets } from '#adapters/secrets.ts';
+import { SystemClock } from '#adapters/system-clock.ts';
+import type { SubmissionStore } from '#pipeline/ports.ts';
 import { NotReachable } from './exit.ts';
 
 export type Instance = {
   readonly aws: AwsSettings | null;
   readonly region: string;
   readonly table: string;
+  readonly bucket: string;
   readonly ingestQueueUrl: string;
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
@@ -26,6 +35,25 @@ export function dynamoFor({ aws, region }: Instance): DynamoDBClient {
 }
 export function sqsFor({ aws, region }: Instance): SQSClient {
   return aws === null ? new SQSClient({ region }) : sqsClient(aws);
+}
+
+/** What writes submissions: from a stack's own name for its bucket, or from the bucket's. */
+export function submissionsFor({ aws, region, bucket }: Pick<Instance, 'aws' | 'region' | 'bucket'>): SubmissionStore {
+  return new S3SubmissionStore(s3SubmissionClient(aws ?? { region, credentials: null }), bucket);
+}
+/** Logins in Secrets Manager. */
+export function secretsFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): SecretSource {
+  const client = aws === null ? new SecretsManagerClient({ region }) : secretsClient(aws);
+  return new AwsSecrets(client, new SystemClock());
+}
+
+/** Who only submits may know no more than the bucket's name: then nothing is looked up. Throws where no region is set. */
+export async function bucketAlone(bucket: string): Promise<Pick<Instance, 'aws' | 'region' | 'bucket'>> {
+  try {
+    return { aws: null, region: await new SecretsManagerClient({}).config.region(), bucket };
+  } catch {
+    throw new NotReachable('no AWS region is set: set AWS_REGION');
+  }
 }
 
 export async function findInstance(where: { readonly data: string; readonly stack: string | null }): Promise<Instance> {
@@ -51,6 +79,7 @@ async function local(data: string): Promise<Instance> {
     aws: { region: answer.region, endpoint: answer.endpoint, credentials: answer.credentials },
     region: answer.region,
     table: answer.tableName,
+    bucket: answer.bucketName,
     ingestQueueUrl: answer.outputs.IngestQueueUrl ?? '',
     relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
     bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
@@ -64,6 +93,7 @@ type EndpointAnswer = {
   readonly endpoint: string;
   readonly credentials: AwsSettings['credentials'];
   readonly tableName: string;
+  readonly bucketName: string;
   readonly outputs: Readonly<Record<string, string>>;
 };
 
@@ -103,9 +133,11 @@ async function deployed(stack: string): Promise<Instance> {
     );
     if (!table || !ingestQueueUrl || !relayQueueUrl || !bounceQueueUrl)
       throw new Error('it lacks an output Table or RelayQueueUrl, so it is no Everpost stack');
+    const bucket = outputs.get('Bucket') ?? '';
     const feedbackQueueUrl = outputs.get('FeedbackQueueUrl') ?? ''; // a stack of before has none
     const region = await client.config.region();
-    return { aws: null, region, table, ingestQueueUrl, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl, aheadMs: 0 };
+    const queues = { ingestQueueUrl, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl };
+    return { aws: null, region, table, bucket, ...queues, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
       `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,

@@ -95,7 +95,12 @@ function headerAddress(address: string): string | null {
 }
 
 function subjectField(input: NoticeInput, subject: string | null): string {
-  const lead = { ndr: 'Undeliverable:', delay: 'Delayed:', postmaster: 'Postmaster copy: undeliverable:' }[input.kind];
+  const lead = {
+    ndr: 'Undeliverable:',
+    delay: 'Delayed:',
+    success: 'Relayed:',
+    postmaster: 'Postmaster copy: undeliverable:',
+  }[input.kind];
   return unstructuredField('Subject', lead, oneLine(subject ?? '', ndrSubjectTextMax) || 'your message');
 }
 

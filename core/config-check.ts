@@ -28,13 +28,14 @@ import {
   retentionField,
   retryField,
   stackNameField,
+  submittersField,
   traceField,
   transferField,
 } from './config-sections.ts';
 import { isPrivateHost } from './config-values.ts';
 import { queueRetentionMs, rowsOutliveObjectMs } from './limits.ts';
 import { compileRoutes, parseMatch } from './routes.ts';
-import { isVerified, sendsBySes } from './ses-use.ts';
+import { isVerified, sendingDomains, sendsBySes } from './ses-use.ts';
 
 export type Checked =
   /** `warnings` are lines of the same form: deploying must fail on them, running here need not. */
@@ -73,9 +74,6 @@ function notYetActedOn(given: Record<string, unknown>, sourceName: string): stri
     ),
     ...asked(given.notices, 'notices', ['dkim']),
     ...asked(given.retention, 'retention', ['spool']),
-    ...members(given.routes).flatMap(([index, route]) =>
-      (route as { direction?: unknown } | null)?.direction === 'outbound' ? [`routes[${index}].direction`] : [],
-    ),
   ];
   return places.map((at) => `${sourceName}: ${at} is read, but not acted on yet in this version`);
 }
@@ -112,19 +110,22 @@ function readConfig(input: unknown, mistake: Mistakes): Omit<Settings, 'version'
   const returnPathDomain = section('returnPathDomain', optional<string | null>(DOMAIN, null));
   const feedback = section('feedback', feedbackField);
   const trace = section('trace', traceField);
+  const submitters = section('submitters', submittersField);
 
   if (domains && routes) everyDomainHasAPostmaster(domains, routes, mistake);
-  if (domains && nextHops && notices) noticesComeFromUs(domains, { nextHops, notices }, mistake);
+  if (domains && nextHops && notices && submitters)
+    noticesComeFromUs(domains, { nextHops, notices, submitters }, mistake);
+  if (submitters && routes) whatIsSubmittedHasAWay(submitters, routes, mistake);
   if (retry && retry.lifetimeMs >= queueRetentionMs) {
     mistake('retry.lifetime', 'SQS deletes a job after 14 days, unheard', 'less than 14d');
   }
   if (retry && retentionMs) contentOutlivesItsDeliveries(retry.lifetimeMs, retentionMs, mistake);
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return undefined;
-  if (!retentionMs || !transfer || !feedback || !trace) return undefined;
+  if (!retentionMs || !transfer || !feedback || !trace || !submitters) return undefined;
   const host = domains[0] ?? '';
   const returnPaths = returnPathDomain ?? `bounces.${host}`;
   if (!returnPathsAreOursAlone(returnPaths, domains, routes, mistake)) return undefined;
-  const outbound = { submitters: {}, returnPathDomain: returnPaths, feedback };
+  const outbound = { submitters, returnPathDomain: returnPaths, feedback };
   const rest = { retry, policy, notices, retentionMs, transfer, ...outbound, trace, network: null };
   return { stackName, domains, host, nextHops, routes, ...rest };
 }
@@ -135,10 +136,7 @@ function rawKeys(value: unknown): readonly string[] {
 
 // Sections of later versions. An empty or switched-off one says nothing and is let through.
 function refuseLaterSections(given: Record<string, unknown>, mistake: Mistakes): void {
-  const { submitters, network, dns } = given;
-  if (submitters !== undefined && rawKeys(submitters).length > 0) {
-    notBuilt('submitters', 'mail from our side (submitters)', 'no submitters, inbound mail alone', mistake);
-  } else if (submitters !== undefined) record(submitters, 'submitters', mistake);
+  const { network, dns } = given;
   if (network !== undefined) {
     notBuilt('network', 'reaching private hosts through a VPC', 'no network, and next hops with public names', mistake);
   }
@@ -208,16 +206,30 @@ function contentOutlivesItsDeliveries(
 /** What SES sends of our own, and authors that it sends in our name, have this address: it must be verified, and ASCII. */
 function noticesComeFromUs(
   domains: readonly string[],
-  uses: Pick<Settings, 'nextHops' | 'notices'>,
+  uses: Pick<Settings, 'nextHops' | 'notices' | 'submitters'>,
   mistake: Mistakes,
 ): void {
   if (!sendsBySes(uses)) return;
   const from = parseMailbox(uses.notices.from);
-  if (from !== null && !needsSmtputf8(from) && isVerified(from.domainKey, domains)) return;
+  if (from !== null && !needsSmtputf8(from) && isVerified(from.domainKey, sendingDomains({ domains, ...uses }))) return;
   mistake(
     'notices.from',
     'SES sends as domains of ours alone, in ASCII',
     `an address such as postmaster@${domains[0]}`,
+  );
+}
+
+/** Each forward-path needs one; without any, all that is submitted would come back. */
+function whatIsSubmittedHasAWay(
+  submitters: Settings['submitters'],
+  routes: readonly RouteSettings[],
+  mistake: Mistakes,
+): void {
+  if (Object.keys(submitters).length === 0 || routes.some(({ direction }) => direction === 'outbound')) return;
+  mistake(
+    'submitters',
+    'no outbound route takes what they submit',
+    "a route such as { match: '*', direction: 'outbound', to: [{ via: … }] }",
   );
 }
 

@@ -5,12 +5,14 @@ import type { Settings } from './config.ts';
 import {
   boolean,
   type Field,
+  join,
   list,
   notBuilt,
   object,
   oneOf,
   optional,
   type Reader,
+  record,
   required,
   show,
   text,
@@ -20,6 +22,7 @@ import { nextHopName, SECRET } from './config-next-hops.ts';
 import { parseAddress, parseDuration, parseSelector, parseStackName } from './config-values.ts';
 import { domainKeyOf } from './domain-key.ts';
 import { domainsMax } from './limits.ts';
+import { parseSubmitter } from './submission.ts';
 
 const DURATION = text(
   parseDuration,
@@ -155,6 +158,30 @@ const readTransfer: Reader<Settings['transfer']> = (value, at, mistake) => {
     notBuilt(`${at}.${direction}`, `transfer ${show(read[direction])}`, "'normal'", mistake);
   return later.length === 0 ? read : undefined;
 };
+/** Who may submit mail. The name is part of keys, policies and ids. */
+const readSubmitters: Reader<Settings['submitters']> = (value, at, mistake) => {
+  const given = record(value, at, mistake);
+  if (given === undefined) return undefined;
+  const readOne = object({ secret: required(SECRET), senderDomains: required(list(DOMAIN, 'domain')) });
+  const read: Record<string, Settings['submitters'][string]> = {};
+  let whole = true;
+  for (const [name, each] of Object.entries(given)) {
+    const path = join(at, name);
+    const named = parseSubmitter(name) !== null;
+    if (!named)
+      mistake(
+        path,
+        `${show(name)} is no submitter's name`,
+        'up to 32 lower-case letters, digits and hyphens, no hyphen at either end',
+      );
+    const submitter = readOne(each, path, mistake);
+    if (named && submitter !== undefined) read[name] = submitter;
+    else whole = false;
+  }
+  return whole ? read : undefined;
+};
+
+export const submittersField: Field<Settings['submitters']> = optional(readSubmitters, {});
 export const stackNameField = optional(STACK_NAME, 'Everpost');
 export const retryField: Field<Settings['retry']> = optional(readRetry, RETRY);
 export const policyField: Field<Settings['policy']> = optional(readPolicy, POLICY);

@@ -52,11 +52,15 @@ export function removed(row: DeliveryRow, now: number): Progress {
 }
 
 /**
- * An orphan's placeholder ends, because the message has deliveries now: its receipt came, or an operator named the recipients. They hold
- * its facts from now on; what the placeholder knew was less.
+ * What stood for a message ends, because the message has deliveries now: its receipt came, its envelope could be read, or an operator named
+ * the recipients. They hold its facts from now on; what was known before was less.
  */
-export function superseded(row: DeliveryRow, reason: 'receipt-came' | 'recipients-named', now: number): Progress {
-  const name = reason === 'receipt-came' ? 'DROP' : 'RELEASE';
+export function superseded(
+  row: DeliveryRow,
+  reason: 'receipt-came' | 'envelope-read' | 'recipients-named',
+  now: number,
+): Progress {
+  const name = reason === 'recipients-named' ? 'RELEASE' : 'DROP';
   const { row: next, events } = ended(row, transition(row.state, 'removed'), name, reason, now);
   return { row: { ...next, message: null }, events };
 }

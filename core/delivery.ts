@@ -107,8 +107,8 @@ export type TraceEvent = {
   readonly latency?: { readonly openMs: number; readonly totalMs: number };
 };
 
-/** `postmaster`: the copy of a failure for `notices.postmaster`; it answers to nobody. */
-export type NoticeKind = 'ndr' | 'delay' | 'postmaster';
+/** `success`: for who asked (RFC 3461 §4.1). `postmaster`: the copy of a failure for `notices.postmaster`; it answers to nobody. */
+export type NoticeKind = 'ndr' | 'delay' | 'success' | 'postmaster';
 export type NoticeSummary = {
   readonly kind: NoticeKind;
   readonly state: DeliveryState;
@@ -264,6 +264,6 @@ export function deliveryId(ref: DeliveryRef): string {
 /** What `deliveryId` was made from; null where it was not. Others send it back to us (SES's tags): it is theirs until it is found in the ledger. */
 export function refOfDeliveryId(text: string): DeliveryRef | null {
   const [, spoolId, deliveryKey] =
-    /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|postmaster))?)$/.exec(text) ?? [];
+    /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|success|postmaster))?)$/.exec(text) ?? [];
   return spoolId === undefined || deliveryKey === undefined ? null : { spoolId, deliveryKey };
 }

@@ -142,8 +142,52 @@ export const lineOctetsMax = 998;
 
 /** Recipients of one submission: RFC 5321 §4.5.3.1.8 asks for 100 at least; programs send to some hundreds at once. */
 export const submissionRecipientsMax = 1_000;
+/** RFC 3461 §4.4 and §4.2, in characters. */
+export const envidCharsMax = 100;
+export const orcptCharsMax = 500;
+/** Of submitted content, how long its header section is waited for, to see what is missing in it; of a longer one nothing is known. */
+export const submissionHeadBytesMax = 128 * KIB;
+/** Content as a client submits it: room is kept for the fields that we put on top (core/submitted-fields.ts). */
+export const submissionBytesMax = messageBytesMax - 8 * KIB;
 /** An envelope object: a thousand recipients with their original addresses, and room. */
 export const envelopeBytesMax = MIB;
+/** First ranged read of submitted content, for its header section; the rest of a longer one is read by a second. */
+export const submittedHeadBytes = 64 * KIB;
+
+// Submission as a server (the gateway, sendmail -bs).
+
+/** Connections at once, and from one address: a mail server opens some tens, a client one or two. */
+export const submissionConnectionsMax = 500;
+export const submissionConnectionsPerAddressMax = 100;
+/** RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command, and for the next bytes of content. */
+export const submissionIdleMs = 300 * SECOND;
+/** One message's content from 354 to the final dot: 40 MB at 200 kbit/s. Who is slower holds a connection for others' harm. */
+export const submissionContentMs = 30 * MINUTE;
+/** One line with its parameters: RFC 5321 §4.5.3.1.4 asks for 512, ENVID and ORCPT need 1,000 more, AUTH up to 12,288 (RFC 4954 §4). */
+export const submissionLineBytesMax = 12_288;
+/** A failed login is answered after this, and a connection may fail this often. */
+export const loginDelayMs = SECOND;
+export const loginFailuresPerConnectionMax = 3;
+/** Failed logins of one address, within the window, before its next ones are refused unheard; and addresses remembered. */
+export const loginFailuresPerAddressMax = 20;
+export const loginFailureWindowMs = 10 * MINUTE;
+export const loginAddressesMax = 10_000;
+/** A login that fits nobody makes us ask for the secrets anew, at most this often: a rotated one shows soon, guessing costs nothing. */
+export const loginRefreshMs = MINUTE;
+/** Content under reception or storage: each message in memory up to the first, then in a file; all together up to the last. */
+export const submissionHeldBytesMax = 256 * KIB;
+export const submissionSpaceBytesMax = 2 * 1024 * MIB;
+/** Storing a message, all tries together: within the ten minutes that a client waits for the answer to its final dot. */
+export const submissionStoreMs = 300 * SECOND;
+/** One try makes progress, or is given up after this; and how many there are. */
+export const submissionStallMs = 30 * SECOND;
+/** To S3 from anywhere on Earth, over a bad line: a lost SYN is sent again after one second, and after three. */
+export const submissionConnectMs = 10 * SECOND;
+export const submissionTriesMax = 5;
+/** The wait before the second try; it doubles. */
+export const submissionTryAgainMs = 200;
+/** How long a gateway that stops lets transactions end: as long as storing one may take. */
+export const submissionFarewellMs = submissionStoreMs;
 
 // ── Loops (DESIGN decision 14) ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,13 @@ import type { Settings } from './config.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
 import type { NoticeFacts } from './notice.ts';
 import { wayOf } from './notice-way.ts';
+import { mayUsePath } from './submitter.ts';
+
+/** The question that ingest asked, asked again: nobody is told on the word of who may not speak for him. */
+function isForeign(settings: Settings, { submission, reversePath }: MessageFacts): boolean {
+  const to = parseReversePath(reversePath);
+  return submission !== undefined && !!to && mayUsePath(settings, submission.submitter, to).kind === 'refused';
+}
 
 /** The domain's hourly number is not in it: who counts sets `overDomainLimit`. */
 export function noticeFactsOf(
@@ -30,5 +37,7 @@ export function noticeFactsOf(
     overDomainLimit: false,
     wayClosed: wayOf(settings, about, now).kind === 'auto-replied',
     mode: settings.notices.mode,
+    notify: row.dsn?.notify ?? null,
+    foreignSender: isForeign(settings, message),
   };
 }

@@ -5,7 +5,7 @@ import { ndrSubjectTextMax, replyTextMax } from './limits.ts';
 import { mailDate, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
 import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
 import type { ReturnedOriginal } from './notice-original.ts';
-import { isOurWord, realReply } from './notice-report.ts';
+import { actionOf, isOurWord, realReply } from './notice-report.ts';
 import type { Scrubber } from './notice-scrub.ts';
 import { statusText } from './notice-texts.ts';
 import { replyLine } from './progress.ts';
@@ -30,7 +30,7 @@ function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubb
     ...OPENINGS[input.kind](input),
     '',
     ...yourMessage(original),
-    ...input.recipients.flatMap((recipient) => explanation(input, recipient)),
+    ...(input.kind === 'success' ? [] : input.recipients.flatMap((recipient) => explanation(input, recipient))),
     ...wrapped(
       `This notice is about ${input.recipients.length === 1 ? 'the address' : 'the addresses'} above alone. If you wrote to others too, it says nothing about them.`,
     ),
@@ -83,7 +83,25 @@ function postmasterOpening(input: NoticeInput): string[] {
   ];
 }
 
-const OPENINGS = { ndr: ndrOpening, delay: delayOpening, postmaster: postmasterOpening } as const;
+/** RFC 3461 §5.2.2: it says what became of it here, and that nobody may say more. */
+function successOpening(input: NoticeInput): string[] {
+  return [
+    'YOUR MESSAGE WAS HANDED ON',
+    '',
+    ...wrapped(
+      'You asked to be told. The next mail system took it for the address below, and may not report whether it arrived in a mailbox:',
+    ),
+    '',
+    ...addresses(input),
+  ];
+}
+
+const OPENINGS = {
+  ndr: ndrOpening,
+  delay: delayOpening,
+  success: successOpening,
+  postmaster: postmasterOpening,
+} as const;
 
 function addresses(input: NoticeInput): string[] {
   return input.recipients.map((recipient) => `  ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`);
@@ -139,7 +157,7 @@ function details(input: NoticeInput, recipient: NoticeRecipient, scrub: Scrubber
   return [
     `  Recipient:    ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`,
     ...(input.kind === 'postmaster' ? [`  Routed to:    ${oneLine(recipient.routedAddress, ADDRESS_MAX)}`] : []),
-    `  Status:       ${recipient.status} (${input.kind === 'delay' ? 'delayed' : 'failed'})`,
+    `  Status:       ${recipient.status} (${actionOf(input.kind)})`,
     `  Attempts:     ${Math.max(0, Math.trunc(attempts) || 0)}`,
     ...(attempts > 0 && firstAttemptAt !== null ? [`  First one:    ${mailDate(firstAttemptAt)}`] : []),
     ...(attempts > 0 && lastAttemptAt !== null ? [`  Last one:     ${mailDate(lastAttemptAt)}`] : []),

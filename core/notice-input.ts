@@ -11,6 +11,8 @@ import { parseStatus, type Status, statusClass, statusOf } from './status.ts';
 export type NoticeRecipient = {
   /** As the sender gave it to us: the only address of this recipient that the sender may see (RFC 3464 §2.3.2). */
   readonly forwardPath: string;
+  /** ORCPT as submitted, `type;address`, xtext resolved; null where there was none. */
+  readonly originalRecipient: string | null;
   /** What we said in RCPT. It is scrubbed from everything that goes into the notice. */
   readonly routedAddress: string;
   readonly status: Status;
@@ -79,13 +81,14 @@ const OUR_FAULTS = new Set(['content-unreadable', 'poison']);
 
 /**
  * The status that a notice reports: the last real one, also at expiry (RFC 3463 §3.5 on X.4.7, RFC 3464 §2.3.3); 4.4.7 only where
- * no attempt gave any; 5.3.0 for what we could not open or process. A delay is always of class 4.
+ * no attempt gave any; 5.3.0 for what we could not open or process. A delay is always of class 4, a success of class 2.
  */
 export function noticeStatus(kind: NoticeKind, status: Status | null, reason: string | null): Status {
   if (kind === 'delay') {
     if (status === null) return statusOf('4.0.0');
     return statusClass(status) === 4 ? status : (parseStatus(`4${status.slice(1)}`) ?? statusOf('4.0.0'));
   }
+  if (kind === 'success') return status !== null && statusClass(status) === 2 ? status : statusOf('2.0.0');
   if (reason !== null && OUR_FAULTS.has(reason)) return statusOf('5.3.0');
   if (status === null) return statusOf('4.4.7');
   return statusClass(status) === 2 ? statusOf('5.0.0') : status;
@@ -98,6 +101,7 @@ export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecip
   const ours = reason !== null && OUR_FAULTS.has(reason);
   return {
     forwardPath: row.forwardPath,
+    originalRecipient: row.dsn?.orcpt ?? null,
     routedAddress: row.address,
     status: noticeStatus(kind, row.lastStatus, reason),
     reply: ours ? null : row.lastReply,

@@ -50,7 +50,10 @@ export function returnedOriginal(input: NoticeInput, scrub: Scrubber): ReturnedO
   }
   const section = withReturnPath(found.octets, input);
   const summary = summaryOf(message.extract, original.bytes, scrub);
-  const body = original.kind === 'full' && input.kind !== 'delay' ? plainBody(original.bytes, section, scrub) : null;
+  const body =
+    original.kind === 'full' && input.kind !== 'delay' && input.kind !== 'success'
+      ? plainBody(original.bytes, section, scrub)
+      : null;
   if (body === null) {
     return {
       source: 'message',

@@ -2,6 +2,7 @@
 // It names only the forward-path, claims a remote server only where one answered, and never passes our own words off as its reply.
 
 import { domainToASCII } from 'node:url';
+import type { NoticeKind } from './delivery.ts';
 import { replyTextMax } from './limits.ts';
 import { asciiLine, foldedField, isAscii, mailDate, octetsOf, oneLine } from './notice-encoding.ts';
 import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
@@ -11,6 +12,7 @@ import type { Reply } from './reply.ts';
 
 const ADDRESS_MAX = 900; // octets: paths end at 256 (RFC 5321 §4.5.3.1.3), but a line must never pass 998
 const HOST_MAX = 255;
+const ENVID_MAX = 200; // RFC 3461 §4.4 has 100
 
 /** The MIME part without its delimiter: fields, empty line, content, closed by CRLF. */
 export function reportPart(input: NoticeInput, scrub: Scrubber): string {
@@ -35,7 +37,9 @@ export function reportPart(input: NoticeInput, scrub: Scrubber): string {
 
 /** RFC 3464 §2.2, in its order; the extension is what §2.4 asks for: what an administrator can look up. */
 function messageFields(input: NoticeInput): string[] {
+  const envid = asciiLine(input.message.submission?.envid ?? '', ENVID_MAX);
   return [
+    ...(envid === '' ? [] : [foldedField('Original-Envelope-Id', envid)]),
     `Reporting-MTA: dns; ${hostName(input.reportingMta) ?? 'unknown'}`,
     `Arrival-Date: ${mailDate(input.message.acceptedAt)}`,
     foldedField('X-Everpost-Message-ID', asciiLine(input.message.spoolId, HOST_MAX) || 'unknown'),
@@ -46,9 +50,11 @@ function messageFields(input: NoticeInput): string[] {
 function recipientFields(input: NoticeInput, recipient: NoticeRecipient, global: boolean, scrub: Scrubber): string[] {
   const reply = realReply(recipient.reply);
   const remote = reply?.host == null ? null : hostName(scrub.remark(recipient, reply.host));
+  const original = recipient.originalRecipient === null ? null : originalRecipient(recipient.originalRecipient, global);
   const result = [
+    ...(original === null ? [] : [foldedField('Original-Recipient', original)]),
     `Final-Recipient: ${typedAddress(recipient.forwardPath, global)}`,
-    `Action: ${input.kind === 'delay' ? 'delayed' : 'failed'}`,
+    `Action: ${actionOf(input.kind)}`,
     `Status: ${recipient.status}`,
   ];
   if (remote !== null) result.push(`Remote-MTA: dns; ${remote}`); // §2.3.5: never where no remote MTA was involved
@@ -88,6 +94,23 @@ function typedAddress(forwardPath: string, global: boolean): string {
   if (global) return `utf-8; ${octetsOf(shortened(address, (text) => Buffer.byteLength(text)))}`;
   const plain = asciiAddress(address);
   return plain === null ? `utf-8; ${shortened(address, (text) => escaped(text).length, escaped)}` : `rfc822; ${plain}`;
+}
+
+/** §2.3.3. `relayed`: taken by the next hop, which does not say more (RFC 3461 §5.2.2). */
+export function actionOf(kind: NoticeKind): 'delayed' | 'failed' | 'relayed' {
+  return kind === 'delay' ? 'delayed' : kind === 'success' ? 'relayed' : 'failed';
+}
+
+/** §2.3.1: as ORCPT gave it, xtext resolved. Type utf-8 is escaped where the report is 7bit (RFC 6533 §3). */
+function originalRecipient(orcpt: string, global: boolean): string | null {
+  const at = orcpt.indexOf(';');
+  const type = asciiLine(orcpt.slice(0, at), HOST_MAX).replace(/[^A-Za-z0-9-]/g, '');
+  const address = oneLine(orcpt.slice(at + 1), ADDRESS_MAX);
+  if (at < 1 || type === '' || address === '') return null;
+  if (isAscii(address)) return `${type}; ${address}`;
+  if (type.toLowerCase() !== 'utf-8') return null; // its form has no name
+  if (global) return `${type}; ${octetsOf(shortened(address, (text) => Buffer.byteLength(text)))}`;
+  return `${type}; ${shortened(address, (text) => escaped(text).length, escaped)}`;
 }
 
 function shortened(

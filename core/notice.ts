@@ -4,6 +4,7 @@
 
 import type { Mailbox } from './address.ts';
 import type { Direction, NoticeKind, Verdicts } from './delivery.ts';
+import type { Notify } from './submission.ts';
 
 export type NoticeFacts = {
   readonly kind: NoticeKind;
@@ -33,6 +34,10 @@ export type NoticeFacts = {
   /** Only a report with an envelope sender could carry it, and the message is itself an automatic answer (core/notice-way.ts). */
   readonly wayClosed: boolean;
   readonly mode: 'send' | 'hold';
+  /** What the submitter asked for (RFC 3461 §4.1); null: nothing, and then failures and delays are told. */
+  readonly notify: readonly Notify[] | null;
+  /** Outbound mail whose reverse-path is none that its submitter may use: an operator let it go on, or the configuration has changed. */
+  readonly foreignSender: boolean;
 };
 
 /**
@@ -69,6 +74,10 @@ const EXPLANATIONS = {
   'dmarc-fail': "the reverse-path's own domain asks that mail failing DMARC, as this did, be distrusted",
   'auto-replied':
     'the message is an automatic answer itself, and a notice with an envelope sender could be answered again',
+  'foreign-sender': 'the reverse-path is not of the domains of who submitted the message, and may be anybody',
+  'notify-never': 'its submitter asked for no notice at all (RFC 3461 §4.1)',
+  'notify-no-failure': 'its submitter asked for other notices than those of failures (RFC 3461 §4.1)',
+  'notify-no-delay': 'its submitter asked for other notices than those of delays (RFC 3461 §4.1)',
   'domain-limit': 'the hourly number of notices to this unverified domain is used up',
   'delay-auto-submitted': 'the message was sent by a program, which a delay notice does not concern',
   'delay-list-mail': 'the message is list or bulk mail, which a delay notice does not concern',
@@ -83,6 +92,9 @@ export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
   if (facts.to === null) return because('reverse-path-invalid');
   if (sameAddress(facts.to.address, facts.noticesFrom)) return because('own-notice-address');
   if (facts.bearsOurMarker) return because('own-notice');
+  if (facts.foreignSender) return because('foreign-sender');
+  const unasked = notAskedFor(facts);
+  if (unasked !== null) return because(unasked);
   const doubt = backscatter(facts, facts.to);
   if (doubt !== null) return because(doubt);
   if (facts.wayClosed) return because('auto-replied');
@@ -95,6 +107,14 @@ export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
 
 function because(name: WithheldName, state: Withheld['state'] = 'unreturnable'): Withheld {
   return { name, state, explanation: EXPLANATIONS[name] };
+}
+
+/** RFC 3461 §4.1, §5.2: what was asked for binds every host on the way. A copy for the postmaster is nobody's to ask for. */
+function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
+  if (notify === null) return null;
+  if (notify.includes('NEVER')) return 'notify-never';
+  if (kind === 'ndr' && !notify.includes('FAILURE')) return 'notify-no-failure';
+  return kind === 'delay' && !notify.includes('DELAY') ? 'notify-no-delay' : null;
 }
 
 /**

@@ -9,6 +9,7 @@ import { detailTextMax } from './limits.ts';
 import { heldAtBirth, newDelivery, traced } from './progress.ts';
 import type { HeaderField } from './receipt.ts';
 import { inboundPrefix, setupNotification } from './receipt.ts';
+import { outboundPrefix } from './submission.ts';
 import { bearsNoticeMark } from './trace-fields.ts';
 
 /**
@@ -31,6 +32,8 @@ export type Shard = {
 
 /** SES's ids are of [0-9a-z]: one shard for each first character. Together they hold every key, odd ones too. */
 export const orphanShards: readonly Shard[] = shardsOf(inboundPrefix, '123456789abcdefghijklmnopqrstuvwxyz');
+/** Of mail from our side, where there are submitters: it is listed by one. */
+export const submissionShard: Shard = { name: outboundPrefix, prefix: outboundPrefix, after: null, until: null };
 
 function shardsOf(prefix: string, bounds: string): Shard[] {
   return [...bounds, null].map((bound, index) => ({

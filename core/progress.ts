@@ -1,7 +1,6 @@
 // What a ledger row becomes: after an attempt, at expiry, when its notice is settled. What the sweep does with it: core/sweep-decision.ts.
 // Pure: every function takes a row and the present instant and returns the next row with the trace events that explain it.
 
-import { delayNoticeAt } from './delay-notice.ts';
 import type {
   DeliveryRow,
   DeliveryState,
@@ -15,6 +14,7 @@ import { transition } from './delivery.ts';
 import { claimsMax } from './limits.ts';
 import type { Outcome } from './outcome.ts';
 import type { Reply } from './reply.ts';
+import { delayNoticeAt, wantsSuccessNotice } from './side-notice.ts';
 import type { Status } from './status.ts';
 import { statusOf } from './status.ts';
 
@@ -147,6 +147,8 @@ export type AttemptTerms = {
   readonly undeleted?: boolean;
   /** The return path of ours under which it left. */
   readonly returnPath?: string | null;
+  /** The next hop offers DSN, and was asked to report as the submitter had asked. */
+  readonly dsnTaken?: boolean;
   /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
   readonly delayNoticeMs?: number | null;
 };
@@ -177,7 +179,8 @@ function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Parti
       lastStatus: outcome.reply.status,
       lastReason: null,
       lastDetail: null,
-      dueAt: null,
+      // A next hop that took the request along (RFC 3461 §5.2) is the one to answer it; otherwise, should the bounce job be lost.
+      dueAt: wantsSuccessNotice(row) && terms.dsnTaken !== true ? terms.now + terms.sweepAgainMs : null,
     };
   }
   const why = {

@@ -3,7 +3,7 @@
 // missing and strictly what decides where mail goes; it never looks into content.
 
 import { parseMailbox, parseReversePath } from './address.ts';
-import { envelopeBytesMax, messageBytesMax, submissionRecipientsMax } from './limits.ts';
+import { envelopeBytesMax, envidCharsMax, messageBytesMax, orcptCharsMax, submissionRecipientsMax } from './limits.ts';
 
 /** Where submitters write: `out/<submitter>/<ulid>.eml`, then `out/<submitter>/<ulid>.envelope.json`. */
 export const outboundPrefix = 'out/';
@@ -94,8 +94,8 @@ export function readEnvelope(text: string): EnvelopeReading {
   if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
     return wrong('sha256 is not 64 lower-case hexadecimal digits');
   if (ret !== null && ret !== 'FULL' && ret !== 'HDRS') return wrong('ret is neither FULL nor HDRS nor null');
-  if (envid !== null && !isPrintable(envid, ENVID_CHARS_MAX))
-    return wrong(`envid is no printable ASCII of at most ${ENVID_CHARS_MAX} characters`);
+  if (envid !== null && !isPrintable(envid, envidCharsMax))
+    return wrong(`envid is no printable ASCII of at most ${envidCharsMax} characters`);
   const { forwardPaths } = given;
   if (!Array.isArray(forwardPaths) || forwardPaths.length === 0) return wrong('forwardPaths names nobody');
   if (forwardPaths.length > submissionRecipientsMax)
@@ -112,9 +112,6 @@ export function readEnvelope(text: string): EnvelopeReading {
   };
 }
 
-const ENVID_CHARS_MAX = 100; // RFC 3461 §4.4
-const ORCPT_CHARS_MAX = 500; // RFC 3461 §4.2
-
 function readReversePath(value: unknown): string | null {
   if (typeof value !== 'string') return null;
   const path = parseReversePath(value);
@@ -126,7 +123,7 @@ function readRecipient(value: unknown): SubmittedRecipient | string {
   if (typeof value !== 'object' || value === null) return ' is no object';
   const { address, notify = null, orcpt = null } = value as Readonly<Record<string, unknown>>;
   if (typeof address !== 'string' || parseMailbox(address) === null) return '.address is no mailbox';
-  if (orcpt !== null && (!isPrintable(orcpt, ORCPT_CHARS_MAX) || !/^[A-Za-z0-9-]+;./.test(orcpt)))
+  if (orcpt !== null && (!isPrintable(orcpt, orcptCharsMax) || !/^[A-Za-z0-9-]+;./.test(orcpt)))
     return '.orcpt is not type;address';
   if (notify === null) return { address, notify, orcpt };
   if (!Array.isArray(notify) || notify.length === 0) return '.notify is neither null nor a list';

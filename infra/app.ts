@@ -20,5 +20,5 @@ if (config.kind === 'wrong' || problems.length > 0) {
 const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 await bundleFunctions({ dist, settings: config.settings });
 const replaceRuleSet = app.node.tryGetContext('replaceRuleSet') === 'yes';
-await addChecks(app, everpostStack(app, { settings: config.settings, dist, replaceRuleSet }));
+await addChecks(app, everpostStack(app, { settings: config.settings, dist, replaceRuleSet }), config.settings);
 app.synth();

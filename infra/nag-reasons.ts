@@ -2,6 +2,11 @@
 // A finding that is not listed here fails `npm run synth`; an entry that nothing finds any more fails a test.
 
 import { type Stack, Validations } from 'aws-cdk-lib';
+import type { Settings } from '#core/config.ts';
+import { usesSrs } from '#core/return-path.ts';
+import { sendsBySes } from '#core/ses-use.ts';
+import { hasSubmitters } from './spool.ts';
+import { submitterPolicyId } from './submission.ts';
 
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
 
@@ -14,7 +19,17 @@ const otherDeadLetters = [
   'FrontDoor/ReceiptDeadLetters',
 ];
 
-export const nagReasons: readonly Reason[] = [
+/** Of the stack that the settings make. */
+export function nagReasons(settings: Settings): readonly Reason[] {
+  return [
+    ...always,
+    ...(sendsBySes(settings) ? withSes : []),
+    ...(usesSrs(settings) ? withSrs : []),
+    ...(hasSubmitters(settings) ? withSubmitters(settings) : []),
+  ];
+}
+
+const always: readonly Reason[] = [
   {
     rule: 'AwsSolutions-S1',
     at: ['Spool/Bucket'],
@@ -96,7 +111,7 @@ export const nagReasons: readonly Reason[] = [
 ];
 
 /** Of what is there only where mail is sent by SES. */
-export const sesNagReasons: readonly Reason[] = [
+const withSes: readonly Reason[] = [
   {
     rule: 'AwsSolutions-SQS3',
     at: ['SesFeedback/EventDeadLetters'],
@@ -117,7 +132,7 @@ export const sesNagReasons: readonly Reason[] = [
 ];
 
 /** Of what is there only where an action uses SRS. */
-export const srsNagReasons: readonly Reason[] = [
+const withSrs: readonly Reason[] = [
   {
     rule: 'AwsSolutions-SMG4',
     at: ['Srs/Secret'],
@@ -127,11 +142,26 @@ export const srsNagReasons: readonly Reason[] = [
   },
 ];
 
+function withSubmitters({ submitters }: Settings): Reason[] {
+  return [
+    {
+      rule: 'AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/out/*]',
+      at: ['Ingest/Role', 'Relay/Role'],
+      reason:
+        'Each message is an object of its own below out/, and any of them may be next. It is GetObject alone: no list, no write, no delete.',
+    },
+    ...Object.keys(submitters).map((submitter) => ({
+      rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/out/${submitter}/*]`,
+      at: [`Submission/${submitterPolicyId(submitter)}`],
+      reason:
+        'A submitter names its messages itself, below a prefix of its own. It is PutObject alone, and never over what is there.',
+    })),
+  ];
+}
+
 /** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive what it excuses. */
-export function acknowledge(stack: Stack): void {
-  const ses = stack.node.tryFindChild('SesFeedback') === undefined ? [] : sesNagReasons;
-  const srs = stack.node.tryFindChild('Srs') === undefined ? [] : srsNagReasons;
-  for (const { at, rule, reason } of [...nagReasons, ...ses, ...srs]) {
+export function acknowledge(stack: Stack, settings: Settings): void {
+  for (const { at, rule, reason } of nagReasons(settings)) {
     for (const path of at) Validations.of(constructAt(stack, path)).acknowledge({ id: rule, reason });
   }
 }

@@ -1,22 +1,26 @@
 // The hourly search for orphans: its function, its schedule, and where EventBridge puts a run that it could not start.
-// It lists and reads received mail and writes the ledger; it can delete nothing and send nothing.
+// It lists and reads accepted mail, writes the ledger, and tells ingest of envelopes again; it can delete nothing.
 
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import * as limits from '#core/limits.ts';
-import { inboundPrefix } from './spool.ts';
-import { may, ownFunction, restQueue } from './stage.ts';
-import { environmentOf, type Given, onLedger } from './stages.ts';
+import { outboundPrefix } from '#core/submission.ts';
+import { hasSubmitters, inboundPrefix } from './spool.ts';
+import { may, ownFunction, restQueue, type StageQueue } from './stage.ts';
+import { environmentOf, type Given, onLedger, sendTo } from './stages.ts';
 
 export type OrphanSearch = { readonly function: LambdaFunction; readonly deadLetters: Queue };
 
-export function orphanSearch(scope: Construct, given: Given): OrphanSearch {
+export function orphanSearch(scope: Construct, given: Given & { readonly ingest: StageQueue }): OrphanSearch {
   const here = new Construct(scope, 'Orphans');
   const { bucket, table } = given;
+  const submits = hasSubmitters(given.settings);
   const list = may(['s3:ListBucket'], bucket.bucketArn);
   list.addCondition('StringEquals', { 's3:prefix': inboundPrefix });
   const search = ownFunction(here, {
@@ -24,10 +28,14 @@ export function orphanSearch(scope: Construct, given: Given): OrphanSearch {
     description: 'Holds accepted messages of which the ledger knows nothing an hour after they were stored',
     timeoutMs: limits.orphanSweepTimeoutMs,
     memoryMb: 512,
-    environment: environmentOf(scope, given),
+    environment: {
+      ...environmentOf(scope, given),
+      ...(submits ? { EVERPOST_INGEST_QUEUE_URL: given.ingest.queue.queueUrl } : {}),
+    },
     // GetItem reads bookmarks and placeholders, Query the keys of a message's rows; GetObject a header section.
     may: [
       list,
+      ...(submits ? [listSubmissions(bucket), sendTo(given.ingest)] : []),
       may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`)),
       onLedger(table, 'GetItem', 'PutItem', 'Query'),
     ],
@@ -41,4 +49,11 @@ export function orphanSearch(scope: Construct, given: Given): OrphanSearch {
     targets: [new LambdaTarget(search, { deadLetterQueue: deadLetters, retryAttempts: 2, maxEventAge })],
   });
   return { function: search, deadLetters };
+}
+
+/** Beside the list as a whole, whether content has its envelope: a list of one key. */
+function listSubmissions(bucket: Bucket): PolicyStatement {
+  const list = may(['s3:ListBucket'], bucket.bucketArn);
+  list.addCondition('StringLike', { 's3:prefix': `${outboundPrefix}*` });
+  return list;
 }

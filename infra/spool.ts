@@ -1,13 +1,30 @@
-// The spool: the bucket that keeps accepted content. SES writes into `in/`, the functions read, and the purge alone hides what is done with.
+// The spool: the bucket that keeps accepted content. SES writes into `in/`, submitters into `out/`; the functions read, and the purge alone
+// hides what is done with.
 // No lifecycle rule touches a current version: a sweep that stands still must lose nothing (DESIGN §2.6).
 
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
+import { outboundPrefix } from '#core/submission.ts';
 
 /** Where SES puts what it takes in. All receipt rules share it (DESIGN §2.7). */
 export const inboundPrefix = 'in/';
+/** Pinned: under another logical id CloudFormation would make a new, empty spool. */
+export const spoolLogicalId = 'SpoolBucket';
+
+export function hasSubmitters({ submitters }: Settings): boolean {
+  return Object.keys(submitters).length > 0;
+}
+
+/** Below which accepted content lies. */
+export function contentPrefixes(settings: Settings): readonly string[] {
+  return hasSubmitters(settings) ? [inboundPrefix, outboundPrefix] : [inboundPrefix];
+}
+
+export function objectsBelow(bucket: Bucket, prefixes: readonly string[]): readonly string[] {
+  return prefixes.map((prefix) => bucket.arnForObjects(`${prefix}*`));
+}
 
 const DAY_MS = 86_400_000;
 
@@ -30,7 +47,6 @@ export function spool(scope: Construct, settings: Settings): Bucket {
       },
     ],
   });
-  // Pinned: under another logical id CloudFormation would make a new, empty spool.
-  (bucket.node.defaultChild as CfnBucket).overrideLogicalId('SpoolBucket');
+  (bucket.node.defaultChild as CfnBucket).overrideLogicalId(spoolLogicalId);
   return bucket;
 }

@@ -10,6 +10,7 @@ import { orphanSearch } from './orphans.ts';
 import { purge } from './purge.ts';
 import { spool } from './spool.ts';
 import { stages } from './stages.ts';
+import { submission } from './submission.ts';
 import { watch } from './watch.ts';
 
 export type StackPlan = {
@@ -34,7 +35,8 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const table = ledger(stack, settings);
   const given = { settings, bucket, table, folder };
   const pipeline = stages(stack, given);
-  const orphans = orphanSearch(stack, given);
+  submission(stack, { settings, bucket, ingestQueue: pipeline.ingest.queue });
+  const orphans = orphanSearch(stack, { ...given, ingest: pipeline.ingest });
   const purging = purge(stack, given, pipeline);
   const door = frontDoor(stack, {
     settings,

@@ -15,10 +15,10 @@ import { parseMailbox } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
 import { usesSrs } from '#core/return-path.ts';
-import { bouncesBySes, configurationSetName, isVerified, sendsBySes } from '#core/ses-use.ts';
+import { bouncesBySes, configurationSetName, isVerified, sendingDomains, sendsBySes } from '#core/ses-use.ts';
 import { configurationSetArn } from './feedback.ts';
 import { dueIndex } from './ledger.ts';
-import { inboundPrefix } from './spool.ts';
+import { contentPrefixes, inboundPrefix, objectsBelow } from './spool.ts';
 import {
   type FunctionPlan,
   may,
@@ -90,7 +90,8 @@ function stagePlans(
 ): Record<'ingest' | 'relay' | 'bounce' | 'feedback', FunctionPlan> {
   const { table, bucket, folder } = given;
   const environment = environmentOf(scope, given, queues);
-  const openContent = may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`));
+  const prefixes = contentPrefixes(given.settings);
+  const openContent = may(['s3:GetObject'], ...objectsBelow(bucket, prefixes));
   return {
     ingest: {
       folder: folder('ingest'),
@@ -98,11 +99,11 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      // GetItem reads an orphan's placeholder.
+      // GetItem reads what stands for an orphan, or for a submission that could not be read.
       may: [
         onLedger(table, 'GetItem', 'PutItem'),
         openContent,
-        ...findVersions(bucket),
+        ...findVersions(bucket, prefixes),
         sendTo(queues.relay, queues.bounce, queues.feedback),
       ],
     },
@@ -117,7 +118,7 @@ function stagePlans(
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         queryDue(table), // what a digest tells of
         openContent,
-        ...findVersions(bucket),
+        ...findVersions(bucket, prefixes),
         sendTo(queues.bounce),
         ...readSecrets(scope, given.settings),
         ...srs.may,
@@ -142,8 +143,8 @@ function stagePlans(
       // What came back to a return path is claimed (UpdateItem), read, and joined to the message that it is about (Query).
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
-        openContent,
-        ...findVersions(bucket),
+        may(['s3:GetObject'], ...objectsBelow(bucket, [inboundPrefix])),
+        ...findVersions(bucket, [inboundPrefix]),
         sendTo(queues.relay, queues.bounce),
         ...srs.may,
       ],
@@ -152,10 +153,10 @@ function stagePlans(
 }
 
 /** To read content that a delete marker hides (DESIGN §2.5). */
-function findVersions(bucket: Bucket): readonly PolicyStatement[] {
+function findVersions(bucket: Bucket, prefixes: readonly string[]): readonly PolicyStatement[] {
   const list = may(['s3:ListBucketVersions'], bucket.bucketArn);
-  list.addCondition('StringLike', { 's3:prefix': `${inboundPrefix}*` });
-  return [list, may(['s3:GetObjectVersion'], bucket.arnForObjects(`${inboundPrefix}*`))];
+  list.addCondition('StringLike', { 's3:prefix': prefixes.map((prefix) => `${prefix}*`) });
+  return [list, may(['s3:GetObjectVersion'], ...objectsBelow(bucket, prefixes))];
 }
 
 export function queryDue(table: Table): PolicyStatement {
@@ -231,7 +232,8 @@ function readSecrets(scope: Construct, settings: Settings): readonly PolicyState
  */
 function sendMail(scope: Construct, settings: Settings): readonly PolicyStatement[] {
   if (!sendsBySes(settings)) return [];
-  const names = settings.domains.length <= limits.identitiesNamedMax ? settings.domains : ['*'];
+  const domains = sendingDomains(settings);
+  const names = domains.length <= limits.identitiesNamedMax ? domains : ['*'];
   const identities = names.map((name) => Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${name}` }));
   const set = configurationSetArn(scope, configurationSetName(settings));
   const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities, set);

@@ -29,15 +29,15 @@ export async function synthesise(options: {
   const bundles = await bundleFunctions({ dist, settings, lambdas: options.lambdas });
   const app = newApp({ outdir, validate });
   const stack = everpostStack(app, { settings, dist, replaceRuleSet: false });
-  if (validate) await addChecks(app, stack);
+  if (validate) await addChecks(app, stack, settings);
   return { assembly: app.synth(), bundles };
 }
 
 /** cdk-nag is loaded only where it is used: `npm start` does without. */
-export async function addChecks(app: App, stack: Stack): Promise<void> {
+export async function addChecks(app: App, stack: Stack, settings: Settings): Promise<void> {
   const { AwsSolutionsChecks, ServerlessChecks } = await import('cdk-nag');
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));
-  acknowledge(stack);
+  acknowledge(stack, settings);
 }
 
 /** Without the cdk command nothing reads cdk.json, so the recommended flags are given in code, and both ways make the same template. */

@@ -22,6 +22,7 @@ import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { OrphanSearch } from './orphans.ts';
 import type { Purge } from './purge.ts';
+import { hasSubmitters } from './spool.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 
 type Watched = {
@@ -259,6 +260,19 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
   },
 ];
 
+const OF_SUBMISSIONS = [
+  {
+    metricName: 'SubmissionMalformed',
+    article: 'An envelope that can not be used',
+    says: 'a submitter stored an envelope that ingest does not understand; its message was not sent.',
+  },
+  {
+    metricName: 'EnvelopeMissing',
+    article: 'Content without an envelope',
+    says: 'a submitter stored content and never committed it.',
+  },
+];
+
 function watchMail(raise: Raise, { settings }: Watched): void {
   const own = (metricName: string, period: Duration) =>
     new Metric({
@@ -268,7 +282,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
       period,
       statistic: 'Sum',
     });
-  for (const { metricName, article, says } of CALLS) {
+  for (const { metricName, article, says } of hasSubmitters(settings) ? [...CALLS, ...OF_SUBMISSIONS] : CALLS) {
     raise(metricName, { metric: own(metricName, MINUTE), threshold: 1, article, says });
   }
   raise('Complained', {

@@ -14,6 +14,8 @@ export type FunctionConfig = {
   readonly feedbackQueueUrl: string;
   /** The ARN of SRS's secret; null where no action uses SRS. */
   readonly srsSecret: string | null;
+  /** Null where nobody submits. */
+  readonly ingestQueueUrl: string | null;
   /** Key of our signed pass and notice marks. */
   readonly markKey: string;
   /** Divides leases and thresholds in the local runtime; 1 when deployed. */
@@ -42,6 +44,9 @@ export const config = {
   },
   get srsSecret(): string | null {
     return process.env.EVERPOST_SRS_SECRET ?? null;
+  },
+  get ingestQueueUrl(): string | null {
+    return process.env.EVERPOST_INGEST_QUEUE_URL ?? null;
   },
   get markKey(): string {
     return required('EVERPOST_MARK_KEY');

@@ -1,11 +1,12 @@
 // The search for orphans, wired: run by the schedule every hour, never by a queue.
 // A run that fails or is cut off needs no retry: the next one goes on where the bookmarks say.
 
-import { awsSettings, dynamoClient, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Inventory } from '#adapters/s3-inventory.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
+import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { orphanAfterMs, orphanSweepEveryMs } from '#core/limits.ts';
 import { orphans } from '#pipeline/orphans.ts';
@@ -22,6 +23,7 @@ const ports = {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
   }),
+  ingestQueue: config.ingestQueueUrl === null ? null : new SqsIngestQueue(sqsClient(aws), config.ingestQueueUrl),
   clock: new SystemClock(),
   watch,
   markKey: config.markKey,

@@ -22,7 +22,7 @@ import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { batchBytesMax, lostJobAfterMs, smtpLeaseMs } from '#core/limits.ts';
 import { sesReport } from '#core/notice-way.ts';
-import { bouncesBySes, configurationSetName } from '#core/ses-use.ts';
+import { bouncesBySes, configurationSetName, sendingDomains } from '#core/ses-use.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { relay } from '#pipeline/relay.ts';
@@ -83,7 +83,8 @@ function nextHop(name: string): NextHop | null {
 }
 
 function sesNextHop(): NextHop {
-  const { domains, notices } = settings;
+  const { notices } = settings;
+  const domains = sendingDomains(settings);
   const configurationSet = configurationSetName(settings);
   const terms = { domains, noticesFrom: notices.from, region: aws.region, configurationSet };
   return new SesNextHop(sesSendClient(aws), terms);

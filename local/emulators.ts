@@ -5,6 +5,7 @@ import path from 'node:path';
 import { createMoveTasks, type MoveTasks } from './aws/move-tasks.ts';
 import { createQueues, type Queues } from './aws/queues.ts';
 import { createS3, type S3 } from './aws/s3.ts';
+import { createS3Events } from './aws/s3-events.ts';
 import { createSns } from './aws/sns.ts';
 import { createSqs } from './aws/sqs.ts';
 import { createTopics, type Topics } from './aws/topics.ts';
@@ -67,8 +68,9 @@ export async function openEmulators(settings: {
     dataFolder: path.resolve(settings.dataFolder),
     log,
   };
-  const s3 = createS3(world, store);
   const queues = createQueues(world, store);
+  const s3Events = createS3Events(world, store, queues);
+  const s3 = createS3(world, store, s3Events);
   const moves = createMoveTasks(world, store, queues);
   const topics = createTopics(world, store, queues);
   iam.addResourcePolicies(s3.policyOf);
@@ -95,6 +97,7 @@ export async function openEmulators(settings: {
     resume() {
       moves.resume();
       topics.resume();
+      s3Events.resume();
     },
     async close() {
       clock.close();

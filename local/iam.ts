@@ -16,6 +16,10 @@ export type UsedPermission = Denial & { readonly grant: string };
 export type Iam = {
   /** Sets a role's identity policies (resolved policy documents). Throws on what is not emulated. */
   setRole(roleArn: string, documents: readonly unknown[]): void;
+  /** Keeps a policy that people attach to whom they like. Throws on what is not emulated. */
+  setManagedPolicy(arn: string, document: unknown): void;
+  /** Null where there is none. */
+  managedPolicy(arn: string): unknown;
   /** Adds a source of resource policies; every one of them is asked. */
   addResourcePolicies(policies: ResourcePolicies): void;
   /** Policies that hold only while a resource has none of its own: a topic's default one. */
@@ -44,6 +48,7 @@ const denialsMax = 10_000;
 
 export function createIam(account: string): Iam {
   const roles = new Map<string, readonly Statement[]>();
+  const managed = new Map<string, unknown>();
   const sources: ResourcePolicies[] = [];
   const defaults: ResourcePolicies[] = [];
   const compiled = new WeakMap<object, readonly Statement[]>();
@@ -58,6 +63,11 @@ export function createIam(account: string): Iam {
         documents.flatMap((document, i) => compile(document, `${name}[${i}]`, account, 'identity')),
       );
     },
+    setManagedPolicy(arn, document) {
+      compile(document, arn, account, 'identity');
+      managed.set(arn, document);
+    },
+    managedPolicy: (arn) => managed.get(arn) ?? null,
     addResourcePolicies(policies) {
       sources.push(policies);
     },

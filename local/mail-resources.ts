@@ -2,16 +2,17 @@
 // gate asks for them, never inside an emulator.
 
 import type { QueueSpec } from './aws/queues.ts';
+import type { QueueNotification } from './aws/s3-events.ts';
 import { eventTypes } from './aws/ses-configuration-sets.ts';
 import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
 import { numberOf, objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 import type { Boot, Creator } from './resources.ts';
 import type { Json } from './template.ts';
 
-const bucket: Creator = ({ name, properties }, { emulators: { buckets } }) => {
+const bucket: Creator = async ({ name, properties }, { emulators: { buckets } }) => {
   understood(
     properties,
-    ['BucketName', 'VersioningConfiguration', 'LifecycleConfiguration'],
+    ['BucketName', 'VersioningConfiguration', 'LifecycleConfiguration', 'NotificationConfiguration'],
     // Here nobody but the stack's own roles has credentials, and files lie on the user's own disk.
     ['BucketEncryption', 'OwnershipControls', 'PublicAccessBlockConfiguration', 'Tags'],
   );
@@ -19,9 +20,26 @@ const bucket: Creator = ({ name, properties }, { emulators: { buckets } }) => {
   const versioned = objectOf(properties, 'VersioningConfiguration').Status === 'Enabled';
   refuseExpiry(objectOf(properties, 'LifecycleConfiguration'));
   buckets.create(bucketName, { versioned });
+  await buckets.notify(bucketName, notificationsOf(objectOf(properties, 'NotificationConfiguration')));
   const host = `${bucketName}.s3.amazonaws.com`;
   return { ref: bucketName, attributes: { Arn: `arn:aws:s3:::${bucketName}`, DomainName: host } };
 };
+
+function notificationsOf(properties: Properties): QueueNotification[] {
+  understood(properties, ['QueueConfigurations']);
+  const wanted = (properties.QueueConfigurations ?? []) as readonly Properties[];
+  return wanted.map((one, index) => {
+    understood(one, ['Event', 'Queue', 'Filter']);
+    oneOf(one, 'Event', ['s3:ObjectCreated:*']);
+    const filter = objectOf(one, 'Filter');
+    understood(filter, ['S3Key']);
+    const rules = (objectOf(filter, 'S3Key').Rules ?? []) as readonly Properties[];
+    const ruleOf = (name: string) =>
+      rules.filter((rule) => oneOf(rule, 'Name', ['prefix', 'suffix']) === name)[0]?.Value;
+    const [prefix, suffix] = [String(ruleOf('prefix') ?? ''), String(ruleOf('suffix') ?? '')];
+    return { id: `Queue${index}`, queueArn: textOf(one, 'Queue'), prefix, suffix };
+  });
+}
 
 /** Rules that only clear away what was deleted already are let pass: here nothing is cleared. Others would lose mail unseen. */
 function refuseExpiry({ Rules = [] }: Properties): void {

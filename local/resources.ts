@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { TableProperties, Tables } from './aws/dynamodb-tables.ts';
 import type { MadeSecrets } from './aws/made-secrets.ts';
 import type { Queues } from './aws/queues.ts';
+import type { QueueNotification } from './aws/s3-events.ts';
 import { secretArn } from './aws/secrets.ts';
 import type { ConfigurationSets } from './aws/ses-configuration-sets.ts';
 import type { ReceiptRuleProperties } from './aws/ses-receive.ts';
@@ -27,7 +28,10 @@ export type Makers = {
   readonly iam: Iam;
   readonly queues: Queues;
   readonly tables: Tables;
-  readonly buckets: { create(name: string, options: { readonly versioned: boolean }): void };
+  readonly buckets: {
+    create(name: string, options: { readonly versioned: boolean }): void;
+    notify(name: string, notifications: readonly QueueNotification[]): Promise<void>;
+  };
   readonly topics: {
     create(name: string): string;
     subscribe(subscription: SubscriptionSpec): string;
@@ -188,6 +192,14 @@ const policy: Creator = ({ name, properties }, boot) => {
   return { ref: name, attributes: {} };
 };
 
+/** Nobody here has it: whoever submits with the operator's credentials needs no policy. A test may ask for its document. */
+const managedPolicy: Creator = ({ name, properties }, { emulators: { world, iam } }) => {
+  understood(properties, ['PolicyDocument', 'ManagedPolicyName'], ['Description', 'Path']);
+  const arn = `arn:${world.partition}:iam::${world.account}:policy/${textOf(properties, 'ManagedPolicyName', name)}`;
+  iam.setManagedPolicy(arn, properties.PolicyDocument);
+  return { ref: arn, attributes: { PolicyArn: arn } };
+};
+
 const table: Creator = async ({ name, properties }, { emulators: { tables } }) => {
   const { arn } = await tables.create({
     ...(properties as unknown as TableProperties),
@@ -263,6 +275,7 @@ const creators: Readonly<Record<string, Creator>> = {
   'AWS::CloudFormation::CustomResource': custom,
   'AWS::CloudWatch::Alarm': alarm,
   'AWS::DynamoDB::Table': table,
+  'AWS::IAM::ManagedPolicy': managedPolicy,
   'AWS::IAM::Policy': policy,
   'AWS::IAM::Role': role,
   'AWS::SecretsManager::Secret': secret,

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '#core/config.ts';
+import { sendingDomains } from '#core/ses-use.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { createDynamoDb } from './aws/dynamodb.ts';
 import { madeSecrets } from './aws/made-secrets.ts';
@@ -126,7 +127,7 @@ async function open(
   const sending = {
     outgoing,
     configurationSets,
-    verifiedDomains: () => settings.domains,
+    verifiedDomains: () => sendingDomains(settings),
     received: (id: string) => received.get(id) ?? null,
   };
   front.add(createSes(world, ses.rules, sending));
@@ -199,9 +200,16 @@ async function open(
   outgoing.resume();
   events.resume();
 
-  const submission = await openSubmission(options.submissionPort, settings.host).catch(
-    taken('--submission-port', options.submissionPort),
-  );
+  const submission = await openSubmission({
+    port: options.submissionPort,
+    settings,
+    emulators,
+    deployed: made,
+    bucket: endpointReport(emulators, assembly, made, operator).bucketName,
+    secretsFile: options.secretsFile,
+    dataFolder,
+    log: log.runtime,
+  }).catch(taken('--submission-port', options.submissionPort));
   onStop(submission.close);
   const door = await openFrontDoor({
     port: options.mxPort,

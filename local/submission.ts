@@ -1,16 +1,102 @@
-// The submission port, until submission is built: it greets, and refuses every MAIL with a reply that says so. It never takes a
-// message, so nobody can take it for a way out that works.
+// The submission port: the product's own gateway, against the emulated S3, with one role for each submitter that has the template's managed
+// policy and nothing else. With no submitters configured it greets, and refuses every MAIL with a reply that says so.
 
-import { type Answer, type FrontDoor, openFrontDoor } from './front-door.ts';
+import { join } from 'node:path';
+import { FileSecrets } from '#adapters/file-secrets.ts';
+import { LoginGuard } from '#adapters/login-guard.ts';
+import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
+import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
+import { submissionServer } from '#adapters/submission-server.ts';
+import { SubmissionSpace } from '#adapters/submission-space.ts';
+import { UlidNames } from '#adapters/ulid-names.ts';
+import type { Settings } from '#core/config.ts';
+import { submitterPolicyId } from '#infra/submission.ts';
+import type { Emulators } from './emulators.ts';
+import { type Answer, openFrontDoor } from './front-door.ts';
+import type { Deployed } from './resources.ts';
 
-const NOT_BUILT: Answer = { code: 554, status: '5.3.2', text: 'Submission is not built yet: nothing was accepted' };
+export type Submission = { readonly port: number; close(): Promise<void> };
+
+/** A stop waits this long for messages in work: who was not answered sends again. */
+const FAREWELL_MS = 5_000;
 
 /** Listens on 127.0.0.1. Rejects when the port is taken. */
-export function openSubmission(port: number, host: string): Promise<FrontDoor> {
+export async function openSubmission(given: {
+  readonly port: number;
+  readonly settings: Settings;
+  readonly emulators: Emulators;
+  readonly deployed: Deployed;
+  readonly bucket: string | null;
+  readonly secretsFile: string | null;
+  readonly dataFolder: string;
+  readonly log: (line: string) => void;
+}): Promise<Submission> {
+  const { settings, emulators, bucket, secretsFile, log } = given;
+  const names = Object.keys(settings.submitters);
+  if (names.length === 0 || bucket === null) return refuseSubmission(given.port, settings.host);
+  const stores = new Map(names.map((name) => [name, storeOf(name, bucket, given)]));
+  const { clock } = emulators;
+  const server = submissionServer({
+    settings,
+    clients: new LoginGuard(
+      settings.submitters,
+      secretsFile === null ? noSecrets : new FileSecrets(secretsFile),
+      clock,
+    ),
+    tls: null,
+    allowPlainAuth: true, // 127.0.0.1 only
+    storeOf: (name) => {
+      const store = stores.get(name);
+      if (store === undefined) throw new Error(`no submitter is called ${name}`);
+      return store;
+    },
+    space: new SubmissionSpace(join(given.dataFolder, 'submission')),
+    names: new UlidNames(clock),
+    clock,
+    log: (event, fields) => log(`${event} ${JSON.stringify(fields)}`),
+    limits: { farewellMs: FAREWELL_MS },
+  });
+  const port = await server.listen({ host: '127.0.0.1', port: given.port, implicitTls: false });
+  return { port, close: server.stop };
+}
+
+/** Under the submitter's own policy: a permission missing from the template fails here as it would in AWS. */
+function storeOf(
+  submitter: string,
+  bucket: string,
+  { emulators, deployed }: { readonly emulators: Emulators; readonly deployed: Deployed },
+): S3SubmissionStore {
+  const { iam, keys, front, world } = emulators;
+  const policyArn = deployed.outputs[`${submitterPolicyId(submitter)}PolicyArn`] ?? '';
+  const arn = `arn:${world.partition}:iam::${world.account}:role/submitter-${submitter}`;
+  iam.setRole(
+    arn,
+    [iam.managedPolicy(policyArn)].filter((document) => document !== null),
+  );
+  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
+  return new S3SubmissionStore(
+    s3SubmissionClient({ region: world.region, credentials, endpoint: front.endpoint }),
+    bucket,
+  );
+}
+
+const noSecrets = {
+  credentials: () => Promise.reject(new Error('there is none: start with --secrets FILE')),
+  forget: () => {},
+};
+
+const NO_SUBMITTERS: Answer = {
+  code: 554,
+  status: '5.3.2',
+  text: 'The configuration has no submitters: nothing was accepted',
+};
+
+/** Takes nothing, and says why. */
+export function refuseSubmission(port: number, host: string): Promise<Submission> {
   const door = {
-    mail: () => NOT_BUILT,
-    rcpt: () => NOT_BUILT,
-    open: () => ({ write: () => undefined, commit: async () => NOT_BUILT, abort: async () => {} }),
+    mail: () => NO_SUBMITTERS,
+    rcpt: () => NO_SUBMITTERS,
+    open: () => ({ write: () => undefined, commit: async () => NO_SUBMITTERS, abort: async () => {} }),
   };
   return openFrontDoor({ port, host, door, log: () => {} });
 }

@@ -23,13 +23,14 @@ import { noticeFactsOf } from '#core/notice-facts.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
 import { wayName, wayOf } from '#core/notice-way.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
-import { giveDelayNotice, settleDelayNotice } from './delay.ts';
+import { isSuccessNoticeDue } from '#core/side-notice.ts';
 import { fallBack } from './fallback.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
 import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
 import { givePostmasterCopy } from './postmaster-copy.ts';
 import { recordedOn, recordOn } from './record.ts';
+import { giveSideNotice, settleSideNotice } from './side-notice.ts';
 
 export type BouncePorts = {
   readonly settings: Settings;
@@ -47,19 +48,24 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
     return finished('row-missing');
   }
   const late = isUnderWay(row.state); // nothing failed: the sweep says that the sender should hear of a delay
-  if (!isLost(row) && !late) return finished('settled-already');
-  if (row.noticeKind === 'delay') return late ? finished('settled-already') : settleDelayNotice(ports, row);
+  const success = isSuccessNoticeDue(row);
+  if (!isLost(row) && !late && !success) return finished('settled-already');
+  if (row.noticeKind === 'delay' || row.noticeKind === 'success')
+    return late ? finished('settled-already') : settleSideNotice(ports, row);
   if (row.kind === 'notice') return late ? finished('settled-already') : settleFailedNotice(ports, row);
   const redirected = await fallBack(ports, row);
   if (redirected !== null) return redirected;
 
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
-  if (!late) await givePostmasterCopy(ports, row, message);
+  if (late || success) {
+    const kind = late ? 'delay' : 'success';
+    return giveSideNotice(ports, row, message, kind, await withholdReason(ports, row, message, kind));
+  }
+  await givePostmasterCopy(ports, row, message);
   // One that was decided on is not decided again, by another hour's count or a changed configuration, while it is on its way.
-  const given = !late && row.notice?.kind === 'ndr' && row.notice.state === 'queued';
-  const withheld = given ? null : await withholdReason(ports, row, message, late ? 'delay' : 'ndr');
-  if (late) return giveDelayNotice(ports, row, message, withheld);
+  const given = row.notice?.kind === 'ndr' && row.notice.state === 'queued';
+  const withheld = given ? null : await withholdReason(ports, row, message, 'ndr');
   if (withheld !== null) return withhold(ports, row, withheld);
   return giveNotice(ports, row, message);
 }

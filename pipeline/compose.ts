@@ -71,7 +71,8 @@ async function originalOf(
     return { kind: 'unavailable' };
   }
   if (head.undeleted) ports.watch.warn('relay.delete-marker', { spoolId: row.spoolId, forwardPath: row.forwardPath });
-  const whole = head.size <= head.bytes.byteLength && !isAboutContent(row);
+  // RFC 3461 §4.3: HDRS is a wish to be spared the body, FULL one that has its limit here.
+  const whole = head.size <= head.bytes.byteLength && !isAboutContent(row) && message.submission?.ret !== 'HDRS';
   return { kind: whole ? 'full' : 'headers', bytes: head.bytes };
 }
 

@@ -15,11 +15,10 @@
 import type { Mailbox } from '#core/address.ts';
 import { parseMailbox, parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
-import { discardedAtBirth, quarantinedAtBirth } from '#core/custody.ts';
+import { quarantinedAtBirth } from '#core/custody.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryKeyOf } from '#core/delivery-key.ts';
 import type { Disposition } from '#core/disposition.ts';
-import { disposition, routeDisposition } from '#core/disposition.ts';
+import { disposition } from '#core/disposition.ts';
 import { extractOf } from '#core/extract.ts';
 import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
@@ -27,18 +26,27 @@ import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
 import { reasonToWithhold } from '#core/notice.ts';
 import { noticeFactsOf } from '#core/notice-facts.ts';
-import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
+import { failedAtBirth, traced } from '#core/progress.ts';
 import type { HeaderField, Receipt } from '#core/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/receipt.ts';
 import { comesBack, returnsHop } from '#core/return-path.ts';
 import type { RouteTable } from '#core/routes.ts';
-import { statusOf } from '#core/status.ts';
 import { bearsNoticeMark } from '#core/trace-fields.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
+import {
+  disposedByRoute,
+  type Plan,
+  report,
+  restored,
+  routedPlans,
+  rowFor,
+  sendJobs,
+  uniqueByKey,
+  unroutedPlan,
+} from './ingest-rows.ts';
 import { endPlaceholder } from './placeholder.ts';
 import type { Clock, JobQueue, Ledger, Spool, Watch } from './ports.ts';
-import { sendWork, workFor } from './work-queue.ts';
 
 export type IngestPorts = {
   readonly settings: Settings;
@@ -100,14 +108,6 @@ async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortS
   return known;
 }
 
-/** The content lay under a delete marker, and its header section was read by its version: told right after RECEIVE. */
-function restored(row: DeliveryRow): DeliveryRow {
-  const [received, ...others] = row.trace;
-  if (received === undefined) return row;
-  const what = { attempt: null, status: null, reason: 'delete-marker', reply: null };
-  return { ...row, trace: [received, traced(row, 'RESTORE', received.at, what), ...others] };
-}
-
 function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly HeaderField[]): MessageFacts {
   const reversePath = parseReversePath(receipt.source);
   return {
@@ -142,7 +142,7 @@ export function deliveries(
   return plans.map((each) => disposed(ports, rowFor(ports, facts, each, { sole, reason }), each, facts, loop, policy));
 }
 
-/** The row as it is born. What an explicit route discards is discarded, loop or not; what it refuses, policy need not judge. */
+/** The row as it is born. */
 function disposed(
   ports: IngestPorts,
   row: DeliveryRow,
@@ -152,16 +152,10 @@ function disposed(
   policy: Disposition,
 ): DeliveryRow {
   if (planned.via === returnsHop) return row;
-  const now = ports.clock.now();
-  const byRoute = routeDisposition(ports.settings.nextHops[planned.via]);
-  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);
-  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
-  if (planned.unrouted !== null) {
-    const { status, reason, detail } = planned.unrouted;
-    return failedAtBirth(row, statusOf(status), reason, detail, now);
-  }
-  if (byRoute?.kind === 'refuse') return failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now);
+  const ended = disposedByRoute(ports, row, planned, loop);
+  if (ended !== null) return ended;
   if (policy.kind === 'relay') return row;
+  const now = ports.clock.now();
   // A copy has nobody to answer to: what the sender is refused, its copies share quietly with the quarantine.
   const until = row.acceptedAt + ports.settings.retentionMs.quarantine;
   if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
@@ -174,49 +168,6 @@ function disposed(
   }
   return failedAtBirth(row, policy.status, policy.reason, policy.detail, now);
 }
-
-function rowFor(
-  ports: IngestPorts,
-  facts: MessageFacts,
-  planned: Plan,
-  { sole, reason }: { readonly sole: boolean; readonly reason: string | null },
-): DeliveryRow {
-  const now = ports.clock.now();
-  const received = { attempt: null, status: null, reason, reply: null };
-  const row = newDelivery(
-    {
-      spoolId: facts.spoolId,
-      deliveryKey: deliveryKeyOf(planned.mailbox, planned.action),
-      forwardPath: planned.forwardPath,
-      route: planned.route,
-      action: planned.action,
-      nextHop: planned.via,
-      address: planned.address,
-      copy: planned.copy,
-      message: sole ? facts : null,
-      acceptedAt: facts.acceptedAt,
-      lifetimeMs: ports.settings.retry.lifetimeMs,
-      sweepAgainMs: ports.sweepAgainMs,
-      trace: [traced({ nextHop: planned.via }, 'RECEIVE', now, received, null)],
-    },
-    now,
-  );
-  const { fallback, returnPath } = planned;
-  return { ...row, fallback, ...(returnPath === undefined ? {} : { returnPath }) };
-}
-
-export type Plan = {
-  readonly forwardPath: string;
-  readonly mailbox: Mailbox;
-  readonly route: number;
-  readonly action: number;
-  readonly via: string;
-  readonly address: string;
-  readonly copy: boolean;
-  readonly fallback: string | null;
-  readonly unrouted: { readonly status: string; readonly reason: string; readonly detail: string } | null;
-  readonly returnPath?: 'token' | 'srs';
-};
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
 // (rules and functions change places for a moment during a deploy) is answered, never dropped.
@@ -232,18 +183,7 @@ export function plan(ports: IngestPorts, forwardPath: string, { reversePath, ext
     return [returnPlan(forwardPath, mailbox)];
   if (found === null)
     return [unroutedPlan(forwardPath, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
-  return found.actions.map((action, index) => ({
-    forwardPath,
-    mailbox,
-    route: found.route,
-    action: index,
-    via: action.via,
-    address: action.address ?? forwardPath,
-    copy: action.copy,
-    fallback: action.copy ? null : found.fallback,
-    unrouted: null,
-    ...(action.returnPath === 'keep' ? {} : { returnPath: action.returnPath }),
-  }));
+  return routedPlans(found, mailbox, forwardPath);
 }
 
 /** Mail that comes back to us: no route, no policy and no loop has a say in it; pipeline/returned.ts reads it. */
@@ -259,63 +199,4 @@ function returnPlan(forwardPath: string, mailbox: Mailbox): Plan {
     fallback: null,
     unrouted: null,
   };
-}
-
-function unroutedPlan(forwardPath: string, mailbox: Mailbox, status: string, reason: string, detail: string): Plan {
-  return {
-    forwardPath,
-    mailbox,
-    route: -1,
-    action: 0,
-    via: '',
-    address: forwardPath,
-    copy: false,
-    fallback: null,
-    unrouted: { status, reason, detail },
-  };
-}
-
-function uniqueByKey(plans: readonly Plan[]): Plan[] {
-  const byKey = new Map(plans.map((entry) => [deliveryKeyOf(entry.mailbox, entry.action), entry]));
-  return [...byKey.values()];
-}
-
-export async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
-  const jobsIn = (state: DeliveryRow['state']) => rows.filter((row) => row.state === state).map(workFor);
-  const bounce = jobsIn('failed');
-  await sendWork(ports, jobsIn('queued'));
-  if (bounce.length > 0) await ports.bounceQueue.send(bounce);
-}
-
-export function report(
-  ports: IngestPorts,
-  facts: MessageFacts,
-  rows: readonly DeliveryRow[],
-  results: readonly ('created' | 'exists')[],
-): void {
-  rows.forEach((row, index) => {
-    const fields = {
-      spoolId: row.spoolId,
-      forwardPath: row.forwardPath,
-      nextHop: row.nextHop,
-      reversePath: facts.reversePath,
-      state: row.state,
-      reason: row.stateReason,
-    };
-    if (results[index] === 'exists') {
-      ports.watch.info('ingest.known-already', fields);
-      return;
-    }
-    ports.watch.count('Accepted');
-    if (row.state === 'quarantined') {
-      ports.watch.count('Quarantined');
-      ports.watch.warn('ingest.quarantined', fields);
-    } else if (row.state === 'discarded') {
-      ports.watch.count('Discarded');
-      ports.watch.warn('ingest.discarded', fields);
-    } else if (row.state === 'failed') {
-      ports.watch.count('Failed');
-      ports.watch.warn('ingest.failed', fields);
-    } else ports.watch.info('ingest.accepted', fields);
-  });
 }

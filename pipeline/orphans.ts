@@ -14,16 +14,29 @@
 import type { Settings } from '#core/config.ts';
 import { headerBytesMax, orphanPage, orphanReadsAtOnce, orphanShardsAtOnce } from '#core/limits.ts';
 import { headerFieldsOf } from '#core/message.ts';
-import { orphanFacts, orphanShards, placeholderFor, placeholderKey, type Shard, spoolIdOf } from '#core/orphan.ts';
+import {
+  orphanFacts,
+  orphanShards,
+  placeholderFor,
+  placeholderKey,
+  type Shard,
+  spoolIdOf,
+  submissionShard,
+} from '#core/orphan.ts';
 import { afterPage, isNew, placeOf, type Round, roundOf } from '#core/orphan-round.ts';
+import { outboundPrefix } from '#core/submission.ts';
+import { submissionAt } from '#core/submission-place.ts';
 import { inTurns } from './in-turns.ts';
+import { isLostSubmission } from './lost-submission.ts';
 import { endPlaceholder } from './placeholder.ts';
-import type { Clock, Ledger, Spool, SpoolEntry, SpoolInventory, Watch } from './ports.ts';
+import type { Clock, EventQueue, Ledger, Spool, SpoolEntry, SpoolInventory, Watch } from './ports.ts';
 
 export type OrphanPorts = {
   readonly settings: Settings;
   readonly inventory: SpoolInventory;
   readonly spool: Spool;
+  /** Null where nobody submits. */
+  readonly ingestQueue: EventQueue | null;
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly watch: Watch;
@@ -49,13 +62,9 @@ type Count = { listed: number; examined: number; orphans: number; missed: number
 export async function orphans(ports: OrphanPorts, signal: AbortSignal): Promise<OrphanReport> {
   const now = ports.clock.now();
   const count: Count = { listed: 0, examined: 0, orphans: 0, missed: 0 };
-  const rounds = await inTurns(
-    orphanShards,
-    orphanShardsAtOnce,
-    (shard) => lookThrough(ports, shard, count, signal),
-    signal,
-  );
-  const examinedUntil = rounds.length < orphanShards.length ? 0 : Math.min(...rounds);
+  const shards = Object.keys(ports.settings.submitters).length > 0 ? [...orphanShards, submissionShard] : orphanShards;
+  const rounds = await inTurns(shards, orphanShardsAtOnce, (shard) => lookThrough(ports, shard, count, signal), signal);
+  const examinedUntil = rounds.length < shards.length ? 0 : Math.min(...rounds);
   // One run that is cut off or fails in part is no alarm yet; falling behind is.
   if (examinedUntil > now - ports.orphanAfterMs - 2 * ports.everyMs) ports.watch.count('OrphanSweepRun');
   const report = { ...count, examinedUntil };
@@ -110,6 +119,9 @@ async function lookAtPage(
 }
 
 async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSignal): Promise<boolean> {
+  const submission = submissionAt(entry.objectKey);
+  if (submission !== null && entry.objectKey.startsWith(outboundPrefix))
+    return isLostSubmission(ports, submission, entry, signal);
   const spoolId = spoolIdOf(entry.objectKey);
   if (spoolId === null) return false;
   const keys = await ports.ledger.rowKeys(spoolId, 2);

@@ -3,6 +3,7 @@
 
 import type { Mailbox, ReversePath } from '#core/address.ts';
 import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery.ts';
+import type { DsnRequest } from '#core/dsn-parameters.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
 import type { ServiceBounce } from '#core/notice-bounce.ts';
 import type { AttemptResult, ServiceFault } from '#core/reply.ts';
@@ -80,6 +81,32 @@ export interface SpoolInventory {
   ): Promise<{ readonly entries: readonly SpoolEntry[]; readonly more: boolean }>;
   /** Hides it under a delete marker; the bytes stay for `retention.versions`. What is gone already is no error. Throws where S3 does. */
   remove(objectKey: string, signal: AbortSignal): Promise<void>;
+}
+
+/** Bytes that are about to be stored: all of them at hand, so that they can be sent again. */
+export type Storable = {
+  readonly bytes: number;
+  /** 64 lower-case hexadecimal digits. The store compares. */
+  readonly sha256: string;
+  /** The exact bytes in order, from the beginning each time. A chunk is valid only until the next one is asked for. */
+  chunks(): AsyncIterable<Uint8Array>;
+};
+export type StoreResult =
+  | { readonly kind: 'stored' }
+  /** Another object stands there, and still does: nothing was stored. */
+  | { readonly kind: 'taken' }
+  /** It can not be said to be stored: the store refused (`denied`), or did not answer. */
+  | { readonly kind: 'failed'; readonly cause: 'denied' | 'unavailable'; readonly detail: string };
+
+/** Where submitters put content and envelopes. It only ever writes, and never over what stands. */
+export interface SubmissionStore {
+  /** Stores the object durably, where none stands under its key. Tries again itself; throws only when `signal` is aborted. */
+  put(objectKey: string, content: Storable, signal: AbortSignal): Promise<StoreResult>;
+}
+
+/** Names for submissions: ULIDs that nobody can guess. */
+export interface SubmissionNames {
+  next(): string;
 }
 
 /** What the index knows of a row, perhaps some moments old: enough to choose by, never to decide by. */
@@ -199,6 +226,12 @@ export interface JobQueue {
   depth(): Promise<{ readonly visible: number; readonly inFlight: number }>;
 }
 
+/** The ingest queue: what S3 and SES tell of, told again by us. */
+export interface EventQueue {
+  /** Throws where SQS does. */
+  sendEvent(body: string): Promise<void>;
+}
+
 /** One SMTP or LMTP transaction. */
 export type Transaction = {
   readonly reversePath: ReversePath;
@@ -211,6 +244,10 @@ export type Transaction = {
   readonly tag?: string;
   /** Something speaks against the From field's author: a next hop that signs must not do so in his name. */
   readonly authorDoubted?: boolean;
+  /** The domains in whose name a next hop that signs may do so for this message; absent: all that it has. */
+  readonly authorDomains?: readonly string[];
+  /** What its submitter asked for: a next hop that offers DSN takes it along. */
+  readonly dsn?: DsnRequest;
 };
 
 export interface NextHop {
@@ -222,7 +259,8 @@ export interface NextHop {
   close(): Promise<void>;
 }
 export type NextHopResult =
-  | (AttemptResult & { readonly bareLineEndings?: number })
+  /** `dsnTaken`: the request of the transaction went along, so that the next hop answers for it from here on. */
+  | (AttemptResult & { readonly bareLineEndings?: number; readonly dsnTaken?: boolean })
   | ServiceFault
   /** `content` threw while it was being sent: the connection was dropped before the final dot, so nothing was accepted. */
   | { readonly kind: 'content'; readonly cause: UnreadableCause; readonly detail: string };
@@ -249,6 +287,8 @@ export type MetricName =
   | 'Discarded'
   | 'Redirected'
   | 'ContentUnreadable'
+  | 'SubmissionMalformed'
+  | 'EnvelopeMissing'
   | 'OperatorFault'
   | 'UnknownReply'
   | 'PossibleDuplicate'

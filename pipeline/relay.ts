@@ -25,12 +25,12 @@ import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
 import { afterAttempt, withNoticeSettled } from '#core/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
+import { isSuccessNoticeDue } from '#core/side-notice.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { claim } from './claim.ts';
 import { inTime, outOfTime } from './deadline.ts';
-import { isDelayOver, settleDelayNotice } from './delay.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -50,6 +50,8 @@ import type {
 } from './ports.ts';
 import { recordedOn, recordOn } from './record.ts';
 import { leaveUnder } from './return-path.ts';
+import { isDelayOver, settleSideNotice } from './side-notice.ts';
+import { asCommitted, ofSubmission } from './submitted.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -96,6 +98,7 @@ type Attempt = {
   readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
+  readonly dsnTaken: boolean;
   /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
   readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
@@ -126,9 +129,10 @@ async function attemptMessage(
 ): Promise<Attempt> {
   const leaving = await leaveUnder(ports, row, message);
   const openedAt = ports.clock.now();
-  const content = await inTime(ports.spool.open(message.objectKey, signal), signal);
+  const opened = await inTime(ports.spool.open(message.objectKey, signal), signal);
   const openMs = ports.clock.now() - openedAt;
-  if (content === null) return { ...plain(outOfTime), openMs };
+  if (opened === null) return { ...plain(outOfTime), openMs };
+  const content = asCommitted(opened, message);
   if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
 
   const held = await inTime(ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal), signal);
@@ -155,6 +159,7 @@ async function attemptMessage(
         tag: deliveryId(row),
         // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
         authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',
+        ...ofSubmission(ports.settings, row, message),
       },
       signal,
     );
@@ -189,7 +194,8 @@ function decide(results: readonly NextHopResult[], messageBytes: number): Attemp
   const outcome = classify(result, { messageBytes });
   const bareLineEndings = 'bareLineEndings' in result ? (result.bareLineEndings ?? 0) : 0;
   const unknownReply = outcome.kind === 'deferred' && outcome.reason === 'unknown-reply';
-  return { ...plain(outcome), unknownReply, bareLineEndings };
+  const dsnTaken = 'dsnTaken' in result && result.dsnTaken === true;
+  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken };
 }
 
 async function record(
@@ -221,6 +227,7 @@ async function record(
       sweepAgainMs: ports.sweepAgainMs,
       openMs: attempt.openMs,
       bareLineEndings: attempt.bareLineEndings,
+      dsnTaken: attempt.dsnTaken,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
       returnPath: attempt.returnPath ?? null,
@@ -248,7 +255,7 @@ function learnt(given: DeliveryRow, attempt: Attempt): DeliveryRow {
 }
 
 async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
-  if (row.state === 'failed') {
+  if (row.state === 'failed' || isSuccessNoticeDue(row)) {
     await ports.bounceQueue.send([
       { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop },
     ]);
@@ -256,7 +263,7 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   }
   const accepted = row.state === 'relayed' || row.state === 'confirmed'; // confirmed: SES was faster than our own word
   if (row.kind !== 'notice' || row.noticeOf === null || !accepted) return;
-  if (row.noticeKind === 'delay') return void (await settleDelayNotice(ports, row));
+  if (row.noticeKind === 'delay' || row.noticeKind === 'success') return void (await settleSideNotice(ports, row));
   if (standsAlone(row)) return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
@@ -316,7 +323,14 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 }
 
 function plain(outcome: Outcome): Attempt {
-  const nothing = { openMs: 0, opened: null, unknownReply: false, bareLineEndings: 0, reversePathLost: false };
+  const nothing = {
+    openMs: 0,
+    opened: null,
+    unknownReply: false,
+    bareLineEndings: 0,
+    dsnTaken: false,
+    reversePathLost: false,
+  };
   return { ...nothing, outcome, via: null };
 }
 

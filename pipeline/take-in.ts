@@ -1,4 +1,4 @@
-// What the ingest queue holds: SES's receipts, and an operator's word on an orphan, to whom it goes. The latter makes deliveries as a receipt
+// What the ingest queue holds: SES's receipts, S3's events of submissions, and an operator's word on an orphan, to whom it goes. The last makes deliveries as a receipt
 // does, by the same routes; policy has no verdicts to judge by, and the operator's word stands in for it.
 //
 // | effect, in order              | if we die right after                                                     |
@@ -14,13 +14,18 @@ import { findLoop } from '#core/loop.ts';
 import { headerFieldsOf } from '#core/message.ts';
 import { type NamedRecipients, readNamedRecipients } from '#core/named-recipients.ts';
 import { orphanFacts, placeholderKey } from '#core/orphan.ts';
+import { readSubmissionEvent } from '#core/submission-event.ts';
 import { type Finished, finished } from './finished.ts';
-import { deliveries, type IngestPorts, ingest, plan, report, sendJobs } from './ingest.ts';
+import { deliveries, type IngestPorts, ingest, plan } from './ingest.ts';
+import { report, sendJobs } from './ingest-rows.ts';
+import { ingestSubmissions } from './ingest-submission.ts';
 import { endPlaceholder } from './placeholder.ts';
 import { recordOn } from './record.ts';
 
 /** Throws on what can not be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function takeIn(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
+  const event = readSubmissionEvent(body);
+  if (event.kind !== 'other') return ingestSubmissions(ports, event, signal);
   const named = readNamedRecipients(body);
   return named === null ? ingest(ports, body, signal) : deliverTo(ports, named, signal);
 }

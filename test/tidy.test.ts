@@ -64,14 +64,19 @@ describe('imports', () => {
     local: ['core', 'infra', 'local'],
     cli: ['core', 'pipeline', 'adapters', 'cli'],
   };
+  /** `file folder` → why this one may. */
+  const EXCUSED: Readonly<Record<string, string>> = {
+    'local/submission.ts adapters': 'it is no emulator: it runs the gateway, as the Lambda host runs functions',
+    'cli/gateway.ts infra': 'it reads the configuration file, which infra/load-config.ts does for everybody',
+  };
   it('run one way: core ← pipeline ← adapters ← lambdas', () => {
     const wrong = product.flatMap((source) =>
       [...source.text.matchAll(/(?:from|import)\s*\(?'#(\w+)\//g)]
         .map((found) => found[1] ?? '')
         .filter((to) => MAY_IMPORT[source.folder]?.includes(to) === false)
-        .map((to) => `${source.path} imports ${to}`),
+        .map((to) => `${source.path} ${to}`),
     );
-    expect(wrong).toEqual([]);
+    expect([...new Set(wrong)].sort()).toEqual(Object.keys(EXCUSED).sort());
   });
   it('reach other folders by #name, never by a path', () => {
     expect(

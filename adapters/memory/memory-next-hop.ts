@@ -9,7 +9,13 @@ import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction }
 /** What happens to one attempt at one forward-path. */
 export type ScriptedReply =
   /** A reply; at 'final-dot' by default, so that the content is read first. A 2yz there keeps the message. */
-  | { readonly code: number; readonly status?: string; readonly text?: string; readonly at?: Phase }
+  | {
+      readonly code: number;
+      readonly status?: string;
+      readonly text?: string;
+      readonly at?: Phase;
+      readonly dsnTaken?: true;
+    }
   /** The connection ends. With `accepted` at 'final-dot' the server has the message although nobody heard so. */
   | { readonly fault: NetworkFault; readonly at: Phase; readonly accepted?: boolean }
   | { readonly capability: CapabilityFault; readonly sizeMax?: number };
@@ -78,7 +84,7 @@ function keeps(reply: ScriptedReply): boolean {
   return wantsContent(reply) && reply.code >= 200 && reply.code < 300;
 }
 
-function resultOf(reply: ScriptedReply): AttemptResult {
+function resultOf(reply: ScriptedReply): AttemptResult & { readonly dsnTaken?: boolean } {
   if ('capability' in reply) {
     const sizeMax = reply.sizeMax === undefined ? {} : { sizeMax: reply.sizeMax };
     return { kind: 'capability', fault: reply.capability, detail: 'scripted', host: HOST, ...sizeMax };
@@ -86,7 +92,13 @@ function resultOf(reply: ScriptedReply): AttemptResult {
   if ('fault' in reply) return network(reply.fault, reply.at);
   const status = reply.status === undefined ? null : parseStatus(reply.status);
   const said = { code: reply.code, status, text: reply.text ?? 'scripted', host: HOST };
-  return { kind: 'reply', phase: reply.at ?? 'final-dot', reply: said, tls: true };
+  return {
+    kind: 'reply',
+    phase: reply.at ?? 'final-dot',
+    reply: said,
+    tls: true,
+    ...(reply.dsnTaken ? { dsnTaken: true } : {}),
+  };
 }
 
 function network(fault: NetworkFault, phase: Phase): AttemptResult {

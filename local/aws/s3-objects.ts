@@ -53,7 +53,8 @@ export type WriteCondition =
 export type Deletion = { readonly deleteMarker: boolean; readonly versionId: string | null };
 export type Objects = ReturnType<typeof createObjects>;
 
-export function createObjects(world: World, store: Store) {
+/** `entered` hears of each new object in the turn that makes it visible. */
+export function createObjects(world: World, store: Store, entered: (object: StoredObject) => void = () => {}) {
   const folder = path.join(world.dataFolder, 's3', 'objects');
   const stagingFolder = path.join(world.dataFolder, 's3', 'staging');
   const rows = store.table<ObjectVersion>('s3_versions');
@@ -223,7 +224,9 @@ export function createObjects(world: World, store: Store) {
       checksum,
       fields,
     };
-    return { object, before: add(of, object) };
+    const before = add(of, object);
+    entered(object);
+    return { object, before };
   }
 
   /** DeleteObject: a marker where the bucket is versioned, the version itself where one is named. */

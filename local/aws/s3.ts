@@ -14,6 +14,7 @@ import {
   type World,
 } from '../world.ts';
 import { measureBytes, measureFile, receiveBody } from './s3-body.ts';
+import type { QueueNotification, S3Events } from './s3-events.ts';
 import { listObjects, listVersions } from './s3-lists.ts';
 import { type Bucket, createObjects, type Deletion, type StoredObject, type WriteCondition } from './s3-objects.ts';
 import {
@@ -41,8 +42,9 @@ export type ListedObject = {
 };
 export type S3 = ReturnType<typeof createS3>;
 
-export function createS3(world: World, store: Store) {
-  const objects = createObjects(world, store);
+/** Without `events` no bucket can have notifications. */
+export function createS3(world: World, store: Store, events: S3Events | null = null) {
+  const objects = createObjects(world, store, events?.created);
   const http: HttpService = { name: 's3', serve, fail };
 
   return {
@@ -56,6 +58,11 @@ export function createS3(world: World, store: Store) {
       /** Creates the bucket, or takes it up again with what it held before the restart. */
       create(name: string, options: { readonly versioned?: boolean; readonly policy?: unknown } = {}): void {
         objects.createBucket(name, { versioned: options.versioned ?? false, policy: options.policy ?? null });
+      },
+      /** Tells queues of objects created; rejects with InvalidArgument where one of them does not take S3's test event. */
+      async notify(name: string, notifications: readonly QueueNotification[]): Promise<void> {
+        if (events === null) throw notEmulated('notifications without queues');
+        await events.configure(objects.bucket(name).name, notifications);
       },
     },
     /** Where a file for `deposit` is to be written: the same file system, emptied at every start. */
@@ -173,9 +180,9 @@ export function createS3(world: World, store: Store) {
     const fields = storedFields(asked.headers);
     // S3 user guide, "Conditional writes": If-Match needs the right to read as well.
     const actions = condition.kind === 'if-match' ? ['s3:PutObject', 's3:GetObject'] : ['s3:PutObject'];
-    const object = await pass(call, 'PutObject', asked.bucketName, asked.key, actions, [], (bucket) =>
-      receiveInto(bucket, condition),
-    );
+    const work = (bucket: Bucket) => receiveInto(bucket, condition);
+    const context = writeContext(asked);
+    const object = await pass(call, 'PutObject', asked.bucketName, asked.key, actions, [], work, context);
     const versioned = objects.bucket(asked.bucketName).versioned;
     call.response.writeHead(200, {
       etag: `"${object.etag}"`,
@@ -352,6 +359,16 @@ function listContext(asked: S3Request): Readonly<Record<string, string>> {
   for (const name of ['prefix', 'delimiter', 'max-keys']) {
     const value = asked.query.get(name);
     if (value !== null) context[`s3:${name}`] = value;
+  }
+  return context;
+}
+
+/** Service authorization reference of S3: the conditions of a write, and that it makes an object (UploadPart does not). */
+function writeContext(asked: S3Request): Readonly<Record<string, string>> {
+  const context: Record<string, string> = { 's3:objectcreationoperation': 'true' };
+  for (const name of ['if-none-match', 'if-match']) {
+    const value = asked.headers[name];
+    if (typeof value === 'string') context[`s3:${name}`] = value;
   }
   return context;
 }

@@ -1,7 +1,8 @@
 // The emulated AWS of the local runtime for contract tests: one endpoint on a free port, a folder of its own.
 // Faults are set in the emulators, never in an adapter.
 
-import { type AwsSettings, dynamoClient } from '#adapters/aws-clients.ts';
+import { dynamoClient } from '#adapters/aws-clients.ts';
+import type { AwsSettings } from '#adapters/client-settings.ts';
 import { createDynamoDb } from '#local/aws/dynamodb.ts';
 import type { TableProperties } from '#local/aws/dynamodb-tables.ts';
 import { createSecretsManager, type Secrets } from '#local/aws/secrets.ts';

@@ -3,7 +3,8 @@
 
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import { type AwsSettings, awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
+import { awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
+import type { AwsSettings } from '#adapters/client-settings.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { S3Inventory } from '#adapters/s3-inventory.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';

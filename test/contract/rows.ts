@@ -103,6 +103,7 @@ export function fullRow(spoolId: string): DeliveryRow {
     lastReason: 'content-unreadable',
     lastDetail: 'GetObject in/x: AccessDenied (403)',
     possibleDuplicate: true,
+    dsn: { notify: ['SUCCESS', 'FAILURE'], orcpt: 'utf-8;bøb@x.example' },
     notice: {
       kind: 'ndr',
       state: 'relayed',
@@ -136,6 +137,7 @@ export function fullRow(spoolId: string): DeliveryRow {
       },
       acceptedAt: T0 - 7, // the row's own acceptance may be later: a second notification
       configVersion: 'deadbeef',
+      submission: { submitter: 'office', sha256: 'ab'.repeat(32), ret: 'HDRS', envid: 'QQ 314159' },
     }),
     trace: [
       event('RECEIVE', T0),

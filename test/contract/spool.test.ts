@@ -4,7 +4,8 @@
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type AwsSettings, awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
+import { awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
+import type { AwsSettings } from '#adapters/client-settings.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { ContentUnreadable, type OpenedContent } from '#pipeline/ports.ts';

@@ -20,18 +20,26 @@ export const prependedFields = [
   'x-ses-dkim-signature',
 ];
 
+/** Of mail from our side: ours alone. */
+export const submittedFields = ['received', 'x-everpost-pass'];
+
 /**
  * The deviations, one line each. `above` are names of fields that servers behind Everpost put on top of it, in their order; the
  * warning of a possible duplicate, which an attempt whose result was lost leaves, is allowed where it belongs.
  */
-export function deviations(sent: Uint8Array, arrived: Uint8Array, above: readonly string[] = []): string[] {
+export function deviations(
+  sent: Uint8Array,
+  arrived: Uint8Array,
+  above: readonly string[] = [],
+  ours: readonly string[] = prependedFields,
+): string[] {
   const expected = onTheWire(sent);
   const got = Buffer.from(arrived);
   const at = got.length - expected.length;
   if (at < 0) return [`${-at} bytes are missing`];
   if (!got.subarray(at).equals(expected)) return [`the bytes differ: ${firstDifference(expected, got)}`];
   const names = fieldNames(got.subarray(0, at)).filter((name) => name !== 'x-everpost-possible-duplicate');
-  const wanted = [...above, ...prependedFields];
+  const wanted = [...above, ...ours];
   return names.join() === wanted.join() ? [] : [`put in front: ${names.join(', ')}; allowed: ${wanted.join(', ')}`];
 }
 

@@ -1,8 +1,15 @@
 // A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them do. A part ends
 // well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
 
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type _Object, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  type _Object,
+  DeleteObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
@@ -57,7 +64,10 @@ export function errandConfig(port: number): object {
       { match: 'token@example.com', to: [{ via: 'plain', address: 'token@far.example' }] },
       { match: '*@example.com', to: [{ via: 'plain' }] },
       { match: '*@secured.example', to: [{ via: 'secured' }] },
+      { match: '*@ses.example', direction: 'outbound', to: [{ via: 'ses' }] },
+      { match: '*@out.example', direction: 'outbound', to: [{ via: 'plain' }] },
     ],
+    submitters: { app: { secret: 'everpost/app', senderDomains: ['app.example'] } },
     notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com' },
   };
 }
@@ -148,6 +158,34 @@ export const parts: readonly Part[] = [
       await hideNewest(errand);
       await advance(errand, 2 * MINUTE);
       await comes(errand, 'later-hidden@example.com');
+    },
+  },
+  {
+    name: 'a message is submitted, and relayed by a server and by SES',
+    run: async (errand) => {
+      await submit(errand, ['bob@out.example', 'bob@ses.example']);
+      await comes(errand, 'bob@out.example');
+      await comes(errand, 'bob@ses.example');
+    },
+  },
+  {
+    name: 'a submitted message is relayed from under a delete marker',
+    run: async (errand) => {
+      await submit(errand, ['later-submitted@out.example']);
+      await happens(errand, 'the first attempt', () => errand.nextHop.turnedAway.has('later-submitted@out.example'));
+      await hideNewest(errand, 'out/', '.eml');
+      await advance(errand, 2 * MINUTE);
+      await comes(errand, 'later-submitted@out.example');
+    },
+  },
+  {
+    name: "a submission of which S3's event is lost is found again",
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      await submit(errand, ['untold@out.example']);
+      await advance(errand, 3 * HOUR);
+      await comes(errand, 'untold@out.example');
     },
   },
   {
@@ -320,6 +358,26 @@ async function report(errand: Errand, address: string): Promise<void> {
   if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
 }
 
+/** With the submitter's own policy and nothing more. */
+async function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
+  const { front, iam, keys, world } = runtime.emulators;
+  const arn = `arn:aws:iam::${world.account}:role/Everpost-SubmissionSubmitterAppRole00000000`;
+  iam.setRole(arn, [iam.managedPolicy(runtime.deployed.outputs.SubmitterAppPolicyArn ?? '')]);
+  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
+  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
+  const Bucket = runtime.deployed.outputs.Bucket;
+  const content = Buffer.from(`From: ann@app.example\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const forwardPaths = to.map((address) => ({ address }));
+  const envelope = { version: 1, reversePath: 'ann@app.example', forwardPaths, bytes: content.length, sha256 };
+  const stem = `out/app/${sha256.slice(0, 26).toUpperCase().replace(/^./, '0')}`;
+  const put = (Key: string, Body: Uint8Array) =>
+    client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
+  await put(`${stem}.eml`, content);
+  await put(`${stem}.envelope.json`, Buffer.from(JSON.stringify(envelope)));
+  client.destroy();
+}
+
 async function comes(errand: Errand, address: string): Promise<void> {
   const arrived = () => errand.nextHop.caught.some((each) => each.forwardPaths.includes(address));
   await happens(errand, `mail for ${address}`, arrived);
@@ -346,21 +404,23 @@ function refuse({ runtime }: Errand): void {
 }
 
 /** What somebody does who deletes the message last taken in: a delete marker, and the version below it. */
-async function hideNewest(errand: Errand): Promise<void> {
-  const { Key } = await newest(errand);
+async function hideNewest(errand: Errand, prefix = 'in/', suffix = ''): Promise<void> {
+  const { Key } = await newest(errand, prefix, suffix);
   await asOwner(errand, (client, Bucket) => client.send(new DeleteObjectCommand({ Bucket, Key })));
 }
 
-async function newest(errand: Errand): Promise<_Object> {
+async function newest(errand: Errand, prefix = 'in/', suffix = ''): Promise<_Object> {
   const at = ({ LastModified }: _Object) => LastModified?.getTime() ?? 0;
-  const [first] = (await inSpool(errand)).sort((a, b) => at(b) - at(a));
+  const [first] = (await inSpool(errand, prefix))
+    .filter(({ Key = '' }) => Key.endsWith(suffix))
+    .sort((a, b) => at(b) - at(a));
   if (first === undefined) throw new Error('the spool is empty');
   return first;
 }
 
-async function inSpool(errand: Errand): Promise<_Object[]> {
+async function inSpool(errand: Errand, Prefix = 'in/'): Promise<_Object[]> {
   return asOwner(errand, async (client, Bucket) => {
-    return (await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }))).Contents ?? [];
+    return (await client.send(new ListObjectsV2Command({ Bucket, Prefix }))).Contents ?? [];
   });
 }
 

@@ -81,7 +81,7 @@ function holder(principal: string): string {
 
 /** Who holds it, in the same words. */
 export function holderOf(grant: Grant): string {
-  return grant.service ?? `${inWords(grant.logicalId.replace(/Role[0-9A-F]{8}$/, ''))} role`;
+  return grant.service ?? `${inWords(grant.logicalId.replace(/(?:Role)?[0-9A-F]{8}$/, ''))} role`;
 }
 
 function inWords(name: string): string {

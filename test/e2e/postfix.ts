@@ -3,7 +3,7 @@
 // Needs root, as Postfix does, and Debian's package.
 
 import { execFileSync } from 'node:child_process';
-import { accessSync, chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { accessSync, appendFileSync, chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,10 +26,14 @@ export type Postfix = ServerProcess & {
   };
 };
 
-/** `relayPort` takes what Postfix passes on. `login` is the one that the secure service knows. Throws where Postfix is not installed. */
+/**
+ * `relayPort` takes what Postfix passes on, with `relayLogin` where it asks for one. `login` is the one that the secure service knows. Throws where Postfix is not
+ * installed.
+ */
 export async function postfix(given: {
   readonly relayPort: number;
   readonly login: { readonly username: string; readonly password: string };
+  readonly relayLogin?: { readonly username: string; readonly password: string };
 }): Promise<Postfix> {
   requirePostfix();
   const home = mkdtempSync(join(tmpdir(), 'everpost-postfix-'));
@@ -38,6 +42,7 @@ export async function postfix(given: {
   const ports = { plain, secure, small, mute };
   const logins = await loginServer(given.login);
   configure(home, ports, given.relayPort, (logins.address() as AddressInfo).port);
+  if (given.relayLogin !== undefined) logInAtRelay(home, given.relayPort, given.relayLogin);
   const server = await serverProcess({
     name: 'Postfix',
     home,
@@ -76,6 +81,20 @@ function configure(home: string, ports: Postfix['ports'], relayPort: number, log
   writeFileSync(
     join(home, 'etc/recipients'),
     '/^reply-([45][0-9][0-9])-([45]\\.[0-9]+\\.[0-9]+)(\\+.*)?@/ $1 $2 refused by table\n',
+  );
+}
+
+function logInAtRelay(
+  home: string,
+  port: number,
+  login: { readonly username: string; readonly password: string },
+): void {
+  appendFileSync(
+    join(home, 'etc/main.cf'),
+    `smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = inline:{ [127.0.0.1]:${port}=${login.username}:${login.password} }
+smtp_sasl_security_options = noanonymous
+`,
   );
 }
 

@@ -7,14 +7,16 @@ import { join } from 'node:path';
 import { Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import { afterAll, expect, test, vi } from 'vitest';
-import { nagReasons, sesNagReasons, srsNagReasons } from '#infra/nag-reasons.ts';
+import { nagReasons } from '#infra/nag-reasons.ts';
 import { everpostStack } from '#infra/stack.ts';
 import { addChecks, newApp } from '#infra/synthesise.ts';
-import { bySesAndSrs, emptyFunctions, settingsOf } from './template.ts';
+import { bySesAndSrs, emptyFunctions, settingsOf, submitting } from './template.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-nag-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const settings = settingsOf(bySesAndSrs);
+// What each of them adds comes with reasons of its own.
+const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
+const settings = settingsOf({ ...bySesAndSrs, ...submitting, routes });
 const dist = join(folder, 'dist');
 emptyFunctions(dist);
 vi.setConfig({ testTimeout: 240_000 }); // seconds of work, on a machine that may be busy
@@ -27,28 +29,26 @@ test('every finding has its reason, and every reason its finding', () => {
   expect(() => app.synth()).toThrow();
   const found = findingsIn(join(outdir, 'validation-report.json'));
   expect(found.length).toBeGreaterThan(10);
-  const excused = [...nagReasons, ...sesNagReasons, ...srsNagReasons].flatMap(({ rule, at }) =>
-    at.map((path) => `${rule} ${path}`),
-  );
+  const excused = nagReasons(settings).flatMap(({ rule, at }) => at.map((path) => `${rule} ${path}`));
   expect([...new Set(found)].sort()).toEqual([...new Set(excused)].sort());
   expect(excused).toHaveLength(new Set(excused).size);
 });
 
 test('with the reasons all checks pass', async () => {
   const app = newApp({ outdir: join(folder, 'checked'), validate: true });
-  await addChecks(app, everpostStack(app, { settings, dist, replaceRuleSet: false }));
+  await addChecks(app, everpostStack(app, { settings, dist, replaceRuleSet: false }), settings);
   expect(() => app.synth()).not.toThrow();
 });
 
 test('without SES as a way out too, where some constructs are not there', async () => {
   const app = newApp({ outdir: join(folder, 'plain'), validate: true });
-  await addChecks(app, everpostStack(app, { settings: settingsOf(), dist, replaceRuleSet: false }));
+  const plain = settingsOf();
+  await addChecks(app, everpostStack(app, { settings: plain, dist, replaceRuleSet: false }), plain);
   expect(() => app.synth()).not.toThrow();
 });
 
 test('a reason says more than that it is one', () => {
-  for (const { rule, reason } of [...nagReasons, ...sesNagReasons, ...srsNagReasons])
-    expect([rule, reason.length > 60]).toEqual([rule, true]);
+  for (const { rule, reason } of nagReasons(settings)) expect([rule, reason.length > 60]).toEqual([rule, true]);
 });
 
 /** `rule path` of each finding in CDK's report, without the pack's name and the path's stack and Resource. */

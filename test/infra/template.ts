@@ -48,6 +48,15 @@ export const bySesAndSrs = {
   ],
 };
 
+/** What a configuration has in which two programs submit mail. */
+export const submitting = {
+  routes: [...shipped.routes, { match: '*', direction: 'outbound', to: [{ via: 'mailboxes' }] }],
+  submitters: {
+    exchange: { secret: 'everpost/exchange', senderDomains: ['example.com'] },
+    'cron-1': { secret: 'everpost/cron', senderDomains: ['cron.example'] },
+  },
+};
+
 /** What stands in for the bundles where only the template is looked at. */
 export function emptyFunctions(dist: string): void {
   for (const { name } of deployedFunctions) {

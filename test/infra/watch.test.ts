@@ -14,9 +14,10 @@ import {
   sweepOverdueMs,
 } from '#core/limits.ts';
 import type { MetricName } from '#pipeline/ports.ts';
-import { bySes, ofType, only, settingsOf, synthesised } from './template.ts';
+import { bySes, ofType, only, settingsOf, submitting, synthesised } from './template.ts';
 
-const template = synthesised(settingsOf({ ...bySes, stackName: 'Post' }));
+const routes = [...bySes.routes, ...submitting.routes.slice(-1)];
+const template = synthesised(settingsOf({ ...bySes, ...submitting, routes, stackName: 'Post' }));
 const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
 const runbook = join(import.meta.dirname, '../../docs/runbook');
 const articles = readdirSync(runbook)
@@ -115,7 +116,7 @@ describe('our own metrics', () => {
     ...{ Held: true, ContentUnreadable: true, OperatorFault: true, UnknownReply: true, PossibleDuplicate: true },
     ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
     ...{ ReceiptMissing: true, OrphanSweepRun: true },
-    ...{ Quarantined: true, Discarded: true, Redirected: true },
+    ...{ Quarantined: true, Discarded: true, Redirected: true, SubmissionMalformed: true, EnvelopeMissing: true },
     ...{ Confirmed: true, Complained: true, UnknownDelivery: true },
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
   };
@@ -124,6 +125,7 @@ describe('our own metrics', () => {
     expect(own.map(({ MetricName }) => MetricName).sort()).toEqual([
       'Complained',
       'ContentUnreadable',
+      'EnvelopeMissing',
       'ExpiryHeld',
       'Held',
       'NoEnd',
@@ -132,6 +134,7 @@ describe('our own metrics', () => {
       'Poison',
       'PurgeRun',
       'ReceiptMissing',
+      'SubmissionMalformed',
       'SweepRun',
       'UnknownDelivery',
       'UnknownReply',

@@ -178,10 +178,14 @@ function judgeRecipient(group: readonly (readonly [string, string])[], global: b
   ) {
     findings.push('Final-Recipient is not in the form of RFC 6533 §3');
   }
-  if (!/^(?:failed|delayed)$/.test(value('action'))) findings.push(`Action is ${value('action')}`);
-  if (!/^[45]\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})$/.test(value('status')))
+  const classes = { failed: '45', delayed: '4', relayed: '2', delivered: '2' }[value('action')]; // §2.3.3, RFC 3463 §3
+  if (classes === undefined) findings.push(`Action is ${value('action')}`);
+  else if (!classes.includes(value('status').charAt(0)))
+    findings.push(`${value('action')}, and of class ${value('status').charAt(0)}`);
+  if (has('original-recipient') && !/^[A-Za-z0-9-]+; [ -~]+$/.test(value('original-recipient')) && !global)
+    findings.push('Original-Recipient has no type, or is not ASCII (§2.3.1)');
+  if (!/^[245]\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})$/.test(value('status')))
     findings.push(`Status is ${value('status')}`);
-  if (value('action') === 'delayed' && !value('status').startsWith('4.')) findings.push('delayed, and not of class 4');
   if (has('remote-mta') && !/^dns; [!-~]+$/.test(value('remote-mta'))) findings.push('Remote-MTA has no type or name');
   if (has('diagnostic-code') && !/^(?:smtp; [2-5]\d\d(?: |$)|X-Everpost; \S)/.test(value('diagnostic-code')))
     findings.push(`Diagnostic-Code is ${value('diagnostic-code').slice(0, 40)}`);

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { iamConformance } from '#test/conformance/iam.ts';
 import { s3Conformance } from '#test/conformance/s3.ts';
+import { type EventsBucket, s3EventsConformance } from '#test/conformance/s3-events.ts';
 import { sqsConformance } from '#test/conformance/sqs.ts';
 import { type StartedEmulators, startEmulators } from '#test/local/start-emulators.ts';
 
@@ -25,6 +26,36 @@ describe('S3', () => {
     withoutList: aws.role('without-list', [
       { Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject'], Resource: 'arn:aws:s3:::conformance/*' },
     ]),
+  }));
+});
+
+/** A bucket and a queue of its own, which takes what the policy's conditions say from S3. */
+async function notifying(from: string | null, filter = { prefix: '', suffix: '' }): Promise<EventsBucket> {
+  made += 1;
+  const name = `events-${made}`;
+  const queueArn = aws.queues.arnOf(name);
+  const statement = {
+    Effect: 'Allow',
+    Principal: { Service: 's3.amazonaws.com' },
+    Action: 'sqs:SendMessage',
+    Resource: queueArn,
+    Condition: {
+      StringEquals: { 'aws:SourceAccount': aws.world.account },
+      ArnLike: { 'aws:SourceArn': `arn:aws:s3:::${from ?? name}` },
+    },
+  };
+  const policy = { Version: '2012-10-17', Statement: [statement] };
+  aws.queues.create({ name, ...(from === 'none' ? {} : { policy }) });
+  aws.s3.buckets.create(name, { versioned: true });
+  await aws.s3.buckets.notify(name, [{ id: 'it', queueArn, ...filter }]);
+  return { bucket: name, queueUrl: aws.queueUrl(name) };
+}
+
+describe('S3 events', () => {
+  s3EventsConformance(() => ({
+    config: aws.clientConfig,
+    makeBucket: (filter) => notifying(null, filter),
+    makeRefused: (why) => notifying(why === 'no policy' ? 'none' : 'another'),
   }));
 });
 

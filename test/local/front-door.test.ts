@@ -1,8 +1,8 @@
 // The SMTP listener, byte by byte: what ends DATA and what does not, sizes, pipelining, envelopes, and clients that go away.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readData } from '#core/smtp-data.ts';
 import { type Envelope, type FrontDoor, type MailDoor, MESSAGE_BYTES_MAX, openFrontDoor } from '#local/front-door.ts';
-import { readData } from '#local/smtp-data.ts';
 import { openSession, type Session, sendMail, stuffed } from '#test/conformance/ses-receive.ts';
 
 const taken: { envelope: Envelope; content: Buffer }[] = [];

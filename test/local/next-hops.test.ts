@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { folderName, openDemoNextHop } from '#local/demo-next-hop.ts';
-import { openSubmission } from '#local/submission.ts';
+import { refuseSubmission } from '#local/submission.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -95,10 +95,10 @@ describe('the built-in next hop', () => {
 });
 
 describe('the submission port', () => {
-  it('refuses every MAIL and says why', async () => {
-    const { port, close } = await openSubmission(0, 'example.com');
+  it('refuses every MAIL where there are no submitters, and says why', async () => {
+    const { port, close } = await refuseSubmission(0, 'example.com');
     closing.push(close);
     const replies = await dialogue(port, ['EHLO test', 'MAIL FROM:<a@example.com>', 'QUIT']);
-    expect(replies[2]).toBe('554 5.3.2 Submission is not built yet: nothing was accepted');
+    expect(replies[2]).toBe('554 5.3.2 The configuration has no submitters: nothing was accepted');
   });
 });

@@ -2,6 +2,7 @@
 // virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the same stores.
 // The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
 
+import { createHash } from 'node:crypto';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
@@ -25,6 +26,8 @@ import {
   sweepEveryMs,
 } from '#core/limits.ts';
 import { compileRoutes } from '#core/routes.ts';
+import { contentKeyOf, envelopeKeyOf, type SubmittedEnvelope, writeEnvelope } from '#core/submission.ts';
+import { writeSubmissionEvent } from '#core/submission-event.ts';
 import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
 import { feedback } from '#pipeline/feedback.ts';
@@ -161,6 +164,19 @@ export class Town {
     await feedback(this.feedbackPorts(), body);
   }
 
+  /** A message that a submitter stored, and S3's event of its envelope, which may come `times`. `envelope` may be any text. */
+  submit(submitter: string, ulid: string, submitted: Submitted): void {
+    const { content = CONTENT, times = 1, storedAt = ACCEPTED_AT } = submitted;
+    const bytes = new TextEncoder().encode(content);
+    const objectKey = envelopeKeyOf({ submitter, ulid });
+    const text = submitted.text ?? writeEnvelope({ ...committed(bytes), ...submitted.envelope });
+    this.spool.put(contentKeyOf({ submitter, ulid }), bytes, ACCEPTED_AT);
+    this.spool.put(objectKey, new TextEncoder().encode(text), storedAt);
+    const body = writeSubmissionEvent({ objectKey, storedAt });
+    for (let i = 0; i < times; i++)
+      this.notifications.push({ body, stage: 'ingest', receives: 0, visibleAt: this.clock.now() });
+  }
+
   /** Runs everything that can run now. A crash ends one invocation, as it ends one in Lambda. */
   async work(): Promise<void> {
     for (let busy = true; busy; ) {
@@ -266,7 +282,16 @@ export class Town {
   }
   private orphanPorts() {
     const spool = this.wrapped().spool;
-    return { ...this.common(), inventory: spool, spool, markKey: 'key', orphanAfterMs, everyMs: orphanSweepEveryMs };
+    const ingestQueue = this.interrupt.wrap('ingestQueue', { sendEvent: async (body: string) => this.notify(body) });
+    return {
+      ...this.common(),
+      ingestQueue,
+      inventory: spool,
+      spool,
+      markKey: 'key',
+      orphanAfterMs,
+      everyMs: orphanSweepEveryMs,
+    };
   }
   private relayPorts() {
     const { bounceQueue, spool } = this.wrapped();
@@ -316,6 +341,30 @@ export class Town {
       spool: this.interrupt.wrap('spool', this.spool),
     };
   }
+}
+
+export type Submitted = {
+  readonly envelope?: Partial<SubmittedEnvelope>;
+  /** The envelope object's text, whatever it says. */
+  readonly text?: string;
+  readonly content?: string;
+  readonly times?: number;
+  /** When the envelope was stored: at ACCEPTED_AT, unless it is said. */
+  readonly storedAt?: number;
+};
+const CONTENT = 'From: Ann <ann@example.com>\r\nTo: bob@far.example\r\nSubject: offer\r\n\r\nHello\r\n';
+
+/** An envelope of Ann's, to Bob. */
+function committed(bytes: Uint8Array): SubmittedEnvelope {
+  return {
+    version: 1,
+    reversePath: 'ann@example.com',
+    forwardPaths: [{ address: 'bob@far.example', notify: null, orcpt: null }],
+    ret: null,
+    envid: null,
+    bytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  };
 }
 
 /** What else the receipt says: checks that could not judge, and who wrote the message. */

@@ -56,7 +56,8 @@ describe('the judge of notices', () => {
       (o) => o.replace(/(Last-Attempt-Date: (.*)\r\n)/, '$1Will-Retry-Until: $2\r\n'),
       /Will-Retry-Until/,
     ],
-    ['a delay of class 5', (o) => o.replace('Action: failed', 'Action: delayed'), /class 4/],
+    ['a delay of class 5', (o) => o.replace('Action: failed', 'Action: delayed'), /delayed, and of class 5/],
+    ['a success of class 5', (o) => o.replace('Action: failed', 'Action: relayed'), /relayed, and of class 5/],
     ['groups run together', (o) => o.replace(/\r\n\r\n(Final-Recipient)/, '\r\n$1'), /wrong group|no recipient/],
     ['an unknown field', (o) => o.replace('Action: failed', 'Action: failed\r\nBlame: you'), /unknown field/],
     [

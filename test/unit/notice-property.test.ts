@@ -61,6 +61,10 @@ function readings(notice: Uint8Array): string[] {
   );
 }
 
+function submitted(envid: string | null) {
+  return { submitter: 'app', sha256: '', ret: null, envid } as const;
+}
+
 function inputOf(random: Random): { input: NoticeInput; targets: string[] } {
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
   const int = (max: number) => Math.floor(random() * max);
@@ -73,7 +77,7 @@ function inputOf(random: Random): { input: NoticeInput; targets: string[] } {
     '"se cret"@hidden.example',
     '',
   ]);
-  const kind = one(['ndr', 'delay'] as const);
+  const kind = one(['ndr', 'delay', 'success'] as const);
 
   const noise = (max: number) => {
     let text = '';
@@ -139,6 +143,9 @@ function inputOf(random: Random): { input: NoticeInput; targets: string[] } {
   });
   const recipient = (): NoticeRecipient => ({
     forwardPath: address(),
+    originalRecipient: maybe(() =>
+      one(['rfc822;bob@example.com', 'utf-8;bøb@fär.example', `${noise(20)};${noise(300)}`]),
+    ),
     routedAddress: routed,
     status: status(),
     reply: maybe(reply),
@@ -213,6 +220,7 @@ function inputOf(random: Random): { input: NoticeInput; targets: string[] } {
       verdicts: null,
       acceptedAt: instant(),
       configVersion: '1',
+      ...(random() < 0.5 ? {} : { submission: submitted(maybe(() => noise(300))) }),
     },
     recipients: random() < 0.8 ? [first] : [first, recipient()],
     original,

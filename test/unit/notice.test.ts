@@ -25,6 +25,8 @@ const fine: NoticeFacts = {
   wayClosed: false,
   overDomainLimit: false,
   mode: 'send',
+  notify: null,
+  foreignSender: false,
 };
 const unknown: Verdicts = { ...pass, spf: 'GRAY', dkim: 'GRAY', dmarc: 'GRAY' };
 
@@ -46,6 +48,25 @@ const cases: readonly [string, Partial<NoticeFacts>, string | null, 'unreturnabl
     'unreturnable',
   ],
   ['our own marker', { bearsOurMarker: true }, 'own-notice', 'unreturnable'],
+  ['NOTIFY=NEVER', { notify: ['NEVER'] }, 'notify-never', 'unreturnable'],
+  ['NOTIFY=FAILURE', { notify: ['FAILURE'] }, null, null],
+  ['NOTIFY=SUCCESS,DELAY', { notify: ['SUCCESS', 'DELAY'] }, 'notify-no-failure', 'unreturnable'],
+  ['a delay, and NOTIFY=FAILURE', { kind: 'delay', notify: ['FAILURE'] }, 'notify-no-delay', 'unreturnable'],
+  ['a delay, and NOTIFY=DELAY', { kind: 'delay', notify: ['DELAY'] }, null, null],
+  ['a delay, and NOTIFY=NEVER', { kind: 'delay', notify: ['NEVER'] }, 'notify-never', 'unreturnable'],
+  ['a success that was asked for', { kind: 'success', notify: ['SUCCESS'] }, null, null],
+  [
+    'a null reverse-path, and NOTIFY=NEVER',
+    { reversePath: '', to: null, notify: ['NEVER'] },
+    'null-reverse-path',
+    'unreturnable',
+  ],
+  [
+    'a sender who may not',
+    { direction: 'outbound', verdicts: null, foreignSender: true },
+    'foreign-sender',
+    'unreturnable',
+  ],
   ['SPF none sends', { verdicts: unknown }, null, null],
   ['SPF temperror sends', { verdicts: { ...unknown, spf: 'PROCESSING_FAILED' } }, null, null],
   ['SPF fail', { verdicts: { ...unknown, spf: 'FAIL' } }, 'spf-fail', 'unreturnable'],

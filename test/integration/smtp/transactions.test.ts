@@ -225,3 +225,25 @@ describe('a deadline', () => {
     });
   });
 });
+
+describe('what the submitter asked for (RFC 3461)', () => {
+  const dsn = { ret: 'HDRS', envid: 'Q 1', notify: ['SUCCESS', 'FAILURE'], orcpt: 'rfc822;b@x.example' } as const;
+  const OFFERED = 'S: 220 mx\nC: EHLO our.example\nS: 250-mx\nS: 250 DSN';
+
+  it('goes along where the server offers DSN, which then answers for it', async () => {
+    const { result, server } = await attemptOne([`${OFFERED}\n${TAKE}`], {}, { ...message({ body: ['a'] }), dsn });
+    expect(result).toMatchObject({ kind: 'reply', reply: { code: 250 }, dsnTaken: true });
+    const said = server.sessions[0]?.said ?? [];
+    expect(said.find((line) => line.startsWith('MAIL'))).toMatch(/ RET=HDRS ENVID=Q\+201$/);
+    expect(said.find((line) => line.startsWith('RCPT'))).toMatch(/> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@x\.example$/);
+  });
+
+  it('stays here where it does not, and where nothing was asked nothing is said', async () => {
+    const plain = await attemptOne([`${PLAIN}\n${TAKE}`], {}, { ...message({ body: ['a'] }), dsn });
+    expect(plain.result).not.toHaveProperty('dsnTaken');
+    expect(plain.server.sessions[0]?.said.join()).not.toMatch(/RET|NOTIFY|ENVID|ORCPT/);
+    const offered = await attemptOne([`${OFFERED}\n${TAKE}`], {}, message({ body: ['a'] }));
+    expect(offered.result).not.toHaveProperty('dsnTaken');
+    expect(offered.server.sessions[0]?.said.join()).not.toMatch(/RET|NOTIFY|ENVID|ORCPT/);
+  });
+});

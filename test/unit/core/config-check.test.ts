@@ -111,6 +111,19 @@ describe('what is right', () => {
     });
   });
 
+  test('submitters, with their domains as A-labels; notices may come from one of those', () => {
+    const config = good();
+    config.submitters = { 'cron-1': { secret: 'everpost/cron', senderDomains: ['Bücher.example', 'app.example'] } };
+    config.nextHops.out = { kind: 'ses' };
+    config.notices.from = 'postmaster@app.example';
+    const checked = checkConfig(config, 'c.ts');
+    if (checked.kind === 'wrong') throw new Error(checked.problems.join('\n'));
+    expect(checked.settings.submitters).toEqual({
+      'cron-1': { secret: 'everpost/cron', senderDomains: ['xn--bcher-kva.example', 'app.example'] },
+    });
+    expect(checked.notYet.filter((line) => line.includes('routes'))).toEqual([]);
+  });
+
   test('delayNotice false means none; the version follows the content', () => {
     const one = checkConfig(good(), 'c.ts');
     const same = checkConfig(good(), 'another-name.ts');

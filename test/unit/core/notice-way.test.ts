@@ -99,6 +99,8 @@ describe('a notice counts against its domain', () => {
     overDomainLimit: false,
     wayClosed: false,
     mode: 'send',
+    notify: null,
+    foreignSender: false,
   };
   it.each([
     ['where nothing vouches for it', {}, true],

@@ -28,6 +28,7 @@ function search(hook?: ConstructorParameters<typeof Interrupt>[0]) {
     ledger: interrupt.wrap('ledger', ledger),
     clock,
     watch,
+    ingestQueue: null,
     markKey: 'key',
     orphanAfterMs: HOUR,
     everyMs: HOUR,

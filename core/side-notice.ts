@@ -1,6 +1,6 @@
-// When a sender is told that a delivery is late, once, and what the row says of it (RFC 5321 §4.5.4.1, RFC 3464 §2.3.3 "delayed").
-// The notice of the delay stands in the row until a failure's notice takes its place; the trace keeps both. It never decides whether
-// a notice may be sent at all: core/notice.ts does.
+// The notices on which nothing hangs, and what the row says of them: of a delay (RFC 5321 §4.5.4.1, RFC 3464 §2.3.3 "delayed"), once, and
+// of a success for who asked (RFC 3461 §5.2.2, "relayed"). Such a notice stands in the row until another takes its place; the trace keeps
+// all. It never decides whether a notice may be sent at all: core/notice.ts does.
 
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
 import { isUnderWay, transition } from './delivery.ts';
@@ -14,35 +14,54 @@ export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): n
   return at < row.expiresAt ? at : null;
 }
 
+export type SideKind = 'delay' | 'success';
+
+/** It was taken by the next hop, and its sender asked to hear of that from the last who can say so: us. */
+export function wantsSuccessNotice(row: DeliveryRow): boolean {
+  return row.kind === 'delivery' && !row.copy && row.dsn?.notify?.includes('SUCCESS') === true;
+}
+
+/** `dueAt` stands until the notice is written, or it is said why there is none. */
+export function isSuccessNoticeDue(row: DeliveryRow): boolean {
+  return (row.state === 'relayed' || row.state === 'confirmed') && row.dueAt !== null && wantsSuccessNotice(row);
+}
+
 type Told = { readonly via: string; readonly to: string; readonly messageIdField: string };
 
 /** The notice is written and queued. Until the row says so the sweep asks for it again. */
-export function withDelayNoticeQueued(row: DeliveryRow, notice: Told, now: number): Progress {
-  const reason = `delay notice queued to ${notice.to}`;
-  return { row: { ...row, notice: summary('queued', now, notice, null) }, events: [dsn(row, now, reason, notice.via)] };
+export function withSideNoticeQueued(row: DeliveryRow, kind: SideKind, notice: Told, now: number): Progress {
+  const reason = `${kind} notice queued to ${notice.to}`;
+  return {
+    row: { ...row, notice: summary(kind, 'queued', now, notice, null), dueAt: dueAfter(row, kind) },
+    events: [dsn(row, now, reason, notice.via)],
+  };
 }
 
 /** No notice may be sent: the delivery itself goes on as it was. `reason` is one of core/notice.ts's names. */
-export function withDelayNoticeWithheld(
+export function withSideNoticeWithheld(
   row: DeliveryRow,
+  kind: SideKind,
   reason: string,
   state: 'unreturnable' | 'held',
   now: number,
 ): Progress {
-  const what = { attempt: null, status: row.lastStatus, reason: `delay notice: ${reason}`, reply: null };
+  const what = { attempt: null, status: row.lastStatus, reason: `${kind} notice: ${reason}`, reply: null };
   return {
-    row: { ...row, notice: summary(state, now, null, reason) },
+    row: { ...row, notice: summary(kind, state, now, null, reason), dueAt: dueAfter(row, kind) },
     events: [traced(row, 'SUPPRESSED', now, what, null)],
   };
 }
 
 /** The notice's own delivery came to an end. Null where the row speaks of another notice by now. */
-export function withDelayNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: number): Progress | null {
-  if (row.notice?.kind !== 'delay' || row.notice.state !== 'queued') return null;
+export function withSideNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: number): Progress | null {
+  const kind = notice.noticeKind;
+  if (kind === null || row.notice?.kind !== kind || row.notice.state !== 'queued') return null;
   const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
   const reason = accepted ? null : (notice.stateReason ?? notice.state);
   const state = accepted ? 'relayed' : 'unreturnable';
-  const said = accepted ? `delay notice accepted for ${notice.forwardPath}` : `delay notice not delivered: ${reason}`;
+  const said = accepted
+    ? `${kind} notice accepted for ${notice.forwardPath}`
+    : `${kind} notice not delivered: ${reason}`;
   return {
     row: { ...row, notice: { ...row.notice, state, via: notice.nextHop, at: now, reason } },
     events: [dsn(row, now, said, notice.nextHop)],
@@ -65,9 +84,20 @@ export function withDelayNoticeDropped(notice: DeliveryRow, now: number): Progre
   };
 }
 
-function summary(state: DeliveryState, at: number, told: Told | null, reason: string | null): NoticeSummary {
+/** A delivery under way is looked at for its own sake; one that was relayed, for its notice alone. */
+function dueAfter(row: DeliveryRow, kind: SideKind): number | null {
+  return kind === 'success' ? null : row.dueAt;
+}
+
+function summary(
+  kind: SideKind,
+  state: DeliveryState,
+  at: number,
+  told: Told | null,
+  reason: string | null,
+): NoticeSummary {
   const { via, to, messageIdField } = told ?? { via: null, to: null, messageIdField: null };
-  return { kind: 'delay', state, via, to, messageIdField, at, reason };
+  return { kind, state, via, to, messageIdField, at, reason };
 }
 
 function dsn(row: DeliveryRow, now: number, reason: string, nextHop: string) {

@@ -1,9 +1,10 @@
-// The notice of a delay: written by bounce when the sweep says that a delivery is late, attempted by relay like any notice. The delivery
-// itself goes on as it was, whatever becomes of its notice: a warning that can not be sent holds nothing and calls nobody.
+// The notices on which nothing hangs: of a delay, when the sweep says that a delivery is late; of a success, for who asked. Written by bounce,
+// attempted by relay like any notice. The delivery itself goes on as it was, whatever becomes of its notice: one that can not be sent holds
+// nothing and calls nobody.
 //
 // | effect, in order                | if we die right after                                                        |
 // | ------------------------------- | ---------------------------------------------------------------------------- |
-// | (sweep moved `dueAt`)           | SQS gives the bounce job again, or the sweep sends another by `dueAt`        |
+// | (`dueAt` set, by others)        | SQS gives the bounce job again, or the sweep sends another by `dueAt`        |
 // | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again               |
 // | 2 notice's relay job            | as above; a second job is refused by the claim                               |
 // | 3 delivery marked with notice   | done: it is never asked for again                                            |
@@ -11,13 +12,6 @@
 // | 4 delivery says so              | the trace has the notice's own events; the summary stays at `queued`         |
 
 import { parseReversePath } from '#core/address.ts';
-import {
-  delayNoticeAt,
-  withDelayNoticeDropped,
-  withDelayNoticeQueued,
-  withDelayNoticeSettled,
-  withDelayNoticeWithheld,
-} from '#core/delay-notice.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
@@ -25,27 +19,37 @@ import type { Withheld } from '#core/notice.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
 import { wayName, wayOf } from '#core/notice-way.ts';
 import { newNotice, withNoticeWithheld } from '#core/progress.ts';
+import {
+  delayNoticeAt,
+  isSuccessNoticeDue,
+  type SideKind,
+  withDelayNoticeDropped,
+  withSideNoticeQueued,
+  withSideNoticeSettled,
+  withSideNoticeWithheld,
+} from '#core/side-notice.ts';
 import type { BouncePorts } from './bounce.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
 import type { Clock, Ledger, Watch } from './ports.ts';
 import { recordOn } from './record.ts';
 
-/** A bounce job for a delivery that is still under way. `withheld` is core/notice.ts's word on a notice of kind delay. */
-export async function giveDelayNotice(
+/** A bounce job for a delivery that did not fail. `withheld` is core/notice.ts's word on a notice of that kind. */
+export async function giveSideNotice(
   ports: BouncePorts,
   row: DeliveryRow,
   message: MessageFacts,
+  kind: SideKind,
   withheld: Withheld | null,
 ): Promise<Finished> {
   const now = ports.clock.now();
-  if (!isDue(ports, row)) return finished('no-delay-notice-due');
+  if (!isDue(ports, row, kind)) return finished(`no-${kind}-notice-due`);
   if (withheld !== null) {
     await recordOn(ports, row, (current) =>
-      isDue(ports, current) ? withDelayNoticeWithheld(current, withheld.name, withheld.state, now) : null,
+      isDue(ports, current, kind) ? withSideNoticeWithheld(current, kind, withheld.name, withheld.state, now) : null,
     );
-    ports.watch.info('bounce.delay-notice-withheld', { ...fieldsOf(row), reason: withheld.name });
-    return finished('delay-notice-withheld');
+    ports.watch.info(`bounce.${kind}-notice-withheld`, { ...fieldsOf(row), reason: withheld.name });
+    return finished(`${kind}-notice-withheld`);
   }
   const to = parseReversePath(message.reversePath);
   if (to === null || to === undefined)
@@ -53,12 +57,13 @@ export async function giveDelayNotice(
   const notice = newNotice(
     row,
     {
-      key: noticeKeyOf(row.deliveryKey, 'delay'),
+      key: noticeKeyOf(row.deliveryKey, kind),
       to: to.address,
-      via: wayName(wayOf(ports.settings, { row, message, kind: 'delay' }, now)),
-      lifetimeMs: row.expiresAt - now, // after that the sender hears of the end, not of a delay
+      via: wayName(wayOf(ports.settings, { row, message, kind }, now)),
+      // A delay's: after that the sender hears of the end.
+      lifetimeMs: kind === 'delay' ? row.expiresAt - now : ports.settings.retry.lifetimeMs,
       sweepAgainMs: ports.sweepAgainMs,
-      kind: 'delay',
+      kind,
     },
     now,
   );
@@ -67,34 +72,41 @@ export async function giveDelayNotice(
     { job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop },
   ]);
   const { host } = ports.settings;
-  const messageIdField = noticeMessageId({ spoolId: row.spoolId, deliveryKey: row.deliveryKey, kind: 'delay', host });
+  const messageIdField = noticeMessageId({ spoolId: row.spoolId, deliveryKey: row.deliveryKey, kind, host });
   const told = { via: notice.nextHop, to: notice.forwardPath, messageIdField };
-  await recordOn(ports, row, (current) => (isDue(ports, current) ? withDelayNoticeQueued(current, told, now) : null));
-  ports.watch.info('bounce.delay-notice-queued', { ...fieldsOf(row), ...told });
-  return finished('delay-notice-queued');
+  await recordOn(ports, row, (current) =>
+    isDue(ports, current, kind) ? withSideNoticeQueued(current, kind, told, now) : null,
+  );
+  ports.watch.info(`bounce.${kind}-notice-queued`, { ...fieldsOf(row), ...told });
+  return finished(`${kind}-notice-queued`);
 }
 
-function isDue(ports: BouncePorts, row: DeliveryRow): boolean {
+function isDue(ports: BouncePorts, row: DeliveryRow, kind: SideKind): boolean {
+  if (kind === 'success') return isSuccessNoticeDue(row);
   const at = delayNoticeAt(row, ports.settings.retry.delayNoticeMs);
   return at !== null && at <= ports.clock.now() && row.expiresAt > ports.clock.now();
 }
 
 type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };
 
-/** The notice of a delay came to its own end: accepted (said by relay), or failed or expired (a bounce job for the notice). */
-export async function settleDelayNotice(ports: EndPorts, notice: DeliveryRow): Promise<Finished> {
+/** Such a notice came to its own end: accepted (said by relay), or failed or expired (a bounce job for the notice). */
+export async function settleSideNotice(ports: EndPorts, notice: DeliveryRow): Promise<Finished> {
   const now = ports.clock.now();
   const reported = await deliveryOf(ports, notice);
-  if (reported !== null) await recordOn(ports, reported, (current) => withDelayNoticeSettled(current, notice, now));
-  if (notice.state === 'relayed' || notice.state === 'confirmed') return finished('delay-notice-relayed');
+  if (reported !== null) await recordOn(ports, reported, (current) => withSideNoticeSettled(current, notice, now));
+  if (notice.state === 'relayed' || notice.state === 'confirmed')
+    return finished(`${notice.noticeKind}-notice-relayed`);
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
   await recordOn(ports, notice, (current) =>
     current.state === 'failed' || current.state === 'expired'
       ? withNoticeWithheld(current, 'notice-not-delivered', false, now)
       : null,
   );
-  ports.watch.warn('bounce.delay-notice-not-delivered', { ...fieldsOf(notice), reason: notice.stateReason });
-  return finished('delay-notice-not-delivered');
+  ports.watch.warn(`bounce.${notice.noticeKind}-notice-not-delivered`, {
+    ...fieldsOf(notice),
+    reason: notice.stateReason,
+  });
+  return finished(`${notice.noticeKind}-notice-not-delivered`);
 }
 
 /** True where the delivery came to its end before the notice of its delay could leave: then the notice is dropped, and says so. */

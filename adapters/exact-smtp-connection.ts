@@ -1,0 +1,121 @@
+// One connection of the package smtp-server, made exact: its command loop, AUTH, STARTTLS and timeouts are used; what reads paths, parameters and
+// content is ours, because the package's own changes them (docs/decisions/submission-server.md lists how). The only file that reaches into
+// the package's insides; its version is pinned, and test/integration/submission holds each of these replacements on the wire.
+
+import type { Socket } from 'node:net';
+import type { SMTPServer, SMTPServerSession } from 'smtp-server';
+import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
+import type { SmtpAnswer } from '#core/smtp-command.ts';
+import { readData } from '#core/smtp-data.ts';
+
+/** Answers to the commands of a transaction, each with its own enhanced status. `line` is the whole command. */
+export type Commands = {
+  mail(session: SMTPServerSession, line: string): SmtpAnswer;
+  rcpt(session: SMTPServerSession, line: string): SmtpAnswer;
+  /** Null: content may come. */
+  data(session: SMTPServerSession, line: string): SmtpAnswer | null;
+};
+
+type Parser = Exclude<SMTPConnection['_parser'], false>;
+
+/** Makes the server's connections exact. Before it listens. */
+export function makeExact(server: SMTPServer, commands: Commands): void {
+  server.connect = (socket: Socket, options) => {
+    const connection = new SMTPConnection(server, socket, options);
+    replaceParser(connection);
+    replaceReplies(connection);
+    replaceCommands(connection, commands);
+    greetAtOnce(connection);
+    server.connections.add(connection);
+    connection.on('error', (error: Error) => server.emit('error', error));
+    connection.init();
+  };
+}
+
+/** Whether content is being received or stored: then the connection is not to be disturbed. */
+export function isInData(connection: SMTPConnection): boolean {
+  return Boolean(connection._dataStream);
+}
+
+/** Ends the connection when all that came has been answered: for a client that writes everything, closes its side, and reads. */
+export function endAfterInput(connection: SMTPConnection): void {
+  const parser = connection._parser;
+  if (parser !== false) parser.once('finish', () => connection.close());
+}
+
+export function textOf({ status, text }: SmtpAnswer): string {
+  return `${status} ${text}`;
+}
+
+/** Only CRLF . CRLF ends content, and only CRLF . begins a stuffed line: the package's parser eats a dot after a bare LF. */
+function replaceParser(connection: SMTPConnection): void {
+  const create = connection._createParser.bind(connection);
+  connection._createParser = () => {
+    const parser = create();
+    const start = parser.startDataMode.bind(parser);
+    let read = readData();
+    parser.startDataMode = (bytesMax) => {
+      read = readData();
+      return start(bytesMax);
+    };
+    parser._feedDataStream = (chunk, done) => feed(parser, read(chunk), done);
+    return parser;
+  };
+  connection._parser = connection._createParser();
+}
+
+function feed(parser: Parser, { content, rest }: ReturnType<ReturnType<typeof readData>>, done: () => void): void {
+  const stream = parser._dataStream;
+  parser._countDataBytes(content.length);
+  if (rest !== null) {
+    parser._endDataMode(content.length > 0 ? content : false, rest, done);
+    return;
+  }
+  if (stream === null || content.length === 0 || !stream.writable || stream.write(content)) {
+    done();
+    return;
+  }
+  const resume = () => {
+    stream.removeListener('drain', resume);
+    stream.removeListener('close', resume);
+    done();
+  };
+  stream.once('drain', resume);
+  stream.once('close', resume); // a stream that was destroyed never drains
+}
+
+/** A text that begins with an enhanced status has its own; the package would put one in front that it chooses by the code. */
+function replaceReplies(connection: SMTPConnection): void {
+  const send = connection.send.bind(connection);
+  connection.send = (code, text, context) =>
+    send(code, text, typeof text === 'string' && /^[245]\.\d{1,3}\.\d{1,3} /.test(text) ? false : context);
+}
+
+function replaceCommands(connection: SMTPConnection, commands: Commands): void {
+  const answered =
+    (answer: (session: SMTPServerSession, line: string) => SmtpAnswer) => (command: Buffer, callback: () => void) => {
+      const said = answer(connection.session, command.toString());
+      connection.send(said.code, textOf(said));
+      callback();
+    };
+  connection.handler_MAIL = answered((session, line) => commands.mail(session, line));
+  connection.handler_RCPT = answered((session, line) => commands.rcpt(session, line));
+  const data = connection.handler_DATA.bind(connection);
+  connection.handler_DATA = (command, callback) => {
+    const refusal = commands.data(connection.session, command.toString());
+    if (refusal === null) return data(command, callback);
+    connection.send(refusal.code, textOf(refusal));
+    callback();
+  };
+}
+
+/** The package waits 100 ms for clients that talk too soon: a spam trap, of no use where clients log in. */
+function greetAtOnce(connection: SMTPConnection): void {
+  connection.init = () =>
+    connection._setListeners(() => {
+      const { maxClients } = connection._server.options;
+      if (maxClients && connection._server.connections.size > maxClients)
+        return connection.send(421, '4.3.2 Too many connections, try again later');
+      connection.connectionReady();
+    });
+}

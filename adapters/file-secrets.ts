@@ -1,0 +1,38 @@
+// Secrets from a file on the operator's machine: {"name": {"username": "…", "password": "…"}}, as `npm start --secrets` has it. Read at each
+// use, so that a changed file is seen. Its words never become part of an error.
+
+import { readFile } from 'node:fs/promises';
+import type { SecretSource } from './login-guard.ts';
+import type { Credentials } from './secrets.ts';
+
+export class FileSecrets implements SecretSource {
+  private readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Throws where the file can not be read or has no such secret, and says which. */
+  async credentials(name: string): Promise<Credentials> {
+    const text = await readFile(this.path, 'utf8');
+    let all: unknown;
+    try {
+      all = JSON.parse(text);
+    } catch {
+      throw new Error(`${this.path} is not JSON`); // a parser's message would quote the secrets
+    }
+    const value = member(all, name);
+    const [username, password] = [member(value, 'username'), member(value, 'password')];
+    if (typeof username !== 'string' || typeof password !== 'string')
+      throw new Error(`${this.path} has no "${name}" with a username and a password`);
+    return { username, password };
+  }
+
+  forget(): void {}
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}

@@ -1,0 +1,83 @@
+// The commands of a mail transaction at the submission server: who may send as whom, to how many, with which options. It keeps the envelope
+// exactly as the client gave it, until the package begins a new one (RSET, EHLO, the end of DATA). It stores nothing.
+
+import type { SMTPServerSession } from 'smtp-server';
+import { parseReversePath } from '#core/address.ts';
+import type { Settings } from '#core/config.ts';
+import { type MailCommand, readMailCommand, readRcptCommand, type SmtpAnswer } from '#core/smtp-command.ts';
+import type { SubmittedRecipient } from '#core/submission.ts';
+import { mayUsePath } from '#core/submitter.ts';
+import type { Commands } from './exact-smtp-connection.ts';
+
+export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {
+  readonly submitter: string;
+  /** By address, as it was given. */
+  readonly recipients: Map<string, SubmittedRecipient>;
+};
+
+export class SubmissionTransactions implements Commands {
+  private readonly settings: Pick<Settings, 'domains' | 'submitters' | 'host'>;
+  /** False: the client is the submitter itself, and ingest alone asks. */
+  private readonly asked: boolean;
+  private readonly limits: { readonly bytesMax: number; readonly recipientsMax: number };
+  /** By the package's envelope: with it they begin and end. */
+  private readonly open = new WeakMap<object, SubmissionTransaction>();
+
+  constructor(
+    settings: Pick<Settings, 'domains' | 'submitters' | 'host'>,
+    limits: { readonly bytesMax: number; readonly recipientsMax: number },
+    asked: boolean,
+  ) {
+    this.asked = asked;
+    this.settings = settings;
+    this.limits = limits;
+  }
+
+  of(session: SMTPServerSession): SubmissionTransaction | null {
+    return this.open.get(session.envelope) ?? null;
+  }
+
+  mail(session: SMTPServerSession, line: string): SmtpAnswer {
+    const submitter: unknown = session.user;
+    if (typeof submitter !== 'string')
+      return answer(530, '5.7.0', session.secure ? 'Log in first (AUTH)' : 'STARTTLS and AUTH first');
+    if (this.of(session) !== null) return answer(503, '5.5.1', 'A transaction is under way');
+    const read = readMailCommand(line, this.limits);
+    if (read.kind === 'refused') return read.answer;
+    const path = parseReversePath(read.reversePath);
+    if (path === undefined) return answer(501, '5.1.7', 'This is no address');
+    const sender = mayUsePath(this.settings, submitter, path);
+    if (this.asked && sender.kind === 'refused')
+      return answer(550, '5.7.1', `${sender.detail}: senderDomains does not have it`);
+    const { kind: _, ...options } = read;
+    this.open.set(session.envelope, { ...options, submitter, recipients: new Map() });
+    return answer(250, '2.1.0', 'Sender ok');
+  }
+
+  rcpt(session: SMTPServerSession, line: string): SmtpAnswer {
+    const transaction = this.of(session);
+    if (transaction === null) return answer(503, '5.5.1', 'MAIL first');
+    const { recipients, smtputf8 } = transaction;
+    const read = readRcptCommand(line, { smtputf8, host: this.settings.host });
+    if (read.kind === 'refused') return read.answer;
+    const { forwardPath } = read;
+    if (recipients.size >= this.limits.recipientsMax && !recipients.has(forwardPath.address))
+      return answer(452, '4.5.3', `A message may have ${this.limits.recipientsMax} recipients`);
+    recipients.set(forwardPath.address, forwardPath); // named twice: once, with what was said last
+    return answer(250, '2.1.5', 'Recipient ok');
+  }
+
+  data(session: SMTPServerSession, line: string): SmtpAnswer | null {
+    const transaction = this.of(session);
+    if (transaction === null) return answer(503, '5.5.1', 'MAIL first');
+    if (!/^data\s*$/i.test(line)) return answer(501, '5.5.4', 'DATA takes no argument');
+    if (transaction.recipients.size === 0) return answer(503, '5.5.1', 'RCPT first: no recipient was accepted');
+    session.envelope.mailFrom = { address: transaction.reversePath, args: false };
+    session.envelope.rcptTo = Array.from(transaction.recipients.keys(), (address) => ({ address, args: false }));
+    return null;
+  }
+}
+
+function answer(code: number, status: string, text: string): SmtpAnswer {
+  return { code, status, text };
+}

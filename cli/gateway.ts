@@ -1,0 +1,180 @@
+// `everpost gateway`: an SMTP submission server beside an on-premises mail server or a program, which hands what it takes to S3. It needs a
+// bucket's name and credentials that may put objects below the submitters' prefixes, and holds no mail itself.
+
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { FileSecrets } from '#adapters/file-secrets.ts';
+import { LoginGuard } from '#adapters/login-guard.ts';
+import { type SubmissionServer, submissionServer, type TlsFiles } from '#adapters/submission-server.ts';
+import { SubmissionSpace } from '#adapters/submission-space.ts';
+import { SystemClock } from '#adapters/system-clock.ts';
+import { UlidNames } from '#adapters/ulid-names.ts';
+import type { Settings } from '#core/config.ts';
+import { loadConfig } from '#infra/load-config.ts';
+import { BadConfiguration, exitCodes, Usage } from './exit.ts';
+import { bucketAlone, findInstance, secretsFor, submissionsFor } from './instance.ts';
+
+export const gatewayHelp = `everpost gateway [options]: a submission server (SMTP) whose mail goes to the spool; docs/gateway.md
+
+  --stack NAME           the deployed stack, by your AWS credentials
+  --bucket NAME          its bucket, where your credentials may not ask for the stack
+  --data DIR             the local instance of this folder (default .everpost)
+  --config FILE          where submitters and domains stand (default everpost.config.ts)
+  --listen HOST:PORT     default 127.0.0.1:587
+  --tls-listen HOST:PORT TLS from the start, usually port 465; needs --cert and --key
+  --cert FILE --key FILE PEM; with them STARTTLS is offered. SIGHUP reads them again
+  --secrets FILE         {"name": {"username": "…", "password": "…"}} (default: Secrets Manager)
+  --allow-plain-auth     logins without TLS, also from other machines: passwords can be read on the way
+  --json                 the ready line as JSON
+
+One JSON line for each message goes to standard error. SIGTERM ends it when messages in work are answered.
+`;
+
+const OPTIONS = {
+  stack: { type: 'string' },
+  bucket: { type: 'string' },
+  data: { type: 'string' },
+  config: { type: 'string' },
+  listen: { type: 'string', default: '127.0.0.1:587' },
+  'tls-listen': { type: 'string' },
+  cert: { type: 'string' },
+  key: { type: 'string' },
+  secrets: { type: 'string' },
+  'allow-plain-auth': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
+
+type Flags = ReturnType<typeof read>;
+type Place = { readonly host: string; readonly port: number };
+
+export async function gateway(args: readonly string[]): Promise<number> {
+  const ended = signalled();
+  const flags = read(args);
+  const settings = await settingsOf(flags.config);
+  const server = await wired(flags, settings);
+  const places: Record<string, string> = { submission: await open(server, flags.listen, false) };
+  if (flags.tlsListen !== null) places.tls = await open(server, flags.tlsListen, true);
+  const ready = Object.entries(places).map(([name, place]) => `${name}=${place}`);
+  process.stdout.write(flags.json ? `${JSON.stringify(places)}\n` : `ready ${ready.join(' ')}\n`);
+  process.on('SIGHUP', () => renew(server, flags));
+  await ended;
+  await server.stop();
+  return exitCodes.done;
+}
+
+async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer> {
+  const instance =
+    flags.bucket === null
+      ? await findInstance({ data: flags.data, stack: flags.stack })
+      : await bucketAlone(flags.bucket);
+  if (instance.bucket === '') throw new BadConfiguration('the instance names no bucket: deploy the stack again');
+  const clock = new SystemClock();
+  const store = submissionsFor(instance);
+  const secrets = flags.secrets === null ? secretsFor(instance) : new FileSecrets(flags.secrets);
+  return submissionServer({
+    settings,
+    clients: new LoginGuard(settings.submitters, secrets, clock),
+    tls: flags.tls === null ? null : readTls(flags.tls),
+    allowPlainAuth: flags.allowPlainAuth,
+    storeOf: () => store,
+    space: new SubmissionSpace(join(tmpdir(), `everpost-gateway-${process.pid}`)),
+    names: new UlidNames(clock),
+    clock,
+    log: logLine,
+  });
+}
+
+/** One JSON line on standard error. */
+export function logLine(event: string, fields: Readonly<Record<string, unknown>>): void {
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), event, ...fields })}\n`);
+}
+
+function read(args: readonly string[]) {
+  const { values } = parsed(args);
+  const { cert, key } = values;
+  if ((cert === undefined) !== (key === undefined)) throw new Usage('--cert and --key belong together');
+  const tls = cert === undefined || key === undefined ? null : { cert, key };
+  const listen = placeOf('--listen', values.listen);
+  const tlsListen = values['tls-listen'] === undefined ? null : placeOf('--tls-listen', values['tls-listen']);
+  if (tlsListen !== null && tls === null) throw new Usage('--tls-listen needs --cert FILE and --key FILE');
+  const local = listen.host === '127.0.0.1' || listen.host === '::1' || listen.host === 'localhost';
+  if (!local && tls === null && !values['allow-plain-auth'])
+    throw new Usage(`nobody could log in at ${listen.host} without TLS: give --cert FILE and --key FILE`);
+  return {
+    stack: values.stack ?? null,
+    bucket: values.bucket ?? null,
+    data: values.data ?? '.everpost',
+    config: values.config,
+    secrets: values.secrets ?? null,
+    allowPlainAuth: values['allow-plain-auth'],
+    json: values.json,
+    listen,
+    tlsListen,
+    tls,
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false });
+  } catch (error) {
+    throw new Usage(`${error instanceof Error ? error.message : String(error)} (everpost gateway --help)`);
+  }
+}
+
+function placeOf(flag: string, text: string): Place {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? '';
+  if (host === '' || Number(digits) > 65_535 || (bracketed !== undefined && isIP(bracketed) !== 6))
+    throw new Usage(`${flag} ${text}: write HOST:PORT`);
+  return { host, port: Number(digits) };
+}
+
+async function settingsOf(file: string | undefined): Promise<Settings> {
+  const config = await loadConfig(file);
+  if (config.kind === 'wrong') throw new BadConfiguration(config.problems.join('\n'));
+  if (Object.keys(config.settings.submitters).length === 0)
+    throw new BadConfiguration(
+      'the configuration has no submitters, so nobody could log in: write submitters: { name: { secret, senderDomains } }',
+    );
+  return config.settings;
+}
+
+async function open(server: SubmissionServer, { host, port }: Place, implicitTls: boolean): Promise<string> {
+  try {
+    const bound = await server.listen({ host, port, implicitTls });
+    return `${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new Error(`the port ${port} is taken: choose another, or end what has it`);
+    if (code === 'EACCES') throw new Error(`the port ${port} may not be opened by this user: choose one above 1023`);
+    throw new Error(`${host}:${port} can not be opened: ${message}`);
+  }
+}
+
+function readTls({ cert, key }: { readonly cert: string; readonly key: string }): TlsFiles {
+  try {
+    return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+  } catch (error) {
+    throw new BadConfiguration(`the certificate can not be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function renew(server: SubmissionServer, { tls }: Flags): void {
+  if (tls === null) return;
+  try {
+    server.renew(readTls(tls));
+    logLine('submission.certificate-renewed', {});
+  } catch (error) {
+    logLine('submission.certificate-kept', { why: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+}

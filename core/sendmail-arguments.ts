@@ -1,0 +1,115 @@
+// sendmail's command line as cron, PHP and scripts write it: single letters, some with a value attached or following, several in one word.
+// What sendmail knows and means nothing here is taken and ignored; what it does not know is wrong. Pure.
+
+import { envidCharsMax } from './limits.ts';
+import { decodeXtext } from './smtp-command.ts';
+import type { Notify, Return } from './submission.ts';
+
+export type SendmailArguments = {
+  readonly kind: 'arguments';
+  /** -bs: SMTP on standard input and output. */
+  readonly mode: 'message' | 'smtp';
+  /** -t: recipients stand in the header section. */
+  readonly fromHeader: boolean;
+  /** -i, -oi: a lone dot ends nothing. */
+  readonly dotsAreText: boolean;
+  /** -f or -r; null: who runs it. '' or '<>' is the null reverse-path. */
+  readonly reversePath: string | null;
+  /** -F. */
+  readonly fullName: string | null;
+  readonly notify: readonly Notify[] | null;
+  readonly ret: Return | null;
+  readonly envid: string | null;
+  readonly recipients: readonly string[];
+  /** Options of ours: --submitter NAME and the like. */
+  readonly own: Readonly<Record<string, string>>;
+};
+export type WrongArguments = { readonly kind: 'wrong'; readonly why: string };
+
+const OWN = ['submitter', 'bucket', 'stack', 'data', 'domain', 'config'];
+/** Letters that take a value. */
+const VALUED = 'fFrNRVBoObdhpCLXAqMDe';
+/** Letters that stand alone: verbose, metoo, no aliases, gateway, initial submission, … */
+const ALONE = 'tivmnGUs';
+/** Of these the value may only be attached: `-q30m`, `-oi`, `-em`. */
+const ATTACHED_ONLY = 'qdoe';
+
+export function readSendmailArguments(args: readonly string[]): SendmailArguments | WrongArguments {
+  const given = new Map<string, string>();
+  const recipients: string[] = [];
+  const own: Record<string, string> = {};
+  const words = [...args];
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    if (word === '--') {
+      recipients.push(...words.splice(0));
+    } else if (word.startsWith('--')) {
+      const [name = '', attached] = word.slice(2).split(/=(.*)/s);
+      const value = attached ?? words.shift();
+      if (!OWN.includes(name) || value === undefined) return wrong(`${word}: write one of --${OWN.join(', --')} VALUE`);
+      own[name] = value;
+    } else if (word.startsWith('-') && word.length > 1) {
+      const problem = readLetters(word, words, given);
+      if (problem !== null) return wrong(problem);
+    } else recipients.push(word);
+  }
+  return settled(given, recipients, own);
+}
+
+/** One word of letters; null where it is understood. Takes from `words` where a value follows. */
+function readLetters(word: string, words: string[], given: Map<string, string>): string | null {
+  for (let at = 1; at < word.length; at += 1) {
+    const letter = word.charAt(at);
+    if (ALONE.includes(letter)) {
+      given.set(letter, '');
+      continue;
+    }
+    if (!VALUED.includes(letter)) return `-${letter} is no option of sendmail`;
+    const attached = word.slice(at + 1);
+    const value = attached !== '' || ATTACHED_ONLY.includes(letter) ? attached : words.shift();
+    if (value === undefined) return `-${letter} takes a value`;
+    given.set(letter === 'o' || letter === 'b' ? `${letter}${value.charAt(0)}` : letter, value);
+    return null;
+  }
+  return null;
+}
+
+function settled(
+  given: ReadonlyMap<string, string>,
+  recipients: readonly string[],
+  own: Readonly<Record<string, string>>,
+): SendmailArguments | WrongArguments {
+  const mode = [...given.keys()].find((key) => /^b/.test(key) && key !== 'bm');
+  if (mode !== undefined && mode !== 'bs')
+    return wrong(`-${mode} is not offered: what became of a message is shown by everpost trace`);
+  const notify = given.has('N') ? readNotify(given.get('N') ?? '') : null;
+  if (notify === 'wrong') return wrong('-N takes never, or some of success,failure,delay');
+  const ret = given.get('R')?.toLowerCase();
+  if (ret !== undefined && ret !== 'full' && ret !== 'hdrs') return wrong('-R takes full or hdrs');
+  const envid = given.has('V') ? decodeXtext(given.get('V') ?? '') : null;
+  if (given.has('V') && (envid === null || envid.length > envidCharsMax))
+    return wrong(`-V takes xtext of at most ${envidCharsMax} characters`);
+  return {
+    kind: 'arguments',
+    mode: mode === 'bs' ? 'smtp' : 'message',
+    fromHeader: given.has('t'),
+    dotsAreText: given.has('i') || given.has('oi'),
+    reversePath: given.get('f') ?? given.get('r') ?? null,
+    fullName: given.get('F') ?? null,
+    notify,
+    ret: ret === undefined ? null : ret === 'full' ? 'FULL' : 'HDRS',
+    envid,
+    recipients,
+    own,
+  };
+}
+
+function readNotify(text: string): readonly Notify[] | 'wrong' {
+  const words = text.toUpperCase().split(',');
+  const known = words.filter((w) => w === 'NEVER' || w === 'SUCCESS' || w === 'FAILURE' || w === 'DELAY');
+  if (known.length !== words.length || new Set(known).size !== known.length) return 'wrong';
+  return known.includes('NEVER') && known.length > 1 ? 'wrong' : known;
+}
+
+function wrong(why: string): WrongArguments {
+  return { kind: 'wrong', why };
+}

@@ -1,0 +1,111 @@
+// A message as a program hands it to sendmail, made fit for submission: lines end with CRLF, a lone dot may end it, what is missing is put on
+// top, Bcc goes where the header names the recipients (DESIGN §2.8). Spliced in bytes: all other bytes stay as they were. Pure.
+
+import { type Mailbox, parseMailbox } from './address.ts';
+import { addressField, addressTextsOf, mailboxText } from './author.ts';
+import { decodeUnlabelled } from './field-text.ts';
+import { type Field, fields, findHeaderEnd } from './message.ts';
+import { missingFields } from './submitted-fields.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const DOT = 0x2e;
+
+/** The text up to a lone dot, unless dots are text; every line end as CRLF, one at the end. A CR that ends no line is kept. */
+export function asLines(text: Uint8Array, dotsAreText: boolean): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const crlf = Buffer.from('\r\n');
+  for (let start = 0; start < text.length; ) {
+    const feed = text.indexOf(LF, start);
+    const end = feed === -1 ? text.length : feed;
+    const line = text.subarray(start, end > start && feed !== -1 && text[end - 1] === CR ? end - 1 : end);
+    if (!dotsAreText && line.length === 1 && line[0] === DOT) break;
+    parts.push(line, crlf);
+    start = end + 1;
+  }
+  return Buffer.concat(parts);
+}
+
+export type HeaderRecipients = {
+  readonly mailboxes: readonly Mailbox[];
+  /** What stands there and is no address. */
+  readonly unreadable: readonly string[];
+};
+
+/** To, Cc and Bcc; of a message that is sent again its Resent-To, -Cc and -Bcc alone. `domain` completes names without one. */
+export function recipientsInHeader(message: Uint8Array, domain: string): HeaderRecipients {
+  const all = [...fields(message)];
+  const resent = all.some(({ name }) => /^resent-(to|cc|bcc)$/.test(name));
+  const named = all.filter(({ name }) => (resent ? /^resent-(to|cc|bcc)$/ : /^(to|cc|bcc)$/).test(name));
+  const texts = named.flatMap((field) => addressTextsOf(textOf(message, field)));
+  return readAddresses(texts, domain);
+}
+
+/** Addresses as given on a command line or found in a field. */
+export function readAddresses(texts: readonly string[], domain: string): HeaderRecipients {
+  const mailboxes: Mailbox[] = [];
+  const unreadable: string[] = [];
+  for (const text of texts) {
+    const bare = text.trim().replace(/^<(.*)>$/s, '$1');
+    const mailbox = parseMailbox(/@/.test(bare) ? bare : `${bare}@${domain}`);
+    if (mailbox === null) unreadable.push(text);
+    else if (!mailboxes.some(({ address }) => address === mailbox.address)) mailboxes.push(mailbox);
+  }
+  return { mailboxes, unreadable };
+}
+
+export type Completion = {
+  /** Where From is missing. */
+  readonly from: { readonly name: string; readonly mailbox: Mailbox };
+  readonly at: number;
+  /** `<…>` */
+  readonly messageIdField: string;
+  /** Takes Bcc and Resent-Bcc out. */
+  readonly withoutBcc: boolean;
+  /** On top of all: our Received. */
+  readonly received: string;
+};
+
+/** The message with what it lacks on top. Text without a header section gets one, and the empty line that ends it. */
+export function completed(
+  message: Uint8Array,
+  { from, at, messageIdField, withoutBcc, received }: Completion,
+): Uint8Array {
+  const start = mboxLineEnd(message);
+  const content = message.subarray(start);
+  const found = [...fields(content)];
+  const hasHeader = found[0]?.start === 0 || content[0] === CR || content.length === 0;
+  const author = mailboxText(from.name, from.mailbox) ?? `<${from.mailbox.address}>`;
+  const head = hasHeader ? content : new Uint8Array(0);
+  const hasFrom = hasHeader && found.some(({ name }) => name === 'from');
+  const top = `${received}${hasFrom ? '' : addressField('From', [author])}${missingFields(withAnyField(head), { at, messageIdField })}`;
+  const removed = hasHeader && withoutBcc ? found.filter(({ name }) => name === 'bcc' || name === 'resent-bcc') : [];
+  return Buffer.concat([Buffer.from(top), ...(hasHeader ? [] : [Buffer.from('\r\n')]), ...without(content, removed)]);
+}
+
+/** An empty header section lacks everything; `missingFields` is careful where it sees no field at all. */
+function withAnyField(head: Uint8Array): Uint8Array {
+  const { end } = findHeaderEnd(head);
+  return Buffer.concat([Buffer.from('X: \r\n'), head.subarray(0, end)]);
+}
+
+function without(bytes: Uint8Array, removed: readonly Field[]): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const { start, end } of removed) {
+    parts.push(bytes.subarray(at, start));
+    at = end;
+  }
+  return [...parts, bytes.subarray(at)];
+}
+
+function textOf(message: Uint8Array, { valueStart, end }: Field): string {
+  return decodeUnlabelled(message.subarray(valueStart, end));
+}
+
+/** A mailbox file's "From ann Sun Nov 22 …" in front is no part of a message. */
+function mboxLineEnd(message: Uint8Array): number {
+  const isOne =
+    Buffer.from(message.buffer, message.byteOffset, Math.min(5, message.length)).toString('latin1') === 'From ';
+  return isOne ? message.indexOf(LF) + 1 : 0;
+}

@@ -1,0 +1,91 @@
+// How mail comes in from our side: S3 tells the ingest queue of each envelope that a submitter has stored; nobody overwrites one, and each
+// submitter may write below its own prefix alone. Made only where the configuration has submitters.
+
+import { Aws, CfnOutput } from 'aws-cdk-lib';
+import { Effect, ManagedPolicy, PolicyStatement, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { Construct } from 'constructs';
+import type { Settings } from '#core/config.ts';
+import { outboundPrefix } from '#core/submission.ts';
+import { envelopeSuffix } from '#core/submission-event.ts';
+import { hasSubmitters, spoolLogicalId } from './spool.ts';
+import { may } from './stage.ts';
+
+export function submission(
+  scope: Construct,
+  given: { readonly settings: Settings; readonly bucket: Bucket; readonly ingestQueue: Queue },
+): void {
+  const { settings, bucket } = given;
+  if (!hasSubmitters(settings)) return;
+  const here = new Construct(scope, 'Submission');
+  bucket.addToResourcePolicy(createOnly(bucket));
+  tellOfEnvelopes(given);
+  for (const submitter of Object.keys(settings.submitters)) {
+    const policy = new ManagedPolicy(here, submitterPolicyId(submitter), {
+      description: `Lets ${submitter} submit mail to ${settings.stackName}`,
+      statements: [may(['s3:PutObject'], bucket.arnForObjects(`${outboundPrefix}${submitter}/*`))],
+    });
+    new CfnOutput(scope, `${submitterPolicyId(submitter)}PolicyArn`, {
+      value: policy.managedPolicyArn,
+      description: `Attach to the user or role by which ${submitter} submits mail`,
+    });
+  }
+}
+
+/** Ids and names of outputs are letters and digits; submitters' names have no capitals, so that no two become one. */
+export function submitterPolicyId(submitter: string): string {
+  const name = submitter.replaceAll('-', 'Dash');
+  return `Submitter${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
+
+/** What was committed stays what it was. The parts of a multipart upload make no object, and know no condition. */
+function createOnly(bucket: Bucket): PolicyStatement {
+  return new PolicyStatement({
+    sid: 'DenyOverwriting',
+    effect: Effect.DENY,
+    principals: [new StarPrincipal()],
+    actions: ['s3:PutObject'],
+    resources: [bucket.arnForObjects(`${outboundPrefix}*`)],
+    conditions: { Null: { 's3:if-none-match': 'true' }, Bool: { 's3:ObjectCreationOperation': 'true' } },
+  });
+}
+
+/** By the bucket's own property: CDK's way would bring a custom resource, and with it a function that we do not know. */
+function tellOfEnvelopes({ settings, bucket, ingestQueue }: Parameters<typeof submission>[1]): void {
+  // S3 tries the queue out when the bucket is made, so its policy stands before the bucket, and can not refer to it: the bucket is named as
+  // CloudFormation will name it.
+  const bucketName = `${settings.stackName}-${spoolLogicalId}`.toLowerCase();
+  ingestQueue.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'AllowS3Events',
+      effect: Effect.ALLOW,
+      principals: [new ServicePrincipal('s3.amazonaws.com')],
+      actions: ['sqs:SendMessage'],
+      resources: [ingestQueue.queueArn],
+      conditions: {
+        StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID },
+        ArnLike: { 'aws:SourceArn': `arn:${Aws.PARTITION}:s3:::${bucketName}*` },
+      },
+    }),
+  );
+  const cfnBucket = bucket.node.defaultChild as CfnBucket;
+  cfnBucket.notificationConfiguration = {
+    queueConfigurations: [
+      {
+        event: 's3:ObjectCreated:*',
+        queue: ingestQueue.queueArn,
+        filter: {
+          s3Key: {
+            rules: [
+              { name: 'prefix', value: outboundPrefix },
+              { name: 'suffix', value: envelopeSuffix },
+            ],
+          },
+        },
+      },
+    ],
+  };
+  const policy = ingestQueue.node.tryFindChild('Policy');
+  if (policy !== undefined) cfnBucket.node.addDependency(policy);
+}

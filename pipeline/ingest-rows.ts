@@ -1,0 +1,174 @@
+// What ingest does alike in both directions: from routes to the plan of each delivery, from the plan to its row, and after the rows are
+// written their jobs and what is logged and counted of them. It decides nothing about a message and writes no row.
+
+import type { Mailbox } from '#core/address.ts';
+import { discardedAtBirth } from '#core/custody.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryKeyOf } from '#core/delivery-key.ts';
+import { routeDisposition } from '#core/disposition.ts';
+import type { LoopFinding } from '#core/loop.ts';
+import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
+import type { Resolved } from '#core/routes.ts';
+import { statusOf } from '#core/status.ts';
+import type { IngestPorts } from './ingest.ts';
+import { sendWork, workFor } from './work-queue.ts';
+
+export type Plan = {
+  readonly forwardPath: string;
+  readonly mailbox: Mailbox;
+  readonly route: number;
+  readonly action: number;
+  readonly via: string;
+  readonly address: string;
+  readonly copy: boolean;
+  readonly fallback: string | null;
+  readonly unrouted: { readonly status: string; readonly reason: string; readonly detail: string } | null;
+  readonly returnPath?: 'token' | 'srs';
+};
+
+/** A plan for each action of the route that takes the forward-path. */
+export function routedPlans(found: Resolved, mailbox: Mailbox, forwardPath: string): Plan[] {
+  return found.actions.map((action, index) => ({
+    forwardPath,
+    mailbox,
+    route: found.route,
+    action: index,
+    via: action.via,
+    address: action.address ?? forwardPath,
+    copy: action.copy,
+    fallback: action.copy ? null : found.fallback,
+    unrouted: null,
+    ...(action.returnPath === 'keep' ? {} : { returnPath: action.returnPath }),
+  }));
+}
+
+/**
+ * The row as routes and loops would have it born; null where nothing ends it. What an explicit route discards is discarded, loop or not;
+ * what it refuses, policy need not judge.
+ */
+export function disposedByRoute(
+  ports: IngestPorts,
+  row: DeliveryRow,
+  planned: Plan,
+  loop: LoopFinding | null,
+): DeliveryRow | null {
+  const now = ports.clock.now();
+  const byRoute = routeDisposition(ports.settings.nextHops[planned.via]);
+  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);
+  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
+  if (planned.unrouted !== null) {
+    const { status, reason, detail } = planned.unrouted;
+    return failedAtBirth(row, statusOf(status), reason, detail, now);
+  }
+  return byRoute?.kind === 'refuse' ? failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now) : null;
+}
+
+/** What a row is born by. */
+export type RowTerms = Pick<IngestPorts, 'settings' | 'clock' | 'sweepAgainMs'>;
+
+export function rowFor(
+  ports: RowTerms,
+  facts: MessageFacts,
+  planned: Plan,
+  { sole, reason }: { readonly sole: boolean; readonly reason: string | null },
+): DeliveryRow {
+  const now = ports.clock.now();
+  const received = { attempt: null, status: null, reason, reply: null };
+  const row = newDelivery(
+    {
+      spoolId: facts.spoolId,
+      deliveryKey: deliveryKeyOf(planned.mailbox, planned.action),
+      forwardPath: planned.forwardPath,
+      route: planned.route,
+      action: planned.action,
+      nextHop: planned.via,
+      address: planned.address,
+      copy: planned.copy,
+      message: sole ? facts : null,
+      acceptedAt: facts.acceptedAt,
+      lifetimeMs: ports.settings.retry.lifetimeMs,
+      sweepAgainMs: ports.sweepAgainMs,
+      trace: [traced({ nextHop: planned.via }, 'RECEIVE', now, received, null)],
+    },
+    now,
+  );
+  const { fallback, returnPath } = planned;
+  return { ...row, fallback, ...(returnPath === undefined ? {} : { returnPath }) };
+}
+
+/** The content lay under a delete marker, and its header section was read by its version: told right after RECEIVE. */
+export function restored(row: DeliveryRow): DeliveryRow {
+  const [received, ...others] = row.trace;
+  if (received === undefined) return row;
+  const what = { attempt: null, status: null, reason: 'delete-marker', reply: null };
+  return { ...row, trace: [received, traced(row, 'RESTORE', received.at, what), ...others] };
+}
+
+export function unroutedPlan(
+  forwardPath: string,
+  mailbox: Mailbox,
+  status: string,
+  reason: string,
+  detail: string,
+): Plan {
+  return {
+    forwardPath,
+    mailbox,
+    route: -1,
+    action: 0,
+    via: '',
+    address: forwardPath,
+    copy: false,
+    fallback: null,
+    unrouted: { status, reason, detail },
+  };
+}
+
+export function uniqueByKey<P extends Plan>(plans: readonly P[]): P[] {
+  const byKey = new Map(plans.map((entry) => [deliveryKeyOf(entry.mailbox, entry.action), entry]));
+  return [...byKey.values()];
+}
+
+export async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
+  const jobsIn = (state: DeliveryRow['state']) => rows.filter((row) => row.state === state).map(workFor);
+  const bounce = jobsIn('failed');
+  await sendWork(ports, jobsIn('queued'));
+  if (bounce.length > 0) await ports.bounceQueue.send(bounce);
+}
+
+export function report(
+  ports: IngestPorts,
+  facts: MessageFacts,
+  rows: readonly DeliveryRow[],
+  results: readonly ('created' | 'exists')[],
+): void {
+  rows.forEach((row, index) => {
+    const fields = {
+      spoolId: row.spoolId,
+      forwardPath: row.forwardPath,
+      nextHop: row.nextHop,
+      direction: facts.direction,
+      reversePath: facts.reversePath,
+      state: row.state,
+      reason: row.stateReason,
+    };
+    if (results[index] === 'exists') {
+      ports.watch.info('ingest.known-already', fields);
+      return;
+    }
+    ports.watch.count('Accepted');
+    if (row.state === 'quarantined') {
+      ports.watch.count('Quarantined');
+      ports.watch.warn('ingest.quarantined', fields);
+    } else if (row.state === 'discarded') {
+      ports.watch.count('Discarded');
+      ports.watch.warn('ingest.discarded', fields);
+    } else if (row.state === 'failed') {
+      ports.watch.count('Failed');
+      ports.watch.warn('ingest.failed', fields);
+    } else if (row.state === 'held') {
+      ports.watch.count('Held');
+      ports.watch.error('ingest.held', { ...fields, detail: row.lastDetail });
+    } else ports.watch.info('ingest.accepted', fields);
+  });
+}

@@ -1,0 +1,64 @@
+// What the search for orphans does below `out/`. An envelope of which the ledger knows nothing: S3's event did not come, and ingest is told
+// again. Content without an envelope: its program ended between the two, and nobody was promised anything; it is held, with an alarm, since
+// only a person can tell. It never reads an envelope itself: ingest alone decides what one means.
+//
+// | effect, in order          | if we die right after                                            |
+// | ------------------------- | ---------------------------------------------------------------- |
+// | 1 event or held row       | the page is read again: the event comes twice, the row stands    |
+
+import type { Settings } from '#core/config.ts';
+import { writeSubmissionEvent } from '#core/submission-event.ts';
+import type { SubmissionPlace } from '#core/submission-place.ts';
+import type { Clock, EventQueue, Ledger, SpoolEntry, SpoolInventory, Watch } from './ports.ts';
+import { settleUnread, unreadFacts, unreadKey, unreadRow } from './unread.ts';
+
+export type LostPorts = {
+  readonly settings: Settings;
+  readonly inventory: SpoolInventory;
+  readonly ledger: Ledger;
+  readonly ingestQueue: EventQueue | null;
+  readonly clock: Clock;
+  readonly watch: Watch;
+};
+
+/** True where it is held. */
+export async function isLostSubmission(
+  ports: LostPorts,
+  { part, place }: { readonly part: 'content' | 'envelope'; readonly place: SubmissionPlace },
+  entry: SpoolEntry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { spoolId } = place;
+  const keys = await ports.ledger.rowKeys(spoolId, 2);
+  const alone = keys.length === 1 && keys[0] === unreadKey;
+  if (keys.length > 0 && !(alone && part === 'envelope')) return false;
+  if (part === 'envelope') {
+    if (ports.ingestQueue === null) throw new Error('submissions are searched, and no ingest queue is wired');
+    await ports.ingestQueue.sendEvent(writeSubmissionEvent(entry));
+    ports.watch.count('LostJob');
+    ports.watch.warn('orphans.event-sent-again', { spoolId, envelopeKey: entry.objectKey });
+    return false;
+  }
+  if (await hasEnvelope(ports, place, signal)) return false; // the list comes to it, and tells ingest
+  const facts = unreadFacts(place, entry.storedAt, ports.settings.version);
+  const detail = `there is no ${place.envelopeKey}`;
+  const terms = { ...ports, sweepAgainMs: 0 };
+  await ports.ledger.create([unreadRow(terms, { ...facts, size: entry.bytes }, 'envelope-missing', detail)], null);
+  // It may have come between the two looks, and ingest have looked for this row before it stood.
+  if ((await ports.ledger.rowKeys(spoolId, 2)).length > 1) {
+    await settleUnread(ports, spoolId);
+    return false;
+  }
+  ports.watch.count('EnvelopeMissing');
+  ports.watch.error('orphans.envelope-missing', { spoolId, contentKey: entry.objectKey, bytes: entry.bytes });
+  return true;
+}
+
+async function hasEnvelope(
+  { inventory }: LostPorts,
+  { envelopeKey }: SubmissionPlace,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { entries } = await inventory.list({ prefix: envelopeKey, after: null, max: 1 }, signal);
+  return entries[0]?.objectKey === envelopeKey;
+}

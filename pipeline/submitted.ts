@@ -1,0 +1,47 @@
+// What relay does for submitted mail alone. Its content must be as its envelope committed it: of that length, and with that SHA-256; whoever
+// reads it is told before the end when it is another, so that nothing of it is ever accepted anywhere. And the next hop is told in whose
+// name it may sign, and what the submitter asked to hear.
+
+import { createHash } from 'node:crypto';
+import type { Settings } from '#core/config.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { ContentUnreadable, type OpenedContent, type Transaction } from './ports.ts';
+
+/** The content to be read in place of what was opened, or that it can not be used. */
+export function asCommitted(opened: OpenedContent, { submission, size, objectKey }: MessageFacts): OpenedContent {
+  if (opened.kind === 'unreadable' || submission === undefined) return opened;
+  if (opened.bytes !== size) {
+    opened.close();
+    const detail = `${objectKey} has ${opened.bytes} bytes, and its envelope says ${size}`;
+    return { kind: 'unreadable', cause: 'damaged', detail };
+  }
+  return { ...opened, chunks: checked(opened.chunks, submission.sha256, objectKey) };
+}
+
+async function* checked(
+  chunks: AsyncIterable<Uint8Array>,
+  sha256: string,
+  objectKey: string,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = hash.digest('hex');
+  if (found !== sha256)
+    throw new ContentUnreadable('damaged', `${objectKey}: its SHA-256 is ${found}, and its envelope says ${sha256}`);
+}
+
+/** A submitter speaks for his own domains alone, although others of ours are verified too. What he asked for goes along (RFC 3461 §5.2.1). */
+export function ofSubmission(
+  { submitters }: Settings,
+  { dsn, copy }: DeliveryRow,
+  { submission }: MessageFacts,
+): Pick<Transaction, 'authorDomains' | 'dsn'> {
+  if (submission === undefined) return {};
+  const authorDomains = submitters[submission.submitter]?.senderDomains ?? [];
+  if (copy) return { authorDomains };
+  const { ret, envid } = submission;
+  return { authorDomains, dsn: { ret, envid, notify: dsn?.notify ?? null, orcpt: dsn?.orcpt ?? null } };
+}

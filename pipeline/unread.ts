@@ -1,0 +1,69 @@
+// The row that stands for a submission of which nobody knows yet for whom it is: its envelope can not be read, or is not there. Held, so that
+// a person hears of it, under a key of its own; it ends by itself when the envelope is read. It is never sent and never expires.
+
+import { superseded } from '#core/custody.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryKeyOf } from '#core/delivery-key.ts';
+import { heldAtBirth } from '#core/progress.ts';
+import { statusOf } from '#core/status.ts';
+import type { SubmissionPlace } from '#core/submission-place.ts';
+import { type Plan, type RowTerms, rowFor, unroutedPlan } from './ingest-rows.ts';
+import type { Clock, Ledger } from './ports.ts';
+import { recordOn } from './record.ts';
+
+const STANDS_FOR_ALL = 'envelope-unreadable';
+
+/** Of the row, whatever its reason. */
+export const unreadKey = deliveryKeyOf(unknownPlan(STANDS_FOR_ALL).mailbox, 0);
+
+export type UnreadReason = 'envelope-unreadable' | 'envelope-missing';
+
+export function unreadRow(terms: RowTerms, facts: MessageFacts, reason: UnreadReason, detail: string): DeliveryRow {
+  const row = rowFor(terms, facts, unknownPlan(STANDS_FOR_ALL), { sole: true, reason: null });
+  return heldRow(row, reason, '5.3.0', detail, terms.clock.now());
+}
+
+/** What is known of a submission before its envelope: where it lies, and since when. */
+export function unreadFacts(place: SubmissionPlace, acceptedAt: number, configVersion: string): MessageFacts {
+  return {
+    spoolId: place.spoolId,
+    direction: 'outbound',
+    reversePath: '',
+    objectKey: place.contentKey,
+    size: null,
+    objectVersion: null,
+    extract: { from: null, to: null, date: null, subject: null, messageIdField: null, autoSubmitted: null },
+    verdicts: null,
+    acceptedAt,
+    configVersion,
+    submission: { submitter: place.submitter, sha256: '', ret: null, envid: null },
+  };
+}
+
+/** Kept, and a person is called; the trace says more than the state's reason. */
+export function heldRow(row: DeliveryRow, reason: string, status: string, detail: string, now: number): DeliveryRow {
+  const held = heldAtBirth(row, reason, now);
+  const trace = held.trace.map((event) =>
+    event.event === 'HOLD' ? { ...event, status, reason: `${reason}: ${detail}` } : event,
+  );
+  return { ...held, trace, lastStatus: statusOf(status), lastReason: reason, lastDetail: detail };
+}
+
+/** Whom it was for can not be told, so one row stands for all of them. `reason` keeps such rows of a message apart. */
+export function unknownPlan(reason: string): Plan {
+  const nobody = { address: 'unknown', localPart: reason, domain: '', domainKey: '' };
+  return unroutedPlan('unknown', nobody, '5.3.0', reason, '');
+}
+
+/** It could be read at last: what stood for it goes, and says so. */
+export async function settleUnread(
+  ports: { readonly ledger: Ledger; readonly clock: Clock },
+  spoolId: string,
+): Promise<void> {
+  const standing = await ports.ledger.read({ spoolId, deliveryKey: unreadKey });
+  if (standing?.state !== 'held') return;
+  const now = ports.clock.now();
+  await recordOn(ports, standing, (current) =>
+    current.state === 'held' ? superseded(current, 'envelope-read', now) : null,
+  );
+}

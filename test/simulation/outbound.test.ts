@@ -1,0 +1,272 @@
+// Mail from our side, in the town: what may be sent, what comes back, what can not be used and what can not be read. An event may come
+// twice, in any order, at any time.
+
+import { describe, expect, it } from 'vitest';
+import type { UnreadableCause } from '#pipeline/ports.ts';
+import { judgeNotice } from '#test/judges/rfc3464.ts';
+import {
+  ANN,
+  BOB,
+  deliveries,
+  EML,
+  ENVELOPE,
+  endsOf,
+  lived,
+  noticesTo,
+  ok,
+  recipient,
+  townOf,
+  ULID,
+} from './submitting-town.ts';
+import type { Submitted, Town } from './town.ts';
+
+describe('what is submitted', () => {
+  it('is relayed by outbound routes, its bytes as they were behind our own fields, its Bcc too', async () => {
+    const content = 'From: ann@example.com\r\nBcc: eve@far.example\r\n\r\nbare\nline, \x80\r\n';
+    const town = await lived({ content });
+    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+    const [sent] = town.exchange.accepted;
+    expect(sent?.reversePath?.address).toBe(ANN);
+    expect(Buffer.from(sent?.content ?? []).toString('utf8')).toMatch(/^Received: by example\.com/);
+    expect(Buffer.from(sent?.content ?? []).subarray(-new TextEncoder().encode(content).length)).toEqual(
+      Buffer.from(content),
+    );
+    const [row] = deliveries(town);
+    expect(row?.message).toMatchObject({ direction: 'outbound', spoolId: `exchange-${ULID}`, verdicts: null });
+    expect(row?.message?.submission).toMatchObject({ submitter: 'exchange', ret: null, envid: null });
+  });
+
+  it('is one delivery for each recipient, also when the event comes three times and again at the end', async () => {
+    const town = townOf();
+    const forwardPaths = [recipient(BOB), recipient('eve@far.example'), recipient('bob@FAR.example')];
+    town.submit('exchange', ULID, { envelope: { forwardPaths }, times: 3 });
+    await town.live(24);
+    town.submit('exchange', ULID, { envelope: { forwardPaths } });
+    await town.live(24);
+    expect(deliveries(town).map((row) => row.state)).toEqual(['relayed', 'relayed']);
+    expect(town.exchange.accepted).toHaveLength(2);
+  });
+
+  it('to a domain of ours goes by the inbound route, where no outbound one takes it', async () => {
+    const town = await lived({ envelope: { forwardPaths: [recipient('carol@example.com')] } });
+    expect(deliveries(town).map((row) => [row.nextHop, row.state])).toEqual([['exchange', 'relayed']]);
+  });
+
+  it('to nowhere that a route leads comes back: nobody relays for a foreign domain', async () => {
+    const town = await lived({ envelope: { forwardPaths: [recipient('x@elsewhere.example')] } });
+    expect(endsOf(town)).toEqual({ 'x@elsewhere.example': 'returned' });
+    expect(town.exchange.accepted).toHaveLength(1); // the NDR
+    expect(noticesTo(town, ANN)[0]).toMatch(
+      /Status: 5\.7\.1[\s\S]*no outbound route takes mail for\s+elsewhere\.example/,
+    );
+  });
+
+  it('in a loop comes back', async () => {
+    const town = await lived({ content: `${'Received: by x\r\n'.repeat(60)}From: ann@example.com\r\n\r\n` });
+    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.4\.6/);
+  });
+
+  it('is told to the next hop with what its submitter asked, and in whose name it may be signed', async () => {
+    const asked: unknown[] = [];
+    const forwardPaths = [recipient(BOB, { notify: ['FAILURE'], orcpt: 'rfc822;b@far.example' })];
+    await lived({ envelope: { forwardPaths, ret: 'HDRS', envid: 'Q1' } }, (_to, _attempt, transaction) => {
+      asked.push(transaction.dsn, transaction.authorDomains);
+      return ok;
+    });
+    expect(asked).toEqual([
+      { ret: 'HDRS', envid: 'Q1', notify: ['FAILURE'], orcpt: 'rfc822;b@far.example' },
+      ['example.com'],
+    ]);
+  });
+});
+
+describe('who may send', () => {
+  const refused: [string, string, Submitted, string][] = [
+    ['a foreign reverse-path', 'exchange', { envelope: { reversePath: 'eve@bank.example' } }, 'foreign-sender'],
+    ["another submitter's domain", 'cron', {}, 'foreign-sender'],
+    ['a sub-domain that is not named', 'exchange', { envelope: { reversePath: 'a@x.example.com' } }, 'foreign-sender'],
+    ['a submitter that is not configured', 'nobody', {}, 'submitter-unknown'],
+    ['a name that every object has', 'constructor', {}, 'submitter-unknown'],
+    [
+      'a null reverse-path and a foreign author',
+      'exchange',
+      { envelope: { reversePath: '' }, content: 'From: eve@bank.example\r\n\r\n' },
+      'foreign-author',
+    ],
+    [
+      'a null reverse-path and one foreign author of two',
+      'exchange',
+      { envelope: { reversePath: '' }, content: 'From: ann@example.com, eve@bank.example\r\n\r\n' },
+      'foreign-author',
+    ],
+    [
+      'a null reverse-path and no author',
+      'exchange',
+      { envelope: { reversePath: '' }, content: 'X: y\r\n\r\n' },
+      'foreign-author',
+    ],
+  ];
+  it.each(refused)('%s: held, and nothing leaves', async (_, submitter, submitted, reason) => {
+    const town = await lived(submitted, undefined, submitter);
+    expect(endsOf(town)).toEqual({ [BOB]: `held ${reason}` });
+    expect(town.exchange.accepted).toEqual([]);
+    expect(town.watch.total('Held')).toBe(1);
+  });
+
+  it('a null reverse-path of an author of ours, as mail servers send reports: it stays null', async () => {
+    const town = await lived({ envelope: { reversePath: '' } });
+    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+    expect(town.exchange.accepted[0]?.reversePath).toBeNull();
+  });
+
+  it('a foreign author under a reverse-path of ours: a mail server passing mail on', async () => {
+    const town = await lived({ content: 'From: eve@bank.example\r\n\r\n' });
+    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+  });
+});
+
+describe('an envelope that can not be used', () => {
+  const wrong: [string, Partial<Submitted>][] = [
+    ['no version', { text: '{"reversePath":"ann@example.com","forwardPaths":[]}' }],
+    ['a bad recipient', { envelope: { forwardPaths: [recipient('bob')] } }],
+  ];
+  it.each(wrong)('%s: its reverse-path is told why', async (_, submitted) => {
+    const town = await lived(submitted);
+    expect(endsOf(town)).toEqual({ unknown: 'returned' });
+    const [notice = ''] = noticesTo(town, ANN);
+    expect(judgeNotice(Buffer.from(notice, 'latin1'))).toEqual([]);
+    expect(notice).toMatch(/Status: 5\.6\.0[\s\S]*can\s+not be used/);
+    expect(town.watch.total('SubmissionMalformed')).toBe(1);
+  });
+
+  const unspeakable: [string, Partial<Submitted>, string?][] = [
+    ['no JSON', { text: 'hello' }],
+    ['no bytes', { text: '' }],
+    ['no reverse-path', { text: '{"version":1}' }],
+    ["another's reverse-path", { text: '{"reversePath":"eve@bank.example"}' }],
+    ['too long', { text: ' '.repeat(1_100_000) }],
+    ['bytes that are no text', { text: '{"reversePath":"\ud800@example.com"}' }],
+  ];
+  it.each(unspeakable)('%s: held, and a person is called', async (_, submitted) => {
+    const town = await lived(submitted);
+    expect(endsOf(town)).toEqual({ unknown: 'held submission-malformed' });
+    expect(town.exchange.accepted).toEqual([]);
+    expect([town.watch.total('SubmissionMalformed'), town.watch.total('Held')]).toEqual([1, 1]);
+  });
+
+  it('under a name that no contract knows it is accounted for all the same', async () => {
+    const town = townOf();
+    for (const name of ['mine', '01jd0000000000000000000000'])
+      for (const body of [event(`out/exchange/${name}.envelope.json`)]) town.notify(body);
+    town.spool.put('out/exchange/mine.envelope.json', Buffer.from('{"version":1,"reversePath":"ann@example.com"}'));
+    await town.live(24);
+    expect(
+      deliveries(town)
+        .map((row) => `${row.spoolId.slice(0, 10)} ${row.state} ${row.stateReason}`)
+        .sort(),
+    ).toEqual(['exchange-Z held envelope-unreadable', 'exchange-Z returned null']);
+  });
+
+  it('an event that is none ends among the dead letters, and S3 trying the queue out does not', async () => {
+    const town = townOf();
+    const bodies = ['{"Records":[]}', '{"Records":[{"eventSource":"aws:s3","eventName":"ObjectRemoved:Delete"}]}'];
+    const test = '{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-22T10:00:00Z","Bucket":"spool"}';
+    for (const body of [...bodies, test, test.replace('}', ',"Records":[]}')]) town.notify(body);
+    await town.live(24);
+    expect(town.lostNotifications).toHaveLength(3);
+    expect(town.ledger.all()).toEqual([]);
+  });
+});
+
+function event(key: string): string {
+  const s3 = { object: { key } };
+  return JSON.stringify({
+    Records: [{ eventSource: 'aws:s3', eventName: 'ObjectCreated:Put', eventTime: '2026-11-22T10:00:00.000Z', s3 }],
+  });
+}
+
+describe('what can not be read', () => {
+  const CAUSES: readonly UnreadableCause[] = ['denied', 'missing', 'empty', 'damaged', 'unavailable'];
+
+  it.each(CAUSES)('content: %s. Deferred, counted, and in the end its sender hears 5.3.0', async (cause) => {
+    const town = townOf();
+    town.submit('exchange', ULID, {});
+    town.spool.spoil(EML, cause);
+    await town.live(24);
+    expect(endsOf(town)).toEqual({ [BOB]: 'returned' });
+    expect(town.watch.total('ContentUnreadable')).toBeGreaterThan(1);
+    expect(deliveries(town)[0]?.trace.map(({ event: name }) => name)).toEqual(
+      expect.arrayContaining(['UNREADABLE', 'EXPIRE', 'DSN']),
+    );
+    expect(town.exchange.accepted).toHaveLength(1);
+    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.3\.0/);
+  });
+
+  const other: [string, (town: Town) => void][] = [
+    [
+      'other bytes of the same length',
+      (town) => town.spool.put(EML, Buffer.from('From: eve@example.com\r\n\r\nHello\r\n')),
+    ],
+    ['fewer bytes', (town) => town.spool.put(EML, Buffer.from('From: ann@example.com\r\n\r\n'))],
+    ['a break in the middle', (town) => town.spool.breakAfter(EML, 20)],
+  ];
+  it.each(other)('content that is not what was committed: %s', async (_, spoil) => {
+    const town = townOf();
+    town.submit('exchange', ULID, { content: 'From: ann@example.com\r\n\r\nHello\r\n' });
+    spoil(town);
+    await town.live(24);
+    expect(town.exchange.accepted.map(({ forwardPath }) => forwardPath.address)).toEqual([ANN]);
+    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.3\.0/);
+  });
+
+  it('content that is not what was committed, and mended in time, is relayed', async () => {
+    const town = townOf();
+    town.submit('exchange', ULID, {});
+    town.spool.spoil(EML, 'damaged');
+    await town.live(1);
+    town.spool.spoil(EML, null);
+    await town.live(24);
+    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+  });
+
+  it.each(['denied', 'missing', 'damaged'] as const)(
+    'an envelope: %s. Held at once, alarmed, tried again, dead-lettered',
+    async (cause) => {
+      const town = townOf();
+      town.submit('exchange', ULID, {});
+      town.spool.spoil(ENVELOPE, cause);
+      await town.live(24);
+      expect(endsOf(town)).toEqual({ unknown: 'held envelope-unreadable' });
+      expect(town.watch.total('ContentUnreadable')).toBe(5);
+      expect(town.watch.total('Held')).toBe(1);
+      expect(town.lostNotifications).toHaveLength(1);
+      // Redriven, once it can be read.
+      town.spool.spoil(ENVELOPE, null);
+      town.notify(event(ENVELOPE));
+      await town.live(24);
+      expect(endsOf(town)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
+    },
+  );
+
+  it('an outage of S3 alone makes no row, and ends among the dead letters or well', async () => {
+    const town = townOf();
+    town.submit('exchange', ULID, {});
+    town.spool.spoil(ENVELOPE, 'unavailable');
+    await town.work();
+    expect(town.ledger.all()).toEqual([]);
+    town.spool.spoil(ENVELOPE, null);
+    await town.live(24);
+    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+  });
+
+  it('the author of a null reverse-path: held until he can be read', async () => {
+    const town = townOf();
+    town.submit('exchange', ULID, { envelope: { reversePath: '' } });
+    town.spool.spoil(EML, 'denied');
+    await town.work();
+    expect(endsOf(town)).toEqual({ unknown: 'held envelope-unreadable' });
+    town.spool.spoil(EML, null);
+    await town.live(24);
+    expect(endsOf(town)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
+  });
+});
