@@ -24,6 +24,7 @@ import type {
   TraceRecord,
 } from '#pipeline/ports.ts';
 import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
+import { canonical, sentAgain, standingItem } from './dynamo-conditions.ts';
 import {
   BOOKMARKS_KEY,
   CLAIM,
@@ -380,26 +381,6 @@ function factsOf(items: readonly Item[]): MessageFacts | null {
   if (own !== undefined) return messageOfItem(own);
   const sole = items.find((item) => isRow(item) && item.mf !== undefined);
   return sole === undefined ? null : rowOfItem(sole).message;
-}
-
-/** The item that stood in the way of a condition, or null where none did. Any other error is thrown on. */
-function standingItem(error: unknown): Item | null {
-  if (error instanceof ConditionalCheckFailedException) return error.Item ?? null;
-  throw error;
-}
-
-/** The SDK repeated the call, so what stands in the way may be what the first one wrote. */
-function sentAgain(error: unknown): boolean {
-  return error instanceof ConditionalCheckFailedException && (error.$metadata.attempts ?? 1) > 1;
-}
-
-/** For comparing items: attribute order says nothing. */
-function canonical(item: Item): string {
-  return JSON.stringify(item, (_, value) =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
 }
 
 async function inBatches<In, Out>(inputs: readonly In[], work: (input: In) => Promise<Out>): Promise<Out[]> {

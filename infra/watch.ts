@@ -94,69 +94,82 @@ function alarms(scope: Construct, topic: Topic): Raise {
   };
 }
 
-function watchDeadLetters(raise: Raise, { stages, orphans, purge, door, said }: Watched): void {
-  const rest = (id: string, queue: Queue, article: string, says: string) =>
+function watchDeadLetters(raise: Raise, watched: Watched): void {
+  for (const [id, queue, article, says] of restQueuesOf(watched))
     raise(id, {
       metric: queue.metricApproximateNumberOfMessagesVisible({ period: MINUTE, statistic: 'Maximum' }),
       threshold: 1,
       article,
       says,
     });
-  rest(
-    'IngestDeadLetters',
-    stages.ingest.deadLetters,
-    'Receipts that ingest could not take in',
-    'accepted mail has no ledger rows.',
-  );
-  rest(
-    'RelayDeadLetters',
-    stages.relay.deadLetters,
-    'Relay jobs that crash',
-    'deliveries crash relay and wait for a person.',
-  );
-  rest(
-    'BounceDeadLetters',
-    stages.bounce.deadLetters,
-    'Notices that could not be written',
-    'failed deliveries have no notice yet.',
-  );
-  rest(
-    'FeedbackDeadLetters',
-    stages.feedback.deadLetters,
-    'Feedback that could not be read',
-    'what was said of sent mail has not reached its deliveries.',
-  );
-  if (said !== null)
-    rest(
-      'EventDeadLetters',
-      said.eventDeadLetters,
-      "SES's events that SNS could not hand over",
-      'what SES said of sent mail has not reached the feedback queue.',
-    );
-  rest(
-    'ReceiptDeadLetters',
-    door.receiptDeadLetters,
-    'Receipts that SNS could not hand over',
-    'accepted mail has not reached the ingest queue.',
-  );
-  rest(
-    'SweepDeadLetters',
-    stages.sweepDeadLetters,
-    'Sweeps that could not be started',
-    'EventBridge could not start the sweep.',
-  );
-  rest(
-    'OrphansDeadLetters',
-    orphans.deadLetters,
-    'Sweeps that could not be started',
-    'EventBridge could not start the hourly search for orphans.',
-  );
-  rest(
-    'PurgeDeadLetters',
-    purge.deadLetters,
-    'Purges that could not be started',
-    'EventBridge could not start the purge.',
-  );
+}
+
+/** Id, queue, article, and what it means that something lies there. */
+type Rest = readonly [id: string, queue: Queue, article: string, says: string];
+
+function restQueuesOf({ stages, orphans, purge, door, said }: Watched): readonly Rest[] {
+  const events: Rest[] =
+    said === null
+      ? []
+      : [
+          [
+            'EventDeadLetters',
+            said.eventDeadLetters,
+            "SES's events that SNS could not hand over",
+            'what SES said of sent mail has not reached the feedback queue.',
+          ],
+        ];
+  return [
+    ...events,
+    [
+      'IngestDeadLetters',
+      stages.ingest.deadLetters,
+      'Receipts that ingest could not take in',
+      'accepted mail has no ledger rows.',
+    ],
+    [
+      'RelayDeadLetters',
+      stages.relay.deadLetters,
+      'Relay jobs that crash',
+      'deliveries crash relay and wait for a person.',
+    ],
+    [
+      'BounceDeadLetters',
+      stages.bounce.deadLetters,
+      'Notices that could not be written',
+      'failed deliveries have no notice yet.',
+    ],
+    [
+      'FeedbackDeadLetters',
+      stages.feedback.deadLetters,
+      'Feedback that could not be read',
+      'what was said of sent mail has not reached its deliveries.',
+    ],
+    [
+      'ReceiptDeadLetters',
+      door.receiptDeadLetters,
+      'Receipts that SNS could not hand over',
+      'accepted mail has not reached the ingest queue.',
+    ],
+    [
+      'SweepDeadLetters',
+      stages.sweepDeadLetters,
+      'Sweeps that could not be started',
+      'EventBridge could not start the sweep.',
+    ],
+    [
+      'OrphansDeadLetters',
+      orphans.deadLetters,
+      'Sweeps that could not be started',
+      'EventBridge could not start the hourly search for orphans.',
+    ],
+    [
+      'PurgeDeadLetters',
+      purge.deadLetters,
+      'Purges that could not be started',
+      'EventBridge could not start the purge.',
+    ],
+  ];
 }
 
 const MINUTE = Duration.minutes(1);

@@ -1,27 +1,27 @@
 // A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them do. A part ends
 // well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
 
-import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type _Object,
-  DeleteObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
-import { SQSClient } from '@aws-sdk/client-sqs';
-import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
-import type { Runtime } from '#local/runtime.ts';
-import { lacks } from './grants.ts';
-import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
+  advance,
+  comes,
+  Denied,
+  type Errand,
+  HOUR,
+  happens,
+  hideNewest,
+  inSpool,
+  MINUTE,
+  type NextHop,
+  name,
+  newest,
+  report,
+  send,
+  submit,
+  waiting,
+} from './errand-deeds.ts';
+import { type Answer, catcher } from './smtp.ts';
 
-export type Errand = { readonly runtime: Runtime; readonly nextHop: NextHop; readonly patienceMs: number };
-/** Keeps what it takes, and remembers for whom it took nothing. */
-export type NextHop = Catcher & { readonly turnedAway: Set<string> };
 export type Part = { readonly name: string; readonly run: (errand: Errand) => Promise<void> };
-
-export class Denied extends Error {}
 
 /** `caught` and `turnedAway` are of one instance: empty them between two errands. */
 export async function errandNextHop(): Promise<NextHop> {
@@ -336,125 +336,3 @@ export const parts: readonly Part[] = [
     },
   },
 ];
-
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-
-async function send(errand: Errand, to: readonly string[], fields = '', from = 'ann@src.example'): Promise<void> {
-  const content = `${fields}From: ${from}\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`;
-  const reply = await sendMail(errand.runtime.ports.mx, from, to, Buffer.from(content));
-  if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
-}
-
-/** What the recipient's server says later of the message that it took. */
-async function report(errand: Errand, address: string): Promise<void> {
-  await comes(errand, address);
-  const sent = errand.nextHop.caught.find((each) => each.forwardPaths.includes(address));
-  const header = sent?.content.toString('latin1').split('\r\n\r\n')[0] ?? '';
-  const status = `Final-Recipient: rfc822; ${address}\r\nAction: failed\r\nStatus: 5.1.1\r\n`;
-  const parts = `--b\r\nContent-Type: message/delivery-status\r\n\r\n${status}--b\r\nContent-Type: text/rfc822-headers\r\n\r\n${header}\r\n--b--\r\n`;
-  const content = `Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n${parts}`;
-  const reply = await sendMail(errand.runtime.ports.mx, '', [sent?.reversePath ?? ''], Buffer.from(content, 'latin1'));
-  if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
-}
-
-/** With the submitter's own policy and nothing more. */
-async function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
-  const { front, iam, keys, world } = runtime.emulators;
-  const arn = `arn:aws:iam::${world.account}:role/Everpost-SubmissionSubmitterAppRole00000000`;
-  iam.setRole(arn, [iam.managedPolicy(runtime.deployed.outputs.SubmitterAppPolicyArn ?? '')]);
-  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
-  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
-  const Bucket = runtime.deployed.outputs.Bucket;
-  const content = Buffer.from(`From: ann@app.example\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
-  const sha256 = createHash('sha256').update(content).digest('hex');
-  const forwardPaths = to.map((address) => ({ address }));
-  const envelope = { version: 1, reversePath: 'ann@app.example', forwardPaths, bytes: content.length, sha256 };
-  const stem = `out/app/${sha256.slice(0, 26).toUpperCase().replace(/^./, '0')}`;
-  const put = (Key: string, Body: Uint8Array) =>
-    client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
-  await put(`${stem}.eml`, content);
-  await put(`${stem}.envelope.json`, Buffer.from(JSON.stringify(envelope)));
-  client.destroy();
-}
-
-async function comes(errand: Errand, address: string): Promise<void> {
-  const arrived = () => errand.nextHop.caught.some((each) => each.forwardPaths.includes(address));
-  await happens(errand, `mail for ${address}`, arrived);
-}
-
-/** Whatever is going on ends first, then everything that falls due on the way is done. */
-async function advance(errand: Errand, ms: number): Promise<void> {
-  await errand.runtime.emulators.clock.advance(ms);
-  refuse(errand);
-}
-
-/** Throws Denied as soon as a permission was refused, and an Error when it takes too long. */
-async function happens(errand: Errand, what: string, look: () => boolean): Promise<void> {
-  for (const end = Date.now() + errand.patienceMs; Date.now() < end; await sleep(20)) {
-    refuse(errand);
-    if (look()) return;
-  }
-  throw new Error(`it never came to ${what}`);
-}
-
-function refuse({ runtime }: Errand): void {
-  const missing = lacks(runtime.emulators.iam.denials());
-  if (missing.length > 0) throw new Denied(missing.join('\n'));
-}
-
-/** What somebody does who deletes the message last taken in: a delete marker, and the version below it. */
-async function hideNewest(errand: Errand, prefix = 'in/', suffix = ''): Promise<void> {
-  const { Key } = await newest(errand, prefix, suffix);
-  await asOwner(errand, (client, Bucket) => client.send(new DeleteObjectCommand({ Bucket, Key })));
-}
-
-async function newest(errand: Errand, prefix = 'in/', suffix = ''): Promise<_Object> {
-  const at = ({ LastModified }: _Object) => LastModified?.getTime() ?? 0;
-  const [first] = (await inSpool(errand, prefix))
-    .filter(({ Key = '' }) => Key.endsWith(suffix))
-    .sort((a, b) => at(b) - at(a));
-  if (first === undefined) throw new Error('the spool is empty');
-  return first;
-}
-
-async function inSpool(errand: Errand, Prefix = 'in/'): Promise<_Object[]> {
-  return asOwner(errand, async (client, Bucket) => {
-    return (await client.send(new ListObjectsV2Command({ Bucket, Prefix }))).Contents ?? [];
-  });
-}
-
-async function asOwner<T>({ runtime }: Errand, run: (client: S3Client, bucket?: string) => Promise<T>): Promise<T> {
-  const client = new S3Client({ ...byRoot(runtime), forcePathStyle: true });
-  try {
-    return await run(client, runtime.deployed.outputs.Bucket);
-  } finally {
-    client.destroy();
-  }
-}
-
-function byRoot({ emulators }: Runtime) {
-  const { front, keys, world } = emulators;
-  return { region: world.region, endpoint: front.endpoint, credentials: keys.issue({ kind: 'root' }) };
-}
-
-/** What `everpost release --to` sends, of the message last taken in. */
-async function name(errand: Errand, recipients: readonly string[]): Promise<void> {
-  const { runtime } = errand;
-  const sqs = new SQSClient(byRoot(runtime));
-  const { Key = '' } = await newest(errand);
-  await new SqsIngestQueue(sqs, runtime.deployed.outputs.IngestQueueUrl ?? '').name({
-    spoolId: Key.slice('in/'.length),
-    recipients,
-    lifetimeMs: HOUR,
-  });
-  sqs.destroy();
-}
-
-/** How many lie in the queue of the template whose name begins so. */
-function waiting({ runtime }: Errand, name: string): number {
-  const { queues } = runtime.emulators;
-  const found = queues.all().find(({ spec }) => spec.name.includes(`-${name}`));
-  if (found === undefined) throw new Error(`no queue is called ${name}`);
-  return queues.counts(found.arn).visible;
-}

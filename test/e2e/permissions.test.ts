@@ -10,7 +10,8 @@ import { checkConfig } from '#core/config-check.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
 import type { Template } from '#local/template.ts';
-import { errandConfig, errandNextHop, errandSecrets, type NextHop, type Part, parts, runPart } from './errand.ts';
+import { errandConfig, errandNextHop, errandSecrets, type Part, parts, runPart } from './errand.ts';
+import type { NextHop } from './errand-deeds.ts';
 import { type Grant, holderOf, isUse, lackIn, takenApart, without, withoutEffectHere } from './grants.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-permissions-'));

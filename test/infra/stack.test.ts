@@ -84,7 +84,7 @@ describe('queues', () => {
     }
   });
   test('all hold their messages for as long as SQS can, encrypted, and outlive the stack', () => {
-    expect(queues).toHaveLength(10);
+    expect(queues).toHaveLength(12);
     for (const [id, queue] of queues) {
       expect([id, queue.Properties.MessageRetentionPeriod]).toEqual([id, limits.queueRetentionMs / 1000]);
       expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);

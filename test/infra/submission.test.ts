@@ -96,8 +96,8 @@ test('SES sends as their domains too, and content is read below both prefixes', 
   const send = statementsOf(sending).find(({ statement }) => each(statement.Action).includes('ses:SendEmail'));
   expect(JSON.stringify(send?.statement.Resource)).toMatch(/identity\/cron\.example.*identity\/example\.com/);
   const read = statementsOf(template).filter(({ statement }) => each(statement.Action).includes('s3:GetObject'));
-  expect(read.map(({ role }) => role.replace(/Role.*/, '')).sort()).toEqual(['Ingest', 'Orphans', 'Relay']);
-  expect(read.map(({ statement }) => each(statement.Resource).length).sort()).toEqual([1, 2, 2]); // the search reads no submission
+  expect(read.map(({ role }) => role.replace(/Role.*/, '')).sort()).toEqual(['Feedback', 'Ingest', 'Orphans', 'Relay']);
+  expect(read.map(({ statement }) => each(statement.Resource).length).sort()).toEqual([1, 1, 2, 2]); // the search reads no submission, and none comes back
 });
 
 test('without submitters there is none of it', () => {

@@ -14,10 +14,10 @@ import {
   sweepOverdueMs,
 } from '#core/limits.ts';
 import type { MetricName } from '#pipeline/ports.ts';
-import { bySes, ofType, only, settingsOf, submitting, synthesised } from './template.ts';
+import { bySesAndSrs, ofType, only, settingsOf, submitting, synthesised } from './template.ts';
 
-const routes = [...bySes.routes, ...submitting.routes.slice(-1)];
-const template = synthesised(settingsOf({ ...bySes, ...submitting, routes, stackName: 'Post' }));
+const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
+const template = synthesised(settingsOf({ ...bySesAndSrs, ...submitting, routes, stackName: 'Post' }));
 const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
 const runbook = join(import.meta.dirname, '../../docs/runbook');
 const articles = readdirSync(runbook)
@@ -77,7 +77,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(7);
+    expect(rest).toHaveLength(9);
     for (const [id] of rest) {
       expect([
         id,

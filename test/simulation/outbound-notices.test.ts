@@ -6,6 +6,7 @@ import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import { isFinal } from '#core/delivery.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
+import type { Submitted } from './submitted.ts';
 import {
   ANN,
   BOB,
@@ -23,7 +24,7 @@ import {
   townOf,
   ULID,
 } from './submitting-town.ts';
-import { type Submitted, Town } from './town.ts';
+import { Town } from './town.ts';
 
 describe('notices, as they were asked for', () => {
   const asking = (notify: readonly string[] | null, more: object = {}): Submitted => ({

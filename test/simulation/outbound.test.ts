@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
+import type { Submitted } from './submitted.ts';
 import {
   ANN,
   BOB,
@@ -18,7 +19,7 @@ import {
   townOf,
   ULID,
 } from './submitting-town.ts';
-import type { Submitted, Town } from './town.ts';
+import type { Town } from './town.ts';
 
 describe('what is submitted', () => {
   it('is relayed by outbound routes, its bytes as they were behind our own fields, its Bcc too', async () => {

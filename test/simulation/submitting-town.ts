@@ -4,7 +4,8 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
-import { type Submitted, Town, townSettings } from './town.ts';
+import type { Submitted } from './submitted.ts';
+import { Town, townSettings } from './town.ts';
 
 export const HOUR = 3_600_000;
 export const ULID = '01JD0000000000000000000000';

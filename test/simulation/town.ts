@@ -2,7 +2,6 @@
 // virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the same stores.
 // The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
 
-import { createHash } from 'node:crypto';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
@@ -26,7 +25,7 @@ import {
   sweepEveryMs,
 } from '#core/limits.ts';
 import { compileRoutes } from '#core/routes.ts';
-import { contentKeyOf, envelopeKeyOf, type SubmittedEnvelope, writeEnvelope } from '#core/submission.ts';
+import { contentKeyOf, envelopeKeyOf, writeEnvelope } from '#core/submission.ts';
 import { writeSubmissionEvent } from '#core/submission-event.ts';
 import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
@@ -36,6 +35,7 @@ import { relay } from '#pipeline/relay.ts';
 import { returned } from '#pipeline/returned.ts';
 import { sweep } from '#pipeline/sweep.ts';
 import { takeIn } from '#pipeline/take-in.ts';
+import { CONTENT, committed, type Submitted } from './submitted.ts';
 
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
 const NEVER = new AbortController().signal;
@@ -341,30 +341,6 @@ export class Town {
       spool: this.interrupt.wrap('spool', this.spool),
     };
   }
-}
-
-export type Submitted = {
-  readonly envelope?: Partial<SubmittedEnvelope>;
-  /** The envelope object's text, whatever it says. */
-  readonly text?: string;
-  readonly content?: string;
-  readonly times?: number;
-  /** When the envelope was stored: at ACCEPTED_AT, unless it is said. */
-  readonly storedAt?: number;
-};
-const CONTENT = 'From: Ann <ann@example.com>\r\nTo: bob@far.example\r\nSubject: offer\r\n\r\nHello\r\n';
-
-/** An envelope of Ann's, to Bob. */
-function committed(bytes: Uint8Array): SubmittedEnvelope {
-  return {
-    version: 1,
-    reversePath: 'ann@example.com',
-    forwardPaths: [{ address: 'bob@far.example', notify: null, orcpt: null }],
-    ret: null,
-    envid: null,
-    bytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-  };
 }
 
 /** What else the receipt says: checks that could not judge, and who wrote the message. */
