@@ -1,7 +1,6 @@
 // A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them do. A part ends
 // well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
 
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type _Object,
@@ -15,6 +14,7 @@ import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Answer, type Catcher, catcher, sendMail } from './smtp.ts';
+import { submitOne } from './submitting.ts';
 
 export type Errand = { readonly runtime: Runtime; readonly nextHop: NextHop; readonly patienceMs: number };
 /** Keeps what it takes, and remembers for whom it took nothing. */
@@ -306,23 +306,8 @@ async function send(errand: Errand, to: readonly string[], fields = '', from = '
 }
 
 /** With the submitter's own policy and nothing more. */
-async function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
-  const { front, iam, keys, world } = runtime.emulators;
-  const arn = `arn:aws:iam::${world.account}:role/Everpost-SubmissionSubmitterAppRole00000000`;
-  iam.setRole(arn, [iam.managedPolicy(runtime.deployed.outputs.SubmitterAppPolicyArn ?? '')]);
-  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
-  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
-  const Bucket = runtime.deployed.outputs.Bucket;
-  const content = Buffer.from(`From: ann@app.example\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
-  const sha256 = createHash('sha256').update(content).digest('hex');
-  const forwardPaths = to.map((address) => ({ address }));
-  const envelope = { version: 1, reversePath: 'ann@app.example', forwardPaths, bytes: content.length, sha256 };
-  const stem = `out/app/${sha256.slice(0, 26).toUpperCase().replace(/^./, '0')}`;
-  const put = (Key: string, Body: Uint8Array) =>
-    client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
-  await put(`${stem}.eml`, content);
-  await put(`${stem}.envelope.json`, Buffer.from(JSON.stringify(envelope)));
-  client.destroy();
+function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
+  return submitOne(runtime, 'Everpost-SubmissionSubmitterAppRole00000000', to);
 }
 
 async function comes(errand: Errand, address: string): Promise<void> {
