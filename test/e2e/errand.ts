@@ -2,13 +2,7 @@
 // well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type _Object,
-  DeleteObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
+import { type _Object, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
