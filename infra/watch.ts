@@ -107,20 +107,12 @@ function watchDeadLetters(raise: Raise, watched: Watched): void {
 /** Id, queue, article, and what it means that something lies there. */
 type Rest = readonly [id: string, queue: Queue, article: string, says: string];
 
-function restQueuesOf({ stages, orphans, purge, door, said }: Watched): readonly Rest[] {
-  const events: Rest[] =
-    said === null
-      ? []
-      : [
-          [
-            'EventDeadLetters',
-            said.eventDeadLetters,
-            "SES's events that SNS could not hand over",
-            'what SES said of sent mail has not reached the feedback queue.',
-          ],
-        ];
+function restQueuesOf(watched: Watched): readonly Rest[] {
+  return [...stageDeadLettersOf(watched.stages), ...otherDeadLettersOf(watched)];
+}
+
+function stageDeadLettersOf(stages: Stages): readonly Rest[] {
   return [
-    ...events,
     [
       'IngestDeadLetters',
       stages.ingest.deadLetters,
@@ -145,6 +137,23 @@ function restQueuesOf({ stages, orphans, purge, door, said }: Watched): readonly
       'Feedback that could not be read',
       'what was said of sent mail has not reached its deliveries.',
     ],
+  ];
+}
+
+function otherDeadLettersOf({ stages, orphans, purge, door, said }: Watched): readonly Rest[] {
+  const events: Rest[] =
+    said === null
+      ? []
+      : [
+          [
+            'EventDeadLetters',
+            said.eventDeadLetters,
+            "SES's events that SNS could not hand over",
+            'what SES said of sent mail has not reached the feedback queue.',
+          ],
+        ];
+  return [
+    ...events,
     [
       'ReceiptDeadLetters',
       door.receiptDeadLetters,

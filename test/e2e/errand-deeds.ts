@@ -1,20 +1,14 @@
 // What the parts of the errand do and wait for, each by the way that a person or a service has: mail, an operator's call, the clock.
 // Each ends at once where a permission is refused on the way, saying which. No part is named here.
 
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type _Object,
-  DeleteObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
+import { type _Object, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Catcher, sendMail } from './smtp.ts';
+import { submitOne } from './submitting.ts';
 
 export type Errand = { readonly runtime: Runtime; readonly nextHop: NextHop; readonly patienceMs: number };
 /** Keeps what it takes, and remembers for whom it took nothing. */
@@ -49,23 +43,8 @@ export async function report(errand: Errand, address: string): Promise<void> {
 }
 
 /** With the submitter's own policy and nothing more. */
-export async function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
-  const { front, iam, keys, world } = runtime.emulators;
-  const arn = `arn:aws:iam::${world.account}:role/Everpost-SubmissionSubmitterAppRole00000000`;
-  iam.setRole(arn, [iam.managedPolicy(runtime.deployed.outputs.SubmitterAppPolicyArn ?? '')]);
-  const credentials = keys.issue({ kind: 'role', arn, functionName: null });
-  const client = new S3Client({ region: world.region, endpoint: front.endpoint, credentials, forcePathStyle: true });
-  const Bucket = runtime.deployed.outputs.Bucket;
-  const content = Buffer.from(`From: ann@app.example\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
-  const sha256 = createHash('sha256').update(content).digest('hex');
-  const forwardPaths = to.map((address) => ({ address }));
-  const envelope = { version: 1, reversePath: 'ann@app.example', forwardPaths, bytes: content.length, sha256 };
-  const stem = `out/app/${sha256.slice(0, 26).toUpperCase().replace(/^./, '0')}`;
-  const put = (Key: string, Body: Uint8Array) =>
-    client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
-  await put(`${stem}.eml`, content);
-  await put(`${stem}.envelope.json`, Buffer.from(JSON.stringify(envelope)));
-  client.destroy();
+export function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
+  return submitOne(runtime, 'Everpost-SubmissionSubmitterAppRole00000000', to);
 }
 
 export async function comes(errand: Errand, address: string): Promise<void> {

@@ -179,6 +179,18 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a submission is taken in from under a delete marker',
+    run: async (errand) => {
+      const { faults } = errand.runtime.emulators;
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Ingest', effect: 'throttle' });
+      await submit(errand, ['hidden-submitted@out.example']);
+      await hideNewest(errand, 'out/', '.eml');
+      faults.clear();
+      await advance(errand, 7 * MINUTE); // whatever was taken from the queue meanwhile comes back after six
+      await comes(errand, 'hidden-submitted@out.example');
+    },
+  },
+  {
     name: "a submission of which S3's event is lost is found again",
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
