@@ -205,6 +205,7 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
     ...(changed === 0 ? [] : [`${changed} bare line endings left as CRLF`]),
     ...(terms.returnPath == null ? [] : [`return path ${terms.returnPath}`]),
     ...(terms.reversePathLost === true ? ['reverse-path-not-carried'] : []),
+    ...(terms.dsnTaken === true && wantsSuccessNotice(row) ? ['success-report-asked-of-next-hop'] : []),
   ];
   const reason = outcome.kind === 'relayed' ? remarks.join('; ') || null : outcome.reason;
   const note = (event: TraceEventName, why: string | null) =>
