@@ -333,12 +333,43 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         const nextHop = newSpoolId();
         const row = await given({ nextHop, state: 'held', stateReason: 'copy-delivery', dueAt: null });
         await given({ nextHop, state: 'relayed', dueAt: null });
-        const wanted = { state: 'held', reason: 'copy-delivery', nextHop } as const;
+        const wanted = { states: ['held'], reason: 'copy-delivery', nextHop } as const;
         const about = async (query: TraceQuery['row']) => found({ row: query, limit: 1_000 });
         expect(await about(wanted)).toEqual([row.spoolId]);
         expect(await about({ nextHop })).toHaveLength(2);
-        for (const other of [{ state: 'queued' as const }, { reason: 'loop' }, { nextHop: 'none' }])
+        for (const other of [{ states: ['queued' as const] }, { reason: 'loop' }, { nextHop: 'none' }])
           expect(await about({ ...wanted, ...other })).toEqual([]);
+      });
+      it('finds what was attempted in a time, and not resubmitted since', async () => {
+        const nextHop = newSpoolId();
+        const attempts = { early: -1, first: 0, last: 9, late: 10 };
+        const names = new Map<string, string>();
+        for (const [name, at] of Object.entries(attempts))
+          names.set((await given({ nextHop, state: 'relayed', lastAttemptAt: T0 + at, dueAt: null })).spoolId, name);
+        names.set((await given({ nextHop, state: 'confirmed', lastAttemptAt: T0 + 5, dueAt: null })).spoolId, 'sure');
+        names.set((await given({ nextHop, state: 'queued' })).spoolId, 'never');
+        const again = (at: number, name: string) =>
+          given({
+            nextHop,
+            state: 'relayed',
+            lastAttemptAt: T0 + 6,
+            dueAt: null,
+            resubmitted: { at, from: 'relayed' },
+          }).then((row) => names.set(row.spoolId, name));
+        await again(T0 - 1, 'lost twice');
+        await again(T0, 'mended');
+        const attempted = { from: T0, until: T0 + 10 };
+        const states = ['relayed', 'confirmed'] as const;
+        const about = async (row: TraceQuery['row']) =>
+          (await found({ row: { nextHop, ...row }, limit: 1_000 })).map((spoolId) => names.get(spoolId)).sort();
+        expect(await about({ attempted, states })).toEqual(['first', 'last', 'lost twice', 'mended', 'sure']);
+        expect(await about({ attempted, states, resubmittedBefore: T0 })).toEqual([
+          'first',
+          'last',
+          'lost twice',
+          'sure',
+        ]);
+        expect(await about({ attempted, states: ['confirmed'] })).toEqual(['sure']);
       });
       it('answers with nothing where nothing is known', async () => {
         expect(await ledger.trace({ spoolId: newSpoolId(), limit: 5 })).toEqual([]);
