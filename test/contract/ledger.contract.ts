@@ -3,9 +3,10 @@
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
-import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
+import type { Ledger } from '#pipeline/ports.ts';
 import { dueContract } from './due.contract.ts';
 import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
+import { selectionContract } from './selection.contract.ts';
 import { sweepsContract } from './sweeps.contract.ts';
 
 export type LedgerUnderTest = { readonly ledger: Ledger; close(): Promise<void> };
@@ -329,48 +330,6 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         expect(await found({ forwardPath: `bob@${at}`, reversePath: `eve@${at}`, limit: 5 })).toEqual([]);
         expect(await found({ spoolId: row.spoolId, forwardPath: `eve@${at}`, limit: 5 })).toEqual([]);
       });
-      it('finds what is in a state for a reason at a next hop, all in one row', async () => {
-        const nextHop = newSpoolId();
-        const row = await given({ nextHop, state: 'held', stateReason: 'copy-delivery', dueAt: null });
-        await given({ nextHop, state: 'relayed', dueAt: null });
-        const wanted = { states: ['held'], reason: 'copy-delivery', nextHop } as const;
-        const about = async (query: TraceQuery['row']) => found({ row: query, limit: 1_000 });
-        expect(await about(wanted)).toEqual([row.spoolId]);
-        expect(await about({ nextHop })).toHaveLength(2);
-        for (const other of [{ states: ['queued' as const] }, { reason: 'loop' }, { nextHop: 'none' }])
-          expect(await about({ ...wanted, ...other })).toEqual([]);
-      });
-      it('finds what was attempted in a time, and not resubmitted since', async () => {
-        const nextHop = newSpoolId();
-        const attempts = { early: -1, first: 0, last: 9, late: 10 };
-        const names = new Map<string, string>();
-        for (const [name, at] of Object.entries(attempts))
-          names.set((await given({ nextHop, state: 'relayed', lastAttemptAt: T0 + at, dueAt: null })).spoolId, name);
-        names.set((await given({ nextHop, state: 'confirmed', lastAttemptAt: T0 + 5, dueAt: null })).spoolId, 'sure');
-        names.set((await given({ nextHop, state: 'queued' })).spoolId, 'never');
-        const again = (at: number, name: string) =>
-          given({
-            nextHop,
-            state: 'relayed',
-            lastAttemptAt: T0 + 6,
-            dueAt: null,
-            resubmitted: { at, from: 'relayed' },
-          }).then((row) => names.set(row.spoolId, name));
-        await again(T0 - 1, 'lost twice');
-        await again(T0, 'mended');
-        const attempted = { from: T0, until: T0 + 10 };
-        const states = ['relayed', 'confirmed'] as const;
-        const about = async (row: TraceQuery['row']) =>
-          (await found({ row: { nextHop, ...row }, limit: 1_000 })).map((spoolId) => names.get(spoolId)).sort();
-        expect(await about({ attempted, states })).toEqual(['first', 'last', 'lost twice', 'mended', 'sure']);
-        expect(await about({ attempted, states, resubmittedBefore: T0 })).toEqual([
-          'first',
-          'last',
-          'lost twice',
-          'sure',
-        ]);
-        expect(await about({ attempted, states: ['confirmed'] })).toEqual(['sure']);
-      });
       it('answers with nothing where nothing is known', async () => {
         expect(await ledger.trace({ spoolId: newSpoolId(), limit: 5 })).toEqual([]);
       });
@@ -408,6 +367,7 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
 
+    selectionContract(() => ledger);
     sweepsContract(() => ledger);
   });
 }

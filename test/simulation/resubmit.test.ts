@@ -6,6 +6,7 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Settings } from '#core/config.ts';
 import { type DeliveryRow, deliveryId } from '#core/delivery.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
+import { traced } from '#core/progress.ts';
 import { type ResubmitPorts, resubmit } from '#pipeline/operate.ts';
 import { settingsOf } from './routed.ts';
 import { bySes, say } from './ses-events.ts';
@@ -124,11 +125,14 @@ describe('what fails when it is relayed again', () => {
   it('expires unattempted as what it is, and not with the success of the first time', async () => {
     const town = await relayed();
     await again(town);
-    const row = deliveryIn(town);
-    await town.ledger.write({ ...row, attempts: 0, claims: 5, dueAt: row.expiresAt }, []); // crashed each of its functions
     for (const { sqsMessageId } of town.relayQueue.receive(10)) town.relayQueue.remove(sqsMessageId);
+    const row = deliveryIn(town);
+    const now = town.clock.now();
+    // Its job was lost, and so was the last one that the sweep gives to what nobody ever tried.
+    const last = traced(row, 'RESUBMIT', now, { attempt: null, status: null, reason: 'last-attempt', reply: null });
+    await town.ledger.write({ ...row, expiresAt: now, dueAt: now }, [last]);
     await town.live(24);
-    expect(deliveryIn(town)).toMatchObject({ state: 'returned', lastStatus: '5.3.0' });
+    expect(deliveryIn(town)).toMatchObject({ state: 'returned', attempts: 0, lastStatus: '4.4.7', lastReply: null });
   });
 
   it.each([
