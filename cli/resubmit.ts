@@ -56,10 +56,10 @@ export async function resubmitVerb(args: readonly string[]): Promise<number> {
   const lifetimeMs = parseDuration(words.lifetime ?? '48h');
   if (lifetimeMs === null || lifetimeMs >= queueRetentionMs)
     throw new Usage(`--lifetime takes a duration of less than 14d, such as 48h, not "${words.lifetime}"`);
-  lossOf(words, Date.now()); // wrong words are said before anything is asked
+  const selectionAt = lossOf(words);
   const instance = await findInstance({ data: words.data ?? '.everpost', stack: words.stack ?? null });
   const ports = { ...portsOf(instance), spool: spoolFor(instance) };
-  const selection = lossOf(words, ports.clock.now());
+  const selection = selectionAt(ports.clock.now());
   const meant = await select(ports.ledger, selection, ports.clock.now()).catch((error: unknown) => {
     throw new NotReachable(`the ledger ${instance.table} can not be read: ${wordsOf(error)}`);
   });
@@ -104,44 +104,36 @@ function told(row: DeliveryRow, result: Operated): Told {
   return { line: { ...describe(row, result), relayedAt }, result };
 }
 
-/** What the words mean, for a present instant. Throws Usage. */
-export function lossOf(words: Words, now: number): Selection {
+/** What the words mean, once the instance's clock is known: the local runtime's may be days ahead. Throws Usage, both times. */
+export function lossOf(words: Words): (now: number) => Selection {
   const { 'next-hop': nextHop, 'spool-id': spoolId, 'forward-path': forwardPath, since, until, limit, again } = words;
   if (nextHop === undefined || nextHop === '') throw new Usage('--next-hop is missing: it says who lost the mail');
   if (since === undefined) throw new Usage('--since is missing: it says from when on mail was lost');
-  const attempted = {
-    from: instantOf('--since', since, now),
-    until: until === undefined ? now + 1 : instantOf('--until', until, now),
-  };
-  if (attempted.from >= attempted.until) throw new Usage('--since must be before --until, and not in the future');
+  const fromAt = momentOf('--since', since);
+  const untilAt = until === undefined ? (now: number) => now + 1 : momentOf('--until', until);
   const max = Number(limit ?? '100');
   if (!Number.isInteger(max) || max < 1) throw new Usage('--limit takes a whole number from 1');
-  return {
-    spoolId: spoolId ?? null,
-    forwardPath,
-    action: undefined,
-    row: {
-      states: ['relayed', 'confirmed'],
-      nextHop,
-      attempted,
-      ...(again === true ? {} : { resubmittedBefore: attempted.from }),
-    },
-    sinceMs: undefined, // accepted long before, perhaps, and deferred
-    max,
+  return (now) => {
+    const attempted = { from: fromAt(now), until: untilAt(now) };
+    if (attempted.from >= attempted.until) throw new Usage('--since must be before --until, and not in the future');
+    const resubmittedBefore = again === true ? {} : { resubmittedBefore: attempted.from };
+    const row = { states: ['relayed', 'confirmed'] as const, nextHop, attempted, ...resubmittedBefore };
+    // Not by acceptance: it may have been deferred for days before.
+    return { spoolId: spoolId ?? null, forwardPath, action: undefined, row, sinceMs: undefined, max };
   };
 }
 
 /** A duration before now, or an instant with its zone: without one it would mean another time on each machine. */
-function instantOf(option: string, text: string, now: number): number {
+function momentOf(option: string, text: string): (now: number) => number {
   const before = parseDuration(text);
-  if (before !== null) return now - before;
+  if (before !== null) return (now) => now - before;
   const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text);
   const at = zoned ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at))
     throw new Usage(
       `${option} takes a duration such as 4h or 2d, or an instant such as 2026-01-31T10:00:00Z, not "${text}"`,
     );
-  return at;
+  return () => at;
 }
 
 function wordsOf(error: unknown): string {

@@ -23,11 +23,11 @@ describe('the words', () => {
     [{ 'next-hop': 'exchange', since: '2999-01-31T10:00:00Z' }, 'not in the future'],
     [{ 'next-hop': 'exchange', since: '1h', limit: '0' }, 'a whole number from 1'],
   ])('%j: %s', (words, why) => {
-    expect(() => lossOf(words, NOW)).toThrow(why);
+    expect(() => lossOf(words)(NOW)).toThrow(why);
   });
   it('name a time by durations and by instants, with any zone', () => {
     const attempted = (since: string, until?: string) =>
-      lossOf({ 'next-hop': 'x', since, ...(until === undefined ? {} : { until }) }, NOW).row.attempted;
+      lossOf({ 'next-hop': 'x', since, ...(until === undefined ? {} : { until }) })(NOW).row.attempted;
     expect(attempted('2h')).toEqual({ from: NOW - 2 * HOUR, until: NOW + 1 });
     expect(attempted('2h', '1h')).toEqual({ from: NOW - 2 * HOUR, until: NOW - HOUR });
     const from = Date.UTC(2025, 9, 9, 8);
@@ -44,7 +44,7 @@ describe('what is meant', () => {
   async function meant(rows: readonly DeliveryRow[], words: Parameters<typeof lossOf>[0] = {}): Promise<string[]> {
     const ledger = new MemoryLedger();
     for (const row of rows) await ledger.create([row], null);
-    const found = await select(ledger, lossOf({ 'next-hop': 'exchange', since: '2h', ...words }, NOW), NOW);
+    const found = await select(ledger, lossOf({ 'next-hop': 'exchange', since: '2h', ...words })(NOW), NOW);
     return found.map(({ spoolId, deliveryKey }) => `${spoolId} ${deliveryKey.slice(0, 3)}`);
   }
 
