@@ -16,14 +16,8 @@ export const resubmittedByOperator = 'resubmitted-by-operator';
 export function whyNotResubmitted(row: DeliveryRow): string | null {
   if (row.kind === 'notice') return 'it is a notice: what it reports on has its own end';
   if (row.state !== 'relayed' && row.state !== 'confirmed') return `it is ${row.state}, neither relayed nor confirmed`;
-  if (isSuccessNoticeDue(row) || toldOfSuccess(row))
-    return 'its sender asked for a report, and was told of its success';
+  if (isSuccessNoticeDue(row)) return 'its sender is being told of its success at this moment: try again in a minute';
   return null;
-}
-
-/** A success notice that was written: withheld or undelivered ones told nobody. */
-function toldOfSuccess({ notice }: DeliveryRow): boolean {
-  return notice?.kind === 'success' && (notice.state === 'queued' || notice.state === 'relayed');
 }
 
 /** What speaks for a recipient having it already, for people who decide; null where nothing does but the next hop's acceptance. */

@@ -73,7 +73,7 @@ test('take along only the clients that their function calls', () => {
 test('a bundle that does not build says why, and leaves nothing behind that could be deployed', async () => {
   const empty = join(dist, 'none');
   await expect(bundleFunctions({ dist: join(dist, 'broken'), settings: settingsOf(), lambdas: empty })).rejects.toThrow(
-    'ingest.ts',
+    /none\/\w+\.ts/, // esbuild names some of them, in no order
   );
   expect(existsSync(join(dist, 'broken', 'ingest'))).toBe(false);
 });

@@ -179,11 +179,6 @@ describe('is told why not', () => {
       (town) => change(town, { dsn: { notify: ['SUCCESS'], orcpt: null }, dueAt: 1 }),
       { why: expect.stringContaining('told of its success') },
     ],
-    [
-      'whose sender was told of a success',
-      (town) => change(town, { notice: { ...success, state: 'relayed' } }),
-      { why: expect.stringContaining('told of its success') },
-    ],
     ['what somebody works on', (town) => change(town, { leaseUntil: town.clock.now() + 1 }), { tryAgain: true }],
   ])('%s', async (_name, make, refusal) => {
     const town = await relayed();
@@ -194,14 +189,17 @@ describe('is told why not', () => {
     expect(town.relayQueue.receive(10)).toEqual([]);
   });
 
-  it('but not where a success notice was withheld or lost; then none is written once more', async () => {
-    const town = await relayed();
-    await change(town, { dsn: { notify: ['SUCCESS'], orcpt: null }, notice: { ...success, state: 'unreturnable' } });
-    expect(await again(town)).toMatchObject({ kind: 'done' });
-    await town.live(24);
-    expect(deliveryIn(town)).toMatchObject({ state: 'relayed', dueAt: null, notice: { state: 'unreturnable' } });
-    expect(town.ledger.all()).toHaveLength(1);
-  });
+  it.each(['unreturnable', 'relayed'] as const)(
+    'but not of a success notice that is %s: no second one is written',
+    async (state) => {
+      const town = await relayed();
+      await change(town, { dsn: { notify: ['SUCCESS'], orcpt: null }, notice: { ...success, state } });
+      expect(await again(town)).toMatchObject({ kind: 'done' });
+      await town.live(24);
+      expect(deliveryIn(town)).toMatchObject({ state: 'relayed', dueAt: null, notice: { kind: 'success', state } });
+      expect(town.ledger.all()).toHaveLength(1);
+    },
+  );
 });
 
 it('goes on to the fallback, should it expire once more', async () => {
