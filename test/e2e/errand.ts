@@ -78,6 +78,21 @@ export const GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-E
 
 export const parts: readonly Part[] = [
   {
+    name: 'content that can not be read at first raises an alarm, whose topic is told',
+    run: async (errand) => {
+      const { faults, iam } = errand.runtime.emulators;
+      faults.add({ service: 's3', operation: 'GetObject', effect: 'deny' });
+      await send(errand, ['alarming@example.com']);
+      await advance(errand, 3 * MINUTE);
+      await happens(errand, 'an alarm', () =>
+        iam.used().some(({ action, resource }) => action === 'sns:Publish' && resource.includes('WatchAlarms')),
+      );
+      faults.clear();
+      await advance(errand, 3 * MINUTE);
+      await comes(errand, 'alarming@example.com');
+    },
+  },
+  {
     name: 'the sweep runs by the clock',
     run: (errand) => advance(errand, 2 * MINUTE),
   },
