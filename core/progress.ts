@@ -330,7 +330,9 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     },
     notice.nextHop,
   );
-  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
+  // A notice that came back late holds the facts, which may have gone elsewhere (pipeline/feedback.ts).
+  const message = row.message ?? notice.message;
+  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null, message } };
 }
 
 /** A returned delivery too is held when its notice comes back: there is never a third message. */
