@@ -2,11 +2,12 @@
 
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
+import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import { deliveryId } from '#core/delivery.ts';
 import { release, remove } from '#pipeline/operate.ts';
 import { purge } from '#pipeline/purge.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
-import { ANN, BOB, DAY, noticesToAnn, ok, reportOf, reverseOf, row, settings, text } from './returning.ts';
+import { ANN, BOB, DAY, noticesToAnn, ok, reportOf, reverseOf, row, settings, TARGET, text } from './returning.ts';
 import { say } from './ses-events.ts';
 import { ACCEPTED_AT, Town, townSettings } from './town.ts';
 
@@ -14,10 +15,10 @@ const { spool: RETENTION, ledger: LEDGER } = townSettings.retentionMs;
 const CARL = 'carl@example.com';
 const { signal: NEVER } = new AbortController();
 
-/** Relayed under a token, and purged; `refusing`: notices to Ann are refused. */
-async function purged(recipients: readonly string[], refusing = false): Promise<Town> {
-  const refused = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
-  const script = refusing ? ({ address }: { address: string }) => (address === ANN ? refused : { code: 250 }) : ok;
+const refused = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
+
+/** To Bob under a token, and purged. */
+async function purged(recipients: readonly string[], script: Script = ok): Promise<Town> {
   const town = new Town(script, new Interrupt(), settings('token'));
   town.receive('m1', ANN, recipients, 'Subject: the offer\r\n\r\nHello\r\n');
   await town.live(1);
@@ -100,7 +101,7 @@ it('nothing is dated while a delivery of it is held', async () => {
 });
 
 it('what is taken up again late, and held, keeps what is known of its message for as long as it is held', async () => {
-  const town = await purged([BOB, CARL], true);
+  const town = await purged([BOB, CARL], ({ address }) => (address === ANN ? refused : { code: 250 }));
   town.spool.lose('in/m1');
   await reported(town, 80);
   const bob = () => ofM1(town).find(({ forwardPath }) => forwardPath === BOB);
@@ -129,11 +130,11 @@ it('what is taken up again late, and held, keeps what is known of its message fo
 });
 
 it('a notice that comes back late hands what is known on to the delivery that it holds', async () => {
-  const town = await purged([BOB, CARL]);
-  await reported(town, 80);
+  const gone: Script = ({ address }) => (address === TARGET ? refused : { code: 250 });
+  const town = await purged([BOB, CARL], gone);
   const notice = ofM1(town).find(({ noticeKind }) => noticeKind === 'ndr');
   if (notice === undefined) throw new Error('there is no notice');
-  expired(town, 100);
+  town.clock.advanceTo(ACCEPTED_AT + 80 * DAY);
   town.tell(say('bounce', deliveryId(notice)));
   await town.live(24);
   expired(town, 400);
