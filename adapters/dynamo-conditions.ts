@@ -1,7 +1,8 @@
-// What a conditional write of DynamoDB's that was refused tells: what stood in its way, and whether that was written by ourselves, by a call
-// that the SDK sent again. It calls nothing.
+// Conditions of DynamoDB's. What a conditional write that was refused tells: what stood in its way, and whether that was written by
+// ourselves, by a call that the SDK sent again. And what a scan is filtered by. It calls nothing.
 
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
+import type { TraceQuery } from '#pipeline/ports.ts';
 import type { Item } from './dynamo-row.ts';
 
 /** The item that stood in the way of a condition, or null where none did. Any other error is thrown on. */
@@ -22,4 +23,26 @@ export function canonical(item: Item): string {
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   );
+}
+
+/** What of a search a scan can tell by an item alone; `answers` has the last word. */
+export function scanFilter(since: number, { states, reason, nextHop, attempted }: NonNullable<TraceQuery['row']>) {
+  const terms = ['acceptedAt >= :since'];
+  const values: Item = { ':since': { N: String(since) } };
+  const want = (term: string, given: Item) => {
+    terms.push(term);
+    Object.assign(values, given);
+  };
+  if (states !== undefined) {
+    const named = Object.fromEntries(states.map((state, index) => [`:st${index}`, { S: state }]));
+    want(`st IN (${Object.keys(named).join(', ')})`, named);
+  }
+  if (reason !== undefined) want('sr = :sr', { ':sr': { S: reason } });
+  if (nextHop !== undefined) want('nh = :nh', { ':nh': { S: nextHop } });
+  if (attempted !== undefined)
+    want('la >= :from AND la < :until', {
+      ':from': { N: String(attempted.from) },
+      ':until': { N: String(attempted.until) },
+    });
+  return { FilterExpression: terms.join(' AND '), ExpressionAttributeValues: values };
 }

@@ -24,7 +24,7 @@ import type {
   TraceRecord,
 } from '#pipeline/ports.ts';
 import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
-import { canonical, sentAgain, standingItem } from './dynamo-conditions.ts';
+import { canonical, scanFilter, sentAgain, standingItem } from './dynamo-conditions.ts';
 import { countExpiry, countUpTo } from './dynamo-counts.ts';
 import {
   BOOKMARKS_KEY,
@@ -298,8 +298,8 @@ export class DynamoLedger implements Ledger {
     query: TraceQuery,
   ): Promise<readonly string[]> {
     const spoolIds = new Set<string>();
-    const single =
-      [query.messageIdField, query.reversePath, query.forwardPath].filter((term) => term !== undefined).length === 1;
+    const terms = [query.messageIdField, query.reversePath, query.forwardPath, query.row];
+    const single = terms.filter((term) => term !== undefined).length === 1;
     let from: Item | undefined;
     do {
       const page = await this.client.send(
@@ -322,20 +322,14 @@ export class DynamoLedger implements Ledger {
 
   /** Reads the whole table: the price of a search without a term, or with the search indexes switched off. */
   private async byScan({ since = 0, row = {} }: TraceQuery): Promise<readonly string[]> {
-    const wanted = Object.entries({ st: row.state, sr: row.reason, nh: row.nextHop }).filter(
-      ([, value]) => value !== undefined,
-    );
+    const filter = scanFilter(since, row);
     const acceptedAt = new Map<string, number>();
     let from: Item | undefined;
     do {
       const page = await this.client.send(
         new ScanCommand({
           TableName: this.table,
-          FilterExpression: ['acceptedAt >= :since', ...wanted.map(([name]) => `${name} = :${name}`)].join(' AND '),
-          ExpressionAttributeValues: {
-            ':since': { N: String(since) },
-            ...Object.fromEntries(wanted.map(([name, value = '']) => [`:${name}`, { S: value }])),
-          },
+          ...filter,
           ConsistentRead: true,
           ExclusiveStartKey: from,
         }),

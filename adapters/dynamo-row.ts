@@ -72,6 +72,7 @@ const ROW: Shape = {
   lastDetail: ['ld', 'S'],
   possibleDuplicate: ['pd', 'BOOL'],
 };
+const RESUBMITTED: Shape = { at: ['a', 'N'], from: ['f', 'S'] };
 const REPLY: Shape = { code: ['c', 'N'], status: ['s', 'S'], text: ['t', 'S'], host: ['h', 'S'] };
 const NOTICE: Shape = {
   kind: ['k', 'S'],
@@ -145,6 +146,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
   }
   if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
+  if (row.resubmitted !== undefined) item.rs = { M: encode(RESUBMITTED, row.resubmitted) };
   if (row.dsn !== undefined) item.dn = { M: attributesOfDsn(row.dsn) };
   if (row.lastReply !== null) item.lr = { M: encode(REPLY, row.lastReply) };
   if (row.notice !== null) item.nt = { M: encode(NOTICE, row.notice) };
@@ -171,6 +173,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     forwardPath: String(forwardPath),
     address: String(fields.address ?? forwardPath),
     ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
+    ...(item.rs?.M ? { resubmitted: decode(RESUBMITTED, item.rs.M) as NonNullable<DeliveryRow['resubmitted']> } : {}),
     ...(item.dn?.M ? { dsn: dsnOf(item.dn.M) } : {}),
     lastReply: item.lr?.M ? (decode(REPLY, item.lr.M) as unknown as Reply) : null,
     notice: item.nt?.M ? (decode(NOTICE, item.nt.M) as unknown as NoticeSummary) : null,

@@ -8,7 +8,7 @@ import { needsSmtputf8 } from '#core/address.ts';
 import { asciiAddressOf } from '#core/author.ts';
 import { sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
 import { type SesEdit, sesEdit } from '#core/ses-edit.ts';
-import { deliveryTag } from '#core/ses-use.ts';
+import { deliveryTag, sesHost } from '#core/ses-use.ts';
 import { statusOf } from '#core/status.ts';
 import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction } from '#pipeline/ports.ts';
 import { neverSent, resultOfFailure } from './ses-errors.ts';
@@ -63,7 +63,7 @@ export class SesNextHop implements NextHop {
   }
 
   private get host(): string {
-    return `email.${this.terms.region}.amazonaws.com`;
+    return sesHost(this.terms.region);
   }
 
   private async send(

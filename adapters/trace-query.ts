@@ -19,10 +19,14 @@ export function answers(query: TraceQuery, message: MessageFacts, rows: readonly
 }
 
 /** Whether a row is all that is asked for. */
-export function isMeant(row: DeliveryRow, { state, reason, nextHop }: NonNullable<TraceQuery['row']>): boolean {
+export function isMeant(row: DeliveryRow, wanted: NonNullable<TraceQuery['row']>): boolean {
+  const { states, reason, nextHop, attempted, resubmittedBefore } = wanted;
+  const at = row.lastAttemptAt;
   return (
-    (state === undefined || row.state === state) &&
+    (states === undefined || states.includes(row.state)) &&
     (reason === undefined || row.stateReason === reason) &&
-    (nextHop === undefined || row.nextHop === nextHop)
+    (nextHop === undefined || row.nextHop === nextHop) &&
+    (attempted === undefined || (at !== null && at >= attempted.from && at < attempted.until)) &&
+    (resubmittedBefore === undefined || row.resubmitted === undefined || row.resubmitted.at < resubmittedBefore)
   );
 }

@@ -27,6 +27,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     summary: 'end deliveries; their senders are told',
     load: () => import('./operate.ts').then((it) => ({ help: it.removeHelp, run: it.removeVerb })),
   },
+  resubmit: {
+    summary: 'relay again what a next hop took and lost',
+    load: () => import('./resubmit.ts').then((it) => ({ help: it.resubmitHelp, run: it.resubmitVerb })),
+  },
   gateway: {
     summary: 'a submission server (SMTP) for mail from our side',
     load: () => import('./gateway.ts').then(({ gateway, gatewayHelp }) => ({ help: gatewayHelp, run: gateway })),

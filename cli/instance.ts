@@ -4,11 +4,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { dynamoClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
+import { dynamoClient, s3Client, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
 import type { AwsSettings } from '#adapters/client-settings.ts';
 import type { SecretSource } from '#adapters/login-guard.ts';
+import { S3Spool } from '#adapters/s3-spool.ts';
 import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
 import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
 import { AwsSecrets } from '#adapters/secrets.ts';
@@ -35,6 +37,11 @@ export function dynamoFor({ aws, region }: Instance): DynamoDBClient {
 }
 export function sqsFor({ aws, region }: Instance): SQSClient {
   return aws === null ? new SQSClient({ region }) : sqsClient(aws);
+}
+
+/** What reads content; what lies under a delete marker is not there for it. */
+export function spoolFor({ aws, region, bucket }: Instance): S3Spool {
+  return new S3Spool(aws === null ? new S3Client({ region }) : s3Client(aws), bucket);
 }
 
 /** What writes submissions: from a stack's own name for its bucket, or from the bucket's. */

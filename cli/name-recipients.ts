@@ -28,6 +28,8 @@ export type Line = {
   readonly state: string | null;
   readonly done: boolean;
   readonly why: string | null;
+  /** Of what is resubmitted: when its next hop had taken it, ISO 8601. */
+  readonly relayedAt?: string | null;
 };
 
 /** Throws Usage on what ingest would refuse. */

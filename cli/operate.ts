@@ -110,29 +110,36 @@ async function toEach(values: Values, states: readonly DeliveryState[], deed: De
     results.map((result, index) => describe(meant[index], result)),
     values.json === true,
   );
+  return codeOf(results);
+}
+
+export function codeOf(results: readonly Operated[]): number {
   if (results.some((result) => result.kind === 'refused' && result.tryAgain === true)) return exitCodes.tryAgain;
   return results.length > 0 && results.every((result) => result.kind === 'done') ? exitCodes.done : exitCodes.failed;
 }
 
+export const onlyShown = 'only shown: add --yes to do it';
+
 /** Nothing is done to many that somebody has not seen. */
 function show(values: Values, meant: readonly DeliveryRow[]): number {
-  const why = 'only shown: add --yes to do it';
   print(
-    meant.map((row) => describe(row, { kind: 'refused', row, why })),
+    meant.map((row) => describe(row, { kind: 'refused', row, why: onlyShown })),
     values.json === true,
   );
   return meant.length > 0 ? exitCodes.done : exitCodes.failed;
 }
 
-function print(lines: readonly Line[], json: boolean): void {
+export function print(lines: readonly Line[], json: boolean): void {
   if (json) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
   else if (lines.length === 0) process.stdout.write('no delivery fits\n');
   else
     for (const line of lines)
-      process.stdout.write(`${line.spoolId}  <${line.forwardPath}>  ${line.why ?? line.state}\n`);
+      process.stdout.write(
+        `${line.spoolId}  <${line.forwardPath}>${line.relayedAt ? `  ${line.relayedAt}` : ''}  ${line.why ?? line.state}\n`,
+      );
 }
 
-function describe(before: DeliveryRow | undefined, result: Operated) {
+export function describe(before: DeliveryRow | undefined, result: Operated) {
   const row = result.row ?? before;
   return {
     spoolId: row?.spoolId ?? '',
@@ -145,7 +152,7 @@ function describe(before: DeliveryRow | undefined, result: Operated) {
   };
 }
 
-function portsOf(instance: Instance): OperatePorts {
+export function portsOf(instance: Instance): OperatePorts {
   const sqs = sqsFor(instance);
   return {
     ledger: new DynamoLedger(dynamoFor(instance), instance.table, {

@@ -1,4 +1,5 @@
-// Which deliveries `release`, `hold` and `remove` mean: those of one message, or all that are in a state, for a reason, at a next hop.
+// Which deliveries an operator's verb means: those of one message, or all that are in a state, for a reason, at a next hop; for `resubmit`
+// those that a next hop took within a time.
 // It only reads. Of many, it takes the newest messages first, up to a limit.
 
 import { isMeant } from '#adapters/trace-query.ts';
@@ -57,7 +58,7 @@ export function selectionOf(values: Values, states: readonly DeliveryState[]): S
     spoolId: spoolId ?? null,
     forwardPath,
     action: action === undefined ? undefined : Number(action),
-    row: { state, reason, nextHop },
+    row: { ...(state === undefined ? {} : { states: [state] }), reason, nextHop },
     sinceMs,
     max,
   };

@@ -87,7 +87,7 @@ export type TraceEventName =
   | 'REDIRECT' // expired at its next hop, and goes on to the route's fallback
   | 'DROP' // ended without a notice, on purpose: an explicit route, the end of a quarantine, an operator
   | 'POISON'
-  | 'RESUBMIT' // the sweep enqueued a lost or due job
+  | 'RESUBMIT' // the sweep enqueued a lost or due job; an operator has relayed mail relayed again
   | 'POSSIBLE_DUPLICATE' // an earlier attempt's result is unknown; the next hop may have the message already
   | 'DUPLICATE' // a second notification of what is already in the ledger
   | 'COMPLAINT' // the recipient called it unwanted
@@ -168,6 +168,9 @@ export type DeliveryRow = {
   /** Under which return path of ours it leaves (core/return-path.ts); absent: under the one that it came with. */
   readonly returnPath?: 'token' | 'srs';
 
+  /** An operator had it relayed again, and when; `from`: how far it had come before, at any such time. Absent: nobody had. */
+  readonly resubmitted?: { readonly at: number; readonly from: 'relayed' | 'confirmed' };
+
   readonly notice: NoticeSummary | null;
   /** On the sole delivery of a message; otherwise the message has an item of its own, and this is null. */
   readonly message: MessageFacts | null;
@@ -190,6 +193,7 @@ export type Command =
   | 'notice-failed'
   | 'held'
   | 'released'
+  | 'resubmitted'
   | 'removed';
 /** What others tell us afterwards (SES events, remote reports). A late or second one is ignored, never an error. */
 export type Fact =
@@ -220,8 +224,8 @@ const LOST_CAUSE = {
 const NEXT: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, DeliveryState>>>> = {
   queued: UNDER_WAY,
   deferred: UNDER_WAY,
-  relayed: { confirmed: 'confirmed', 'reported-failed': 'failed' },
-  confirmed: { 'reported-failed': 'failed' }, // failure over confirmed over relayed
+  relayed: { confirmed: 'confirmed', 'reported-failed': 'failed', resubmitted: 'queued' },
+  confirmed: { 'reported-failed': 'failed', resubmitted: 'queued' }, // failure over confirmed over relayed
   failed: LOST_CAUSE,
   expired: { ...LOST_CAUSE, redirected: 'queued' },
   held: { released: 'queued', removed: 'removed', failed: 'failed' }, // failed: removed, and its sender is told
@@ -242,7 +246,7 @@ export function transition(state: DeliveryState, event: Command | Fact): Deliver
   throw new Error(`a ${state} delivery can not be ${event}`);
 }
 
-/** Nothing more will happen by itself. Held mail is not final: somebody must look. */
+/** Nothing more will happen by itself (an operator may resubmit what was relayed). Held mail is not final: somebody must look. */
 export function isFinal(state: DeliveryState): boolean {
   return Object.keys(NEXT[state]).length === 0 || ['relayed', 'confirmed', 'returned'].includes(state);
 }

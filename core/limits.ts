@@ -320,5 +320,7 @@ export const inFlightAlarm = 100_000;
 export const queueAgeAlarmMs = 30 * MINUTE;
 /** Without a finished sweep for this long nothing heals itself. */
 export const sweepOverdueMs = 5 * MINUTE;
+/** Deliveries that an operator's verb works on side by side: a thousand take some seconds, and the tables and queues feel nothing of it. */
+export const operateConcurrency = 8;
 /** Lines are for the days in which somebody looks; the ledger keeps the trace. */
 export const logRetentionDays = 30;

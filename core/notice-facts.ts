@@ -39,5 +39,6 @@ export function noticeFactsOf(
     mode: settings.notices.mode,
     notify: row.dsn?.notify ?? null,
     foreignSender: isForeign(settings, message),
+    confirmedBefore: row.resubmitted?.from === 'confirmed',
   };
 }

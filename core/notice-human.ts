@@ -128,6 +128,7 @@ function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
     ...heading('WHY'),
     ...wrapped(text.cause),
     ...(input.kind !== 'delay' && recipient.expired ? wrapped(gaveUp(recipient)) : []),
+    ...(recipient.relayedBefore === true ? ['', ...wrapped(RELAYED_BEFORE)] : []),
     '',
     ...heading('WHO CAN FIX IT'),
     ...wrapped(text.whoCanFix),
@@ -141,6 +142,9 @@ function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
     '',
   ];
 }
+
+const RELAYED_BEFORE =
+  "The recipient's mail system had accepted this message before and seems to have lost it, so it was sent again. The recipient may have it all the same.";
 
 function gaveUp({ attempts, firstAttemptAt, lastAttemptAt }: NoticeRecipient): string {
   if (attempts < 1) return 'The time in which we keep trying has run out.';

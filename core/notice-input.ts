@@ -32,6 +32,8 @@ export type NoticeRecipient = {
   readonly reported?: true;
   /** It ended because its lifetime ran out, not by a refusal. */
   readonly expired: boolean;
+  /** Its next hop had accepted it before, and an operator resubmitted it. */
+  readonly relayedBefore?: true;
 };
 
 /** What can be returned of the original. `bytes` may run on past the header section: only the header section is used of `headers`. */
@@ -112,6 +114,7 @@ export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecip
     lastAttemptAt: row.lastAttemptAt,
     willRetryUntil: kind === 'delay' ? row.expiresAt : null,
     expired,
+    ...(row.resubmitted === undefined ? {} : { relayedBefore: true as const }),
     ...(row.lastReason === 'reported-failed' ? { reported: true as const } : {}),
   };
 }

@@ -38,6 +38,8 @@ export type NoticeFacts = {
   readonly notify: readonly Notify[] | null;
   /** Outbound mail whose reverse-path is none that its submitter may use: an operator let it go on, or the configuration has changed. */
   readonly foreignSender: boolean;
+  /** It had been confirmed before an operator resubmitted it (core/resubmit.ts): that it failed may be no news of any use. */
+  readonly confirmedBefore: boolean;
 };
 
 /**
@@ -78,6 +80,8 @@ const EXPLANATIONS = {
   'notify-never': 'its submitter asked for no notice at all (RFC 3461 §4.1)',
   'notify-no-failure': 'its submitter asked for other notices than those of failures (RFC 3461 §4.1)',
   'notify-no-delay': 'its submitter asked for other notices than those of delays (RFC 3461 §4.1)',
+  'resubmitted-confirmed':
+    'its arrival had been confirmed before it was resubmitted, and a report that it failed would be false for all we know',
   'domain-limit': 'the hourly number of notices to this unverified domain is used up',
   'delay-auto-submitted': 'the message was sent by a program, which a delay notice does not concern',
   'delay-list-mail': 'the message is list or bulk mail, which a delay notice does not concern',
@@ -98,6 +102,7 @@ export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
   const doubt = backscatter(facts, facts.to);
   if (doubt !== null) return because(doubt);
   if (facts.wayClosed) return because('auto-replied');
+  if (facts.kind === 'ndr' && facts.confirmedBefore) return because('resubmitted-confirmed', 'held');
   if (facts.kind === 'delay') {
     if (isAutomatic(facts.autoSubmitted)) return because('delay-auto-submitted');
     if (facts.listMail) return because('delay-list-mail');

@@ -20,6 +20,14 @@ import { statusOf } from './status.ts';
 
 export type Progress = { readonly row: DeliveryRow; readonly events: readonly TraceEvent[] };
 
+/**
+ * The purge dates the own item of a message of several deliveries once they all are final. A delivery that is taken up again may be held for
+ * longer than that: it holds the facts itself.
+ */
+export function holdingFacts({ row, events }: Progress, facts: MessageFacts | null): Progress {
+  return { events, row: { ...row, message: row.message ?? facts } };
+}
+
 export type NewDelivery = {
   readonly spoolId: string;
   readonly deliveryKey: string;
@@ -205,6 +213,7 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
     ...(changed === 0 ? [] : [`${changed} bare line endings left as CRLF`]),
     ...(terms.returnPath == null ? [] : [`return path ${terms.returnPath}`]),
     ...(terms.reversePathLost === true ? ['reverse-path-not-carried'] : []),
+    ...(terms.dsnTaken === true && wantsSuccessNotice(row) ? ['success-report-asked-of-next-hop'] : []),
   ];
   const reason = outcome.kind === 'relayed' ? remarks.join('; ') || null : outcome.reason;
   const note = (event: TraceEventName, why: string | null) =>

@@ -6,6 +6,15 @@ import type { Settings } from './config.ts';
 /** The tag that every send bears: the delivery's id, by which events are joined to it (DESIGN decision 12). */
 export const deliveryTag = 'everpost';
 
+/** Whom a reply of SES's comes from, in the ledger's words. */
+export function sesHost(region: string): string {
+  return `email.${region}.amazonaws.com`;
+}
+
+export function isSesHost(host: string): boolean {
+  return /^email\.[a-z0-9-]+\.amazonaws\.com$/.test(host);
+}
+
 type Uses = Pick<Settings, 'nextHops' | 'notices'>;
 
 /** Without `notices.via` notices go by SES: by SendBounce, or as a report of our own. */

@@ -10,15 +10,18 @@ import { traced } from './progress.ts';
 /** The instant from which the sender must be told, also in the past; null where he has been, or a reason why not is recorded, or never will be. */
 export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): number | null {
   if (delayNoticeMs === null || row.kind === 'notice' || row.notice !== null || !isUnderWay(row.state)) return null;
+  // Its recipient may have had it for days: a warning would be about nothing.
+  if (row.resubmitted !== undefined) return null;
   const at = row.acceptedAt + delayNoticeMs;
   return at < row.expiresAt ? at : null;
 }
 
 export type SideKind = 'delay' | 'success';
 
-/** It was taken by the next hop, and its sender asked to hear of that from the last who can say so: us. */
+/** It was taken by the next hop, and its sender asked to hear of that from the last who can say so: us. Once, also where it was resubmitted. */
 export function wantsSuccessNotice(row: DeliveryRow): boolean {
-  return row.kind === 'delivery' && !row.copy && row.dsn?.notify?.includes('SUCCESS') === true;
+  const asked = row.kind === 'delivery' && !row.copy && row.dsn?.notify?.includes('SUCCESS') === true;
+  return asked && row.notice?.kind !== 'success';
 }
 
 /** `dueAt` stands until the notice is written, or it is said why there is none. */

@@ -21,16 +21,20 @@ export type RelayFields = {
   readonly now: number;
   /** An earlier attempt's result is unknown: the reader may see the message twice, and why. */
   readonly possibleDuplicate: boolean;
+  /** It was relayed before, and an operator resubmitted it: the warning then says so. */
+  readonly resubmitted?: boolean;
 };
+
+const DUPLICATE = 'X-Everpost-Possible-Duplicate';
+const RESULT_UNKNOWN = 'the result of an earlier attempt is unknown'.split(' ');
+const RESUBMITTED = 'it was relayed before, and is relayed again in case it was lost'.split(' ');
 
 /** Received, our pass, and where it applies the warning of a duplicate: whole fields, ASCII, each ended by CRLF. */
 export function relayFields(of: RelayFields): Uint8Array {
   const fields = [
     received(of),
     field('X-Everpost-Pass', passMark(of.markKey, of.spoolId, of.host).split(' ')),
-    ...(of.possibleDuplicate
-      ? [field('X-Everpost-Possible-Duplicate', ['the', 'result', 'of', 'an', 'earlier', 'attempt', 'is', 'unknown'])]
-      : []),
+    ...(of.possibleDuplicate ? [field(DUPLICATE, of.resubmitted === true ? RESUBMITTED : RESULT_UNKNOWN)] : []),
   ];
   return Buffer.from(fields.join(''), 'latin1');
 }

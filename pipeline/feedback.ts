@@ -15,6 +15,7 @@ import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isFinal, isUnderWay } from '#core/delivery.ts';
 import { type AfterFact, afterFact, type ReportedFact } from '#core/feedback.ts';
 import { feedbackBody } from '#core/feedback-body.ts';
+import { holdingFacts } from '#core/progress.ts';
 import { readSesEvent, type SesEvent } from '#core/ses-event.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -84,17 +85,14 @@ export async function joinFact(
     const elsewhere = teller === 'ses' && wentOn(ports.settings, current);
     const after = afterFact(current, fact, { now, sweepAgainMs: ports.sweepAgainMs, elsewhere });
     became = after.became;
-    return after.became === 'known' ? null : { ...after, row: { ...after.row, message: after.row.message ?? facts } };
+    return after.became === 'known' ? null : holdingFacts(after, facts);
   });
   report(ports, settled, fact, became, about);
   await follow(ports, settled, became, row);
   return became;
 }
 
-/**
- * The purge dates the own item of a message of several deliveries once they all are final, and this one was. What is taken up again, or
- * lives on beyond that date because of what is told, holds the facts itself: it may be held for longer than anything else is kept.
- */
+/** What a final row must hold from now on: it is taken up again, or lives on beyond its message's own item because of what is told. */
 async function factsFor(ports: FeedbackPorts, row: DeliveryRow, { kind }: ReportedFact): Promise<MessageFacts | null> {
   if (row.message !== null || !isFinal(row.state)) return row.message;
   const mayBePurged = ports.clock.now() >= row.acceptedAt + ports.settings.retentionMs.spool;

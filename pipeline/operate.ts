@@ -1,10 +1,10 @@
-// What an operator may do with one delivery: release what is held or quarantined, hold what is under way, remove either.
-// Each is one conditional write, traced; it never touches content, and never a delivery with an attempt under way.
+// What an operator may do with one delivery: release what is held or quarantined, hold what is under way, remove either, and resubmit what a
+// next hop took and lost. Each is one conditional write, traced; it never changes content, and never a delivery with an attempt under way.
 //
 // | effect, in order         | if we die right after                                                             |
 // | ------------------------ | --------------------------------------------------------------------------------- |
-// | 1 row written            | released: the sweep sends the relay job by the row's `dueAt`; removed with a      |
-// |                          | notice: it sends the bounce job likewise; otherwise there is nothing more to do   |
+// | 1 row written            | released, resubmitted: the sweep sends the relay job by the row's `dueAt`;        |
+// |                          | removed with a notice: the bounce job likewise; otherwise nothing more is to do   |
 // | 2 relay or bounce job    | done; a second job is refused by the claim, or finds the row settled              |
 
 import { heldByOperator, refused, released, removed } from '#core/custody.ts';
@@ -12,9 +12,10 @@ import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
 import { isUnderWay } from '#core/delivery.ts';
 import { hasHeldNotice, noticeReleased } from '#core/notice-release.ts';
 import { isPlaceholder } from '#core/orphan.ts';
-import type { Progress } from '#core/progress.ts';
+import { holdingFacts, type Progress } from '#core/progress.ts';
+import { resubmitted, whyNotResubmitted } from '#core/resubmit.ts';
 import { statusOf } from '#core/status.ts';
-import type { Clock, JobQueue, Ledger } from './ports.ts';
+import type { Clock, JobQueue, Ledger, Spool } from './ports.ts';
 import { recordOn } from './record.ts';
 import { sendWork, workFor } from './work-queue.ts';
 
@@ -44,6 +45,54 @@ export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs:
   if (operated.row.state === 'queued') await sendWork(ports, [workFor(operated.row)]);
   else await ports.bounceQueue.send([workFor(operated.row)]);
   return operated;
+}
+
+export type ResubmitPorts = OperatePorts & { readonly spool: Spool };
+type Refused = Extract<Operated, { kind: 'refused' }>;
+
+/**
+ * What a next hop took and lost is relayed again, as if it had just come. `selected` is the row as the operator meant it: one that was
+ * attempted since then, by another's word, is left alone.
+ */
+export async function resubmit(
+  ports: ResubmitPorts,
+  selected: DeliveryRow,
+  lifetimeMs: number,
+  signal: AbortSignal,
+): Promise<Operated> {
+  const refusal = await whyNotNow(ports, selected, signal);
+  if (refusal !== null) return refusal;
+  const facts = selected.message ?? (await ports.ledger.message(selected.spoolId));
+  const operated = await operate(ports, selected, (row, now) => {
+    const why = whyNotResubmitted(row);
+    if (why !== null) return why;
+    if (row.lastAttemptAt !== selected.lastAttemptAt) return 'it was relayed once more meanwhile';
+    return holdingFacts(resubmitted(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs }), facts);
+  });
+  if (operated.kind === 'done') await sendWork(ports, [workFor(operated.row)]);
+  return operated;
+}
+
+/** Why it could not be resubmitted, by its row and by a look at its content, of which one byte is read; null where it could. */
+export async function whyNotNow(
+  { ledger, spool }: Pick<ResubmitPorts, 'ledger' | 'spool'>,
+  row: DeliveryRow,
+  signal: AbortSignal,
+): Promise<Refused | null> {
+  const why = whyNotResubmitted(row);
+  if (why !== null) return { kind: 'refused', row, why };
+  const message = row.message ?? (await ledger.message(row.spoolId));
+  if (message === null) return { kind: 'refused', row, why: 'its message is not in the ledger' };
+  const content = await spool.head(message.objectKey, 1, signal);
+  if (content.kind === 'read') {
+    // Relay would still find it by its version; but that may be deleted for good while the mail is being tried.
+    if (content.undeleted !== true) return null;
+    return { kind: 'refused', row, why: 'its content was purged: it lies under a delete marker' };
+  }
+  const gone =
+    content.cause === 'missing' ? 'its content is not in the spool any more' : 'its content can not be opened';
+  const refused = { kind: 'refused', row, why: `${gone} (${content.detail})` } as const;
+  return content.cause === 'unavailable' ? { ...refused, tryAgain: true } : refused;
 }
 
 /** What is queued or deferred stops until it is released. */

@@ -155,7 +155,15 @@ export type TraceQuery = {
   /** Accepted at or after this instant, in milliseconds. */
   readonly since?: number;
   /** At least one row is all of this. */
-  readonly row?: { readonly state?: DeliveryState; readonly reason?: string; readonly nextHop?: string };
+  readonly row?: {
+    readonly states?: readonly DeliveryState[];
+    readonly reason?: string;
+    readonly nextHop?: string;
+    /** Its last attempt began at or after `from` and before `until`, in milliseconds. */
+    readonly attempted?: { readonly from: number; readonly until: number };
+    /** Not resubmitted at or after this instant, in milliseconds. */
+    readonly resubmittedBefore?: number;
+  };
   readonly limit: number;
 };
 

@@ -149,6 +149,7 @@ async function attemptMessage(
       markKey: ports.markKey,
       now: ports.clock.now(),
       possibleDuplicate: row.claims > 1 || row.possibleDuplicate,
+      resubmitted: row.resubmitted !== undefined,
     });
     const results = await nextHop.attempt(
       {

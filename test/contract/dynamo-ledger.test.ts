@@ -1,7 +1,13 @@
 // What DynamoLedger does that no other ledger has to: items of at most a kilobyte, sparse index attributes, expiry, and answers
 // that are lost on their way back.
 
-import { type AttributeValue, GetItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  type AttributeValue,
+  type DynamoDBClient,
+  GetItemCommand,
+  QueryCommand,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { itemOfRow, MESSAGE_KEY, sortKeyOf } from '#adapters/dynamo-row.ts';
@@ -114,6 +120,19 @@ describe('DynamoLedger', () => {
   };
   const lose = (operation: string) =>
     under.aws.faults.add({ service: 'dynamodb', operation, effect: 'lose-response', times: 1 });
+
+  it('looks for a row behind pages of newer messages to the same address', async () => {
+    const forwardPath = `${newSpoolId()}@example.com`;
+    const old = await given({ forwardPath, state: 'held', dueAt: null });
+    for (const age of [1, 2]) await given({ forwardPath, state: 'relayed', acceptedAt: T0 + age, dueAt: null });
+    const send = (command: unknown) => {
+      if (command instanceof QueryCommand && command.input.IndexName !== undefined) command.input.Limit = 1;
+      return under.client.send(command as QueryCommand);
+    };
+    const paged = new DynamoLedger({ send } as unknown as DynamoDBClient, ledgerTable.TableName, options);
+    const found = await paged.trace({ forwardPath, row: { states: ['held'] }, limit: 1 });
+    expect(found.map(({ message }) => message.spoolId)).toEqual([old.spoolId]);
+  });
 
   it('indexes a row only while it is due, and lets only a final one expire', async () => {
     const row = await given();

@@ -3,9 +3,10 @@
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
-import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
+import type { Ledger } from '#pipeline/ports.ts';
 import { dueContract } from './due.contract.ts';
 import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
+import { selectionContract } from './selection.contract.ts';
 import { sweepsContract } from './sweeps.contract.ts';
 
 export type LedgerUnderTest = { readonly ledger: Ledger; close(): Promise<void> };
@@ -329,17 +330,6 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         expect(await found({ forwardPath: `bob@${at}`, reversePath: `eve@${at}`, limit: 5 })).toEqual([]);
         expect(await found({ spoolId: row.spoolId, forwardPath: `eve@${at}`, limit: 5 })).toEqual([]);
       });
-      it('finds what is in a state for a reason at a next hop, all in one row', async () => {
-        const nextHop = newSpoolId();
-        const row = await given({ nextHop, state: 'held', stateReason: 'copy-delivery', dueAt: null });
-        await given({ nextHop, state: 'relayed', dueAt: null });
-        const wanted = { state: 'held', reason: 'copy-delivery', nextHop } as const;
-        const about = async (query: TraceQuery['row']) => found({ row: query, limit: 1_000 });
-        expect(await about(wanted)).toEqual([row.spoolId]);
-        expect(await about({ nextHop })).toHaveLength(2);
-        for (const other of [{ state: 'queued' as const }, { reason: 'loop' }, { nextHop: 'none' }])
-          expect(await about({ ...wanted, ...other })).toEqual([]);
-      });
       it('answers with nothing where nothing is known', async () => {
         expect(await ledger.trace({ spoolId: newSpoolId(), limit: 5 })).toEqual([]);
       });
@@ -377,6 +367,7 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
 
+    selectionContract(() => ledger);
     sweepsContract(() => ledger);
   });
 }

@@ -103,6 +103,7 @@ export function fullRow(spoolId: string): DeliveryRow {
     lastReason: 'content-unreadable',
     lastDetail: 'GetObject in/x: AccessDenied (403)',
     possibleDuplicate: true,
+    resubmitted: { at: T0 + 6, from: 'confirmed' },
     dsn: { notify: ['SUCCESS', 'FAILURE'], orcpt: 'utf-8;bøb@x.example' },
     notice: {
       kind: 'ndr',

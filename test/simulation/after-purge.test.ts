@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import { deliveryId } from '#core/delivery.ts';
-import { release, remove } from '#pipeline/operate.ts';
+import { release, remove, resubmit } from '#pipeline/operate.ts';
 import { purge } from '#pipeline/purge.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
 import { ANN, BOB, DAY, noticesToAnn, ok, reportOf, reverseOf, row, settings, TARGET, text } from './returning.ts';
@@ -127,6 +127,21 @@ it('what is taken up again late, and held, keeps what is known of its message fo
   ).toEqual(['held', 'removed']); // the notice, and its delivery
   expired(town, 600);
   expect(ofM1(town)).toEqual([]);
+});
+
+it('what is resubmitted from under a marker that was taken away, and held, keeps it likewise', async () => {
+  let down = false;
+  const town = await purged([BOB, CARL], () => (down ? refused : { code: 250 }));
+  town.spool.put('in/m1', Buffer.from('Return-Path: <>\r\nSubject: the offer\r\n\r\nHello\r\n'), ACCEPTED_AT);
+  down = true; // to Ann too
+  const bob = () => ofM1(town).find(({ forwardPath }) => forwardPath === BOB);
+  const ports = { ...operator(town), spool: town.spool };
+  const standing = bob();
+  if (standing !== undefined) await resubmit(ports, standing, DAY, NEVER);
+  await town.live(24);
+  expect(bob()?.state).toBe('held');
+  expired(town, 400);
+  expect(await town.ledger.trace({ spoolId: 'm1', limit: 1 })).toMatchObject([{ message: { reversePath: ANN } }]);
 });
 
 it('a notice that comes back late hands what is known on to the delivery that it holds', async () => {

@@ -27,6 +27,7 @@ const fine: NoticeFacts = {
   mode: 'send',
   notify: null,
   foreignSender: false,
+  confirmedBefore: false,
 };
 const unknown: Verdicts = { ...pass, spf: 'GRAY', dkim: 'GRAY', dmarc: 'GRAY' };
 
@@ -67,6 +68,14 @@ const cases: readonly [string, Partial<NoticeFacts>, string | null, 'unreturnabl
     'foreign-sender',
     'unreturnable',
   ],
+  ['what had been confirmed, and was resubmitted', { confirmedBefore: true }, 'resubmitted-confirmed', 'held'],
+  [
+    'the same, and a null reverse-path',
+    { confirmedBefore: true, reversePath: '', to: null },
+    'null-reverse-path',
+    'unreturnable',
+  ],
+  ['the success of it', { kind: 'success', confirmedBefore: true, notify: ['SUCCESS'] }, null, null],
   ['SPF none sends', { verdicts: unknown }, null, null],
   ['SPF temperror sends', { verdicts: { ...unknown, spf: 'PROCESSING_FAILED' } }, null, null],
   ['SPF fail', { verdicts: { ...unknown, spf: 'FAIL' } }, 'spf-fail', 'unreturnable'],

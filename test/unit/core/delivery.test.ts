@@ -25,6 +25,7 @@ const commands: readonly Command[] = [
   'notice-failed',
   'held',
   'released',
+  'resubmitted',
   'removed',
 ];
 const facts: readonly Fact[] = ['confirmed', 'reported-failed', 'notice-bounced'];
@@ -55,8 +56,8 @@ const legal: Readonly<Record<DeliveryState, Partial<Record<Command | Fact, Deliv
     confirmed: 'confirmed',
     'reported-failed': 'failed',
   },
-  relayed: { confirmed: 'confirmed', 'reported-failed': 'failed' },
-  confirmed: { 'reported-failed': 'failed' },
+  relayed: { confirmed: 'confirmed', 'reported-failed': 'failed', resubmitted: 'queued' },
+  confirmed: { 'reported-failed': 'failed', resubmitted: 'queued' },
   failed: { 'notice-accepted': 'returned', 'notice-withheld': 'unreturnable', 'notice-failed': 'held' },
   expired: {
     redirected: 'queued',
@@ -81,9 +82,10 @@ describe('transition', () => {
     }
     for (const fact of facts) expect(transition(state, fact)).toBe(legal[state][fact] ?? 'ignored');
   });
-  it('never leaves a final state by a command', () => {
+  it('never leaves a final state by a command, but where an operator resubmits', () => {
     for (const state of (Object.keys(legal) as DeliveryState[]).filter(isFinal)) {
-      for (const command of commands) expect(() => transition(state, command)).toThrow();
+      for (const command of commands.filter((each) => each !== 'resubmitted'))
+        expect(() => transition(state, command)).toThrow();
     }
   });
 });

@@ -101,6 +101,7 @@ describe('a notice counts against its domain', () => {
     mode: 'send',
     notify: null,
     foreignSender: false,
+    confirmedBefore: false,
   };
   it.each([
     ['where nothing vouches for it', {}, true],

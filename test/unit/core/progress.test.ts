@@ -59,6 +59,17 @@ describe('afterAttempt', () => {
     const { events } = afterAttempt(claimed, { kind: 'relayed', reply }, { ...terms, bareLineEndings: 3 });
     expect(events[0]?.reason).toBe('3 bare line endings left as CRLF');
   });
+  it('relayed by a next hop that was asked to report its success: the trace says who answers for it', () => {
+    const asking = { ...claimed, dsn: { notify: ['SUCCESS' as const], orcpt: null } };
+    const taken = afterAttempt(asking, { kind: 'relayed', reply }, { ...terms, dsnTaken: true });
+    expect(taken.events[0]?.reason).toBe('success-report-asked-of-next-hop');
+    expect(taken.row.dueAt).toBeNull();
+    const ours = afterAttempt(asking, { kind: 'relayed', reply }, terms);
+    expect(ours.events[0]?.reason).toBeNull();
+    expect(ours.row.dueAt).not.toBeNull();
+    const unasked = afterAttempt(claimed, { kind: 'relayed', reply }, { ...terms, dsnTaken: true });
+    expect(unasked.events[0]?.reason).toBeNull();
+  });
   it('deferred: due at the next attempt, but not after the expiry', () => {
     expect(afterAttempt(claimed, deferred, terms).row).toMatchObject({
       state: 'deferred',

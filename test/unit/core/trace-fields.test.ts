@@ -14,6 +14,7 @@ const GIVEN = {
   markKey: 'key',
   now: Date.UTC(2015, 8, 11, 20, 32, 33),
   possibleDuplicate: false,
+  resubmitted: false,
 };
 const text = (given: Partial<typeof GIVEN>) => Buffer.from(relayFields({ ...GIVEN, ...given })).toString('latin1');
 const unfolded = (given: Partial<typeof GIVEN>) => text(given).replace(/\r\n[ \t]/g, ' ');
@@ -54,6 +55,7 @@ describe('our fields', () => {
     ['hostile', { deliveryId: 'x\r\nBcc: eve@evil.example\r\n\r\n', host: 'ü\0 h', spoolId: ' \r\n;"' }],
     ['empty', { deliveryId: '', host: '', spoolId: '', forwardPath: '' }],
     ['duplicate', { possibleDuplicate: true }],
+    ['resubmitted', { possibleDuplicate: true, resubmitted: true }],
   ])('%s: whole ASCII fields, lines within 998 octets, nothing injected', (_, given) => {
     const bytes = relayFields({ ...GIVEN, ...given });
     const latin1 = Buffer.from(bytes).toString('latin1');

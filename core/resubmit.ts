@@ -1,0 +1,71 @@
+// Mail that a next hop had accepted and then lost, relayed once more on an operator's word, as long as the spool has it
+// (docs/decisions/resubmit.md). It says what may be resubmitted and what the row becomes. Pure; it never looks at content.
+// Whoever had the mail all the same gets it twice, so it is marked: in the row, in the trace and in the message itself.
+
+import type { DeliveryRow } from './delivery.ts';
+import { transition } from './delivery.ts';
+import type { Progress } from './progress.ts';
+import { traced } from './progress.ts';
+import { isSesHost } from './ses-use.ts';
+import { isSuccessNoticeDue } from './side-notice.ts';
+
+/** In the trace's RESUBMIT. */
+export const resubmittedByOperator = 'resubmitted-by-operator';
+
+/** Why it can not be resubmitted, one line for people; null where it can, as far as its row tells. */
+export function whyNotResubmitted(row: DeliveryRow): string | null {
+  if (row.kind === 'notice') return 'it is a notice: what it reports on has its own end';
+  if (row.state !== 'relayed' && row.state !== 'confirmed') return `it is ${row.state}, neither relayed nor confirmed`;
+  if (isSuccessNoticeDue(row) || toldOfSuccess(row))
+    return 'its sender asked for a report, and was told of its success';
+  return null;
+}
+
+/** A success notice that was written: withheld or undelivered ones told nobody. */
+function toldOfSuccess({ notice }: DeliveryRow): boolean {
+  return notice?.kind === 'success' && (notice.state === 'queued' || notice.state === 'relayed');
+}
+
+/** What speaks for a recipient having it already, for people who decide; null where nothing does but the next hop's acceptance. */
+export function doubtAbout(row: DeliveryRow): string | null {
+  if (row.state === 'confirmed') return 'its arrival was confirmed: the recipient will have it twice';
+  if (isSesHost(row.lastReply?.host ?? ''))
+    return 'it went by SES, which reports what it loses: the recipient may have it';
+  return null;
+}
+
+/**
+ * Queued as if it had just been accepted: attempts, schedule and lifetime begin anew, and what the next hop said the first time is the
+ * trace's alone, so that an expiry without an attempt does not report a success. The sweep looks at it should its job be lost.
+ */
+export function resubmitted(
+  row: DeliveryRow,
+  terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
+): Progress {
+  const { now } = terms;
+  const state = transition(row.state, 'resubmitted');
+  const confirmed = row.state === 'confirmed' || row.resubmitted?.from === 'confirmed';
+  const what = { attempt: null, status: null, reason: resubmittedByOperator, reply: null };
+  return {
+    events: [traced(row, 'RESUBMIT', now, what)],
+    row: {
+      ...row,
+      state,
+      stateReason: null,
+      attempts: 0,
+      claims: 0,
+      firstAttemptAt: null,
+      lastAttemptAt: null,
+      nextAttemptAt: now,
+      expiresAt: now + terms.lifetimeMs,
+      leaseUntil: null,
+      dueAt: now + terms.sweepAgainMs,
+      lastReply: null,
+      lastStatus: null,
+      lastReason: null,
+      lastDetail: null,
+      possibleDuplicate: true,
+      resubmitted: { at: now, from: confirmed ? 'confirmed' : 'relayed' },
+    },
+  };
+}
