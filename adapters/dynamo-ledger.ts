@@ -25,10 +25,10 @@ import type {
 } from '#pipeline/ports.ts';
 import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import { canonical, scanFilter, sentAgain, standingItem } from './dynamo-conditions.ts';
+import { countExpiry, countUpTo } from './dynamo-counts.ts';
 import {
   BOOKMARKS_KEY,
   CLAIM,
-  EXPIRIES_KEY,
   eventOfItem,
   type Item,
   type ItemOptions,
@@ -41,6 +41,7 @@ import {
   messageOfItem,
   rowOfItem,
   searchKeyOf,
+  secondsOf,
   sortKeyOf,
   tokenOfItem,
 } from './dynamo-row.ts';
@@ -137,44 +138,12 @@ export class DynamoLedger implements Ledger {
     return counts;
   }
 
-  async countExpiry(hour: number, suspect: boolean): Promise<ExpiryCount> {
-    const { Attributes } = await this.client.send(
-      new UpdateItemCommand({
-        TableName: this.table,
-        Key: { pk: { S: EXPIRIES_KEY }, sk: { S: `h#${hour}` } },
-        UpdateExpression: 'ADD #total :one, #suspect :suspect SET #ttl = if_not_exists(#ttl, :ttl)',
-        ExpressionAttributeNames: { '#total': 'total', '#suspect': 'suspect', '#ttl': 'ttl' },
-        ExpressionAttributeValues: {
-          ':one': { N: '1' },
-          ':suspect': { N: suspect ? '1' : '0' },
-          ':ttl': { N: String(Math.ceil((hour + this.options.ledgerRetentionMs) / 1000)) },
-        },
-        ReturnValues: 'ALL_NEW',
-      }),
-    );
-    return { total: Number(Attributes?.total?.N ?? 0), suspect: Number(Attributes?.suspect?.N ?? 0) };
+  countExpiry(hour: number, suspect: boolean): Promise<ExpiryCount> {
+    return countExpiry(this.client, this.table, { hour, suspect, until: hour + this.options.ledgerRetentionMs });
   }
 
-  async countUpTo(name: string, max: number, until: number): Promise<boolean> {
-    const command = new UpdateItemCommand({
-      TableName: this.table,
-      Key: { pk: { S: `n#${name}` }, sk: { S: 'n' } }, // no spoolId has a #
-      UpdateExpression: 'SET #until = :until ADD #count :one',
-      ConditionExpression: 'attribute_not_exists(#count) OR #count < :max',
-      ExpressionAttributeNames: { '#count': 'c', '#until': 'ttl' },
-      ExpressionAttributeValues: {
-        ':one': { N: '1' },
-        ':max': { N: String(max) },
-        ':until': { N: String(Math.ceil(until / 1000)) },
-      },
-    });
-    try {
-      await this.client.send(command);
-      return true;
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return false;
-      throw error;
-    }
+  countUpTo(name: string, max: number, until: number): Promise<boolean> {
+    return countUpTo(this.client, this.table, { name, max, until });
   }
 
   async keepToken(token: string, ref: DeliveryRef, until: number): Promise<void> {
@@ -198,6 +167,22 @@ export class DynamoLedger implements Ledger {
       }),
     );
     return Items.map((item) => refOf(item).deliveryKey);
+  }
+
+  async forgetMessage(spoolId: string, until: number): Promise<void> {
+    const command = new UpdateItemCommand({
+      TableName: this.table,
+      Key: { pk: { S: spoolId }, sk: { S: MESSAGE_KEY } },
+      UpdateExpression: 'SET #ttl = :until',
+      ConditionExpression: 'attribute_exists(pk)', // an update would make one where none is
+      ExpressionAttributeNames: { '#ttl': 'ttl' },
+      ExpressionAttributeValues: { ':until': secondsOf(until) },
+    });
+    try {
+      await this.client.send(command);
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+    }
   }
 
   async bookmark(name: string): Promise<string | null> {

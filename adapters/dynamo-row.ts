@@ -14,7 +14,7 @@ import type {
   VerdictStatus,
   Verdicts,
 } from '#core/delivery.ts';
-import { isFinal } from '#core/delivery.ts';
+import { isSettled } from '#core/delivery.ts';
 import { inboundPrefix } from '#core/receipt.ts';
 import type { Reply } from '#core/reply.ts';
 import type { Notify } from '#core/submission.ts';
@@ -24,7 +24,7 @@ export type Item = Record<string, AttributeValue>;
 export type ItemOptions = {
   /** Writes the attributes that the three search indexes stand on. */
   readonly search: boolean;
-  /** How long a final row is kept after what happened to it last, in milliseconds. */
+  /** How long a settled row is kept after what happened to it last, in milliseconds. */
   readonly ledgerRetentionMs: number;
 };
 
@@ -140,7 +140,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
   if (row.kind === 'notice' && row.noticeOf === null) item.no = { S: '' };
   if (row.address === row.forwardPath) delete item.ad;
   if (row.dueAt !== null) item.dueShard = { S: dueShardOf(row) };
-  if (isFinal(row.state)) item.ttl = ttlOf(row, options);
+  if (isSettled(row)) item.ttl = ttlOf(row, options);
   if (options.search && row.kind === 'delivery') {
     item.forwardPathKey = { S: searchKeyOf(row.forwardPath) };
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
@@ -182,7 +182,7 @@ export function rowOfItem(item: Item): DeliveryRow {
   };
 }
 
-/** The message's own item. It has no `ttl`: its deliveries may outlive any date that is known now. */
+/** The message's own item. It has no `ttl` until the purge gives it one: before, its deliveries may outlive any date that is known. */
 export function itemOfMessage(message: MessageFacts, options: ItemOptions): Item {
   const { facts, keys } = attributesOfMessage(message, options);
   return {
@@ -215,8 +215,7 @@ export function eventOfItem(item: Item, ref: DeliveryRef): { readonly key: strin
 export const keyOfToken = (token: string): Item => ({ pk: { S: `t#${token}` }, sk: { S: 't' } });
 
 export function itemOfToken(token: string, ref: DeliveryRef, until: number): Item {
-  const ttl = { N: String(Math.ceil(until / 1000)) };
-  return { ...keyOfToken(token), ref: { S: `${ref.spoolId} ${ref.deliveryKey}` }, ttl };
+  return { ...keyOfToken(token), ref: { S: `${ref.spoolId} ${ref.deliveryKey}` }, ttl: secondsOf(until) };
 }
 
 export function tokenOfItem(item: Item): { readonly ref: DeliveryRef; readonly until: number } | null {
@@ -247,9 +246,17 @@ function dueShardOf(ref: DeliveryRef): string {
 }
 
 /** From the last thing that happened: counted from acceptance, a message that was held for long would vanish the moment it is relayed. */
+export function lastInstantOf(row: DeliveryRow): number {
+  return Math.max(row.acceptedAt, row.lastAttemptAt ?? 0, row.notice?.at ?? 0, ...row.trace.map(({ at }) => at));
+}
+
 function ttlOf(row: DeliveryRow, options: ItemOptions): AttributeValue {
-  const last = Math.max(row.acceptedAt, row.lastAttemptAt ?? 0, row.notice?.at ?? 0, ...row.trace.map(({ at }) => at));
-  return { N: String(Math.ceil((last + options.ledgerRetentionMs) / 1000)) }; // DynamoDB wants seconds
+  return secondsOf(lastInstantOf(row) + options.ledgerRetentionMs);
+}
+
+/** DynamoDB wants seconds. */
+export function secondsOf(instant: number): { N: string } {
+  return { N: String(Math.ceil(instant / 1000)) };
 }
 
 function attributesOfMessage(message: MessageFacts, options: ItemOptions): { facts: Item; keys: Item } {

@@ -256,6 +256,14 @@ export function standsAlone(row: DeliveryRow): boolean {
   return row.noticeKind === 'postmaster' || row.noticeKind === 'digest';
 }
 
+/**
+ * Nothing waits for it: it is final, or a sender's notice that is held, whose delivery is held with it and has the say. Its row may be
+ * forgotten in time.
+ */
+export function isSettled(row: DeliveryRow): boolean {
+  return isFinal(row.state) || (row.state === 'held' && (row.noticeKind === 'ndr' || row.noticeKind === 'delay'));
+}
+
 export function isUnderWay(state: DeliveryState): boolean {
   return state === 'queued' || state === 'deferred';
 }

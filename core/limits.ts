@@ -90,7 +90,7 @@ export const purgeOverdueMs = DAY;
 export const purgePage = 1_000;
 /** Messages looked at side by side: about a thousand removals a second, far below S3's 3,500 for each prefix. */
 export const purgeConcurrency = 32;
-/** Objects at which a run may fail and still go on: some damaged rows must not stop it, an outage must. */
+/** Messages at which a run may fail and still go on: some damaged rows must not stop it, an outage must. */
 export const purgeFailuresMax = 100;
 /** SES tries to deliver for 14 hours (its delivery window), and reports take their time: until then a relayed message may still fail. */
 export const sesFeedbackMs = 14 * HOUR + 2 * DAY;

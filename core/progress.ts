@@ -20,6 +20,14 @@ import { statusOf } from './status.ts';
 
 export type Progress = { readonly row: DeliveryRow; readonly events: readonly TraceEvent[] };
 
+/**
+ * The purge dates the own item of a message of several deliveries once they all are final. A delivery that is taken up again may be held for
+ * longer than that: it holds the facts itself.
+ */
+export function holdingFacts({ row, events }: Progress, facts: MessageFacts | null): Progress {
+  return { events, row: { ...row, message: row.message ?? facts } };
+}
+
 export type NewDelivery = {
   readonly spoolId: string;
   readonly deliveryKey: string;
@@ -331,7 +339,9 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     },
     notice.nextHop,
   );
-  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
+  // A notice that came back late holds the facts, which may have gone elsewhere (pipeline/feedback.ts).
+  const message = row.message ?? notice.message;
+  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null, message } };
 }
 
 /** A returned delivery too is held when its notice comes back: there is never a third message. */

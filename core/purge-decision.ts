@@ -3,7 +3,7 @@
 
 import type { Settings } from './config.ts';
 import type { DeliveryRow } from './delivery.ts';
-import { isFinal } from './delivery.ts';
+import { isFinal, isSettled } from './delivery.ts';
 import { sesFeedbackMs, settleMarginMs } from './limits.ts';
 import { sesBounce, sesReport } from './notice-way.ts';
 
@@ -46,7 +46,7 @@ function openBecause(
     case 'quarantined':
       return 'kept';
     case 'held':
-      return isAnswer(row) ? null : 'kept';
+      return isSettled(row) ? null : 'kept';
     case 'relayed':
       return mayBeReported(row.nextHop, settings) && (row.lastAttemptAt ?? now) + sesFeedbackMs > now
         ? 'feedback'
@@ -58,11 +58,6 @@ function openBecause(
     case 'removed':
       return null;
   }
-}
-
-/** A sender's notice that could not be delivered waits for nothing itself: its delivery is held, and that has the say. */
-function isAnswer(row: DeliveryRow): boolean {
-  return row.noticeKind === 'ndr' || row.noticeKind === 'delay';
 }
 
 /** By SES; or by a next hop that the configuration does not know any more, and that may have been SES. */

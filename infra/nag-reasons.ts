@@ -150,6 +150,12 @@ function withSubmitters({ submitters }: Settings): Reason[] {
       reason:
         'Each message is an object of its own below out/, and any of them may be next. It is GetObject alone: no list, no write, no delete.',
     },
+    {
+      rule: 'AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/out/*]',
+      at: ['Purge/Role'],
+      reason:
+        'Any submission below out/ may be the next to have had its retention. It is DeleteObject alone: no read, and no version.',
+    },
     ...Object.keys(submitters).map((submitter) => ({
       rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/out/${submitter}/*]`,
       at: [`Submission/${submitterPolicyId(submitter)}`],

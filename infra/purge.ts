@@ -1,5 +1,5 @@
-// The purge, and the digest of the quarantine: their function, its schedule, and where runs end that could not begin. It alone may delete from the spool, and only by a
-// delete marker: no function may delete a version. A test holds that.
+// The purge, and the digest of the quarantine: their function, its schedule, and where runs end that could not begin. It alone may delete
+// from the spool, received mail and submissions, and only by a delete marker: no function may delete a version. A test holds that.
 
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -8,7 +8,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import * as limits from '#core/limits.ts';
-import { inboundPrefix } from './spool.ts';
+import { contentPrefixes, objectsBelow } from './spool.ts';
 import { may, ownFunction, restQueue } from './stage.ts';
 import { environmentOf, type Given, onLedger, queryDue, type Stages, sendTo } from './stages.ts';
 
@@ -18,7 +18,8 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
   const here = new Construct(scope, 'Purge');
   const { bucket, table } = given;
   const list = may(['s3:ListBucket'], bucket.bucketArn);
-  list.addCondition('StringEquals', { 's3:prefix': inboundPrefix });
+  const prefixes = contentPrefixes(given.settings);
+  list.addCondition('StringEquals', { 's3:prefix': prefixes.length === 1 ? prefixes[0] : prefixes });
   const handler = ownFunction(here, {
     folder: given.folder('purge'),
     description: 'Removes from the spool what has had its retention and is final; sends the digest of the quarantine',
@@ -27,9 +28,9 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
     environment: environmentOf(scope, given, stages),
     may: [
       list,
-      may(['s3:DeleteObject'], bucket.arnForObjects(`${inboundPrefix}*`)),
-      // Query reads a message's rows; GetItem and PutItem are for bookmarks and the digest's row.
-      onLedger(table, 'Query', 'GetItem', 'PutItem'),
+      may(['s3:DeleteObject'], ...objectsBelow(bucket, prefixes)),
+      // Query reads a message's rows, UpdateItem dates its own item; GetItem and PutItem are for bookmarks and the digest's row.
+      onLedger(table, 'Query', 'GetItem', 'PutItem', 'UpdateItem'),
       queryDue(table),
       sendTo(stages.relay),
     ],

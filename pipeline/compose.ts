@@ -8,7 +8,7 @@ import { ndrOriginalBytesMax } from '#core/limits.ts';
 import type { NoticeInput, NoticeOriginal } from '#core/notice-input.ts';
 import { noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
 import { noticeMark } from '#core/trace-fields.ts';
-import type { Clock, Ledger, Spool, Watch } from './ports.ts';
+import type { Clock, Ledger, Spool, UnreadableCause, Watch } from './ports.ts';
 
 export type ComposePorts = {
   readonly settings: Settings;
@@ -62,18 +62,22 @@ async function originalOf(
 ): Promise<NoticeOriginal> {
   const head = await ports.spool.head(message.objectKey, ndrOriginalBytesMax, signal);
   if (head.kind === 'unreadable') {
-    ports.watch.count('ContentUnreadable');
-    ports.watch.warn('relay.notice-without-original', {
-      spoolId: row.spoolId,
-      forwardPath: row.forwardPath,
-      cause: head.cause,
-    });
+    const fields = { spoolId: row.spoolId, forwardPath: row.forwardPath, cause: head.cause };
+    const purged = isPurged(ports, message, head.cause);
+    if (!purged) ports.watch.count('ContentUnreadable');
+    ports.watch.warn(purged ? 'relay.notice-after-purge' : 'relay.notice-without-original', fields);
     return { kind: 'unavailable' };
   }
   if (head.undeleted) ports.watch.warn('relay.delete-marker', { spoolId: row.spoolId, forwardPath: row.forwardPath });
   // RFC 3461 §4.3: HDRS is a wish to be spared the body, FULL one that has its limit here.
   const whole = head.size <= head.bytes.byteLength && !isAboutContent(row) && message.submission?.ret !== 'HDRS';
   return { kind: whole ? 'full' : 'headers', bytes: head.bytes };
+}
+
+/** A remote may report for as long as the row is kept, which is longer than content is: that calls nobody. */
+function isPurged({ clock, settings }: ComposePorts, { acceptedAt }: MessageFacts, cause: UnreadableCause): boolean {
+  const gone = cause === 'missing' || cause === 'denied'; // without ListBucket S3 says denied of either
+  return gone && clock.now() >= acceptedAt + settings.retentionMs.spool;
 }
 
 // Content that was refused for what it is, or for its size, is not sent again: "Do not send unfiltered (body) content" (Postfix).

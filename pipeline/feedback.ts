@@ -11,10 +11,11 @@
 // What is about no delivery of ours is logged; what can not be read throws, and ends in the dead-letter queue, held and alarmed.
 
 import type { Settings } from '#core/config.ts';
-import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
-import { deliveryId, isUnderWay } from '#core/delivery.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { deliveryId, isFinal, isUnderWay } from '#core/delivery.ts';
 import { type AfterFact, afterFact, type ReportedFact } from '#core/feedback.ts';
 import { feedbackBody } from '#core/feedback-body.ts';
+import { holdingFacts } from '#core/progress.ts';
 import { readSesEvent, type SesEvent } from '#core/ses-event.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -78,16 +79,24 @@ export async function joinFact(
     return 'unknown-delivery';
   }
   let became: AfterFact['became'] = 'known';
+  const facts = await factsFor(ports, row, fact);
   const now = ports.clock.now();
   const settled = await recordOn(ports, row, (current) => {
     const elsewhere = teller === 'ses' && wentOn(ports.settings, current);
     const after = afterFact(current, fact, { now, sweepAgainMs: ports.sweepAgainMs, elsewhere });
     became = after.became;
-    return after.became === 'known' ? null : after;
+    return after.became === 'known' ? null : holdingFacts(after, facts);
   });
   report(ports, settled, fact, became, about);
   await follow(ports, settled, became, row);
   return became;
+}
+
+/** What a final row must hold from now on: it is taken up again, or lives on beyond its message's own item because of what is told. */
+async function factsFor(ports: FeedbackPorts, row: DeliveryRow, { kind }: ReportedFact): Promise<MessageFacts | null> {
+  if (row.message !== null || !isFinal(row.state)) return row.message;
+  const mayBePurged = ports.clock.now() >= row.acceptedAt + ports.settings.retentionMs.spool;
+  return kind === 'failed' || mayBePurged ? ports.ledger.message(row.spoolId) : null;
 }
 
 /** It expired at SES and went on to the route's fallback: what SES says of its failure is no longer the last word. */

@@ -12,7 +12,7 @@ import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
 import { isUnderWay } from '#core/delivery.ts';
 import { hasHeldNotice, noticeReleased } from '#core/notice-release.ts';
 import { isPlaceholder } from '#core/orphan.ts';
-import type { Progress } from '#core/progress.ts';
+import { holdingFacts, type Progress } from '#core/progress.ts';
 import { resubmitted, whyNotResubmitted } from '#core/resubmit.ts';
 import { statusOf } from '#core/status.ts';
 import type { Clock, JobQueue, Ledger, Spool } from './ports.ts';
@@ -62,11 +62,12 @@ export async function resubmit(
 ): Promise<Operated> {
   const refusal = await whyNotNow(ports, selected, signal);
   if (refusal !== null) return refusal;
+  const facts = selected.message ?? (await ports.ledger.message(selected.spoolId));
   const operated = await operate(ports, selected, (row, now) => {
     const why = whyNotResubmitted(row);
     if (why !== null) return why;
     if (row.lastAttemptAt !== selected.lastAttemptAt) return 'it was relayed once more meanwhile';
-    return resubmitted(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs });
+    return holdingFacts(resubmitted(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs }), facts);
   });
   if (operated.kind === 'done') await sendWork(ports, [workFor(operated.row)]);
   return operated;

@@ -208,6 +208,11 @@ export interface Ledger {
    * rows are gone. One read, of the keys alone.
    */
   rowKeys(spoolId: string, max: number): Promise<readonly string[]>;
+  /**
+   * The message's own item, where it has one, may be forgotten some time after `until`, in milliseconds since the epoch; later said, later
+   * forgotten. Its rows have dates of their own.
+   */
+  forgetMessage(spoolId: string, until: number): Promise<void>;
   /** What a sweep wrote down under this name of how far it has come, or null. */
   bookmark(name: string): Promise<string | null>;
   /** In place of what stood there. */

@@ -2,21 +2,30 @@
 // removes what is final for every delivery, by a delete marker; the bytes stay for `retention.versions`. The only stage that removes
 // content. It never touches what is held, quarantined or under way, nor an object without rows, which is an orphan; and never a row.
 //
-// | effect, in order                | if we die right after                                                              |
-// | ------------------------------- | ---------------------------------------------------------------------------------- |
-// | 1 delete marker over an object  | it is listed no more; a relay that opens it all the same finds it by its version   |
-// | 2 bookmark past the page        | the next run goes on there; dying before: it lists the page again, less what went  |
-// | 3 bookmark at the beginning     | the pass is over, or the next run ends it                                          |
+// | effect, in order                 | if we die right after                                                                   |
+// | -------------------------------- | --------------------------------------------------------------------------------------- |
+// | 1 message's own item dated       | its objects are listed again: it is decided anew, and dated later. A row taken up       |
+// |   (several deliveries)           | again meanwhile, which keeps the objects, holds the facts itself (pipeline/feedback.ts) |
+// | 2 delete marker over a           | the content is listed without it, and goes by the same rows. To the search for orphans  |
+// |   submission's envelope          | it is known by its rows. The envelope is what would have mail sent once more: it is     |
+// |                                  | gone first, so that not even the loss of the rows could do that                         |
+// | 3 delete marker over the content | it is listed no more; a relay that opens it all the same finds it by its version        |
+// | 4 bookmark past the page         | the next run goes on there; dying before: it lists the page again, less what went       |
+// | 5 bookmark at the beginning      | the pass is over, or the next run ends it                                               |
 //
 // A second notification may add a delivery between the read and the removal: its content is then found by its version, for as long as
 // those stay. Two runs at once do the same work twice, and no harm.
 
 import type { Settings } from '#core/config.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
 import { purgeConcurrency, purgeFailuresMax, purgePage } from '#core/limits.ts';
 import { type KeptBecause, purgeDecision } from '#core/purge-decision.ts';
 import { inboundPrefix } from '#core/receipt.ts';
+import { messagesAmong, type SpoolMessage, wholeMessages } from '#core/spool-message.ts';
+import { outboundPrefix } from '#core/submission.ts';
 import { inTurns } from './in-turns.ts';
-import type { Clock, Ledger, SpoolEntry, SpoolInventory, Watch } from './ports.ts';
+import type { Clock, Ledger, SpoolEntry, SpoolInventory, TraceRecord, Watch } from './ports.ts';
+import { standsForMissingEnvelope } from './unread.ts';
 
 export type PurgePorts = {
   readonly settings: Settings;
@@ -27,6 +36,7 @@ export type PurgePorts = {
 };
 
 export type PurgeReport = {
+  /** Objects. All else is counted in messages. */
   readonly listed: number;
   readonly removed: number;
   readonly bytes: number;
@@ -36,68 +46,114 @@ export type PurgeReport = {
   readonly more: boolean;
 };
 type Looked = KeptBecause | 'removed' | 'failed' | 'no-time';
-
-/** The bookmark's name in the ledger; mail of our own submitters will have one of its own. Empty: the beginning. */
-const BOOKMARK = 'purge/in';
+type Tally = { listed: number; bytes: number; readonly counts: Map<Looked, number> };
+type Place = { readonly prefix: string; readonly bookmark: string };
 
 /**
- * Goes on where the last run ended, until the list is at its end or the signal says that time is short. An object at which it fails is
+ * Goes on where the last run ended, until each list is at its end or the signal says that time is short. A message at which it fails is
  * left and said; throws at the end, so that somebody looks, or at once when there are many.
  */
 export async function purge(ports: PurgePorts, signal: AbortSignal): Promise<PurgeReport> {
-  const counts = new Map<Looked, number>();
-  const total = { listed: 0, removed: 0, bytes: 0, kept: 0 };
-  let more = true;
-  for (let after = (await ports.ledger.bookmark(BOOKMARK)) || null; more && !signal.aborted; ) {
-    const page = await inTime(ports.inventory.list({ prefix: inboundPrefix, after, max: purgePage }, signal), signal);
-    if (page === null) break;
-    const old = page.entries.filter(({ storedAt }) => storedAt + ports.settings.retentionMs.spool <= ports.clock.now());
-    const looked = await inTurns(old, purgeConcurrency, (entry) => look(ports, entry, signal), signal);
-    for (const { became, bytes } of looked) {
-      counts.set(became, (counts.get(became) ?? 0) + 1);
-      if (became === 'removed') total.bytes += bytes;
-    }
-    total.listed += page.entries.length;
-    if ((counts.get('failed') ?? 0) > purgeFailuresMax) break; // an outage: this page is listed again
-    if (looked.length < old.length || counts.has('no-time')) break; // the rest of the page is the next run's
-    more = page.more;
-    after = more ? (page.entries.at(-1)?.objectKey ?? null) : null;
-    await ports.ledger.setBookmark(BOOKMARK, after ?? '');
-  }
-  const [failed, noTime] = [counts.get('failed') ?? 0, counts.get('no-time') ?? 0];
-  total.removed = counts.get('removed') ?? 0;
-  total.kept = [...counts.values()].reduce((sum, count) => sum + count, 0) - total.removed - failed - noTime;
-  ports.watch.count('Purged', total.removed);
+  const tally: Tally = { listed: 0, bytes: 0, counts: new Map() };
+  let more = false;
+  for (const place of placesOf(ports.settings)) more = !(await purgePlace(ports, place, tally, signal)) || more;
+  const { listed, bytes, counts } = tally;
+  const of = (looked: Looked) => counts.get(looked) ?? 0;
+  const [removed, failed] = [of('removed'), of('failed')];
+  const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const report = { listed, removed, bytes, kept: all - removed - failed - of('no-time'), more };
+  ports.watch.count('Purged', removed);
   if (!more) ports.watch.count('PurgeRun');
-  ports.watch.info('purge.run', { ...total, more, ...Object.fromEntries(counts) });
-  if (failed > 0) throw new Error(`the purge failed at ${failed} objects, which stay: see purge.failed in the log`);
-  return { ...total, more };
+  ports.watch.info('purge.run', { ...report, ...Object.fromEntries(counts) });
+  if (failed > 0) throw new Error(`the purge failed at ${failed} messages, which stay: see purge.failed in the log`);
+  return report;
 }
 
-async function look(
-  ports: PurgePorts,
-  entry: SpoolEntry,
-  signal: AbortSignal,
-): Promise<{ readonly became: Looked; readonly bytes: number }> {
-  const { objectKey, bytes } = entry;
-  const spoolId = objectKey.slice(inboundPrefix.length);
+/** A bookmark is empty at the beginning of its list. */
+function placesOf({ submitters }: Settings): readonly Place[] {
+  const inbound = { prefix: inboundPrefix, bookmark: 'purge/in' };
+  const outbound = { prefix: outboundPrefix, bookmark: 'purge/out' };
+  return Object.keys(submitters).length > 0 ? [inbound, outbound] : [inbound];
+}
+
+/** True where it came to the end of the list. */
+async function purgePlace(ports: PurgePorts, place: Place, tally: Tally, signal: AbortSignal): Promise<boolean> {
+  const { prefix, bookmark } = place;
+  let more = true;
+  for (let after = (await ports.ledger.bookmark(bookmark)) || null; more && !signal.aborted; ) {
+    const page = await inTime(ports.inventory.list({ prefix, after, max: purgePage }, signal), signal);
+    if (page === null) break;
+    const entries = page.more ? wholeMessages(page.entries) : page.entries;
+    const old = messagesAmong(entries).filter((message) => hadRetention(ports, message));
+    const looked = await inTurns(old, purgeConcurrency, (message) => look(ports, message, signal), signal);
+    for (const { became, bytes } of looked) {
+      tally.counts.set(became, (tally.counts.get(became) ?? 0) + 1);
+      tally.bytes += bytes;
+    }
+    tally.listed += entries.length;
+    if ((tally.counts.get('failed') ?? 0) > purgeFailuresMax) break; // an outage: this page is listed again
+    if (looked.length < old.length || tally.counts.has('no-time')) break; // the rest of the page is the next run's
+    more = page.more;
+    after = more ? (entries.at(-1)?.objectKey ?? null) : null;
+    await ports.ledger.setBookmark(bookmark, after ?? '');
+  }
+  return !more;
+}
+
+/** An envelope may have come long after its content. */
+function hadRetention({ settings, clock }: PurgePorts, message: SpoolMessage<SpoolEntry>): boolean {
+  return objectsOf(message).every(({ storedAt }) => storedAt + settings.retentionMs.spool <= clock.now());
+}
+
+/** In the order in which they go. */
+function objectsOf({ envelope, content }: SpoolMessage<SpoolEntry>): readonly SpoolEntry[] {
+  return [envelope, content].filter((entry) => entry !== null);
+}
+
+type Look = { readonly became: Looked /** Removed. */; readonly bytes: number };
+
+async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal: AbortSignal): Promise<Look> {
+  const { spoolId } = message;
+  if (spoolId === null) return { became: 'no-rows', bytes: 0 };
   try {
     const [record] = await ports.ledger.trace({ spoolId, limit: 1 });
-    const rows = record?.message.objectKey === objectKey ? record.rows : [];
-    const decision = purgeDecision(rows, ports.settings, ports.clock.now());
+    const decision = purgeDecision(rowsOn(message, record), ports.settings, ports.clock.now());
     if (decision.kind === 'keep') {
       if (decision.because === 'no-end') reportNoEnd(ports, spoolId, decision.row);
-      return { became: decision.because, bytes };
+      return { became: decision.because, bytes: 0 };
     }
-    await ports.inventory.remove(objectKey, signal);
-    ports.watch.info('purge.removed', { spoolId, bytes });
-    return { became: 'removed', bytes };
+    return { became: 'removed', bytes: await remove(ports, spoolId, message, record?.rows ?? [], signal) };
   } catch (error) {
-    if (signal.aborted) return { became: 'no-time', bytes };
+    if (signal.aborted) return { became: 'no-time', bytes: 0 };
     // One damaged row must not keep all others in the spool.
     ports.watch.error('purge.failed', { spoolId, error: error instanceof Error ? error.message : String(error) });
-    return { became: 'failed', bytes };
+    return { became: 'failed', bytes: 0 };
   }
+}
+
+/** The rows that speak for these objects. What stood for an envelope that was missing does not speak for one that is there. */
+function rowsOn({ contentKey, envelope }: SpoolMessage<SpoolEntry>, record: TraceRecord | undefined) {
+  if (record?.message.objectKey !== contentKey) return [];
+  return envelope !== null && record.rows.every(standsForMissingEnvelope) ? [] : record.rows;
+}
+
+async function remove(
+  ports: PurgePorts,
+  spoolId: string,
+  message: SpoolMessage<SpoolEntry>,
+  rows: readonly DeliveryRow[],
+  signal: AbortSignal,
+): Promise<number> {
+  // Rows are dated at their end; all of them are at it, so that this outlives them.
+  const several = rows.filter(({ kind }) => kind === 'delivery').length > 1;
+  if (several) await ports.ledger.forgetMessage(spoolId, ports.clock.now() + ports.settings.retentionMs.ledger);
+  let bytes = 0;
+  for (const entry of objectsOf(message)) {
+    await ports.inventory.remove(entry.objectKey, signal);
+    bytes += entry.bytes;
+  }
+  ports.watch.info('purge.removed', { spoolId, bytes });
+  return bytes;
 }
 
 /** Null where it was cut off because time is short, which is no failure. */

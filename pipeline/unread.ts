@@ -16,6 +16,11 @@ const STANDS_FOR_ALL = 'envelope-unreadable';
 /** Of the row, whatever its reason. */
 export const unreadKey = deliveryKeyOf(unknownPlan(STANDS_FOR_ALL).mailbox, 0);
 
+/** It was written for content without an envelope, and knows of none. */
+export function standsForMissingEnvelope(row: DeliveryRow): boolean {
+  return row.deliveryKey === unreadKey && row.lastReason === 'envelope-missing';
+}
+
 export type UnreadReason = 'envelope-unreadable' | 'envelope-missing';
 
 export function unreadRow(terms: RowTerms, facts: MessageFacts, reason: UnreadReason, detail: string): DeliveryRow {

@@ -2,9 +2,11 @@
 // One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
 
 import { inQuarantine, isEnqueued } from '#adapters/due-index.ts';
+import { lastInstantOf } from '#adapters/dynamo-row.ts';
 import { answers } from '#adapters/trace-query.ts';
 import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
+import { isSettled } from '#core/delivery.ts';
 import type { ExpiryCount } from '#core/expiry.ts';
 import type {
   ClaimResult,
@@ -23,6 +25,7 @@ export class MemoryLedger implements Ledger {
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
   private readonly tokens = new Map<string, { readonly ref: DeliveryRef; readonly until: number }>();
+  private readonly forgotten = new Map<string, number>();
   private readonly bookmarks = new Map<string, string>();
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
@@ -119,6 +122,10 @@ export class MemoryLedger implements Ledger {
     return keys.sort().slice(0, max);
   }
 
+  async forgetMessage(spoolId: string, until: number): Promise<void> {
+    if (this.messages.has(spoolId)) this.forgotten.set(spoolId, until);
+  }
+
   async bookmark(name: string): Promise<string | null> {
     return this.bookmarks.get(name) ?? null;
   }
@@ -145,6 +152,17 @@ export class MemoryLedger implements Ledger {
   /** Every row as it stands, for invariants. */
   all(): readonly DeliveryRow[] {
     return [...this.rows.values()];
+  }
+
+  /** What DynamoDB's TTL does: takes away what has had its date. */
+  expire(now: number, ledgerRetentionMs: number): void {
+    for (const row of this.all())
+      if (isSettled(row) && lastInstantOf(row) + ledgerRetentionMs <= now) this.rows.delete(keyOf(row));
+    for (const [spoolId, until] of this.forgotten) if (until <= now) this.messages.delete(spoolId);
+  }
+  /** Messages that have an item of their own. */
+  ownItems(): readonly string[] {
+    return [...this.messages.keys()];
   }
 
   private indexed(from: number, until: number): DueRow[] {

@@ -10,12 +10,12 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { itemOfRow, sortKeyOf } from '#adapters/dynamo-row.ts';
+import { itemOfRow, MESSAGE_KEY, sortKeyOf } from '#adapters/dynamo-row.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
 import { extractBytesMax } from '#core/limits.ts';
 import { statusOf } from '#core/status.ts';
 import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
-import { event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
+import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
 
 const options = { search: true, ledgerRetentionMs: 90 * 86_400_000 };
 const terms = { now: T0 + 10, leaseUntil: T0 + 750_010 };
@@ -154,6 +154,30 @@ describe('DynamoLedger', () => {
     await ledger.write({ ...row, state: 'relayed', lastAttemptAt: releasedAt }, [event('SEND', releasedAt + 5)]);
     const end = Math.ceil((releasedAt + 5 + options.ledgerRetentionMs) / 1_000);
     expect((await stored(row)).ttl).toEqual({ N: String(end) });
+  });
+
+  it("lets a held notice expire, whose delivery has the say, and no postmaster's copy", () => {
+    const ttlOf = (change: Partial<DeliveryRow>) =>
+      itemOfRow(queued('m1', { ...asNoticeOf(queued('m1')), state: 'held', ...change }), options).ttl;
+    const end = { N: String(Math.ceil((T0 + options.ledgerRetentionMs) / 1_000)) };
+    expect([ttlOf({}), ttlOf({ noticeKind: 'delay' })]).toEqual([end, end]);
+    expect([ttlOf({ noticeKind: 'postmaster' }), ttlOf({ state: 'failed' })]).toEqual([undefined, undefined]);
+  });
+
+  it("dates a message's own item, later when that is said, and makes none", async () => {
+    const spoolId = newSpoolId();
+    const own = async () => {
+      const Key = { pk: { S: spoolId }, sk: { S: MESSAGE_KEY } };
+      return (await under.client.send(new GetItemCommand({ TableName: ledgerTable.TableName, Key }))).Item;
+    };
+    await ledger.forgetMessage(spoolId, T0);
+    expect(await own()).toBeUndefined();
+    await ledger.create([], facts(spoolId));
+    expect(await own()).not.toHaveProperty('ttl');
+    for (const until of [T0 + 1, T0 + 5_000]) {
+      await ledger.forgetMessage(spoolId, until);
+      expect(await own()).toMatchObject({ ttl: { N: String(Math.ceil(until / 1_000)) }, mf: expect.anything() });
+    }
   });
 
   it('spreads what is due over all shards, each row always on the same', () => {

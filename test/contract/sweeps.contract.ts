@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Ledger } from '#pipeline/ports.ts';
-import { facts, newSpoolId, queued } from './rows.ts';
+import { facts, newSpoolId, queued, T0 } from './rows.ts';
 
 /** `ledger` is asked for in each test: it is opened later. */
 export function sweepsContract(ledger: () => Ledger): void {
@@ -23,6 +23,26 @@ export function sweepsContract(ledger: () => Ledger): void {
       await ledger().create([], facts(spoolId));
       expect(await ledger().rowKeys(spoolId, 2)).toEqual([]);
       expect(await ledger().rowKeys(newSpoolId(), 2)).toEqual([]);
+    });
+  });
+
+  describe('forgetMessage', () => {
+    it('takes nothing away before its time, however often it is said', async () => {
+      const spoolId = newSpoolId();
+      const rows = ['a', 'b'].map((deliveryKey) => queued(spoolId, { deliveryKey, message: null }));
+      await ledger().create(rows, facts(spoolId));
+      for (const until of [T0, T0 + 1]) await ledger().forgetMessage(spoolId, Date.now() + until);
+      expect(await ledger().message(spoolId)).toEqual(facts(spoolId));
+      expect(await ledger().trace({ spoolId, limit: 1 })).toMatchObject([{ rows, message: facts(spoolId) }]);
+    });
+    it('is nothing where the message has no item of its own', async () => {
+      const row = queued(newSpoolId());
+      await ledger().create([row], null);
+      await ledger().forgetMessage(row.spoolId, T0);
+      expect(await ledger().trace({ spoolId: row.spoolId, limit: 1 })).toEqual([{ message: row.message, rows: [row] }]);
+      const unknown = newSpoolId();
+      await ledger().forgetMessage(unknown, T0);
+      expect(await ledger().message(unknown)).toBeNull();
     });
   });
 

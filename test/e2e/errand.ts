@@ -248,11 +248,14 @@ export const parts: readonly Part[] = [
   {
     name: 'what has had its retention leaves the spool',
     run: async (errand) => {
-      await send(errand, ['old@example.com']);
-      await comes(errand, 'old@example.com');
-      const key = (await newest(errand)).Key;
+      await send(errand, ['old@example.com', 'older@example.com']);
+      await submit(errand, ['old@out.example']);
+      for (const address of ['old@example.com', 'older@example.com', 'old@out.example']) await comes(errand, address);
+      const submitted = [await newest(errand, 'out/', '.eml'), await newest(errand, 'out/', '.json')];
+      const old = [await newest(errand), ...submitted].map(({ Key }) => Key);
       await advance(errand, 7 * HOUR); // the purge runs every six hours
-      if ((await inSpool(errand)).some(({ Key }) => Key === key)) throw new Error(`${key} is still there`);
+      const left = [...(await inSpool(errand)), ...(await inSpool(errand, 'out/'))].map(({ Key }) => Key);
+      for (const key of old) if (left.includes(key)) throw new Error(`${key} is still there`);
     },
   },
   {

@@ -1,4 +1,4 @@
-// Weeks in the life of a spool, on the synthesised template: what was relayed goes after its retention and its bytes stay for a while;
+// Weeks in the life of a spool, on the synthesised template: what was relayed goes after its retention, received or submitted, and its bytes stay for a while;
 // what is held or quarantined stays, and its postmaster hears of it. The clock is advanced by the console, as a person would.
 
 import { execFile } from 'node:child_process';
@@ -15,6 +15,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { GTUBE } from './errand.ts';
 import { discard, type Instance, start, tool, traced, until } from './instance.ts';
 import { type Catcher, catcher, sendMail } from './smtp.ts';
+import { envelopeOf } from './submitting.ts';
 
 type Reached = {
   readonly endpoint: string;
@@ -36,7 +37,11 @@ beforeAll(async () => {
     config: {
       domains: ['example.com'],
       nextHops: { exchange: { kind: 'smtp', host: '127.0.0.1', port: server.port, tls: 'off' } },
-      routes: [{ match: '*@example.com', to: [{ via: 'exchange' }] }],
+      routes: [
+        { match: '*@example.com', to: [{ via: 'exchange' }] },
+        { match: '*@far.example', direction: 'outbound', to: [{ via: 'exchange' }] },
+      ],
+      submitters: { app: { secret: 'everpost/app', senderDomains: ['app.example'] } },
       retry: { schedule: ['1m', '5m'], lifetime: '20m', delayNotice: false },
       retention: { spool: '12h' },
       notices: { from: 'mailer@example.com', postmaster: 'postmaster@example.com', via: 'exchange' },
@@ -53,8 +58,8 @@ afterAll(async () => {
 });
 
 const advance = (by: string) => tool(instance, 'POST', '/clock', { advance: by });
-const objects = async () =>
-  ((await s3.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }))).Contents ?? [])
+const objects = async (Prefix = 'in/') =>
+  ((await s3.send(new ListObjectsV2Command({ Bucket, Prefix }))).Contents ?? [])
     .map(({ Key }) => Key ?? '')
     .filter((key) => key !== 'in/AMAZON_SES_SETUP_NOTIFICATION');
 
@@ -78,6 +83,35 @@ async function sent(name: string, to: string, state: string, text = 'Hello'): Pr
   );
   return `in/${message?.spoolId}`;
 }
+
+/** Content and envelope, as any S3 client puts them; waits for the delivery's state. */
+async function submitted(name: string, reversePath: string, state: string): Promise<string[]> {
+  const messageIdField = `<${name}@app.example>`;
+  const content = Buffer.from(`From: ${name}@app.example\r\nMessage-ID: ${messageIdField}\r\n\r\nHello\r\n`);
+  const stem = `out/app/01JD00000000000000000000${String(++submissions).padStart(2, '0')}`;
+  const envelope = envelopeOf(['bob@far.example'], content, { reversePath });
+  for (const [Key, Body] of [[`${stem}.eml`, content] as const, [`${stem}.envelope.json`, envelope] as const])
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: '*' }));
+  await traced(instance, ['--message-id', messageIdField], (found) =>
+    found.some(({ deliveries }) => deliveries.some((each) => each.state === state)),
+  );
+  return [`${stem}.eml`, `${stem}.envelope.json`];
+}
+let submissions = 0;
+
+it('a submission goes whole, content and envelope, and what is held of them stays; nothing is sent again', async () => {
+  const relayed = await submitted('ann', 'ann@app.example', 'relayed');
+  const held = await submitted('eve', 'eve@bank.example', 'held');
+  expect(await objects('out/')).toEqual([...relayed, ...held]);
+  await advance('20h'); // and as many searches for orphans
+  expect(await objects('out/')).toEqual(held);
+  for (const Prefix of relayed) {
+    const { Versions = [], DeleteMarkers = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix }));
+    expect([Versions.length, DeleteMarkers.length]).toEqual([1, 1]);
+  }
+  const arrived = server.caught.filter(({ forwardPaths }) => forwardPaths.includes('bob@far.example'));
+  expect(arrived).toHaveLength(1);
+}, 300_000);
 
 it('content goes when it is final and old, and nothing else does; the postmaster hears of the quarantine', async () => {
   const relayed = await sent('ann', 'bob@example.com', 'relayed');

