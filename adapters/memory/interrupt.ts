@@ -4,7 +4,7 @@
 
 /** Of Spool, SpoolInventory, Ledger, JobQueue and NextHop (pipeline/ports.ts). `close` ends connections that a crash ends too. */
 const PORT_METHODS: ReadonlySet<string> = new Set(
-  'open head list remove create claim write read message due quarantined enqueued countExpiry rowKeys forgetMessage bookmark setBookmark keepToken findToken trace send depth attempt'.split(
+  'open head list remove create claim write read message due quarantined enqueued countExpiry rowKeys forgetMessage bookmark setBookmark keepToken findToken countUpTo trace send sendEvent sendBounce depth attempt'.split(
     ' ',
   ),
 );
