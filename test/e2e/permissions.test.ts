@@ -102,18 +102,20 @@ describe('one permission fewer, and it is named:', () => {
     if (wholeRun !== null) throw wholeRun;
     const part = neededIn.get(grant);
     if (part === undefined) throw new Error('the whole errand, with everything granted, did not come to need it');
-    forget(nextHop);
-    const said = await complaint(grant, part);
-    expect(said).toMatch(new RegExp(`^${holderOf(grant)} lacks ${grant.action} on \\S`, 'm'));
+    const named = new RegExp(`^${holderOf(grant)} lacks ${grant.action} on \\S`, 'm');
+    const said = await complaint(grant, [part]);
+    // What the whole run came to need there by what lay before it alone, as a late event after hours, the whole errand needs again.
+    expect(named.test(said) ? said : await complaint(grant, parts)).toMatch(named);
   });
 });
 
 /** What stops the errand, or the deploy before it: AWS's own words for a refusal in the same form. */
-async function complaint(grant: Grant, part: Part): Promise<string> {
+async function complaint(grant: Grant, some: readonly Part[]): Promise<string> {
   let runtime: Runtime | undefined;
+  forget(nextHop);
   try {
-    runtime = await booted(grant.id, without(template, grant));
-    await runPart(part, { runtime, nextHop, patienceMs: 10_000 });
+    runtime = await booted(`${grant.id}-${some.length}`, without(template, grant));
+    for (const part of some) await runPart(part, { runtime, nextHop, patienceMs: 10_000 });
     return 'nothing';
   } catch (error) {
     return lackIn(error instanceof Error ? error.message : String(error));
