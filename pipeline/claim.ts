@@ -3,6 +3,7 @@
 
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
+import { isUnderWay } from '#core/delivery.ts';
 import { claimsMax } from '#core/limits.ts';
 import { afterPoison } from '#core/progress.ts';
 import type { Clock, Job, Ledger, Watch } from './ports.ts';
@@ -35,5 +36,8 @@ export async function claim(ports: ClaimPorts, job: Job, stage: 'relay' | 'retur
   if (row.claims !== claimsMax) return row; // beyond it: a redriven job, which may run
   ports.watch.count('Poison');
   ports.watch.error(`${stage}.poison`, { ...fields, claims: row.claims });
-  return recordOn(ports, row, (current) => afterPoison(current, now, ports.settings.retry.delayNoticeMs));
+  const marked = await recordOn(ports, row, (current) =>
+    isUnderWay(current.state) ? afterPoison(current, now, ports.settings.retry.delayNoticeMs) : null,
+  );
+  return isUnderWay(marked.state) ? marked : null; // somebody settled it meanwhile: nothing is left to attempt
 }

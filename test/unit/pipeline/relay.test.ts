@@ -12,7 +12,14 @@ import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
 import { heldByOperator } from '#core/custody.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
 import { noticeKeyOf } from '#core/delivery-key.ts';
-import { batchBytesMax, lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs } from '#core/limits.ts';
+import {
+  batchBytesMax,
+  claimsMax,
+  lostJobAfterMs,
+  maxReceiveCount,
+  relayVisibilityMs,
+  smtpLeaseMs,
+} from '#core/limits.ts';
 import { afterAttempt, failedAtBirth, newNotice } from '#core/progress.ts';
 import { statusOf } from '#core/status.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
@@ -189,5 +196,24 @@ describe('a late outcome, on a row that somebody else has settled meanwhile', ()
     await relay({ ...ports, settings, ledger: raced }, job, NEVER);
     expect((await standing()).state).toBe('held');
     expect(watch.total('Failed')).toBe(0);
+  });
+});
+
+describe('the claim that reaches the limit', () => {
+  it('makes no attempt where somebody settled the row before POISON was written, and leaves that row as it is', async () => {
+    const row = { ...delivery('poisoned'), claims: claimsMax - 1 };
+    const { ports, ledger, nextHop, job, standing } = at(() => ok, row);
+    await ledger.create([row], null);
+    const write = ledger.write.bind(ledger);
+    ledger.write = async (next, events) => {
+      ledger.write = write;
+      const current = await standing();
+      await write({ ...current, state: 'confirmed', leaseUntil: null, dueAt: null }, []); // SES's event came just now
+      return write(next, events);
+    };
+    expect(await relay(ports, job, NEVER)).toMatchObject({ became: 'claim-refused' });
+    expect(nextHop.accepted).toEqual([]);
+    expect(await standing()).toMatchObject({ state: 'confirmed', dueAt: null });
+    expect((await standing()).trace.map(({ event }) => event)).not.toContain('POISON');
   });
 });
