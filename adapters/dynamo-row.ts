@@ -104,7 +104,13 @@ const MESSAGE: Shape = {
   configVersion: ['c', 'S'],
 };
 /** Beside them for outbound mail. Present: it was submitted. */
-const SUBMISSION: Shape = { submitter: ['su', 'S'], sha256: ['sh', 'S'], ret: ['re', 'S'], envid: ['ei', 'S'] };
+const SUBMISSION: Shape = {
+  submitter: ['su', 'S'],
+  sha256: ['sh', 'S'],
+  ret: ['re', 'S'],
+  envid: ['ei', 'S'],
+  smtputf8: ['u8', 'BOOL'],
+};
 const EXTRACT: Shape = {
   from: ['xf', 'S'],
   to: ['xt', 'S'],
@@ -296,8 +302,8 @@ function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
 
 /** An envelope that could not be read has no digest; DynamoDB would keep '' as well, but absent means null. */
 function submissionOf(facts: Item): SubmissionFacts {
-  const { sha256, ...fields } = decode(SUBMISSION, facts);
-  return { ...fields, sha256: sha256 ?? '' } as unknown as SubmissionFacts;
+  const { sha256, smtputf8, ...fields } = decode(SUBMISSION, facts);
+  return { ...fields, ...(smtputf8 ? { smtputf8 } : {}), sha256: sha256 ?? '' } as unknown as SubmissionFacts;
 }
 
 type Dsn = NonNullable<DeliveryRow['dsn']>;

@@ -300,7 +300,8 @@ export class SmtpConnection {
     if (t.bytes !== null && this.#features.has('SIZE')) command += ` SIZE=${t.bytes}`;
     // RFC 6152; the content is not read to know. Where it is not offered, 8-bit content goes as it is (docs/decisions).
     if (this.#features.has('8BITMIME')) command += ' BODY=8BITMIME';
-    if (![reverse, ...t.forwardPaths.map((path) => this.#path(path))].every(ascii)) command += ' SMTPUTF8';
+    const paths = [reverse, ...t.forwardPaths.map((path) => this.#path(path))];
+    if (this.#features.has('SMTPUTF8') && (t.smtputf8 === true || !paths.every(ascii))) command += ' SMTPUTF8';
     const dsn = this.#dsn(t);
     return dsn === null ? command : command + dsnOfMail(dsn);
   }

@@ -93,12 +93,13 @@ async function take(
 
 async function store(
   parts: ReceptionParts,
-  { submitter, recipients, reversePath, ret, envid }: SubmissionTransaction,
+  { submitter, recipients, reversePath, ret, envid, smtputf8 }: SubmissionTransaction,
   name: Name,
   intake: Intake,
   signal: AbortSignal,
 ): Promise<Refusal | null> {
-  const request = { ...name, reversePath, forwardPaths: [...recipients.values()], ret, envid };
+  const declared = smtputf8 ? { smtputf8 } : {};
+  const request = { ...name, reversePath, forwardPaths: [...recipients.values()], ret, envid, ...declared };
   const result = await submit(parts.storeOf(submitter), request, intake, signal);
   if (result.kind === 'submitted') return null;
   const text = 'The message can not be stored now, try again later';

@@ -11,7 +11,7 @@ import { UlidNames } from '#adapters/ulid-names.ts';
 import { parseMailbox, parseReversePath } from '#core/address.ts';
 import { messageBytesMax, submissionRecipientsMax } from '#core/limits.ts';
 import { readSendmailArguments, type SendmailArguments } from '#core/sendmail-arguments.ts';
-import { asLines, completed, readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
+import { asLines, completed, needsDeclaration, readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
 import { parseSubmitter, spoolIdOf } from '#core/submission.ts';
 import { receivedField } from '#core/submitted-fields.ts';
 import type { SubmissionStore } from '#pipeline/ports.ts';
@@ -97,7 +97,9 @@ async function send(given: SendmailArguments, where: Where): Promise<number> {
     }),
   });
   if (content.length > messageBytesMax) throw new Exit(EX.data, `a message may have ${messageBytesMax} bytes`);
-  const request = { ...name, reversePath, forwardPaths, ret: given.ret, envid: given.envid };
+  const smtputf8 = needsDeclaration(content, [reversePath, ...forwardPaths.map(({ address }) => address)]);
+  const declared = smtputf8 ? { smtputf8 } : {};
+  const request = { ...name, reversePath, forwardPaths, ret: given.ret, envid: given.envid, ...declared };
   const result = await submit(await storeOf(where), request, storableBytes(content), new AbortController().signal);
   if (result.kind === 'submitted') return EX.ok;
   const code = result.cause === 'denied' ? EX.noPermission : EX.tempFail;

@@ -69,6 +69,8 @@ export type SubmissionFacts = {
   /** RFC 3461 §4.3 and §4.4, as submitted. */
   readonly ret: Return | null;
   readonly envid: string | null;
+  /** Declared by its submitter (RFC 6531 §3.4). */
+  readonly smtputf8?: true;
 };
 
 /** Exchange's message tracking vocabulary, and a few of ours in the same spirit. */

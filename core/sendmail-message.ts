@@ -1,6 +1,7 @@
 // A message as a program hands it to sendmail, made fit for submission: lines end with CRLF, a lone dot may end it, what is missing is put on
 // top, Bcc goes where the header names the recipients (DESIGN §2.8). Spliced in bytes: all other bytes stay as they were. Pure.
 
+import { isAscii, isUtf8 } from 'node:buffer';
 import { type Mailbox, parseMailbox } from './address.ts';
 import { addressField, addressTextsOf, mailboxText } from './author.ts';
 import { decodeUnlabelled } from './field-text.ts';
@@ -52,6 +53,12 @@ export function readAddresses(texts: readonly string[], domain: string): HeaderR
     else if (!mailboxes.some(({ address }) => address === mailbox.address)) mailboxes.push(mailbox);
   }
   return { mailboxes, unreadable };
+}
+
+/** RFC 6531 §3.4: whether the message must be declared to need SMTPUTF8. A program that pipes it here can not say so, so it is looked at. */
+export function needsDeclaration(content: Uint8Array, paths: readonly string[]): boolean {
+  const head = content.subarray(0, findHeaderEnd(content).end);
+  return (!isAscii(head) && isUtf8(head)) || paths.some((path) => !isAscii(Buffer.from(path)));
 }
 
 export type Completion = {

@@ -28,6 +28,8 @@ export type SubmittedEnvelope = {
   readonly ret: Return | null;
   /** Xtext resolved (RFC 3461 §4.4). */
   readonly envid: string | null;
+  /** The message was declared to need SMTPUTF8 (RFC 6531 §3.4): addresses or header fields go beyond ASCII. */
+  readonly smtputf8?: true;
   /** Of the content: its length, and its SHA-256 in 64 lower-case hexadecimal digits. */
   readonly bytes: number;
   readonly sha256: string;
@@ -88,7 +90,7 @@ export function readEnvelope(text: string): EnvelopeReading {
   const wrong = (why: string) => malformed(why, reversePath);
   if (reversePath === null) return wrong('reversePath is no address, and not "" for the null reverse-path');
   if (given.version !== 1) return wrong('version is not 1');
-  const { bytes, sha256, envid = null, ret = null } = given;
+  const { bytes, sha256, envid = null, ret = null, smtputf8 = null } = given;
   if (typeof bytes !== 'number' || !Number.isInteger(bytes) || bytes < 1) return wrong('bytes is no length of content');
   if (bytes > messageBytesMax) return wrong(`bytes is more than ${messageBytesMax}`);
   if (typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
@@ -96,6 +98,7 @@ export function readEnvelope(text: string): EnvelopeReading {
   if (ret !== null && ret !== 'FULL' && ret !== 'HDRS') return wrong('ret is neither FULL nor HDRS nor null');
   if (envid !== null && !isPrintable(envid, envidCharsMax))
     return wrong(`envid is no printable ASCII of at most ${envidCharsMax} characters`);
+  if (smtputf8 !== null && typeof smtputf8 !== 'boolean') return wrong('smtputf8 is neither true nor false');
   const { forwardPaths } = given;
   if (!Array.isArray(forwardPaths) || forwardPaths.length === 0) return wrong('forwardPaths names nobody');
   if (forwardPaths.length > submissionRecipientsMax)
@@ -106,9 +109,10 @@ export function readEnvelope(text: string): EnvelopeReading {
     if (typeof read === 'string') return wrong(`forwardPaths[${index}]${read}`);
     recipients.push(read);
   }
+  const declared = smtputf8 === true ? { smtputf8 } : {};
   return {
     kind: 'envelope',
-    envelope: { version: 1, reversePath, forwardPaths: recipients, ret, envid, bytes, sha256 },
+    envelope: { version: 1, reversePath, forwardPaths: recipients, ret, envid, ...declared, bytes, sha256 },
   };
 }
 

@@ -156,6 +156,7 @@ function messageFacts(
       sha256: envelope?.sha256 ?? '',
       ret: envelope?.ret ?? null,
       envid: envelope?.envid ?? null,
+      ...(envelope?.smtputf8 ? { smtputf8: true } : {}),
     },
   };
 }

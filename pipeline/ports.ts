@@ -261,6 +261,8 @@ export type Transaction = {
   readonly authorDomains?: readonly string[];
   /** What its submitter asked for: a next hop that offers DSN takes it along. */
   readonly dsn?: DsnRequest;
+  /** Declared by its submitter: a next hop that offers SMTPUTF8 is told so (RFC 6531 §3.4). */
+  readonly smtputf8?: true;
 };
 
 export interface NextHop {

@@ -26,6 +26,7 @@ export type SubmitRequest = {
   readonly forwardPaths: readonly SubmittedRecipient[];
   readonly ret: Return | null;
   readonly envid: string | null;
+  readonly smtputf8?: true;
 };
 export type SubmitResult =
   | { readonly kind: 'submitted'; readonly spoolId: string }

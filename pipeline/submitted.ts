@@ -38,10 +38,13 @@ export function ofSubmission(
   { submitters }: Settings,
   { dsn, copy }: DeliveryRow,
   { submission }: MessageFacts,
-): Pick<Transaction, 'authorDomains' | 'dsn'> {
+): Pick<Transaction, 'authorDomains' | 'dsn' | 'smtputf8'> {
   if (submission === undefined) return {};
-  const authorDomains = submitters[submission.submitter]?.senderDomains ?? [];
-  if (copy) return { authorDomains };
-  const { ret, envid } = submission;
-  return { authorDomains, dsn: { ret, envid, notify: dsn?.notify ?? null, orcpt: dsn?.orcpt ?? null } };
+  const { ret, envid, smtputf8 } = submission;
+  const given = {
+    authorDomains: submitters[submission.submitter]?.senderDomains ?? [],
+    ...(smtputf8 ? { smtputf8 } : {}),
+  };
+  if (copy) return given;
+  return { ...given, dsn: { ret, envid, notify: dsn?.notify ?? null, orcpt: dsn?.orcpt ?? null } };
 }

@@ -70,13 +70,15 @@ describe('what is submitted', () => {
   it('is told to the next hop with what its submitter asked, and in whose name it may be signed', async () => {
     const asked: unknown[] = [];
     const forwardPaths = [recipient(BOB, { notify: ['FAILURE'], orcpt: 'rfc822;b@far.example' })];
-    await lived({ envelope: { forwardPaths, ret: 'HDRS', envid: 'Q1' } }, (_to, _attempt, transaction) => {
-      asked.push(transaction.dsn, transaction.authorDomains);
+    const envelope = { forwardPaths, ret: 'HDRS', envid: 'Q1', smtputf8: true } as const;
+    await lived({ envelope }, (_to, _attempt, transaction) => {
+      asked.push(transaction.dsn, transaction.authorDomains, transaction.smtputf8);
       return ok;
     });
     expect(asked).toEqual([
       { ret: 'HDRS', envid: 'Q1', notify: ['FAILURE'], orcpt: 'rfc822;b@far.example' },
       ['example.com'],
+      true,
     ]);
   });
 });

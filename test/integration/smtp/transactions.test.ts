@@ -123,6 +123,14 @@ describe('commands', () => {
     ]);
   });
 
+  it('say SMTPUTF8 where the message was declared to need it, as far as it is offered', async () => {
+    const strict = await attemptOne([`${OPEN}\n${TAKE}`], {}, message({ smtputf8: true }));
+    expect(strict.server.sessions[0]?.said[1]).toBe('MAIL FROM:<ann@src.example> SIZE=21 BODY=8BITMIME SMTPUTF8');
+    const plain = await attemptOne([`${PLAIN}\n${TAKE}`], {}, message({ smtputf8: true }));
+    expect(plain.server.sessions[0]?.said[1]).toBe('MAIL FROM:<ann@src.example>');
+    expect([...strict.server.mismatches, ...plain.server.mismatches]).toEqual([]);
+  });
+
   it('do without SMTPUTF8 where A-labels will do', async () => {
     const forwardPaths = [mailbox('bob@bücher.example', 'xn--bcher-kva.example')];
     const { result, server } = await attemptOne([`${PLAIN}\n${TAKE}`], {}, message({ forwardPaths }));

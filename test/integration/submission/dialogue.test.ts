@@ -151,7 +151,7 @@ describe('envelopes', () => {
     await client.ask('DATA');
     await client.ask('.');
     const { envelope } = last();
-    expect([envelope.ret, envelope.envid]).toEqual(['HDRS', 'QQ+314159']);
+    expect([envelope.ret, envelope.envid, envelope.smtputf8]).toEqual(['HDRS', 'QQ+314159', true]);
     expect(envelope.forwardPaths).toEqual([
       { address: 'bob@far.example', notify: ['SUCCESS', 'FAILURE'], orcpt: 'rfc822;Bob+x@far.example' },
       { address: 'eve@far.example', notify: ['NEVER'], orcpt: null },

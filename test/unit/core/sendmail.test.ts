@@ -3,7 +3,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { parseMailbox } from '#core/address.ts';
 import { readSendmailArguments } from '#core/sendmail-arguments.ts';
-import { asLines, completed, readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
+import { asLines, completed, needsDeclaration, readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
 
 function read(...args: string[]) {
   const found = readSendmailArguments(args);
@@ -100,6 +100,17 @@ describe('recipients', () => {
   it('reads a thousand', () => {
     const all = Array.from({ length: 1_000 }, (_, i) => `r${i}@x.example`);
     expect(inHeader(`To: ${all.join(',\r\n ')}\r\n`)[0]).toEqual(all);
+  });
+});
+
+describe('a declaration of SMTPUTF8', () => {
+  test.each<[boolean, string, Buffer, string[]]>([
+    [false, 'ASCII', Buffer.from('Subject: Hi\r\n\r\nGr\u00fc\u00dfe\r\n'), ['ann@x']],
+    [true, 'UTF-8 in a field', Buffer.from('Subject: Gr\u00fc\u00dfe\r\n\r\n'), ['ann@x']],
+    [false, 'Latin-1 in a field', Buffer.from('Subject: Gr\xfc\xdfe\r\n\r\n', 'latin1'), ['ann@x']],
+    [true, 'an address', Buffer.from('Subject: Hi\r\n\r\n'), ['ann@x', 'j\u00f6@x']],
+  ])('%s: %s', (declared, _, content, paths) => {
+    expect(needsDeclaration(content, paths)).toBe(declared);
   });
 });
 

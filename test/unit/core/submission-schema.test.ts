@@ -24,8 +24,12 @@ const to = (more: object) => ({ ...good, forwardPaths: [{ ...good.forwardPaths[0
 describe('both take', () => {
   test.each<[string, object]>([
     ['the least', good],
-    ['all of it', { ...to({ notify: ['SUCCESS', 'DELAY'], orcpt: 'rfc822;b@x' }), ret: 'FULL', envid: 'Q 1' }],
-    ['nulls', { ...to({ notify: null, orcpt: null }), ret: null, envid: null }],
+    [
+      'all of it',
+      { ...to({ notify: ['SUCCESS', 'DELAY'], orcpt: 'rfc822;b@x' }), ret: 'FULL', envid: 'Q 1', smtputf8: true },
+    ],
+    ['nulls', { ...to({ notify: null, orcpt: null }), ret: null, envid: null, smtputf8: null }],
+    ['SMTPUTF8 not declared', { ...good, smtputf8: false }],
     ['the null reverse-path', { ...good, reversePath: '' }],
     ['NEVER', to({ notify: ['NEVER'] })],
     ['the most content', { ...good, bytes: messageBytesMax }],
@@ -72,6 +76,7 @@ describe('both refuse', () => {
     ['another ret', { ...good, ret: 'BODY' }],
     ['an empty envid', { ...good, envid: '' }],
     ['an envid too long', { ...good, envid: 'x'.repeat(101) }],
+    ['smtputf8 as text', { ...good, smtputf8: 'true' }],
     ['no bytes', { ...good, bytes: 0 }],
     ['half a byte', { ...good, bytes: 1.5 }],
     ['too many bytes', { ...good, bytes: messageBytesMax + 1 }],
