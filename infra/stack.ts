@@ -26,8 +26,9 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const stack = new Stack(app, settings.stackName, {
     stackName: settings.stackName,
     description: 'Everpost: a mail connector that accounts for every message',
-    // Mail in spool and ledger outlives a mistyped command.
-    terminationProtection: true,
+    // Bucket, table, queues and logs protect themselves. A protected stack could not be deployed again after its first deploy failed: the cdk
+    // command sets the protection before it creates anything, and AWS then refuses to delete what the rollback left.
+    terminationProtection: false,
     synthesizer: new DefaultStackSynthesizer({ generateBootstrapVersionRule: false }),
   });
   const folder = (name: string) => `${plan.dist}/${name}`;

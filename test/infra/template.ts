@@ -22,6 +22,7 @@ export type Resource = {
 export type Synthesised = {
   readonly resources: Readonly<Record<string, Resource>>;
   readonly outputs: Readonly<Record<string, unknown>>;
+  readonly terminationProtection: boolean;
 };
 
 export function settingsOf(changes: object = {}): Settings {
@@ -76,11 +77,10 @@ export function synthesised(settings: Settings, options: { readonly replaceRuleS
       dist: join(folder, 'dist'),
       replaceRuleSet: options.replaceRuleSet ?? false,
     });
-    const template = app.synth().getStackByName(settings.stackName).template as {
-      Resources: Record<string, Resource>;
-      Outputs: Record<string, unknown>;
-    };
-    return { resources: template.Resources, outputs: template.Outputs };
+    const stack = app.synth().getStackByName(settings.stackName);
+    const template = stack.template as { Resources: Record<string, Resource>; Outputs: Record<string, unknown> };
+    const terminationProtection = stack.terminationProtection === true;
+    return { resources: template.Resources, outputs: template.Outputs, terminationProtection };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
