@@ -1,8 +1,70 @@
-// Readers that checks from outside call by name: each takes what a stranger sends and gives what the product reads in it. Adapters over
-// product functions, and nothing more: the names and shapes here stay when files move. They decide nothing themselves.
+// The names that outside checks stand on: one small function for each decision that can be asked without a running system. A caller gives
+// text or bytes and gets a plain value. Nothing is decided here: each function only calls the product.
 
+import { classify as classifyResult } from '#core/classify.ts';
+import { headerBytesMax } from '#core/limits.ts';
+import { readRemoteReport } from '#core/remote-dsn.ts';
+import type { Phase } from '#core/reply.ts';
+import { factOfReport } from '#core/returned.ts';
 import { readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
+import { sesEdit } from '#core/ses-edit.ts';
 import { readRcptCommand } from '#core/smtp-command.ts';
+import { SmtpReplyReader } from '#core/smtp-reply.ts';
+
+export type Classified = {
+  readonly outcome: 'relayed' | 'deferred' | 'failed';
+  /** The operator has to mend it: he is alarmed, and the sender is not told before the lifetime ends. */
+  readonly operator: boolean;
+  readonly reason: string;
+};
+
+/** What follows from a reply at this stage. `replyText` is the reply as it stood on the wire, of one or several lines. */
+export function classify(phase: string, replyText: string): Classified {
+  const wire = `${replyText.replace(/\r?\n$/, '').replace(/\r?\n/g, '\r\n')}\r\n`;
+  const [read] = new SmtpReplyReader().push(new TextEncoder().encode(wire));
+  if (read === undefined) throw new Error(`no SMTP reply: ${JSON.stringify(replyText)}`);
+  const { code, status, text } = read;
+  const reply = { code, status, text, host: 'mx.next-hop.example' };
+  const outcome = classifyResult({ kind: 'reply', phase: phaseOf(phase), reply, tls: true });
+  const operator = outcome.kind === 'deferred' && outcome.operatorFault;
+  return { outcome: outcome.kind, operator, reason: outcome.kind === 'relayed' ? 'accepted' : outcome.reason };
+}
+
+const PHASES: readonly Phase[] = [
+  'connect',
+  'greeting',
+  'ehlo',
+  'starttls',
+  'auth',
+  'mail',
+  'rcpt',
+  'data',
+  'content',
+  'final-dot',
+];
+
+function phaseOf(name: string): Phase {
+  const found = PHASES.find((phase) => phase === (name === 'dot' ? 'final-dot' : name));
+  if (found === undefined) throw new Error(`no stage of SMTP: ${name}`);
+  return found;
+}
+
+/** What a message that came back to a return path says. `fact` is `failed`, `delayed`, `confirmed`, `complaint`, `auto-reply` or `none`. */
+export function readReport(bytes: Uint8Array): { fact: string; status: string | null; words: string | null } {
+  const report = readRemoteReport(bytes);
+  if (report.kind !== 'report') return { fact: report.kind, status: null, words: null };
+  const fact = factOfReport(report, 0);
+  const words = report.recipients.flatMap(({ diagnostic }) => (diagnostic === null ? [] : [diagnostic]));
+  const status = fact.kind === 'failed' || fact.kind === 'delayed' ? fact.status : null;
+  return { fact: fact.kind, status, words: words.length === 0 ? null : words.join('\n') };
+}
+
+/** The header section that goes to SES, for a stack whose domain is in.test. */
+export function sesHeader(bytes: Uint8Array): string {
+  const terms = { domains: ['in.test'], noticesFrom: 'postmaster@in.test', authorDoubted: false };
+  const { header } = sesEdit(bytes.subarray(0, headerBytesMax), terms);
+  return Buffer.from(header).toString('latin1');
+}
 
 export type ProbedRecipients = {
   readonly to: readonly string[];

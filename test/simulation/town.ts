@@ -31,6 +31,7 @@ import { bounce } from '#pipeline/bounce.ts';
 import { byteBudget } from '#pipeline/byte-budget.ts';
 import { feedback } from '#pipeline/feedback.ts';
 import { orphans } from '#pipeline/orphans.ts';
+import type { NextHop } from '#pipeline/ports.ts';
 import { relay } from '#pipeline/relay.ts';
 import { returned } from '#pipeline/returned.ts';
 import { sweep } from '#pipeline/sweep.ts';
@@ -96,6 +97,8 @@ export class Town {
   readonly watch = new MemoryWatch();
   readonly exchange: MemoryNextHop;
   readonly others: ReadonlyMap<string, MemoryNextHop>;
+  /** Next hops that are not scripted in memory: real ones on loopback, by their names in the configuration. */
+  readonly served = new Map<string, NextHop>();
   /** SES's SendBounce, for settings without `notices.via`. */
   readonly bounces: MemoryBounceService;
   readonly relayQueue: MemoryJobQueue;
@@ -300,7 +303,8 @@ export class Town {
       spool,
       bounceQueue,
       bounceService: this.interrupt.wrap('bounces', this.bounces),
-      nextHop: (name: string) => this.interrupt.wrap('nextHop', this.others.get(name) ?? this.exchange),
+      nextHop: (name: string) =>
+        this.served.get(name) ?? this.interrupt.wrap('nextHop', this.others.get(name) ?? this.exchange),
       entropy: this.entropy,
       budget: byteBudget(batchBytesMax),
       markKey: 'key',
