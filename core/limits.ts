@@ -305,8 +305,12 @@ export const receiptRulesMax = 200;
 export const receiptAddressesMax = 10_000;
 /** SES: verified identities in an account and region. */
 export const domainsMax = 10_000;
-/** Identities that a role's policy names one by one: some 80 characters each, of 10,240. */
-export const identitiesNamedMax = 50;
+/** IAM, in characters without white space: what a role's inline policies may have together, what one managed policy may have, and how many of these a role may have. */
+export const inlinePoliciesCharsMax = 10_240;
+export const managedPolicyCharsMax = 6_144;
+export const managedPoliciesMax = 10;
+/** Of the former, for lists of ARNs that grow with the configuration; what is longer goes into managed policies. The rest of relay's has some 3,500. */
+export const inlineListsCharsMax = 5_000;
 /** Concurrent invocations of each stage: together far below an ordinary account's 1,000. A new account may have 10 in all: docs/decisions. */
 export const ingestConcurrencyMax = 10;
 export const relayConcurrencyMax = 50;

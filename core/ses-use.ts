@@ -1,6 +1,7 @@
 // What of SES's sending side a configuration uses, and which addresses SES lets us send as. Asked by the configuration's check, by the
 // permissions of the stack and by the wiring, so that the three agree.
 
+import type { Mailbox } from './address.ts';
 import type { Settings } from './config.ts';
 
 /** The tag that every send bears: the delivery's id, by which events are joined to it (DESIGN decision 12). */
@@ -34,6 +35,35 @@ export function configurationSetName({ stackName }: Pick<Settings, 'stackName'>)
 /** SES knows the sub-domains of a verified domain as verified (docs/aws-contracts.md §2.2). */
 export function isVerified(domainKey: string, domains: readonly string[]): boolean {
   return domains.some((domain) => domainKey === domain || domainKey.endsWith(`.${domain}`));
+}
+
+/**
+ * SES asks for the permission on the most specific identity that it has verified for an address: the address itself, then its domain, then the
+ * domains above it. These are the names of all that may exist for domains of ours, as patterns of IAM, where `*` also stands for dots and `@`.
+ * A domain below another one of the list is covered by it.
+ */
+export function sendingIdentities(domains: readonly string[]): readonly string[] {
+  const listed = new Set(domains);
+  const tops = [...listed].filter((domain) => !above(domain).some((name) => listed.has(name)));
+  return tops.flatMap((domain) => [domain, `*.${domain}`, `*@${domain}`]);
+}
+
+/**
+ * Those that may exist for one address of a domain of ours. A verified address stands for its labels too. A local part with characters that
+ * mean something else in a policy is written as a pattern.
+ */
+export function identitiesOf({ localPart, domainKey }: Mailbox, domains: readonly string[]): readonly string[] {
+  const [base = localPart] = localPart.split('+');
+  const plain = /^[A-Za-z0-9._+=-]+$/.test(localPart);
+  const addresses = (plain ? [localPart, base] : ['*']).map((local) => `${local}@${domainKey}`);
+  const ours = [domainKey, ...above(domainKey)].filter((name) => isVerified(name, domains));
+  return [...new Set([...addresses, ...ours])];
+}
+
+/** a.b.example: b.example and example. */
+function above(domain: string): readonly string[] {
+  const labels = domain.split('.');
+  return labels.slice(1).map((_, index) => labels.slice(index + 1).join('.'));
 }
 
 /** The domains as which we send: those that we receive for, and those of our submitters. */

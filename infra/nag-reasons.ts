@@ -5,6 +5,7 @@ import { type Stack, Validations } from 'aws-cdk-lib';
 import type { Settings } from '#core/config.ts';
 import { usesSrs } from '#core/return-path.ts';
 import { sendsBySes } from '#core/ses-use.ts';
+import { relayPlaced } from './relay-lists.ts';
 import { hasSubmitters } from './spool.ts';
 import { submitterPolicyId } from './submission.ts';
 
@@ -23,7 +24,7 @@ const otherDeadLetters = [
 export function nagReasons(settings: Settings): readonly Reason[] {
   return [
     ...always,
-    ...(sendsBySes(settings) ? withSes : []),
+    ...(sendsBySes(settings) ? [...withSes, ...ofIdentities(settings)] : []),
     ...(usesSrs(settings) ? withSrs : []),
     ...(hasSubmitters(settings) ? withSubmitters(settings) : []),
   ];
@@ -130,6 +131,27 @@ const withSes: readonly Reason[] = [
       'that condition is not documented, and an event that can not be published is a failure that nobody hears of.',
   },
 ];
+
+/** Each pattern in what relay may send as, where it stands. */
+function ofIdentities(settings: Settings): Reason[] {
+  const { inline, managed } = relayPlaced(settings);
+  const lists = [
+    ...inline.map((list) => ({ ...list, at: 'Relay/Role' })),
+    ...managed.map((list) => ({ ...list, at: `Relay/${list.policyId}` })),
+  ];
+  const sending = lists.filter(({ actions }) => actions.some((action) => action.startsWith('ses:')));
+  return sending.flatMap(({ names, at }) =>
+    names
+      .filter((name) => name.includes('*'))
+      .map((name) => ({
+        rule: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/${name}]`,
+        at: [at],
+        reason:
+          'SES asks for the permission on the most specific identity that it knows of an address: an address or sub-domain of a domain of ours that has ' +
+          'one of its own is another ARN, and a send without it is refused. Only more domains than policies can name are one pattern for all.',
+      })),
+  );
+}
 
 /** Of what is there only where an action uses SRS. */
 const withSrs: readonly Reason[] = [

@@ -2,7 +2,7 @@
 // with a role of its own, which the sweep and the activation use too. Nothing is granted here that its caller did not name.
 
 import { Aws, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Effect, ManagedPolicy, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
   Code,
@@ -15,6 +15,7 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { logRetentionDays, maxReceiveCount, queueRetentionMs } from '#core/limits.ts';
+import { type GrantList, placed } from './grant-list.ts';
 
 export type StageQueue = { readonly queue: Queue; readonly deadLetters: Queue };
 
@@ -54,6 +55,8 @@ export type FunctionPlan = {
   readonly memoryMb: number;
   readonly environment: Readonly<Record<string, string>>;
   readonly may: readonly PolicyStatement[];
+  /** Permissions on as many resources as the configuration has. */
+  readonly lists?: readonly GrantList[];
   readonly description: string;
 };
 
@@ -63,18 +66,23 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
     retention: logRetentionDays as RetentionDays,
     removalPolicy: RemovalPolicy.RETAIN,
   });
+  const { inline, managed } = placed(plan.lists ?? []);
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     description: plan.description,
+    // Whole with the role itself, which CloudFormation makes after the managed ones: a function never starts with half of its permissions.
     inlinePolicies: {
-      // Whole with the role itself: a function never starts with half of its permissions.
       Own: new PolicyDocument({
         statements: [
           may(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn), // ends in :*, its streams
           ...plan.may,
+          ...inline.map(statementOf),
         ],
       }),
     },
+    managedPolicies: managed.map(
+      (list) => new ManagedPolicy(scope, list.policyId, { statements: [statementOf(list)] }),
+    ),
   });
   return new LambdaFunction(scope, 'Function', {
     description: plan.description,
@@ -90,6 +98,11 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
     // Lambda would cut a chain off after 16 hops and dead-letter its mail. Our own loop limit ends it earlier, with an NDR (DESIGN §2.14).
     recursiveLoop: RecursiveLoop.ALLOW,
   });
+}
+
+function statementOf({ actions, names, service, kind }: GrantList): PolicyStatement {
+  const start = `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${kind}`;
+  return may(actions, ...names.map((name) => `${start}${name}`));
 }
 
 export function may(actions: readonly string[], ...resources: readonly string[]): PolicyStatement {

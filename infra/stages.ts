@@ -11,13 +11,13 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { parseMailbox } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
 import { usesSrs } from '#core/return-path.ts';
-import { bouncesBySes, configurationSetName, isVerified, sendingDomains, sendsBySes } from '#core/ses-use.ts';
+import { configurationSetName, sendsBySes } from '#core/ses-use.ts';
 import { configurationSetArn } from './feedback.ts';
 import { dueIndex } from './ledger.ts';
+import { relayLists } from './relay-lists.ts';
 import { contentPrefixes, inboundPrefix, objectsBelow } from './spool.ts';
 import {
   type FunctionPlan,
@@ -120,10 +120,10 @@ function stagePlans(
         openContent,
         ...findVersions(bucket, prefixes),
         sendTo(queues.bounce),
-        ...readSecrets(scope, given.settings),
         ...srs.may,
-        ...sendMail(scope, given.settings),
+        ...useConfigurationSet(scope, given.settings),
       ],
+      lists: relayLists(given.settings),
     },
     bounce: {
       folder: folder('bounce'),
@@ -214,33 +214,10 @@ function srsSecret(scope: Construct, settings: Settings): SrsSecret {
   };
 }
 
-/** Exactly the secrets that the configuration names. Secrets Manager ends each ARN in a hyphen and six letters of its own. */
-function readSecrets(scope: Construct, settings: Settings): readonly PolicyStatement[] {
-  const names = Object.values(settings.nextHops).flatMap((hop) =>
-    hop.kind === 'smtp' && hop.auth !== null ? [hop.auth.secret] : [],
-  );
-  if (settings.notices.dkim !== null) names.push(settings.notices.dkim.secret);
-  const arns = [...new Set(names)].sort().map((name) => {
-    return Stack.of(scope).formatArn({ service: 'secretsmanager', resource: `secret:${name}-??????` });
-  });
-  return arns.length === 0 ? [] : [may(['secretsmanager:GetSecretValue'], ...arns)];
-}
-
-/**
- * As our own domains alone, and only where the configuration sends by SES. Raw mail by v2 needs both actions (docs/aws-contracts.md
- * §2.1). Hundreds of domains would outgrow a role's 10,240 characters, so they are one pattern.
- */
-function sendMail(scope: Construct, settings: Settings): readonly PolicyStatement[] {
+/** Every send names it. */
+function useConfigurationSet(scope: Construct, settings: Settings): readonly PolicyStatement[] {
   if (!sendsBySes(settings)) return [];
-  const domains = sendingDomains(settings);
-  const names = domains.length <= limits.identitiesNamedMax ? domains : ['*'];
-  const identities = names.map((name) => Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${name}` }));
-  const set = configurationSetArn(scope, configurationSetName(settings));
-  const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...identities, set);
-  if (!bouncesBySes(settings)) return [send];
-  const from = parseMailbox(settings.notices.from)?.domainKey ?? '';
-  const own = settings.domains.find((name) => isVerified(from, [name])) ?? from;
-  return [send, may(['ses:SendBounce'], Stack.of(scope).formatArn({ service: 'ses', resource: `identity/${own}` }))];
+  return [may(['ses:SendEmail', 'ses:SendRawEmail'], configurationSetArn(scope, configurationSetName(settings)))];
 }
 
 function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages, 'sweep' | 'sweepDeadLetters'> {

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Settings } from '#core/config.ts';
 import { exitConfig, loadConfig } from './load-config.ts';
 import { nagReasons } from './nag-reasons.ts';
 import { synthesise } from './synthesise.ts';
@@ -35,14 +36,20 @@ async function main(file: string | undefined, out: string): Promise<number> {
     console.log(
       `template ${relative('.', join(out, stack.templateFile))}: ${resources} resources, ${kilobytes(size)} kB`,
     );
-    console.log(
-      `CDK's validation and cdk-nag pass; ${nagReasons.length} findings are not followed, each with its reason in infra/nag-reasons.ts`,
-    );
+    console.log(`CDK's validation and cdk-nag pass; ${notFollowed(config.settings)} in infra/nag-reasons.ts`);
     return 0;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     return 1;
   }
+}
+
+/** A finding is one rule at one construct. */
+function notFollowed(settings: Settings): string {
+  const count = nagReasons(settings).reduce((sum, { at }) => sum + at.length, 0);
+  return count === 1
+    ? '1 finding is not followed, with its reason'
+    : `${count} findings are not followed, each with its reason`;
 }
 
 function kilobytes(bytes: number): string {

@@ -18,6 +18,7 @@ const USAGE = `npm start -- [options]
   --console-port N        tool endpoints, HTTP (8025)
   --secrets FILE          {"name": {"username": "…", "password": "…"}}
   --ses-out HOST:PORT     where mail sent by SES goes, by SMTP (DATA/ses-out/, Maildir folders)
+  --ses-identity NAME     an address or sub-domain with an identity of its own at SES; may be repeated
   --sweep-every 1s        the rhythm of the sweep
   --time-scale N          divides timeouts, leases, visibilities and sweep thresholds
   --no-demo               without the built-in next hop and its demonstration`;
@@ -30,6 +31,7 @@ type Flags = {
   readonly consolePort: number;
   readonly secrets: string | null;
   readonly sesOut: string | null;
+  readonly sesIdentities: readonly string[];
   readonly sweepEveryMs: number | null;
   readonly timeScale: number;
   readonly demo: boolean;
@@ -116,6 +118,7 @@ function readFlags(args: readonly string[]): Flags | null {
     consolePort: portOf('--console-port', values['console-port']),
     secrets: values.secrets ?? null,
     sesOut,
+    sesIdentities: values['ses-identity'],
     sweepEveryMs,
     timeScale,
     demo: !values['no-demo'],
@@ -134,6 +137,7 @@ function parsed(args: readonly string[]) {
         'console-port': { type: 'string', default: '8025' },
         secrets: { type: 'string' },
         'ses-out': { type: 'string' },
+        'ses-identity': { type: 'string', multiple: true, default: [] },
         'sweep-every': { type: 'string' },
         'time-scale': { type: 'string', default: '1' },
         'no-demo': { type: 'boolean', default: false },

@@ -169,13 +169,18 @@ const role: Creator = ({ name: given, properties }, boot) => {
   const { world } = boot.emulators;
   understood(
     properties,
-    ['AssumeRolePolicyDocument', 'Policies', 'RoleName'],
+    ['AssumeRolePolicyDocument', 'Policies', 'ManagedPolicyArns', 'RoleName'],
     ['Description', 'Tags', 'Path', 'MaxSessionDuration'],
   );
   const name = textOf(properties, 'RoleName', given);
   const arn = `arn:${world.partition}:iam::${world.account}:role/${name}`;
   const inline = (properties.Policies ?? []) as readonly { readonly PolicyDocument: Json }[];
-  const documents = inline.map((it) => it.PolicyDocument);
+  const attached = ((properties.ManagedPolicyArns ?? []) as readonly string[]).map((policyArn) => {
+    const document = boot.emulators.iam.managedPolicy(policyArn);
+    if (document === null) throw new Error(`${policyArn} is no managed policy of the template`);
+    return document as Json;
+  });
+  const documents = [...inline.map((it) => it.PolicyDocument), ...attached];
   boot.roles.set(name, documents);
   boot.emulators.iam.setRole(arn, documents);
   return { ref: name, attributes: { Arn: arn, RoleId: `AROA${name}` } };
@@ -192,7 +197,7 @@ const policy: Creator = ({ name, properties }, boot) => {
   return { ref: name, attributes: {} };
 };
 
-/** Nobody here has it: whoever submits with the operator's credentials needs no policy. A test may ask for its document. */
+/** A role may have it. A submitter's nobody has: whoever submits with the operator's credentials needs no policy; a test may ask for its document. */
 const managedPolicy: Creator = ({ name, properties }, { emulators: { world, iam } }) => {
   understood(properties, ['PolicyDocument', 'ManagedPolicyName'], ['Description', 'Path']);
   const arn = `arn:${world.partition}:iam::${world.account}:policy/${textOf(properties, 'ManagedPolicyName', name)}`;

@@ -44,6 +44,8 @@ export type RuntimeOptions = {
   readonly sweepEveryMs: number | null;
   /** HOST:PORT that takes by SMTP what SES sends; null or none: Maildir folders under the data folder. */
   readonly sesOut?: string | null;
+  /** Addresses and sub-domains that have an identity of their own at SES, beside the domains of the configuration. */
+  readonly sesIdentities?: readonly string[];
   readonly timeScale: number;
   /** Whether the built-in next hop stands in where the configuration names it. */
   readonly demo: boolean;
@@ -127,7 +129,7 @@ async function open(
   const sending = {
     outgoing,
     configurationSets,
-    verifiedDomains: () => sendingDomains(settings),
+    identities: () => [...sendingDomains(settings), ...(options.sesIdentities ?? [])],
     received: (id: string) => received.get(id) ?? null,
   };
   front.add(createSes(world, ses.rules, sending));

@@ -7,6 +7,7 @@ import { AwsError, type HttpCall, type HttpService, type World } from '#local/wo
 import { readBody } from './request-body.ts';
 import { bounceOf, type ReceivedMail } from './ses-bounce.ts';
 import { type ConfigurationSets, configurationSetArn } from './ses-configuration-sets.ts';
+import { mostSpecificIdentity } from './ses-identities.ts';
 import type { Outgoing } from './ses-outgoing.ts';
 import { addressesIn, notVerified, refused, rewritten, steeredBy } from './ses-raw.ts';
 import type { ReceiptRules } from './ses-receive.ts';
@@ -15,8 +16,8 @@ import { writeXml, type XmlElement } from './xml.ts';
 
 export type SesSending = {
   readonly outgoing: Outgoing;
-  /** Their sub-domains are verified too. */
-  readonly verifiedDomains: () => readonly string[];
+  /** The identities that are verified: domains, whose sub-domains are verified too, and addresses. */
+  readonly identities: () => readonly string[];
   /** What was received under that id, for SendBounce. */
   readonly received: (sesMessageId: string) => ReceivedMail | null;
   readonly configurationSets?: ConfigurationSets;
@@ -96,14 +97,12 @@ type Sender = {
 };
 
 function createSender(world: World, sending: SesSending): Sender {
-  const { outgoing, verifiedDomains, received, configurationSets } = sending;
+  const { outgoing, identities, received, configurationSets } = sending;
   let bounceFreeAt = 0;
-  const domainOf = (address: string) => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
-  const identityOf = (address: string) =>
-    verifiedDomains().find((domain) => domainOf(address) === domain || domainOf(address).endsWith(`.${domain}`));
-  const isVerified = (address: string) => address.includes('@') && identityOf(address) !== undefined;
+  const identityOf = (address: string) => mostSpecificIdentity(address, identities());
+  const isVerified = (address: string) => identityOf(address) !== null;
   const arnOf = (address: string) =>
-    `arn:${world.partition}:ses:${world.region}:${world.account}:identity/${identityOf(address) ?? domainOf(address)}`;
+    `arn:${world.partition}:ses:${world.region}:${world.account}:identity/${identityOf(address) ?? address}`;
   const gated = (call: HttpCall, operation: string, target: string, actions: readonly string[], on: string[]) => ({
     service: 'ses' as const,
     operation,

@@ -19,6 +19,15 @@ export type SesTarget = {
   readonly received: { readonly sesMessageId: string; readonly forwardPath: string };
   /** A configuration set whose destination, for all kinds of events, is a topic that the queue is subscribed to, raw. */
   readonly feedback: { readonly configurationSet: string; readonly queueUrl: string };
+  /** Three that are verified, each by itself: `subDomain` and `address` are of `domain`. */
+  readonly identities: {
+    readonly prefix: string;
+    readonly domain: string;
+    readonly subDomain: string;
+    readonly address: string;
+  };
+  /** Credentials of a new role with these statements as its only identity policy. */
+  role(statements: readonly object[]): Promise<NonNullable<SESv2ClientConfig['credentials']>>;
 };
 
 type SesEvent = Record<string, Record<string, unknown> | undefined> & { readonly eventType: string };
@@ -88,6 +97,57 @@ export function sesSendConformance(target: () => SesTarget): void {
       name: 'BadRequestException',
     });
     await expect(send('', {}, `${'x'.repeat(1_001)}\r\n`)).rejects.toMatchObject({ name: 'BadRequestException' });
+  });
+
+  describe('the permission is asked for on the most specific identity', () => {
+    const own = () => target().identities;
+    const sendAs = async (from: string, resources: readonly string[]) => {
+      const { to } = made();
+      const Resource = resources.map((name) => `${own().prefix}${name}`);
+      const statement = { Effect: 'Allow', Action: ['ses:SendEmail', 'ses:SendRawEmail'], Resource };
+      const credentials = await target().role([statement]);
+      const client = new SESv2Client({ ...(target().config as SESv2ClientConfig), credentials, maxAttempts: 1 });
+      clients.push(client);
+      const Data = Buffer.from(`From: ${from}\r\n\r\nHello\r\n`);
+      return client.send(
+        new SendEmailCommand({
+          FromEmailAddress: from,
+          Destination: { ToAddresses: [to] },
+          Content: { Raw: { Data } },
+        }),
+      );
+    };
+    const refused = (identity: string) => ({
+      name: expect.stringMatching(/^AccessDenied/),
+      message: expect.stringContaining(`${own().prefix}${identity}`),
+    });
+    test('an address: its own, not the domain', async () => {
+      const { address, domain } = own();
+      await expect(sendAs(address, [domain])).rejects.toMatchObject(refused(address));
+      expect((await sendAs(address, [address])).MessageId).toMatch(/\S/);
+      expect((await sendAs(address, [`*@${domain}`])).MessageId).toMatch(/\S/);
+    });
+    test('a label of such an address likewise', async () => {
+      const { address, domain } = own();
+      const labelled = address.replace('@', '+label@');
+      await expect(sendAs(labelled, [domain])).rejects.toMatchObject(refused(address));
+    });
+    test('a sub-domain: its own, also for what lies below it', async () => {
+      const { subDomain, domain } = own();
+      for (const from of [`ann@${subDomain}`, `ann@below.${subDomain}`]) {
+        await expect(sendAs(from, [domain])).rejects.toMatchObject(refused(subDomain));
+        expect((await sendAs(from, [subDomain])).MessageId).toMatch(/\S/);
+        expect((await sendAs(from, [`*.${domain}`])).MessageId).toMatch(/\S/);
+      }
+    });
+    test('every other address: that of its domain', async () => {
+      const { subDomain, address, domain } = own();
+      const others = [`*.${domain}`, `*@${domain}`, subDomain, address];
+      for (const from of [`ann@${domain}`, `ann@other.${domain}`]) {
+        await expect(sendAs(from, others)).rejects.toMatchObject(refused(domain));
+        expect((await sendAs(from, [domain])).MessageId).toMatch(/\S/);
+      }
+    });
   });
 
   test('40 MB after base64 are the most', async () => {

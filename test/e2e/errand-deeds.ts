@@ -43,8 +43,8 @@ export async function report(errand: Errand, address: string): Promise<void> {
 }
 
 /** With the submitter's own policy and nothing more. */
-export function submit({ runtime }: Errand, to: readonly string[]): Promise<void> {
-  return submitOne(runtime, 'Everpost-SubmissionSubmitterAppRole00000000', to);
+export function submit({ runtime }: Errand, to: readonly string[], author?: string): Promise<void> {
+  return submitOne(runtime, 'Everpost-SubmissionSubmitterAppRole00000000', to, author);
 }
 
 export async function comes(errand: Errand, address: string): Promise<void> {

@@ -71,6 +71,10 @@ export function errandConfig(port: number): object {
     notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com' },
   };
 }
+/** What SES knows beside the domains, so that each pattern of relay's permissions is the one that is needed. */
+export const errandIdentities: readonly string[] = ['example.com', 'secured.example', 'app.example'].flatMap(
+  (domain) => [`own@${domain}`, `sub.${domain}`],
+);
 export const errandSecrets = { 'everpost/secured': { username: 'everpost', password: 'secret' } };
 
 /** The test string that every spam filter knows. */
@@ -140,6 +144,24 @@ export const parts: readonly Part[] = [
       await send(errand, ['away@secured.example'], '', 'eve@secured.example');
       await comes(errand, 'away@far.example');
       await comes(errand, 'away@farther.example');
+    },
+  },
+  {
+    name: 'authors whose address or sub-domain SES knows by itself are relayed by SES',
+    run: async (errand) => {
+      await send(errand, ['away@example.com'], '', 'own@example.com');
+      await send(errand, ['away@example.com'], '', 'ann@sub.example.com');
+      await send(errand, ['away@secured.example'], '', 'own@secured.example');
+      await send(errand, ['away@secured.example'], '', 'eve@sub.secured.example');
+      await submit(errand, ['own@ses.example'], 'own@app.example');
+      await submit(errand, ['sub@ses.example'], 'ann@sub.app.example');
+      await comes(errand, 'own@ses.example');
+      await comes(errand, 'sub@ses.example');
+      const from = (author: string) => new RegExp(`^From: ${author}\\r$`, 'm');
+      for (const author of ['own@example.com', 'ann@sub.example.com', 'own@secured.example', 'eve@sub.secured.example'])
+        await happens(errand, `mail of ${author}`, () =>
+          errand.nextHop.caught.some(({ content }) => from(author).test(content.toString('latin1'))),
+        );
     },
   },
   {

@@ -46,9 +46,12 @@ export function without(template: Template, { id, logicalId }: Grant): Template 
 }
 
 /** Why a grant has no effect on this machine, or null where it has: there the errand must need it. */
-export function withoutEffectHere(grant: Grant): string | null {
+export function withoutEffectHere(grant: Grant, identities: readonly string[]): string | null {
   if (grant.action.startsWith('logs:'))
     return 'the Lambda host takes what functions print from their standard output; no CloudWatch Logs stands behind it';
+  const [, address] = /:identity\/([^*"]+@[^*"]+)"/.exec(JSON.stringify(grant.resource)) ?? [];
+  if (address !== undefined && !identities.includes(address))
+    return 'SES knows no identity of that address here, and asks for the permission on that of its domain';
   return null;
 }
 

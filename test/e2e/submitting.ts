@@ -27,10 +27,15 @@ export function envelopeOf(to: readonly (string | object)[], content: Uint8Array
   });
 }
 
-/** A message of Ann's in the name of `app`, under an id that follows from its content. */
-export async function submitOne(runtime: Runtime, role: string, to: readonly string[]): Promise<void> {
+/** A message in the name of `app`, Ann's if nobody else is named, under an id that follows from its content. */
+export async function submitOne(
+  runtime: Runtime,
+  role: string,
+  to: readonly string[],
+  author = 'ann@app.example',
+): Promise<void> {
   const client = submitter(runtime, 'SubmitterAppPolicyArn', role);
-  const content = Buffer.from(`From: ann@app.example\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
+  const content = Buffer.from(`From: ${author}\r\nTo: ${to.join(', ')}\r\nSubject: errand\r\n\r\nHello\r\n`);
   const digits = createHash('sha256').update(content).digest('hex').toUpperCase();
   const stem = `out/app/0${digits.slice(0, 25)}`;
   const put = (Key: string, Body: Uint8Array | string) =>

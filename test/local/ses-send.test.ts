@@ -20,6 +20,7 @@ import { type StartedEmulators, startEmulators } from './start-emulators.ts';
 const folder = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
 const out = join(folder, 'out');
 let aws: StartedEmulators;
+let roles = 0;
 const rules = {} as Parameters<typeof createSes>[1]; // receipt rules are none of what is tested here
 
 const topicArn = 'arn:aws:sns:eu-west-1:000000000000:events';
@@ -70,8 +71,8 @@ async function serve({ world, store, topics }: StartedEmulators, to: SesOut = { 
     acceptedAt: Date.now(),
   };
   const received = (id: string) => (id === 'received-1' ? mail : null);
-  const verifiedDomains = () => ['example.com'];
-  const sending = { outgoing, verifiedDomains, received, configurationSets: sets };
+  const identities = () => ['example.com', 'sub.example.com', 'Own@example.com'];
+  const sending = { outgoing, identities, received, configurationSets: sets };
   return { outgoing, events, service: createSes(world, rules, sending) };
 }
 
@@ -92,6 +93,16 @@ describe('SES sending conforms', () => {
     to: 'to@far.example',
     received: { sesMessageId: 'received-1', forwardPath: 'bob@example.com' },
     feedback: { configurationSet: 'everpost', queueUrl: aws.queueUrl('told') },
+    identities: {
+      prefix: 'arn:aws:ses:eu-west-1:000000000000:identity/',
+      domain: 'example.com',
+      subDomain: 'sub.example.com',
+      address: 'Own@example.com',
+    },
+    async role(statements) {
+      roles += 1;
+      return aws.role(`sends-${roles}`, statements);
+    },
   }));
 });
 

@@ -1,0 +1,51 @@
+// What relay may do with resources that the configuration names and this stack does not make: send as identities of SES, and read the
+// secrets of next hops. SES and Secrets Manager know them by name, so that the permissions are written from names too.
+
+import { parseMailbox } from '#core/address.ts';
+import type { Settings } from '#core/config.ts';
+import { bouncesBySes, identitiesOf, sendingDomains, sendingIdentities, sendsBySes } from '#core/ses-use.ts';
+import { type GrantList, type Placed, placed } from './grant-list.ts';
+
+/** Raw mail by v2 needs both (docs/aws-contracts.md §2.1). */
+const sendActions = ['ses:SendEmail', 'ses:SendRawEmail'];
+const identity = { service: 'ses', kind: 'identity/' } as const;
+
+export function relayLists(settings: Settings): readonly GrantList[] {
+  return [sendAs(settings), bounceAs(settings), readSecrets(settings)];
+}
+
+/** Where they stand in relay's role; nag-reasons.ts excuses the patterns among them there. */
+export function relayPlaced(settings: Settings): Placed {
+  return placed(relayLists(settings));
+}
+
+/**
+ * As our own domains alone, and only where the configuration sends by SES: under whatever identity SES has for an address of theirs. More
+ * than some 250 domains are one pattern, all identities of the account and region.
+ */
+function sendAs(settings: Settings): GrantList {
+  const names = sendsBySes(settings) ? sendingIdentities(sendingDomains(settings)) : [];
+  return { id: 'Identities', actions: sendActions, ...identity, names, otherwise: '*' };
+}
+
+/** SendBounce goes out as `notices.from`, which is one address. */
+function bounceAs(settings: Settings): GrantList {
+  const from = parseMailbox(settings.notices.from);
+  const names = bouncesBySes(settings) && from !== null ? identitiesOf(from, sendingDomains(settings)) : [];
+  return { id: 'Bouncing', actions: ['ses:SendBounce'], ...identity, names };
+}
+
+/** Exactly the secrets that the configuration names. Secrets Manager ends each ARN in a hyphen and six letters of its own. */
+function readSecrets({ nextHops, notices }: Settings): GrantList {
+  const names = Object.values(nextHops).flatMap((hop) =>
+    hop.kind === 'smtp' && hop.auth !== null ? [hop.auth.secret] : [],
+  );
+  if (notices.dkim !== null) names.push(notices.dkim.secret);
+  return {
+    id: 'Secrets',
+    actions: ['secretsmanager:GetSecretValue'],
+    names: [...new Set(names)].sort().map((name) => `${name}-??????`),
+    service: 'secretsmanager',
+    kind: 'secret:',
+  };
+}
