@@ -30,7 +30,7 @@ export async function liveSes(it: Case): Promise<Faults> {
     { sets, events: openEvents(aws.world, aws.store, sets, async () => {}) },
   );
   const noRules = {} as Parameters<typeof createSes>[1]; // receipt rules are none of what is asked
-  const sending = { outgoing, verifiedDomains: () => ['in.test'], received: () => null, configurationSets: sets };
+  const sending = { outgoing, identities: () => ['in.test'], received: () => null, configurationSets: sets };
   aws.front.add(createSes(aws.world, noRules, sending));
   const client = sesSendClient({ endpoint: aws.endpoint, region: aws.region, credentials: aws.credentials });
   const terms = {
