@@ -179,6 +179,31 @@ describe('our own metrics', () => {
     // CloudWatch looks back a day at most where periods are shorter than an hour, and no alarm of ours may be beyond it.
     expect(orphanSweepOverdueMs).toBeLessThanOrEqual(24 * 3_600_000);
   });
+  test.each([
+    ['ContentUnreadable', 1, 60],
+    ['EnvelopeMissing', 1, 60],
+    ['ExpiryHeld', 1, 60],
+    ['Held', 1, 60],
+    ['NoEnd', 1, 60],
+    ['OperatorFault', 1, 60],
+    ['Poison', 1, 60],
+    ['ReceiptMissing', 1, 60],
+    ['SubmissionMalformed', 1, 60],
+    ['UnknownDelivery', 1, 60],
+    ['UnknownReply', 1, 60],
+    ['Complained', 5, 3_600],
+  ])('%s calls at the %s within %i s, summed, at the first such period', (name, threshold, seconds) => {
+    const called = own.filter(({ MetricName }) => MetricName === name);
+    expect(called).toHaveLength(1);
+    expect(called[0]).toMatchObject({
+      Threshold: threshold,
+      Period: seconds,
+      Statistic: 'Sum',
+      EvaluationPeriods: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      TreatMissingData: 'notBreaching',
+    });
+  });
   test('no other alarm takes missing data for a fault', () => {
     const runs = alarms.filter(({ TreatMissingData }) => TreatMissingData !== 'notBreaching');
     expect(runs.map(({ MetricName }) => MetricName).sort()).toEqual(['OrphanSweepRun', 'PurgeRun', 'SweepRun']);
@@ -201,4 +226,15 @@ test('functions: errors, and chains that Lambda cut off', () => {
       .flatMap((name) => [`${name}Errors`, `${name}Recursion`])
       .sort(),
   );
+  for (const alarm of lambda)
+    expect(alarm).toMatchObject({
+      ...{ Threshold: 1, Period: 60, Statistic: 'Sum', EvaluationPeriods: 1 },
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      MetricName: alarm.AlarmName.endsWith('Errors') ? 'Errors' : 'RecursiveInvocationsDropped',
+    });
+  // Each of another function.
+  const of = (metric: string) =>
+    lambda.filter(({ MetricName }) => MetricName === metric).map(({ Dimensions }) => JSON.stringify(Dimensions));
+  expect(new Set(of('Errors')).size).toBe(7);
+  expect(new Set(of('RecursiveInvocationsDropped')).size).toBe(7);
 });

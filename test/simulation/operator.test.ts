@@ -76,6 +76,20 @@ describe('an operator', () => {
     expect(quiet.exchange.accepted).toEqual([]);
   });
 
+  it('removes for good what is held because its NDR could not be delivered: nobody is told a second time', async () => {
+    const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
+    const town = new Town(() => no, new Interrupt(), settingsOf({}));
+    town.receive('m1', ANN, [BOB]);
+    await town.live(24);
+    expect(refOf(town)).toMatchObject({ state: 'held', notice: { kind: 'ndr' } });
+    const rows = town.ledger.all().length;
+    expect(await remove(portsOf(town), refOf(town), true)).toMatchObject({ kind: 'done', row: { state: 'removed' } });
+    expect(await town.bounceQueue.depth()).toEqual({ visible: 0, inFlight: 0 });
+    await town.live(24 * 7);
+    expect(refOf(town)).toMatchObject({ state: 'removed', dueAt: null });
+    expect(town.ledger.all()).toHaveLength(rows);
+  });
+
   it('holds what is deferred: nothing is tried until it is released', async () => {
     const town = new Town((_to, attempt) => (attempt < 2 ? later : ok), new Interrupt(), settingsOf({}));
     town.receive('m1', ANN, [BOB]);

@@ -1,0 +1,20 @@
+// The table of mutations, layer by layer.
+
+import { adapterMutations } from './adapters.ts';
+import { cliMutations } from './cli.ts';
+import { coreMutations } from './core.ts';
+import { infraMutations } from './infra.ts';
+import { lambdaMutations } from './lambdas.ts';
+import { localMutations } from './local.ts';
+import type { Mutation } from './mutation.ts';
+import { pipelineMutations } from './pipeline.ts';
+
+export const mutations: readonly Mutation[] = [
+  ...coreMutations,
+  ...pipelineMutations,
+  ...adapterMutations,
+  ...lambdaMutations,
+  ...infraMutations,
+  ...cliMutations,
+  ...localMutations,
+];

@@ -1,0 +1,167 @@
+// The exit code of the process itself, by which cron, a mail program or a script knows whether it still has the message and whether to go on.
+// 0 is the rarest of all errors to be noticed.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeOf } from '#cli/operate.ts';
+import { readEnvelope } from '#core/submission.ts';
+import type { Operated } from '#pipeline/operate.ts';
+import { queued } from '#test/contract/rows.ts';
+import { type Instance, openInstance, submitting } from './instance.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const folder = mkdtempSync(join(tmpdir(), 'everpost-exit-'));
+let instance: Instance;
+beforeAll(async () => {
+  instance = await openInstance();
+});
+afterAll(async () => {
+  await instance.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function everpost(args: readonly string[], input = '', env: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, ['cli/everpost.ts', ...args], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: folder, EVERPOST_SENDMAIL_CONFIG: empty, ...env },
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+  });
+  child.stdin.on('error', () => {}); // it may end before it has read all
+  child.stdin.end(input);
+  const code = await new Promise<number | null>((resolve) => child.on('close', (status) => resolve(status)));
+  return { code, out, err };
+}
+const empty = join(folder, 'sendmail.json');
+writeFileSync(empty, '{}');
+
+describe('everpost', () => {
+  it('ends with 2 for a wrong call, and with 0 for help alone', async () => {
+    const [nothing, help, odd, verbHelp, wrong] = await Promise.all(
+      [[], ['--help'], ['relase'], ['trace', '--help'], ['trace', '--limit', 'x', '--data', instance.data]].map(
+        (args) => everpost(args),
+      ),
+    );
+    expect([nothing?.code, help?.code, odd?.code, verbHelp?.code, wrong?.code]).toEqual([2, 0, 2, 0, 2]);
+    expect(odd?.err).toContain('there is no verb "relase"');
+    for (const verb of ['trace', 'release', 'hold', 'remove', 'resubmit', 'gateway', 'sendmail'])
+      expect(help?.out).toContain(`\n  ${verb}`);
+  });
+  it('ends with 69 where the instance does not answer, with 78 where the configuration cannot work, and with 1 for what nobody thought of', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const config = join(folder, 'everpost.config.json');
+    writeFileSync(config, submitting);
+    const gateway = ['gateway', '--bucket', 'b', '--config', config, '--listen', `127.0.0.1:${port}`];
+    const [away, broken, surprised] = await Promise.all([
+      everpost(['trace', '--data', join(folder, 'nowhere')]),
+      everpost(['gateway', '--config', join(folder, 'none.json')]),
+      everpost(gateway, '', { AWS_REGION: 'eu-central-1' }),
+    ]);
+    taken.close();
+    expect([away.code, broken.code, surprised.code]).toEqual([69, 78, 1]);
+    expect(surprised.err).toContain(`the port ${port} is taken`);
+  });
+});
+
+describe('codeOf', () => {
+  const row = queued('m1');
+  const [done, no] = [
+    { kind: 'done', row },
+    { kind: 'refused', row, why: 'no' },
+  ] satisfies Operated[];
+  const busy: Operated = { kind: 'refused', row, why: 'busy', tryAgain: true };
+  it.each([
+    [[done], 0],
+    [[done, done], 0],
+    [[], 1],
+    [[no], 1],
+    [[done, no], 1],
+    [[no, done], 1],
+    [[busy], 75],
+    [[done, no, busy], 75],
+  ] as [Operated[], number][])('%j: %i', (results, code) => {
+    expect(codeOf(results)).toBe(code);
+  });
+});
+
+describe('sendmail', () => {
+  const MESSAGE = 'Subject: backup\n\nall is well, ünd ohne Zeilenende';
+  const where = () => ['sendmail', '--submitter', 'cron', '--data', instance.data, '-f', 'cron@example.com'];
+  const stored = async () => {
+    const { Contents = [] } = await instance.s3.send(new ListObjectsV2Command({ Bucket: 'spool' }));
+    return Contents.map(({ Key = '' }) => Key);
+  };
+
+  it('ends with 0 only when both objects are stored, as it was given them', async () => {
+    const { code, out, err } = await everpost([...where(), 'ann@x.example', 'bob@x.example'], MESSAGE);
+    expect([code, out, err]).toEqual([0, '', '']);
+    const keys = await stored();
+    expect(keys.map((key) => key.replace(/[0-9A-Z]{26}/, 'ULID'))).toEqual([
+      'out/cron/ULID.eml',
+      'out/cron/ULID.envelope.json',
+    ]);
+    const [content = '', text = ''] = await Promise.all(
+      keys.map(async (Key) => {
+        const { Body } = await instance.s3.send(new GetObjectCommand({ Bucket: 'spool', Key }));
+        return Body?.transformToString();
+      }),
+    );
+    expect(content).toMatch(/\r\nall is well, ünd ohne Zeilenende\r\n$/);
+    const reading = readEnvelope(text);
+    if (reading.kind !== 'envelope') throw new Error(reading.why);
+    expect(reading.envelope.reversePath).toBe('cron@example.com');
+    expect(reading.envelope.forwardPaths.map(({ address }) => address)).toEqual(['ann@x.example', 'bob@x.example']);
+  });
+  it('ends with 75 where nobody can say, and for what nobody thought of: the caller keeps the message', async () => {
+    const before = await stored();
+    const lost = { service: 's3', operation: 'PutObject', effect: 'deny', match: '.envelope.json' } as const;
+    const [away, odd] = await Promise.all([
+      everpost(['sendmail', '--submitter', 'cron', '--data', join(folder, 'nowhere'), 'ann@x.example'], MESSAGE),
+      everpost(['sendmail', '--submitter', 'cron', '--stack', 'x', 'ann@x.example'], MESSAGE, {
+        AWS_REGION: 'eu-central-1',
+        AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+        AWS_ACCESS_KEY_ID: 'x',
+        AWS_SECRET_ACCESS_KEY: 'y',
+        AWS_MAX_ATTEMPTS: '1',
+      }),
+    ]);
+    expect([away.code, odd.code]).toEqual([75, 75]);
+    expect(away.err).toContain('no instance has run in');
+    expect(await stored()).toEqual(before);
+    instance.aws.faults.add({ ...lost, times: 1 });
+    const denied = await everpost([...where(), 'ann@x.example'], MESSAGE);
+    expect([denied.code, denied.err]).toEqual([77, expect.stringContaining('was not stored')]);
+    const envelopes = (keys: readonly string[]) => keys.filter((key) => key.endsWith('.envelope.json'));
+    expect(envelopes(await stored())).toEqual(envelopes(before));
+  });
+  it('ends with what sysexits has for a wrong call', async () => {
+    const calls: readonly (readonly [readonly string[], number])[] = [
+      [[...where()], 64],
+      [[...where(), '-t'], 65],
+      [[...where(), '-Z', 'ann@x.example'], 64],
+      [[...where(), 'no one@'], 67],
+      [['sendmail', 'ann@x.example'], 78],
+      [['sendmail', '--submitter', 'NOT A NAME', '--bucket', 'b', 'ann@x.example'], 78],
+      [['sendmail', '--submitter', 'cron', 'ann@x.example'], 78],
+      [['sendmail', '--submitter', 'cron', '--bucket', 'b', 'ann@x.example'], 78],
+    ];
+    const before = await stored();
+    const ended = await Promise.all(calls.map(([args]) => everpost(args, MESSAGE)));
+    expect(ended.map(({ code }) => code)).toEqual(calls.map(([, code]) => code));
+    for (const { err } of ended) expect(err).toMatch(/^sendmail: \S/);
+    expect(await stored()).toEqual(before);
+  }, 60_000);
+});

@@ -1,0 +1,248 @@
+// The operator's verbs against a ledger and queues: what they did to which rows, which jobs they sent where, what they said, and the exit code,
+// by which a script goes on or stops.
+
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NotReachable, Usage } from '#cli/exit.ts';
+import { holdVerb, releaseVerb, removeVerb } from '#cli/operate.ts';
+import { resubmitVerb } from '#cli/resubmit.ts';
+import { trace } from '#cli/trace.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { facts, newSpoolId, queued } from '#test/contract/rows.ts';
+import { type Instance, openInstance, said } from './instance.ts';
+
+const HOUR = 3_600_000;
+const NOW = Date.now();
+let instance: Instance;
+beforeAll(async () => {
+  instance = await openInstance();
+});
+afterAll(() => instance.close());
+
+async function given(change: Partial<DeliveryRow> = {}): Promise<DeliveryRow> {
+  const { spoolId = newSpoolId(), ...more } = change;
+  const row = queued(spoolId, {
+    ...{ acceptedAt: NOW - HOUR, nextAttemptAt: NOW - HOUR, expiresAt: NOW + 47 * HOUR, dueAt: NOW + HOUR },
+    message: facts(spoolId, { acceptedAt: NOW - HOUR }),
+    ...more,
+  });
+  await instance.ledger.create([row], null);
+  return row;
+}
+const held = (change: Partial<DeliveryRow> = {}) =>
+  given({ state: 'held', stateReason: 'held-by-operator', dueAt: null, ...change });
+const stateOf = async (row: DeliveryRow) => (await instance.ledger.read(row))?.state;
+const jobOf = ({ spoolId, deliveryKey }: DeliveryRow) => ({ version: 1, spoolId, deliveryKey });
+
+type Verb = (args: readonly string[]) => Promise<number>;
+const run = (verb: Verb, ...args: string[]) => said(() => verb([...args, '--data', instance.data]));
+const lines = (out: string) =>
+  JSON.parse(out) as { spoolId: string; state: string; done: boolean; why: string | null }[];
+
+describe('one message', () => {
+  it('is released: queued with a lifetime from now, and its relay job sent', async () => {
+    const row = await held();
+    expect(await run(releaseVerb, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
+    const after = await instance.ledger.read(row);
+    expect(after).toMatchObject({ state: 'queued', attempts: 0, claims: 0 });
+    expect(Math.abs((after?.expiresAt ?? 0) - (Date.now() + 48 * HOUR))).toBeLessThan(60_000);
+    expect(Math.abs((after?.dueAt ?? 0) - (Date.now() + 15 * 60_000))).toBeLessThan(60_000);
+    expect(await instance.sent('relay')).toEqual([jobOf(row)]);
+    expect(await instance.sent('bounce')).toEqual([]);
+  });
+  it('is released for as long as was said', async () => {
+    const row = await held();
+    await run(releaseVerb, '--spool-id', row.spoolId, '--lifetime', '3h');
+    const { expiresAt = 0 } = (await instance.ledger.read(row)) ?? {};
+    expect(Math.abs(expiresAt - (Date.now() + 3 * HOUR))).toBeLessThan(60_000);
+    await instance.sent('relay');
+  });
+  it('is held, and no job is sent', async () => {
+    const row = await given();
+    expect(await run(holdVerb, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
+    expect(await instance.ledger.read(row)).toMatchObject({ state: 'held', dueAt: null });
+    for (const queue of ['relay', 'bounce', 'feedback'] as const) expect(await instance.sent(queue)).toEqual([]);
+  });
+  it('is removed, and its sender told; or nobody', async () => {
+    const [told, quiet] = [await held(), await held()];
+    expect(await run(removeVerb, '--spool-id', told.spoolId)).toMatchObject({ code: 0 });
+    expect(await stateOf(told)).toBe('failed');
+    expect(await instance.sent('bounce')).toEqual([jobOf(told)]);
+    expect(await run(removeVerb, '--spool-id', quiet.spoolId, '--without-notice')).toMatchObject({ code: 0 });
+    expect(await stateOf(quiet)).toBe('removed');
+    expect(await instance.sent('bounce')).toEqual([]);
+  });
+  it('of several recipients is released where it can be, and for one alone where that is said', async () => {
+    const first = await held();
+    const second = await held({ spoolId: first.spoolId, deliveryKey: 'second', forwardPath: 'eve@example.com' });
+    const third = await given({ spoolId: first.spoolId, deliveryKey: 'third', state: 'relayed', dueAt: null });
+    expect(await run(releaseVerb, '--spool-id', first.spoolId, '--forward-path', 'eve@example.com')).toMatchObject({
+      code: 0,
+    });
+    expect([await stateOf(first), await stateOf(second)]).toEqual(['held', 'queued']);
+    expect(await run(releaseVerb, '--spool-id', first.spoolId)).toMatchObject({ code: 0 });
+    expect([await stateOf(first), await stateOf(third)]).toEqual(['queued', 'relayed']);
+    await instance.sent('relay');
+  });
+});
+
+describe('the exit code', () => {
+  it('is 1 where only some were done, and says which', async () => {
+    const [row, nowhere] = [await held(), await held({ nextHop: '' })];
+    const some = await held({ spoolId: row.spoolId, deliveryKey: 'nowhere', nextHop: '' });
+    const { code, out } = await run(releaseVerb, '--spool-id', row.spoolId, '--json');
+    expect(code).toBe(1);
+    expect(
+      lines(out)
+        .map(({ done }) => done)
+        .sort(),
+    ).toEqual([false, true]);
+    expect([await stateOf(row), await stateOf(some)]).toEqual(['queued', 'held']);
+    expect(await run(releaseVerb, '--spool-id', nowhere.spoolId)).toMatchObject({ code: 1 });
+    await instance.sent('relay');
+  });
+  it('is 1 where nothing fits, or nothing can be done', async () => {
+    expect(await run(releaseVerb, '--spool-id', newSpoolId())).toMatchObject({ code: 1, out: 'no delivery fits\n' });
+    expect(await run(holdVerb, '--state', 'deferred', '--yes')).toMatchObject({ code: 1 });
+    expect(await run(holdVerb, '--state', 'deferred')).toMatchObject({ code: 1 });
+    const relayed = await given({ state: 'relayed', dueAt: null });
+    const { code, out } = await run(removeVerb, '--spool-id', relayed.spoolId);
+    expect([code, out]).toEqual([1, expect.stringContaining('nothing is left to remove')]);
+  });
+  it('is 75 while an attempt is under way, whatever became of the others', async () => {
+    const busy = await given({ leaseUntil: Date.now() + HOUR, claims: 1 });
+    const free = await given({ spoolId: busy.spoolId, deliveryKey: 'free' });
+    expect(await run(holdVerb, '--spool-id', busy.spoolId)).toMatchObject({ code: 75 });
+    expect([await stateOf(busy), await stateOf(free)]).toEqual(['queued', 'held']);
+  });
+  it.each([
+    [releaseVerb, [], 'say which'],
+    [releaseVerb, ['--spool-id', 'x', '--state', 'held'], 'say which'],
+    [releaseVerb, ['--state', 'deferred'], '--state takes held or quarantined'],
+    [holdVerb, ['--state', 'held'], '--state takes queued or deferred'],
+    [holdVerb, ['--spool-id', 'x', '--lifetime', '2h'], '--lifetime means nothing here'],
+    [removeVerb, ['--spool-id', 'x', '--to', 'a@b.example'], '--to means nothing here'],
+    [releaseVerb, ['--spool-id', 'x', '--without-notice'], '--without-notice means nothing here'],
+    [releaseVerb, ['--spool-id', 'x', '--lifetime', 'long'], '--lifetime takes a duration'],
+    [releaseVerb, ['--spool-id', 'x', '--limit', '0'], '--limit takes a whole number'],
+    [releaseVerb, ['--spool-id', 'x', '--never'], "'--never'"],
+    [releaseVerb, ['--to', 'bob@example.com'], '--spool-id is missing'],
+    [releaseVerb, ['--spool-id', 'x', '--to', 'nobody'], '--to takes an address'],
+    [releaseVerb, ['--spool-id', 'x', '--to', 'a@b.example', '--lifetime', '14d'], 'less than 14d'],
+  ] as [Verb, string[], string][])('%o %j is a wrong call', async (verb, args, why) => {
+    const call = async () => verb([...args, '--data', instance.data]);
+    await expect(call()).rejects.toThrow(Usage);
+    await expect(call()).rejects.toThrow(why);
+  });
+  it('of an instance that is not there: it says so', async () => {
+    for (const verb of [releaseVerb, holdVerb, removeVerb])
+      await expect(verb(['--spool-id', 'x', '--data', '/nowhere'])).rejects.toThrow(NotReachable);
+    await expect(trace(['--data', '/nowhere'])).rejects.toThrow(NotReachable);
+    const words = ['--next-hop', 'exchange', '--since', '1h', '--data', '/nowhere'];
+    await expect(resubmitVerb(words)).rejects.toThrow(NotReachable);
+  });
+});
+
+describe('many', () => {
+  it('are only shown without --yes, and done with it, up to the limit', async () => {
+    const rows = [];
+    for (let index = 0; index < 5; index++)
+      rows.push(await held({ stateReason: 'many', nextHop: 'lotus', acceptedAt: NOW - HOUR + index }));
+    const shown = await run(releaseVerb, '--state', 'held', '--reason', 'many', '--json');
+    expect([shown.code, lines(shown.out).length]).toEqual([0, 5]);
+    expect(await Promise.all(rows.map(stateOf))).toEqual(Array(5).fill('held'));
+    expect(await instance.sent('relay')).toEqual([]);
+    expect(await run(releaseVerb, '--state', 'held', '--reason', 'many', '--limit', '2', '--yes')).toMatchObject({
+      code: 0,
+    });
+    expect(await Promise.all(rows.map(stateOf))).toEqual(['held', 'held', 'held', 'queued', 'queued']);
+    expect(await instance.sent('relay')).toHaveLength(2);
+    await run(releaseVerb, '--state', 'held', '--next-hop', 'lotus', '--yes');
+    expect(await Promise.all(rows.map(stateOf))).toEqual(Array(5).fill('queued'));
+    await instance.sent('relay');
+  });
+});
+
+describe('resubmit', () => {
+  const lost = async (content = true) => {
+    const row = await given({
+      state: 'relayed',
+      dueAt: null,
+      lastAttemptAt: Date.now() - HOUR,
+      nextHop: 'swallowed',
+      attempts: 1,
+    });
+    const put = new PutObjectCommand({ Bucket: 'spool', Key: `in/${row.spoolId}`, Body: 'Subject: x\r\n\r\n' });
+    if (content) await instance.s3.send(put);
+    return row;
+  };
+  const words = ['--next-hop', 'swallowed', '--since', '2h'];
+  it('shows, then does, then has nothing more to do; and 1 where one of them could not be done', async () => {
+    const [first, second] = [await lost(), await lost()];
+    expect(await run(resubmitVerb, ...words)).toMatchObject({ code: 0 });
+    expect([await stateOf(first), await instance.sent('relay')]).toEqual(['relayed', []]);
+    expect(await run(resubmitVerb, ...words, '--yes')).toMatchObject({ code: 0 });
+    expect([await stateOf(first), await stateOf(second)]).toEqual(['queued', 'queued']);
+    expect(await instance.sent('relay')).toHaveLength(2);
+    expect(await run(resubmitVerb, ...words, '--yes')).toMatchObject({ code: 1 });
+
+    const [third, without] = [await lost(), await lost(false)];
+    const { code, out } = await run(resubmitVerb, ...words, '--yes', '--json');
+    expect(code).toBe(1);
+    expect(lines(out).find(({ spoolId }) => spoolId === without.spoolId)?.why).toContain('content');
+    expect([await stateOf(third), await stateOf(without)]).toEqual(['queued', 'relayed']);
+    await instance.sent('relay');
+  });
+});
+
+describe('trace', () => {
+  it('finds one message, by each of its words, and says nothing of others', async () => {
+    const row = await given({ forwardPath: `${newSpoolId()}@example.com` });
+    const messageIdField = row.message?.extract.messageIdField ?? '';
+    for (const words of [
+      ['--spool-id', row.spoolId],
+      ['--forward-path', row.forwardPath.toUpperCase()],
+      ['--message-id', messageIdField],
+    ]) {
+      const { code, out } = await run(trace, ...words, '--json');
+      expect([code, lines(out).map(({ spoolId }) => spoolId)]).toEqual([0, [row.spoolId]]);
+    }
+    expect(await run(trace, '--spool-id', newSpoolId())).toMatchObject({ code: 0, out: 'no message fits\n' });
+  });
+  it('is of those accepted within a time, and twenty at most unless more is said', async () => {
+    const reversePath = `${newSpoolId()}@src.example`;
+    for (let index = 0; index < 22; index++) {
+      const acceptedAt = NOW - (index < 21 ? HOUR : 10 * HOUR);
+      const spoolId = newSpoolId();
+      await given({ spoolId, acceptedAt, message: facts(spoolId, { acceptedAt, reversePath }) });
+    }
+    const found = async (...words: string[]) =>
+      lines((await run(trace, '--reverse-path', reversePath, '--json', ...words)).out).length;
+    expect([await found(), await found('--limit', '100'), await found('--limit', '3')]).toEqual([20, 22, 3]);
+    expect(await found('--limit', '100', '--since', '2h')).toBe(21);
+  });
+});
+
+describe('an instance whose clock is ahead', () => {
+  it('is meant by its own clock: lifetimes, losses and messages of the last hours', async () => {
+    const ahead = 100 * HOUR;
+    const other = await openInstance(ahead);
+    try {
+      const spoolId = newSpoolId();
+      const acceptedAt = Date.now() + ahead - HOUR;
+      const row = queued(spoolId, {
+        ...{ state: 'held', stateReason: 'held-by-operator', dueAt: null, acceptedAt },
+        message: facts(spoolId, { acceptedAt }),
+      });
+      await other.ledger.create([row], null);
+      const { code } = await said(() =>
+        releaseVerb(['--state', 'held', '--since', '2h', '--yes', '--data', other.data]),
+      );
+      const { expiresAt = 0 } = (await other.ledger.read(row)) ?? {};
+      expect(code).toBe(0);
+      expect(Math.abs(expiresAt - (Date.now() + ahead + 48 * HOUR))).toBeLessThan(60_000);
+    } finally {
+      await other.close();
+    }
+  });
+});

@@ -1,0 +1,147 @@
+// One function that works on one job after the other, as a warm one does: what its attempts share is as it was before, whatever became of
+// each. And what the message itself says of an earlier attempt whose result was lost.
+
+import { describe, expect, it } from 'vitest';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
+import { MemorySpool } from '#adapters/memory/memory-spool.ts';
+import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs } from '#core/limits.ts';
+import { byteBudget } from '#pipeline/byte-budget.ts';
+import { type RelayPorts, relay } from '#pipeline/relay.ts';
+import { facts, queued, T0 } from '../../contract/rows.ts';
+import { townSettings } from '../../simulation/town.ts';
+
+const ok = { code: 250, status: '2.0.0', text: 'Ok' } as const;
+const BUDGET = 1_000;
+const CONTENT = Buffer.from(`Subject: x\r\n\r\n${'x'.repeat(386)}`); // two fit at once, a third does not
+
+function warm(script: Script) {
+  const clock = new MemoryClock(T0);
+  const ledger = new MemoryLedger();
+  const spool = new MemorySpool();
+  const nextHop = new MemoryNextHop(script);
+  const budget = byteBudget(BUDGET);
+  const ports: RelayPorts = {
+    ...{ settings: townSettings, spool, ledger, clock, entropy: new MemoryEntropy(1), watch: new MemoryWatch() },
+    bounceQueue: new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount }),
+    ...{ nextHop: () => nextHop, budget, markKey: 'key', leaseMs: smtpLeaseMs, sweepAgainMs: lostJobAfterMs },
+  };
+  const given = async (spoolId: string, change: Partial<DeliveryRow> = {}) => {
+    const row = queued(spoolId, { message: facts(spoolId), ...change });
+    spool.put(`in/${spoolId}`, CONTENT);
+    await ledger.create([row], null);
+    return { version: 1, spoolId, deliveryKey: row.deliveryKey } as const;
+  };
+  return { ports, ledger, spool, nextHop, budget, clock, given };
+}
+const soon = () => AbortSignal.timeout(300);
+
+describe('the budget of bytes is whole again', () => {
+  const attempts: readonly [string, Script][] = [
+    ['accepted', () => ok],
+    ['refused before the content', () => ({ code: 550, status: '5.1.1', text: 'no', at: 'rcpt' })],
+    ['put off after it', () => ({ code: 451, status: '4.3.0', text: 'later' })],
+    ['lost on the way', () => ({ fault: 'connection-lost', at: 'content' })],
+    [
+      'ended by a bug of ours',
+      () => {
+        throw new Error('a bug');
+      },
+    ],
+  ];
+  it.each(attempts)('after attempts that were %s', async (_name, script) => {
+    const { ports, nextHop, budget, given, spool } = warm(script);
+    for (let index = 0; index < 10; index++) await relay(ports, await given(`m${index}`), soon()).catch(() => null);
+    const all = await Promise.all(Array.from({ length: 10 }, (_, index) => given(`n${index}`)));
+    await Promise.all(all.map((job) => relay(ports, job, soon()).catch(() => null)));
+    const giveBack = await budget.take(BUDGET, soon()); // all of it
+    giveBack();
+    expect(nextHop.accepted).toHaveLength(script === attempts[0]?.[1] ? 20 : 0);
+    expect(spool.openCount).toBeLessThanOrEqual(script === attempts[0]?.[1] ? 0 : 20);
+  });
+
+  it('after content that can not be opened, or breaks off', async () => {
+    const { ports, budget, given, spool } = warm(() => ok);
+    for (let index = 0; index < 10; index++) {
+      const job = await given(`m${index}`);
+      if (index % 2 === 0) spool.breakAfter(`in/m${index}`, 100);
+      else spool.spoil(`in/m${index}`, 'denied');
+      await relay(ports, job, soon());
+    }
+    (await budget.take(BUDGET, soon()))();
+  });
+
+  it('after attempts that waited for it until time was over; and what was opened for them is closed', async () => {
+    const { ports, budget, given, spool, ledger } = warm(() => ok);
+    const others = await budget.take(BUDGET, soon());
+    const jobs = await Promise.all([1, 2, 3].map((index) => given(`m${index}`)));
+    const brief = AbortSignal.timeout(20);
+    const ended = await Promise.all(jobs.map((job) => relay(ports, job, brief)));
+    expect(ended.map(({ became }) => became)).toEqual(['deferred', 'deferred', 'deferred']);
+    expect(spool.openCount).toBe(0);
+    for (const row of ledger.all()) expect(row).toMatchObject({ lastReason: 'deadline', claims: 0 });
+    others();
+    (await budget.take(BUDGET, soon()))();
+  });
+
+  it('and never were more bytes under way than it has', async () => {
+    let [under, most] = [0, 0];
+    const { ports, given, nextHop } = warm(() => ok);
+    const attempt: typeof nextHop.attempt = async (transaction, signal) => {
+      under += CONTENT.length;
+      most = Math.max(most, under);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      under -= CONTENT.length;
+      return nextHop.attempt(transaction, signal);
+    };
+    const jobs = await Promise.all(Array.from({ length: 9 }, (_, index) => given(`m${index}`)));
+    const slow = { ...ports, nextHop: () => ({ attempt, close: async () => {} }) };
+    await Promise.all(jobs.map((job) => relay(slow, job, soon())));
+    expect(nextHop.accepted).toHaveLength(9);
+    expect(most).toBe(2 * CONTENT.length);
+  });
+
+  it('a next hop that holds more for each byte takes more of it', async () => {
+    let [under, most] = [0, 0];
+    const { ports, given, nextHop } = warm(() => ok);
+    const attempt: typeof nextHop.attempt = async (transaction, signal) => {
+      under += 1;
+      most = Math.max(most, under);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      under -= 1;
+      return nextHop.attempt(transaction, signal);
+    };
+    const jobs = await Promise.all([1, 2, 3].map((index) => given(`m${index}`)));
+    const heavy = { ...ports, nextHop: () => ({ attempt, close: async () => {}, heldPerByte: 2.4 }) };
+    await Promise.all(jobs.map((job) => relay(heavy, job, soon())));
+    expect([most, nextHop.accepted.length]).toEqual([1, 3]);
+  });
+});
+
+describe('the message says that it may be the second', () => {
+  const UNKNOWN = 'X-Everpost-Possible-Duplicate: the result of an earlier attempt is unknown\r\n';
+  const sent = async (change: Partial<DeliveryRow>) => {
+    const { ports, nextHop, given } = warm(() => ok);
+    await relay(ports, await given('m1', change), soon());
+    return Buffer.from(nextHop.accepted[0]?.content ?? [])
+      .toString()
+      .replace(/\r\n\t/g, ' ');
+  };
+  it.each([
+    ['a claim before it never ended', { claims: 1 }],
+    ['two claims before it never ended', { claims: 2 }],
+    ['an answer was lost, and recorded so', { possibleDuplicate: true, attempts: 1, state: 'deferred' }],
+  ] as [string, Partial<DeliveryRow>][])('where %s', async (_name, change) => {
+    expect(await sent(change)).toContain(UNKNOWN);
+  });
+  it.each([
+    ['is the first', {}],
+    ['comes after a refusal that was heard', { attempts: 1, state: 'deferred', lastReason: 'reply' }],
+  ] as [string, Partial<DeliveryRow>][])('and not where it %s', async (_name, change) => {
+    expect(await sent(change)).not.toContain('Possible-Duplicate');
+  });
+});
