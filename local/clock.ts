@@ -8,9 +8,12 @@ import type { VirtualClock } from './world.ts';
 export type LocalClock = VirtualClock & {
   /**
    * Moves virtual time forward by `ms`: to each due timer in order, fires it, waits until all busy work has ended, and lands at
-   * the target. Calls one after the other; must not be awaited from within busy work.
+   * the target. Calls one after the other; must not be awaited from within busy work. It ends in any case: where work goes on for
+   * too long the clock stays where it is then, and what it waited for comes back. Empty: it is there.
    */
-  advance(ms: number): Promise<void>;
+  advance(ms: number): Promise<readonly string[]>;
+  /** The work in progress, each with how long it has taken, the longest first. */
+  busyWith(): readonly string[];
   /** Resolves once nothing is busy, nothing is due, and a few turns of the event loop brought nothing new. */
   idle(): Promise<void>;
   /** What `virtualNow` reads: hand it to worker threads. */
@@ -26,25 +29,40 @@ export function virtualNow(offset: SharedArrayBuffer, realNow: number): number {
 
 /** Real timers take no longer delay: Node fires at once above 2^31 - 1 ms. */
 const realTimerMsMax = 2 ** 31 - 1;
+/** An advance gives up when no work has ended for so long in real time: the longest invocation of a template is shorter in most cases, and a person waits. */
+const stillMsMax = 60_000;
+/** And after so long in all: mail that keeps coming never leaves the clock idle. */
+const advanceMsMax = 600_000;
+/** What an advance waits for is said this often. */
+const sayEveryMs = 10_000;
 /** Work hops through promises, streams and loopback sockets between two busy marks; this many turns let it show itself. */
 const settleTurns = 12;
+
+type Patience = { isOver(): boolean; end(): void };
 
 /**
  * @param options.offsetMs the offset at which an earlier process stopped: messages must not lie in the future after a restart
  * @param options.saveOffset is called with each new offset, in milliseconds
+ * @param options.waits hears every ten seconds of an advance what it waits for
  */
 export function createClock(
-  options: { readonly offsetMs?: number; readonly saveOffset?: (offsetMs: number) => void } = {},
+  options: {
+    readonly offsetMs?: number;
+    readonly saveOffset?: (offsetMs: number) => void;
+    readonly waits?: (busyWith: readonly string[]) => void;
+    readonly stillMsMax?: number;
+  } = {},
 ): LocalClock {
   const shared = new SharedArrayBuffer(8);
   const cell = new BigInt64Array(shared);
   const timers = createHeap<() => void>();
   let realTimer: NodeJS.Timeout | undefined;
   let armedFor = Number.POSITIVE_INFINITY;
-  let busyMarks = 0;
+  const marks = new Set<{ readonly what: string; readonly since: number }>();
+  let lastEnd = 0; // of any work, performance.now()
   let closed = false;
   let whenFree: (() => void)[] = [];
-  let advancing: Promise<void> = Promise.resolve();
+  let advancing: Promise<unknown> = Promise.resolve();
   Atomics.store(cell, 0, BigInt(Math.round(options.offsetMs ?? 0)));
 
   return {
@@ -55,46 +73,88 @@ export function createClock(
       arm();
       return () => timers.remove(node);
     },
-    busy() {
-      busyMarks += 1;
-      let ended = false;
+    busy(what = 'work') {
+      const mark = { what, since: performance.now() };
+      marks.add(mark);
       return () => {
-        if (ended) return;
-        ended = true;
-        busyMarks -= 1;
-        if (busyMarks > 0) return;
-        const waiting = whenFree;
-        whenFree = [];
-        for (const resume of waiting) resume();
+        if (!marks.delete(mark)) return;
+        lastEnd = performance.now();
+        if (marks.size === 0) free();
       };
     },
+    busyWith,
     advance(ms) {
       if (!(ms >= 0)) throw new RangeError(`the clock can not be moved by ${ms} ms`);
-      advancing = advancing.then(() => walk(ms));
-      return advancing;
+      const walked = advancing.then(() => walk(ms));
+      advancing = walked.catch(() => undefined); // one that failed does not keep the next from walking
+      return walked;
     },
-    idle,
+    idle: async () => void (await idle(null)),
     close() {
       closed = true;
       clearTimeout(realTimer);
       timers.clear();
+      free();
     },
   };
+
+  function free(): void {
+    const waiting = whenFree;
+    whenFree = [];
+    for (const resume of waiting) resume();
+  }
+
+  function busyWith(): readonly string[] {
+    const now = performance.now();
+    return [...marks].map(({ what, since }) => `${what} (${Math.round((now - since) / 1000)} s)`);
+  }
 
   function now(): number {
     return Date.now() + Number(Atomics.load(cell, 0));
   }
 
-  async function walk(ms: number): Promise<void> {
+  /** What it still waited for when it gave up; empty: it is there. */
+  async function walk(ms: number): Promise<readonly string[]> {
     const target = now() + ms;
-    await idle();
-    for (let next = timers.peek(); next !== undefined && next.at <= target && !closed; next = timers.peek()) {
-      jumpTo(next.at);
-      fireDue();
-      await idle();
+    const patience = startPatience();
+    try {
+      if (!(await idle(patience))) return heldBy();
+      for (let next = timers.peek(); next !== undefined && next.at <= target && !closed; next = timers.peek()) {
+        jumpTo(next.at);
+        fireDue();
+        if (!(await idle(patience))) return heldBy();
+      }
+      if (closed) return heldBy();
+      jumpTo(target);
+      return (await idle(patience)) ? [] : heldBy();
+    } finally {
+      patience.end();
     }
-    jumpTo(target);
-    await idle();
+  }
+
+  function heldBy(): readonly string[] {
+    if (closed) return ['the instance, which ends'];
+    return marks.size > 0 ? busyWith() : ['work that goes on and on'];
+  }
+
+  /** For how long an advance waits: until no work has ended for a while, or until it has taken too long in all. */
+  function startPatience(): Patience {
+    const began = performance.now();
+    const stillMax = options.stillMsMax ?? stillMsMax;
+    const saying = setInterval(() => marks.size > 0 && options.waits?.(busyWith()), sayEveryMs).unref();
+    const looking = setInterval(() => isOver() && free(), Math.min(stillMax / 4, 1_000)).unref();
+    const isOver = (): boolean => {
+      const present = performance.now();
+      const oldest = Math.min(...[...marks].map(({ since }) => since));
+      return present - began > advanceMsMax || present - Math.max(lastEnd, began, oldest) > stillMax;
+    };
+    return {
+      isOver,
+      end() {
+        clearInterval(saying);
+        clearInterval(looking);
+      },
+    };
   }
 
   function jumpTo(instant: number): void {
@@ -106,15 +166,18 @@ export function createClock(
     arm();
   }
 
-  async function idle(): Promise<void> {
+  /** False where patience ended first, or the clock was closed. */
+  async function idle(patience: Patience | null): Promise<boolean> {
     for (let quiet = 0; quiet < settleTurns; quiet += 1) {
-      if (busyMarks > 0) {
+      if (patience !== null && (closed || patience.isOver())) return false;
+      if (marks.size > 0) {
         await new Promise<void>((resume) => whenFree.push(resume));
         quiet = 0;
       }
       if (fireDue()) quiet = 0;
       await new Promise<void>((resume) => setImmediate(resume));
     }
+    return true;
   }
 
   /** True when anything was due. A callback that throws is a bug and surfaces as one, but must not stop the others. */

@@ -101,7 +101,7 @@ export function startCloudWatch(world: World, metrics: Metrics, tell: Tell): Clo
       subject: `ALARM: "${name}" in ${world.region}`,
       message: notification(definition, before, world),
     };
-    const done = clock.busy();
+    const done = clock.busy(`alarm ${name}`);
     try {
       await tell(by, topicArn, publication);
       world.log(`alarm ${name}: published to ${topic}`);

@@ -30,7 +30,8 @@ export type ConsoleParts = {
   readonly faults: { list(): unknown; add(posted: unknown): unknown; clear(): void };
   /** Throws with one line on a mistake in what was posted. */
   readonly verdicts: (posted: unknown) => unknown;
-  readonly advance: (ms: number) => Promise<{ readonly now: number }>;
+  /** `waitsFor`: what was still going on when the clock gave up on the way; empty where it arrived. */
+  readonly advance: (ms: number) => Promise<{ readonly now: number; readonly waitsFor?: readonly string[] }>;
   readonly alarms: () => readonly AlarmReport[];
   /** What the policies refused, and what they were asked for and granted: for checks of least privilege. */
   readonly permissions: () => { readonly denied: unknown; readonly used: unknown };
@@ -41,17 +42,23 @@ export type ConsoleParts = {
 export type Console = {
   readonly port: number;
   readonly url: string;
+  /** Custom resources may answer; all else is told what it was told before. */
+  prepare(parts: ConsoleParts): void;
   serve(parts: ConsoleParts): void;
+  /** Until it is served again every request is answered 503 with this. */
+  suspend(report: Suspended): void;
   close(): Promise<void>;
 };
+export type Suspended = { readonly status: 'starting' | 'storage-failed'; readonly error: string };
 
 const BODY_BYTES_MAX = 1_048_576; // a fault or a custom resource's answer (4 KB at AWS); anything larger is a mistake
 
 /** Listens at once; answers 503 until `serve` gives it something to say. Rejects when the port is taken. */
 export async function openConsole(port: number): Promise<Console> {
   let parts: ConsoleParts | null = null;
+  let suspended: Suspended | null = { status: 'starting', error: 'starting' };
   const server = createServer((request, response) => {
-    answer(request, response, parts).catch((error: Error) => send(response, 500, { error: error.message }));
+    answer(request, response, parts, suspended).catch((error: Error) => send(response, 500, { error: error.message }));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -61,8 +68,15 @@ export async function openConsole(port: number): Promise<Console> {
   return {
     port: bound,
     url: `http://127.0.0.1:${bound}`,
+    prepare(given) {
+      parts = given;
+    },
     serve(given) {
       parts = given;
+      suspended = null;
+    },
+    suspend(report) {
+      suspended = report;
     },
     close: () =>
       new Promise((resolve) => {
@@ -72,10 +86,19 @@ export async function openConsole(port: number): Promise<Console> {
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, parts: ConsoleParts | null): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  parts: ConsoleParts | null,
+  suspended: Suspended | null,
+): Promise<void> {
   if (!isLocal(request)) return send(response, 403, { error: 'this console answers on 127.0.0.1 only' });
-  if (parts === null) return send(response, 503, { error: 'starting' });
   const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
+  if (parts !== null && request.method === 'PUT' && pathname.startsWith(responsePath)) {
+    const taken = parts.takeResponse(pathname.slice(responsePath.length), await bodyOf(request));
+    return send(response, taken ? 200 : 404, {});
+  }
+  if (suspended !== null || parts === null) return send(response, 503, suspended);
   const route = `${request.method} ${pathname}`;
   switch (route) {
     case 'GET /health':
@@ -90,13 +113,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     case 'POST /verdicts':
       return accept(request, response, 200, (posted) => parts.verdicts(posted));
     case 'POST /clock':
-      return accept(request, response, 200, async (posted) => {
-        const { advance } = (posted ?? {}) as { advance?: unknown };
-        const ms = typeof advance === 'string' ? advanceMs(advance) : null;
-        if (ms === null) throw new Error('advance must be a duration such as "15m"');
-        const { now } = await parts.advance(ms);
-        return { now: new Date(now).toISOString() };
-      });
+      return accept(request, response, 200, (posted) => moveClock(parts, posted, response));
     case 'GET /permissions':
       return send(response, 200, parts.permissions());
     case 'GET /alarms':
@@ -104,12 +121,24 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     case 'GET /endpoint':
       return send(response, 200, parts.endpoint());
   }
-  if (request.method === 'PUT' && pathname.startsWith(responsePath)) {
-    const taken = parts.takeResponse(pathname.slice(responsePath.length), await bodyOf(request));
-    return send(response, taken ? 200 : 404, {});
-  }
   send(response, 404, { error: `nothing answers ${route}` });
 }
+
+/** A clock that gave up on the way is 503: what it waits for, and where it stands. The same call again goes on from there. */
+async function moveClock(parts: ConsoleParts, posted: unknown, response: ServerResponse): Promise<unknown> {
+  const { advance } = (posted ?? {}) as { advance?: unknown };
+  const ms = typeof advance === 'string' ? advanceMs(advance) : null;
+  if (ms === null) throw new Error('advance must be a duration such as "15m"');
+  const reached = await parts.advance(ms);
+  const now = new Date(reached.now).toISOString();
+  const waitsFor = reached.waitsFor ?? [];
+  if (waitsFor.length > 0) {
+    const error = `the clock stands at ${now} and still waits for ${waitsFor.slice(0, WAITS_SAID_MAX).join(', ')}`;
+    send(response, 503, { error, now, waitsFor });
+  }
+  return { now };
+}
+const WAITS_SAID_MAX = 5; // the list has them all
 
 /** As in the configuration, and zero: only what is due already. */
 function advanceMs(text: string): number | null {

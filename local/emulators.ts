@@ -18,6 +18,9 @@ import { createKeys, type Keys } from './keys.ts';
 import { openStore, type Store } from './store.ts';
 import type { World } from './world.ts';
 
+/** Of what the clock waits for; the rest would fill a screen. */
+const SAID_MAX = 5;
+
 export type Emulators = {
   readonly world: World;
   readonly clock: LocalClock;
@@ -44,15 +47,24 @@ export async function openEmulators(settings: {
   readonly region?: string;
   readonly timeScale?: number;
   readonly log?: (line: string) => void;
+  /** How far virtual time was ahead already, where it is not written down. */
+  readonly offsetMs?: number;
+  /** See StoreOptions. */
+  readonly disk?: { readonly failed: (error: Error) => void; readonly beforeWrite?: () => void };
 }): Promise<Emulators> {
   const account = settings.account ?? '000000000000';
   const log = settings.log ?? (() => {});
   const timeScale = settings.timeScale ?? 1;
-  const store = openStore(settings.dataFolder);
+  const { disk } = settings;
+  const store = openStore(settings.dataFolder, {
+    ...(disk === undefined ? {} : { failed: disk.failed }),
+    ...(disk?.beforeWrite === undefined ? {} : { beforeCommit: disk.beforeWrite }),
+  });
   const clockRow = store.table<number>('clock');
   const clock = createClock({
-    offsetMs: clockRow.get('offset') ?? 0,
+    offsetMs: Math.max(clockRow.get('offset') ?? 0, settings.offsetMs ?? 0),
     saveOffset: (offsetMs) => clockRow.put('offset', offsetMs),
+    waits: (busyWith) => log(`the clock waits for ${busyWith.slice(0, SAID_MAX).join(', ')}`),
   });
   const faults = createFaults();
   const iam = createIam(account);

@@ -70,7 +70,7 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
 
   function go(): void {
     if (pumping !== null || !mayStart()) return;
-    const done = world.clock.busy(); // in the very turn of the wake-up: a visible message is due work
+    const done = world.clock.busy(`${functionName}, fetching messages`); // in the very turn of the wake-up: a visible message is due work
     pumping = pump().finally(() => {
       pumping = null;
       done();
@@ -98,7 +98,7 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
         seat.leave();
         continue;
       }
-      const done = world.clock.busy();
+      const done = world.clock.busy(`${functionName}, a batch of ${messages.length}`);
       const batch = seat
         .run(eventOf(messages, queue.arn, world.region))
         .finally(() => seat.leave())

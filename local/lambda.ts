@@ -167,7 +167,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
         'Rate Exceeded. (ReservedFunctionConcurrentInvocationLimitExceeded)',
       );
     of.running++;
-    const done = options.world.clock.busy();
+    const done = options.world.clock.busy(`function ${of.definition.name}`);
     try {
       const environment = of.idle.pop() ?? environmentOf(of);
       place.environment = environment;

@@ -48,7 +48,7 @@ export function startSchedule(options: ScheduleOptions): { stop(): Promise<void>
     if (planned <= world.clock.now()) planned = next(world.clock.now()); // the machine slept: once is enough
     cancel = world.clock.at(planned, fire);
     if (running !== null) return;
-    const done = world.clock.busy();
+    const done = world.clock.busy(`schedule ${name}`);
     running = options
       .run(due)
       .catch((error: Error) => world.log(`schedule ${name}: ${error.message}`))

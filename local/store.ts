@@ -1,10 +1,14 @@
 // What the emulators remember across `kill -9`: one SQLite file, a table of JSON rows per kind of thing, kept in memory by
 // their owners and written through here; and bytes by a key, kept here alone. Puts of one event-loop turn share one transaction; who answers a caller first waits
 // for `flushed()`. The process may die, the machine not: WAL without fsync is enough, the page cache outlives the process.
+//
+// A commit that the disk refused ends the store: nothing of that turn is kept, nothing is written any more, and every later wait is refused
+// too. Its owners remember what was refused, so that they must not go on; who opens the folder again finds what was acknowledged.
 
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DamagedStore, openTally, type Tally } from './tally.ts';
 
 /** Rows are plain JSON data. A row is serialised at the flush, so the state it has then is what is kept. */
 export type Table<Row> = {
@@ -29,11 +33,19 @@ export type Store = {
   table<Row>(name: string): Table<Row>;
   /** The same for bytes. A name is of a table or of blobs, not of both. */
   blobs(name: string): Blobs;
-  /** Resolves when every put and delete so far is committed; rejects when the disk refused. */
+  /** Resolves when every put and delete so far is committed; rejects when the disk refused, and ever after. */
   flushed(): Promise<void>;
   /** Commits at once, in this very turn. */
   flush(): void;
+  /** Commits what is waiting. Never throws: what could not be committed was refused to whoever waited. */
   close(): void;
+};
+
+export type StoreOptions = {
+  /** Hears once that the disk refused a commit: the store has ended. */
+  readonly failed?: (error: Error) => void;
+  /** Asked before each commit; throws as a full disk does. For tests, which have no disk to fill. */
+  readonly beforeCommit?: () => void;
 };
 
 type Pending = {
@@ -44,14 +56,14 @@ type Pending = {
 };
 const dropped = Symbol('dropped');
 
-/** Opens `folder`/state.sqlite, or a database in memory for `null`. Throws where the file is no database of ours. */
-export function openStore(folder: string | null): Store {
-  if (folder !== null) mkdirSync(folder, { recursive: true });
-  const database = new DatabaseSync(folder === null ? ':memory:' : path.join(folder, 'state.sqlite'));
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 2000;');
+/** Opens `folder`/state.sqlite, or a database in memory for `null`. Throws DamagedStore where less is there than was acknowledged. */
+export function openStore(folder: string | null, options: StoreOptions = {}): Store {
+  const { database, tally } = folder === null ? inMemory() : openFile(folder);
+  const count = database.prepare('UPDATE everpost_commits SET commits = commits + 1 RETURNING commits');
   const tables = new Map<string, Pending>();
   let turn: { readonly done: Promise<void>; settle(error: unknown): void } | undefined;
   let closed = false;
+  let ended: Error | null = null;
 
   return {
     table<Row>(name: string): Table<Row> {
@@ -61,7 +73,8 @@ export function openStore(folder: string | null): Store {
       return {
         *entries() {
           flush();
-          for (const found of all.iterate()) yield [String(found.key), JSON.parse(String(found.row)) as Row];
+          for (const found of all.iterate())
+            yield [String(found.key), readable(folder, () => JSON.parse(String(found.row)) as Row)];
         },
         get(key) {
           if (pending.rows.has(key)) {
@@ -99,12 +112,18 @@ export function openStore(folder: string | null): Store {
         },
       };
     },
-    flushed: () => turn?.done ?? Promise.resolve(),
+    flushed: () => turn?.done ?? (ended === null ? Promise.resolve() : refusing(ended)),
     flush,
     close() {
       if (closed) return;
-      flush();
+      try {
+        flush();
+      } catch {
+        // The waiters were told.
+      }
       closed = true;
+      ended ??= new Error('the store is closed');
+      tally?.close();
       database.close();
     },
   };
@@ -123,7 +142,7 @@ export function openStore(folder: string | null): Store {
   }
 
   function begin(): void {
-    if (turn !== undefined || closed) return;
+    if (turn !== undefined || closed || ended !== null) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     promise.catch(() => {}); // whoever waits hears of it; nobody may be waiting
     turn = { done: promise, settle: (error) => (error === null ? resolve() : reject(error)) };
@@ -131,7 +150,7 @@ export function openStore(folder: string | null): Store {
       try {
         flush();
       } catch {
-        // The waiters were told; the rows stay pending and go with the next turn.
+        // The waiters were told.
       }
     });
   }
@@ -139,22 +158,132 @@ export function openStore(folder: string | null): Store {
   function flush(): void {
     const ending = turn;
     turn = undefined;
-    if (ending === undefined || closed) return;
+    if (ending === undefined || closed || ended !== null) return;
     try {
-      database.exec('BEGIN');
-      for (const { put, drop, rows, encode } of tables.values()) {
-        for (const [key, row] of rows) {
-          if (row === dropped) drop.run(key);
-          else put.run(key, encode(row));
-        }
+      const encoded = encodedRows(); // a row that can not be encoded is a bug: the disk has refused nothing, and the rows stay pending
+      try {
+        commit(encoded);
+      } catch (error) {
+        end(error instanceof Error ? error : new Error(String(error)));
+        throw error;
       }
-      database.exec('COMMIT');
     } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
       ending.settle(error);
       throw error;
     }
     for (const { rows } of tables.values()) rows.clear();
     ending.settle(null);
   }
+
+  function encodedRows(): readonly (() => unknown)[] {
+    const writes: (() => unknown)[] = [];
+    for (const { put, drop, rows, encode } of tables.values()) {
+      for (const [key, row] of rows) {
+        if (row === dropped) writes.push(() => drop.run(key));
+        else {
+          const value = encode(row);
+          writes.push(() => put.run(key, value));
+        }
+      }
+    }
+    return writes;
+  }
+
+  function commit(writes: readonly (() => unknown)[]): void {
+    options.beforeCommit?.();
+    let commits = 0;
+    try {
+      database.exec('BEGIN');
+      for (const write of writes) write();
+      commits = Number(count.get()?.commits);
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+    tally?.acknowledge(commits);
+  }
+
+  /** What was refused is forgotten: reads show what is committed. */
+  function end(error: Error): void {
+    ended = error;
+    for (const { rows } of tables.values()) rows.clear();
+    options.failed?.(error);
+  }
+}
+
+/** Whoever waits hears of it; nobody may be waiting. */
+function refusing(error: Error): Promise<void> {
+  const refused = Promise.reject(error);
+  refused.catch(() => {});
+  return refused;
+}
+
+type Opened = { readonly database: DatabaseSync; readonly tally: Tally | null };
+const COUNT = 'CREATE TABLE IF NOT EXISTS everpost_commits (commits INTEGER NOT NULL)';
+const COUNT_BEGINS = 'INSERT INTO everpost_commits SELECT 0 WHERE NOT EXISTS (SELECT * FROM everpost_commits)';
+
+function inMemory(): Opened {
+  const database = new DatabaseSync(':memory:');
+  database.exec(`${COUNT}; ${COUNT_BEGINS};`);
+  return { database, tally: null };
+}
+
+function openFile(folder: string): Opened {
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, 'state.sqlite');
+  const tally = openTally(path.join(folder, 'state.tally'));
+  try {
+    const acknowledged = tally.before ?? 0;
+    // Before anything is opened for writing: SQLite removes a log whose database is missing, and cuts off a damaged one.
+    const held = existsSync(file) ? commitsIn(file, folder) : 0;
+    if (held < acknowledged)
+      throw damaged(
+        folder,
+        existsSync(file)
+          ? `${file} lacks ${acknowledged - held} of ${acknowledged} commits that were acknowledged: its log ${file}-wal is damaged or missing`
+          : `${file} is missing, and ${acknowledged} commits to it were acknowledged`,
+      );
+    const database = readable(folder, () => {
+      const opened = new DatabaseSync(file);
+      opened.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 2000;');
+      opened.exec(`${COUNT}; ${COUNT_BEGINS};`);
+      return opened;
+    });
+    return { database, tally };
+  } catch (error) {
+    tally.close();
+    throw error;
+  }
+}
+
+/** Read without a change to the file. */
+function commitsIn(file: string, folder: string): number {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    return readable(folder, () => {
+      const there = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'everpost_commits'").get();
+      return there === undefined ? 0 : Number(database.prepare('SELECT commits FROM everpost_commits').get()?.commits);
+    });
+  } finally {
+    database.close();
+  }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB, and a row that is no JSON: the file is not what we wrote. */
+function readable<T>(folder: string | null, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const { errcode, message } = error as Error & { errcode?: number };
+    const primary = (errcode ?? 0) & 0xff;
+    if (folder === null || (primary !== 11 && primary !== 26 && !(error instanceof SyntaxError))) throw error;
+    throw damaged(folder, `${path.join(folder, 'state.sqlite')} is damaged (${message})`);
+  }
+}
+
+function damaged(folder: string, what: string): DamagedStore {
+  return new DamagedStore(
+    `${what}. Put it back from a copy of ${folder}; or remove ${folder} to begin anew, without the mail that it holds`,
+  );
 }

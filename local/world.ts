@@ -99,8 +99,8 @@ export interface VirtualClock {
   now(): number;
   /** Calls back at the virtual instant. Returns a cancel function. */
   at(instant: number, callback: () => void): () => void;
-  /** Marks work in progress; `advance` waits until all of it has ended. */
-  busy(): () => void;
+  /** Marks work in progress; `advance` waits until all of it has ended, and says of what it waits for: `what`. */
+  busy(what?: string): () => void;
 }
 
 export type World = {

@@ -2,31 +2,16 @@
 // so that kill -9 can never leave an index that disagrees with its table. Operations run synchronously against it, one
 // after the other, hence need no locks. It never answers before the write has left the process.
 
-import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
+import { openTally } from '#local/tally.ts';
 import type { EngineStore, Item, KeySpace, Range, Table } from './dynalite.ts';
 import { validationError } from './dynalite.ts';
+import { groupCommit, type Level, openLevel, type StoreOptions } from './dynamodb-log.ts';
+
+export type { StoreOptions } from './dynamodb-log.ts';
 
 const ITEM_BYTES_MAX = 409_600; // DynamoDB: 400 KB an item, attribute names included
 const PAGE = 128; // entries fetched from LevelDB at a time
-
-type Operation =
-  | { readonly type: 'put'; readonly key: string; readonly value: string }
-  | { readonly type: 'del'; readonly key: string };
-type Level = {
-  open(): Promise<void>;
-  close(): Promise<void>;
-  getSync(key: string): string | undefined;
-  batch(operations: readonly Operation[]): Promise<void>;
-  clear(range: Range): Promise<void>;
-  iterator(range: Range): { nextv(size: number): Promise<[string, string][]>; close(): Promise<void> };
-};
-
-// classic-level comes with dynalite; asked for where dynalite's own `level` finds it.
-const fromDynalite = createRequire(createRequire(import.meta.url).resolve('dynalite/db'));
-const { ClassicLevel } = createRequire(fromDynalite.resolve('level'))('classic-level') as {
-  ClassicLevel: new (path: string, options: object) => Level;
-};
 
 /** A table and when its items expire. */
 export type TableRecord = { readonly table: Table; readonly expiresBy: string | null };
@@ -57,11 +42,14 @@ export type DynamoDbStore = {
   close(): Promise<void>;
 };
 
-/** Opens or creates the store. `path` is a folder of its own. */
-export async function openStore(path: string): Promise<DynamoDbStore> {
-  const level = new ClassicLevel(path, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
-  await level.open();
-  const log = groupCommit(level);
+/** Opens or creates the store. `path` is a folder of its own. Throws DamagedStore where less is there than was acknowledged. */
+export async function openStore(path: string, options: StoreOptions = {}): Promise<DynamoDbStore> {
+  const tally = openTally(`${path}.tally`);
+  const level = await openLevel(path, tally).catch((error: unknown) => {
+    tally.close();
+    throw error;
+  });
+  const log = groupCommit(level, tally, options);
   const tables = new Map<string, TableRecord>();
   for await (const [key, value] of entries(level, within('t!')))
     tables.set(key.slice(2), JSON.parse(value) as TableRecord);
@@ -159,78 +147,10 @@ export async function openStore(path: string): Promise<DynamoDbStore> {
     noteExpiry,
     forget: (entry) => log.write({ type: 'del', key: entry }),
     close: async () => {
-      await log.settled();
+      await log.settled().catch(() => undefined); // whoever waited was told
+      tally.close();
       await level.close();
     },
-  };
-}
-
-type Log = {
-  read(key: string): string | undefined;
-  write(operation: Operation): void;
-  change<T>(work: () => T): Promise<T>;
-  settled(): Promise<void>;
-};
-
-/**
- * Group commit: changes made while a write is under way share the next one. `pending` holds what LevelDB does not show yet,
- * so that the next operation, which runs at once, decides upon it. LevelDB hands each batch to the kernel before it
- * answers: that survives kill -9 (not a power failure, which nothing here needs to).
- */
-function groupCommit(level: Level): Log {
-  const pending = new Map<string, { value: string | undefined; batch: number }>();
-  let current: Operation[] | null = null;
-  let queued: Operation[] = [];
-  let batch = 0;
-  let next: Promise<void> | null = null;
-  let underWay: Promise<void> = Promise.resolve();
-
-  async function flush(after: Promise<void>): Promise<void> {
-    await after;
-    const operations = queued;
-    const mine = batch;
-    queued = [];
-    batch += 1;
-    next = null;
-    await level.batch(operations);
-    for (const { key } of operations) if (pending.get(key)?.batch === mine) pending.delete(key);
-  }
-  function schedule(): Promise<void> {
-    if (next === null) {
-      next = flush(underWay);
-      underWay = next; // a failed write fails all after it too: the disk is gone, and order with it
-      underWay.catch(() => undefined);
-    }
-    return next;
-  }
-
-  return {
-    read: (key) => {
-      const waiting = pending.get(key);
-      return waiting ? waiting.value : level.getSync(key);
-    },
-    write: (operation) => {
-      if (current === null) throw new Error('written outside of a change');
-      current.push(operation);
-    },
-    change: async (work) => {
-      const operations: Operation[] = [];
-      current = operations;
-      let result: ReturnType<typeof work>;
-      try {
-        result = work();
-      } finally {
-        current = null;
-      }
-      if (operations.length === 0) return result;
-      for (const operation of operations) {
-        pending.set(operation.key, { value: operation.type === 'put' ? operation.value : undefined, batch });
-        queued.push(operation);
-      }
-      await schedule();
-      return result;
-    },
-    settled: () => next ?? underWay,
   };
 }
 

@@ -114,7 +114,7 @@ export function openTables(world: World, store: DynamoDbStore): Tables {
 
   let cancel = world.clock.at(world.clock.now() + SWEEP_MS, sweep);
   function sweep(): void {
-    const done = world.clock.busy();
+    const done = world.clock.busy('the expiry of DynamoDB items');
     expire()
       .catch((error: unknown) => world.log(`dynamodb: expiry failed: ${String(error)}`))
       .finally(done);

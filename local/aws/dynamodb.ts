@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { type Access, AwsError, type HttpCall, type HttpService, type World } from '#local/world.ts';
 import type { ActionName, Request } from './dynalite.ts';
 import { read, tableName, write } from './dynamodb-actions.ts';
-import { type DynamoDbStore, openStore } from './dynamodb-store.ts';
+import { type DynamoDbStore, openStore, type StoreOptions } from './dynamodb-store.ts';
 import { description, keyText, openTables, type Tables } from './dynamodb-tables.ts';
 import { transactGet, transactions, transactionTargets } from './dynamodb-transactions.ts';
 import { readBody } from './request-body.ts';
@@ -26,8 +26,8 @@ type Operation = {
 };
 
 /** Opens the tables under `world.dataFolder`/dynamodb. */
-export async function createDynamoDb(world: World): Promise<DynamoDb> {
-  const store = await openStore(join(world.dataFolder, 'dynamodb'));
+export async function createDynamoDb(world: World, options: StoreOptions = {}): Promise<DynamoDb> {
+  const store = await openStore(join(world.dataFolder, 'dynamodb'), options);
   const tables = openTables(world, store);
   const context: Context = { world, store, tables };
   const operations = operationTable(transactions(context));

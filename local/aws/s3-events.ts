@@ -66,7 +66,7 @@ export function createS3Events(world: World, store: Store, queues: Pick<Queues, 
 
   function tryLater(key: string, event: Pending, delayMs: number): void {
     const work = () => {
-      const done = world.clock.busy();
+      const done = world.clock.busy('an event of S3');
       deliver(key, event)
         .then(() => store.flushed())
         .catch((error: Error) => world.log(`s3: ${error.stack}`))

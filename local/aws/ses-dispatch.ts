@@ -61,7 +61,7 @@ export function openDispatch(parts: {
   let stopped = false;
 
   function start(job: Job): void {
-    const done = clock.busy();
+    const done = clock.busy('SES, a receipt rule');
     waiting.push(job);
     pump();
     done();
@@ -71,7 +71,7 @@ export function openDispatch(parts: {
       const job = waiting.shift();
       if (job === undefined) return;
       running += 1;
-      const done = clock.busy();
+      const done = clock.busy(`SES, receipt rule ${ruleOf(job).Name}`);
       void attempt(job).finally(() => {
         running -= 1;
         pump();
@@ -154,7 +154,7 @@ export function openDispatch(parts: {
     if (clock.now() + delay > job.mail.acceptedAt + LIFETIME_MS) {
       count(job, 'PublishExpired');
       world.log(`ses: rule ${ruleOf(job).Name} gave up ${job.mail.sesMessageId} after 36 hours`);
-      const done = clock.busy();
+      const done = clock.busy('SES, a receipt rule');
       void finished(job).finally(done);
       return;
     }

@@ -43,7 +43,7 @@ export function openEvents(world: World, store: Store, sets: ConfigurationSets, 
   let stopped = false;
 
   async function hand(key: string, event: Kept, tries: number): Promise<void> {
-    const done = world.clock.busy();
+    const done = world.clock.busy('an event of SES');
     try {
       await announce(eventCaller(world, event.set), event.topicArn, SUBJECT, event.message);
       kept.delete(key);

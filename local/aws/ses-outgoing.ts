@@ -3,7 +3,7 @@
 // the set's destinations what became of it. It never tells anybody else: who names no set hears nothing.
 
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { folderName } from '#local/demo-next-hop.ts';
@@ -70,7 +70,7 @@ export function openOutgoing(
   });
 
   async function work(mail: OutgoingMail, tries: number): Promise<void> {
-    const done = world.clock.busy();
+    const done = world.clock.busy(`SES, sending ${mail.sesMessageId}`);
     try {
       const content = await readFile(place(mail.sesMessageId, 'eml'));
       const left = carriesVirus(content) ? await rejected(mail, content) : await round(mail, content, tries);
@@ -149,18 +149,31 @@ export function openOutgoing(
 
   return {
     async accept(mail, content) {
-      await writeFile(place(mail.sesMessageId, 'eml'), content);
       // The record appears whole or not at all, after its content: so a kill leaves no half of one.
       const unfinished = `${place(mail.sesMessageId, 'json')}.tmp`;
-      await writeFile(unfinished, JSON.stringify(mail));
-      await rename(unfinished, place(mail.sesMessageId, 'json'));
+      try {
+        await writeFile(place(mail.sesMessageId, 'eml'), content);
+        await writeFile(unfinished, JSON.stringify(mail));
+        await rename(unfinished, place(mail.sesMessageId, 'json'));
+        await told?.events.publish(mail, content, 'send', { send: {} });
+      } catch (error) {
+        // The caller hears that it was refused: then it is not sent at the next start either.
+        for (const path of [place(mail.sesMessageId, 'json'), unfinished, place(mail.sesMessageId, 'eml')])
+          await remove(path);
+        throw error;
+      }
       waiting += 1;
-      await told?.events.publish(mail, content, 'send', { send: {} });
       void work(mail, 0);
     },
     resume() {
-      for (const name of readdirSync(folder)) {
-        if (!name.endsWith('.json')) continue;
+      const names = new Set(readdirSync(folder));
+      for (const name of names) {
+        if (!name.endsWith('.json')) {
+          // Never answered for: its record is not there, or was never finished.
+          const record = name.endsWith('.eml') ? name.replace(/eml$/, 'json') : null;
+          if (record === null || !names.has(record)) rmSync(join(folder, name), { force: true });
+          continue;
+        }
         const mail = JSON.parse(readFileSync(join(folder, name), 'utf8')) as OutgoingMail;
         waiting += 1;
         void work(mail, 0);
@@ -187,6 +200,11 @@ async function intoMaildir(root: string, mail: OutgoingMail, forwardPath: string
   for (const part of ['tmp', 'new', 'cur']) mkdirSync(join(mailbox, part), { recursive: true });
   const name = `${mail.acceptedAt}.${mail.sesMessageId}.localhost`;
   const temporary = join(mailbox, 'tmp', name);
-  await writeFile(temporary, Buffer.concat([Buffer.from(`Return-Path: <${mail.reversePath}>\r\n`), content]));
-  await rename(temporary, join(mailbox, 'new', name));
+  try {
+    await writeFile(temporary, Buffer.concat([Buffer.from(`Return-Path: <${mail.reversePath}>\r\n`), content]));
+    await rename(temporary, join(mailbox, 'new', name));
+  } catch (error) {
+    await remove(temporary);
+    throw error;
+  }
 }

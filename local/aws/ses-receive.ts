@@ -148,7 +148,7 @@ export function createSesReceive(parts: {
       write: file.write,
       abort: file.abort,
       async commit() {
-        const done = world.clock.busy();
+        const done = world.clock.busy('SES, a message on its way in');
         try {
           const { content, bytes, verdicts: found } = await file.finish();
           const mail: AcceptedMail = {

@@ -175,7 +175,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
 
   function tryLater(key: string, delivery: Pending): void {
     world.clock.at(world.clock.now() + retryDelayMs(delivery.attempts), () => {
-      const done = world.clock.busy();
+      const done = world.clock.busy('a delivery of SNS');
       deliver(key, delivery)
         .then(() => store.flushed())
         .catch((error: Error) => world.log(`sns: ${error.stack}`))

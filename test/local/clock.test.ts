@@ -103,6 +103,56 @@ describe('advance', () => {
   });
 });
 
+describe('an advance that waits', () => {
+  test('ends, says what it waits for, and stands where it stood; the next one goes on', async () => {
+    const clock = open({ stillMsMax: 200 });
+    const start = clock.now();
+    let free = (): void => {};
+    clock.at(start + hour, () => {
+      free = clock.busy('function relay');
+    });
+    const waitsFor = await clock.advance(3 * hour);
+    expect(waitsFor).toEqual([expect.stringMatching(/^function relay \(\d s\)$/)]);
+    expect(Math.round((clock.now() - start) / 60_000)).toBe(60);
+    expect(clock.busyWith()).toHaveLength(1);
+    free();
+    expect(await clock.advance(2 * hour)).toEqual([]);
+    expect(Math.round((clock.now() - start) / 60_000)).toBe(180);
+  });
+  test('is patient while work ends', async () => {
+    const clock = open({ stillMsMax: 200 });
+    let rounds = 0;
+    clock.at(clock.now() + hour, async () => {
+      for (; rounds < 6; rounds += 1) {
+        const done = clock.busy();
+        await sleep(80);
+        done();
+      }
+    });
+    expect(await clock.advance(2 * hour)).toEqual([]);
+    expect(rounds).toBe(6);
+  });
+  test('ends with the clock', async () => {
+    const clock = open();
+    clock.busy('what never ends');
+    const walked = clock.advance(hour);
+    await sleep(5);
+    clock.close();
+    expect(await walked).toEqual(['the instance, which ends']);
+  });
+  test('one that fails keeps no other from walking', async () => {
+    let fail = true;
+    const clock = open({
+      saveOffset: () => {
+        if (fail) throw new Error('the disk is full');
+      },
+    });
+    await expect(clock.advance(hour)).rejects.toThrow('the disk is full');
+    fail = false;
+    expect(await clock.advance(hour)).toEqual([]);
+  });
+});
+
 describe('timers', () => {
   test('fire in real time too, and not after they were cancelled', async () => {
     const clock = open();

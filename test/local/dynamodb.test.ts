@@ -1,7 +1,7 @@
 // The emulated DynamoDB: the conformance suite, and what is ours alone (permissions, faults, expiry, survival of a crash).
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -15,6 +15,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDynamoDb, type DynamoDb } from '#local/aws/dynamodb.ts';
 import { itemBytes, openStore } from '#local/aws/dynamodb-store.ts';
+import { DamagedStore } from '#local/tally.ts';
 import { conformanceTable, dynamodbConformance } from '#test/conformance/dynamodb.ts';
 import { type StartedEmulators, startEmulators } from './start-emulators.ts';
 
@@ -189,7 +190,8 @@ test('a reopened folder has its tables and items; a new index is filled, a dropp
 });
 
 test('after kill -9 every answered write is there, and the index agrees with the table', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'everpost-dynamodb-kill-'));
+  const root = mkdtempSync(join(tmpdir(), 'everpost-dynamodb-kill-'));
+  const folder = join(root, 'dynamodb');
   const store = new URL('../../local/aws/dynamodb-store.ts', import.meta.url).href;
   // Each row is one item and one index entry, written as one change; its number is printed once it is answered.
   const writer = `
@@ -224,7 +226,7 @@ test('after kill -9 every answered write is there, and the index agrees with the
   expect(rows.length).toBeGreaterThanOrEqual(answered);
   expect(entries.length).toBe(rows.length);
   await reopened.close();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true });
 });
 
 test('an item is measured as DynamoDB measures it', () => {
@@ -232,4 +234,82 @@ test('an item is measured as DynamoDB measures it', () => {
   expect(itemBytes({ a: { N: '-12.50' } })).toBeGreaterThanOrEqual(3);
   expect(itemBytes({ a: { M: { b: { BOOL: true } } } })).toBe(1 + 3 + 1 + 1 + 1);
   expect(itemBytes({ a: { B: 'AAAA' } })).toBe(4);
+});
+
+describe('a disk that is full', () => {
+  test('undoes what was refused and what was decided upon it, and leaves what was acknowledged', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'everpost-dynamodb-full-'));
+    let full = false;
+    const heard: string[] = [];
+    const store = await openStore(join(root, 'dynamodb'), {
+      beforeWrite: () => {
+        if (full) throw new Error('ENOSPC: no space left on device');
+      },
+      failed: (error) => heard.push(error.message),
+    });
+    const put = (to: typeof store, key: string, n: number): Promise<void> =>
+      to.change(() => to.engine.getItemDb('kept').put(key, { n: { N: String(n) } }, () => {}));
+    await put(store, 'acknowledged', 1);
+    full = true;
+    const told = (writing: Promise<void>): Promise<string> => writing.then(() => 'done', String);
+    const refused = [told(put(store, 'acknowledged', 2)), told(put(store, 'refused', 2))];
+    refused.push(new Promise((resolve) => queueMicrotask(() => resolve(told(put(store, 'waits behind', 2))))));
+    for (const one of await Promise.all(refused)) expect(one).toContain('the disk refused a write');
+    expect(store.item('kept', 'acknowledged')).toEqual({ n: { N: '1' } });
+    expect(store.item('kept', 'refused')).toBeUndefined();
+    full = false;
+    await expect(put(store, 'after', 3)).rejects.toThrow('the disk refused a write');
+    expect(heard).toEqual(['ENOSPC: no space left on device']);
+    await store.close();
+    const again = await openStore(join(root, 'dynamodb'));
+    const rows = [];
+    for await (const row of again.scan('kept')) rows.push(row);
+    expect(rows).toEqual([{ key: 'acknowledged', item: { n: { N: '1' } } }]);
+    await put(again, 'new', 4);
+    await again.close();
+    rmSync(root, { recursive: true, force: true });
+  });
+});
+
+describe('tables that have lost writes are refused with their folder and the remedy', () => {
+  /** As kill -9 leaves them, after 60 writes of 3 KB. */
+  async function killed(root: string): Promise<string> {
+    const live = join(root, 'live');
+    const store = await openStore(live);
+    for (let n = 0; n < 60; n += 1)
+      await store.change(() => store.engine.getItemDb('kept').put(`k${n}`, { n: { S: 'x'.repeat(3_000) } }, () => {}));
+    cpSync(live, join(root, 'dynamodb'), { recursive: true });
+    cpSync(`${live}.tally`, join(root, 'dynamodb.tally'));
+    await store.close();
+    return join(root, 'dynamodb');
+  }
+  const logOf = (place: string): string =>
+    join(place, readdirSync(place).find((name) => /^\d+\.log$/.test(name)) ?? 'no log');
+  test.for<[string, (place: string) => void]>([
+    ['the folder', (place) => rmSync(place, { recursive: true })],
+    ['its log', (place) => rmSync(logOf(place))],
+    ['the end of its log', (place) => truncateSync(logOf(place), 100_000)],
+    [
+      'a write in the middle',
+      (place) => {
+        const bytes = readFileSync(logOf(place));
+        bytes[70_000] = (bytes[70_000] ?? 0) ^ 1;
+        writeFileSync(logOf(place), bytes);
+      },
+    ],
+    ['its CURRENT', (place) => rmSync(join(place, 'CURRENT'))],
+    [
+      'its MANIFEST',
+      (place) => writeFileSync(join(place, readdirSync(place).find((it) => /^MANIFEST/.test(it)) ?? ''), 'x'),
+    ],
+  ])('%s is lost', async ([, damage]) => {
+    const root = mkdtempSync(join(tmpdir(), 'everpost-dynamodb-lost-'));
+    const place = await killed(root);
+    damage(place);
+    const opening = openStore(place);
+    await expect(opening).rejects.toThrow(DamagedStore);
+    await expect(opening).rejects.toThrow(`${place} `);
+    await expect(opening).rejects.toThrow('or remove the data folder to begin anew');
+    rmSync(root, { recursive: true, force: true });
+  });
 });

@@ -1,6 +1,6 @@
 // The emulated SES's sending: the conformance suite, and what only the emulator can show: what it sends, keeps after a crash, and skips.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
@@ -15,6 +15,7 @@ import { createSes } from '#local/aws/ses-send.ts';
 import { sesSendConformance } from '#test/conformance/ses-send.ts';
 import { sesNextHopFor } from '#test/contract/ses-next-hop.ts';
 import { catcher } from '#test/e2e/smtp.ts';
+import { bareWorld } from './bare-world.ts';
 import { type StartedEmulators, startEmulators } from './start-emulators.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
@@ -336,3 +337,33 @@ function transactionTo(address: string) {
     tag: 'm1-key',
   };
 }
+
+describe('what was refused for want of room', () => {
+  it('is not sent at the next start, and leaves nothing behind', async () => {
+    const dataFolder = join(folder, 'refused');
+    const own = join(dataFolder, 'ses', 'outgoing');
+    const world = bareWorld({ dataFolder });
+    const events = { publish: () => Promise.reject(new Error('ENOSPC')), resume: () => {}, stop: () => {} };
+    const told = { sets: { find: () => null } as never, events: events as never };
+    const mail = {
+      sesMessageId: 'refused-1',
+      reversePath: 'ann@src.example',
+      source: 'ann@src.example',
+      forwardPaths: ['bob@example.com'],
+      tags: {},
+      configurationSet: null,
+      acceptedAt: Date.now(),
+    };
+    const refusing = openOutgoing(world, { folder: join(dataFolder, 'out') }, told);
+    await expect(refusing.accept(mail, Buffer.from('Subject: x\r\n\r\nx\r\n'))).rejects.toThrow('ENOSPC');
+    refusing.stop();
+    for (const name of ['half.eml', 'half.json.tmp']) writeFileSync(join(own, name), 'what a kill left');
+    const next = openOutgoing(world, { folder: join(dataFolder, 'out') });
+    next.resume();
+    expect(next.waiting()).toBe(0);
+    expect(readdirSync(own)).toEqual([]);
+    expect(existsSync(join(dataFolder, 'out'))).toBe(false);
+    next.stop();
+    world.clock.close();
+  });
+});
