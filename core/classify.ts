@@ -5,7 +5,8 @@ import { plainText } from './field-text.ts';
 import { detailTextMax } from './limits.ts';
 import type { Outcome } from './outcome.ts';
 import type { AttemptResult, CapabilityFault, NetworkFault, Phase, Reply, ServiceFault } from './reply.ts';
-import { type ReplyRule, replyRules } from './reply-rules.ts';
+import type { ReplyRule } from './reply-rule.ts';
+import { replyRules } from './reply-rules.ts';
 import { fromServiceFault } from './ses-errors.ts';
 import { parseStatus, type Status, statusOf } from './status.ts';
 
@@ -61,7 +62,8 @@ function decide(result: AttemptResult | ServiceFault | ContentFault, context: Cl
 function fromReply(phase: Phase, reply: Reply): Outcome {
   if (phase === 'final-dot' && digitOf(reply) === 2) return { kind: 'relayed', reply };
   const detail = describeReply(phase, reply);
-  const rule = replyRules.find((candidate) => fits(candidate, phase, reply));
+  const text = withoutAddresses(reply.text);
+  const rule = replyRules.find((candidate) => fits(candidate, phase, reply, text));
   if (rule === undefined) {
     // A 354 after the final dot, a 250 where none was asked for, a 600: 4.5.0, as Postfix calls such protocol errors 5.5.0.
     return deferred('unknown-reply', '4.5.0', detail, { reply, possibleDuplicate: phase === 'final-dot' });
@@ -73,7 +75,7 @@ function fromReply(phase: Phase, reply: Reply): Outcome {
   return deferred(rule.reason, inClass(4, status), detail, { reply, operatorFault: rule.operatorFault === true });
 }
 
-function fits(rule: ReplyRule, phase: Phase, reply: Reply): boolean {
+function fits(rule: ReplyRule, phase: Phase, reply: Reply, text: string): boolean {
   const digit = digitOf(reply);
   if (digit !== 4 && digit !== 5) return false;
   if (rule.phases !== undefined && !rule.phases.includes(phase)) return false;
@@ -81,7 +83,13 @@ function fits(rule: ReplyRule, phase: Phase, reply: Reply): boolean {
     if (digit !== Number(rule.codes.charAt(0))) return false;
   } else if (rule.codes !== undefined && !rule.codes.includes(reply.code)) return false;
   if (rule.status !== undefined && !rule.status.test(agreeingStatus(reply) ?? '')) return false;
-  return rule.text === undefined || rule.text.test(reply.text);
+  if (rule.unless?.test(text) === true) return false;
+  return rule.text === undefined || rule.text.test(text);
+}
+
+/** What the server says, without the addresses that it only repeats: whoever chose them must not choose the rule. */
+function withoutAddresses(text: string): string {
+  return text.replace(/(?<![^\s<>()[\]"',;:=])[^\s<>()[\]"',;:=@]{0,320}@[^\s<>()[\]"',;:@]{1,255}/g, '');
 }
 
 function statusBy(rule: ReplyRule, reply: Reply): Status {
@@ -183,6 +191,8 @@ function deferred(
     detail: line(detail),
     possibleDuplicate: more.possibleDuplicate ?? false,
     operatorFault: more.operatorFault ?? false,
+    // A person has to act: attempts in quick succession find nothing new, and a server that counts them shuts us out for longer.
+    ...(more.operatorFault === true && reason !== 'content-unreadable' ? { pace: 'long' as const } : {}),
   };
 }
 

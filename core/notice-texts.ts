@@ -1,6 +1,7 @@
 // What people are told, by status code: what went wrong, who can fix it, what to do. Keyed by language, English for now.
 // Plain words, no blame that we can not prove, and nothing that only we understand. Never assembled from remote text.
 
+import { operatorReasons } from './reply-rules.ts';
 import type { Status } from './status.ts';
 
 export type Language = 'en';
@@ -321,6 +322,14 @@ const EN: Readonly<Record<string, StatusText>> = {
     whatToDo: EN_POSTMASTER,
   },
 
+  // A server refused us, and not the message
+  'reason operator': {
+    cause:
+      'The server that we hand mail to refused our own mail system, for something that we should have set right in time. Your message and the address were not refused.',
+    whoCanFix: EN_US,
+    whatToDo: EN_POSTMASTER,
+  },
+
   // When nothing more is known
   '4': {
     cause: 'The message could not be delivered for a reason that should have passed, but did not say which.',
@@ -353,7 +362,8 @@ export function statusText(
   language: Language = 'en',
 ): StatusText {
   const texts = TEXTS[language];
-  for (const key of [`reason ${reason}`, ...statusTextKeys(status, own)]) {
+  const ours = reason !== null && operatorReasons.has(reason) ? ['reason operator'] : [];
+  for (const key of [`reason ${reason}`, ...ours, ...statusTextKeys(status, own)]) {
     const text = texts[key];
     if (text !== undefined) return text;
   }
