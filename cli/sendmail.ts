@@ -10,8 +10,10 @@ import { SystemClock } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import { parseMailbox, parseReversePath } from '#core/address.ts';
 import { messageBytesMax, submissionRecipientsMax } from '#core/limits.ts';
+import { oneLine } from '#core/notice-encoding.ts';
+import { readArguments } from '#core/recipient-list.ts';
 import { readSendmailArguments, type SendmailArguments } from '#core/sendmail-arguments.ts';
-import { asLines, completed, needsDeclaration, readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
+import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/sendmail-message.ts';
 import { parseSubmitter, spoolIdOf } from '#core/submission.ts';
 import { receivedField } from '#core/submitted-fields.ts';
 import type { SubmissionStore } from '#pipeline/ports.ts';
@@ -66,11 +68,13 @@ type Where = {
 async function send(given: SendmailArguments, where: Where): Promise<number> {
   const text = await standardInput();
   const lines = asLines(text, given.dotsAreText);
+  const named = readArguments(given.recipients, where.domain);
   const inHeader = given.fromHeader ? recipientsInHeader(lines, where.domain) : { mailboxes: [], unreadable: [] };
-  const named = readAddresses([...given.recipients, ...inHeader.mailboxes.map(({ address }) => address)], where.domain);
   const [unreadable] = [...named.unreadable, ...inHeader.unreadable];
-  if (unreadable !== undefined) throw new Exit(EX.noUser, `"${unreadable}" is no address`);
-  const forwardPaths = named.mailboxes.map(({ address }) => ({ address, notify: given.notify, orcpt: null }));
+  if (unreadable !== undefined)
+    throw new Exit(EX.noUser, `"${oneLine(unreadable, 200)}" is no address: nothing was sent`);
+  const all = new Map([...named.mailboxes, ...inHeader.mailboxes].map((mailbox) => [mailbox.address, mailbox]));
+  const forwardPaths = [...all.values()].map(({ address }) => ({ address, notify: given.notify, orcpt: null }));
   if (forwardPaths.length === 0)
     throw given.fromHeader
       ? new Exit(EX.data, 'the header section names no recipient')
@@ -150,8 +154,14 @@ async function standardInput(): Promise<Uint8Array> {
 function senderOf({ reversePath }: SendmailArguments, { domain }: Where): string {
   const given = reversePath ?? userName();
   if (given === '' || given === '<>') return '';
-  const [mailbox] = readAddresses([given], domain).mailboxes;
-  if (mailbox === undefined || parseReversePath(mailbox.address) === undefined)
+  const { mailboxes, unreadable } = readArguments([given], domain);
+  const [mailbox] = mailboxes;
+  if (
+    mailbox === undefined ||
+    mailboxes.length > 1 ||
+    unreadable.length > 0 ||
+    parseReversePath(mailbox.address) === undefined
+  )
     throw new Exit(EX.noUser, `-f ${given}: this is no address`);
   return mailbox.address;
 }

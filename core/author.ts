@@ -21,16 +21,6 @@ export function authorsOf(value: string): Author[] {
   return authors;
 }
 
-/** The addresses in a field's value as they stand there, names and comments taken off, also what is no address. Groups are opened. */
-export function addressTextsOf(value: string): string[] {
-  return mailboxTexts(value.replace(/\r?\n/g, ''))
-    .map((part) => {
-      const bare = withoutComments(part);
-      return (/<([^<>]*)>[^<>]*$/s.exec(bare)?.[1] ?? bare).trim();
-    })
-    .filter((text) => text !== '');
-}
-
 /** `Name <address>` as the value of a field, ASCII; null where the local part has no ASCII form. */
 export function mailboxText(name: string, mailbox: Mailbox): string | null {
   if (needsSmtputf8(mailbox)) return null;

@@ -2,10 +2,12 @@
 // top, Bcc goes where the header names the recipients (DESIGN §2.8). Spliced in bytes: all other bytes stay as they were. Pure.
 
 import { isAscii, isUtf8 } from 'node:buffer';
-import { type Mailbox, parseMailbox } from './address.ts';
-import { addressField, addressTextsOf, mailboxText } from './author.ts';
+import type { Mailbox } from './address.ts';
+import { addressField, mailboxText } from './author.ts';
 import { decodeUnlabelled } from './field-text.ts';
+import { headerBytesMax } from './limits.ts';
 import { type Field, fields, findHeaderEnd } from './message.ts';
+import { type RecipientList, readRecipients } from './recipient-list.ts';
 import { missingFields } from './submitted-fields.ts';
 
 const CR = 0x0d;
@@ -27,32 +29,44 @@ export function asLines(text: Uint8Array, dotsAreText: boolean): Uint8Array {
   return Buffer.concat(parts);
 }
 
-export type HeaderRecipients = {
-  readonly mailboxes: readonly Mailbox[];
-  /** What stands there and is no address. */
-  readonly unreadable: readonly string[];
-};
-
 /** To, Cc and Bcc; of a message that is sent again its Resent-To, -Cc and -Bcc alone. `domain` completes names without one. */
-export function recipientsInHeader(message: Uint8Array, domain: string): HeaderRecipients {
-  const all = [...fields(message)];
+export function recipientsInHeader(message: Uint8Array, domain: string): RecipientList {
+  const content = message.subarray(mboxLineEnd(message));
+  const all = [...fields(content)];
   const resent = all.some(({ name }) => /^resent-(to|cc|bcc)$/.test(name));
   const named = all.filter(({ name }) => (resent ? /^resent-(to|cc|bcc)$/ : /^(to|cc|bcc)$/).test(name));
-  const texts = named.flatMap((field) => addressTextsOf(textOf(message, field)));
-  return readAddresses(texts, domain);
+  const { mailboxes, unreadable } = readRecipients(
+    named.map((field) => textOf(content, field)),
+    domain,
+  );
+  const endless = content.length > headerBytesMax && !findHeaderEnd(content).complete;
+  const beyond = endless ? [`a header section of more than ${headerBytesMax} bytes`] : [];
+  return { mailboxes, unreadable: [...unreadable, ...misplaced(content, all, named), ...beyond] };
 }
 
-/** Addresses as given on a command line or found in a field. */
-export function readAddresses(texts: readonly string[], domain: string): HeaderRecipients {
-  const mailboxes: Mailbox[] = [];
-  const unreadable: string[] = [];
-  for (const text of texts) {
-    const bare = text.trim().replace(/^<(.*)>$/s, '$1');
-    const mailbox = parseMailbox(/@/.test(bare) ? bare : `${bare}@${domain}`);
-    if (mailbox === null) unreadable.push(text);
-    else if (!mailboxes.some(({ address }) => address === mailbox.address)) mailboxes.push(mailbox);
+/**
+ * What may be meant for a recipient and stands where none is read, or is read where none may be meant: a line that is no field behind a field
+ * that names some, because its blank in front was lost; and such a field behind a line that may have begun the body.
+ */
+function misplaced(content: Uint8Array, all: readonly Field[], named: readonly Field[]): string[] {
+  const text = (start: number, end: number) =>
+    decodeUnlabelled(content.subarray(start, Math.min(end, start + 200))).trim();
+  const found: string[] = [];
+  const strayLines = (before: Field | undefined, end: number) => {
+    if (before === undefined || !named.includes(before) || end <= before.end) return;
+    const lines = text(before.end, end);
+    if (lines.includes('@')) found.push(lines);
+  };
+  let strayed = false;
+  let end = 0;
+  for (const [index, field] of all.entries()) {
+    strayed ||= text(end, field.start) !== ''; // blanks alone, or a byte order mark, say nothing
+    strayLines(all[index - 1], field.start);
+    if (strayed && named.includes(field)) found.push(text(field.start, field.end));
+    end = field.end;
   }
-  return { mailboxes, unreadable };
+  strayLines(all.at(-1), findHeaderEnd(content).end);
+  return found;
 }
 
 /** RFC 6531 §3.4: whether the message must be declared to need SMTPUTF8. A program that pipes it here can not say so, so it is looked at. */

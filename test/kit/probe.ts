@@ -3,10 +3,11 @@
 
 import { classify as classifyResult } from '#core/classify.ts';
 import { headerBytesMax } from '#core/limits.ts';
+import { type RecipientList, readArguments } from '#core/recipient-list.ts';
 import { readRemoteReport } from '#core/remote-dsn.ts';
 import type { Phase } from '#core/reply.ts';
 import { factOfReport } from '#core/returned.ts';
-import { readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
+import { recipientsInHeader } from '#core/sendmail-message.ts';
 import { sesEdit } from '#core/ses-edit.ts';
 import { readRcptCommand } from '#core/smtp-command.ts';
 import { SmtpReplyReader } from '#core/smtp-reply.ts';
@@ -79,7 +80,7 @@ export function recipientsOf(bytes: Uint8Array, host: string): ProbedRecipients 
 
 /** One recipient argument of sendmail's command line. */
 export function argumentRecipients(text: string, host: string): ProbedRecipients {
-  return probed(readAddresses([text], host));
+  return probed(readArguments([text], host));
 }
 
 /** A whole RCPT command as the gateway reads it, after a MAIL with SMTPUTF8. */
@@ -88,6 +89,6 @@ export function rcpt(line: string): { readonly accepted: boolean; readonly orcpt
   return read.kind === 'rcpt' ? { accepted: true, orcpt: read.forwardPath.orcpt } : { accepted: false, orcpt: null };
 }
 
-function probed({ mailboxes, unreadable }: ReturnType<typeof readAddresses>): ProbedRecipients {
+function probed({ mailboxes, unreadable }: RecipientList): ProbedRecipients {
   return { to: mailboxes.map(({ address }) => address), unreadable };
 }

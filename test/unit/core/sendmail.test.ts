@@ -2,8 +2,9 @@
 
 import { describe, expect, it, test } from 'vitest';
 import { parseMailbox } from '#core/address.ts';
+import { readArguments } from '#core/recipient-list.ts';
 import { readSendmailArguments } from '#core/sendmail-arguments.ts';
-import { asLines, completed, needsDeclaration, readAddresses, recipientsInHeader } from '#core/sendmail-message.ts';
+import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/sendmail-message.ts';
 
 function read(...args: string[]) {
   const found = readSendmailArguments(args);
@@ -94,7 +95,7 @@ describe('recipients', () => {
     expect(inHeader(text)).toEqual([addresses, unreadable]);
   });
   it('on the command line: completed, once each', () => {
-    const { mailboxes } = readAddresses(['root', '<a@x.example>', 'root@example.com'], 'example.com');
+    const { mailboxes } = readArguments(['root', '<a@x.example>', 'root@example.com'], 'example.com');
     expect(mailboxes.map(({ address }) => address)).toEqual(['root@example.com', 'a@x.example']);
   });
   it('reads a thousand', () => {
