@@ -215,8 +215,11 @@ export const ndrSubjectTextMax = 120;
 
 // ── Reports that come back ──────────────────────────────────────────────────────────────────────────────────────────
 
-/** What is read of a report: what it says stands in front of the original, which senders of reports cut at some 50 KB. */
-export const reportBytesMax = MIB;
+/**
+ * What is read of a report: what it says stands in front of the original, which senders of reports cut at some 50 KB. With words in HTML, and
+ * wrapped in Base64 by a scanner, it still fits.
+ */
+export const reportBytesMax = 512 * KIB;
 /** Body parts looked at, and how deep: a report has three, Exchange's a multipart/alternative in the first. */
 export const reportPartsMax = 64;
 export const reportDepthMax = 6;

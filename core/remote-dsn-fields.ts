@@ -7,7 +7,8 @@ import { plainText } from './field-text.ts';
 import { replyTextMax, reportRecipientsMax } from './limits.ts';
 import { oneLine } from './notice-encoding.ts';
 import type { HeaderField } from './receipt.ts';
-import { parseStatus, type Status, statusOf } from './status.ts';
+import { exactStatus, statusFrom, statusIn } from './report-status.ts';
+import type { Status } from './status.ts';
 
 /** RFC 3464 §2.3.3. */
 export type RemoteAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded';
@@ -27,13 +28,28 @@ const OF_MESSAGE = new Set([
 ]);
 const BEGINS = new Set(['final-recipient', 'original-recipient', 'action', 'status']);
 
+/** A recipient as its group tells of it. `remark`: what stands in parentheses behind its status or action, should nothing else be said. */
+export type StatusGroup = RemoteRecipient & { readonly remark: string | null };
+
+/** The text is a delivery-status part, whatever its type: it begins with a field of one, and tells of a recipient. */
+export function looksLikeStatus(text: string): boolean {
+  const head = text.slice(0, 4_000);
+  const [first = ''] = /^\s{0,999}([A-Za-z][\w-]{0,99})[ \t]{0,9}:/.exec(head)?.slice(1) ?? [];
+  if (!STATUS_BEGINS.has(first.toLowerCase())) return false;
+  return /^(final|original)-recipient[ \t]{0,9}:/im.test(head) && /^(action|status)[ \t]{0,9}:/im.test(head);
+}
+const STATUS_BEGINS = new Set([
+  ...['reporting-mta', 'original-envelope-id', 'dsn-gateway', 'received-from-mta', 'arrival-date'],
+  ...['final-recipient', 'original-recipient', 'x-postfix-queue-id'],
+]);
+
 /**
  * The fields of a delivery-status part. Groups are separated by empty lines; where these were lost, a field that a group may have once
- * begins the next one, and where there are too many, a group without an address goes on.
+ * begins the next one, and where there are too many, a group without an address goes on. It ends at a line that can only be a delimiter.
  */
 export function statusFields(text: string): {
   readonly reportingMta: string | null;
-  readonly recipients: readonly RemoteRecipient[];
+  readonly recipients: readonly StatusGroup[];
 } {
   const groups: Map<string, string>[] = [];
   let reportingMta: string | null = null;
@@ -65,42 +81,63 @@ function* logicalLines(text: string): Generator<{ readonly name: string | null; 
   let name = '';
   let value = '';
   for (const line of [...text.split('\n'), '']) {
-    if (/^[ \t]+\S/.test(line) && name !== '') {
-      if (value.length < 8_192) value += ` ${line.trim()}`;
+    if (name !== '' && /^[ \t]/.test(line) && line.trim() !== '') {
+      if (value.length < FIELD_CHARS_MAX) value += ` ${line.trim().slice(0, FIELD_CHARS_MAX)}`;
       continue;
     }
     if (name !== '') yield { name, value };
-    const [, found, rest = ''] = /^([A-Za-z][\w-]{0,99})[ \t]*:(.*)$/.exec(line) ?? [];
+    if (DELIMITER.test(line)) return;
+    const [, found, rest = ''] = /^([A-Za-z][\w-]{0,99})[ \t]{0,9}:(.*)$/.exec(line) ?? [];
     name = found?.toLowerCase() ?? '';
-    value = rest.trim();
+    value = rest.trim().slice(0, FIELD_CHARS_MAX);
     if (line.trim() === '') yield { name: null, value: '' };
   }
 }
+/** More than any field of a report has that we use. */
+const FIELD_CHARS_MAX = 4_096;
+const DELIMITER = /^--[^\s-]|^--[-=_]{2,}[^\s=_-]/;
 
-function recipientOf(group: ReadonlyMap<string, string>): RemoteRecipient[] {
+function recipientOf(group: ReadonlyMap<string, string>): StatusGroup[] {
   const finalRecipient = addressOf(group.get('final-recipient'));
   const originalRecipient = addressOf(group.get('original-recipient'));
-  const said = diagnosticOf(group.get('diagnostic-code'));
-  const given = statusIn(group.get('status') ?? '');
+  const said = DIAGNOSTICS.map((name) => diagnosticOf(group.get(name))).find((found) => found !== null) ?? null;
+  // Some write a reply where a status belongs.
+  const given = statusIn(group.get('status') ?? '') ?? statusFrom(group.get('status') ?? null);
   const action = actionOf(group.get('action') ?? '', given ?? statusFrom(said));
   if (action === null || (finalRecipient === null && originalRecipient === null && said === null && given === null))
     return [];
+  // A failure that calls itself a success is told of by its words, if at all.
+  const believed = given !== null && !(action === 'failed' && given.startsWith('2')) ? given : null;
   return [
     {
       finalRecipient,
       originalRecipient,
       action,
-      // A failure that calls itself a success is told of by its words, if at all.
-      status: given !== null && !(action === 'failed' && given.startsWith('2')) ? given : statusFrom(said),
+      status: exactStatus(believed, said),
       diagnostic: said,
       remoteMta: afterType(group.get('remote-mta') ?? ''),
+      remark: remarkIn(group.get('status')) ?? remarkIn(group.get('action')),
     },
   ];
+}
+/** Where servers put the words of the one that refused. */
+const DIAGNOSTICS = ['diagnostic-code', 'x-supplementary-info', 'localized-diagnostic'];
+
+/** What people are told behind the word: `5.1.1 (bad address)`, `552 mailbox full`. */
+function remarkIn(value: string | undefined): string | null {
+  const text = oneLine(
+    (value ?? '')
+      .slice(0, 1_000)
+      .replace(/^[45]\.\d{1,3}\.\d{1,3}/, '')
+      .replace(/[()]/g, ' '),
+    300,
+  );
+  return /[A-Za-z]{2}/.test(text) && text.includes(' ') ? text : null;
 }
 
 /** An Action that nobody knows is what its status says; without one it is no word that a failure could be built on. */
 function actionOf(text: string, status: Status | null): RemoteAction | null {
-  const word = /^[^A-Za-z]*([A-Za-z]+)/.exec(text)?.[1]?.toLowerCase() ?? '';
+  const word = /^[^A-Za-z]{0,99}([A-Za-z]{1,20})/.exec(text)?.[1]?.toLowerCase() ?? '';
   switch (word) {
     case 'failed':
     case 'failure':
@@ -125,12 +162,20 @@ function actionOf(text: string, status: Status | null): RemoteAction | null {
 /** `type; address`, with or without angle brackets; xtext (RFC 3461 §4) and the escapes of RFC 6533 §3 undone. */
 function addressOf(value: string | undefined): string | null {
   if (value === undefined) return null;
-  const [, type = '', rest = value] = /^\s*([\w-]+)\s*;(.*)$/s.exec(value) ?? [];
-  const bare = /<([^<>]+)>/.exec(rest)?.[1] ?? rest.replace(/\s*\([^()]*\)\s*$/, '');
+  const text = value.slice(0, 2_000).trim();
+  const [, type = '', rest = text] = /^([\w-]{1,40})\s{0,9};(.*)$/s.exec(text) ?? [];
+  const bare = /<([^<>]{1,999})>/.exec(rest)?.[1] ?? withoutRemark(rest);
   const plain = oneLine(unescaped(bare, type.toLowerCase()), ADDRESS_CHARS_MAX);
   return plain === '' || plain === '<>' ? null : plain;
 }
 const ADDRESS_CHARS_MAX = 600;
+
+/** Without the comment that closes it: `bob@far.example (Bob)`. */
+function withoutRemark(text: string): string {
+  const whole = text.trimEnd();
+  const open = whole.lastIndexOf('(');
+  return whole.endsWith(')') && open !== -1 ? whole.slice(0, open).trimEnd() : whole;
+}
 
 function unescaped(text: string, type: string): string {
   const wide =
@@ -147,12 +192,13 @@ function unescaped(text: string, type: string): string {
 
 /** The value behind `dns;`, a type that says nothing; null where nothing stands there. */
 function afterType(value: string): string | null {
-  const text = oneLine(value.replace(/^\s*[\w-]*\s*;/, '').replace(/\([^()]*\)\s*$/, ''), 255);
+  const bare = value.slice(0, 1_000).trim();
+  const text = oneLine(withoutRemark(bare.replace(/^[\w-]{0,40}\s{0,9};/, '')), 255);
   return text === '' ? null : text;
 }
 
 function diagnosticOf(value: string | undefined): string | null {
-  const text = oneLine(asText(value ?? '').replace(/^\s*[\w.-]+\s*;/, ''), replyTextMax);
+  const text = oneLine(asText((value ?? '').trim()).replace(/^[\w.-]{1,40}\s{0,9};/, ''), replyTextMax);
   return text === '' ? null : text;
 }
 
@@ -162,37 +208,6 @@ function asText(value: string): string {
   const octets = /^[\0-\xff]*$/.test(value) ? Buffer.from(value, 'latin1') : null;
   return plainText(octets !== null && isUtf8(octets) ? octets.toString('utf8') : value);
 }
-
-const ENHANCED = /(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)/;
-
-/** An enhanced status as it is written in the wild: `5.1.1 (bad address)`, `#5.1.1`, `05.1.1` not. */
-export function statusIn(text: string): Status | null {
-  const [, kind, subject, detail] = ENHANCED.exec(text.slice(0, 2_000)) ?? [];
-  return kind === undefined ? null : parseStatus(`${kind}.${Number(subject)}.${Number(detail)}`);
-}
-
-/** What words let one conclude: the status in them, else their code's class with what the phrase is known for (RFC 3463 §3). */
-export function statusFrom(words: string | null): Status | null {
-  if (words === null) return null;
-  const own = statusIn(words);
-  if (own !== null && own !== '5.0.0' && own !== '4.0.0') return own;
-  const code = /(?<![\d.])([45])[0-5]\d(?=[\s:#;,-]|$)/.exec(words.slice(0, 2_000))?.[1];
-  const known = PHRASES.find(([, phrase]) => phrase.test(words))?.[0];
-  if (known !== undefined) return statusOf(`${code ?? own?.charAt(0) ?? '5'}.${known}`);
-  if (own !== null) return own;
-  return code === undefined ? null : statusOf(`${code}.0.0`);
-}
-
-const PHRASES: readonly (readonly [string, RegExp])[] = [
-  ['2.2', /(mailbox|account|quota|inbox)[^.]{0,30}(is |are )?(full|exceeded)|over ?quota|exceed\w*[^.]{0,20}quota/i],
-  ['2.1', /(account|mailbox|user)[^.]{0,40}(disabled|inactive|suspended|discontinued)/i],
-  [
-    '1.1',
-    /(user|recipient|mailbox|address|account)[^.]{0,40}(unknown|not found|not recogni[sz]ed|does ?n.t exist|does not exist|unavailable)|(unknown|no such|invalid) (local )?(user|recipient|mailbox|address|account)/i,
-  ],
-  ['1.2', /(host|domain)[^.]{0,30}(unknown|not found)|(unknown|no such) (host|domain)/i],
-  ['4.6', /too many hops|mail loop|routing loop/i],
-];
 
 /** The fields at the head of a message that came back. */
 export function originalFields(text: string): readonly HeaderField[] {

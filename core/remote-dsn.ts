@@ -1,14 +1,28 @@
 // Reads what comes back to a return path of ours: a delivery report in any of the shapes that mail systems produce, a complaint, an
 // automatic answer, or none of these. Total and bounded: any bytes give an answer, and what is not understood is said to be no report.
 // Claims and facts alone; what follows from them for a delivery is decided elsewhere, and nothing here is believed about who sent it.
+// In this order: what machines read (a delivery-status part, X-Failed-Recipients); a mailer's own form together with a mailer's signs, or a report
+// within an attached message; words with a mailer's signs that no answer has; the signs of an answer. Words alone make no failure.
 
-import { plainText } from './field-text.ts';
+import { decodeUnlabelled } from './field-text.ts';
+import { looksLikeHtml, textOfHtml } from './html-text.ts';
+import { reportDepthMax, reportRecipientsMax } from './limits.ts';
 import { oneLine } from './notice-encoding.ts';
 import type { HeaderField } from './receipt.ts';
-import { originalFields, type RemoteRecipient, statusFields, statusFrom } from './remote-dsn-fields.ts';
-import { readBounceText } from './remote-dsn-text.ts';
-import { type Parts, partsOf, type ReportPart } from './report-parts.ts';
+import {
+  looksLikeStatus,
+  originalFields,
+  type RemoteRecipient,
+  type StatusGroup,
+  statusFields,
+} from './remote-dsn-fields.ts';
+import { type BounceText, readBounceText, wordsFor } from './remote-dsn-text.ts';
+import { beginsOriginal } from './report-original.ts';
+import { type Parts, partsIn, partsOf, type ReportPart } from './report-parts.ts';
+import { isAutomaticAnswer, type Signs, signsOf, subjectOf } from './report-signs.ts';
+import { exactStatus, statusFrom } from './report-status.ts';
 import { type Status, statusOf } from './status.ts';
+import { passField } from './trace-fields.ts';
 
 export type RemoteReport =
   | {
@@ -23,73 +37,180 @@ export type RemoteReport =
   /** RFC 3834, or a notification of RFC 8098: a program of the recipient's answered. */
   | { readonly kind: 'auto-reply' }
   | { readonly kind: 'none' };
+type Report = Extract<RemoteReport, { kind: 'report' }>;
+type Inside = Extract<RemoteReport, { kind: 'report' | 'complaint' }>;
 
-export function readRemoteReport(bytes: Uint8Array): RemoteReport {
+/** `nullPath`: it came with the null reverse-path. */
+export function readRemoteReport(bytes: Uint8Array, { nullPath }: { readonly nullPath: boolean }): RemoteReport {
   const parts = partsOf(bytes);
-  const original = originalOf(parts);
-  const complaint = complaintOf(parts);
-  if (complaint !== null) return { kind: 'complaint', feedbackType: complaint, original };
-  for (const part of parts.parts) {
-    if (!isStatusPart(part)) continue;
-    const { reportingMta, recipients } = statusFields(part.text);
-    const [first, ...others] = recipients.map((recipient) => withWords(recipient, parts));
-    if (first !== undefined) return { kind: 'report', reportingMta, recipients: [first, ...others], original };
-  }
+  const signs = signsOf(parts, nullPath);
+  const certain = certainly(parts, signs, 0);
+  if (certain !== null) return certain;
   // A notification that mail was read tells nothing of its delivery that the remote's report would not.
-  if (parts.reportType === 'disposition-notification' || isAutoReply(parts, 'surely')) return { kind: 'auto-reply' };
-  return textReport(parts, original) ?? (isAutoReply(parts, 'perhaps') ? { kind: 'auto-reply' } : { kind: 'none' });
+  if (parts.reportType === 'disposition-notification') return { kind: 'auto-reply' };
+  const spoken = reportInWords(parts, signs, 'any');
+  if (spoken !== null) return spoken;
+  return isAutomaticAnswer(parts) ? { kind: 'auto-reply' } : { kind: 'none' };
+}
+
+/** What machines read, a mailer's own form, or either of them within an attached message. */
+function certainly(parts: Parts, signs: Signs, depth: number): RemoteReport | null {
+  const feedbackType = complaintOf(parts);
+  if (feedbackType !== null) return { kind: 'complaint', feedbackType, original: originalOf(parts) };
+  const byFields = reportInFields(parts) ?? (depth === 0 ? fieldsInText(parts, signs) : null);
+  if (byFields !== null) return byFields;
+  // The message that a report returns is its last part; its own words come before whatever that message is.
+  const isReport = parts.reportType === 'delivery-status' && parts.type === 'multipart/report';
+  const deeper = depth > 0 && signs.mailer && signs.subjectOfReport;
+  const formal = reportInWords(parts, signs, isReport || deeper ? 'any' : 'formal');
+  if (formal !== null) return formal;
+  const inside = depth < INSIDE_MAX ? reportInside(parts, signs, depth) : null;
+  if (inside === null) return reportByFieldAlone(parts);
+  if (!signs.answer || signs.mailer) return inside;
+  // An answer that encloses a report: one about mail of ours is heard, anything else is for people.
+  return inside.original.some(({ name }) => name.toLowerCase() === passField) ? inside : { kind: 'none' };
+}
+const INSIDE_MAX = Math.min(3, reportDepthMax);
+
+// ── By its fields ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+function reportInFields(parts: Parts): Report | null {
+  let reportingMta: string | null = null;
+  const groups: StatusGroup[] = [];
+  for (const part of parts.parts) {
+    const read = statusIn(part);
+    if (read === null) continue;
+    reportingMta ??= read.reportingMta;
+    groups.push(...read.recipients.slice(0, reportRecipientsMax - groups.length));
+  }
+  const texts = groups.some(lacksWords) ? textsOf(parts).slice(0, WORDED_PARTS_MAX) : [];
+  const read = groups.map((group) => withWords(group, texts, groups.length === 1));
+  const [first, ...others] = distinct(read);
+  return first === undefined
+    ? null
+    : { kind: 'report', reportingMta, recipients: [first, ...others], original: originalOf(parts) };
+}
+
+/** The words stand in front: a text, perhaps twice, perhaps behind somebody's note. */
+const WORDED_PARTS_MAX = 8;
+
+function statusIn(part: ReportPart): ReturnType<typeof statusFields> | null {
+  if (!isStatusPart(part)) return looksLikeStatus(part.text) ? statusFields(part.text) : null;
+  const read = statusFields(part.text);
+  if (read.recipients.length > 0 || !/^[A-Za-z0-9+/=\s]{40,}$/.test(part.text)) return read;
+  // Its label was lost on the way.
+  return statusFields(decodeUnlabelled(Buffer.from(part.text, 'base64')).replaceAll('\r\n', '\n'));
 }
 
 /** Also of type text/plain with the right description, as some gateways leave it, and RFC 6533 §3's. */
 function isStatusPart({ type, fields }: ReportPart): boolean {
-  if (type === 'message/delivery-status' || type === 'message/global-delivery-status') return true;
+  if (/^message\/(x-?|global-)?delivery-status$/.test(type)) return true;
   return type === 'text/plain' && /^delivery (report|status)/i.test(fields.get('content-description') ?? '');
 }
 
-/** A failure without words of the server's: what the report's own text says of the recipient, if that can be found. */
-function withWords(recipient: RemoteRecipient, parts: Parts): RemoteRecipient {
-  if (recipient.diagnostic !== null || recipient.finalRecipient === null) return recipient;
-  const told = parts.parts
-    .filter(({ type }) => type === 'text/plain')
-    .flatMap(({ text }) => readBounceText(text, null)?.recipients ?? [])
-    .find(({ address }) => address.toLowerCase() === recipient.finalRecipient?.toLowerCase());
-  const diagnostic = told?.words ?? null;
-  return { ...recipient, diagnostic, status: recipient.status ?? statusFrom(diagnostic) };
+function lacksWords({ diagnostic }: RemoteRecipient): boolean {
+  return diagnostic === null || !/[a-z]{3}/i.test(diagnostic.replace(/\S{1,99}@\S{1,99}/g, ''));
 }
 
-// ── The rest ────────────────────────────────────────────────────────────────────────────────────────────────────────
+/** A failure without words of the server's: what the report's own text says of the recipient, if that can be found. */
+function withWords({ remark, ...group }: StatusGroup, texts: readonly string[], alone: boolean): RemoteRecipient {
+  if (!lacksWords(group) || !/^(failed|delayed)$/.test(group.action)) return group;
+  const names = [group.finalRecipient, group.originalRecipient].filter((name) => name !== null);
+  for (const text of texts) {
+    const words = wordsFor(text, names, alone);
+    if (words !== null) return { ...group, diagnostic: words, status: statusBy(group, words) };
+  }
+  const diagnostic = group.diagnostic ?? remark;
+  return { ...group, diagnostic, status: statusBy(group, diagnostic) };
+}
+
+function statusBy({ status }: RemoteRecipient, words: string | null): Status | null {
+  return exactStatus(status, words);
+}
+
+/** The same said twice is said once. */
+function distinct(recipients: readonly RemoteRecipient[]): RemoteRecipient[] {
+  const key = ({ finalRecipient, action, status }: RemoteRecipient) =>
+    `${finalRecipient?.toLowerCase()} ${action} ${status}`;
+  return [...new Map(recipients.toReversed().map((each) => [key(each), each])).values()].toReversed();
+}
+
+/** The fields of a report within text: its parts were lost, or somebody quotes it. Whoever quotes in an answer reports nothing. */
+function fieldsInText(parts: Parts, { mailer, nullPath, answer }: Signs): Report | null {
+  if (!mailer && (!nullPath || answer)) return null;
+  for (const text of textsOf(parts)) {
+    const lines = text.split('\n').slice(0, TEXT_LINES_MAX);
+    const end = lines.findIndex((line) => line !== '' && beginsOriginal(line));
+    const own = end === -1 ? lines : lines.slice(0, end);
+    const start = own.findIndex((line) => STATUS_FIELD.test(line));
+    if (start === -1) continue;
+    const { reportingMta, recipients } = statusFields(own.slice(start).map(unquoted).join('\n'));
+    const [first, ...others] = distinct(recipients.map(({ remark: _, ...recipient }) => recipient));
+    if (first === undefined || first.finalRecipient === null) continue;
+    const original = originalOf(parts);
+    const inText = original.length > 0 || end === -1 ? original : originalFields(lines.slice(end + 1).join('\n'));
+    return { kind: 'report', reportingMta, recipients: [first, ...others], original: inText };
+  }
+  return null;
+}
+const TEXT_LINES_MAX = 5_000;
+const STATUS_FIELD = /^[>\s]{0,20}(reporting-mta|final-recipient|original-recipient)[ \t]{0,9}:/i;
+
+function unquoted(line: string): string {
+  return line.replace(/^[>\s]{1,20}(?=[A-Z][\w-]{1,99}:)/, '');
+}
+
+// ── In words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Reports in words alone (qmail, Exim, Exchange before 2007, Domino, and whoever wrote his own). */
-function textReport({ fields, parts }: Parts, original: readonly HeaderField[]): RemoteReport | null {
-  // A multipart that could not be taken apart is text as well.
-  const text = parts.find(
-    ({ type, text: body }) => /^(text\/plain|multipart\/.*)$/.test(type) && body.trim() !== '',
-  )?.text;
-  const html = parts.find(({ type }) => type === 'text/html')?.text;
-  const body = text ?? (html === undefined ? '' : fromHtml(html));
-  if (/^[>\s]*Final-Recipient\s*:/im.test(body)) {
-    const { reportingMta, recipients } = statusFields(body.replace(/^[>\s]+(?=[A-Z][\w-]+:)/gm, ''));
-    const [first, ...others] = recipients;
-    if (first !== undefined) return { kind: 'report', reportingMta, recipients: [first, ...others], original };
+function reportInWords(parts: Parts, signs: Signs, which: 'formal' | 'any'): Report | null {
+  const failed = parts.fields.get('x-failed-recipients') ?? null;
+  const texts = textsOf(parts);
+  // A note or a footer beside the report is not what the subject speaks of.
+  const subject = texts.length === 1 || parts.parts[0]?.type === 'text/html' ? subjectOf(parts.fields) : '';
+  for (const text of texts) {
+    const read = readBounceText(text, subject, failed);
+    if (read !== null && isBelieved(read, signs, failed !== null, which)) return reportOf(parts, read);
   }
-  const failed = fields.get('x-failed-recipients') ?? null;
-  const isRobot = ROBOT.test(`${fields.get('from') ?? ''} ${fields.get('sender') ?? ''}`);
-  const subject = plainText(fields.get('subject') ?? '');
-  if (failed === null && !isRobot && !BOUNCE_SUBJECT.test(subject)) return null;
-  const read = readBounceText(`${subject}\n\n${body}`, failed);
-  const [first, ...others] = (read?.recipients ?? []).map(
+  return null;
+}
+
+/** X-Failed-Recipients, and no words that say why. */
+function reportByFieldAlone(parts: Parts): Report | null {
+  const failed = parts.fields.get('x-failed-recipients') ?? null;
+  const read = failed === null ? null : readBounceText(textsOf(parts)[0] ?? '', subjectOf(parts.fields), failed);
+  return read === null || read.recipients.length === 0 ? null : reportOf(parts, read);
+}
+
+function isBelieved(read: BounceText, signs: Signs, byField: boolean, which: 'formal' | 'any'): boolean {
+  const named = read.recipients.length > 0;
+  if (byField && named && (read.formal || read.coded)) return true;
+  if (read.formal && signs.mailer) return true;
+  if (read.formal && named && signs.nullPath && !signs.answer) return true;
+  if (which === 'formal' || signs.answer || !named) return false;
+  return signs.mailer || (signs.nullPath && signs.subjectOfReport && read.coded);
+}
+
+function reportOf(parts: Parts, read: BounceText): Report {
+  const named = read.recipients.length > 0 ? read.recipients : [{ address: null, words: read.words }];
+  const [first, ...others] = named.map(
     ({ address, words }): RemoteRecipient => ({
       finalRecipient: address,
       originalRecipient: null,
-      action: read?.delayed ? 'delayed' : 'failed',
-      status: classed(statusFrom(words), read?.delayed === true),
+      action: read.delayed ? 'delayed' : 'failed',
+      status: classed(statusFrom(words), read.delayed),
       diagnostic: words,
       remoteMta: null,
     }),
   );
-  if (first === undefined) return null;
-  const inText = original.length > 0 ? original : (read?.original ?? []);
-  return { kind: 'report', reportingMta: hostOf(fields), recipients: [first, ...others], original: inText };
+  if (first === undefined) throw new Error('a report without recipients');
+  const original = originalOf(parts);
+  return {
+    kind: 'report',
+    reportingMta: hostOf(parts.fields),
+    recipients: [first, ...others],
+    original: original.length > 0 ? original : read.original,
+  };
 }
 
 /** Who gave up gave up, whatever 4.y.z was the last word before; but what is merely delayed is of class 4. */
@@ -98,59 +219,66 @@ function classed(status: Status | null, delayed: boolean): Status | null {
   return status?.startsWith('4') ? status : statusOf('4.0.0');
 }
 
-const ROBOT =
-  /mailer[-_ ]?daemon|postmaster|mail(er)? (delivery|administrator|system)|system administrator|\bpoostmaster/i;
-const BOUNCE_SUBJECT =
-  /undeliver|returned (to sender|mail)|return(ed|ing) message|delivery (status|report|failure|failed|error|problem)|failure (notice|notification)|mail (delivery|system error)|message (delivery|not delivered)|could not (be delivered|send)|non[- ]?(remis|delivery|recapit)|unzustellbar|no se (ha )?(pudo|podido) entregar|mancato recapito|not deliver/i;
-
 function hostOf(fields: ReadonlyMap<string, string>): string | null {
-  const host = /@([\w.-]+)/.exec(fields.get('from') ?? '')?.[1];
+  const host = /@([\w.-]{1,255})/.exec((fields.get('from') ?? '').slice(0, 1_000))?.[1];
   return host === undefined ? null : oneLine(host, 255);
 }
 
-/** Tags out, blocks on lines of their own: enough to find addresses and phrases. */
-function fromHtml(html: string): string {
-  return html
-    .slice(0, HTML_CHARS_MAX)
-    .replace(/<(style|script)\b[^>]*>[\s\S]{0,5000}?<\/\1>/gi, ' ')
-    .replace(/<(?:br|\/?p|\/?div|\/?tr|\/?td|\/?li|\/?h\d)\b[^<>]{0,2000}>/gi, '\n')
-    .replace(/<\/?[a-z!][^<>]{0,2000}>/gi, '')
-    .replace(/&(lt|gt|amp|quot|nbsp|#64);/gi, (_, name: string) => ENTITIES[name.toLowerCase()] ?? ' ');
+/** What people read, in the parts' order; a multipart that could not be taken apart is text as well. */
+function textsOf({ parts }: Parts): string[] {
+  return parts.flatMap(({ type, text }) => {
+    if (looksLikeStatus(text)) return [];
+    if (type === 'text/html' || (type === 'text/plain' && looksLikeHtml(text))) return [textOfHtml(text)];
+    return /^(text\/plain|multipart\/.*)$/.test(type) && text.trim() !== '' ? [text] : [];
+  });
 }
-const HTML_CHARS_MAX = 65_536;
-const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', nbsp: ' ', '#64': '@' };
+
+// ── One level deeper ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * A report that a scanner, a list or a person put into a message of his own. What bears our pass is the message that we sent, come back,
+ * and whatever it tells it tells of others.
+ */
+function reportInside(parts: Parts, { nullPath }: Signs, depth: number): Inside | null {
+  const found = parts.parts.filter(isMessage).flatMap(({ octets }) => {
+    const message = partsIn(octets);
+    if (message.fields.has(passField)) return [];
+    const read = certainly(message, signsOf(message, nullPath), depth + 1);
+    return read?.kind === 'report' || read?.kind === 'complaint' ? [read] : [];
+  });
+  const [first] = found;
+  if (first?.kind !== 'report') return first ?? null;
+  const all = distinct(found.flatMap((read) => (read.kind === 'report' ? read.recipients : [])));
+  const [one = first.recipients[0], ...others] = all.slice(0, reportRecipientsMax);
+  return { ...first, recipients: [one, ...others] };
+}
+
+function isMessage({ type, octets }: ReportPart): boolean {
+  if (type === 'message/rfc822' || type === 'message/global') return true;
+  const head = octets.slice(0, HEAD_CHARS_MAX);
+  if (type === 'text/plain')
+    return BEGINS_MESSAGE.test(head) && /^content-type:[ \t]{0,9}multipart\/report/im.test(head);
+  const isFile = /^(application\/(octet-stream|x-?eml)|text\/rfc822|text\/x-mail)$/.test(type);
+  return isFile && BEGINS_MESSAGE.test(head) && /^subject:/im.test(head) && /^from:/im.test(head);
+}
+const HEAD_CHARS_MAX = 16_384;
+const BEGINS_MESSAGE =
+  /^(return-path|received|delivered-to|envelope-to|from|to|date|subject|message-id|mime-version|content-type|auto-submitted|dkim-signature|authentication-results|arc-[\w-]{1,40}|x-[\w-]{1,60})[ \t]{0,9}:/i;
+
+// ── The rest ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function complaintOf({ reportType, parts }: Parts): string | null {
   const part = parts.find(({ type }) => type === 'message/feedback-report');
   if (part === undefined) return reportType === 'feedback-report' ? 'other' : null;
-  const type = /^Feedback-Type[ \t]*:[ \t]*([\w-]{1,40})/im.exec(part.text)?.[1];
+  const type = /^Feedback-Type[ \t]{0,9}:[ \t]{0,9}([\w-]{1,40})/im.exec(part.text.slice(0, 8_192))?.[1];
   return type?.toLowerCase() ?? 'other';
 }
-
-/** `surely`: what no delivery report has. Exim's and Exchange's reports say auto-replied too, so that one is only asked afterwards. */
-function isAutoReply({ fields, parts }: Parts, how: 'surely' | 'perhaps'): boolean {
-  const subject = plainText(fields.get('subject') ?? '');
-  if (how === 'surely') {
-    if (BOUNCE_SUBJECT.test(subject) || fields.has('x-failed-recipients')) return false;
-    return OUT_OF_OFFICE.test(subject) || fields.has('x-autoreply') || fields.has('x-autorespond');
-  }
-  if (/^\s*auto-(replied|notified)/i.test(fields.get('auto-submitted') ?? '')) return true;
-  if (/^\s*auto[-_]reply/i.test(fields.get('precedence') ?? '')) return true;
-  // A challenge: its sender wants a click, which is no report and nothing that a program could give.
-  if (fields.has('x-delivery-agent') && /tmda/i.test(fields.get('x-delivery-agent') ?? '')) return true;
-  const text = parts.find(({ type }) => type === 'text/plain')?.text.slice(0, 4_000) ?? '';
-  return CHALLENGE.test(text) && /confirm|verif|challenge|approval|whitelist/i.test(subject);
-}
-const OUT_OF_OFFICE =
-  /^\s*(out of (the )?office|automatic(ally generated)? reply|auto(matic)?[- ]?(reply|response|responder)|autoreply|vacation reply|away from|abwesend|abwesenheits|automatische antwort|réponse automatique|risposta automatica|respuesta automática|fuera de la oficina)/i;
-const CHALLENGE =
-  /(please|simply) (confirm|reply|click)|your message (is|was|has been) (being held|waitlisted|quarantined until)/i;
 
 const RETURNED =
   /^(message\/(rfc822|rfc822-headers|global|global-headers|partial|delivery-status-headers)|text\/rfc822-headers?)$/;
 
 /** The header section that came back, at whichever place and under whichever type. */
 function originalOf({ parts }: Parts): readonly HeaderField[] {
-  const part = parts.find(({ type }) => RETURNED.test(type));
+  const part = parts.find(({ type, text }) => RETURNED.test(type) && !looksLikeStatus(text));
   return part === undefined ? [] : originalFields(part.text);
 }

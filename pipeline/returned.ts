@@ -70,7 +70,7 @@ export async function returned(ports: ReturnedPorts, job: Job, signal: AbortSign
   if (addressee.kind === 'postmaster') return sendOn(ports, row, message, 'mail-for-the-postmaster');
   const content = await contentOf(ports, message, signal);
   if ('cause' in content) return putOff(ports, row, content);
-  return act(ports, row, message, addressee, readRemoteReport(content.bytes));
+  return act(ports, row, message, addressee, readRemoteReport(content.bytes, { nullPath: message.reversePath === '' }));
 }
 
 type Addressee =

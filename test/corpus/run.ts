@@ -13,7 +13,7 @@ import { discard, type Instance, start, until } from '../e2e/instance.ts';
 import { postfix } from '../e2e/postfix.ts';
 import { type Caught, catcher, type Sent, sendMail } from '../e2e/smtp.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
-import { compareReadings, type Returned, throughToken } from './reports.ts';
+import { compareReadings, compareVariants, type Returned, throughToken } from './reports.ts';
 
 const AT_ONCE = 8;
 const PATIENCE_MS = 60_000;
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
       judge(instance, behind, { file, content: readFileSync(join(folder, file)), index, keep: keep ?? null }),
     );
     report(verdicts);
-    const unread = compareReadings(folder, files, say);
+    const unread = compareReadings(folder, files, say) + compareVariants(folder, files, say);
     const deviates = verdicts.some(({ fate }) => fate === 'deviates' || fate === 'lost');
     const { caught } = behind;
     if (caught === null) return deviates || unread > 0 ? 1 : 0;

@@ -52,7 +52,7 @@ function phaseOf(name: string): Phase {
 
 /** What a message that came back to a return path says. `fact` is `failed`, `delayed`, `confirmed`, `complaint`, `auto-reply` or `none`. */
 export function readReport(bytes: Uint8Array): { fact: string; status: string | null; words: string | null } {
-  const report = readRemoteReport(bytes);
+  const report = readRemoteReport(bytes, { nullPath: true }); // as all that comes to a return path
   if (report.kind !== 'report') return { fact: report.kind, status: null, words: null };
   const fact = factOfReport(report, 0);
   const words = report.recipients.flatMap(({ diagnostic }) => (diagnostic === null ? [] : [diagnostic]));
