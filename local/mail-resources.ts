@@ -160,16 +160,30 @@ const configurationSet: Creator = ({ name, properties }, { emulators: { configur
   const delivery = objectOf(properties, 'DeliveryOptions');
   understood(delivery, ['MaxDeliverySeconds']);
   const suppression = objectOf(properties, 'SuppressionOptions');
-  understood(suppression, ['SuppressedReasons']);
+  understood(suppression, ['SuppressedReasons', 'ValidationOptions']);
   const reasons = suppression.SuppressedReasons as readonly string[] | undefined;
   const setName = textOf(properties, 'Name', name);
   configurationSets.create({
     name: setName,
     maxDeliverySeconds: numberOf(delivery, 'MaxDeliverySeconds'),
     suppresses: reasons === undefined || reasons.length > 0, // absent: as the account has it, which is on
+    validates: suppression.ValidationOptions === undefined ? null : validates(suppression),
   });
   return { ref: setName, attributes: {} };
 };
+
+function validates(suppression: Properties): boolean {
+  const validation = objectOf(suppression, 'ValidationOptions');
+  understood(validation, ['ConditionThreshold']);
+  const threshold = objectOf(validation, 'ConditionThreshold');
+  understood(threshold, ['ConditionThresholdEnabled', 'OverallConfidenceThreshold']);
+  if (threshold.OverallConfidenceThreshold !== undefined) {
+    const confidence = objectOf(threshold, 'OverallConfidenceThreshold');
+    understood(confidence, ['ConfidenceVerdictThreshold']);
+    oneOf(confidence, 'ConfidenceVerdictThreshold', ['MEDIUM', 'HIGH', 'MANAGED']);
+  }
+  return oneOf(threshold, 'ConditionThresholdEnabled', ['ENABLED', 'DISABLED']) === 'ENABLED';
+}
 
 const eventDestination: Creator = async ({ name, properties }, { emulators: { configurationSets } }) => {
   understood(properties, ['ConfigurationSetName', 'EventDestination']);

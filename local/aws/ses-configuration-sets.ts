@@ -31,6 +31,8 @@ export type ConfigurationSet = {
   /** How long SES tries to deliver. */
   readonly maxDeliverySeconds: number;
   readonly suppresses: boolean;
+  /** Auto Validation: SES declines recipients that it does not expect to exist. */
+  readonly validates: boolean;
   readonly destinations: readonly EventDestination[];
 };
 export type ConfigurationSets = {
@@ -38,6 +40,8 @@ export type ConfigurationSets = {
     readonly name: string;
     readonly maxDeliverySeconds: number | null;
     readonly suppresses: boolean;
+    /** Null or absent: as the account has it. */
+    readonly validates?: boolean | null;
   }): void;
   /** Rejects where SES may not publish to the topic. */
   addDestination(setName: string, destination: EventDestination): Promise<void>;
@@ -46,6 +50,8 @@ export type ConfigurationSets = {
 
 /** What SES does where nobody says otherwise is not documented; its bounces speak of 840 minutes. */
 export const DELIVERY_SECONDS_MAX = 50_400;
+/** The account-wide switch of Auto Validation, on: a set that does not say otherwise is judged by it. */
+const ACCOUNT_VALIDATES = true;
 export const TRIAL = 'Successfully validated SNS topic for Amazon SES event publishing.';
 
 export function openConfigurationSets(world: World, store: Store, announce: Announce): ConfigurationSets {
@@ -53,13 +59,14 @@ export function openConfigurationSets(world: World, store: Store, announce: Anno
   const tried = store.table<string>('ses_destinations');
 
   return {
-    create({ name, maxDeliverySeconds, suppresses }) {
+    create({ name, maxDeliverySeconds, suppresses, validates = null }) {
       if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw invalid(`${name} is no name for a configuration set`);
       if (sets.has(name)) throw new AwsError('AlreadyExistsException', 400, `Configuration set <${name}> exists.`);
       const seconds = maxDeliverySeconds ?? DELIVERY_SECONDS_MAX;
       if (!(seconds >= 300 && seconds <= DELIVERY_SECONDS_MAX))
         throw invalid(`MaxDeliverySeconds must be from 300 to ${DELIVERY_SECONDS_MAX}, not ${seconds}`);
-      sets.set(name, { name, maxDeliverySeconds: seconds, suppresses, destinations: [] });
+      const declines = validates ?? ACCOUNT_VALIDATES;
+      sets.set(name, { name, maxDeliverySeconds: seconds, suppresses, validates: declines, destinations: [] });
     },
     async addDestination(setName, destination) {
       const set = sets.get(setName);

@@ -122,6 +122,10 @@ export function openOutgoing(
       world.log(`ses: ${mail.sesMessageId} is not sent: ${forwardPath} is suppressed`);
       return { ended: true, tell: [suppressed(terms(), 'OnAccountSuppressionList')] };
     }
+    if (setOf(mail)?.validates && neverExists(forwardPath)) {
+      world.log(`ses: ${mail.sesMessageId} is not sent: ${forwardPath} does not pass Auto Validation`);
+      return { ended: true, tell: [suppressed(terms(), 'EmailValidationSuppressed')] };
+    }
     if ('folder' in out) {
       await intoMaildir(out.folder, mail, forwardPath, content);
       return { ended: true, tell: [delivered(terms(), '250 2.6.0 Message received')] };
@@ -186,6 +190,11 @@ export function openOutgoing(
       timers.clear();
     },
   };
+}
+
+/** What stands here for SES's judgement of an address: a domain that nobody can have (RFC 2606 §2). */
+function neverExists(address: string): boolean {
+  return /\.invalid$/i.test(address);
 }
 
 function carriesVirus(content: Uint8Array): boolean {

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { fields, findHeaderEnd } from '#core/message.ts';
 import { AwsError } from '#local/world.ts';
+import { addressListFault } from './ses-addresses.ts';
 
 export type RawTerms = {
   readonly region: string;
@@ -22,6 +23,8 @@ const ONCE = (
   'Original-Message-ID Original-Recipient Original-Subject Precedence Priority References Reply-To Return-Path Return-Receipt-To ' +
   'Sender Solicitation Sensitivity Subject Thread-Index Thread-Topic User-Agent VBR-Info'
 ).split(' ');
+/** Fields whose addresses SES reads, and refuses a message for (§2.4, no. 3). */
+const ADDRESS_LISTS = new Set(['from', 'sender', 'reply-to', 'to', 'cc', 'bcc']);
 const REPLACED = new Set(['message-id', 'date', 'return-path']);
 /** Lines of at most 1,000 octets with their CRLF (§2.3). */
 const LINE_OCTETS_MAX = 1_000;
@@ -33,6 +36,7 @@ type RawField = { readonly name: string; readonly value: string; readonly start:
 export function rewritten(raw: Uint8Array, source: string | null, terms: RawTerms): Uint8Array {
   const { end, bodyStart, complete } = findHeaderEnd(raw);
   if (!complete) throw refused('Missing final blank line after the header section.');
+  demandFieldNames(raw.subarray(0, end));
   const found = fieldsIn(raw.subarray(0, end));
   demandWellFormed(raw, found);
   demandVerified(found, source, terms);
@@ -62,10 +66,25 @@ function fieldsIn(header: Uint8Array): RawField[] {
   }));
 }
 
+/** Every line of the header section begins a field or goes on with one (§2.4, no. 4). */
+function demandFieldNames(header: Uint8Array): void {
+  const lines = Buffer.from(header).toString('latin1').split(/\r?\n/);
+  lines.forEach((line, index) => {
+    if ((index > 0 && /^[ \t]/.test(line)) || (index === lines.length - 1 && line === '')) return;
+    const name = line.slice(0, Math.max(0, line.indexOf(':'))).trimEnd();
+    if (name === '' || /^[ \t]/.test(line)) throw refused('Empty header names are illegal.');
+    if (!/^[\x21-\x7e]+$/.test(name)) throw refused(`Illegal header '${name.slice(0, 200)}'.`);
+  });
+}
+
 function demandWellFormed(raw: Uint8Array, found: readonly RawField[]): void {
   for (const name of ONCE) {
     if (found.filter((field) => field.name === name.toLowerCase()).length > 1)
       throw refused(`Duplicate header '${name}'.`);
+  }
+  for (const { name, value } of found) {
+    const fault = ADDRESS_LISTS.has(name) ? addressListFault(value) : null;
+    if (fault !== null) throw refused(fault);
   }
   if (!found.some(({ name }) => name === 'from')) throw refused("Missing required header 'From'.");
   for (let at = 0; at < raw.length; ) {

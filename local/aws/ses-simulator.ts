@@ -26,19 +26,25 @@ export function simulated(terms: Terms): readonly Telling[] | null {
     case 'complaint':
       return [arrived, complained(terms)];
     case 'suppressionlist':
+      // The global list, whose bounces are of this subtype (§3.3).
       return [suppressed(terms, 'Suppressed')];
     default:
       return null;
   }
 }
 
-/** SES accepted it and does not try. */
-export function suppressed(terms: Terms, subType: 'Suppressed' | 'OnAccountSuppressionList'): Telling {
-  const said =
-    subType === 'Suppressed'
-      ? 'Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an invalid address.'
-      : 'Amazon SES did not send the message to this address because it is on the suppression list for your account.';
-  return bounced(terms, 'Permanent', subType, { status: '5.1.1', said });
+/** Why SES accepted it and does not try, by its subtype, in the words of its events; those of the last are not known from a document. */
+const SUPPRESSED = {
+  Suppressed:
+    'Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an invalid address.',
+  OnAccountSuppressionList:
+    'Amazon SES did not send the message to this address because it is on the suppression list for your account.',
+  EmailValidationSuppressed:
+    'Amazon SES did not send the message to this address because it did not meet the validation threshold.',
+} as const;
+
+export function suppressed(terms: Terms, subType: keyof typeof SUPPRESSED): Telling {
+  return bounced(terms, 'Permanent', subType, { status: '5.1.1', said: SUPPRESSED[subType] });
 }
 
 export function delivered(terms: Terms, smtpResponse: string): Telling {

@@ -74,6 +74,29 @@ export function sesSendConformance(target: () => SesTarget): void {
     });
   });
 
+  test.each([
+    ['To: "Ann"', "Missing final '@domain'"],
+    ['Cc: Doe, Ann <ann@far.example>', "Missing final '@domain'"],
+    ['Cc: Ann <@far.example>', 'Missing local name'],
+    ['Cc: <First Last <first@far.example, Second <second@far.example>', 'Local address contains control or whitespace'],
+    ['Reply-To: Ann <ann@far.example> <ann@far.example>', 'Extra route-addr'],
+    ['To: Ann <ann@far.example%!>', 'Domain contains illegal character'],
+    ['X-Before: 1\r\n: nothing', 'Empty header names are illegal'],
+    ['<!DOCTYPE html "http://x.example">: 1', 'Illegal header'],
+  ])('%s is refused for the whole message', async (field, message) => {
+    await expect(send(`${field}\r\nSubject: Hi\r\n`)).rejects.toMatchObject({
+      name: 'BadRequestException',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test.each(['To: undisclosed-recipients:;', 'Cc: "Doe, Ann" <ann@far.example>, bob@far.example', 'To:'])(
+    '%s is taken',
+    async (field) => {
+      expect((await send(`${field}\r\nSubject: Hi\r\n`)).MessageId).toMatch(/\S/);
+    },
+  );
+
   test.each(['Subject', 'DKIM-Signature', 'Reply-To', 'MIME-Version'])('a second %s is refused', async (name) => {
     await expect(send(`${name}: 1\r\n${name}: 2\r\n`)).rejects.toMatchObject({
       name: 'BadRequestException',

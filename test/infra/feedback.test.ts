@@ -23,11 +23,14 @@ const setArn = {
 const [topic] = only(template, 'AWS::SNS::Topic', 'SesFeedback');
 const [topicPolicy, { Properties: policy }] = only(template, 'AWS::SNS::TopicPolicy', 'SesFeedback');
 
-test('the configuration set is named as the stack is, tries for fourteen hours, and keeps to the suppression list', () => {
+test('the configuration set is named as the stack is, tries for fourteen hours, keeps to the suppression list, and lets SES guess at no address', () => {
   expect(only(template, 'AWS::SES::ConfigurationSet')[1].Properties).toEqual({
     Name: 'Post',
     DeliveryOptions: { MaxDeliverySeconds: 50_400 },
-    SuppressionOptions: { SuppressedReasons: ['BOUNCE', 'COMPLAINT'] },
+    SuppressionOptions: {
+      SuppressedReasons: ['BOUNCE', 'COMPLAINT'],
+      ValidationOptions: { ConditionThreshold: { ConditionThresholdEnabled: 'DISABLED' } },
+    },
   });
   expect(sesDeliveryMsMax / 1000).toBe(50_400);
 });
