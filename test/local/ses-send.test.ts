@@ -16,44 +16,14 @@ import { sesSendConformance } from '#test/conformance/ses-send.ts';
 import { sesNextHopFor } from '#test/contract/ses-next-hop.ts';
 import { catcher } from '#test/e2e/smtp.ts';
 import { bareWorld } from './bare-world.ts';
-import { type StartedEmulators, startEmulators } from './start-emulators.ts';
+import { mayPublish, topicArn, withQueue } from './ses-events-queue.ts';
+import type { StartedEmulators } from './start-emulators.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
 const out = join(folder, 'out');
 let aws: StartedEmulators;
 let roles = 0;
 const rules = {} as Parameters<typeof createSes>[1]; // receipt rules are none of what is tested here
-
-const topicArn = 'arn:aws:sns:eu-west-1:000000000000:events';
-const mayPublish = (name: string) => ({
-  Effect: 'Allow',
-  Principal: { Service: 'ses.amazonaws.com' },
-  Action: 'sns:Publish',
-  Resource: topicArn,
-  Condition: {
-    StringEquals: {
-      'aws:SourceAccount': '000000000000',
-      'aws:SourceArn': `arn:aws:ses:eu-west-1:000000000000:configuration-set/${name}`,
-    },
-  },
-});
-
-async function withQueue(statements: readonly object[] = ['everpost', 'quick'].map(mayPublish), dataFolder?: string) {
-  const fromTopic = {
-    Effect: 'Allow',
-    Principal: { Service: 'sns.amazonaws.com' },
-    Action: 'sqs:SendMessage',
-    Resource: 'arn:aws:sqs:eu-west-1:000000000000:told',
-    Condition: { ArnEquals: { 'aws:SourceArn': topicArn } },
-  };
-  const started = await startEmulators({
-    queues: [{ name: 'told', policy: { Version: '2012-10-17', Statement: [fromTopic] } }],
-    topics: [{ name: 'events', policy: { Version: '2012-10-17', Statement: statements } }],
-    ...(dataFolder === undefined ? {} : { dataFolder }),
-  });
-  started.topics.subscribe({ topicArn, endpoint: started.queues.arnOf('told'), raw: true, deadLetterTargetArn: null });
-  return started;
-}
 
 /** Events of every kind go to the queue `told`; the set `quick` gives up after five minutes. */
 async function serve({ world, store, topics }: StartedEmulators, to: SesOut = { folder: out }) {
@@ -147,63 +117,6 @@ describe('what it sends', () => {
     await hop.close();
   });
 });
-
-describe('Auto Validation', () => {
-  it.each([
-    [undefined, false],
-    [true, false],
-    [false, true],
-  ] as const)('of a set that says %s: an address that cannot exist is tried: %s', async (validates, tried) => {
-    const to = join(folder, `validated-${String(validates)}`);
-    const other = await withQueue([mayPublish('judged')]);
-    const announce: Announce = (by, topic, _subject, message) => other.topics.announce(by, topic, { message });
-    const sets = openConfigurationSets(other.world, other.store, announce);
-    sets.create({
-      name: 'judged',
-      maxDeliverySeconds: null,
-      suppresses: false,
-      ...(validates === undefined ? {} : { validates }),
-    });
-    await sets.addDestination('judged', { name: 'told', enabled: true, types: eventTypes, topicArn });
-    const events = openEvents(other.world, other.store, sets, announce);
-    const outgoing = openOutgoing(other.world, { folder: to }, { sets, events });
-    const mail = {
-      sesMessageId: 'one',
-      reversePath: 'v@x',
-      source: 'a@example.com',
-      configurationSet: 'judged',
-      acceptedAt: 0,
-    };
-    await outgoing.accept(
-      { ...mail, acceptedAt: other.clock.now(), forwardPaths: ['bob@nowhere.invalid'], tags: {} },
-      Buffer.from('From: a@example.com\r\n\r\nHello\r\n'),
-    );
-    const kinds = await kindsTold(other, tried ? 'Delivery' : 'Bounce');
-    expect(kinds).toContainEqual(tried ? ['Delivery', undefined] : ['Bounce', 'EmailValidationSuppressed']);
-    expect(existsSync(join(to, 'bob@nowhere.invalid'))).toBe(tried);
-    outgoing.stop();
-    await other.close();
-  });
-});
-
-/** Type and subtype of the events in the queue, once one of that type is there. */
-async function kindsTold(from: StartedEmulators, wanted: string): Promise<(readonly [string, unknown])[]> {
-  const sqs = new SQSClient({ endpoint: from.endpoint, region: 'eu-west-1', credentials: from.credentials });
-  const kinds: (readonly [string, unknown])[] = [];
-  for (let i = 0; i < 50 && !kinds.some(([type]) => type === wanted); i += 1) {
-    const QueueUrl = from.queueUrl('told');
-    const { Messages = [] } = await sqs.send(
-      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 1 }),
-    );
-    for (const { Body = '' } of Messages) {
-      if (!Body.startsWith('{')) continue;
-      const event = JSON.parse(Body) as { eventType: string; bounce?: { bounceSubType: string } };
-      kinds.push([event.eventType, event.bounce?.bounceSubType]);
-    }
-  }
-  sqs.destroy();
-  return kinds;
-}
 
 describe('what it tells of what a server said', () => {
   type Event = { eventType: string; mail: { tags: Record<string, string[]> } } & Record<
