@@ -14,6 +14,7 @@ const NO_WORD: ReadonlySet<string> = new Set([
   'content-unreadable',
   'poison',
   'deadline',
+  'no-room',
   'aborted',
   'next-hop-missing',
   'delivery-missing',

@@ -114,6 +114,8 @@ export const digestSoonMs = 7 * DAY;
 export const messageBytesMax = 40 * MIB;
 /** Content that one relay function may hold in work at once; more waits for the first to be done. */
 export const batchBytesMax = 64 * MIB;
+/** So long an attempt waits for its share of that; then it is put off, with an event, and not only at the function's end. */
+export const roomWaitMsMax = 240 * SECOND;
 /**
  * Content up to this is compared with the MD5 that S3 keeps as its ETag while it is read. Beyond it the digest would cost more CPU than the
  * whole rest of a relay (some 1.5 ms a megabyte); there S3's own checks at rest, TLS and Content-Length stand guard.

@@ -147,6 +147,8 @@ export type AttemptTerms = {
   readonly nextAttemptAt: number;
   readonly sweepAgainMs: number;
   readonly openMs: number;
+  /** How long it waited for room among the messages under way; told from one second on. */
+  readonly waitedMs?: number;
   /** Bare CRs and LFs of the content that left as CRLF (RFC 5321 §2.3.8): the one change to a body, so it is traced. */
   readonly bareLineEndings?: number;
   /** The reverse-path as accepted is no path that anything could carry: the message left with the null one. */
@@ -209,7 +211,9 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   const attempt = row.attempts + 1;
   const status = outcome.kind === 'relayed' ? outcome.reply.status : outcome.status;
   const changed = terms.bareLineEndings ?? 0;
+  const waitedSeconds = Math.floor((terms.waitedMs ?? 0) / 1_000);
   const remarks = [
+    ...(waitedSeconds === 0 ? [] : [`waited ${waitedSeconds} s for room`]),
     ...(changed === 0 ? [] : [`${changed} bare line endings left as CRLF`]),
     ...(terms.returnPath == null ? [] : [`return path ${terms.returnPath}`]),
     ...(terms.reversePathLost === true ? ['reverse-path-not-carried'] : []),

@@ -14,6 +14,18 @@ export async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
+/** Other messages under way held the function's memory all the while. */
+export const outOfRoom: Outcome = {
+  kind: 'deferred',
+  reason: 'no-room',
+  status: statusOf('4.3.1'),
+  reply: null,
+  detail: 'other messages under way held the memory that this one needed',
+  possibleDuplicate: false,
+  operatorFault: false,
+  pace: 'short',
+};
+
 export const outOfTime: Outcome = {
   kind: 'deferred',
   reason: 'deadline',

@@ -28,9 +28,9 @@ import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
 import { isSuccessNoticeDue } from '#core/side-notice.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import { type ByteBudget, NoRoomInTime } from './byte-budget.ts';
 import { claim } from './claim.ts';
-import { inTime, outOfTime } from './deadline.ts';
+import { inTime, outOfRoom, outOfTime } from './deadline.ts';
 import { disposeByRoute } from './dispose.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -95,6 +95,7 @@ export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): P
 type Attempt = {
   readonly outcome: Outcome;
   readonly openMs: number;
+  readonly waitedMs: number;
   readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
@@ -135,10 +136,10 @@ async function attemptMessage(
   const content = asCommitted(opened, message);
   if (content.kind === 'unreadable') return { ...plain(unreadable(content.cause, content.detail)), openMs };
 
-  const held = await inTime(ports.budget.take(content.bytes * (nextHop.heldPerByte ?? 1), signal), signal);
-  if (held === null) {
+  const room = await roomFor(ports, row, content.bytes * (nextHop.heldPerByte ?? 1), signal);
+  if (room.giveBack === null) {
     content.close();
-    return { ...plain(outOfTime), openMs };
+    return { ...plain(room.outcome), openMs, waitedMs: room.waitedMs };
   }
   try {
     const fields = relayFields({
@@ -171,10 +172,35 @@ async function attemptMessage(
     const returnPath = leaving.rewritten ? (leaving.reversePath?.address ?? null) : null;
     // What can not be parsed can not be said either; accepted mail is relayed all the same, and its trace tells.
     const reversePathLost = !leaving.rewritten && parseReversePath(message.reversePath) === undefined;
-    return { ...attempt, openMs, opened: { bytes, version, undeleted }, returnPath, reversePathLost };
+    return {
+      ...attempt,
+      openMs,
+      waitedMs: room.waitedMs,
+      opened: { bytes, version, undeleted },
+      returnPath,
+      reversePathLost,
+    };
   } finally {
-    held();
+    room.giveBack();
     content.close();
+  }
+}
+
+type Room =
+  | { readonly giveBack: () => void; readonly waitedMs: number }
+  | { readonly giveBack: null; readonly waitedMs: number; readonly outcome: Outcome };
+
+/** Its share of the function's memory. A wait is told when it begins: what is under way may take as long as the function has. */
+async function roomFor(ports: RelayPorts, row: DeliveryRow, bytes: number, signal: AbortSignal): Promise<Room> {
+  const waits = !ports.budget.fits(bytes) && !signal.aborted;
+  if (waits) ports.watch.info('relay.waits-for-room', { ...fieldsOf(row), heldBytes: Math.ceil(bytes) });
+  const since = ports.clock.now();
+  try {
+    const giveBack = await ports.budget.take(bytes, signal);
+    return { giveBack, waitedMs: ports.clock.now() - since };
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof NoRoomInTime)) throw error;
+    return { giveBack: null, waitedMs: ports.clock.now() - since, outcome: waits ? outOfRoom : outOfTime };
   }
 }
 
@@ -227,6 +253,7 @@ async function record(
       nextAttemptAt: next,
       sweepAgainMs: ports.sweepAgainMs,
       openMs: attempt.openMs,
+      waitedMs: attempt.waitedMs,
       bareLineEndings: attempt.bareLineEndings,
       dsnTaken: attempt.dsnTaken,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
@@ -291,6 +318,7 @@ function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
     reason: row.stateReason,
     bytes: attempt.opened?.bytes,
     openMs: attempt.openMs,
+    ...(attempt.waitedMs === 0 ? {} : { waitedMs: attempt.waitedMs }),
   };
   switch (outcome.kind) {
     case 'relayed':
@@ -326,6 +354,7 @@ function fieldsOf(row: DeliveryRow): Record<string, unknown> {
 function plain(outcome: Outcome): Attempt {
   const nothing = {
     openMs: 0,
+    waitedMs: 0,
     opened: null,
     unknownReply: false,
     bareLineEndings: 0,

@@ -25,8 +25,9 @@ function warm(script: Script) {
   const spool = new MemorySpool();
   const nextHop = new MemoryNextHop(script);
   const budget = byteBudget(BUDGET);
-  const ports: RelayPorts = {
-    ...{ settings: townSettings, spool, ledger, clock, entropy: new MemoryEntropy(1), watch: new MemoryWatch() },
+  const watch = new MemoryWatch();
+  const ports: RelayPorts & { readonly watch: MemoryWatch } = {
+    ...{ settings: townSettings, spool, ledger, clock, entropy: new MemoryEntropy(1), watch },
     bounceQueue: new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount }),
     ...{ nextHop: () => nextHop, budget, markKey: 'key', leaseMs: smtpLeaseMs, sweepAgainMs: lostJobAfterMs },
   };
@@ -83,7 +84,8 @@ describe('the budget of bytes is whole again', () => {
     const ended = await Promise.all(jobs.map((job) => relay(ports, job, brief)));
     expect(ended.map(({ became }) => became)).toEqual(['deferred', 'deferred', 'deferred']);
     expect(spool.openCount).toBe(0);
-    for (const row of ledger.all()) expect(row).toMatchObject({ lastReason: 'deadline', claims: 0 });
+    for (const row of ledger.all()) expect(row).toMatchObject({ lastReason: 'no-room', claims: 0 });
+    expect(ports.watch.logged('relay.waits-for-room')).toHaveLength(3);
     others();
     (await budget.take(BUDGET, soon()))();
   });
@@ -116,9 +118,27 @@ describe('the budget of bytes is whole again', () => {
       return nextHop.attempt(transaction, signal);
     };
     const jobs = await Promise.all([1, 2, 3].map((index) => given(`m${index}`)));
+    // Fractions of bytes, as SES's next hop has them.
     const heavy = { ...ports, nextHop: () => ({ attempt, close: async () => {}, heldPerByte: 2.4 }) };
     await Promise.all(jobs.map((job) => relay(heavy, job, soon())));
     expect([most, nextHop.accepted.length]).toEqual([1, 3]);
+    expect(ports.budget.fits(BUDGET)).toBe(true);
+  });
+
+  it('and who waited for it is told of at once in the log, and in the trace', async () => {
+    const { ports, ledger, given, clock } = warm(() => ok);
+    const others = await ports.budget.take(BUDGET, soon());
+    const [job, second] = await Promise.all([given('m1'), given('m2')]);
+    const attempts = Promise.all([relay(ports, job, soon()), relay(ports, second, soon())]);
+    while (ports.watch.logged('relay.waits-for-room').length < 2)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    clock.advanceTo(clock.now() + 31_000);
+    others();
+    await attempts;
+    const traces = await Promise.all(['m1', 'm2'].map((spoolId) => ledger.trace({ spoolId, limit: 1 })));
+    const sent = traces.flatMap(([found]) => found?.rows[0]?.trace ?? []).filter(({ event }) => event === 'SEND');
+    expect(sent.map(({ reason }) => reason)).toEqual(['waited 31 s for room', 'waited 31 s for room']);
+    expect(ports.watch.logged('relay.relayed').map(({ fields }) => fields.waitedMs)).toEqual([31_000, 31_000]);
   });
 });
 
