@@ -12,11 +12,19 @@ import type { AttemptResult, Phase } from '#core/reply.ts';
 import type { SmtpReply } from '#core/smtp-reply.ts';
 import type { NextHopResult, Transaction } from '#pipeline/ports.ts';
 import { gatherBuffer, sendContent } from './smtp-content.ts';
-import { accepted, answerResult, NO_ANSWER, networkResult, OUT_OF_STEP, Results } from './smtp-results.ts';
+import { Dialogue } from './smtp-dialogue.ts';
+import { featuresOf } from './smtp-features.ts';
+import { type Credentials, type KnownLogin, logIn } from './smtp-login.ts';
+import { accepted, answerResult, networkResult, OUT_OF_STEP, Results } from './smtp-results.ts';
 import { isFault, openWire, type SmtpWire, type WireFault } from './smtp-wire.ts';
 
-export type Credentials = { readonly username: string; readonly password: string };
 export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
+/** What was learnt of a host, for the connections to come: kept by the next hop, in this function's memory. */
+export type HostHabits = {
+  /** It was silent, or stumbled, where commands came together: it hears them one by one. */
+  dropsPipelined: boolean;
+  login: KnownLogin | null;
+};
 export type SmtpServer = {
   readonly protocol: 'smtp' | 'lmtp';
   readonly host: string;
@@ -26,6 +34,7 @@ export type SmtpServer = {
   readonly ehloName: string;
   readonly credentials: Credentials | null;
   readonly timeouts: SmtpTimeouts;
+  readonly habits: HostHabits;
 };
 
 export type Opened =
@@ -108,6 +117,11 @@ export class SmtpConnection {
     this.#wire.rest();
   }
 
+  /** What the server has said by now is read. */
+  settle(): Promise<void> {
+    return this.#wire.settle();
+  }
+
   close(): Promise<void> {
     return this.#wire.quit(this.#server.timeouts.quit);
   }
@@ -116,17 +130,15 @@ export class SmtpConnection {
 
   async #hello(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
     const { protocol, ehloName, timeouts } = this.#server;
-    this.#wire.send(`${protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${ehloName}\r\n`);
-    let answer = await this.#wire.reply(timeouts.ehlo);
+    let answer = await this.#ask(`${protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${ehloName}`, timeouts.ehlo);
     this.#features = new Map();
     if (!isFault(answer) && answer.code < 300) {
-      this.#features = new Map(answer.lines.slice(1).map(keyword));
+      this.#features = featuresOf(answer.lines);
       return null;
     }
     // RFC 5321 §3.2: a server that knows no EHLO is greeted with HELO; one that knows no LHLO is none (RFC 2033 §4.1).
     if (protocol === 'smtp' && !isFault(answer) && answer.code >= 500) {
-      this.#wire.send(`HELO ${ehloName}\r\n`);
-      answer = await this.#wire.reply(timeouts.ehlo);
+      answer = await this.#ask(`HELO ${ehloName}`, timeouts.ehlo);
       if (accepted(answer)) return null;
     }
     return this.#failed('ehlo', answer);
@@ -139,8 +151,7 @@ export class SmtpConnection {
       const detail = `${this.#server.host} does not offer STARTTLS, and we do not send without TLS`;
       return { kind: 'failed', result: this.#unable('starttls-not-offered', detail), elsewhere: true };
     }
-    this.#wire.send('STARTTLS\r\n');
-    const answer = await this.#wire.reply(this.#server.timeouts.ehlo);
+    const answer = await this.#ask('STARTTLS', this.#server.timeouts.ehlo);
     if (!accepted(answer)) return isFault(answer) || demanded ? this.#failed('starttls', answer) : null;
     return (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: what was said before TLS is forgotten
   }
@@ -154,64 +165,68 @@ export class SmtpConnection {
   }
 
   async #login(credentials: Credentials): Promise<Exclude<Opening, { kind: 'open' }> | null> {
-    const offered =
-      this.#features
-        .get('AUTH')
-        ?.toUpperCase()
-        .split(/[ \t]+/u) ?? [];
-    const plain = base64(`\0${credentials.username}\0${credentials.password}`); // RFC 4616
-    let steps: readonly string[];
-    if (offered.includes('PLAIN')) steps = [`AUTH PLAIN ${plain}`];
-    else if (offered.includes('LOGIN'))
-      steps = ['AUTH LOGIN', base64(credentials.username), base64(credentials.password)];
-    else {
-      const detail = `${this.#server.host} offers ${offered.join(' ') || 'no'} AUTH; we speak PLAIN and LOGIN`;
+    const { host, habits, timeouts } = this.#server;
+    const learn = (known: KnownLogin) => {
+      habits.login = known;
+    };
+    const offered = this.#features.get('AUTH') ?? '';
+    const said = await logIn(this.#wire, offered, credentials, habits.login, learn, timeouts.auth);
+    if (said.kind === 'in') return null;
+    if (said.kind === 'not-offered') {
+      const detail = `${host} offers ${said.offered || 'no'} AUTH; we speak PLAIN and LOGIN`;
       return { kind: 'failed', result: this.#unable('auth-not-offered', detail), elsewhere: true };
     }
-    let answer: SmtpReply | WireFault | null = null;
-    for (const step of steps) {
-      this.#wire.send(`${step}\r\n`);
-      answer = await this.#wire.reply(this.#server.timeouts.auth);
-      if (isFault(answer) || answer.code !== 334) break;
-    }
-    if (answer !== null && accepted(answer)) return null;
-    if (answer === null || isFault(answer)) return this.#failed('auth', answer ?? NO_ANSWER);
-    const text = withoutSecrets(answer.text, credentials);
-    const failed = this.#failed('auth', { ...answer, text });
+    const failed = this.#failed('auth', said.answer);
     // A refused login is refused by the next host too, and three of them lock the account.
-    return failed.kind === 'failed' && answer.code >= 500 ? { ...failed, elsewhere: false } : failed;
+    return !isFault(said.answer) && said.answer.code >= 500 ? { ...failed, elsewhere: false } : failed;
+  }
+
+  async #ask(command: string, timeoutMs: number): Promise<SmtpReply | WireFault> {
+    await this.#wire.settle();
+    this.#wire.send(`${command}\r\n`);
+    return this.#wire.reply(timeoutMs);
   }
 
   // ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * One transaction; one result for each forward-path, in order. `mute`: the server said nothing at all before the
-   * connection ended, so that on a kept connection the blame is on its age.
+   * One transaction; one result for each forward-path, in order. `again`: nothing but commands was sent, and another connection may do
+   * better: this one was kept and the server said nothing at all before it ended, or the server dropped what was pipelined.
    */
   async transact(
     transaction: Transaction,
     signal: AbortSignal,
     firstReplyMs: number,
-  ): Promise<{ readonly results: readonly NextHopResult[]; readonly mute: boolean }> {
+  ): Promise<{ readonly results: readonly NextHopResult[]; readonly again: 'mute' | 'one-by-one' | null }> {
+    const { host, habits, timeouts } = this.#server;
     this.#wire.resume(signal);
     this.count++;
     const unable = this.#refuse(transaction);
-    if (unable !== null) return { results: transaction.forwardPaths.map(() => unable), mute: false };
-    const dialogue = new Dialogue(this.#wire, this.#features.has('PIPELINING'));
-    const results = new Results(this.#server.host, this.#wire, transaction.forwardPaths.length);
+    if (unable !== null) return { results: transaction.forwardPaths.map(() => unable), again: null };
+    const pipelined = this.#features.has('PIPELINING') && !habits.dropsPipelined;
+    const dialogue = new Dialogue(this.#wire, pipelined, timeouts.pipelined);
+    const results = new Results(host, this.#wire, transaction.forwardPaths.length);
     const mute = await this.#converse(transaction, dialogue, results, firstReplyMs);
     this.#wire.obey(null);
     if (results.broken) this.#broken = true;
-    return { results: results.all(), mute };
+    if (dialogue.dropped) {
+      habits.dropsPipelined = true;
+      this.#broken = true;
+    }
+    return {
+      results: results.all(),
+      again: results.undecided && dialogue.dropped ? 'one-by-one' : mute ? 'mute' : null,
+    };
   }
 
+  /** True where the server said nothing at all. */
   async #converse(t: Transaction, dialogue: Dialogue, results: Results, firstReplyMs: number): Promise<boolean> {
     const { timeouts } = this.#server;
     const dsn = this.#dsn(t);
     results.dsnTaken = dsn !== null;
     const paths = t.forwardPaths.map((path) => `RCPT TO:<${this.#path(path)}>${dsn === null ? '' : dsnOfRcpt(dsn)}`);
     const reset = this.#begun ? ['RSET'] : [];
-    dialogue.plan([...reset, this.#mailCommand(t), ...paths, 'DATA']);
+    await dialogue.plan([...reset, this.#mailCommand(t), ...paths, 'DATA']);
 
     if (this.#begun) {
       const answer = await dialogue.next(firstReplyMs);
@@ -237,38 +252,40 @@ export class SmtpConnection {
     if (results.broken || (results.open === 0 && !dialogue.pipelined)) return false;
 
     const data = await dialogue.next(results.open > 0 ? timeouts.data : timeouts.drain);
-    if (isFault(data) || data.code !== 354) {
-      results.rest('data', data);
-      return false;
-    }
-    if (results.open > 0) await this.#content(t, results);
-    else if (this.#server.protocol === 'lmtp') {
-      // RFC 2033 §4.2 asks for a 503 here. After a 354 for nobody no reply is due, so that nothing would tell where we stand.
-      this.#broken = true;
-    } else {
-      // RFC 2920 §3.1: 354 although nobody may receive it. A lone dot ends the transaction, and nothing is delivered.
-      this.#wire.send('.\r\n');
-      if (isFault(await this.#wire.reply(timeouts.drain))) this.#broken = true;
-      this.#begun = false;
-    }
+    if (isFault(data) || data.code !== 354) results.rest('data', data);
+    else if (results.open > 0) await this.#content(t, results);
+    else await this.#contentForNobody();
     return false;
   }
 
   async #content(t: Transaction, results: Results): Promise<void> {
-    const { timeouts } = this.#server;
-    const sent = await sendContent(this.#wire, t.content, this.#gather, timeouts.content);
+    const { timeouts, protocol } = this.#server;
+    const replies = protocol === 'lmtp' ? results.open : 1;
+    const sent = await sendContent(this.#wire, t.content, this.#gather, replies, timeouts.content);
     if (sent.kind === 'sent') {
       results.bareLineEndings = sent.bareLineEndings;
-      if (this.#server.protocol === 'smtp') results.rest('final-dot', await this.#wire.reply(timeouts.finalDot), true);
+      if (protocol === 'smtp') results.rest('final-dot', await this.#wire.reply(timeouts.finalDot), true);
       else await this.#answers(results);
       this.#begun = false;
       return;
     }
     this.#broken = true;
-    if (sent.kind === 'fault') return results.rest('content', sent.fault);
+    if (sent.kind === 'fault') return results.rest(sent.dotWritten ? 'final-dot' : 'content', sent.fault);
     this.#wire.fail('connection-lost', 'dropped before the final dot'); // so that nothing of it counts as accepted
     if (sent.kind === 'answered') return results.rest('content', sent.reply);
     results.unreadable({ kind: 'content', cause: sent.cause, detail: sent.detail });
+  }
+
+  /** 354 although nobody may receive it. */
+  async #contentForNobody(): Promise<void> {
+    if (this.#server.protocol === 'lmtp') {
+      // RFC 2033 §4.2 asks for a 503 here. After a 354 for nobody no reply is due, so that nothing would tell where we stand.
+      this.#broken = true;
+      return;
+    }
+    // RFC 2920 §3.1: a lone dot ends the transaction, and nothing is delivered.
+    if (isFault(await this.#ask('.', this.#server.timeouts.drain))) this.#broken = true;
+    this.#begun = false;
   }
 
   /** RFC 2033 §4.2: one reply for each recipient that was taken, in their order. Who hears none may have the message. */
@@ -286,7 +303,8 @@ export class SmtpConnection {
     if (!this.#features.has('SMTPUTF8') && paths.some((path) => !ascii(this.#path(path)))) {
       return this.#unable('smtputf8-not-offered', `${this.#server.host} takes no address outside ASCII`);
     }
-    const sizeMax = Number(this.#features.get('SIZE') ?? 0); // RFC 1870 §4: 0 or none means that no limit is told
+    // RFC 1870 §4: 0 or none means that no limit is told; what is no number tells none either.
+    const sizeMax = Number(/^\d+$/.exec(this.#features.get('SIZE') ?? '')?.[0] ?? 0);
     if (sizeMax > 0 && t.bytes !== null && t.bytes > sizeMax) {
       const detail = `the message has ${t.bytes} bytes, ${this.#server.host} takes ${sizeMax}`;
       return { kind: 'capability', fault: 'size-exceeded', detail, host: this.#server.host, sizeMax };
@@ -328,46 +346,6 @@ export class SmtpConnection {
   }
 }
 
-/** Commands and their replies in step: sent together where the server takes that (RFC 2920), else one by one. */
-class Dialogue {
-  readonly pipelined: boolean;
-  readonly #wire: SmtpWire;
-  #commands: string[] = [];
-
-  constructor(wire: SmtpWire, pipelined: boolean) {
-    this.#wire = wire;
-    this.pipelined = pipelined;
-  }
-
-  plan(commands: readonly string[]): void {
-    if (this.pipelined) this.#wire.send(`${commands.join('\r\n')}\r\n`);
-    else this.#commands = [...commands];
-  }
-
-  /** The reply to the next command. */
-  next(timeoutMs: number): Promise<SmtpReply | WireFault> {
-    const command = this.#commands.shift();
-    if (command !== undefined) this.#wire.send(`${command}\r\n`);
-    return this.#wire.reply(timeoutMs);
-  }
-}
-
-/** `SIZE 1000` is ['SIZE', '1000']; `AUTH=LOGIN`, as old servers write, is AUTH too. */
-function keyword(line: string): [string, string] {
-  const match = /^([^ \t=]+)[ \t=]*(.*)$/su.exec(line);
-  return [(match?.[1] ?? line).toUpperCase(), (match?.[2] ?? '').trim()];
-}
-
 function ascii(text: string): boolean {
   return /^[\u0000-\u007f]*$/u.test(text);
-}
-
-function base64(text: string): string {
-  return Buffer.from(text, 'utf8').toString('base64');
-}
-
-/** Servers have been seen to quote the command that they refuse. */
-function withoutSecrets(text: string, { username, password }: Credentials): string {
-  const secrets = [password, base64(password), base64(`\0${username}\0${password}`)].filter((secret) => secret !== '');
-  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }

@@ -10,7 +10,8 @@ import { isFault, type SmtpWire, type WireFault } from './smtp-wire.ts';
 export type ContentSent =
   /** All of it and the final dot; the reply to that is still to come. */
   | { readonly kind: 'sent'; readonly bareLineEndings: number }
-  | { readonly kind: 'fault'; readonly fault: WireFault }
+  /** `dotWritten`: the final dot may have left before. */
+  | { readonly kind: 'fault'; readonly fault: WireFault; readonly dotWritten: boolean }
   /** The server answered in the middle. */
   | { readonly kind: 'answered'; readonly reply: SmtpReply }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
@@ -23,11 +24,13 @@ const REWRITE_BYTES = 1_024;
 /**
  * `gather` is this connection's own buffer of `smtpGatherBytes`. A chunk is not touched any more once the next one has
  * been asked for: each is waited for until the socket has taken it. When `content` throws, no final dot has been sent.
+ * `replies` are due to the dot.
  */
 export async function sendContent(
   wire: SmtpWire,
   content: AsyncIterable<Uint8Array>,
   gather: Uint8Array,
+  replies: number,
   timeoutMs: number,
 ): Promise<ContentSent> {
   const stuffer = new DotStuffer();
@@ -41,7 +44,7 @@ export async function sendContent(
       timeoutMs,
     );
     if (answer === 'taken') return null;
-    return isFault(answer) ? { kind: 'fault', fault: answer } : { kind: 'answered', reply: answer };
+    return isFault(answer) ? { kind: 'fault', fault: answer, dotWritten: false } : { kind: 'answered', reply: answer };
   };
   try {
     for await (const chunk of content) {
@@ -72,8 +75,11 @@ export async function sendContent(
     if (stopped !== null) return stopped;
   }
   gathered = stuffer.end(gather, gathered);
-  wire.sendBytes(gather.subarray(0, gathered)); // not waited for: the reply says that it was taken
-  return { kind: 'sent', bareLineEndings: stuffer.bareLineEndings };
+  const ended = await wire.end(gather.subarray(0, gathered), replies, timeoutMs);
+  if (ended === 'taken') return { kind: 'sent', bareLineEndings: stuffer.bareLineEndings };
+  return 'stopped' in ended
+    ? { kind: 'fault', fault: ended.stopped, dotWritten: ended.written }
+    : { kind: 'answered', reply: ended };
 }
 
 /** One buffer for a connection's lifetime. */

@@ -8,7 +8,14 @@ import type { LmtpSettings, SmtpSettings } from '#core/config.ts';
 import { smtpKeptAgeMs, smtpKeptIdleMs, smtpKeptMax, smtpKeptMessagesMax, smtpTimeoutsMs } from '#core/limits.ts';
 import type { AttemptResult } from '#core/reply.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
-import { type Credentials, openSmtp, type SmtpConnection, type SmtpTimeouts } from './smtp-connection.ts';
+import {
+  type HostHabits,
+  openSmtp,
+  type SmtpConnection,
+  type SmtpServer,
+  type SmtpTimeouts,
+} from './smtp-connection.ts';
+import type { Credentials } from './smtp-login.ts';
 
 export type SmtpTerms = {
   /** Our name in EHLO. */
@@ -32,6 +39,7 @@ export class SmtpNextHop implements NextHop {
   readonly #timeouts: SmtpTimeouts;
   #context: SecureContext | undefined;
   #kept: Kept[] = [];
+  readonly #habits = new Map<string, HostHabits>();
   #closed = false;
 
   constructor(settings: SmtpSettings | LmtpSettings, terms: SmtpTerms) {
@@ -43,9 +51,14 @@ export class SmtpNextHop implements NextHop {
   async attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
     for (const path of [transaction.reversePath, ...transaction.forwardPaths]) demandSafe(path);
     for (let kept = this.#takeKept(); kept !== null; kept = this.#takeKept()) {
-      const { results, mute } = await kept.connection.transact(transaction, signal, this.#timeouts.kept);
+      await kept.connection.settle(); // what was said while nobody read it says whether the connection is good
+      if (!kept.connection.usable) {
+        void kept.connection.close();
+        continue;
+      }
+      const { results, again } = await kept.connection.transact(transaction, signal, this.#timeouts.kept);
       // One that was closed while it lay idle has not been an attempt: nothing but commands was sent.
-      if (mute && !signal.aborted) {
+      if (again !== null && !signal.aborted) {
         await kept.connection.close();
         continue;
       }
@@ -78,19 +91,42 @@ export class SmtpNextHop implements NextHop {
         ehloName: this.#terms.ehloName,
         credentials,
         timeouts: this.#timeouts,
+        habits: this.#habitsOf(host),
       };
       const opened = await openSmtp(server, signal);
-      if (opened.kind === 'open') {
-        const openedAt = Date.now();
-        const { results } = await opened.connection.transact(transaction, signal, this.#timeouts.mail);
-        this.#keep(opened.connection, openedAt);
-        return results;
-      }
+      if (opened.kind === 'open') return this.#transact(opened.connection, server, transaction, signal);
       failures.push(opened.result);
       if (!opened.elsewhere) break;
     }
     const result = summary(failures);
     return transaction.forwardPaths.map(() => result);
+  }
+
+  /** Once more on another connection, one by one, where the server dropped what was pipelined: no content was sent. */
+  async #transact(
+    connection: SmtpConnection,
+    server: SmtpServer,
+    transaction: Transaction,
+    signal: AbortSignal,
+  ): Promise<readonly NextHopResult[]> {
+    const openedAt = Date.now();
+    const first = await connection.transact(transaction, signal, this.#timeouts.mail);
+    if (first.again !== 'one-by-one' || signal.aborted) {
+      this.#keep(connection, openedAt);
+      return first.results;
+    }
+    void connection.close();
+    const opened = await openSmtp(server, signal);
+    if (opened.kind === 'failed') return first.results;
+    const { results } = await opened.connection.transact(transaction, signal, this.#timeouts.mail);
+    this.#keep(opened.connection, Date.now());
+    return results;
+  }
+
+  #habitsOf(host: string): HostHabits {
+    const habits = this.#habits.get(host) ?? { dropsPipelined: false, login: null };
+    this.#habits.set(host, habits);
+    return habits;
   }
 
   /** Null where none is needed; a result where it can not be read: the operator's to mend, and the message waits. */

@@ -27,6 +27,11 @@ export class Results {
     return this.openIndexes().length;
   }
 
+  /** The connection's end decided for one at least, not an answer: another connection may find out. */
+  get undecided(): boolean {
+    return this.#results.some((result) => result === null || result.kind === 'network' || isClosing(result));
+  }
+
   openIndexes(): readonly number[] {
     return this.#results.flatMap((result, index) => (result === null ? [index] : []));
   }
@@ -54,6 +59,10 @@ export class Results {
   all(): readonly NextHopResult[] {
     return this.#results.map((result) => result ?? networkResult('mail', NO_ANSWER, this.#host));
   }
+}
+
+function isClosing(result: NextHopResult): boolean {
+  return result.kind === 'reply' && result.reply.code === 421;
 }
 
 export const OUT_OF_STEP: WireFault = { fault: 'garbled-reply', detail: 'RSET was refused' };

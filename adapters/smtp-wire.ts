@@ -1,11 +1,12 @@
 // The bytes of one SMTP connection: a socket, the replies read from it, and the one reason it ended for.
-// Knows no commands. Never throws for what a network or a server does, and never waits without a limit.
+// It counts which replies are due: one that was read before its command was written answers nothing, and ends the connection
+// (RFC 5321 §4.1.1.4). Knows no commands. Never throws for what a network or a server does, and never waits without a limit.
 
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { smtpAddressAttemptMs } from '#core/limits.ts';
 import type { NetworkFault } from '#core/reply.ts';
-import { type SmtpReply, SmtpReplyReader } from '#core/smtp-reply.ts';
+import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/smtp-reply.ts';
 
 export type WireFault = { readonly fault: NetworkFault; readonly detail: string };
 export type TlsTerms = { readonly context: SecureContext | undefined; readonly verify: boolean };
@@ -29,6 +30,13 @@ export class SmtpWire {
   #socket: Socket | TLSSocket;
   #reader = new SmtpReplyReader();
   #replies: SmtpReply[] = [];
+  /** Replies that are due: to what was written, and at first the greeting. */
+  #due = 1;
+  /** Content is being written: no reply is due, but a refusal may come. */
+  #inContent = false;
+  /** What came while nobody could say yet whether the final dot had left. */
+  #held: (() => void)[] | null = null;
+  #junk: string | null = null;
   #stage: 'connecting' | 'open' | 'handshake' = 'connecting';
   #tls = false;
   #fault: WireFault | null = null;
@@ -51,10 +59,15 @@ export class SmtpWire {
     return this.#tls;
   }
 
-  /** Nothing is wrong, unread or unsent: fit for another transaction. */
+  /** Nothing is wrong, due, unread or unsent: fit for another transaction. */
   get quiet(): boolean {
-    const unread = this.#replies.length > 0 || this.#reader.unfinished;
+    const unread = this.#replies.length > 0 || this.#due > 0 || this.#reader.unfinished;
     return this.#fault === null && !unread && this.#socket.writableLength === 0;
+  }
+
+  /** The last line that was no reply, since the last reply. */
+  get junk(): string | null {
+    return this.#junk;
   }
 
   /** From now on `signal` ends the wire; null: nothing does. */
@@ -70,13 +83,17 @@ export class SmtpWire {
   }
 
   /** Takes TLS up on the open connection. What came in clear before it is not to be believed (RFC 3207 §6). */
-  secure(terms: TlsTerms, timeoutMs: number): Promise<WireFault | null> {
+  async secure(terms: TlsTerms, timeoutMs: number): Promise<WireFault | null> {
+    await this.settle();
     this.#stage = 'handshake';
+    const greeted = this.#due; // with implicit TLS the greeting comes behind the handshake
+    this.#due = 0;
     if (!this.quiet) {
       if (this.#fault?.fault === 'garbled-reply') this.#fault = null; // what came too early need not be SMTP
       this.fail('tls-failed', 'the server sent more than its answer before TLS began');
-      return Promise.resolve(this.#fault);
+      return this.#fault;
     }
+    this.#due = greeted;
     const plain = this.#socket;
     this.#deafen();
     plain.on('error', () => {}); // the TLS socket tells of it too
@@ -98,14 +115,16 @@ export class SmtpWire {
     return this.#done(() => this.#stage === 'open', timeoutMs, 'the TLS handshake');
   }
 
-  /** Queues text for sending. Lines end in CRLF; nobody waits. */
-  send(text: string): void {
-    if (this.#fault === null) this.#socket.write(text);
+  /** What the network has brought by now is read: for before a command is written, whose answer it can not be. */
+  async settle(): Promise<void> {
+    await turnOfTheLoop();
   }
 
-  /** Queues bytes, which must stay as they are until an answer to them has come. */
-  sendBytes(bytes: Uint8Array): void {
-    if (this.#fault === null) this.#socket.write(bytes);
+  /** Queues text for sending, to which so many `replies` will be due. Lines end in CRLF; nobody waits. */
+  send(text: string, replies = 1): void {
+    if (this.#fault !== null) return;
+    this.#socket.write(text);
+    this.#due += replies;
   }
 
   /** The next reply. */
@@ -124,6 +143,7 @@ export class SmtpWire {
       this.#wake?.();
     };
     if (this.#fault === null) {
+      this.#inContent = true;
       if (second === null) this.#socket.write(first, onTaken);
       else {
         this.#socket.cork(); // both leave in one system call
@@ -136,9 +156,53 @@ export class SmtpWire {
     return this.#until(look, timeoutMs, 'sending the content');
   }
 
+  /**
+   * Sends the last of the content with the final dot, to which `replies` are due once the socket has taken it, and waits for that. A reply
+   * that has come or begun before is returned: the dot is not sent then. `written`: the dot may have left.
+   */
+  async end(
+    last: Uint8Array,
+    replies: number,
+    timeoutMs: number,
+  ): Promise<'taken' | SmtpReply | { readonly stopped: WireFault; readonly written: boolean }> {
+    await turnOfTheLoop();
+    const said = this.#replies.length > 0 || this.#reader.begun ? await this.reply(timeoutMs) : this.#fault;
+    if (said !== null) return isFault(said) ? { stopped: said, written: false } : said;
+    let taken = false;
+    // TLS says only a turn later that the socket has taken something. What comes meanwhile is read then.
+    let sure = !this.#tls;
+    this.#held = [];
+    this.#socket.write(last, (error) => {
+      if (!error) {
+        taken = true;
+        this.#due += replies;
+        this.#inContent = false;
+      }
+      this.#release();
+      this.#wake?.();
+    });
+    void turnOfTheLoop().then(() => {
+      sure = true;
+      this.#release();
+    });
+    const look = () => (taken ? ('taken' as const) : this.#replies.shift());
+    const answer = await this.#until(look, timeoutMs, 'sending the end of the content');
+    if (answer === 'taken' || !isFault(answer)) return answer;
+    return { stopped: answer, written: taken || !sure };
+  }
+
   /** Ends it for this reason, unless it has ended already. */
   fail(fault: NetworkFault, detail: string): void {
-    if (this.#fault === null) this.#fault = { fault, detail };
+    this.#release();
+    if (this.#fault === null) {
+      // A reply longer than what is kept of one has said its code; how it ends changes nothing.
+      const cut = this.#due > 0 ? this.#reader.cut() : null;
+      if (cut !== null) this.#replies.push(cut);
+      const garbled = this.#junk !== null && this.#due > 0 && (fault === 'timeout' || fault === 'connection-lost');
+      this.#fault = garbled
+        ? { fault: 'garbled-reply', detail: `${detail}; ${notAReply(this.#junk)}` }
+        : { fault, detail };
+    }
     this.#socket.destroy();
     this.#wake?.();
   }
@@ -165,19 +229,56 @@ export class SmtpWire {
     this.fail('connection-lost', 'closed by us');
   }
 
-  readonly #onData = (bytes: Uint8Array) => {
-    this.#replies.push(...this.#reader.push(bytes));
-    if (this.#reader.garbled) this.fail('garbled-reply', `${this.host}:${this.#port}: what came is no SMTP reply`);
-    else this.#wake?.();
-  };
+  readonly #onData = (bytes: Uint8Array) => this.#inOrder(() => this.#read(bytes));
   readonly #onError = (error: NodeJS.ErrnoException) => {
     const fault = this.#stage === 'handshake' ? 'tls-failed' : faultOf(error, this.#stage === 'connecting');
-    this.fail(fault, `${this.host}:${this.#port}: ${error.message}`.slice(0, 300));
+    this.#inOrder(() => this.fail(fault, `${this.host}:${this.#port}: ${error.message}`.slice(0, 300)));
   };
   readonly #onEnd = () => {
     const fault = this.#stage === 'handshake' ? 'tls-failed' : 'connection-lost';
-    this.fail(fault, `${this.host}:${this.#port}: the connection was closed`);
+    this.#inOrder(() => this.fail(fault, `${this.host}:${this.#port}: the connection was closed`));
   };
+
+  #inOrder(event: () => void): void {
+    if (this.#held === null) event();
+    else this.#held.push(event);
+  }
+
+  #release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const event of held) event();
+  }
+
+  #read(bytes: Uint8Array): void {
+    for (const item of this.#reader.push(bytes)) {
+      if (isJunk(item)) {
+        this.#junk = item.junk;
+        // Among several replies that are due it can not be said whose this was to be.
+        if (this.#due > 1) this.fail('garbled-reply', `${this.host}:${this.#port}: ${notAReply(item.junk)}`);
+      } else if (this.#due > 0 || this.#inContent) {
+        this.#due = Math.max(0, this.#due - 1);
+        this.#junk = null;
+        this.#replies.push(item);
+      } else this.#early(item);
+      if (this.#fault !== null) return;
+    }
+    if (this.#reader.garbled) this.fail('garbled-reply', `${this.host}:${this.#port}: what came is no SMTP reply`);
+    else if (this.#due === 0 && !this.#inContent && this.#reader.begun) this.#early(null);
+    else this.#wake?.();
+  }
+
+  /** Nothing was asked. 421 may be said at any time (RFC 5321 §3.8), and is told of as it was said. */
+  #early(reply: SmtpReply | null): void {
+    const where = `${this.host}:${this.#port}`;
+    if (reply?.code === 421) {
+      this.#replies.push(reply);
+      this.fail('connection-lost', `${where}: 421 ${reply.text}`.slice(0, 300));
+    } else {
+      const what = reply === null ? '' : `: ${reply.code} ${reply.text}`;
+      this.fail('garbled-reply', `${where}: a reply came before its command${what}`.slice(0, 300));
+    }
+  }
 
   #listen(): void {
     this.#socket.on('data', this.#onData).on('error', this.#onError).on('end', this.#onEnd).on('close', this.#onEnd);
@@ -217,6 +318,18 @@ export class SmtpWire {
       };
     });
   }
+}
+
+/**
+ * The event loop has looked at the network once since this was called: of two immediates at least the second comes behind a poll. A reply
+ * that lay in the kernel's buffer has been read then.
+ */
+async function turnOfTheLoop(): Promise<void> {
+  for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+function notAReply(line: string | null): string {
+  return `what came is no SMTP reply: ${JSON.stringify(line)}`.slice(0, 300);
 }
 
 function faultOf(error: NodeJS.ErrnoException, connecting: boolean): NetworkFault {

@@ -4,7 +4,7 @@
 import { plainText } from './field-text.ts';
 import { replyTextMax } from './limits.ts';
 import type { Reply } from './reply.ts';
-import { SmtpReplyReader } from './smtp-reply.ts';
+import { isJunk, SmtpReplyReader } from './smtp-reply.ts';
 
 const TYPE = /^\s*[a-z][a-z0-9-]*\s*;\s*/i;
 const CODE = /^([245]\d\d)(?=[ -]|$)/;
@@ -24,7 +24,7 @@ export function replyOfDiagnostic(text: string, host: string | null): Reply | nu
     return `${code}${index === lines.length - 1 ? ' ' : '-'}${rest}\r\n`;
   });
   const [reply] = new SmtpReplyReader().push(new TextEncoder().encode(wire.join('')));
-  if (reply === undefined) return null;
+  if (reply === undefined || isJunk(reply)) return null;
   return { code: reply.code, status: reply.status, text: reply.text.slice(0, replyTextMax).toWellFormed(), host };
 }
 

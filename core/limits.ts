@@ -268,6 +268,8 @@ export const smtpTimeoutsMs = {
   mail: 300_000,
   rcpt: 300_000,
   data: 120_000,
+  /** The second and later replies to a group of pipelined commands: a server that drops them is then asked again, one by one. */
+  pipelined: 30_000,
   /** For each block of content to be taken. */
   content: 180_000,
   /** §4.5.3.2.6: long, because giving up here duplicates mail. */
@@ -284,8 +286,18 @@ export const smtpAddressAttemptMs = 5_000;
 
 /** One line of a reply, in bytes; RFC 5321 §4.5.3.1.5 says 512, real servers send more. The rest of the line is dropped. */
 export const smtpReplyLineBytesMax = 4_096;
-/** A whole reply, in bytes, before it counts as garbage: memory must not follow what a server sends. */
+/** What is kept of a whole reply, in bytes: memory must not follow what a server sends. The rest is read and dropped, and the code stands. */
 export const smtpReplyBytesMax = 65_536;
+/** A reply that has not ended by then, in bytes, ends there with the code it began with, and its connection with it. */
+export const smtpReplyEndlessBytes = 1_048_576;
+/** Lines that are no reply, in bytes, between two replies, before the connection counts as garbage. */
+export const smtpJunkBytesMax = 65_536;
+/** An AUTH command with its initial response, in octets with CRLF (RFC 4954 §4): a longer response waits for the server's 334. */
+export const smtpAuthLineOctetsMax = 512;
+/** Pipelined commands, in bytes, of one write: an idle connection's socket takes that much at once. */
+export const smtpGroupBytesMax = 8_192;
+/** A connection that ends or says 421 this long after its last reply to a pipelined group, in milliseconds, waited for what it had dropped. */
+export const smtpGroupSilenceMs = 5_000;
 /** What is kept of a reply's text, in UTF-16 units: a ledger row holds it, and an NDR quotes it. */
 export const smtpReplyTextCharsMax = 2_000;
 

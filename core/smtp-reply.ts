@@ -1,8 +1,14 @@
 // Reads SMTP replies (RFC 5321 §4.2) out of bytes as they come. Pure and total: any bytes give replies, or garbage.
 // Takes bare LF line ends and 8-bit text, as servers send both. Never keeps more than it is told to, and never
-// guesses at what is no reply: a line that can not be one is for the caller to treat as transient.
+// guesses at what is no reply: a line that can not be one is given as such, and an empty line is nothing.
 
-import { smtpReplyBytesMax, smtpReplyLineBytesMax, smtpReplyTextCharsMax } from './limits.ts';
+import {
+  smtpJunkBytesMax,
+  smtpReplyBytesMax,
+  smtpReplyEndlessBytes,
+  smtpReplyLineBytesMax,
+  smtpReplyTextCharsMax,
+} from './limits.ts';
 import { parseStatus, type Status } from './status.ts';
 
 export type SmtpReply = {
@@ -12,9 +18,15 @@ export type SmtpReply = {
   readonly status: Status | null;
   /** All lines joined by a space, without codes and control characters; cut at `smtpReplyTextCharsMax`. */
   readonly text: string;
-  /** What followed the code on each line, uncut: EHLO's keywords. */
+  /** What followed the code on each line, as far as it is kept: EHLO's keywords. */
   readonly lines: readonly string[];
 };
+/** A line between two replies that is none: real servers send some. Whoever reads decides whether it matters. */
+export type SmtpJunk = { readonly junk: string };
+
+export function isJunk(item: SmtpReply | SmtpJunk): item is SmtpJunk {
+  return 'junk' in item;
+}
 
 const LF = 10;
 const CR = 13;
@@ -23,37 +35,51 @@ const LINE = /^([2-5]\d\d)(?:([ -])(.*))?$/su;
 // RFC 2034 §4: the status opens each line's text, and its class repeats the code's first digit.
 const ENHANCED = /^([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)/u;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/gu;
+const JUNK_CHARS_MAX = 200;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** One connection's reader of replies: it keeps what has come of an unfinished one. */
 export class SmtpReplyReader {
   readonly #line = new Uint8Array(smtpReplyLineBytesMax);
   #lineBytes = 0;
-  #replyBytes = 0;
+  /** Since the last reply ended. */
+  #bytes = 0;
+  /** The texts of the lines with a code, and of all lines. */
   #lines: string[] = [];
-  #class = '';
+  #texts: string[] = [];
+  /** Of the first line of the reply that has begun; 0: none has. */
+  #code = 0;
   #garbled = false;
 
-  /** The replies that `bytes` completes, in order. From the first line on that is none there are no more: see `garbled`. */
-  push(bytes: Uint8Array): readonly SmtpReply[] {
-    const replies: SmtpReply[] = [];
+  /** What `bytes` completes, in order. From where it is no SMTP at all there is nothing more: see `garbled`. */
+  push(bytes: Uint8Array): readonly (SmtpReply | SmtpJunk)[] {
+    const items: (SmtpReply | SmtpJunk)[] = [];
     for (const byte of bytes) {
       if (this.#garbled) break;
-      this.#replyBytes++;
+      this.#bytes++;
       if (byte === LF) {
-        const reply = this.#endLine();
-        if (reply !== null) replies.push(reply);
+        const item = this.#endLine();
+        if (item !== null) items.push(item);
       } else if (this.#lineBytes < smtpReplyLineBytesMax) {
         this.#line[this.#lineBytes++] = byte; // what a line has beyond the limit is dropped, not the reply
       }
-      if (this.#replyBytes > smtpReplyBytesMax) this.#garbled = true;
+      if (this.#bytes > smtpReplyEndlessBytes || (this.#bytes > smtpJunkBytesMax && !this.begun)) {
+        const cut = this.cut();
+        if (cut !== null) items.push(cut);
+        this.#garbled = true;
+      }
     }
-    return replies;
+    return items;
   }
 
-  /** A reply has begun and not ended. */
+  /** Something has come since the last reply ended, if only half a line. */
   get unfinished(): boolean {
-    return this.#replyBytes > 0;
+    return this.#bytes > 0;
+  }
+
+  /** A reply has begun and not ended; half a line that can not become a reply is none. */
+  get begun(): boolean {
+    return this.#code > 0 || mayBecomeReply(this.#line, this.#lineBytes);
   }
 
   /** What came is no SMTP, or too much of it, for good. Replies already given stand. */
@@ -61,30 +87,64 @@ export class SmtpReplyReader {
     return this.#garbled;
   }
 
-  #endLine(): SmtpReply | null {
-    const end = this.#lineBytes > 0 && this.#line[this.#lineBytes - 1] === CR ? this.#lineBytes - 1 : this.#lineBytes;
-    const match = LINE.exec(decode(this.#line.subarray(0, end)));
+  /** The reply that has begun and is longer than what is kept of one, as it stands: its code is in its first line. Else null. */
+  cut(): SmtpReply | null {
+    if (this.#garbled || this.#bytes <= smtpReplyBytesMax) return null;
+    const line = decode(this.#line.subarray(0, this.#lineBytes));
+    const code = this.#code > 0 ? this.#code : Number(LINE.exec(line)?.[1] ?? 0);
+    if (code === 0) return null;
+    const kept = this.#code > 0 ? this.#texts : [line.slice(4)];
+    return assemble(code, this.#lines, kept);
+  }
+
+  #endLine(): SmtpReply | SmtpJunk | null {
+    let end = this.#lineBytes;
+    while (end > 0 && this.#line[end - 1] === CR) end--; // CR CR LF has been seen
+    const line = decode(this.#line.subarray(0, end));
     this.#lineBytes = 0;
-    const code = match?.[1];
+    const match = LINE.exec(line);
+    const keep = this.#bytes <= smtpReplyBytesMax || this.#code === 0;
+    if (match === null) {
+      if (line.trim() === '') return null;
+      if (this.#code === 0) return { junk: line.slice(0, JUNK_CHARS_MAX) };
+      if (keep) this.#texts.push(line); // a line without a code inside a reply is of its text, never a keyword
+      return null;
+    }
+    const code = Number(match[1]);
     // RFC 5321 §4.2.1 wants one code on every line; we insist on its class alone, and take the last.
-    if (code === undefined || (this.#lines.length > 0 && code.charAt(0) !== this.#class)) {
+    if (this.#code > 0 && Math.floor(code / 100) !== Math.floor(this.#code / 100)) {
       this.#garbled = true;
       return null;
     }
-    this.#class = code.charAt(0);
-    this.#lines.push(match?.[3] ?? '');
-    if (match?.[2] === '-') return null;
-    const lines = this.#lines;
+    if (this.#code === 0) this.#code = code;
+    if (keep) {
+      this.#lines.push(match[3] ?? '');
+      this.#texts.push(match[3] ?? '');
+    }
+    return match[2] === '-' ? null : this.#end(code);
+  }
+
+  #end(code: number): SmtpReply {
+    const reply = assemble(code, this.#lines, this.#texts);
     this.#lines = [];
-    this.#replyBytes = 0;
-    return assemble(Number(code), lines);
+    this.#texts = [];
+    this.#code = 0;
+    this.#bytes = 0;
+    return reply;
   }
 }
 
-function assemble(code: number, lines: readonly string[]): SmtpReply {
+/** The first bytes of a line: a code, or what may become one. */
+function mayBecomeReply(line: Uint8Array, bytes: number): boolean {
+  if (bytes === 0) return false;
+  const text = String.fromCharCode(...line.subarray(0, Math.min(4, bytes)));
+  return /^[2-5]\d{0,2}$/.test(text) || /^[2-5]\d\d[ -]/.test(text) || /^[2-5]\d\d\r/.test(text);
+}
+
+function assemble(code: number, lines: readonly string[], said: readonly string[]): SmtpReply {
   let status: Status | null = null;
   const texts: string[] = [];
-  for (const line of lines) {
+  for (const line of said) {
     const enhanced = ENHANCED.exec(line);
     const found = enhanced?.[1] === undefined ? null : parseStatus(enhanced[1]);
     if (enhanced === null || found === null || Number(found.charAt(0)) !== Math.floor(code / 100)) texts.push(line);
@@ -94,11 +154,11 @@ function assemble(code: number, lines: readonly string[]): SmtpReply {
     }
   }
   const text = texts.join(' ').replace(CONTROL, ' ').trim();
-  return { code, status, text: cut(text, smtpReplyTextCharsMax), lines };
+  return { code, status, text: cutText(text, smtpReplyTextCharsMax), lines };
 }
 
 /** At most `max` UTF-16 units, never ending in half a surrogate pair. */
-function cut(text: string, max: number): string {
+function cutText(text: string, max: number): string {
   if (text.length <= max) return text;
   const last = text.charCodeAt(max - 1);
   return text.slice(0, last >= 0xd800 && last < 0xdc00 ? max - 1 : max);

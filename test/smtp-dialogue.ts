@@ -7,6 +7,7 @@
 //   content                      reads up to CRLF . CRLF             bytes: N   waits for N bytes of anything
 //   tls                          takes TLS up                        stall      says nothing more, for good
 //   cut                          closes (FIN)                        reset      drops (RST)
+//   pause: N                     waits for N milliseconds
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -72,6 +73,7 @@ async function play(line: Line, script: string, session: Session): Promise<void>
       session.said.push(said);
       if (!matches(text, said)) throw new Error(`expected ${text}, got ${said}`);
     } else if (verb === 'bytes') await line.take(Number(text));
+    else if (verb === 'pause') await new Promise((resolve) => setTimeout(resolve, Number(text)));
     else if (step === 'content') session.contents.push(await line.content());
     else if (step === 'tls') {
       await line.secure();

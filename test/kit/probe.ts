@@ -10,7 +10,7 @@ import { factOfReport } from '#core/returned.ts';
 import { recipientsInHeader } from '#core/sendmail-message.ts';
 import { sesEdit } from '#core/ses-edit.ts';
 import { readRcptCommand } from '#core/smtp-command.ts';
-import { SmtpReplyReader } from '#core/smtp-reply.ts';
+import { isJunk, SmtpReplyReader } from '#core/smtp-reply.ts';
 
 export type Classified = {
   readonly outcome: 'relayed' | 'deferred' | 'failed';
@@ -23,7 +23,7 @@ export type Classified = {
 export function classify(phase: string, replyText: string): Classified {
   const wire = `${replyText.replace(/\r?\n$/, '').replace(/\r?\n/g, '\r\n')}\r\n`;
   const [read] = new SmtpReplyReader().push(new TextEncoder().encode(wire));
-  if (read === undefined) throw new Error(`no SMTP reply: ${JSON.stringify(replyText)}`);
+  if (read === undefined || isJunk(read)) throw new Error(`no SMTP reply: ${JSON.stringify(replyText)}`);
   const { code, status, text } = read;
   const reply = { code, status, text, host: 'mx.next-hop.example' };
   const outcome = classifyResult({ kind: 'reply', phase: phaseOf(phase), reply, tls: true });

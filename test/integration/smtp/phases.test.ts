@@ -43,6 +43,21 @@ const connectionReset = (phase: Phase) => ({
 });
 const network = (fault: string) => (phase: Phase) => ({ kind: 'network', phase, fault, host: '127.0.0.1' });
 
+const LONG = '451-4.7.1 and on\r\n'.repeat(6_000);
+const long = (code: number) => (phase: Phase) => ({
+  kind: 'reply',
+  phase,
+  reply: { code, status: '4.7.1', text: expect.stringMatching(/^(and on )+and o?$/) },
+});
+/** These end by time alone. */
+const SLOW = ['silence', 'junk', 'NULs', 'a reply of 100 KB that does not end'];
+/** Spoken to one by one, the server is asked once more where it was silent, or stumbled, over what came together. */
+const ONCE_MORE: Readonly<Record<string, readonly Phase[]>> = {
+  silence: ['rcpt', 'data'],
+  junk: ['mail', 'rcpt', 'data'],
+  NULs: ['mail', 'rcpt', 'data'],
+};
+
 const behaviours: readonly Behaviour[] = [
   ['421', 'S: 421 4.3.2 closing\ncut', reply(421, '4.3.2', 'closing')],
   ['421 and a reset', 'S: 421 4.3.2 closing\nstall', reply(421, '4.3.2', 'closing')],
@@ -59,7 +74,11 @@ const behaviours: readonly Behaviour[] = [
   ['half a reply, then closing', 'raw: "451-4.7.1 wait"\ncut', network('connection-lost')],
   ['junk', 'S: what?\nstall', network('garbled-reply')],
   ['NULs', 'raw: "\\u0000\\u0000\\u0000\\n"\nstall', network('garbled-reply')],
-  ['a reply without end', `raw: ${JSON.stringify('250-and on\r\n'.repeat(8_000))}\nstall`, network('garbled-reply')],
+  ['a reply of 100 KB', `raw: ${JSON.stringify(LONG)}\nS: 451 4.7.1 end\nstall`, long(451)],
+  ['a reply of 100 KB that does not end', `raw: ${JSON.stringify(LONG)}\nstall`, long(451)],
+  ['a reply of 100 KB, then closing', `raw: ${JSON.stringify(LONG)}\ncut`, long(451)],
+  ['a reply of more than a megabyte', `raw: ${JSON.stringify(LONG.repeat(11))}\nstall`, long(451)],
+  ['two classes in one reply', 'S: 451-no\nS: 250 yes\nstall', network('garbled-reply')],
   ['a line without end', `raw: ${JSON.stringify('x'.repeat(100_000))}\nstall`, network('garbled-reply')],
   ['an answer to something else', 'S: 334 challenge\nstall', network('garbled-reply')],
   ['silence', 'stall', network('timeout')],
@@ -72,14 +91,37 @@ describe.each([
   describe.each(steps(pipelined).map(({ phase }) => phase))('in %s', (phase) => {
     const cases = behaviours.filter(([, , expected]) => expected(phase) !== null);
     it.each(cases)('%s', async (name, script, expected) => {
-      const short = name === 'silence' ? 60 : 5_000;
+      const short = SLOW.includes(name) ? 60 : 5_000;
       const names = { 'final-dot': 'finalDot' } as const;
       const timeoutsMs = { [phase === 'final-dot' ? names[phase] : phase]: short };
       const { result, server } = await attemptOne([scriptUpTo(phase, script, pipelined)], { terms: { timeoutsMs } });
       expect(result).toMatchObject(expected(phase) ?? {});
       expect(server.mismatches).toEqual([]);
-      expect(server.sessions).toHaveLength(1);
+      expect(server.sessions).toHaveLength(pipelined && ONCE_MORE[name]?.includes(phase) ? 2 : 1);
     });
+  });
+
+  it('a 250 of 100 KB to the final dot is acceptance, whether it ends or not', async () => {
+    for (const end of ['S: 250 2.0.0 end\nstall', 'stall', 'cut']) {
+      const dialogue = scriptUpTo(
+        'final-dot',
+        `raw: ${JSON.stringify(LONG.replaceAll('451-4.7.1', '250-2.0.0'))}\n${end}`,
+        pipelined,
+      );
+      const { result } = await attemptOne([dialogue], { terms: { timeoutsMs: { finalDot: 100 } } });
+      expect(result).toMatchObject({ kind: 'reply', phase: 'final-dot', reply: { code: 250, status: '2.0.0' } });
+    }
+  });
+
+  it('a reply of 100 KB to any command is in step with the next', async () => {
+    const dialogue = steps(pipelined).map(({ ask, yes }) => {
+      const code = yes.slice(3, 6);
+      const padded = yes.includes('PIPELINING') ? yes.replace('S: 250 ', `S: 250-`) : '';
+      return `${ask}\n${padded}\nraw: ${JSON.stringify(`${code}-and on\r\n`.repeat(9_000))}\n${padded === '' ? yes : 'S: 250 mx'}`;
+    });
+    const { result, server } = await attemptOne([dialogue.join('\n')]);
+    expect(result).toMatchObject({ kind: 'reply', phase: 'final-dot', reply: { code: 250 } });
+    expect(server.mismatches).toEqual([]);
   });
 
   it('accepted: the reply to the final dot, whole', async () => {
