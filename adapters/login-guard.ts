@@ -1,9 +1,16 @@
-// Who may log in: submitters by username and password, compared in constant time; and how often an address may fail. Secrets come from where
-// they are kept, stay in memory for minutes, and never reach a log or a reply.
+// Who may log in: submitters by username and password, compared in constant time; and how often a user name may fail at an address, and an
+// address in all. Secrets come from where they are kept, stay in memory for minutes, and never reach a log or a reply.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { SubmitterSettings } from '#core/config.ts';
-import { loginAddressesMax, loginFailuresPerAddressMax, loginFailureWindowMs, loginRefreshMs } from '#core/limits.ts';
+import {
+  loginFailuresPerAddressMax,
+  loginFailuresPerNameMax,
+  loginFailureWindowMs,
+  loginKnownMs,
+  loginRefreshMs,
+  loginsRememberedMax,
+} from '#core/limits.ts';
 import type { Clock } from '#pipeline/ports.ts';
 import type { Credentials } from './secrets.ts';
 
@@ -24,7 +31,9 @@ export class LoginGuard {
   private readonly submitters: Readonly<Record<string, Pick<SubmitterSettings, 'secret'>>>;
   private readonly secrets: SecretSource;
   private readonly clock: Clock;
-  private readonly failures = new Map<string, { count: number; until: number }>();
+  private readonly failuresOfName = new Counts(loginFailureWindowMs);
+  private readonly failuresOfAddress = new Counts(loginFailureWindowMs);
+  private readonly known = new Counts(loginKnownMs);
   private refreshAt = 0;
 
   constructor(
@@ -45,23 +54,22 @@ export class LoginGuard {
     return this.find(username, password);
   }
 
-  /** True: the address has failed too often of late, and is not listened to. */
-  isShut(address: string): boolean {
-    const entry = this.failures.get(address);
-    if (entry === undefined) return false;
-    if (entry.until > this.clock.now()) return entry.count >= loginFailuresPerAddressMax;
-    this.failures.delete(address);
-    return false;
+  /** True: this name has failed too often at this address of late, or the address has and the name is not known there: not listened to. */
+  isShut(address: string, username: string): boolean {
+    const now = this.clock.now();
+    const name = nameAt(address, username);
+    if (this.failuresOfName.of(name, now) >= loginFailuresPerNameMax) return true;
+    return this.failuresOfAddress.of(address, now) >= loginFailuresPerAddressMax && this.known.of(name, now) === 0;
   }
 
-  failed(address: string): void {
-    const until = this.clock.now() + loginFailureWindowMs;
-    const standing = this.failures.get(address);
-    const count = standing !== undefined && standing.until > this.clock.now() ? standing.count + 1 : 1;
-    this.failures.delete(address); // to the end: the Map's order is that of the last failure
-    this.failures.set(address, { count, until });
-    const [oldest] = this.failures.keys();
-    if (this.failures.size > loginAddressesMax && oldest !== undefined) this.failures.delete(oldest);
+  failed(address: string, username: string): void {
+    const now = this.clock.now();
+    this.failuresOfName.add(nameAt(address, username), now);
+    this.failuresOfAddress.add(address, now);
+  }
+
+  succeeded(address: string, username: string): void {
+    this.known.add(nameAt(address, username), this.clock.now());
   }
 
   private async find(username: string, password: string): Promise<Login> {
@@ -80,6 +88,37 @@ export class LoginGuard {
     if (submitter !== null) return { kind: 'submitter', submitter };
     return trouble === null ? { kind: 'unknown' } : { kind: 'unavailable', detail: trouble };
   }
+}
+
+/** How often something happened, forgotten when it has not happened for a while. Of the keys the latest are remembered. */
+class Counts {
+  private readonly forMs: number;
+  private readonly entries = new Map<string, { count: number; until: number }>();
+
+  constructor(forMs: number) {
+    this.forMs = forMs;
+  }
+
+  of(key: string, now: number): number {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return 0;
+    if (entry.until > now) return entry.count;
+    this.entries.delete(key);
+    return 0;
+  }
+
+  add(key: string, now: number): void {
+    const count = this.of(key, now) + 1;
+    this.entries.delete(key); // to the end: the Map's order is that of the last time
+    this.entries.set(key, { count, until: now + this.forMs });
+    const [oldest] = this.entries.keys();
+    if (this.entries.size > loginsRememberedMax && oldest !== undefined) this.entries.delete(oldest);
+  }
+}
+
+/** Short, however long a name the client gave. */
+function nameAt(address: string, username: string): string {
+  return `${address} ${createHash('sha256').update(username).digest('base64')}`;
 }
 
 /** Of equal length for any input, so that the comparison takes as long for each. */

@@ -123,15 +123,18 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     const { remoteAddress: address } = session;
     const { username = '', authzid = '' } = auth;
     const password = auth.password ?? '';
-    if (guard.isShut(address)) {
+    if (guard.isShut(address, username)) {
       parts.log('submission.login-shut', { address, username });
       await sleep(limits.loginDelayMs);
-      return { code: 421, status: '4.7.0', text: 'Too many failed logins from your address, try again later' };
+      return { code: 421, status: '4.7.0', text: 'Too many failed logins, try again later' };
     }
     const found = await guard.login(username, password);
     if (found.kind === 'unavailable') return unavailable(found.detail);
-    if (found.kind === 'submitter' && (authzid === '' || authzid === username)) return found.submitter;
-    guard.failed(address);
+    if (found.kind === 'submitter' && (authzid === '' || authzid === username)) {
+      guard.succeeded(address, username);
+      return found.submitter;
+    }
+    guard.failed(address, username);
     const client = clients.get(session);
     const failures = client === undefined ? loginFailuresPerConnectionMax : ++client.failures;
     parts.log('submission.login-failed', { address, username });

@@ -2,7 +2,7 @@
 // exactly as the client gave it, until the package begins a new one (RSET, EHLO, the end of DATA). It stores nothing.
 
 import type { SMTPServerSession } from 'smtp-server';
-import { parseReversePath } from '#core/address.ts';
+import { parseSubmittedPath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import { type MailCommand, readMailCommand, readRcptCommand, type SmtpAnswer } from '#core/smtp-command.ts';
 import type { SubmittedRecipient } from '#core/submission.ts';
@@ -39,12 +39,11 @@ export class SubmissionTransactions implements Commands {
 
   mail(session: SMTPServerSession, line: string): SmtpAnswer {
     const submitter: unknown = session.user;
-    if (typeof submitter !== 'string')
-      return answer(530, '5.7.0', session.secure ? 'Log in first (AUTH)' : 'STARTTLS and AUTH first');
+    if (typeof submitter !== 'string') return answer(530, '5.7.0', loginAdvice(session));
     if (this.of(session) !== null) return answer(503, '5.5.1', 'A transaction is under way');
     const read = readMailCommand(line, this.limits);
     if (read.kind === 'refused') return read.answer;
-    const path = parseReversePath(read.reversePath);
+    const path = parseSubmittedPath(read.reversePath);
     if (path === undefined) return answer(501, '5.1.7', 'This is no address');
     const sender = mayUsePath(this.settings, submitter, path);
     if (this.asked && sender.kind === 'refused')
@@ -76,6 +75,16 @@ export class SubmissionTransactions implements Commands {
     session.envelope.rcptTo = Array.from(transaction.recipients.keys(), (address) => ({ address, args: false }));
     return null;
   }
+}
+
+/** What is offered on this connection, and nothing else. */
+function loginAdvice(session: SMTPServerSession & { readonly disabledCommands?: readonly string[] }): string {
+  const offered = (command: string) => !(session.disabledCommands ?? []).includes(command);
+  if (session.secure) return 'Log in first (AUTH)';
+  if (offered('STARTTLS')) return 'STARTTLS and AUTH first';
+  return offered('AUTH')
+    ? 'Log in first (AUTH)'
+    : 'Logins from your address need TLS, and this server has no certificate';
 }
 
 function answer(code: number, status: string, text: string): SmtpAnswer {

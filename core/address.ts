@@ -49,10 +49,14 @@ export function parseMailbox(text: string): Mailbox | null {
  * sender is not documented. Undefined: it is no path at all.
  */
 export function parseReversePath(text: string | null | undefined): ReversePath | undefined {
-  const bare = (text ?? '').trim();
-  const path = bare.startsWith('<') && bare.endsWith('>') ? bare.slice(1, -1) : bare;
-  if (path === '' || /^mailer-daemon(?:@[^@]*)?$/i.test(path)) return null;
-  return parseMailbox(withoutSourceRoute(path)) ?? undefined;
+  const path = withoutBrackets(text ?? '');
+  return /^mailer-daemon(?:@[^@]*)?$/i.test(path) ? null : parseSubmittedPath(text ?? '');
+}
+
+/** A reverse-path that one of our own submitters gives: its MAILER-DAEMON is a mailbox like any other, and may be somebody else's. */
+export function parseSubmittedPath(text: string): ReversePath | undefined {
+  const path = withoutBrackets(text);
+  return path === '' ? null : (parseMailbox(withoutSourceRoute(path)) ?? undefined);
 }
 
 /**
@@ -80,6 +84,11 @@ export function mailboxKey(mailbox: Mailbox): string {
 
 export function sameMailbox(a: Mailbox, b: Mailbox): boolean {
   return mailboxKey(a) === mailboxKey(b);
+}
+
+function withoutBrackets(text: string): string {
+  const bare = text.trim();
+  return bare.startsWith('<') && bare.endsWith('>') ? bare.slice(1, -1) : bare;
 }
 
 function resolveLocalPart(text: string): string | null {

@@ -170,10 +170,15 @@ export const submissionLineBytesMax = 12_288;
 /** A failed login is answered after this, and a connection may fail this often. */
 export const loginDelayMs = SECOND;
 export const loginFailuresPerConnectionMax = 3;
-/** Failed logins of one address, within the window, before its next ones are refused unheard; and addresses remembered. */
-export const loginFailuresPerAddressMax = 20;
+/** Failed logins of one user name from one address, within the window, before its next ones are refused unheard. */
+export const loginFailuresPerNameMax = 20;
+/** The same of one address, whatever the names: it may be the address of a whole office, so it is higher, and spares names that it knows. */
+export const loginFailuresPerAddressMax = 100;
 export const loginFailureWindowMs = 10 * MINUTE;
-export const loginAddressesMax = 10_000;
+/** How long a name that has logged in from an address is known there. */
+export const loginKnownMs = DAY;
+/** Addresses, and names at addresses, that are remembered. */
+export const loginsRememberedMax = 10_000;
 /** A login that fits nobody makes us ask for the secrets anew, at most this often: a rotated one shows soon, guessing costs nothing. */
 export const loginRefreshMs = MINUTE;
 /** Content under reception or storage: each message in memory up to the first, then in a file; all together up to the last. */

@@ -100,10 +100,10 @@ export function tooBig(bytesMax: number): SmtpAnswer {
   return { code: 552, status: '5.3.4', text: `A message may have ${bytesMax} bytes` };
 }
 
-/** What xtext stands for (RFC 3461 §4): printable ASCII, else null. */
+/** What xtext stands for (RFC 3461 §4): printable ASCII, else null. Hexadecimal digits in any case, and '=' as it is: clients write both. */
 export function decodeXtext(text: string): string | null {
-  if (!/^(?:[!-*,-<>-~]|\+[0-9A-F]{2})*$/.test(text) || text === '') return null;
-  const decoded = text.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  if (!/^(?:[!-*,-~]|\+[0-9A-Fa-f]{2})*$/.test(text) || text === '') return null;
+  const decoded = text.replace(/\+([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return /^[ -~]+$/.test(decoded) ? decoded : null;
 }
 
@@ -123,8 +123,8 @@ function readOriginalRecipient(value: string): string | null {
     return address === null ? null : `${type};${address}`;
   }
   const spelt = given
-    .replace(/\\x\{(10[0-9A-F]{4}|[1-9A-F][0-9A-F]{1,4})\}/g, (_, hex: string) => codePoint(Number.parseInt(hex, 16)))
-    .replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+    .replace(/\\x\{(10[0-9A-F]{4}|[1-9A-F][0-9A-F]{1,4})\}/gi, (_, hex: string) => codePoint(Number.parseInt(hex, 16)))
+    .replace(/\+([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return /^[ -~\u{A0}-\u{FFFC}\u{FFFE}-\u{10FFFF}]+$/u.test(spelt) ? `${type};${spelt}` : null;
 }
 
@@ -139,30 +139,33 @@ type PathAndParameters = {
   readonly parameters: ReadonlyMap<string, string | null> | null;
 };
 
-/** Null where no path follows the verb. Blanks after the colon are let through, as real clients write them. */
+/** Null where no path follows the verb. Blanks after the colon and missing brackets are let through, as printers and scanners write them. */
 function readPathAndParameters(line: string, verb: string): PathAndParameters | null {
   const colon = line.indexOf(':');
   if (colon < 0 || line.slice(0, colon).trim().toUpperCase().replace(/\s+/g, ' ') !== verb) return null;
   const rest = line.slice(colon + 1).trim();
-  const end = pathEnd(rest);
-  const after = rest.slice(end + 1);
-  if (end < 0 || (after !== '' && !after.startsWith(' '))) return null;
+  const bracketed = rest.startsWith('<');
+  const end = endOutsideQuotes(rest, bracketed ? '>' : ' ');
+  const after = bracketed ? rest.slice(end + 1) : rest.slice(end);
+  if (end <= 0 || (after !== '' && !after.startsWith(' '))) return null;
   // A source route is taken and ignored (RFC 5321 appendix C).
-  const path = rest.slice(1, end).replace(/^@[^\s,:@]+(?:,@[^\s,:@]+)*:/, '');
+  const path = rest
+    .slice(bracketed ? 1 : 0, end)
+    .trim()
+    .replace(/^@[^\s,:@]+(?:,@[^\s,:@]+)*:/, '');
   return { path, parameters: readParameters(after.split(' ').filter((word) => word !== '')) };
 }
 
-/** The '>' that ends a path beginning at 0: not one within a quoted string. -1: there is none. */
-function pathEnd(text: string): number {
-  if (!text.startsWith('<')) return -1;
+/** Where `ending` stands, but for one within a quoted string. A path in brackets must have it (-1: it has not), another may end with the line. */
+function endOutsideQuotes(text: string, ending: '>' | ' '): number {
   let quoted = false;
-  for (let i = 1; i < text.length; i += 1) {
+  for (let i = 0; i < text.length; i += 1) {
     const character = text[i];
     if (quoted && character === '\\') i += 1;
     else if (character === '"') quoted = !quoted;
-    else if (character === '>' && !quoted) return i;
+    else if (character === ending && !quoted) return i;
   }
-  return -1;
+  return ending === ' ' ? text.length : -1;
 }
 
 function readParameters(words: readonly string[]): ReadonlyMap<string, string | null> | null {

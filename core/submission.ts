@@ -2,7 +2,7 @@
 // envelope, which commits it. One contract for the SMTP gateway, for sendmail and for any S3 client. Reads tolerantly what may be
 // missing and strictly what decides where mail goes; it never looks into content.
 
-import { parseMailbox, parseReversePath } from './address.ts';
+import { parseMailbox, parseSubmittedPath } from './address.ts';
 import { envelopeBytesMax, envidCharsMax, messageBytesMax, orcptCharsMax, submissionRecipientsMax } from './limits.ts';
 
 /** Where submitters write: `out/<submitter>/<ulid>.eml`, then `out/<submitter>/<ulid>.envelope.json`. */
@@ -118,7 +118,7 @@ export function readEnvelope(text: string): EnvelopeReading {
 
 function readReversePath(value: unknown): string | null {
   if (typeof value !== 'string') return null;
-  const path = parseReversePath(value);
+  const path = parseSubmittedPath(value);
   return path === undefined ? null : (path?.address ?? '');
 }
 

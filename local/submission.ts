@@ -11,6 +11,7 @@ import { SubmissionSpace } from '#adapters/submission-space.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import type { Settings } from '#core/config.ts';
 import { submitterPolicyId } from '#infra/submission.ts';
+import { certificateOf } from './certificate.ts';
 import type { Emulators } from './emulators.ts';
 import { type Answer, openFrontDoor } from './front-door.ts';
 import type { Deployed } from './resources.ts';
@@ -43,7 +44,7 @@ export async function openSubmission(given: {
       secretsFile === null ? noSecrets : new FileSecrets(secretsFile),
       clock,
     ),
-    tls: null,
+    tls: certificateOf(given.dataFolder, settings.host, Date.now()),
     allowPlainAuth: true, // 127.0.0.1 only
     storeOf: (name) => {
       const store = stores.get(name);

@@ -13,7 +13,7 @@
 // | 4 the held row of 0 removed    | as above; removed already                                                 |
 // | (event deleted)                | done                                                                      |
 
-import { parseMailbox, parseReversePath } from '#core/address.ts';
+import { parseMailbox, parseSubmittedPath } from '#core/address.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { extractOf } from '#core/extract.ts';
 import { envelopeBytesMax, headerBytesMax, submittedHeadBytes } from '#core/limits.ts';
@@ -185,7 +185,7 @@ function deliveries(
 function mayBeSent(ports: IngestPorts, facts: MessageFacts, headers: readonly HeaderField[]): SenderFinding {
   const { settings } = ports;
   const submitter = facts.submission?.submitter ?? '';
-  const reversePath = parseReversePath(facts.reversePath) ?? null;
+  const reversePath = parseSubmittedPath(facts.reversePath) ?? null;
   const byPath = mayUsePath(settings, submitter, reversePath);
   return byPath.kind === 'refused' || reversePath !== null ? byPath : mayAuthor(settings, submitter, headers);
 }
@@ -217,7 +217,7 @@ function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: Message
   const now = ports.clock.now();
   const row = rowFor(ports, facts, unknownPlan('submission-malformed'), { sole: true, reason: null });
   const detail = `the envelope ${place.envelopeKey} can not be used: ${why}`;
-  const path = parseReversePath(facts.reversePath) ?? null;
+  const path = parseSubmittedPath(facts.reversePath) ?? null;
   const told = path !== null && mayUsePath(ports.settings, place.submitter, path).kind === 'allowed';
   if (told) return failedAtBirth(row, statusOf('5.6.0'), 'submission-malformed', detail, now);
   return heldRow(row, 'submission-malformed', '5.6.0', detail, now);

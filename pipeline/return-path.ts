@@ -2,7 +2,7 @@
 // the ledger before anything was sent under it; the same delivery has the same one at every attempt. It never sends anything.
 // The crash table is relay's.
 
-import { parseMailbox, parseReversePath, type ReversePath } from '#core/address.ts';
+import { parseMailbox, parseReversePath, parseSubmittedPath, type ReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import { type DeliveryRow, deliveryId, type MessageFacts } from '#core/delivery.ts';
 import { dayMs } from '#core/limits.ts';
@@ -24,7 +24,8 @@ export async function leaveUnder(
   row: DeliveryRow,
   message: MessageFacts,
 ): Promise<{ readonly reversePath: ReversePath; readonly rewritten: boolean }> {
-  const reversePath = parseReversePath(message.reversePath) ?? null;
+  const read = message.direction === 'outbound' ? parseSubmittedPath : parseReversePath;
+  const reversePath = read(message.reversePath) ?? null;
   const kept = { reversePath, rewritten: false };
   const kind = ports.settings.nextHops[row.nextHop]?.kind;
   if (row.returnPath === undefined || (kind !== 'smtp' && kind !== 'lmtp')) return kept;

@@ -86,6 +86,12 @@ describe('what is submitted', () => {
 describe('who may send', () => {
   const refused: [string, string, Submitted, string][] = [
     ['a foreign reverse-path', 'exchange', { envelope: { reversePath: 'eve@bank.example' } }, 'foreign-sender'],
+    [
+      'a MAILER-DAEMON of a foreign domain',
+      'exchange',
+      { envelope: { reversePath: 'mailer-daemon@bank.example' } },
+      'foreign-sender',
+    ],
     ["another submitter's domain", 'cron', {}, 'foreign-sender'],
     ['a sub-domain that is not named', 'exchange', { envelope: { reversePath: 'a@x.example.com' } }, 'foreign-sender'],
     ['a submitter that is not configured', 'nobody', {}, 'submitter-unknown'],

@@ -60,7 +60,19 @@ describe('replies', () => {
       'MAIL FROM:<ann@sub.example.com>',
       '550 5.7.1 exchange may not send as sub.example.com: senderDomains does not have it',
     ],
-    ['MAIL FROM:ann@example.com', '501 5.1.7 Syntax: MAIL FROM:<address>, or <> for the null reverse-path'],
+    ['MAIL FROM:', '501 5.1.7 Syntax: MAIL FROM:<address>, or <> for the null reverse-path'],
+    ['MAIL FROM:<ann@example.com', '501 5.1.7 Syntax: MAIL FROM:<address>, or <> for the null reverse-path'],
+    ['MAIL FROM:ann@example.com>', '501 5.1.7 This is no address'],
+    ['MAIL FROM:Ann <ann@example.com>', '501 5.5.4 A parameter is given twice, or is no parameter'],
+    [
+      'MAIL FROM:ann@foreign.example SIZE=1',
+      '550 5.7.1 exchange may not send as foreign.example: senderDomains does not have it',
+    ],
+    [
+      'MAIL FROM:<mailer-daemon@foreign.example>',
+      '550 5.7.1 exchange may not send as foreign.example: senderDomains does not have it',
+    ],
+    ['MAIL FROM:<MAILER-DAEMON>', '501 5.1.7 This is no address'],
     ['MAIL FROM:<ann>', '501 5.1.7 This is no address'],
     ['MAIL FROM:<ann@example.com> FOO=1', '555 5.5.4 A parameter of MAIL is not known here'],
     ['MAIL FROM:<ann@example.com> RET=HALF', '501 5.5.4 RET takes FULL or HDRS'],
@@ -115,6 +127,11 @@ describe('envelopes', () => {
     ['<ann..x.@example.com>', 'ann..x.@example.com'],
     ['<ann@xn--bcher-kva.example>', 'ann@xn--bcher-kva.example'],
     ['<ann@bücher.example> SMTPUTF8', 'ann@bücher.example'],
+    [' scan@example.com', 'scan@example.com'],
+    ['scan@example.com BODY=8BITMIME SIZE=7', 'scan@example.com'],
+    ['"a b"@example.com RET=FULL', '"a b"@example.com'],
+    ['< scan@example.com >', 'scan@example.com'],
+    ['<Mailer-Daemon@example.com>', 'Mailer-Daemon@example.com'],
   ])('the reverse-path %s is kept', async (given, kept) => {
     expect(await client.ask(`MAIL FROM:${given}`)).toMatch(/^250 /);
     expect(await client.ask('RCPT TO:<bob@far.example>')).toMatch(/^250 /);
@@ -146,6 +163,9 @@ describe('envelopes', () => {
       '<eve@far.example> NOTIFY=never',
       '<bjørn@far.example> ORCPT=utf-8;bj\\x{F8}rn@far.example',
       '<dan@far.example>',
+      'dora@far.example NOTIFY=NEVER ORCPT=rfc822;dora+2bnews+3Dx@far.example',
+      '<emil@far.example> ORCPT=rfc822;b+3demil=1@far.example',
+      '<bjørn2@far.example> ORCPT=utf-8;bj\\x{f8}rn@far.example',
     ])
       expect(await client.ask(`RCPT TO:${path}`)).toMatch(/^250 /);
     await client.ask('DATA');
@@ -157,6 +177,9 @@ describe('envelopes', () => {
       { address: 'eve@far.example', notify: ['NEVER'], orcpt: null },
       { address: 'bjørn@far.example', notify: null, orcpt: 'utf-8;bjørn@far.example' },
       { address: 'dan@far.example', notify: null, orcpt: null },
+      { address: 'dora@far.example', notify: ['NEVER'], orcpt: 'rfc822;dora+news=x@far.example' },
+      { address: 'emil@far.example', notify: null, orcpt: 'rfc822;b=emil=1@far.example' },
+      { address: 'bjørn2@far.example', notify: null, orcpt: 'utf-8;bjørn@far.example' },
     ]);
   });
   test('1,001 recipients: the last is put off, and the message goes to the others', async () => {

@@ -1,7 +1,12 @@
 // Who may log in at the submission server, over what, how often; TLS both ways; limits of connections and time; and how it stops.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { loginFailuresPerAddressMax, loginFailureWindowMs } from '#core/limits.ts';
+import {
+  loginFailuresPerAddressMax,
+  loginFailuresPerNameMax,
+  loginFailureWindowMs,
+  loginKnownMs,
+} from '#core/limits.ts';
 import { Client, type Gateway, login, openGateway, plain, submissions, tls } from './gateway.ts';
 
 let gateway: Gateway;
@@ -36,7 +41,7 @@ describe('AUTH', () => {
   test('without it nothing is taken', async () => {
     gateway = await openGateway();
     const client = await greeted();
-    expect(await client.ask('MAIL FROM:<ann@example.com>')).toBe('530 5.7.0 STARTTLS and AUTH first\r\n');
+    expect(await client.ask('MAIL FROM:<ann@example.com>')).toBe('530 5.7.0 Log in first (AUTH)\r\n');
     expect(await client.ask('RCPT TO:<bob@far.example>')).toBe('503 5.5.1 MAIL first\r\n');
     expect(await client.ask('DATA')).toBe('503 5.5.1 MAIL first\r\n');
   });
@@ -55,22 +60,51 @@ describe('AUTH', () => {
     expect(await client.ask('MAIL FROM:<ann@example.com>')).toMatch(/^530 /);
     expect(JSON.stringify(gateway.lines)).not.toContain(login.password);
   });
-  test('ends the connection after three failures, and shuts the address after twenty, for a while', async () => {
-    gateway = await openGateway();
-    for (let failures = 0; failures < loginFailuresPerAddressMax - 2; failures += 3) {
+  const wrong = (username: string) => `AUTH PLAIN ${plain(username, 'b')}`;
+  const right = `AUTH PLAIN ${plain(login.username, login.password)}`;
+  const shut = '421 4.7.0 Too many failed logins, try again later\r\n';
+  async function fail(times: number, nameOf: (index: number) => string): Promise<void> {
+    for (let failures = 0; failures < times; ) {
       const client = await greeted();
       for (const code of ['535 5.7.8', '535 5.7.8', '421 4.7.0'])
-        expect(await client.ask(`AUTH PLAIN ${plain('a', 'b')}`)).toContain(code);
-      await client.ended();
+        if (failures < times) expect(await client.ask(wrong(nameOf(failures++)))).toContain(code);
+      client.destroy();
     }
-    for (let left = loginFailuresPerAddressMax % 3; left > 0; left -= 1)
-      await (await greeted()).ask(`AUTH PLAIN ${plain('a', 'b')}`);
-    const right = `AUTH PLAIN ${plain(login.username, login.password)}`;
-    expect(await (await greeted()).ask(right)).toBe(
-      '421 4.7.0 Too many failed logins from your address, try again later\r\n',
-    );
+  }
+  test('ends the connection after three failures', async () => {
+    gateway = await openGateway();
+    const client = await greeted();
+    for (const code of ['535 5.7.8', '535 5.7.8', '421 4.7.0']) expect(await client.ask(wrong('a'))).toContain(code);
+    await client.ended();
+  });
+  test('a program with an old password shuts its own name out, and no other of its host', async () => {
+    gateway = await openGateway();
+    await fail(loginFailuresPerNameMax, () => 'a');
+    expect(await (await greeted()).ask(wrong('a'))).toBe(shut);
+    expect(await (await greeted()).ask(right)).toMatch(/^235 /);
+    gateway.clock.advance(loginFailureWindowMs + 1);
+    expect(await (await greeted()).ask(wrong('a'))).toMatch(/^535 /);
+  });
+  test('its own name also with the right password, for a while', async () => {
+    gateway = await openGateway();
+    await fail(loginFailuresPerNameMax, () => login.username);
+    expect(await (await greeted()).ask(right)).toBe(shut);
     gateway.clock.advance(loginFailureWindowMs + 1);
     expect(await (await greeted()).ask(right)).toMatch(/^235 /);
+  });
+  test('many names from one address shut it, but for a name that logged in there within the day', async () => {
+    gateway = await openGateway();
+    await fail(loginFailuresPerAddressMax, (index) => `a${index}`);
+    expect(await (await greeted()).ask(right)).toBe(shut);
+    gateway.clock.advance(loginFailureWindowMs + 1);
+    expect(await (await greeted()).ask(right)).toMatch(/^235 /);
+    gateway.clock.advance(loginKnownMs - 2);
+    await fail(loginFailuresPerAddressMax, (index) => `b${index}`);
+    expect(await (await greeted()).ask(wrong('c'))).toBe(shut);
+    expect(await (await greeted()).ask(right)).toMatch(/^235 /);
+    gateway.clock.advance(loginKnownMs);
+    await fail(loginFailuresPerAddressMax, (index) => `d${index}`);
+    expect(await (await greeted()).ask(right)).toBe(shut);
   });
   test('is put off where the secrets can not be read', async () => {
     const broken = { credentials: () => Promise.reject(new Error('AccessDenied')), forget: () => {} };
@@ -109,7 +143,14 @@ describe('a client of another machine', () => {
     await client.ask('STARTTLS');
     await client.secure();
     expect(await client.ask('EHLO c')).toContain('AUTH PLAIN LOGIN');
+    expect(await client.ask('MAIL FROM:<ann@example.com>')).toBe('530 5.7.0 Log in first (AUTH)\r\n');
     expect(await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toMatch(/^235 /);
+  });
+  test('hears that there is no way where no TLS is offered', async () => {
+    gateway = await openGateway({ isLocal });
+    const client = await greeted();
+    const reply = await client.ask('MAIL FROM:<ann@example.com>');
+    expect(reply).toBe('530 5.7.0 Logins from your address need TLS, and this server has no certificate\r\n');
   });
   test('or without it, where that was allowed', async () => {
     gateway = await openGateway({ isLocal, allowPlainAuth: true });

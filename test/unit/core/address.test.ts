@@ -2,7 +2,15 @@
 // Every way to smuggle a line break or another command into an envelope stands here as a row.
 
 import { describe, expect, test } from 'vitest';
-import { formatPath, mailboxKey, needsSmtputf8, parseMailbox, parseReversePath, sameMailbox } from '#core/address.ts';
+import {
+  formatPath,
+  mailboxKey,
+  needsSmtputf8,
+  parseMailbox,
+  parseReversePath,
+  parseSubmittedPath,
+  sameMailbox,
+} from '#core/address.ts';
 
 const mailbox = (text: string) => {
   const parsed = parseMailbox(text);
@@ -88,6 +96,20 @@ describe('a mailbox keeps its address, and has a comparable domain', () => {
     ['a megabyte', `${'a'.repeat(1_000_000)}@src.example`],
   ])('none: %s', (_, text) => {
     expect(parseMailbox(text)).toBeNull();
+  });
+});
+
+describe('a reverse-path of a submitter', () => {
+  test.each<[string, string | null | undefined]>([
+    ['', null],
+    ['<>', null],
+    ['mailer-daemon@far.example', 'mailer-daemon@far.example'],
+    ['<MAILER-DAEMON@src.example>', 'MAILER-DAEMON@src.example'],
+    ['MAILER-DAEMON', undefined],
+    ['<@relay.example:ann@src.example>', 'ann@src.example'],
+  ])('%j', (text, expected) => {
+    const path = parseSubmittedPath(text);
+    expect(path === null || path === undefined ? path : path.address).toBe(expected);
   });
 });
 
