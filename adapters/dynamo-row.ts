@@ -73,6 +73,7 @@ const ROW: Shape = {
   possibleDuplicate: ['pd', 'BOOL'],
 };
 const RESUBMITTED: Shape = { at: ['a', 'N'], from: ['f', 'S'] };
+const UNCERTAIN: Shape = { at: ['a', 'N'], told: ['t', 'BOOL'] };
 const REPLY: Shape = { code: ['c', 'N'], status: ['s', 'S'], text: ['t', 'S'], host: ['h', 'S'] };
 const NOTICE: Shape = {
   kind: ['k', 'S'],
@@ -153,6 +154,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
   }
   if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
   if (row.resubmitted !== undefined) item.rs = { M: encode(RESUBMITTED, row.resubmitted) };
+  if (row.uncertain !== undefined) item.uc = { M: encode(UNCERTAIN, row.uncertain) };
   if (row.dsn !== undefined) item.dn = { M: attributesOfDsn(row.dsn) };
   if (row.lastReply !== null) item.lr = { M: encode(REPLY, row.lastReply) };
   if (row.notice !== null) item.nt = { M: encode(NOTICE, row.notice) };
@@ -180,6 +182,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     address: String(fields.address ?? forwardPath),
     ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
     ...(item.rs?.M ? { resubmitted: decode(RESUBMITTED, item.rs.M) as NonNullable<DeliveryRow['resubmitted']> } : {}),
+    ...(item.uc?.M ? { uncertain: decode(UNCERTAIN, item.uc.M) as NonNullable<DeliveryRow['uncertain']> } : {}),
     ...(item.dn?.M ? { dsn: dsnOf(item.dn.M) } : {}),
     lastReply: item.lr?.M ? (decode(REPLY, item.lr.M) as unknown as Reply) : null,
     notice: item.nt?.M ? (decode(NOTICE, item.nt.M) as unknown as NoticeSummary) : null,

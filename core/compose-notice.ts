@@ -98,6 +98,7 @@ function subjectField(input: NoticeInput, subject: string | null): string {
   const lead = {
     ndr: 'Undeliverable:',
     delay: 'Delayed:',
+    uncertain: 'May not have arrived:',
     success: 'Relayed:',
     postmaster: 'Postmaster copy: undeliverable:',
   }[input.kind];

@@ -80,6 +80,7 @@ export type TraceEventName =
   | 'SEND'
   | 'CONFIRM' // who took it says that it arrived
   | 'DELAY' // who took it is still trying
+  | 'UNCERTAIN' // a bounce that does not say whether it is one: an absence notice, or a failure
   | 'FAIL'
   | 'EXPIRE'
   | 'DSN'
@@ -109,8 +110,11 @@ export type TraceEvent = {
   readonly latency?: { readonly openMs: number; readonly totalMs: number };
 };
 
-/** `success`: for who asked (RFC 3461 §4.1). `postmaster`: the copy of a failure for `notices.postmaster`; it answers to nobody. */
-export type NoticeKind = 'ndr' | 'delay' | 'success' | 'postmaster';
+/**
+ * `success`: for who asked (RFC 3461 §4.1). `uncertain`: a bounce was told of that does not say whether it is one. `postmaster`: the copy of a failure for `notices.postmaster`; it answers
+ * to nobody.
+ */
+export type NoticeKind = 'ndr' | 'delay' | 'uncertain' | 'success' | 'postmaster';
 export type NoticeSummary = {
   readonly kind: NoticeKind;
   readonly state: DeliveryState;
@@ -172,6 +176,9 @@ export type DeliveryRow = {
 
   /** An operator had it relayed again, and when; `from`: how far it had come before, at any such time. Absent: nobody had. */
   readonly resubmitted?: { readonly at: number; readonly from: 'relayed' | 'confirmed' };
+
+  /** SES told of a bounce that says nothing, and when; `told`: the sender has his notice of it. Absent: never, or something decided it. */
+  readonly uncertain?: { readonly at: number; readonly told: boolean };
 
   readonly notice: NoticeSummary | null;
   /** On the sole delivery of a message; otherwise the message has an item of its own, and this is null. */
@@ -263,7 +270,7 @@ export function standsAlone(row: DeliveryRow): boolean {
  * forgotten in time.
  */
 export function isSettled(row: DeliveryRow): boolean {
-  return isFinal(row.state) || (row.state === 'held' && (row.noticeKind === 'ndr' || row.noticeKind === 'delay'));
+  return isFinal(row.state) || (row.state === 'held' && ['ndr', 'delay', 'uncertain'].includes(row.noticeKind ?? ''));
 }
 
 export function isUnderWay(state: DeliveryState): boolean {
@@ -278,6 +285,6 @@ export function deliveryId(ref: DeliveryRef): string {
 /** What `deliveryId` was made from; null where it was not. Others send it back to us (SES's tags): it is theirs until it is found in the ledger. */
 export function refOfDeliveryId(text: string): DeliveryRef | null {
   const [, spoolId, deliveryKey] =
-    /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|success|postmaster))?)$/.exec(text) ?? [];
+    /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|uncertain|success|postmaster))?)$/.exec(text) ?? [];
   return spoolId === undefined || deliveryKey === undefined ? null : { spoolId, deliveryKey };
 }

@@ -23,6 +23,8 @@ export type ReportedFact =
   /** Still being tried by the one who has it. */
   | (Told & { readonly kind: 'delayed'; readonly reason: string; readonly status: Status | null })
   | (Told & { readonly kind: 'complained'; readonly reason: string })
+  /** A bounce that gives no action, status or words: an absence notice, or a failure. */
+  | (Told & { readonly kind: 'uncertain'; readonly reason: string })
   /** No word on the delivery, although it looks like one: the recipient's absence notice. */
   | (Told & { readonly kind: 'answered'; readonly reason: string });
 
@@ -39,7 +41,12 @@ export type AfterFact = Progress & { readonly became: 'failed' | 'confirmed' | '
 export function afterFact(row: DeliveryRow, fact: ReportedFact, terms: FactTerms): AfterFact {
   const own = eventOf(row, fact, terms.now);
   if (hasEvent(row, own)) return { row, events: [], became: 'known' };
-  const changed = settles(fact) ? settled(row, fact, terms) : row;
+  if (fact.kind === 'uncertain' && row.state === 'confirmed') return afterFact(row, arrived(fact), terms);
+  const changed = settles(fact)
+    ? settled(row, fact, terms)
+    : fact.kind === 'uncertain'
+      ? doubted(row, fact, terms)
+      : row;
   if (changed !== null) {
     const became = settles(fact) ? fact.kind : 'noted';
     return { row: changed, events: [own], became };
@@ -54,13 +61,34 @@ function settles(fact: ReportedFact): fact is Settling {
   return fact.kind === 'failed' || fact.kind === 'confirmed';
 }
 
+/** It arrived, so that what came afterwards can only be an answer. */
+function arrived(fact: Extract<ReportedFact, { kind: 'uncertain' }>): ReportedFact {
+  return { ...fact, kind: 'answered', reason: 'automatic-answer' };
+}
+
+/**
+ * Its sender is told, once, unless something decides it before the sweep comes: the event of its arrival may be under way. Before our own
+ * word that it was relayed, it is that word that makes the notice due. Null where the delivery has another end.
+ */
+function doubted(
+  row: DeliveryRow,
+  { at, reason }: ReportedFact & { reason: string },
+  terms: FactTerms,
+): DeliveryRow | null {
+  if (terms.elsewhere || !(row.state === 'relayed' || isUnderWay(row.state))) return null;
+  if (row.kind === 'notice') return row; // nobody is told of a notice
+  const uncertain = { at, told: row.uncertain?.told ?? false };
+  if (row.state !== 'relayed' || uncertain.told) return { ...row, uncertain };
+  return { ...row, uncertain, stateReason: reason, dueAt: terms.now + terms.sweepAgainMs };
+}
+
 /** The row as the fact makes it; null where it comes too late. */
 function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRow | null {
   if (fact.kind === 'failed') {
     const state = terms.elsewhere ? 'ignored' : transition(row.state, 'reported-failed');
     if (state === 'ignored') return null;
     return {
-      ...attempted(row, fact),
+      ...attempted(decided(row), fact),
       state,
       stateReason: fact.reason,
       lastReply: fact.reply,
@@ -73,7 +101,7 @@ function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRo
   const state = transition(row.state, 'confirmed');
   if (state === 'ignored') return null;
   return {
-    ...attempted(row, fact),
+    ...attempted(decided(row), fact),
     state,
     stateReason: null,
     lastReply: fact.reply ?? row.lastReply,
@@ -82,6 +110,10 @@ function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRo
     lastDetail: null,
     dueAt: null,
   };
+}
+
+function decided({ uncertain: _, ...row }: DeliveryRow): DeliveryRow {
+  return row;
 }
 
 /**
@@ -107,6 +139,7 @@ const EVENTS = {
   confirmed: 'CONFIRM',
   delayed: 'DELAY',
   complained: 'COMPLAINT',
+  uncertain: 'UNCERTAIN',
   answered: 'IGNORE',
 } as const satisfies Record<ReportedFact['kind'], TraceEventName>;
 

@@ -40,13 +40,20 @@ export function bounceOf(input: NoticeInput): ServiceBounce {
     arrivedAt: input.message.acceptedAt,
     explanation: explanation(input),
     forwardPath: mailbox === null ? about.forwardPath : asciiAddressOf(mailbox),
-    action: input.kind === 'delay' ? 'delayed' : 'failed',
+    action: input.kind === 'delay' || input.kind === 'uncertain' ? 'delayed' : 'failed',
     status: about.status,
     diagnosticCode: diagnosticCode(about, reply, scrub),
     remoteMta: reply?.host == null ? null : hostName(scrub.remark(about, reply.host)),
     lastAttemptAt: about.lastAttemptAt,
   };
 }
+
+const LEADS = {
+  ndr: 'Your message could not be delivered',
+  postmaster: 'A message could not be delivered',
+  success: 'Your message was handed on',
+  uncertain: 'This is a warning only: your message may not have been delivered',
+} as const;
 
 /** In one paragraph: SES's text is not ours to lay out. */
 function explanation(input: NoticeInput): string {
@@ -59,7 +66,7 @@ function explanation(input: NoticeInput): string {
           `THIS IS A WARNING ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE. It has not been delivered yet to ${about.forwardPath}.`,
           `${text.cause} We keep trying${until}.`,
         ]
-      : [`Your message could not be delivered to ${about.forwardPath}.`, text.cause, text.whoCanFix, text.whatToDo];
+      : [`${LEADS[input.kind]} to ${about.forwardPath}.`, text.cause, text.whoCanFix, text.whatToDo];
   const whom = `Postmaster: ${input.postmaster}. Trace id: ${input.message.spoolId}.`;
   return asciiLine([...sentences, whom].join(' '), bounceExplanationMax);
 }

@@ -67,6 +67,19 @@ function delayOpening(input: NoticeInput): string[] {
   ];
 }
 
+/** Nobody may resend because of an absence notice, nor wait for what will not come. */
+function uncertainOpening(input: NoticeInput): string[] {
+  return [
+    'THIS IS A WARNING ONLY. YOUR MESSAGE MAY NOT HAVE ARRIVED.',
+    '',
+    'It is not known whether it was delivered to:',
+    '',
+    ...addresses(input),
+    '',
+    ...wrapped('Should we hear that it could not be delivered, another notice will say so.'),
+  ];
+}
+
 /** For who runs the mail system: whose message it was, since a copy goes to nobody who would know. */
 function postmasterOpening(input: NoticeInput): string[] {
   const { reversePath } = input.message;
@@ -99,6 +112,7 @@ function successOpening(input: NoticeInput): string[] {
 const OPENINGS = {
   ndr: ndrOpening,
   delay: delayOpening,
+  uncertain: uncertainOpening,
   success: successOpening,
   postmaster: postmasterOpening,
 } as const;

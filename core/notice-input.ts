@@ -86,6 +86,7 @@ const OUR_FAULTS = new Set(['content-unreadable', 'poison']);
  * no attempt gave any; 5.3.0 for what we could not open or process. A delay is always of class 4, a success of class 2.
  */
 export function noticeStatus(kind: NoticeKind, status: Status | null, reason: string | null): Status {
+  if (kind === 'uncertain') return statusOf('4.0.0'); // the last one is of the send, which went well
   if (kind === 'delay') {
     if (status === null) return statusOf('4.0.0');
     return statusClass(status) === 4 ? status : (parseStatus(`4${status.slice(1)}`) ?? statusOf('4.0.0'));
@@ -96,8 +97,15 @@ export function noticeStatus(kind: NoticeKind, status: Status | null, reason: st
   return statusClass(status) === 2 ? statusOf('5.0.0') : status;
 }
 
+const UNCERTAIN = 'the mail service told of a bounce, and did not say of which kind';
+
 /** A ledger row as a recipient of its notice. For a fault of ours, what a next hop said before it is no part of the story. */
 export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
+  if (kind === 'uncertain') return { ...asNoted(row, kind), reason: row.stateReason, reply: null, detail: UNCERTAIN };
+  return asNoted(row, kind);
+}
+
+function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
   const expired = row.state === 'expired';
   const reason = expired ? (row.stateReason ?? row.lastReason) : row.lastReason;
   const ours = reason !== null && OUR_FAULTS.has(reason);

@@ -9,6 +9,7 @@ import { fields, fieldText, findHeaderEnd } from './message.ts';
 import { isAscii, isSevenBit, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
 import type { NoticeInput } from './notice-input.ts';
 import type { Scrubber } from './notice-scrub.ts';
+import { isSideKind } from './side-notice.ts';
 
 const LF = 0x0a;
 const FIELD_TEXT_MAX = 998;
@@ -50,10 +51,7 @@ export function returnedOriginal(input: NoticeInput, scrub: Scrubber): ReturnedO
   }
   const section = withReturnPath(found.octets, input);
   const summary = summaryOf(message.extract, original.bytes, scrub);
-  const body =
-    original.kind === 'full' && input.kind !== 'delay' && input.kind !== 'success'
-      ? plainBody(original.bytes, section, scrub)
-      : null;
+  const body = original.kind === 'full' && !isSideKind(input.kind) ? plainBody(original.bytes, section, scrub) : null;
   if (body === null) {
     return {
       source: 'message',

@@ -98,7 +98,7 @@ function typedAddress(forwardPath: string, global: boolean): string {
 
 /** §2.3.3. `relayed`: taken by the next hop, which does not say more (RFC 3461 §5.2.2). */
 export function actionOf(kind: NoticeKind): 'delayed' | 'failed' | 'relayed' {
-  return kind === 'delay' ? 'delayed' : kind === 'success' ? 'relayed' : 'failed';
+  return kind === 'delay' || kind === 'uncertain' ? 'delayed' : kind === 'success' ? 'relayed' : 'failed';
 }
 
 /** §2.3.1: as ORCPT gave it, xtext resolved. Type utf-8 is escaped where the report is 7bit (RFC 6533 §3). */

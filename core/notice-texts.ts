@@ -322,6 +322,19 @@ const EN: Readonly<Record<string, StatusText>> = {
     whatToDo: EN_POSTMASTER,
   },
 
+  'reason ses-address-not-valid': {
+    cause: 'Our sending service found that mail to this address would hardly arrive, and sent nothing.',
+    whoCanFix: EN_YOU,
+    whatToDo: EN_CHECK_ADDRESS,
+  },
+  'reason bounce-without-report': {
+    cause:
+      "The recipient's mail system took the message or sent it back, and our sending service was not told which. An absence notice of the recipient looks the same: then the message has arrived.",
+    whoCanFix: 'The recipient, who can say whether the message arrived.',
+    whatToDo:
+      'If the matter is important, ask the recipient in another way. Send the message again only if it has not arrived.',
+  },
+
   // A server refused us, and not the message
   'reason operator': {
     cause:

@@ -119,6 +119,8 @@ function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
   if (notify === null) return null;
   if (notify.includes('NEVER')) return 'notify-never';
   if (kind === 'ndr' && !notify.includes('FAILURE')) return 'notify-no-failure';
+  // It may be a failure as well: whoever asked for either hears of it.
+  if (kind === 'uncertain') return notify.includes('FAILURE') || notify.includes('DELAY') ? null : 'notify-no-delay';
   return kind === 'delay' && !notify.includes('DELAY') ? 'notify-no-delay' : null;
 }
 

@@ -14,7 +14,7 @@ import { transition } from './delivery.ts';
 import { claimsMax } from './limits.ts';
 import type { Outcome } from './outcome.ts';
 import type { Reply } from './reply.ts';
-import { delayNoticeAt, wantsSuccessNotice } from './side-notice.ts';
+import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './side-notice.ts';
 import type { Status } from './status.ts';
 import { statusOf } from './status.ts';
 
@@ -183,14 +183,15 @@ export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptT
 function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Partial<DeliveryRow> {
   const state = transition(row.state, outcome.kind);
   if (outcome.kind === 'relayed') {
+    const unsaid = row.uncertain?.told === false;
     return {
       state,
-      stateReason: null,
+      stateReason: row.uncertain === undefined ? null : bounceWithoutReport,
       lastStatus: outcome.reply.status,
       lastReason: null,
       lastDetail: null,
       // A next hop that took the request along (RFC 3461 §5.2) is the one to answer it; otherwise, should the bounce job be lost.
-      dueAt: wantsSuccessNotice(row) && terms.dsnTaken !== true ? terms.now + terms.sweepAgainMs : null,
+      dueAt: unsaid || (wantsSuccessNotice(row) && terms.dsnTaken !== true) ? terms.now + terms.sweepAgainMs : null,
     };
   }
   const why = {

@@ -37,13 +37,14 @@ export function resubmitted(
   terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
 ): Progress {
   const { now } = terms;
+  const { uncertain: _, ...kept } = row;
   const state = transition(row.state, 'resubmitted');
   const confirmed = row.state === 'confirmed' || row.resubmitted?.from === 'confirmed';
   const what = { attempt: null, status: null, reason: resubmittedByOperator, reply: null };
   return {
     events: [traced(row, 'RESUBMIT', now, what)],
     row: {
-      ...row,
+      ...kept,
       state,
       stateReason: null,
       attempts: 0,

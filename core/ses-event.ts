@@ -1,6 +1,6 @@
 // SES's events about mail that we sent (docs/aws-contracts.md §3.2), read tolerantly: members may be missing, kinds and members may be new.
 // What they mean for a delivery is a fact (core/feedback.ts). Which delivery, its tag says: nothing is looked up by SES's message id.
-// It never takes a word for a failure that is none (an absence notice), nor a failure for less (a suppressed recipient).
+// It never takes a word for a failure that may be none (an absence notice), nor a failure for less (a suppressed recipient).
 
 import type { DeliveryRef } from './delivery.ts';
 import { refOfDeliveryId } from './delivery.ts';
@@ -10,6 +10,7 @@ import { plainText } from './field-text.ts';
 import { detailTextMax } from './limits.ts';
 import type { Reply } from './reply.ts';
 import { deliveryTag } from './ses-use.ts';
+import { bounceWithoutReport } from './side-notice.ts';
 import { parseStatus, type Status, statusOf } from './status.ts';
 
 export type SesEvent = {
@@ -80,6 +81,7 @@ const STATUS_OF: Readonly<Record<string, string>> = {
   MessageTooLarge: '5.2.3',
   ContentRejected: '5.6.0',
   AttachmentRejected: '5.6.0',
+  CustomTimeoutExceeded: '4.4.7',
 };
 
 function bounce(part: unknown, { sentAt }: Mail, now: number): ReturnType<Reader> {
@@ -88,13 +90,16 @@ function bounce(part: unknown, { sentAt }: Mail, now: number): ReturnType<Reader
   const subType = text(member(part, 'bounceSubType')) ?? 'Undetermined';
   const at = instant(member(part, 'timestamp')) ?? now;
   if (isSuppression(subType)) return { recipients, fact: suppressed(at, sentAt) };
-  const words = bounced.find((each) => text(member(each, 'diagnosticCode')) !== null) ?? bounced[0];
+  if (subType === 'EmailValidationSuppressed') return { recipients, fact: notValid(at, sentAt) };
+  const worded = bounced.find((each) => text(member(each, 'diagnosticCode')) !== null);
+  const words = worded ?? bounced.find(isReported) ?? bounced[0];
   const said = text(member(words, 'diagnosticCode'));
   const status = statusIn(member(words, 'status'));
   const transient = member(part, 'bounceType') === 'Transient';
-  // An absence notice is a Bounce to SES, of this type, and without a report's members (docs/aws-contracts.md §3.1). A failure has some.
-  if (transient && subType === 'General' && said === null && status === null && member(words, 'action') === undefined)
-    return { recipients, fact: { kind: 'answered', reason: 'automatic-answer', at, sentAt, reply: null } };
+  // A Bounce of this type has a report's members only where a report came (docs/aws-contracts.md §3.1). Without them it is an absence
+  // notice or a failure, and does not say which.
+  if (transient && /^(General|Undetermined)$/.test(subType) && !bounced.some(isReported))
+    return { recipients, fact: { kind: 'uncertain', reason: bounceWithoutReport, at, sentAt, reply: null } };
   const reply = said === null ? null : replyOfDiagnostic(said, hostOf(member(part, 'reportingMTA')));
   return {
     recipients,
@@ -107,6 +112,24 @@ function bounce(part: unknown, { sentAt }: Mail, now: number): ReturnType<Reader
       sentAt,
       reply,
     },
+  };
+}
+
+function isReported(recipient: unknown): boolean {
+  return ['action', 'status', 'diagnosticCode'].some((name) => text(member(recipient, name)) !== null);
+}
+
+/** SES's own check of addresses, switched on for the account or the set: nothing was sent. */
+function notValid(at: number, sentAt: number | null): ReportedFact {
+  const detail = 'the sending service found the address not fit to be sent to, and nothing was sent to it';
+  return {
+    kind: 'failed',
+    reason: 'ses-address-not-valid',
+    status: statusOf('5.1.1'),
+    detail,
+    at,
+    sentAt,
+    reply: null,
   };
 }
 

@@ -16,7 +16,19 @@ export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): n
   return at < row.expiresAt ? at : null;
 }
 
-export type SideKind = 'delay' | 'success';
+export type SideKind = 'delay' | 'uncertain' | 'success';
+
+export function isSideKind(kind: DeliveryRow['noticeKind']): kind is SideKind {
+  return kind === 'delay' || kind === 'uncertain' || kind === 'success';
+}
+
+/** Of what is relayed and uncertain, in ledgers and traces. */
+export const bounceWithoutReport = 'bounce-without-report';
+
+/** SES told of a bounce that says nothing, and its sender has not heard of it: the message may not have arrived. */
+export function isUncertainNoticeDue(row: DeliveryRow): boolean {
+  return row.kind === 'delivery' && row.state === 'relayed' && row.dueAt !== null && row.uncertain?.told === false;
+}
 
 /** It was taken by the next hop, and its sender asked to hear of that from the last who can say so: us. Once, also where it was resubmitted. */
 export function wantsSuccessNotice(row: DeliveryRow): boolean {
@@ -35,7 +47,7 @@ type Told = { readonly via: string; readonly to: string; readonly messageIdField
 export function withSideNoticeQueued(row: DeliveryRow, kind: SideKind, notice: Told, now: number): Progress {
   const reason = `${kind} notice queued to ${notice.to}`;
   return {
-    row: { ...row, notice: summary(kind, 'queued', now, notice, null), dueAt: dueAfter(row, kind) },
+    row: { ...told(row, kind), notice: summary(kind, 'queued', now, notice, null), dueAt: dueAfter(row, kind) },
     events: [dsn(row, now, reason, notice.via)],
   };
 }
@@ -50,7 +62,7 @@ export function withSideNoticeWithheld(
 ): Progress {
   const what = { attempt: null, status: row.lastStatus, reason: `${kind} notice: ${reason}`, reply: null };
   return {
-    row: { ...row, notice: summary(kind, state, now, null, reason), dueAt: dueAfter(row, kind) },
+    row: { ...told(row, kind), notice: summary(kind, state, now, null, reason), dueAt: dueAfter(row, kind) },
     events: [traced(row, 'SUPPRESSED', now, what, null)],
   };
 }
@@ -89,7 +101,12 @@ export function withDelayNoticeDropped(notice: DeliveryRow, now: number): Progre
 
 /** A delivery under way is looked at for its own sake; one that was relayed, for its notice alone. */
 function dueAfter(row: DeliveryRow, kind: SideKind): number | null {
-  return kind === 'success' ? null : row.dueAt;
+  return kind === 'delay' || (kind === 'success' && isUncertainNoticeDue(row)) ? row.dueAt : null;
+}
+
+function told(row: DeliveryRow, kind: SideKind): DeliveryRow {
+  if (kind !== 'uncertain' || row.uncertain === undefined) return row;
+  return { ...row, uncertain: { ...row.uncertain, told: true } };
 }
 
 function summary(

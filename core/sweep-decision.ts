@@ -7,7 +7,7 @@ import { isUnderWay } from './delivery.ts';
 import { isSuspectExpiry } from './expiry.ts';
 import { claimsMax } from './limits.ts';
 import { traced } from './progress.ts';
-import { delayNoticeAt, isSuccessNoticeDue } from './side-notice.ts';
+import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './side-notice.ts';
 
 export type SweepTerms = {
   readonly now: number;
@@ -32,7 +32,7 @@ export type SweepDecision =
   | { readonly kind: 'expire'; readonly suspect: boolean }
   /** Its quarantine is over. */
   | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
-  /** A bounce job: for a failure's notice or that of a success, or (under way) for the notice of the delay. */
+  /** A bounce job: for a failure's notice, for that of a success or of a bounce that says nothing, or (under way) for the notice of the delay. */
   | { readonly kind: 'bounce' | 'delay'; readonly row: DeliveryRow };
 
 export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecision {
@@ -40,7 +40,7 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (row.dueAt === null || row.dueAt > now) return { kind: 'leave' };
   const again = now + terms.sweepAgainMs;
   if (row.state === 'failed' || row.state === 'expired') return { kind: 'bounce', row: { ...row, dueAt: again } };
-  if (isSuccessNoticeDue(row)) return { kind: 'bounce', row: { ...row, dueAt: again } };
+  if (isSuccessNoticeDue(row) || isUncertainNoticeDue(row)) return { kind: 'bounce', row: { ...row, dueAt: again } };
   if (row.state === 'quarantined') return { kind: 'discard', ...discarded(row, 'quarantine-over', now) };
   if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
   // An expiry too needs a free lease: the attempt under way may be the one that succeeds.

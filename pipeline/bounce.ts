@@ -23,7 +23,7 @@ import { noticeFactsOf } from '#core/notice-facts.ts';
 import { noticeMessageId } from '#core/notice-input.ts';
 import { wayName, wayOf } from '#core/notice-way.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
-import { isSuccessNoticeDue } from '#core/side-notice.ts';
+import { isSideKind, isSuccessNoticeDue, isUncertainNoticeDue, type SideKind } from '#core/side-notice.ts';
 import { fallBack } from './fallback.ts';
 import type { Finished } from './finished.ts';
 import { finished } from './finished.ts';
@@ -48,26 +48,29 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
     return finished('row-missing');
   }
   const late = isUnderWay(row.state); // nothing failed: the sweep says that the sender should hear of a delay
-  const success = isSuccessNoticeDue(row);
-  if (!isLost(row) && !late && !success) return finished('settled-already');
-  if (row.noticeKind === 'delay' || row.noticeKind === 'success')
-    return late ? finished('settled-already') : settleSideNotice(ports, row);
+  const side = sideKindOf(row);
+  if (!isLost(row) && side === null) return finished('settled-already');
+  if (isSideKind(row.noticeKind)) return late ? finished('settled-already') : settleSideNotice(ports, row);
   if (row.kind === 'notice') return late ? finished('settled-already') : settleFailedNotice(ports, row);
   const redirected = await fallBack(ports, row);
   if (redirected !== null) return redirected;
 
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
-  if (late || success) {
-    const kind = late ? 'delay' : 'success';
-    return giveSideNotice(ports, row, message, kind, await withholdReason(ports, row, message, kind));
-  }
+  if (side !== null) return giveSideNotice(ports, row, message, side, await withholdReason(ports, row, message, side));
   await givePostmasterCopy(ports, row, message);
   // One that was decided on is not decided again, by another hour's count or a changed configuration, while it is on its way.
   const given = row.notice?.kind === 'ndr' && row.notice.state === 'queued';
   const withheld = given ? null : await withholdReason(ports, row, message, 'ndr');
   if (withheld !== null) return withhold(ports, row, withheld);
   return giveNotice(ports, row, message);
+}
+
+/** Nothing failed, and its sender is to hear of it all the same. */
+function sideKindOf(row: DeliveryRow): SideKind | null {
+  if (isUnderWay(row.state)) return 'delay';
+  if (isSuccessNoticeDue(row)) return 'success';
+  return isUncertainNoticeDue(row) ? 'uncertain' : null;
 }
 
 async function withholdReason(

@@ -96,7 +96,7 @@ export async function joinFact(
 async function factsFor(ports: FeedbackPorts, row: DeliveryRow, { kind }: ReportedFact): Promise<MessageFacts | null> {
   if (row.message !== null || !isFinal(row.state)) return row.message;
   const mayBePurged = ports.clock.now() >= row.acceptedAt + ports.settings.retentionMs.spool;
-  return kind === 'failed' || mayBePurged ? ports.ledger.message(row.spoolId) : null;
+  return kind === 'failed' || kind === 'uncertain' || mayBePurged ? ports.ledger.message(row.spoolId) : null;
 }
 
 /** It expired at SES and went on to the route's fallback: what SES says of its failure is no longer the last word. */

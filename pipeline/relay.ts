@@ -25,7 +25,7 @@ import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
 import { afterAttempt, withNoticeSettled } from '#core/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
-import { isSuccessNoticeDue } from '#core/side-notice.ts';
+import { isSideKind, isSuccessNoticeDue } from '#core/side-notice.ts';
 import { statusOf } from '#core/status.ts';
 import { relayFields } from '#core/trace-fields.ts';
 import { type ByteBudget, NoRoomInTime } from './byte-budget.ts';
@@ -291,7 +291,7 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   }
   const accepted = row.state === 'relayed' || row.state === 'confirmed'; // confirmed: SES was faster than our own word
   if (row.kind !== 'notice' || row.noticeOf === null || !accepted) return;
-  if (row.noticeKind === 'delay' || row.noticeKind === 'success') return void (await settleSideNotice(ports, row));
+  if (isSideKind(row.noticeKind)) return void (await settleSideNotice(ports, row));
   if (standsAlone(row)) return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;

@@ -1,4 +1,5 @@
-// The notices on which nothing hangs: of a delay, when the sweep says that a delivery is late; of a success, for who asked. Written by bounce,
+// The notices on which nothing hangs: of a delay, when the sweep says that a delivery is late; of a bounce that says nothing, when the sweep
+// finds it undecided; of a success, for who asked. Written by bounce,
 // attempted by relay like any notice. The delivery itself goes on as it was, whatever becomes of its notice: one that can not be sent holds
 // nothing and calls nobody.
 //
@@ -22,6 +23,7 @@ import { newNotice, withNoticeWithheld } from '#core/progress.ts';
 import {
   delayNoticeAt,
   isSuccessNoticeDue,
+  isUncertainNoticeDue,
   type SideKind,
   withDelayNoticeDropped,
   withSideNoticeQueued,
@@ -83,6 +85,7 @@ export async function giveSideNotice(
 
 function isDue(ports: BouncePorts, row: DeliveryRow, kind: SideKind): boolean {
   if (kind === 'success') return isSuccessNoticeDue(row);
+  if (kind === 'uncertain') return isUncertainNoticeDue(row);
   const at = delayNoticeAt(row, ports.settings.retry.delayNoticeMs);
   return at !== null && at <= ports.clock.now() && row.expiresAt > ports.clock.now();
 }
@@ -109,12 +112,12 @@ export async function settleSideNotice(ports: EndPorts, notice: DeliveryRow): Pr
   return finished(`${notice.noticeKind}-notice-not-delivered`);
 }
 
-/** True where the delivery came to its end before the notice of its delay could leave: then the notice is dropped, and says so. */
+/** True where the delivery came to its end before the notice of its delay, or of the doubt, could leave: then the notice is dropped, and says so. */
 export async function isDelayOver(ports: EndPorts, notice: DeliveryRow): Promise<boolean> {
-  if (notice.noticeKind !== 'delay') return false;
+  if (notice.noticeKind !== 'delay' && notice.noticeKind !== 'uncertain') return false;
   const reported = await deliveryOf(ports, notice);
   if (reported === null) throw new Error(`a notice reports on no delivery: ${deliveryId(notice)}`);
-  if (isUnderWay(reported.state)) return false;
+  if (notice.noticeKind === 'delay' ? isUnderWay(reported.state) : reported.uncertain !== undefined) return false;
   const now = ports.clock.now();
   await recordOn(ports, notice, (current) => (isUnderWay(current.state) ? withDelayNoticeDropped(current, now) : null));
   ports.watch.info('relay.delay-over', { ...fieldsOf(notice), state: reported.state });

@@ -45,9 +45,9 @@ function ends(town: Town): unknown {
     ...rest,
     lastAttemptAt: 0,
     notice: notice === null ? null : { ...notice, at: 0 },
-    // A confirmation after the failure is late, and stands there as ignored.
+    // A confirmation after the failure is late, and stands there as ignored; so is a bounce that says nothing after either of them.
     said: [...new Set(trace.map((event) => `${event.event} ${event.reason}`))]
-      .filter((said) => !/^(?:IGNORE|CONFIRM) /.test(said))
+      .filter((said) => !/^(?:IGNORE|CONFIRM|UNCERTAIN) /.test(said))
       .sort(),
   }));
 }
@@ -72,7 +72,9 @@ function requireSettled(town: Town, said: readonly Said[]): void {
   const [row] = town.ledger.all().filter((each) => each.kind === 'delivery');
   const failed = said.some((each) => FAILURES.includes(each));
   expect(row?.state).toBe(failed ? 'returned' : said.includes('delivery') ? 'confirmed' : 'relayed');
-  expect(told(town)).toHaveLength(failed ? 1 : 0);
+  const uncertain = said.includes('answer') && !said.includes('delivery');
+  expect(told(town)).toHaveLength(failed || uncertain ? 1 : 0);
+  if (uncertain && !failed) expect(row?.notice).toMatchObject({ kind: 'uncertain', state: 'relayed' });
   expect(row).toMatchObject({ attempts: 1, claims: 0, leaseUntil: null, dueAt: null, possibleDuplicate: false });
   expect(town.lostNotifications).toEqual([]);
   expect(town.bounceQueue.deadLetters).toEqual([]);
@@ -129,6 +131,71 @@ describe('the notice of a failure that SES told', () => {
     expect(notice).toContain('refused the message for what is in it');
     expect(notice).toContain('Content-Type: text/rfc822-headers');
     expect(notice).not.toContain('Hello');
+  });
+});
+
+describe('a bounce that says nothing', () => {
+  const KIND = 'May not have arrived';
+  it('is an absence notice where the message is known to have arrived', async () => {
+    const town = await lived([WORD, 'delivery', 'answer']);
+    expect(told(town)).toEqual([]);
+    const [row] = town.ledger.all();
+    expect(row?.trace.map((event) => [event.event, event.reason])).toContainEqual(['IGNORE', 'automatic-answer']);
+  });
+  it('is told once, as a warning, and stands in the ledger with a reason of its own', async () => {
+    const town = await lived([WORD, 'answer']);
+    const [notice = '', ...more] = told(town);
+    expect(more).toEqual([]);
+    expect(judgeNotice(Buffer.from(notice))).toEqual([]);
+    expect(notice).toMatch(/^Subject: May not have arrived: /m);
+    expect(notice).toMatch(/^Action: delayed\r\nStatus: 4\.0\.0\r$/m);
+    expect(notice).toContain('YOUR MESSAGE MAY NOT HAVE ARRIVED');
+    expect(notice).not.toContain('Ok 0102'); // the send went well, and is no reason
+    const [row] = town.ledger.all();
+    expect(row).toMatchObject({ state: 'relayed', stateReason: 'bounce-without-report', dueAt: null });
+    expect(row?.trace.map((event) => [event.event, event.reason])).toContainEqual([
+      'UNCERTAIN',
+      'bounce-without-report',
+    ]);
+  });
+  it.each([
+    ['bounce', 'returned', 2],
+    ['delivery', 'confirmed', 1],
+  ] as const)('that was told of is decided by a second event: %s', async (second, state, notices) => {
+    const town = new Town(() => ({ code: 250, status: '2.0.0', text: 'Ok' }), undefined, bySes());
+    town.receive('m1', ANN, ['bob@example.com']);
+    await town.work();
+    const [row] = town.ledger.all();
+    const tag = `${row?.spoolId}-${row?.deliveryKey}`;
+    await town.hear(say('answer', tag));
+    await town.live(1);
+    expect(told(town).filter((each) => each.includes(KIND))).toHaveLength(1);
+    await town.hear(say(second, tag));
+    await town.live(24);
+    expect(town.ledger.all()[0]).toMatchObject({ state, dueAt: null });
+    expect(town.ledger.all()[0]?.uncertain).toBeUndefined();
+    expect(told(town)).toHaveLength(notices);
+  });
+  it('is not told of where it was decided before the sweep came', async () => {
+    for (const second of ['delivery', 'bounce'] as const)
+      expect(told(await lived([WORD, 'answer', second])).filter((each) => each.includes(KIND))).toEqual([]);
+  });
+  it('of a notice is nobody told', async () => {
+    const town = reporting();
+    const attempt = town.exchange.attempt.bind(town.exchange);
+    town.exchange.attempt = async (transaction: Transaction, signal) => {
+      const results = await attempt(transaction, signal);
+      const notice = transaction.tag?.endsWith('-ndr') === true;
+      await town.hear(say(notice ? 'answer' : 'bounce', transaction.tag ?? ''));
+      return results;
+    };
+    town.receive('m1', ANN, ['bob@example.com']);
+    await town.live(24 * 7);
+    expect(town.ledger.all().map((row) => [row.state, row.dueAt])).toEqual([
+      ['returned', null],
+      ['relayed', null],
+    ]);
+    expect(told(town)).toHaveLength(1);
   });
 });
 

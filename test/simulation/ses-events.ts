@@ -9,7 +9,7 @@ const RECORDED = {
   bounce: '01-bounce-permanent-general',
   suppressed: '04-bounce-account-suppression',
   full: '05-bounce-transient-mailbox-full',
-  answer: '08-bounce-automatic-answer',
+  answer: '08-bounce-without-report',
   complaint: '14-complaint-abuse',
   delivery: '16-delivery',
   delay: '17-delivery-delay',

@@ -77,7 +77,7 @@ function inputOf(random: Random): { input: NoticeInput; targets: string[] } {
     '"se cret"@hidden.example',
     '',
   ]);
-  const kind = one(['ndr', 'delay', 'success'] as const);
+  const kind = one(['ndr', 'delay', 'uncertain', 'success'] as const);
 
   const noise = (max: number) => {
     let text = '';

@@ -54,6 +54,15 @@ const cases: readonly [string, Partial<NoticeFacts>, string | null, 'unreturnabl
   ['NOTIFY=SUCCESS,DELAY', { notify: ['SUCCESS', 'DELAY'] }, 'notify-no-failure', 'unreturnable'],
   ['a delay, and NOTIFY=FAILURE', { kind: 'delay', notify: ['FAILURE'] }, 'notify-no-delay', 'unreturnable'],
   ['a delay, and NOTIFY=DELAY', { kind: 'delay', notify: ['DELAY'] }, null, null],
+  ['a bounce that says nothing, and NOTIFY=FAILURE', { kind: 'uncertain', notify: ['FAILURE'] }, null, null],
+  ['a bounce that says nothing, and NOTIFY=DELAY', { kind: 'uncertain', notify: ['DELAY'] }, null, null],
+  [
+    'a bounce that says nothing, and NOTIFY=SUCCESS',
+    { kind: 'uncertain', notify: ['SUCCESS'] },
+    'notify-no-delay',
+    'unreturnable',
+  ],
+  ['a bounce that says nothing of list mail', { kind: 'uncertain', listMail: true }, null, null],
   ['a delay, and NOTIFY=NEVER', { kind: 'delay', notify: ['NEVER'] }, 'notify-never', 'unreturnable'],
   ['a success that was asked for', { kind: 'success', notify: ['SUCCESS'] }, null, null],
   [

@@ -21,6 +21,7 @@ const failed: ReportedFact = {
 };
 const confirmed: ReportedFact = { ...told, kind: 'confirmed', reply: yes };
 const complained: ReportedFact = { ...told, kind: 'complained', reason: 'complaint-abuse', reply: null };
+const uncertain: ReportedFact = { ...told, kind: 'uncertain', reason: 'bounce-without-report', reply: null };
 const terms = { now: T0 + 60_000, sweepAgainMs: 900_000, elsewhere: false };
 const row = (state: DeliveryState, more: Partial<DeliveryRow> = {}) => queued('m1', { state, dueAt: null, ...more });
 
@@ -40,6 +41,12 @@ describe('a fact', () => {
     ['returned', confirmed, 'returned', 'ignored'],
     ['relayed', complained, 'relayed', 'noted'],
     ['returned', complained, 'returned', 'noted'],
+    ['relayed', uncertain, 'relayed', 'noted'],
+    ['queued', uncertain, 'queued', 'noted'],
+    ['deferred', uncertain, 'deferred', 'noted'],
+    ['failed', uncertain, 'failed', 'ignored'],
+    ['returned', uncertain, 'returned', 'ignored'],
+    ['held', uncertain, 'held', 'ignored'],
   ])('%s, and then %j: %s', (state, fact, next, became) => {
     const after = afterFact(row(state), fact, terms);
     expect([after.row.state, after.became]).toEqual([next, became]);
@@ -72,6 +79,26 @@ describe('a fact', () => {
     expect(twice.possibleDuplicate, 'one of two claims handed it over, or both').toBe(true);
     const between = afterFact(row('deferred', { attempts: 3, possibleDuplicate: true }), confirmed, terms).row;
     expect([between.attempts, between.possibleDuplicate]).toEqual([3, true]);
+  });
+
+  it('that is a bounce and says nothing is an answer where the arrival is known, and known when it comes again', () => {
+    const after = afterFact(row('confirmed'), uncertain, terms);
+    expect([after.row.state, after.row.uncertain, after.became]).toEqual(['confirmed', undefined, 'noted']);
+    expect(after.events[0]).toMatchObject({ event: 'IGNORE', reason: 'automatic-answer' });
+    const doubted = afterFact(row('relayed'), uncertain, terms);
+    expect(doubted.row).toMatchObject({ uncertain: { at: told.at, told: false }, dueAt: T0 + 960_000 });
+    const decided = afterFact({ ...doubted.row, trace: doubted.events }, confirmed, terms);
+    expect(decided.row).toMatchObject({ state: 'confirmed', stateReason: null, dueAt: null });
+    expect(decided.row).not.toHaveProperty('uncertain');
+    const again = afterFact({ ...decided.row, trace: [...doubted.events, ...decided.events] }, uncertain, terms);
+    expect(again.became).toBe('known');
+  });
+
+  it('that is a bounce and says nothing is told of once, and not of a next hop that was left', () => {
+    const after = afterFact(row('relayed', { uncertain: { at: T0, told: true } }), uncertain, terms);
+    expect(after.row).toMatchObject({ uncertain: { at: told.at, told: true }, dueAt: null });
+    expect(afterFact(row('relayed'), uncertain, { ...terms, elsewhere: true }).became).toBe('ignored');
+    expect(afterFact(row('relayed', { kind: 'notice' }), uncertain, terms).row).not.toHaveProperty('uncertain');
   });
 
   it('of a failure at a next hop that the delivery has left changes nothing, a confirmation does', () => {

@@ -25,13 +25,13 @@ describe('an event of SES', () => {
     expect(readFileSync(join(folder, `${name}.why`), 'utf8').length).toBeGreaterThan(10);
   });
 
-  it('that is a failure is never taken for an absence notice, whatever of a report it has', () => {
-    const absence = event('08-bounce-automatic-answer') as { bounce: { bouncedRecipients: object[] } };
+  it('that is a failure is never taken for one that says nothing, whatever of a report it has', () => {
+    const absence = event('08-bounce-without-report') as { bounce: { bouncedRecipients: object[] } };
     const kindOf = (of: object) => {
       const reading = readSesEvent(of, NOW);
       return reading.kind === 'event' ? reading.event.fact?.kind : reading.kind;
     };
-    expect(kindOf(absence)).toBe('answered');
+    expect(kindOf(absence)).toBe('uncertain');
     for (const more of [{ action: 'failed' }, { status: '4.4.7' }, { diagnosticCode: 'smtp; 450 4.2.0 later' }]) {
       const bouncedRecipients = [{ emailAddress: 'bob@far.example', ...more }];
       expect(kindOf({ ...absence, bounce: { ...absence.bounce, bouncedRecipients } })).toBe('failed');
