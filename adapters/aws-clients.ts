@@ -9,6 +9,7 @@ import { SESClient } from '@aws-sdk/client-ses';
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { sesSendTimeoutMs } from '#core/limits.ts';
+import { ownedBy } from './bucket-owner.ts';
 import { type AwsSettings, common, connectTimeoutMs, overHttp } from './client-settings.ts';
 import { DirectHttp } from './direct-http.ts';
 import { leanSerde } from './sdk-serde.ts';
@@ -23,7 +24,7 @@ export function awsSettings(env: Readonly<Record<string, string | undefined>> = 
     throw new Error('AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set');
   }
   const credentials = { accessKeyId, secretAccessKey, sessionToken: env.AWS_SESSION_TOKEN };
-  return { region, credentials, endpoint: env.AWS_ENDPOINT_URL };
+  return { region, credentials, endpoint: env.AWS_ENDPOINT_URL, account: env.EVERPOST_ACCOUNT };
 }
 
 /**
@@ -44,12 +45,12 @@ export function s3Client(settings: AwsSettings): S3Client {
     sigv4aSigningRegionSet: async () => undefined,
   });
   for (const name of neverNeededToRead) client.middlewareStack.remove(name);
-  return trimmed(client);
+  return trimmed(ownedBy(client, settings.account ?? null));
 }
 
 /** For lists and removals: what S3Client above reads by hand, the SDK reads here. `socketsMax` as many as run side by side. */
 export function s3ListClient(settings: AwsSettings, socketsMax = 4): S3Client {
-  return new S3Client({
+  const client = new S3Client({
     ...common(settings),
     ...overHttp({ requestTimeoutMs: 10_000, socketsMax }),
     forcePathStyle: settings.endpoint !== undefined,
@@ -60,6 +61,7 @@ export function s3ListClient(settings: AwsSettings, socketsMax = 4): S3Client {
     useArnRegion: false,
     sigv4aSigningRegionSet: async () => undefined,
   });
+  return ownedBy(client, settings.account ?? null);
 }
 
 export function dynamoClient(settings: AwsSettings): DynamoDBClient {

@@ -12,6 +12,8 @@ export type AwsSettings = {
   };
   /** Where all services answer, when that is not AWS. */
   readonly endpoint?: string;
+  /** Whose buckets are meant (adapters/bucket-owner.ts): twelve digits. */
+  readonly account?: string;
 };
 
 export const connectTimeoutMs = 1_500; // inside one region a connection takes some milliseconds; a lost SYN is sent again after one second

@@ -3,6 +3,7 @@
 
 import { S3Client } from '@aws-sdk/client-s3';
 import { submissionConnectMs, submissionStallMs } from '#core/limits.ts';
+import { ownedBy } from './bucket-owner.ts';
 import { type AwsSettings, common, overHttp } from './client-settings.ts';
 
 /**
@@ -16,7 +17,7 @@ export function s3SubmissionClient(
 ): S3Client {
   const { credentials, ...rest } = settings;
   const { requestHandler } = overHttp({ requestTimeoutMs: 0, socketsMax: 64 });
-  return new S3Client({
+  const client = new S3Client({
     ...common({ ...rest, credentials: credentials ?? undefined }),
     requestHandler: { ...requestHandler, connectionTimeout: submissionConnectMs, socketTimeout: stallMs },
     maxAttempts: 1,
@@ -29,6 +30,7 @@ export function s3SubmissionClient(
     useArnRegion: false,
     sigv4aSigningRegionSet: async () => undefined,
   });
+  return ownedBy(client, settings.account ?? null);
 }
 
 /** The SDK warns on the console that it does not try a stream again; S3SubmissionStore does. */

@@ -8,6 +8,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { dynamoClient, s3Client, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
+import { ownedBy } from '#adapters/bucket-owner.ts';
 import type { AwsSettings } from '#adapters/client-settings.ts';
 import type { SecretSource } from '#adapters/login-guard.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
@@ -23,6 +24,8 @@ export type Instance = {
   readonly region: string;
   readonly table: string;
   readonly bucket: string;
+  /** Whose bucket it is; null where only its name is known, and the caller's own account is meant. */
+  readonly account: string | null;
   readonly ingestQueueUrl: string;
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
@@ -40,14 +43,17 @@ export function sqsFor({ aws, region }: Instance): SQSClient {
 }
 
 /** What reads content; what lies under a delete marker is not there for it. */
-export function spoolFor({ aws, region, bucket }: Instance): S3Spool {
-  return new S3Spool(aws === null ? new S3Client({ region }) : s3Client(aws), bucket);
+export function spoolFor({ aws, region, bucket, account }: Instance): S3Spool {
+  return new S3Spool(aws === null ? ownedBy(new S3Client({ region }), account) : s3Client(aws), bucket);
 }
 
 /** What writes submissions: from a stack's own name for its bucket, or from the bucket's. */
-export function submissionsFor({ aws, region, bucket }: Pick<Instance, 'aws' | 'region' | 'bucket'>): SubmissionStore {
-  return new S3SubmissionStore(s3SubmissionClient(aws ?? { region, credentials: null }), bucket);
+export function submissionsFor({ aws, region, bucket, account }: SubmissionPlace): SubmissionStore {
+  const settings = aws ?? { region, credentials: null, ...(account === null ? {} : { account }) };
+  return new S3SubmissionStore(s3SubmissionClient(settings), bucket);
 }
+export type SubmissionPlace = Pick<Instance, 'aws' | 'region' | 'bucket' | 'account'>;
+
 /** Logins in Secrets Manager. */
 export function secretsFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): SecretSource {
   const client = aws === null ? new SecretsManagerClient({ region }) : secretsClient(aws);
@@ -55,9 +61,9 @@ export function secretsFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): S
 }
 
 /** Who only submits may know no more than the bucket's name: then nothing is looked up. Throws where no region is set. */
-export async function bucketAlone(bucket: string): Promise<Pick<Instance, 'aws' | 'region' | 'bucket'>> {
+export async function bucketAlone(bucket: string): Promise<SubmissionPlace> {
   try {
-    return { aws: null, region: await new SecretsManagerClient({}).config.region(), bucket };
+    return { aws: null, region: await new SecretsManagerClient({}).config.region(), bucket, account: null };
   } catch {
     throw new NotReachable('no AWS region is set: set AWS_REGION');
   }
@@ -83,10 +89,16 @@ async function local(data: string): Promise<Instance> {
     );
   }
   return {
-    aws: { region: answer.region, endpoint: answer.endpoint, credentials: answer.credentials },
+    aws: {
+      region: answer.region,
+      endpoint: answer.endpoint,
+      credentials: answer.credentials,
+      account: answer.account,
+    },
     region: answer.region,
     table: answer.tableName,
     bucket: answer.bucketName,
+    account: answer.account,
     ingestQueueUrl: answer.outputs.IngestQueueUrl ?? '',
     relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
     bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
@@ -101,6 +113,7 @@ type EndpointAnswer = {
   readonly credentials: AwsSettings['credentials'];
   readonly tableName: string;
   readonly bucketName: string;
+  readonly account: string;
   readonly outputs: Readonly<Record<string, string>>;
 };
 
@@ -144,7 +157,8 @@ async function deployed(stack: string): Promise<Instance> {
     const feedbackQueueUrl = outputs.get('FeedbackQueueUrl') ?? ''; // a stack of before has none
     const region = await client.config.region();
     const queues = { ingestQueueUrl, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl };
-    return { aws: null, region, table, bucket, ...queues, aheadMs: 0 };
+    const account = Stacks?.[0]?.StackId?.split(':')[4] ?? null; // arn:aws:cloudformation:REGION:ACCOUNT:stack/…
+    return { aws: null, region, table, bucket, account, ...queues, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
       `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,

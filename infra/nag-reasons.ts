@@ -7,7 +7,7 @@ import { usesSrs } from '#core/return-path.ts';
 import { sendsBySes } from '#core/ses-use.ts';
 import { relayPlaced } from './relay-lists.ts';
 import { hasSubmitters } from './spool.ts';
-import { submitterPolicyId } from './submission.ts';
+import { submissionPatterns, submitterPolicyId } from './submission.ts';
 
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
 
@@ -178,12 +178,14 @@ function withSubmitters({ submitters }: Settings): Reason[] {
       reason:
         'Any submission below out/ may be the next to have had its retention. It is DeleteObject alone: no read, and no version.',
     },
-    ...Object.keys(submitters).map((submitter) => ({
-      rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/out/${submitter}/*]`,
-      at: [`Submission/${submitterPolicyId(submitter)}`],
-      reason:
-        'A submitter names its messages itself, below a prefix of its own. It is PutObject alone, and never over what is there.',
-    })),
+    ...Object.keys(submitters).flatMap((submitter) =>
+      submissionPatterns(submitter).map((pattern) => ({
+        rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/${pattern}]`,
+        at: [`Submission/${submitterPolicyId(submitter)}`],
+        reason:
+          'A submitter names its messages itself, below a prefix of its own. It is PutObject alone, of content and envelopes alone, and never over what is there.',
+      })),
+    ),
   ];
 }
 

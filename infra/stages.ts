@@ -175,6 +175,7 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,
+    EVERPOST_ACCOUNT: Aws.ACCOUNT_ID, // whose bucket that is
     ...(queues && {
       EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
       EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,

@@ -24,7 +24,7 @@ export function submission(
   for (const submitter of Object.keys(settings.submitters)) {
     const policy = new ManagedPolicy(here, submitterPolicyId(submitter), {
       description: `Lets ${submitter} submit mail to ${settings.stackName}`,
-      statements: [may(['s3:PutObject'], bucket.arnForObjects(`${outboundPrefix}${submitter}/*`))],
+      statements: [maySubmit(bucket, submitter)],
     });
     new CfnOutput(scope, `${submitterPolicyId(submitter)}PolicyArn`, {
       value: policy.managedPolicyArn,
@@ -37,6 +37,19 @@ export function submission(
 export function submitterPolicyId(submitter: string): string {
   const name = submitter.replaceAll('-', 'Dash');
   return `Submitter${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
+
+/** What a submitter's objects are called; nothing else may be put below its prefix. */
+export function submissionPatterns(submitter: string): readonly string[] {
+  return ['.eml', envelopeSuffix].map((ending) => `${outboundPrefix}${submitter}/*${ending}`);
+}
+
+/** Of our account's bucket alone: its name may be another's some day. */
+function maySubmit(bucket: Bucket, submitter: string): PolicyStatement {
+  const patterns = submissionPatterns(submitter).map((pattern) => bucket.arnForObjects(pattern));
+  const statement = may(['s3:PutObject'], ...patterns);
+  statement.addCondition('StringEquals', { 'aws:ResourceAccount': Aws.ACCOUNT_ID });
+  return statement;
 }
 
 /** What was committed stays what it was. The parts of a multipart upload make no object, and know no condition. */

@@ -19,6 +19,8 @@ export type EndpointReport = {
   readonly stackName: string;
   readonly tableName: string | null;
   readonly bucketName: string | null;
+  /** Whose it is. */
+  readonly account: string;
   /** URL by queue name. */
   readonly queues: Readonly<Record<string, string>>;
   /** The template's outputs. */

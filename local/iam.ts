@@ -153,7 +153,8 @@ export function callerArn(principal: Principal, account: string): string {
 
 function contextOf(principal: Principal, access: Access, account: string): ConditionContext {
   // Loopback stands in for AWS's TLS endpoints: a policy that insists on TLS is met.
-  const global: Record<string, string> = { 'aws:securetransport': 'true' };
+  // Every resource here is this account's.
+  const global: Record<string, string> = { 'aws:securetransport': 'true', 'aws:resourceaccount': account };
   if (principal.kind === 'role')
     Object.assign(global, { 'aws:principalarn': principal.arn, 'aws:principalaccount': account });
   if (principal.kind === 'service') {

@@ -278,6 +278,7 @@ function endpointReport(
     credentials,
     stackName,
     tableName: nameOf('AWS::DynamoDB::Table'),
+    account: emulators.world.account,
     bucketName: nameOf('AWS::S3::Bucket'),
     queues: Object.fromEntries(
       queues.all().map(({ spec }) => [spec.name, `${front.endpoint}/${world.account}/${spec.name}`]),

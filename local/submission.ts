@@ -76,7 +76,7 @@ function storeOf(
   );
   const credentials = keys.issue({ kind: 'role', arn, functionName: null });
   return new S3SubmissionStore(
-    s3SubmissionClient({ region: world.region, credentials, endpoint: front.endpoint }),
+    s3SubmissionClient({ region: world.region, credentials, endpoint: front.endpoint, account: world.account }),
     bucket,
   );
 }

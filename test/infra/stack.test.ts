@@ -149,6 +149,7 @@ describe('stages', () => {
       expect(only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment.Variables).toEqual({
         EVERPOST_TABLE: { Ref: 'LedgerTable' },
         EVERPOST_BUCKET: { Ref: 'SpoolBucket' },
+        EVERPOST_ACCOUNT: { Ref: 'AWS::AccountId' },
         EVERPOST_RELAY_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'RelayQueue')[0] },
         EVERPOST_BOUNCE_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'BounceQueue')[0] },
         EVERPOST_FEEDBACK_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'FeedbackQueue')[0] },

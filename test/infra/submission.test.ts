@@ -70,7 +70,7 @@ test('nobody puts anything over what is there', () => {
   expect(JSON.stringify(deny.Resource)).toContain('/out/*');
 });
 
-test('each submitter may put below its own prefix, and its policy is an output', () => {
+test('each submitter may put content and envelopes below its own prefix, in this account, and its policy is an output', () => {
   const policies = ofType(template, 'AWS::IAM::ManagedPolicy');
   expect(policies).toHaveLength(2);
   for (const [submitter, output] of [
@@ -80,7 +80,14 @@ test('each submitter may put below its own prefix, and its policy is an output',
     const [id, policy] = policies.find(([, each]) => JSON.stringify(each).includes(`/out/${submitter}/*`)) ?? [];
     const [statement, more] = policy?.Properties.PolicyDocument.Statement ?? [];
     expect(more).toBeUndefined();
-    expect(statement).toMatchObject({ Effect: 'Allow', Action: 's3:PutObject' });
+    expect(statement).toMatchObject({
+      Effect: 'Allow',
+      Action: 's3:PutObject',
+      Resource: ['.eml', '.envelope.json'].map((ending) => ({
+        'Fn::Join': ['', [{ 'Fn::GetAtt': ['SpoolBucket', 'Arn'] }, `/out/${submitter}/*${ending}`]],
+      })),
+      Condition: { StringEquals: { 'aws:ResourceAccount': { Ref: 'AWS::AccountId' } } },
+    });
     expect(template.outputs[output]).toMatchObject({ Value: { Ref: id } });
   }
 });
