@@ -2,6 +2,7 @@
 // use, so that a changed file is seen. Its words never become part of an error.
 
 import { readFile } from 'node:fs/promises';
+import { fileText } from '#core/file-text.ts';
 import type { SecretSource } from './login-guard.ts';
 import type { Credentials } from './secrets.ts';
 
@@ -14,10 +15,10 @@ export class FileSecrets implements SecretSource {
 
   /** Throws where the file can not be read or has no such secret, and says which. */
   async credentials(name: string): Promise<Credentials> {
-    const text = await readFile(this.path, 'utf8');
+    const bytes = await readFile(this.path);
     let all: unknown;
     try {
-      all = JSON.parse(text);
+      all = JSON.parse(fileText(bytes));
     } catch {
       throw new Error(`${this.path} is not JSON`); // a parser's message would quote the secrets
     }

@@ -93,7 +93,7 @@ export class AwsSecrets {
 
 function parse(text: string): Credentials | null {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(text.replace(/^\ufeff/, '')); // an editor's byte order mark
     if (typeof value !== 'object' || value === null || !('username' in value) || !('password' in value)) return null;
     const { username, password } = value;
     return typeof username === 'string' && typeof password === 'string' ? { username, password } : null;

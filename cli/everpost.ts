@@ -2,6 +2,8 @@
 // `everpost <verb>`: operates a running instance (--data DIR) or a deployed stack (--stack NAME).
 // Here verbs are only found; each has a file of its own. Exit codes as in sysexits: 0, 1, 2 usage, 69 not reachable, 75, 78.
 
+import { passOverBrokenPipe } from '#core/broken-pipe.ts';
+import { printableLines } from '#core/printable.ts';
 import { BadConfiguration, exitCodes, NotReachable, Usage } from './exit.ts';
 
 type Run = (args: readonly string[]) => Promise<number>;
@@ -62,10 +64,11 @@ function overview(): string {
   return `everpost <verb> [options]\n\n${verbs.join('\n')}\n\nEvery verb has --help and --json. --data DIR (default .everpost) or --stack NAME says which instance.\n`;
 }
 
+passOverBrokenPipe(process.stdout, process.stderr);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`everpost: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`everpost: ${printableLines(error instanceof Error ? error.message : String(error))}\n`);
   process.exitCode =
     error instanceof Usage
       ? exitCodes.usage

@@ -1,7 +1,7 @@
 // `everpost gateway`: an SMTP submission server beside an on-premises mail server or a program, which hands what it takes to S3. It needs a
 // bucket's name and credentials that may put objects below the submitters' prefixes, and holds no mail itself.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ import { SubmissionSpace } from '#adapters/submission-space.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import type { Settings } from '#core/config.ts';
+import { openToOthers } from '#core/file-text.ts';
+import { printableJson } from '#core/printable.ts';
 import { loadConfig } from '#infra/load-config.ts';
 import { BadConfiguration, exitCodes, Usage } from './exit.ts';
 import { bucketAlone, findInstance, secretsFor, submissionsFor } from './instance.ts';
@@ -71,6 +73,7 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
       ? await findInstance({ data: flags.data, stack: flags.stack })
       : await bucketAlone(flags.bucket);
   if (instance.bucket === '') throw new BadConfiguration('the instance names no bucket: deploy the stack again');
+  for (const file of [flags.secrets, flags.tls?.key ?? null]) warnOf(file);
   const clock = new SystemClock();
   const store = submissionsFor(instance);
   const secrets = flags.secrets === null ? secretsFor(instance) : new FileSecrets(flags.secrets);
@@ -87,9 +90,17 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
   });
 }
 
+/** A password or a key that others can read is said at the start. What can not be looked at is told where it is used. */
+function warnOf(file: string | null): void {
+  if (file === null || process.platform === 'win32') return;
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode;
+  const open = mode === undefined ? null : openToOthers(file, mode);
+  if (open !== null) logLine('submission.secrets-open', { why: open });
+}
+
 /** One JSON line on standard error. */
 export function logLine(event: string, fields: Readonly<Record<string, unknown>>): void {
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), event, ...fields })}\n`);
+  process.stderr.write(`${printableJson(JSON.stringify({ at: new Date().toISOString(), event, ...fields }))}\n`);
 }
 
 function read(args: readonly string[]) {

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -74,20 +75,7 @@ export async function findInstance(where: { readonly data: string; readonly stac
 }
 
 async function local(data: string): Promise<Instance> {
-  const console = consoleOf(data);
-  let answer: EndpointAnswer;
-  let aheadMs: number;
-  try {
-    answer = await ask<EndpointAnswer>(`${console}/endpoint`);
-    const { now } = await ask<{ now: string }>(`${console}/health`);
-    aheadMs = Date.parse(now) - Date.now();
-  } catch (error) {
-    const why =
-      error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
-    throw new NotReachable(
-      `the instance of ${data} does not answer at ${console} (${why}): start it with npm start -- --data ${data}`,
-    );
-  }
+  const { answer, aheadMs } = await answering(data);
   return {
     aws: {
       region: answer.region,
@@ -117,28 +105,88 @@ type EndpointAnswer = {
   readonly outputs: Readonly<Record<string, string>>;
 };
 
-async function ask<T>(url: string): Promise<T> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
-  if (!response.ok) throw new Error(`it answered ${response.status}`);
-  return (await response.json()) as T;
+/** How long a verb waits for an instance that starts: bundling and booting take seconds, on a busy machine more. */
+const START_MS = 60_000;
+const LOOK_MS = 300;
+
+/** Waits for an instance that is starting, and says so. Whatever else does not answer is NotReachable at once, with the remedy. */
+async function answering(data: string): Promise<{ readonly answer: EndpointAnswer; readonly aheadMs: number }> {
+  let told = false;
+  for (const end = Date.now() + START_MS; ; await pause(LOOK_MS)) {
+    const found = await look(data);
+    if (found.kind === 'answers') return found;
+    if (found.kind === 'not-reachable') throw new NotReachable(found.why);
+    if (Date.now() > end) throw new NotReachable(`the instance of ${data} has been starting for ${START_MS / 1000} s`);
+    if (!told) process.stderr.write(`everpost: the instance of ${data} is starting; waiting for it\n`);
+    told = true;
+  }
 }
 
-function consoleOf(data: string): string {
+type Found =
+  | { readonly kind: 'answers'; readonly answer: EndpointAnswer; readonly aheadMs: number }
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'not-reachable'; readonly why: string };
+
+async function look(data: string): Promise<Found> {
+  const place = placeOf(data);
+  if (place === null)
+    return isLocked(data)
+      ? { kind: 'starting' }
+      : {
+          kind: 'not-reachable',
+          why: `no instance has run in ${data}: start one with npm start -- --data ${data}, or name a deployed stack with --stack`,
+        };
   try {
-    const instance: unknown = JSON.parse(readFileSync(join(data, 'instance.json'), 'utf8'));
-    if (
-      typeof instance === 'object' &&
-      instance !== null &&
-      'console' in instance &&
-      typeof instance.console === 'string'
-    )
-      return instance.console;
-  } catch {
-    // Said below: the folder has no instance, or never had one.
+    const health = await ask(`${place.console}/health`);
+    if (health.status === 503 && health.body.status === 'storage-failed')
+      return { kind: 'not-reachable', why: `the instance of ${data} does not work at present: ${health.body.error}` };
+    if (health.status === 503) return { kind: 'starting' };
+    const endpoint = await ask(`${place.console}/endpoint`);
+    if (health.status !== 200 || endpoint.status !== 200)
+      throw new Error(`it answered ${health.status}, ${endpoint.status}`);
+    const aheadMs = Date.parse(String(health.body.now)) - Date.now();
+    return { kind: 'answers', answer: endpoint.body as EndpointAnswer, aheadMs };
+  } catch (error) {
+    // The place is of an earlier run where another process has the folder by now: it will write its own.
+    if (isLocked(data, place.pid)) return { kind: 'starting' };
+    const why =
+      error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
+    return {
+      kind: 'not-reachable',
+      why: `the instance of ${data} does not answer at ${place.console} (${why}): start it with npm start -- --data ${data}`,
+    };
   }
-  throw new NotReachable(
-    `no instance has run in ${data}: start one with npm start -- --data ${data}, or name a deployed stack with --stack`,
-  );
+}
+
+async function ask(url: string): Promise<{ readonly status: number; readonly body: Record<string, unknown> }> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+function placeOf(data: string): { readonly console: string; readonly pid: unknown } | null {
+  const instance = jsonIn(join(data, 'instance.json'));
+  return typeof instance?.console === 'string' ? { console: instance.console, pid: instance.pid } : null;
+}
+
+/** Whether a process that lives has the folder, another one than `other`. */
+function isLocked(data: string, other: unknown = null): boolean {
+  const pid = jsonIn(join(data, 'everpost.lock'))?.pid;
+  if (typeof pid !== 'number' || pid === other) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function jsonIn(path: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return typeof value === 'object' ? (value as Record<string, unknown> | null) : null;
+  } catch {
+    return null; // not there, or not finished
+  }
 }
 
 async function deployed(stack: string): Promise<Instance> {

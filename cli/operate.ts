@@ -8,6 +8,7 @@ import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { parseDuration } from '#core/config-values.ts';
 import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
+import { printable, printableJson } from '#core/printable.ts';
 import { hold, type Operated, type OperatePorts, release, remove } from '#pipeline/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance, type Instance, sqsFor } from './instance.ts';
@@ -130,12 +131,12 @@ function show(values: Values, meant: readonly DeliveryRow[]): number {
 }
 
 export function print(lines: readonly Line[], json: boolean): void {
-  if (json) process.stdout.write(`${JSON.stringify(lines, null, 1)}\n`);
+  if (json) process.stdout.write(`${printableJson(JSON.stringify(lines, null, 1))}\n`);
   else if (lines.length === 0) process.stdout.write('no delivery fits\n');
   else
     for (const line of lines)
       process.stdout.write(
-        `${line.spoolId}  <${line.forwardPath}>${line.relayedAt ? `  ${line.relayedAt}` : ''}  ${line.why ?? line.state}\n`,
+        `${printable(`${line.spoolId}  <${line.forwardPath}>${line.relayedAt ? `  ${line.relayedAt}` : ''}  ${line.why ?? line.state}`)}\n`,
       );
 }
 

@@ -9,8 +9,10 @@ import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import { parseMailbox, parseReversePath } from '#core/address.ts';
+import { fileText } from '#core/file-text.ts';
 import { messageBytesMax, submissionRecipientsMax } from '#core/limits.ts';
 import { oneLine } from '#core/notice-encoding.ts';
+import { printable } from '#core/printable.ts';
 import { readArguments } from '#core/recipient-list.ts';
 import { readSendmailArguments, type SendmailArguments } from '#core/sendmail-arguments.ts';
 import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/sendmail-message.ts';
@@ -52,7 +54,7 @@ export async function sendmail(args: readonly string[]): Promise<number> {
     return given.mode === 'smtp' ? await speak(where) : await send(given, where);
   } catch (error) {
     const known = error instanceof Exit;
-    process.stderr.write(`sendmail: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`sendmail: ${printable(error instanceof Error ? error.message : String(error))}\n`);
     return known ? error.code : EX.tempFail; // what nobody thought of may pass: the caller keeps the message
   }
 }
@@ -207,7 +209,7 @@ const USUAL_FILE = '/etc/everpost/sendmail.json';
 function fileSettings(path: string | null): Readonly<Record<string, string>> {
   let text: string;
   try {
-    text = readFileSync(path ?? USUAL_FILE, 'utf8');
+    text = fileText(readFileSync(path ?? USUAL_FILE));
   } catch (error) {
     if (path === null && (error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw new Exit(EX.config, `the configuration can not be read: ${error instanceof Error ? error.message : error}`);

@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
 import { parseDuration } from '#core/config-values.ts';
+import { printable, printableJson } from '#core/printable.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance } from './instance.ts';
@@ -37,15 +38,18 @@ const OPTIONS = {
 
 export async function trace(args: readonly string[]): Promise<number> {
   const { values } = parsed(args);
+  queryOf(values, 0); // a mistake in the words is told before anything is asked
   const instance = await findInstance({ data: values.data ?? '.everpost', stack: values.stack ?? null });
   const ledger = new DynamoLedger(dynamoFor(instance), instance.table, { ledgerRetentionMs: 0, search: true });
-  const records = await ledger.trace(queryOf(values)).catch((error: unknown) => {
+  const records = await ledger.trace(queryOf(values, Date.now() + instance.aheadMs)).catch((error: unknown) => {
     throw new NotReachable(
       `the ledger ${instance.table} can not be read: ${error instanceof Error ? error.message : String(error)}`,
     );
   });
   const messages = records.map(traceJson);
-  process.stdout.write(values.json === true ? `${JSON.stringify(messages, null, 1)}\n` : forPeople(messages));
+  process.stdout.write(
+    values.json === true ? `${printableJson(JSON.stringify(messages, null, 1))}\n` : forPeople(messages),
+  );
   return exitCodes.done;
 }
 
@@ -57,7 +61,11 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function queryOf(values: { readonly [name in keyof typeof OPTIONS]?: string | boolean }): TraceQuery {
+/** `now` by the instance's clock: the local runtime's may be days ahead. Throws Usage. */
+export function queryOf(
+  values: { readonly [name in keyof typeof OPTIONS]?: string | boolean },
+  now: number,
+): TraceQuery {
   const text = (name: keyof typeof OPTIONS) =>
     typeof values[name] === 'string' ? (values[name] as string) : undefined;
   const limit = Number(text('limit') ?? '20');
@@ -69,15 +77,21 @@ function queryOf(values: { readonly [name in keyof typeof OPTIONS]?: string | bo
   const reversePath = text('reverse-path');
   return {
     spoolId: text('spool-id'),
-    messageIdField: text('message-id'),
+    messageIdField: bracketed(text('message-id')),
     reversePath: reversePath === '<>' ? '' : reversePath,
     forwardPath: text('forward-path'),
-    since: since === null ? undefined : Date.now() - since,
+    since: since === null ? undefined : now - since,
     limit,
   };
 }
 
-function forPeople(messages: readonly TraceJson[]): string {
+/** RFC 5322 §3.6.4: the brackets belong to the id; a shell takes them away, and people copy what stands between them, or the whole field. */
+function bracketed(text: string | undefined): string | undefined {
+  const id = text?.replace(/^\s*message-id\s*:/i, '').trim();
+  return id === undefined || id === '' || id.startsWith('<') ? id : `<${id}>`;
+}
+
+export function forPeople(messages: readonly TraceJson[]): string {
   if (messages.length === 0) return 'no message fits\n';
   return messages.map(messageLines).join('\n');
 }
@@ -109,5 +123,5 @@ function messageLines(message: TraceJson): string {
     ].filter((word) => word !== null && word !== '');
     lines.push(`    ${event.at}  ${words.join('  ')}`);
   }
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(printable).join('\n')}\n`;
 }

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Checked, checkConfig } from '#core/config-check.ts';
+import { fileText } from '#core/file-text.ts';
 
 /** What `npm start`, synth and deploy end with when the configuration is wrong (sysexits: EX_CONFIG). */
 export const exitConfig = 78;
@@ -22,7 +23,7 @@ export async function loadConfig(file: string = defaultConfigFile): Promise<Chec
   if (!existsSync(path)) return unreadable('there is no such file', 'the path of a file that exists');
   let input: unknown;
   try {
-    input = extname(path) === '.json' ? JSON.parse(await readFile(path, 'utf8')) : await defaultExport(path);
+    input = extname(path) === '.json' ? JSON.parse(fileText(await readFile(path))) : await defaultExport(path);
   } catch (error) {
     const write = extname(path) === '.json' ? 'one JSON object' : 'a module that exports the configuration by default';
     return unreadable(`it can not be read: ${firstLine(error, path)}`, write);
@@ -49,7 +50,7 @@ async function withCertificates(input: unknown, folder: string): Promise<unknown
   const read = await Promise.all(
     Object.entries(hops).map(async ([name, hop]) => {
       if (!isObject(hop) || typeof hop.ca !== 'string' || hop.ca.includes('-----BEGIN')) return [name, hop];
-      const pem = await readFile(resolve(folder, hop.ca), 'utf8').catch(() => hop.ca);
+      const pem = await readFile(resolve(folder, hop.ca)).then(fileText, () => hop.ca);
       return [name, { ...hop, ca: pem }];
     }),
   );

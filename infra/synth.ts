@@ -4,12 +4,14 @@
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { passOverBrokenPipe } from '#core/broken-pipe.ts';
 import type { Settings } from '#core/config.ts';
 import { exitConfig, loadConfig } from './load-config.ts';
 import { nagReasons } from './nag-reasons.ts';
 import { synthesise } from './synthesise.ts';
 
 const { values } = parseArgs({ options: { config: { type: 'string' }, out: { type: 'string', default: 'cdk.out' } } });
+passOverBrokenPipe(process.stdout, process.stderr);
 process.exitCode = await main(values.config, values.out);
 
 async function main(file: string | undefined, out: string): Promise<number> {

@@ -207,8 +207,7 @@ async function open(
   return { emulators, deployed: made, demo, door: ses.door, submissionPort: submission.port, parts };
 }
 
-const withoutDemo =
-  'end that process, or leave the port to it with npm start -- --no-demo: what listens there is then the next hop';
+const withoutDemo = 'leave the port to it with npm start -- --no-demo: what listens there is then the next hop';
 
 /** SendBounce is for a day; what is older is of no use here. */
 const DAYS_2_MS = 172_800_000;

@@ -2,13 +2,19 @@
 // Exit 2: wrong usage. 78: wrong configuration. 1: it could not start. It prints one line on standard output, the ready line;
 // everything for people goes to standard error.
 
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { passOverBrokenPipe } from '#core/broken-pipe.ts';
+import type { Settings } from '#core/config.ts';
 import { parseDuration } from '#core/config-values.ts';
+import { openToOthers } from '#core/file-text.ts';
 import { exitConfig, loadConfig } from '#infra/load-config.ts';
 import { readSecrets } from './aws/secrets.ts';
 import { demonstrate, isUnseen } from './demonstration.ts';
+import { lackingSecrets } from './named-secrets.ts';
 import { boot, type Runtime } from './runtime.ts';
+import { starterGone } from './starter.ts';
 
 const USAGE = `npm start -- [options]
   --config FILE           the configuration (everpost.config.ts)
@@ -39,6 +45,7 @@ type Flags = {
 
 class WrongUsage extends Error {}
 
+passOverBrokenPipe(process.stdout, process.stderr); // a terminal that went away, or a pager that was left, ends no mail
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
@@ -63,6 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   for (const warning of config.warnings) say(`deploy would refuse: ${warning}`);
   for (const line of config.notYet) say(line);
+  for (const line of secretFindings(config.settings, flags.secrets)) say(line);
 
   const ended = signalled(); // from now on: a signal while it boots must not leave its lock behind
   let runtime: Runtime;
@@ -94,6 +102,13 @@ async function main(args: readonly string[]): Promise<number> {
   await Promise.all([runtime.stop(), shown]);
   if (process.connected) process.disconnect();
   return 0;
+}
+
+/** What is said at once, and stops nothing. */
+function secretFindings(settings: Settings, file: string | null): readonly string[] {
+  const open = file === null || process.platform === 'win32' ? null : openToOthers(file, statSync(file).mode);
+  const lacking = lackingSecrets(settings, file, file === null ? {} : readSecrets(file));
+  return open === null ? lacking : [open, ...lacking];
 }
 
 /** Null when help was asked for. Throws WrongUsage. */
@@ -175,5 +190,6 @@ function signalled(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
     process.once('disconnect', () => resolve()); // whoever started us, with a channel between us, is gone
+    starterGone(resolve);
   });
 }

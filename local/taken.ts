@@ -1,15 +1,15 @@
 // What is said where a port can not be opened: which one, and a remedy that works.
 // It opens nothing itself.
 
-/** For `.catch` of what listens. `remedy` ends the sentence. */
+/** For `.catch` of what listens. `remedy` is what to do beside ending who has it. */
 export function taken(port: number, remedy: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
-    if (error.code === 'EADDRINUSE') throw new Error(`the port ${port} is taken by another process: ${remedy}`);
+    if (error.code === 'EADDRINUSE')
+      throw new Error(`the port ${port} is taken by another process: end that process, or ${remedy}`);
     if (error.code === 'EACCES') throw new Error(`the port ${port} may not be opened by this user: ${remedy}`);
     throw error;
   };
 }
 
 /** Flags of `npm start` come after two hyphens. */
-export const another = (flag: string): string =>
-  `end that process, or choose another port with npm start -- ${flag} N (0 takes a free one)`;
+export const another = (flag: string): string => `choose another port with npm start -- ${flag} N (0 takes a free one)`;

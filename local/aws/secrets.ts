@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { fileText } from '#core/file-text.ts';
 import { AwsError, type HttpCall, type HttpService, type World } from '#local/world.ts';
 import type { MadeSecrets } from './made-secrets.ts';
 import { readBody } from './request-body.ts';
@@ -16,10 +17,17 @@ export type Secrets = Readonly<Record<string, string | Readonly<Record<string, u
 /** Reads the file of --secrets. Throws with one line that says what is wrong. */
 export function readSecrets(path: string): Secrets {
   let content: unknown;
+  let text: string;
   try {
-    content = JSON.parse(readFileSync(path, 'utf8'));
+    text = fileText(readFileSync(path));
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    const [place = ''] = / \(line \d+ column \d+\)/.exec(String(error)) ?? []; // the rest of the message would quote the secrets
+    throw new Error(`${path}: it is not JSON${place}`);
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new Error(`${path}: must be an object of secrets by name`);

@@ -44,6 +44,18 @@ test.each([
   });
 });
 
+test.each([
+  ['mark.json', Buffer.from(`\ufeff${json}`)],
+  ['mark.mjs', Buffer.from(`\ufeffexport default ${json};`)],
+  ['mark.cjs', Buffer.from(`\ufeffmodule.exports = ${json};`)],
+  ['mark.mts', Buffer.from(`\ufeffconst config: object = ${json};\nexport default config;`)],
+  ['wide.json', Buffer.from(`\ufeff${json}`, 'utf16le')],
+])('%s has a byte order mark, as editors and shells of Windows write it', async (name, bytes) => {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  expect(await loadConfig(path)).toMatchObject({ kind: 'ok', settings: { host: 'example.com' } });
+});
+
 test('ca may be the path of a PEM file, seen from the configuration', async () => {
   file('ca.pem', PEM);
   const withCa = (ca: string) => ({ ...config, nextHops: { a: { ...config.nextHops.a, ca } } });

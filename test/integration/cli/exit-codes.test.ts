@@ -46,6 +46,15 @@ async function everpost(args: readonly string[], input = '', env: Readonly<Recor
 const empty = join(folder, 'sendmail.json');
 writeFileSync(empty, '{}');
 
+it('a configuration of sendmail with a byte order mark is read like any other', async () => {
+  const marked = join(folder, 'marked.json');
+  for (const encoding of ['utf8', 'utf16le'] as const) {
+    writeFileSync(marked, Buffer.from('\ufeff{"submitter": "No Such Name"}', encoding));
+    const { code, err } = await everpost(['sendmail', 'ann@example.com'], 'x', { EVERPOST_SENDMAIL_CONFIG: marked });
+    expect([code, err]).toEqual([78, 'sendmail: "No Such Name" is no submitter\'s name\n']);
+  }
+});
+
 describe('everpost', () => {
   it('ends with 2 for a wrong call, and with 0 for help alone', async () => {
     const [nothing, help, odd, verbHelp, wrong] = await Promise.all(
