@@ -1,0 +1,154 @@
+// The template's figures and grants, word for word: what is worth a deploy is worth a line here. No constant of the code is asked, because one
+// that was changed, or taken for another, would agree with itself.
+
+import { describe, expect, test } from 'vitest';
+import { bySesAndSrs, each, ofType, settingsOf, statementsOf, submitting, synthesised } from './template.ts';
+
+const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
+const template = synthesised(settingsOf({ ...bySesAndSrs, ...submitting, routes }));
+
+/** A logical id without the digits that CDK puts at its end. */
+const bare = (id: string) => id.replace(/[0-9A-F]{8}$/, '');
+function words(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  const [[key = '', given] = []] = Object.entries(value);
+  if (key === 'Ref') return bare(String(given));
+  if (key === 'Fn::GetAtt') return bare(String((given as string[])[0]));
+  if (key === 'Fn::Join') return (given as [string, unknown[]])[1].map(words).join('');
+  return JSON.stringify(value);
+}
+
+test('functions have their time and memory', () => {
+  const figures = ofType(template, 'AWS::Lambda::Function').map(([id, { Properties }]) => [
+    bare(id).replace('Function', ''),
+    `${Properties.Timeout} s, ${Properties.MemorySize} MB`,
+  ]);
+  expect(Object.fromEntries(figures)).toEqual({
+    Bounce: '60 s, 512 MB',
+    Feedback: '60 s, 512 MB',
+    FrontDoorActivation: '60 s, 256 MB',
+    Ingest: '60 s, 512 MB',
+    Orphans: '840 s, 512 MB',
+    Purge: '900 s, 512 MB',
+    Relay: '720 s, 1024 MB',
+    Sweep: '55 s, 512 MB',
+  });
+});
+
+test('queues hide a job for six times that, keep it for fourteen days, and give it five times', () => {
+  const days = 14 * 86_400;
+  const rest = [undefined, days, undefined];
+  const figures = ofType(template, 'AWS::SQS::Queue').map(([id, { Properties }]) => [
+    bare(id),
+    [Properties.VisibilityTimeout, Properties.MessageRetentionPeriod, Properties.RedrivePolicy?.maxReceiveCount],
+  ]);
+  expect(Object.fromEntries(figures)).toEqual({
+    ...{
+      IngestQueue: [360, days, 5],
+      RelayQueue: [4_320, days, 5],
+      BounceQueue: [360, days, 5],
+      FeedbackQueue: [360, days, 5],
+    },
+    ...{ IngestDeadLetters: rest, RelayDeadLetters: rest, BounceDeadLetters: rest, FeedbackDeadLetters: rest },
+    ...{ FrontDoorReceiptDeadLetters: rest, SesFeedbackEventDeadLetters: rest },
+    ...{ SweepDeadLetters: rest, OrphansDeadLetters: rest, PurgeDeadLetters: rest },
+  });
+});
+
+test('each function takes from its own queue, so many at once', () => {
+  const figures = ofType(template, 'AWS::Lambda::EventSourceMapping').map(([, { Properties }]) => [
+    bare(Properties.FunctionName.Ref).replace('Function', ''),
+    [words(Properties.EventSourceArn), Properties.BatchSize, Properties.ScalingConfig.MaximumConcurrency],
+  ]);
+  expect(Object.fromEntries(figures)).toEqual({
+    Ingest: ['IngestQueue', 10, 10],
+    Relay: ['RelayQueue', 10, 50],
+    Bounce: ['BounceQueue', 10, 5],
+    Feedback: ['FeedbackQueue', 10, 5],
+  });
+});
+
+test('schedules start their own function', () => {
+  const figures = ofType(template, 'AWS::Events::Rule').map(([id, { Properties }]) => {
+    const [target] = Properties.Targets;
+    const { MaximumRetryAttempts, MaximumEventAgeInSeconds } = target.RetryPolicy;
+    return [
+      bare(id),
+      [Properties.ScheduleExpression, words(target.Arn), MaximumRetryAttempts, MaximumEventAgeInSeconds],
+    ];
+  });
+  expect(Object.fromEntries(figures)).toEqual({
+    SweepEveryMinute: ['rate(1 minute)', 'SweepFunction', 2, 60],
+    OrphansEveryHour: ['rate(1 hour)', 'OrphansFunction', 2, 3_600],
+    PurgeRule: ['rate(6 hours)', 'PurgeFunction', 2, 3_600],
+  });
+});
+
+describe('grants', () => {
+  /** As whom relay may send is asked by permissions.test.ts. */
+  const identities = (on: string) => (on.includes(':identity/') ? 'identities' : on);
+  const grants = statementsOf(template).map(({ role, statement }) => {
+    const { Action, Resource, Condition } = statement;
+    const on = each(Resource).map(words).sort().join(' ');
+    const when = Condition === undefined ? '' : ` when ${JSON.stringify(Object.values(Condition)[0])}`;
+    return [bare(role).replace('Role', ''), `${each(Action).join(' ')} on ${identities(on)}${when}`] as const;
+  });
+  const log = (name: string) => `logs:CreateLogStream logs:PutLogEvents on ${name}Log`;
+  const consume = (name: string) => `sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on ${name}Queue`;
+  const ledger = (...operations: string[]) => `${operations.map((it) => `dynamodb:${it}`).join(' ')} on LedgerTable`;
+  const all = ['in/', 'out/'];
+  const read = (...prefixes: string[]) => [
+    `s3:GetObject s3:GetObjectVersion on ${prefixes.map((it) => `SpoolBucket/${it}*`).join(' ')}`,
+    `s3:ListBucketVersions on SpoolBucket when {"s3:prefix":${JSON.stringify(prefixes.map((it) => `${it}*`))}}`,
+  ];
+  const list = (prefixes: string | string[]) =>
+    `s3:ListBucket on SpoolBucket when {"s3:prefix":${JSON.stringify(prefixes)}}`;
+  test.each([
+    [
+      'Ingest',
+      [log('Ingest'), consume('Ingest'), ledger('GetItem', 'PutItem'), ...read(...all)],
+      ['sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue'],
+    ],
+    [
+      'Relay',
+      [log('Relay'), consume('Relay'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), ...read(...all)],
+      [
+        ...['dynamodb:Query on LedgerTable/index/due', 'sqs:SendMessage on BounceQueue'],
+        ...['secretsmanager:GetSecretValue on SrsSecret', 'ses:SendEmail ses:SendRawEmail on identities'],
+      ],
+    ],
+    [
+      'Bounce',
+      [log('Bounce'), consume('Bounce'), ledger('GetItem', 'PutItem', 'UpdateItem')],
+      ['sqs:SendMessage on RelayQueue'],
+    ],
+    [
+      'Feedback',
+      [log('Feedback'), consume('Feedback'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), ...read('in/')],
+      ['sqs:SendMessage on BounceQueue RelayQueue', 'secretsmanager:GetSecretValue on SrsSecret'],
+    ],
+    [
+      'Sweep',
+      [log('Sweep'), ledger('GetItem', 'PutItem', 'UpdateItem'), 'dynamodb:Query on LedgerTable/index/due'],
+      ['sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue', 'sqs:GetQueueAttributes on RelayQueue'],
+    ],
+    [
+      'Orphans',
+      [log('Orphans'), ledger('GetItem', 'PutItem', 'Query'), 's3:GetObject on SpoolBucket/in/*'],
+      [list('in/'), list('out/*'), 'sqs:SendMessage on IngestQueue'],
+    ],
+    [
+      'Purge',
+      [log('Purge'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), 'dynamodb:Query on LedgerTable/index/due'],
+      [list(all), 's3:DeleteObject on SpoolBucket/in/* SpoolBucket/out/*', 'sqs:SendMessage on RelayQueue'],
+    ],
+    [
+      'FrontDoorActivation',
+      [log('FrontDoorActivation')],
+      ['ses:DescribeActiveReceiptRuleSet ses:SetActiveReceiptRuleSet on *'],
+    ],
+  ])('of %s are these, and no others', (name, ...wanted) => {
+    const own = grants.filter(([role]) => role === name).map(([, grant]) => grant);
+    expect(own.filter((grant) => !/^ses:.* on arn/.test(grant)).sort()).toEqual(wanted.flat().sort());
+  });
+});
