@@ -242,6 +242,55 @@ describe('DynamoLedger', () => {
     expect(await traced()).toEqual([4, 5]);
   });
 
+  describe('asks DynamoDB', () => {
+    type Sent = { readonly name: string; readonly input: Record<string, unknown> };
+    /** The commands of `work`, in the order in which they were answered. */
+    async function sent(work: (ledger: DynamoLedger) => Promise<unknown>): Promise<Sent[]> {
+      const commands: Sent[] = [];
+      const send = async (command: GetItemCommand) => {
+        const answer = await under.client.send(command);
+        commands.push({ name: command.constructor.name, input: command.input as never });
+        return answer;
+      };
+      await work(new DynamoLedger({ send } as unknown as DynamoDBClient, ledgerTable.TableName, options));
+      return commands;
+    }
+    it('for what is written already, not for what was some seconds ago; but of an index, which has nothing else', async () => {
+      const row = await given();
+      const reads = await sent(async (it) => {
+        await it.read(row);
+        await it.message(row.spoolId);
+        await it.rowKeys(row.spoolId, 2);
+        await it.bookmark('x');
+        await it.findToken('x');
+        await it.trace({ spoolId: row.spoolId, limit: 1 });
+        await it.trace({ row: { states: ['held'] }, limit: 1 });
+      });
+      expect(reads.length).toBeGreaterThanOrEqual(8);
+      for (const { name, input } of reads) expect([name, input.ConsistentRead]).toEqual([name, true]);
+      const ofIndex = await sent(async (it) => {
+        await it.due(T0, 1);
+        await it.trace({ forwardPath: 'nobody@example.com', limit: 1 });
+      });
+      for (const { input } of ofIndex)
+        expect([input.IndexName, input.ConsistentRead]).toEqual([expect.any(String), undefined]);
+    });
+    it('to keep the message before its deliveries: one without it could not be relayed, nor its sender told', async () => {
+      const spoolId = newSpoolId();
+      const rows = ['a', 'b', 'c'].map((deliveryKey) => queued(spoolId, { deliveryKey, message: null }));
+      const writes = await sent((it) => it.create(rows, facts(spoolId)));
+      const keys = writes.map(({ input }) => (input.Item as { sk: { S: string } }).sk.S);
+      expect(keys[0]).toBe(MESSAGE_KEY);
+      expect(keys.slice(1).sort()).toEqual(['d#a', 'd#b', 'd#c']);
+    });
+    it('to keep an event that moves out of its row before the row is written without it', async () => {
+      const row = await given({ attempts: 4, trace: [event('DEFER', T0 + 1, { attempt: 4 })] });
+      const writes = await sent((it) => it.write({ ...row, attempts: 5 }, [event('DEFER', T0 + 2, { attempt: 5 })]));
+      const keys = writes.map(({ input }) => (input.Item as { sk: { S: string } }).sk.S.slice(0, 2));
+      expect(keys).toEqual(['e#', 'd#']);
+    });
+  });
+
   it('does one write for a claim and one for an outcome', async () => {
     const row = await given();
     const before = await countOf();

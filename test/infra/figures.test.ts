@@ -90,7 +90,7 @@ describe('grants', () => {
   const grants = statementsOf(template).map(({ role, statement }) => {
     const { Action, Resource, Condition } = statement;
     const on = each(Resource).map(words).sort().join(' ');
-    const when = Condition === undefined ? '' : ` when ${JSON.stringify(Object.values(Condition)[0])}`;
+    const when = Condition === undefined ? '' : ` when ${JSON.stringify(Object.values(Condition ?? {})[0])}`;
     return [bare(role).replace('Role', ''), `${each(Action).join(' ')} on ${identities(on)}${when}`] as const;
   });
   const log = (name: string) => `logs:CreateLogStream logs:PutLogEvents on ${name}Log`;

@@ -1,0 +1,93 @@
+// A queue that takes nothing: the stage that wanted to send must fail, so that its own job comes again. One that goes on all the same leaves
+// what it wrote to the sweep, a quarter of an hour later; or, where nothing is due, for good.
+
+import { describe, expect, it } from 'vitest';
+import { MemoryClock } from '#adapters/memory/memory-clock.ts';
+import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs } from '#core/limits.ts';
+import { failedAtBirth } from '#core/progress.ts';
+import { statusOf } from '#core/status.ts';
+import { bounce } from '#pipeline/bounce.ts';
+import { feedback } from '#pipeline/feedback.ts';
+import { release, remove } from '#pipeline/operate.ts';
+import type { JobQueue } from '#pipeline/ports.ts';
+import { sweep } from '#pipeline/sweep.ts';
+import { facts, queued, T0 } from '../contract/rows.ts';
+import { bySes, say } from './ses-events.ts';
+import { Town, townSettings } from './town.ts';
+
+const NEVER = new AbortController().signal;
+const ANN = 'ann@src.example';
+const BOB = 'bob@example.com';
+const ok = { code: 250, status: '2.0.0', text: 'Ok' };
+const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
+const shut: JobQueue = {
+  send: async () => {
+    await Promise.resolve();
+    throw new Error('the queue takes nothing');
+  },
+  depth: async () => ({ visible: 0, inFlight: 0 }),
+};
+
+async function portsWith(...rows: readonly DeliveryRow[]) {
+  const ledger = new MemoryLedger();
+  const clock = new MemoryClock(T0 + 1_000_000);
+  for (const row of rows) await ledger.create([row], null);
+  const queues = { relayQueue: shut, bounceQueue: shut, feedbackQueue: shut };
+  const times = { sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
+  return { settings: townSettings, ledger, clock, watch: new MemoryWatch(), ...queues, ...times };
+}
+const job = { version: 1, spoolId: 'm1', deliveryKey: queued('m1').deliveryKey } as const;
+const failed = () => failedAtBirth(queued('m1'), statusOf('5.1.1'), 'no-route', 'no such recipient', T0);
+
+describe('a stage fails where its jobs are not taken', () => {
+  it('ingest and relay, whose jobs come again until they are', async () => {
+    for (const name of ['relayQueue', 'bounceQueue'] as const) {
+      const town = new Town((to) => (to.address === ANN ? ok : no));
+      const send = town[name].send.bind(town[name]);
+      let refusals = 2;
+      town[name].send = async (jobs) => (refusals-- > 0 ? shut.send(jobs) : send(jobs));
+      town.receive('m1', ANN, [BOB]);
+      const removed: string[] = [];
+      const remove = town.relayQueue.remove.bind(town.relayQueue);
+      town.relayQueue.remove = (sqsMessageId) => {
+        if (name === 'bounceQueue' && refusals >= 1) removed.push(sqsMessageId);
+        remove(sqsMessageId);
+      };
+      await town.work();
+      if (name === 'relayQueue') expect(town.notifications).toHaveLength(1);
+      expect(removed).toEqual([]);
+      await town.live(24);
+      expect(town.exchange.accepted.map(({ forwardPath }) => forwardPath.address)).toEqual([ANN]);
+    }
+  });
+  it('bounce', async () => {
+    await expect(bounce(await portsWith(failed()), job)).rejects.toThrow('takes nothing');
+    const fallsBack = queued('m1', { state: 'expired', fallback: 'exchange', nextHop: 'other', lastReason: 'reply' });
+    await expect(bounce(await portsWith(fallsBack), job)).rejects.toThrow('takes nothing');
+  });
+  it('feedback', async () => {
+    const row = queued('m1', { state: 'relayed', nextHop: 'ses', dueAt: null, message: facts('m1') });
+    const ports = { ...(await portsWith(row)), settings: bySes() };
+    const { spoolId, deliveryKey } = row;
+    await expect(feedback(ports, say('bounce', `${spoolId}-${deliveryKey}`))).rejects.toThrow('takes nothing');
+  });
+  it.each([
+    ['what is due', queued('m1', { state: 'deferred', attempts: 1, dueAt: T0 + 1 })],
+    [
+      'what expired',
+      queued('m1', { state: 'deferred', attempts: 1, lastReason: 'reply', dueAt: T0 + 1, expiresAt: T0 + 2 }),
+    ],
+    ['what failed', { ...failed(), dueAt: T0 + 1 }],
+    ['what came back', queued('m1', { nextHop: 'returns', dueAt: T0 + 1 })],
+  ])('the sweep: %s', async (_name, row) => {
+    await expect(sweep(await portsWith(row), NEVER)).rejects.toThrow('takes nothing');
+  });
+  it('an operator’s verbs', async () => {
+    const held = queued('m1', { state: 'held', dueAt: null });
+    await expect(release(await portsWith(held), held, 1e8)).rejects.toThrow('takes nothing');
+    await expect(remove(await portsWith(held), held, true)).rejects.toThrow('takes nothing');
+  });
+});
