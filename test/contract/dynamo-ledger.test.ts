@@ -242,6 +242,45 @@ describe('DynamoLedger', () => {
     expect(await traced()).toEqual([4, 5]);
   });
 
+  it.each([
+    ['create', (it) => it.create([queued('x')], facts('x'))],
+    ['claim', (it) => it.claim(queued('x'), terms)],
+    ['write', (it) => it.write(queued('x'), [])],
+    ['read', (it) => it.read(queued('x'))],
+    ['message', (it) => it.message('x')],
+    ['due', (it) => it.due(T0, 1)],
+    ['quarantined', (it) => it.quarantined({ from: 0, until: 1, now: 1, max: 1, soonUntil: 1 })],
+    ['enqueued', (it) => it.enqueued(0, 1)],
+    ['countExpiry', (it) => it.countExpiry(0, true)],
+    ['countUpTo', (it) => it.countUpTo('x', 1, 1)],
+    ['rowKeys', (it) => it.rowKeys('x', 1)],
+    ['forgetMessage', (it) => it.forgetMessage('x', 1)],
+    ['bookmark', (it) => it.bookmark('x')],
+    ['setBookmark', (it) => it.setBookmark('x', 'y')],
+    ['keepToken', (it) => it.keepToken('x', queued('x'), 1)],
+    ['findToken', (it) => it.findToken('x')],
+    ['trace', (it) => it.trace({ spoolId: 'x', limit: 1 })],
+    ['trace by an index', (it) => it.trace({ forwardPath: 'x@example.com', limit: 1 })],
+    ['trace by a scan', (it) => it.trace({ limit: 1 })],
+  ] as [string, (ledger: DynamoLedger) => Promise<unknown>][])(
+    'never takes an outage for an answer: %s',
+    async (_name, call) => {
+      const send = () => Promise.reject(new Error('no answer'));
+      const away = new DynamoLedger({ send } as unknown as DynamoDBClient, ledgerTable.TableName, options);
+      await expect(call(away)).rejects.toThrow('no answer');
+    },
+  );
+
+  it('counts an hour’s expiries for longer than that hour, and a domain’s notices until they may be forgotten', async () => {
+    const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
+    await ledger.countExpiry(hour, true);
+    await ledger.countUpTo('notices/x', 3, hour + 7_200_000);
+    const { Items = [] } = await under.client.send(new ScanCommand({ TableName: ledgerTable.TableName }));
+    const ttlOf = (pk: string) => Number(Items.find((item) => item.pk?.S === pk)?.ttl?.N) * 1_000;
+    expect(ttlOf('#expiries')).toBeGreaterThanOrEqual(hour + 2 * 3_600_000);
+    expect(ttlOf('n#notices/x')).toBe(hour + 7_200_000);
+  });
+
   describe('asks DynamoDB', () => {
     type Sent = { readonly name: string; readonly input: Record<string, unknown> };
     /** The commands of `work`, in the order in which they were answered. */

@@ -153,6 +153,28 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
     expect(states()).toEqual(['delivery relayed', 'delivery relayed']);
     expect(arrived()).toEqual(['bob@far.example', 'eve@far.example']);
   });
+  it('of an envelope whose submitter wants to hear of a success: he hears it at once', async () => {
+    const { ports, spool, arrived, clock } = eager(() => ok, submitting);
+    const place = { submitter: 'exchange', ulid: ULID };
+    const content = Buffer.from('From: ann@example.com\r\n\r\nHello\r\n');
+    spool.put(contentKeyOf(place), content, clock.now());
+    const forwardPaths = [recipient('bob@far.example', { notify: ['SUCCESS'] })];
+    spool.put(envelopeKeyOf(place), Buffer.from(writeEnvelope({ ...committed(content), forwardPaths })), clock.now());
+    await takeIn(ports, writeSubmissionEvent({ objectKey: envelopeKeyOf(place), storedAt: clock.now() }), NEVER);
+    expect(arrived()).toEqual(['bob@far.example', 'ann@example.com']);
+  });
+  it('of a notice that SES confirms before we know that it took it: its delivery is returned', async () => {
+    let ledger: MemoryLedger | null = null;
+    const town = eager((to) => {
+      const notice = ledger?.all().find(({ kind }) => kind === 'notice');
+      if (to.address === ANN && ledger !== null && notice !== undefined)
+        void ledger.write({ ...notice, state: 'confirmed', dueAt: null, leaseUntil: null }, []);
+      return to.address === ANN ? ok : no;
+    });
+    ({ ledger } = town);
+    await town.receive([BOB]);
+    expect(town.states()).toEqual(['delivery returned', 'notice confirmed']);
+  });
   it('of an orphan whose recipients are named: relayed', async () => {
     const { ports, spool, clock, arrived, noJobWasInVain } = eager(() => ok);
     spool.put('in/orphan', Buffer.from('Subject: lost\r\n\r\nHello\r\n'), clock.now());
