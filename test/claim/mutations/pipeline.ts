@@ -27,7 +27,7 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'relay/budget-never-given-back',
     file: 'pipeline/relay.ts',
-    text: '  } finally {\n    held();',
+    text: '  } finally {\n    room.giveBack();',
     replacement: '  } finally {',
     test: { file: warm, name: 'the budget of bytes is whole again > after attempts that were accepted' },
   },
@@ -264,8 +264,8 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'relay/budget-not-given-back-while-waiting',
     file: 'pipeline/relay.ts',
-    text: '  if (held === null) {\n    content.close();',
-    replacement: '  if (held === null) {',
+    text: '  if (room.giveBack === null) {\n    content.close();',
+    replacement: '  if (room.giveBack === null) {',
     test: {
       file: 'test/unit/pipeline/warm-function.test.ts',
       name: 'the budget of bytes is whole again > after attempts that waited for it until time was over; and what was opened for them is closed',
