@@ -112,7 +112,7 @@ export async function* intactEdit(
     const seen: Uint8Array = held.length === 0 ? chunk : Buffer.concat([held, chunk.subarray(0, seenOfChunk)]);
     const cut = leadingReturnPathEnd(seen, false);
     if (cut === null) {
-      held = seen === chunk ? chunk.slice() : seen; // a chunk is the reader's again once the next one is asked for
+      held = seen === chunk ? Uint8Array.from(chunk) : seen; // a chunk is the reader's again once the next one is asked for
       continue;
     }
     held = null;

@@ -31,7 +31,7 @@ export function asLines(text: Uint8Array, dotsAreText: boolean): Uint8Array {
 
 /** To, Cc and Bcc; of a message that is sent again its Resent-To, -Cc and -Bcc alone. `domain` completes names without one. */
 export function recipientsInHeader(message: Uint8Array, domain: string): RecipientList {
-  const content = message.subarray(mboxLineEnd(message));
+  const content = message.subarray(contentStart(message));
   const all = [...fields(content)];
   const resent = all.some(({ name }) => /^resent-(to|cc|bcc)$/.test(name));
   const named = all.filter(({ name }) => (resent ? /^resent-(to|cc|bcc)$/ : /^(to|cc|bcc)$/).test(name));
@@ -92,7 +92,7 @@ export function completed(
   message: Uint8Array,
   { from, at, messageIdField, withoutBcc, received }: Completion,
 ): Uint8Array {
-  const start = mboxLineEnd(message);
+  const start = contentStart(message);
   const content = message.subarray(start);
   const found = [...fields(content)];
   const hasHeader = found[0]?.start === 0 || content[0] === CR || content.length === 0;
@@ -124,9 +124,9 @@ function textOf(message: Uint8Array, { valueStart, end }: Field): string {
   return decodeUnlabelled(message.subarray(valueStart, end));
 }
 
-/** A mailbox file's "From ann Sun Nov 22 …" in front is no part of a message. */
-function mboxLineEnd(message: Uint8Array): number {
-  const isOne =
-    Buffer.from(message.buffer, message.byteOffset, Math.min(5, message.length)).toString('latin1') === 'From ';
-  return isOne ? message.indexOf(LF) + 1 : 0;
+/** A byte order mark, and a mailbox file's "From ann Sun Nov 22 …", are no part of a message. */
+function contentStart(message: Uint8Array): number {
+  const first = Buffer.from(message.buffer, message.byteOffset, Math.min(8, message.length)).toString('latin1');
+  const start = first.startsWith('\xef\xbb\xbf') ? 3 : 0;
+  return first.startsWith('From ', start) ? message.indexOf(LF) + 1 : start;
 }

@@ -249,7 +249,7 @@ export interface EventQueue {
 export type Transaction = {
   readonly reversePath: ReversePath;
   readonly forwardPaths: readonly Mailbox[];
-  /** Bytes of `content` before dot-stuffing, for SIZE= (RFC 1870); null where it is not known. */
+  /** The most that `content` has before dot-stuffing, for SIZE= (RFC 1870): Bcc may be taken out as it passes. Null where it is not known. */
   readonly bytes: number | null;
   /** The exact bytes to send, consumed at most once and only after the server's 354. */
   readonly content: AsyncIterable<Uint8Array>;

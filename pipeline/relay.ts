@@ -16,6 +16,7 @@
 // |   delivery is returned    | notice's row and settles it                                                        |
 
 import { parseMailbox, parseReversePath } from '#core/address.ts';
+import { withoutBcc } from '#core/bcc.ts';
 import { classify } from '#core/classify.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
@@ -157,7 +158,7 @@ async function attemptMessage(
         reversePath: leaving.reversePath,
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
-        content: intactEdit(content.chunks, fields),
+        content: intactEdit(message.direction === 'outbound' ? withoutBcc(content.chunks) : content.chunks, fields),
         tag: deliveryId(row),
         // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
         authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',

@@ -13,6 +13,7 @@ import {
   ENVELOPE,
   endsOf,
   lived,
+  noSuchUser,
   noticesTo,
   ok,
   recipient,
@@ -22,8 +23,8 @@ import {
 import type { Town } from './town.ts';
 
 describe('what is submitted', () => {
-  it('is relayed by outbound routes, its bytes as they were behind our own fields, its Bcc too', async () => {
-    const content = 'From: ann@example.com\r\nBcc: eve@far.example\r\n\r\nbare\nline, \x80\r\n';
+  it('is relayed by outbound routes, its bytes as they were behind our own fields', async () => {
+    const content = 'From: ann@example.com\r\n\r\nbare\nline, \x80\r\n';
     const town = await lived({ content });
     expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
     const [sent] = town.exchange.accepted;
@@ -35,6 +36,20 @@ describe('what is submitted', () => {
     const [row] = deliveries(town);
     expect(row?.message).toMatchObject({ direction: 'outbound', spoolId: `exchange-${ULID}`, verdicts: null });
     expect(row?.message?.submission).toMatchObject({ submitter: 'exchange', ret: null, envid: null });
+  });
+
+  it('shows its Bcc to no next hop and in no notice, and is stored as it was', async () => {
+    const hidden = 'Bcc : eve@far.example,\r\n\tzoe@far.example\r\nRESENT-BCC:dan@far.example\r\n';
+    const content = `From: ann@example.com\r\n${hidden}Subject: s\r\n\r\nBcc: body\r\n`;
+    const town = await lived({ content }, () => noSuchUser);
+    expect(noticesTo(town, ANN)[0]).toMatch(/Subject: s\r\n[\s\S]*Bcc: body/);
+    expect(noticesTo(town, ANN)[0]).not.toMatch(/eve@|zoe@|dan@/);
+    const taken = await lived({ content });
+    const [sent] = taken.exchange.accepted;
+    const text = Buffer.from(sent?.content ?? []).toString('latin1');
+    expect(text.slice(text.indexOf('From:'))).toBe('From: ann@example.com\r\nSubject: s\r\n\r\nBcc: body\r\n');
+    const stored = await taken.spool.head(EML, 1_000, new AbortController().signal);
+    expect(stored.kind === 'read' ? Buffer.from(stored.bytes).toString('latin1') : stored).toBe(content);
   });
 
   it('is one delivery for each recipient, also when the event comes three times and again at the end', async () => {

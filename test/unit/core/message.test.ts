@@ -241,6 +241,19 @@ describe('an intact edit takes off the first Return-Path, puts ours in front, an
     expect(out.slice(2).map((chunk) => body.indexOf(chunk))).toEqual([0, 1]);
   });
 
+  test('what is held stays, although the reader fills its buffer anew', async () => {
+    const buffer = Buffer.alloc(8);
+    const source = async function* () {
+      for (const text of ['Return-P', 'ath: <1>', '\r\nFrom: ', 'x\r\n\r\nabc']) {
+        buffer.write(text.padEnd(8), 'latin1');
+        yield buffer;
+      }
+    };
+    let out = '';
+    for await (const chunk of intactEdit(source(), OURS)) out += Buffer.from(chunk).toString('latin1');
+    expect(out).toBe(`${Buffer.from(OURS).toString('latin1')}From: x\r\n\r\nabc`);
+  });
+
   test('what the content throws comes through, and leaving early lets the content go', async () => {
     const broken = async function* () {
       yield latin1('From: x\r\n\r\n');

@@ -143,6 +143,7 @@ describe('the message', () => {
     ['\r\nbody\r\n', `Received: R\r\n${from}${date}${id}\r\nbody\r\n`],
     ['', `Received: R\r\n${from}${date}${id}`],
     ['From ann Sun Nov 22\r\nSubject: s\r\n\r\nb\r\n', `Received: R\r\n${from}${date}${id}Subject: s\r\n\r\nb\r\n`],
+    ['\xef\xbb\xbfSubject: s\r\n\r\nb\r\n', `Received: R\r\n${from}${date}${id}Subject: s\r\n\r\nb\r\n`],
     ['Bcc: x@y\r\n\r\n', `Received: R\r\n${from}${date}${id}Bcc: x@y\r\n\r\n`],
   ])('%j', (text, expected) => {
     expect(made(text)).toBe(expected);
