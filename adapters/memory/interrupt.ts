@@ -2,12 +2,74 @@
 // From the crash on every wrapped call throws, as a dead process makes no more calls; a finally block must not heal it.
 // Only the ports' own methods count, being what has an effect outside the process; a fake's controls pass untouched.
 
-/** Of Spool, SpoolInventory, Ledger, JobQueue and NextHop (pipeline/ports.ts). `close` ends connections that a crash ends too. */
-const PORT_METHODS: ReadonlySet<string> = new Set(
-  'open head list remove create claim write read message due quarantined enqueued countExpiry rowKeys forgetMessage bookmark setBookmark keepToken findToken countUpTo trace send sendEvent sendBounce depth attempt'.split(
-    ' ',
-  ),
-);
+import type {
+  BounceService,
+  EventQueue,
+  JobQueue,
+  Ledger,
+  NextHop,
+  Spool,
+  SpoolInventory,
+  SubmissionStore,
+} from '#pipeline/ports.ts';
+
+/** `close` ends connections, which a crash ends too; `heldPerByte` is a number. */
+type PortMethod = Exclude<
+  | keyof BounceService
+  | keyof EventQueue
+  | keyof JobQueue
+  | keyof Ledger
+  | keyof NextHop
+  | keyof Spool
+  | keyof SpoolInventory
+  | keyof SubmissionStore,
+  'close' | 'heldPerByte'
+>;
+/** The compiler asks for every method of the ports, and for no other. */
+const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
+  attempt: true,
+  bookmark: true,
+  claim: true,
+  countExpiry: true,
+  countUpTo: true,
+  create: true,
+  depth: true,
+  due: true,
+  enqueued: true,
+  findToken: true,
+  forgetMessage: true,
+  head: true,
+  keepToken: true,
+  list: true,
+  message: true,
+  open: true,
+  put: true,
+  quarantined: true,
+  read: true,
+  remove: true,
+  rowKeys: true,
+  send: true,
+  sendBounce: true,
+  sendEvent: true,
+  setBookmark: true,
+  trace: true,
+  write: true,
+};
+
+/** The same port, with `around` in place of each call of a port's method; a fake's controls pass untouched. */
+export function aroundCalls<T extends object>(
+  inner: T,
+  around: (method: string, args: readonly unknown[], run: () => unknown) => Promise<unknown>,
+): T {
+  return new Proxy(inner, {
+    get: (target, property) => {
+      const member: unknown = Reflect.get(target, property, target);
+      if (typeof member !== 'function') return member;
+      if (typeof property !== 'string' || !Object.hasOwn(PORT_METHODS, property)) return member.bind(target);
+      return (...args: unknown[]) => around(property, args, () => member.apply(target, args));
+    },
+  });
+}
 
 export class Crash extends Error {
   constructor(where: string) {
@@ -50,14 +112,7 @@ export class Interrupt {
 
   /** The same port, with the hook around each call. */
   wrap<T extends object>(port: string, inner: T): T {
-    return new Proxy(inner, {
-      get: (target, property) => {
-        const member: unknown = Reflect.get(target, property, target);
-        if (typeof member !== 'function') return member;
-        if (typeof property !== 'string' || !PORT_METHODS.has(property)) return member.bind(target);
-        return (...args: unknown[]) => this.call(port, property, args, () => member.apply(target, args));
-      },
-    });
+    return aroundCalls(inner, (method, args, run) => this.call(port, method, args, run));
   }
 
   private async call(port: string, method: string, args: readonly unknown[], run: () => unknown): Promise<unknown> {

@@ -154,6 +154,11 @@ export class MemoryLedger implements Ledger {
     return [...this.rows.values()];
   }
 
+  /** The same, each with its whole trace. */
+  allWhole(): readonly DeliveryRow[] {
+    return this.all().map((row) => ({ ...row, trace: this.wholeTrace(row) }));
+  }
+
   /** What DynamoDB's TTL does: takes away what has had its date. */
   expire(now: number, ledgerRetentionMs: number): void {
     for (const row of this.all())

@@ -15,6 +15,8 @@ export type ScriptedReply =
       readonly text?: string;
       readonly at?: Phase;
       readonly dsnTaken?: true;
+      /** It says that it does not take the message, and keeps it. */
+      readonly kept?: true;
     }
   /** The connection ends. With `accepted` at 'final-dot' the server has the message although nobody heard so. */
   | { readonly fault: NetworkFault; readonly at: Phase; readonly accepted?: boolean }
@@ -24,6 +26,8 @@ export type Accepted = {
   readonly reversePath: ReversePath;
   readonly forwardPath: Mailbox;
   readonly content: Uint8Array;
+  /** What it said of it: an acceptance, its contrary, or nothing that we heard. */
+  readonly answer: 'accepted' | 'refused' | 'unheard';
 };
 
 export type Script = (forwardPath: Mailbox, attempt: number, transaction: Transaction) => ScriptedReply;
@@ -63,7 +67,7 @@ export class MemoryNextHop implements NextHop {
     replies.forEach((reply, index) => {
       const forwardPath = transaction.forwardPaths[index];
       if (keeps(reply) && forwardPath)
-        this.accepted.push({ reversePath: transaction.reversePath, forwardPath, content });
+        this.accepted.push({ reversePath: transaction.reversePath, forwardPath, content, answer: answerOf(reply) });
     });
     return replies.map(resultOf);
   }
@@ -81,7 +85,16 @@ function wantsContent(reply: ScriptedReply): boolean {
 function keeps(reply: ScriptedReply): boolean {
   if ('capability' in reply) return false;
   if ('fault' in reply) return reply.at === 'final-dot' && reply.accepted === true;
-  return wantsContent(reply) && reply.code >= 200 && reply.code < 300;
+  return wantsContent(reply) && (isPositive(reply.code) || reply.kept === true);
+}
+
+function answerOf(reply: ScriptedReply): Accepted['answer'] {
+  if (!('code' in reply)) return 'unheard';
+  return isPositive(reply.code) ? 'accepted' : 'refused';
+}
+
+function isPositive(code: number): boolean {
+  return code >= 200 && code < 300;
 }
 
 function resultOf(reply: ScriptedReply): AttemptResult & { readonly dsnTaken?: boolean } {

@@ -1,0 +1,186 @@
+// How the simulator wires each stage: the production functions on the world's ports, as lambdas/ wires them on AWS. What an execution
+// environment keeps between invocations is kept here too: the budget of bytes.
+
+import * as limits from '#core/limits.ts';
+import { compileRoutes } from '#core/routes.ts';
+import { bounce } from '#pipeline/bounce.ts';
+import { byteBudget } from '#pipeline/byte-budget.ts';
+import { giveDigest } from '#pipeline/digest.ts';
+import { feedback } from '#pipeline/feedback.ts';
+import { orphans } from '#pipeline/orphans.ts';
+import { purge } from '#pipeline/purge.ts';
+import { relay } from '#pipeline/relay.ts';
+import { returned } from '#pipeline/returned.ts';
+import { sweep } from '#pipeline/sweep.ts';
+import { takeIn } from '#pipeline/take-in.ts';
+import type { Stage } from './plan.ts';
+import type { Invocation } from './process.ts';
+import type { Body } from './sim-queue.ts';
+import type { World } from './world.ts';
+
+export type QueueStage = 'ingest' | 'relay' | 'bounce' | 'feedback';
+export type ScheduledStage = Exclude<Stage, QueueStage>;
+
+export const TIMEOUTS_MS: Readonly<Record<Stage, number>> = {
+  ingest: limits.ingestTimeoutMs,
+  relay: limits.relayTimeoutMs,
+  bounce: limits.bounceTimeoutMs,
+  feedback: limits.feedbackTimeoutMs,
+  sweep: limits.sweepTimeoutMs,
+  orphans: limits.orphanSweepTimeoutMs,
+  purge: limits.purgeTimeoutMs,
+};
+export const VISIBILITY_MS: Readonly<Record<QueueStage, number>> = {
+  ingest: limits.ingestVisibilityMs,
+  relay: limits.relayVisibilityMs,
+  bounce: limits.bounceVisibilityMs,
+  feedback: limits.feedbackVisibilityMs,
+};
+
+/** Less than the largest message, so that one is over it and others wait for each other. */
+const BUDGET_BYTES = 100_000;
+const MARK_KEY = 'key';
+
+/** What a warm function keeps. */
+export type Environment = { readonly budget: ReturnType<typeof byteBudget> };
+export function environment(): Environment {
+  return { budget: byteBudget(BUDGET_BYTES) };
+}
+
+export async function runJob(
+  world: World,
+  kept: Environment,
+  stage: QueueStage,
+  invocation: Invocation,
+  body: Body,
+): Promise<void> {
+  const { signal } = invocation;
+  if (stage === 'ingest') return void (await takeIn(ingestPorts(world, invocation), textOf(body), signal));
+  if (stage === 'feedback' && 'text' in body) return void (await feedback(bouncePorts(world, invocation), body.text));
+  if (!('job' in body)) throw new Error('not a job');
+  // As lambdas/stage.ts reads it: how often it was claimed is for the batch alone.
+  const { spoolId, deliveryKey } = body.job;
+  const job = { version: 1, spoolId, deliveryKey } as const;
+  if (stage === 'relay') await relay(relayPorts(world, kept, invocation), job, signal);
+  else if (stage === 'bounce') await bounce(bouncePorts(world, invocation), job);
+  else await returned(returnedPorts(world, invocation), job, signal);
+}
+
+export async function runScheduled(world: World, stage: ScheduledStage, invocation: Invocation): Promise<void> {
+  const { signal } = invocation;
+  if (stage === 'sweep') return void (await sweep(sweepPorts(world, invocation), signal));
+  if (stage === 'orphans') return void (await orphans(orphanPorts(world, invocation), signal));
+  const ports = purgePorts(world, invocation);
+  const results = await Promise.allSettled([giveDigest(ports), purge(ports, signal)]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+function textOf(body: Body): string {
+  return 'text' in body ? body.text : JSON.stringify(body.job);
+}
+
+function common(world: World, invocation: Invocation) {
+  return {
+    settings: world.plan.settings,
+    clock: invocation.clock,
+    watch: invocation.watch,
+    ledger: invocation.port('ledger', 'ledger', world.ledger.port),
+    sweepAgainMs: limits.lostJobAfterMs,
+  };
+}
+
+function queueOf(world: World, invocation: Invocation, name: QueueStage) {
+  return invocation.port(`${name}Queue`, 'queues', world.queues[name]);
+}
+
+function spoolOf(world: World, invocation: Invocation) {
+  return invocation.port('spool', 'spool', world.spool);
+}
+
+function ingestPorts(world: World, invocation: Invocation) {
+  return {
+    ...common(world, invocation),
+    routes: compileRoutes(world.plan.settings.routes),
+    spool: spoolOf(world, invocation),
+    relayQueue: queueOf(world, invocation, 'relay'),
+    bounceQueue: queueOf(world, invocation, 'bounce'),
+    feedbackQueue: queueOf(world, invocation, 'feedback'),
+    markKey: MARK_KEY,
+    orphanAfterMs: limits.orphanAfterMs,
+  };
+}
+
+function relayPorts(world: World, kept: Environment, invocation: Invocation) {
+  const { settings } = world.plan;
+  return {
+    ...common(world, invocation),
+    spool: spoolOf(world, invocation),
+    bounceQueue: queueOf(world, invocation, 'bounce'),
+    bounceService: settings.notices.via === null ? invocation.port('bounces', 'bounce-service', world.bounces) : null,
+    nextHop: (name: string) => {
+      const known = name === 'ses-report' || settings.nextHops[name] !== undefined;
+      return known ? invocation.port(name, 'next-hops', world.hops.of(name)) : null;
+    },
+    entropy: world.entropy,
+    budget: kept.budget,
+    markKey: MARK_KEY,
+    srsSecrets: async () => ['tops3cr3t'],
+    leaseMs: limits.smtpLeaseMs,
+  };
+}
+
+function bouncePorts(world: World, invocation: Invocation) {
+  return {
+    ...common(world, invocation),
+    relayQueue: queueOf(world, invocation, 'relay'),
+    bounceQueue: queueOf(world, invocation, 'bounce'),
+  };
+}
+
+function returnedPorts(world: World, invocation: Invocation) {
+  return {
+    ...bouncePorts(world, invocation),
+    routes: compileRoutes(world.plan.settings.routes),
+    spool: spoolOf(world, invocation),
+    entropy: world.entropy,
+    markKey: MARK_KEY,
+    srsSecrets: async () => ['tops3cr3t'],
+    leaseMs: limits.feedbackLeaseMs,
+  };
+}
+
+function sweepPorts(world: World, invocation: Invocation) {
+  return {
+    ...bouncePorts(world, invocation),
+    feedbackQueue: queueOf(world, invocation, 'feedback'),
+    lostAnywayMs: limits.lostAnywayAfterMs,
+    hourMs: limits.expiryHourMs,
+  };
+}
+
+function orphanPorts(world: World, invocation: Invocation) {
+  const spool = spoolOf(world, invocation);
+  return {
+    ...common(world, invocation),
+    ingestQueue: queueOf(world, invocation, 'ingest'),
+    inventory: spool,
+    spool,
+    markKey: MARK_KEY,
+    orphanAfterMs: limits.orphanAfterMs,
+    everyMs: limits.orphanSweepEveryMs,
+  };
+}
+
+function purgePorts(world: World, invocation: Invocation) {
+  const spool = {
+    list: (...given: Parameters<typeof world.spool.list>) => world.spool.list(...given),
+    remove: (...given: Parameters<typeof world.spool.remove>) => {
+      world.removes(given[0]);
+      return world.spool.remove(...given);
+    },
+  };
+  return {
+    ...bouncePorts(world, invocation),
+    inventory: invocation.port('inventory', 'spool', spool),
+  };
+}

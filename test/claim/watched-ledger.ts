@@ -1,0 +1,54 @@
+// The ledger of the simulator: the one in memory, and after each change of a row the question whether something will look at it again.
+
+import { aroundCalls } from '#adapters/memory/interrupt.ts';
+import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import type { DeliveryRow } from '#core/delivery.ts';
+import { isFinal } from '#core/delivery.ts';
+import type { Ledger } from '#pipeline/ports.ts';
+import type { Finding } from './evidence.ts';
+
+const CHANGES: ReadonlySet<string> = new Set(['create', 'claim', 'write']);
+
+export class WatchedLedger {
+  private readonly memory = new MemoryLedger();
+  private readonly found: (finding: Finding) => void;
+  private readonly told = new Set<string>();
+  readonly port: Ledger;
+
+  /** `changed` is called after each change of a row. */
+  constructor(found: (finding: Finding) => void, changed: () => void) {
+    this.found = found;
+    this.port = aroundCalls(this.memory, async (method, args, run) => {
+      const result = await run();
+      if (!CHANGES.has(method)) return result;
+      const [first] = args;
+      for (const row of Array.isArray(first) ? first : [first]) this.ask(row as DeliveryRow);
+      changed();
+      return result;
+    });
+  }
+
+  all(): readonly DeliveryRow[] {
+    return this.memory.all();
+  }
+
+  whole(): readonly DeliveryRow[] {
+    return this.memory.allWhole();
+  }
+
+  nextDueAt(): number | null {
+    let next: number | null = null;
+    for (const { dueAt } of this.memory.all()) if (dueAt !== null && (next === null || dueAt < next)) next = dueAt;
+    return next;
+  }
+
+  /** Exception `held-without-instant` of the checker: a held row has none yet. */
+  private ask(ref: DeliveryRow): void {
+    const row = this.memory.all().find((each) => each.spoolId === ref.spoolId && each.deliveryKey === ref.deliveryKey);
+    if (row === undefined || isFinal(row.state) || row.state === 'held' || row.dueAt !== null) return;
+    const says = `${row.deliveryKey} <${row.forwardPath}> is ${row.state}, and nothing will look at it`;
+    if (this.told.has(says)) return;
+    this.told.add(says);
+    this.found({ kind: 'no-instant', spoolId: row.spoolId, says });
+  }
+}
