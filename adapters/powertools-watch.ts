@@ -40,6 +40,12 @@ export class PowertoolsWatch implements Watch {
     this.counted.set(metric, (this.counted.get(metric) ?? 0) + value);
   }
 
+  raise(metric: MetricName): void {
+    const alone = this.metrics.singleMetric(); // it is printed as it is added
+    alone.addMetadata('stage', this.stage);
+    alone.addMetric(metric, MetricUnit.Count, 1);
+  }
+
   /** At the end of each invocation, also of one that threw. */
   flush(): void {
     if (this.counted.size === 0) return;

@@ -19,6 +19,7 @@ import { type NoticeInput, noticeMessageId } from './notice-input.ts';
 import { returnedOriginal } from './notice-original.ts';
 import { asciiAddress, reportPart } from './notice-report.ts';
 import { type Scrubber, scrubber } from './notice-scrub.ts';
+import { duplicateField, resultUnknown } from './trace-fields.ts';
 
 const ADDRESS_MAX = 900;
 // What may stand in angle brackets (RFC 5322 §3.4.1), loosely: an atom or a quoted string, and a domain or a literal.
@@ -57,6 +58,7 @@ export function composeNotice(input: NoticeInput): Uint8Array {
     `Auto-Submitted: ${input.kind === 'postmaster' ? 'auto-generated' : 'auto-replied'}`,
     'X-Auto-Response-Suppress: All',
     ...(marker === '' ? [] : [foldedField('X-Everpost-Notice', marker)]),
+    ...(input.repeated === true ? [`${duplicateField}: ${resultUnknown}`] : []),
     'MIME-Version: 1.0',
     `Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="${boundary}"`,
     ...(/[\x80-\xff]/.test(body) ? ['Content-Transfer-Encoding: 8bit'] : []),

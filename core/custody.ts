@@ -4,7 +4,7 @@
 import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
 import { transition } from './delivery.ts';
 import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
+import { traced, withDoubt } from './progress.ts';
 import type { Status } from './status.ts';
 
 /** Kept by policy until `until`, an instant; then the sweep discards it, if nobody has released it. */
@@ -19,9 +19,11 @@ export function discardedAtBirth(row: DeliveryRow, reason: string, now: number):
   return { ...next, trace: [...row.trace, ...events] };
 }
 
-/** Ended without a notice, on purpose: by an explicit route, or because its quarantine is over. */
-export function discarded(row: DeliveryRow, reason: string, now: number): Progress {
-  return ended(row, transition(row.state, 'discarded'), 'DROP', reason, now);
+/**
+ * Ended without a notice, on purpose: by an explicit route, or because its quarantine is over. `own`: claims of who ends it, and sent nothing.
+ */
+export function discarded(row: DeliveryRow, reason: string, now: number, own = 0): Progress {
+  return withDoubt(ended(row, transition(row.state, 'discarded'), 'DROP', reason, now), row.claims - own, now);
 }
 
 /** Refused without an attempt, by a route that changed meanwhile or by an operator; bounce tells the sender, or says why not. */
@@ -29,10 +31,11 @@ export function refused(
   row: DeliveryRow,
   why: { readonly reason: string; readonly status: Status; readonly detail: string },
   terms: { readonly now: number; readonly sweepAgainMs: number },
+  own = 0,
 ): Progress {
   const { reason, status, detail } = why;
   const { row: next } = ended(row, transition(row.state, 'failed'), 'FAIL', reason, terms.now);
-  return {
+  const progress = {
     events: [traced(row, 'FAIL', terms.now, { attempt: null, status, reason, reply: null })],
     row: {
       ...next,
@@ -44,11 +47,12 @@ export function refused(
       lastDetail: detail,
     },
   };
+  return withDoubt(progress, row.claims - own, terms.now);
 }
 
 /** Taken out by an operator, who decided that nobody is told. */
 export function removed(row: DeliveryRow, now: number): Progress {
-  return ended(row, transition(row.state, 'removed'), 'DROP', 'removed-by-operator', now);
+  return withDoubt(ended(row, transition(row.state, 'removed'), 'DROP', 'removed-by-operator', now), row.claims, now);
 }
 
 /**
@@ -72,7 +76,7 @@ export function stillHeld(row: DeliveryRow, why: string, now: number): Progress 
 
 /** Stopped by an operator until it is released. */
 export function heldByOperator(row: DeliveryRow, now: number): Progress {
-  return ended(row, transition(row.state, 'held'), 'HOLD', 'held-by-operator', now);
+  return withDoubt(ended(row, transition(row.state, 'held'), 'HOLD', 'held-by-operator', now), row.claims, now);
 }
 
 /** Let go on by an operator: queued, with a fresh lifetime, and looked at again by the sweep should its job be lost. */

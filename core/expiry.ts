@@ -7,7 +7,7 @@ import { transition } from './delivery.ts';
 import { canFallBack } from './fallback.ts';
 import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from './limits.ts';
 import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
+import { traced, withDoubt } from './progress.ts';
 
 /** Reasons of deferrals that say nothing of the next hop: we had no word from it. */
 const NO_WORD: ReadonlySet<string> = new Set([
@@ -46,8 +46,8 @@ export function valveHolds(count: ExpiryCount): boolean {
 export function afterExpiryHeld(row: DeliveryRow, now: number): Progress {
   const why = row.claims >= claimsMax ? 'poison' : (row.lastReason ?? 'never-attempted');
   const reason = `expiry-valve: ${why}`;
-  return {
-    events: [traced(row, 'HOLD', now, { attempt: null, status: row.lastStatus, reason, reply: row.lastReply })],
-    row: { ...row, state: transition(row.state, 'held'), stateReason: 'expiry-valve', leaseUntil: null, dueAt: null },
-  };
+  const event = traced(row, 'HOLD', now, { attempt: null, status: row.lastStatus, reason, reply: row.lastReply });
+  const state = transition(row.state, 'held');
+  const held: DeliveryRow = { ...row, state, stateReason: 'expiry-valve', leaseUntil: null, dueAt: null };
+  return withDoubt({ events: [event], row: held }, row.claims, now);
 }

@@ -5,7 +5,7 @@
 import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
 import { isUnderWay, transition } from './delivery.ts';
 import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
+import { traced, withDoubt } from './progress.ts';
 import type { Reply } from './reply.ts';
 import type { Status } from './status.ts';
 
@@ -49,7 +49,9 @@ export function afterFact(row: DeliveryRow, fact: ReportedFact, terms: FactTerms
       : row;
   if (changed !== null) {
     const became = settles(fact) ? fact.kind : 'noted';
-    return { row: changed, events: [own], became };
+    // Of several claims one or more may have handed it over.
+    const unfinished = changed !== row && isUnderWay(row.state) ? row.claims - 1 : 0;
+    return { ...withDoubt({ row: changed, events: [own] }, unfinished, terms.now), became };
   }
   const late = `${terms.elsewhere ? 'elsewhere' : 'late'}: ${own.reason ?? fact.kind}`;
   const event: TraceEvent = { ...own, event: 'IGNORE', reason: late };
@@ -118,7 +120,7 @@ function decided({ uncertain: _, ...row }: DeliveryRow): DeliveryRow {
 
 /**
  * Before our own word: that the next hop had it is the outcome of the claim under way, and our word will find it recorded
- * (core/late-word.ts). Of several claims one or more may have handed it over.
+ * (core/late-word.ts).
  */
 function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
   if (!isUnderWay(row.state) || row.claims === 0) return row;
@@ -130,7 +132,6 @@ function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
     leaseUntil: null,
     firstAttemptAt: row.firstAttemptAt ?? at,
     lastAttemptAt: at,
-    possibleDuplicate: row.possibleDuplicate || row.claims > 1,
   };
 }
 

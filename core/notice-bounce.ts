@@ -66,7 +66,15 @@ function explanation(input: NoticeInput): string {
           `THIS IS A WARNING ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE. It has not been delivered yet to ${about.forwardPath}.`,
           `${text.cause} We keep trying${until}.`,
         ]
-      : [`${LEADS[input.kind]} to ${about.forwardPath}.`, text.cause, text.whoCanFix, text.whatToDo];
+      : [
+          `${LEADS[input.kind]} to ${about.forwardPath}.`,
+          text.cause,
+          ...(about.mayHaveArrived === true
+            ? ['The result of one of our attempts is not known to us. The message may have arrived all the same.']
+            : []),
+          text.whoCanFix,
+          text.whatToDo,
+        ];
   const whom = `Postmaster: ${input.postmaster}. Trace id: ${input.message.spoolId}.`;
   return asciiLine([...sentences, whom].join(' '), bounceExplanationMax);
 }

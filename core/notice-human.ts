@@ -26,6 +26,7 @@ function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubb
     ...wrapped(
       `This is the mail system at ${host}. A program wrote this notice; the postmaster named below reads what you answer.`,
     ),
+    ...(input.repeated === true ? ['', ...wrapped(REPEATED)] : []),
     '',
     ...OPENINGS[input.kind](input),
     '',
@@ -143,6 +144,7 @@ function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
     ...wrapped(text.cause),
     ...(input.kind !== 'delay' && recipient.expired ? wrapped(gaveUp(recipient)) : []),
     ...(recipient.relayedBefore === true ? ['', ...wrapped(RELAYED_BEFORE)] : []),
+    ...(mayHaveArrived(input, recipient) ? ['', ...wrapped(MAY_HAVE_ARRIVED)] : []),
     '',
     ...heading('WHO CAN FIX IT'),
     ...wrapped(text.whoCanFix),
@@ -159,6 +161,16 @@ function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
 
 const RELAYED_BEFORE =
   "The recipient's mail system had accepted this message before and seems to have lost it, so it was sent again. The recipient may have it all the same.";
+
+const MAY_HAVE_ARRIVED =
+  'The result of one of our attempts is not known to us. The message may have arrived all the same: ask the recipient before you send it again.';
+
+function mayHaveArrived({ kind }: NoticeInput, recipient: NoticeRecipient): boolean {
+  return kind !== 'success' && recipient.mayHaveArrived === true && recipient.relayedBefore !== true;
+}
+
+const REPEATED =
+  'You may have had this notice before: the result of an earlier attempt to send it is not known to us. It is about the same message.';
 
 function gaveUp({ attempts, firstAttemptAt, lastAttemptAt }: NoticeRecipient): string {
   if (attempts < 1) return 'The time in which we keep trying has run out.';

@@ -34,6 +34,8 @@ export type NoticeRecipient = {
   readonly expired: boolean;
   /** Its next hop had accepted it before, and an operator resubmitted it. */
   readonly relayedBefore?: true;
+  /** The result of one of its attempts is not known: it may have arrived. */
+  readonly mayHaveArrived?: true;
 };
 
 /** What can be returned of the original. `bytes` may run on past the header section: only the header section is used of `headers`. */
@@ -62,6 +64,8 @@ export type NoticeInput = {
   readonly original: NoticeOriginal;
   /** The original transaction was SMTPUTF8 and the notice's next hop offers it (RFC 6533). */
   readonly smtputf8: boolean;
+  /** The result of an earlier attempt at this very notice is unknown: it may be the second one. */
+  readonly repeated?: boolean;
   /** Whether In-Reply-To and References are set, so that clients show the notice beside the original. */
   readonly threading: boolean;
 };
@@ -123,6 +127,7 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     willRetryUntil: kind === 'delay' ? row.expiresAt : null,
     expired,
     ...(row.resubmitted === undefined ? {} : { relayedBefore: true as const }),
+    ...(row.possibleDuplicate ? { mayHaveArrived: true as const } : {}),
     ...(row.lastReason === 'reported-failed' ? { reported: true as const } : {}),
   };
 }

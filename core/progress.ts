@@ -239,6 +239,17 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   return [...events, { ...note(EVENT_OF[outcome.kind], reason), latency }];
 }
 
+/**
+ * What ends while attempts have no recorded result may have been delivered by one of them (DESIGN decision 26): the row and its trace say so,
+ * and its notice does. `unfinished`: claims without a result, less the one of who ends it without having sent anything.
+ */
+export function withDoubt(progress: Progress, unfinished: number, now: number): Progress {
+  if (unfinished <= 0) return progress;
+  const what = { attempt: null, status: null, reason: 'earlier-attempt-unfinished', reply: null };
+  const event = traced(progress.row, 'POSSIBLE_DUPLICATE', now, what);
+  return { row: { ...progress.row, possibleDuplicate: true }, events: [event, ...progress.events] };
+}
+
 /** RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is 5.3.0. */
 export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
   const poisoned = row.claims >= claimsMax;
@@ -246,18 +257,16 @@ export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number)
   const status = poisoned || unreadable ? statusOf('5.3.0') : (row.lastStatus ?? statusOf('4.4.7'));
   const reason = poisoned ? 'poison' : (row.lastReason ?? 'never-attempted');
   const event = traced(row, 'EXPIRE', now, { attempt: null, status, reason, reply: row.lastReply });
-  return {
-    events: [event],
-    row: {
-      ...row,
-      state: transition(row.state, 'expired'),
-      stateReason: reason,
-      lastStatus: status,
-      lastReason: reason,
-      leaseUntil: null,
-      dueAt: now + sweepAgainMs,
-    },
+  const expired: DeliveryRow = {
+    ...row,
+    state: transition(row.state, 'expired'),
+    stateReason: reason,
+    lastStatus: status,
+    lastReason: reason,
+    leaseUntil: null,
+    dueAt: now + sweepAgainMs,
   };
+  return withDoubt({ events: [event], row: expired }, row.claims, now);
 }
 
 /**

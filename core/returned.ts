@@ -81,7 +81,7 @@ function detailOf({ diagnostic }: RemoteRecipient): string {
 
 /** It was read, and ends here: its bytes stay as long as any content. `reason` is kebab-case, `about` says of what. */
 export function returnSettled(row: DeliveryRow, reason: string, about: string | null, now: number): Progress {
-  const { row: next, events } = discarded(row, reason, now);
+  const { row: next, events } = discarded(row, reason, now, row.claims); // no claim of it sends anything
   const told = about === null ? events : events.map((event) => ({ ...event, reason: `${reason}: ${about}` }));
   return { row: { ...next, claims: 0 }, events: told };
 }

@@ -5,7 +5,7 @@
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
 import { isUnderWay, transition } from './delivery.ts';
 import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
+import { traced, withDoubt } from './progress.ts';
 
 /** The instant from which the sender must be told, also in the past; null where he has been, or a reason why not is recorded, or never will be. */
 export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): number | null {
@@ -86,17 +86,16 @@ export function withSideNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now
 /** The delivery came to its end before the notice could be sent: telling of a delay now would only confuse. */
 export function withDelayNoticeDropped(notice: DeliveryRow, now: number): Progress {
   const what = { attempt: null, status: null, reason: 'delivery-settled', reply: null };
-  return {
-    row: {
-      ...notice,
-      state: transition(notice.state, 'removed'),
-      stateReason: 'delivery-settled',
-      claims: 0,
-      leaseUntil: null,
-      dueAt: null,
-    },
-    events: [traced(notice, 'DROP', now, what)],
+  const state = transition(notice.state, 'removed');
+  const row: DeliveryRow = {
+    ...notice,
+    state,
+    stateReason: 'delivery-settled',
+    claims: 0,
+    leaseUntil: null,
+    dueAt: null,
   };
+  return withDoubt({ row, events: [traced(notice, 'DROP', now, what)] }, notice.claims - 1, now);
 }
 
 /** A delivery under way is looked at for its own sake; one that was relayed, for its notice alone. */

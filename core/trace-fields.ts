@@ -25,8 +25,9 @@ export type RelayFields = {
   readonly resubmitted?: boolean;
 };
 
-const DUPLICATE = 'X-Everpost-Possible-Duplicate';
-const RESULT_UNKNOWN = 'the result of an earlier attempt is unknown'.split(' ');
+/** In mail and in notices that may be the second of their kind. */
+export const duplicateField = 'X-Everpost-Possible-Duplicate';
+export const resultUnknown = 'the result of an earlier attempt is unknown';
 const RESUBMITTED = 'it was relayed before, and is relayed again in case it was lost'.split(' ');
 
 /** Received, our pass, and where it applies the warning of a duplicate: whole fields, ASCII, each ended by CRLF. */
@@ -34,7 +35,9 @@ export function relayFields(of: RelayFields): Uint8Array {
   const fields = [
     received(of),
     field('X-Everpost-Pass', passMark(of.markKey, of.spoolId, of.host).split(' ')),
-    ...(of.possibleDuplicate ? [field(DUPLICATE, of.resubmitted === true ? RESUBMITTED : RESULT_UNKNOWN)] : []),
+    ...(of.possibleDuplicate
+      ? [field(duplicateField, of.resubmitted === true ? RESUBMITTED : resultUnknown.split(' '))]
+      : []),
   ];
   return Buffer.from(fields.join(''), 'latin1');
 }

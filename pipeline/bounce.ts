@@ -5,6 +5,7 @@
 // | ------------------------------- | ------------------------------------------------------------------------------ |
 // | (failure recorded, by others)   | SQS gives the bounce job again, or the sweep sends one by the row's `dueAt`    |
 // | 0 postmaster's copy, its job    | the same job runs again: the row stands, its job is sent again                 |
+// |   (held) alarm                  | raised once too often; the same job runs again and holds the row               |
 // |   its domain's count raised     | counted once more at the next run: a limit is reached early, never late        |
 // | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again                 |
 // | 2 notice's relay job            | as above; a second job is refused by the claim                                 |
@@ -97,11 +98,12 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
   // Refused by policy, and its domain's number was used up, which ingest could not know: kept for somebody to look at.
   const hold = withheld.state === 'held' || row.stateReason?.startsWith('policy-') === true;
+  if (hold) ports.watch.raise('Held');
   const { row: settled, written } = await recordedOn(ports, row, (current) =>
     isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null,
   );
   if (!written) return finished('settled-already');
-  ports.watch.count(hold ? 'Held' : 'Unreturnable');
+  if (!hold) ports.watch.count('Unreturnable');
   ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', {
     ...fieldsOf(row),
     reason: withheld.name,
@@ -158,12 +160,12 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
       ? null
       : await ports.ledger.read({ spoolId: notice.spoolId, deliveryKey: notice.noticeOf });
   if (reported !== null) await settle(ports, reported, notice);
+  if (standsAlone(notice)) ports.watch.raise('Held');
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
   const { written } = await recordedOn(ports, notice, (current) =>
     isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null,
   );
   if (written && standsAlone(notice)) {
-    ports.watch.count('Held');
     const { noticeKind, stateReason } = notice;
     ports.watch.error('bounce.notice-not-delivered', { ...fieldsOf(notice), noticeKind, reason: stateReason });
   }
@@ -172,6 +174,8 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
 
 async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow): Promise<Finished> {
   const cameBack = isLost(notice); // also after its acceptance had made the delivery returned
+  const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
+  if (!accepted && (isLost(row) || row.state === 'returned')) ports.watch.raise('Held');
   const { row: settled, written } = await recordedOn(ports, row, (current) =>
     isLost(current) || (current.state === 'returned' && cameBack)
       ? withNoticeSettled(current, notice, ports.clock.now())
@@ -179,7 +183,6 @@ async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow)
   );
   if (!written) return finished('settled-already');
   if (settled.state === 'held') {
-    ports.watch.count('Held');
     ports.watch.error('bounce.held', { ...fieldsOf(row), reason: settled.stateReason });
   } else if (settled.state === 'returned') ports.watch.count('Returned');
   return finished(settled.state);

@@ -50,6 +50,7 @@ export async function noticeInputFor(
     recipients: [noticeRecipient(reported, notice.noticeKind)],
     original: await originalOf(ports, reported, message, signal),
     smtputf8: false, // the null reverse-path's next hop may be any; RFC 6533 §3 has an ASCII form for every address
+    repeated: notice.claims > 1 || notice.possibleDuplicate,
     threading: true,
   };
 }

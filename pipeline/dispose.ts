@@ -16,8 +16,8 @@ export async function disposeByRoute(ports: RelayPorts, claimed: DeliveryRow): P
   const { row, written } = await recordedOn(ports, claimed, (current) => {
     if (!isUnderWay(current.state)) return null;
     return byRoute.kind === 'discard'
-      ? discarded(current, byRoute.reason, terms.now)
-      : refused(current, byRoute, terms);
+      ? discarded(current, byRoute.reason, terms.now, 1)
+      : refused(current, byRoute, terms, 1);
   });
   if (!written) return row; // somebody else settled it meanwhile
   ports.watch.count(row.state === 'discarded' ? 'Discarded' : 'Failed');

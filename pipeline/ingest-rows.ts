@@ -129,6 +129,16 @@ export function uniqueByKey<P extends Plan>(plans: readonly P[]): P[] {
   return [...byKey.values()];
 }
 
+/** Writes them, each where none stands. What is held by its birth is alarmed before, also where it stands already: its alarm may have died. */
+export function writeRows(
+  ports: Pick<IngestPorts, 'ledger' | 'watch'>,
+  rows: readonly DeliveryRow[],
+  facts: MessageFacts,
+): Promise<readonly ('created' | 'exists')[]> {
+  for (const row of rows) if (row.state === 'held') ports.watch.raise('Held');
+  return ports.ledger.create(rows, rows.length > 1 ? facts : null);
+}
+
 export async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {
   const jobsIn = (state: DeliveryRow['state']) => rows.filter((row) => row.state === state).map(workFor);
   const bounce = jobsIn('failed');
@@ -167,7 +177,6 @@ export function report(
       ports.watch.count('Failed');
       ports.watch.warn('ingest.failed', fields);
     } else if (row.state === 'held') {
-      ports.watch.count('Held');
       ports.watch.error('ingest.held', { ...fields, detail: row.lastDetail });
     } else ports.watch.info('ingest.accepted', fields);
   });

@@ -45,6 +45,7 @@ import {
   sendJobs,
   uniqueByKey,
   unroutedPlan,
+  writeRows,
 } from './ingest-rows.ts';
 import type { UnreadableCause } from './ports.ts';
 import { heldRow, settleUnread, unknownPlan, unreadFacts, unreadRow } from './unread.ts';
@@ -76,10 +77,10 @@ async function ingestSubmission(ports: IngestPorts, stored: StoredEnvelope, sign
       ? [malformedRow(ports, given.place, facts, reading.why)]
       : deliveries(ports, facts, reading.envelope, headers);
   const rows = found?.undeleted ? born.map(restored) : born;
-  const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
+  if (reading.kind === 'malformed') ports.watch.raise('SubmissionMalformed');
+  const results = await writeRows(ports, rows, facts);
   await sendJobs(ports, rows);
   await settleUnread(ports, facts.spoolId);
-  if (reading.kind === 'malformed' && results.includes('created')) ports.watch.count('SubmissionMalformed');
   report(ports, facts, rows, results);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
@@ -230,7 +231,7 @@ async function unread(ports: IngestPorts, given: Given, what: string, cause?: Un
     const facts = unreadFacts(place, acceptedAt, ports.settings.version);
     const detail = `${what} can not be read (${cause ?? 'content'}): ${place.envelopeKey}`;
     const row = unreadRow(ports, facts, 'envelope-unreadable', detail);
-    report(ports, facts, [row], await ports.ledger.create([row], null));
+    report(ports, facts, [row], await writeRows(ports, [row], facts));
   }
   throw new Error(`${what} of ${place.spoolId} can not be read`);
 }

@@ -44,6 +44,7 @@ import {
   sendJobs,
   uniqueByKey,
   unroutedPlan,
+  writeRows,
 } from './ingest-rows.ts';
 import { endPlaceholder } from './placeholder.ts';
 import type { Clock, JobQueue, Ledger, Spool, Watch } from './ports.ts';
@@ -78,7 +79,7 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   const policy = disposition(receipt.verdicts, ports.settings.policy);
   const rows = deliveries(ports, plans, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
 
-  const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
+  const results = await writeRows(ports, rows, facts);
   await sendJobs(ports, rows);
   // A read that only late mail is worth; half the time, because clocks differ and the search takes its own.
   const late = ports.clock.now() - receipt.acceptedAt >= ports.orphanAfterMs / 2;

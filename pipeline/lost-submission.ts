@@ -43,13 +43,13 @@ export async function isLostSubmission(
   const facts = unreadFacts(place, entry.storedAt, ports.settings.version);
   const detail = `there is no ${place.envelopeKey}`;
   const terms = { ...ports, sweepAgainMs: 0 };
+  ports.watch.raise('EnvelopeMissing');
   await ports.ledger.create([unreadRow(terms, { ...facts, size: entry.bytes }, 'envelope-missing', detail)], null);
   // It may have come between the two looks, and ingest have looked for this row before it stood.
   if ((await ports.ledger.rowKeys(spoolId, 2)).length > 1) {
     await settleUnread(ports, spoolId);
     return false;
   }
-  ports.watch.count('EnvelopeMissing');
   ports.watch.error('orphans.envelope-missing', { spoolId, contentKey: entry.objectKey, bytes: entry.bytes });
   return true;
 }

@@ -135,8 +135,8 @@ async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSign
   }
   const standing = await ports.ledger.read({ spoolId, deliveryKey: placeholderKey });
   if (standing?.state !== 'held') return false; // an operator has ended it
-  ports.watch.count('Held');
-  ports.watch.count('ReceiptMissing');
+  ports.watch.raise('Held');
+  ports.watch.raise('ReceiptMissing');
   ports.watch.error('orphans.receipt-missing', {
     spoolId,
     forwardPath: standing.forwardPath,

@@ -324,4 +324,9 @@ export interface Watch {
   warn(event: string, fields: Readonly<Record<string, unknown>>): void;
   error(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: MetricName, value?: number): void;
+  /**
+   * Counts one and publishes it at once: what calls a person must not die with its function. It comes before the write of which it tells, so
+   * that nothing is ever held in silence; where that write is then lost, the alarm was one too many.
+   */
+  raise(metric: MetricName): void;
 }

@@ -196,12 +196,12 @@ async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFa
     sweepAgainMs: ports.sweepAgainMs,
     quarantineMs: settings.retentionMs.quarantine,
   };
+  if (way === null) ports.watch.raise('Held');
   const next = await write(ports, row, (current) =>
     way === null ? held(current, now) : sentOnToPostmaster(current, way, why, policy, terms),
   );
   const fields = { ...fieldsOf(row), reason: why, to: settings.notices.postmaster, nextHop: next.nextHop };
   if (next.state === 'held') {
-    ports.watch.count('Held');
     ports.watch.error('returned.held', fields);
   } else if (next.state === 'quarantined') {
     ports.watch.count('Quarantined');
@@ -215,7 +215,7 @@ async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFa
 }
 
 function held(row: DeliveryRow, now: number): Progress {
-  const { row: next, events } = heldByOperator(row, now);
+  const { row: next, events } = heldByOperator({ ...row, claims: 0 }, now);
   const reason = 'no-way-to-the-postmaster';
   return { row: { ...next, claims: 0, stateReason: reason }, events: events.map((event) => ({ ...event, reason })) };
 }
@@ -231,7 +231,7 @@ async function endNobody(
   const terms = { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs };
   const detail = 'there is no such recipient here';
   const next = await write(ports, row, (current) =>
-    refused(current, { reason: why, status: statusOf('5.1.1'), detail }, terms),
+    refused(current, { reason: why, status: statusOf('5.1.1'), detail }, terms, current.claims),
   );
   ports.watch.count('Failed');
   ports.watch.warn('returned.refused', { ...fieldsOf(row), reason: why });

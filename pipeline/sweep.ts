@@ -5,9 +5,9 @@
 // | effect, in order          | if we die right after                                                            |
 // | ------------------------- | -------------------------------------------------------------------------------- |
 // | 0 (expiry) hour's count   | the next sweep counts it once more: the valve closes sooner, never later         |
+// |   (held by it) alarm      | raised once too often; the next sweep holds the row                              |
 // | 1 row's `dueAt` forward   | no job is sent now; the next sweep after the new `dueAt` (15 min) sends it       |
-// |   (expiry: state too)     | as above, with a bounce job; held by the valve: alarmed by the metric of the     |
-// |                           | held, and found by its trace                                                     |
+// |   (expiry: state too)     | as above, with a bounce job; held by the valve: its alarm was raised before      |
 // | 2 relay or bounce job     | done; a second job is refused by the claim, or finds the row settled             |
 
 import type { Settings } from '#core/config.ts';
@@ -164,9 +164,9 @@ async function holdExpiry(
   { suspect, total, ...fields }: ExpiryCount & Record<string, unknown>,
 ): Promise<Looked> {
   const { row: held, events } = afterExpiryHeld(row, ports.clock.now());
+  ports.watch.raise('ExpiryHeld');
+  ports.watch.raise('Held');
   if ((await ports.ledger.write(held, events)) === 'lost') return { became: 'left' };
-  ports.watch.count('ExpiryHeld');
-  ports.watch.count('Held');
   ports.watch.error('sweep.expiry-held', { ...fields, suspectThisHour: suspect, expiredThisHour: total });
   return { became: 'held' };
 }

@@ -17,7 +17,7 @@ import { orphanFacts, placeholderKey } from '#core/orphan.ts';
 import { readSubmissionEvent } from '#core/submission-event.ts';
 import { type Finished, finished } from './finished.ts';
 import { deliveries, type IngestPorts, ingest, plan } from './ingest.ts';
-import { report, sendJobs } from './ingest-rows.ts';
+import { report, sendJobs, writeRows } from './ingest-rows.ts';
 import { ingestSubmissions } from './ingest-submission.ts';
 import { endPlaceholder } from './placeholder.ts';
 import { recordOn } from './record.ts';
@@ -60,7 +60,7 @@ async function deliverTo(ports: IngestPorts, named: NamedRecipients, signal: Abo
   const now = ports.clock.now();
   const born = deliveries(ports, plans, facts, findLoop(headers, ports.markKey), { kind: 'relay' }, 'recipients-named');
   const rows = born.map((row) => ({ ...row, expiresAt: now + named.lifetimeMs })); // its age would have expired it at birth
-  const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);
+  const results = await writeRows(ports, rows, facts);
   await sendJobs(ports, rows);
   await endPlaceholder(ports, spoolId, 'recipients-named');
   report(ports, facts, rows, results);

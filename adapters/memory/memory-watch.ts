@@ -27,6 +27,10 @@ export class MemoryWatch implements Watch {
     this.counted.push({ metric, value });
   }
 
+  raise(metric: MetricName): void {
+    this.count(metric);
+  }
+
   /** The sum counted under the metric. */
   total(metric: MetricName): number {
     return this.counted.filter((each) => each.metric === metric).reduce((sum, each) => sum + each.value, 0);

@@ -66,6 +66,7 @@ function witnessesOf(evidence: Evidence): Witnesses {
     const told = reportsIn(taken);
     if (told !== null) {
       strange.push(...strangeReport(evidence, byId, taken, told));
+      if (taken.answer === 'refused') continue; // its next hop's lie
       for (const report of told)
         if (!report.postmasterCopy) push(reports, reportKey(report.spoolId, report.forwardPath), report);
       continue;
@@ -234,7 +235,7 @@ function excused({ expiryExcused }: Evidence, { trace }: Recorded, end: string):
 }
 
 export function allows(ends: readonly End[], end: string): boolean {
-  return ends.some((each) => each === end || (each.endsWith(': *') && end.startsWith(each.slice(0, -1))));
+  return ends.some((each) => each === end || (each.endsWith('*') && end.startsWith(each.slice(0, -1))));
 }
 
 function isDoubted({ possibleDuplicate, trace }: Recorded): boolean {

@@ -110,6 +110,8 @@ export type FindingKind =
   | 'no-alarm'
   /** A row that is not final, and has no instant at which something looks at it. */
   | 'no-instant'
-  | 'removed-early';
+  | 'removed-early'
+  /** The run itself ended with an error. */
+  | 'crashed';
 
 export type Finding = { readonly kind: FindingKind; readonly spoolId: string; readonly says: string };

@@ -28,7 +28,7 @@ const NO_RATES: Rates = { crash: 0, lostAnswer: 0, throttle: 0, stall: 0, double
 
 export function planOf(seed: number, wish: Wish = {}): Plan {
   const chance = new Chance(hashOf(seed, 'plan'));
-  const lifetimeMs = chance.of([2 * HOUR, 6 * HOUR, 2 * DAY]);
+  const lifetimeMs = chance.of([4 * HOUR, 8 * HOUR, 2 * DAY]);
   const settings = settingsFor({
     lifetimeMs,
     delayNoticeMs: chance.of([null, null, HOUR]),
@@ -64,7 +64,7 @@ export function planOf(seed: number, wish: Wish = {}): Plan {
     only: null,
     calmFrom: Math.max(calmFrom, ...troubles.map((trouble) => ('until' in trouble ? (trouble.until ?? 0) : 0))),
     redrive: chance.happens(0.8),
-    alsoEnds: troubles.length === 0 ? [] : endsOf(troubles),
+    alsoEnds: [...endsOf(troubles), ...(style === 'calm' ? [] : (['held: notice expired: *'] as const))],
   };
 }
 

@@ -131,6 +131,9 @@ export class Invocation {
       info: say('info'),
       warn: say('warn'),
       error: say('error'),
+      raise: (metric) => {
+        if (!this.dead) this.around.published(metric, 1);
+      },
       count: (metric, value = 1) => void this.counted.set(metric, (this.counted.get(metric) ?? 0) + value),
     };
   }

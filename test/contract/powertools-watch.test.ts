@@ -43,6 +43,14 @@ describe('PowertoolsWatch', () => {
     expect(lines[1]).not.toHaveProperty('forwardPath'); // fields stay with their event
   });
 
+  it('publishes at once what calls a person, also where nothing is flushed any more', () => {
+    const watch = new PowertoolsWatch('bounce');
+    watch.count('Returned');
+    watch.raise('Held');
+    expect(lines).toMatchObject([{ service: 'Everpost', stage: 'bounce', Held: 1 }]);
+    expect(lines[0]).not.toHaveProperty('Returned');
+  });
+
   it('writes the invocation’s sums as one EMF line, zeros too', () => {
     const watch = new PowertoolsWatch('sweep');
     watch.count('SweepRun');

@@ -19,6 +19,7 @@ type Case = {
   kind: NoticeKind;
   to?: Mailbox;
   smtputf8?: boolean;
+  repeated?: boolean;
   original: NoticeOriginal['kind'];
   row: Record<string, unknown>;
   message?: Record<string, unknown>;
@@ -124,6 +125,7 @@ function inputOf(stem: string, given: Case): NoticeInput {
         ? { kind: 'unavailable' }
         : { kind: given.original, bytes: readFileSync(file(stem, 'eml')) },
     smtputf8: given.smtputf8 ?? false,
+    repeated: given.repeated === true,
     threading: true,
   };
 }

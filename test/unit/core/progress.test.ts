@@ -108,6 +108,6 @@ describe('afterExpiry', () => {
   ])('says %s', (_name, given, status) => {
     const { row, events } = afterExpiry({ ...fresh, state: 'deferred', ...given }, T + 60 * MINUTE, 15 * MINUTE);
     expect(row).toMatchObject({ state: 'expired', lastStatus: status, leaseUntil: null });
-    expect(events[0]).toMatchObject({ event: 'EXPIRE', status });
+    expect(events.at(-1)).toMatchObject({ event: 'EXPIRE', status });
   });
 });

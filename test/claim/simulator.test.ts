@@ -1,0 +1,59 @@
+// The claim under random schedules: 200 seeds of the simulator, and those that once showed a fault. `npm run sim` plays more, and one again.
+
+import { describe, expect, it } from 'vitest';
+import { FOUND } from './found.ts';
+import { planOf } from './generator.ts';
+import { type Run, simulateSeed } from './simulator.ts';
+
+const SEEDS = 200;
+const PART = 25;
+
+function told({ plan, verdict }: Run): string[] {
+  return verdict.findings.map(
+    ({ kind, spoolId, says }) => `npm run sim -- --seed ${plan.seed}: ${kind} ${spoolId} ${says}`,
+  );
+}
+
+describe('the claim holds', () => {
+  const parts = Array.from({ length: SEEDS / PART }, (_, index) => [index * PART + 1, (index + 1) * PART] as const);
+  it.each(parts)('in seeds %i to %i', async (from, to) => {
+    let messages = 0;
+    for (let seed = from; seed <= to; seed++) {
+      const run = await simulateSeed(seed);
+      expect(told(run)).toEqual([]);
+      messages += run.verdict.messages;
+    }
+    expect(messages).toBeGreaterThan(PART);
+  });
+
+  it.each(FOUND)('in seed $seed: $story', async ({ seed }) => {
+    expect(told(await simulateSeed(seed))).toEqual([]);
+  });
+});
+
+describe('a seed', () => {
+  it('is the same run each time', async () => {
+    const [first, second] = [
+      await simulateSeed(81, {}, { verbose: true }),
+      await simulateSeed(81, {}, { verbose: true }),
+    ];
+    expect(second.lines).toEqual(first.lines);
+    expect(first.lines.length).toBeGreaterThan(100);
+  });
+
+  it('draws what is worth asking: of 200, each kind of message, route, next hop and trouble', () => {
+    const plans = Array.from({ length: SEEDS }, (_, index) => planOf(index + 1));
+    const messages = plans.flatMap((plan) => plan.messages);
+    const fates = new Set(messages.flatMap(({ fates }) => Object.values(fates).map(({ kind }) => kind)));
+    expect([...fates].sort()).toEqual(['accept', 'cut', 'defer', 'hang', 'lie', 'poison', 'refuse']);
+    const troubles = new Set(plans.flatMap((plan) => plan.troubles.map(({ kind }) => kind)));
+    expect([...troubles].sort()).toEqual(['bad-deploy', 'content', 'outage', 'purge-queue', 'skew']);
+    expect(messages.some(({ recipients }) => recipients.length === 50)).toBe(true);
+    expect(messages.some(({ bytes }) => bytes === 0)).toBe(true);
+    expect(messages.some(({ bytes }) => bytes > 100_000)).toBe(true);
+    expect(messages.some(({ reversePath }) => reversePath === '')).toBe(true);
+    expect(messages.some(({ notifications }) => notifications.length > 2)).toBe(true);
+    expect(new Set(messages.map(({ direction }) => direction)).size).toBe(2);
+    expect(plans.some(({ settings }) => settings.notices.via === null)).toBe(true);
+  });
+});
