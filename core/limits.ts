@@ -127,6 +127,10 @@ export const headerBytesMax = MIB;
 export const returnPathFieldBytesMax = 4 * KIB;
 /** Of a field's value, what is decoded for people; the rest is of no use to a reader of notices and traces. */
 export const fieldTextBytesMax = 8 * KIB;
+/** Of a From or Reply-To field, in characters: fifty authors with long names. A field that is longer names nobody more. */
+export const authorFieldCharsMax = 64 * KIB;
+/** Lines in a header section that are no field, kept in fields of their own by SES: more are no accident, and the spool has them all. */
+export const strayLinesKeptMax = 10;
 /** All of an Extract together, in UTF-8: a ledger row stays under 1 KB, DynamoDB's unit of writing. */
 export const extractBytesMax = 600;
 /** RFC 5321 §4.5.3.1.2. */

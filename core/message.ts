@@ -2,6 +2,7 @@
 // Looks and cuts, never re-serialises: apart from `fieldText`, which is for people, nothing here becomes a string.
 // All work is linear in the header section, which is bounded (limits.ts); a body is never looked at.
 
+import { isMailField } from './field-names.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
 import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax } from './limits.ts';
 import type { HeaderField } from './receipt.ts';
@@ -18,7 +19,7 @@ const RETURN_PATH = Buffer.from('return-path', 'latin1');
 export type HeaderEnd = {
   /** After the line end of the last field: where the empty line begins. */
   readonly end: number;
-  /** After the empty line. */
+  /** After the empty line; the same as `end` where a line that is no field begins the body. */
   readonly bodyStart: number;
   /** False: no empty line within these bytes or within `headerBytesMax`; both offsets are then where the looking ended. */
   readonly complete: boolean;
@@ -34,35 +35,74 @@ export type Field = {
   readonly valueStart: number;
 };
 
-/** The end of the header section (RFC 5322 §2.1): the first line that is empty, however it ends. */
-export function findHeaderEnd(bytes: Uint8Array): HeaderEnd {
-  const section = bytes.subarray(0, headerBytesMax);
-  for (let line = 0; line < section.length; ) {
-    const next = lineEnd(section, line);
-    if (isEmptyLine(section, line, next)) return { end: line, bodyStart: next, complete: true };
-    line = next;
-  }
-  return { end: section.length, bodyStart: section.length, complete: false };
-}
+/** What a message begins with: its fields, and the lines among them that are none. */
+export type HeaderSection = HeaderEnd & {
+  /** In order. */
+  readonly fields: readonly Field[];
+  /** Lines that are no field, each with what is folded onto it: an mbox "From ", a line without a colon, a name that is none. */
+  readonly strays: readonly { readonly start: number; readonly end: number }[];
+  /** Where the first empty line begins: behind `end` where a line that is no field begins the body. */
+  readonly linesEnd: number;
+};
 
 /**
- * The fields of the header section at the start of `bytes`, in order; ends at the empty line. A line that is no field (an mbox
- * "From ", a stray line) is passed over with what is folded onto it, because what follows it may well be fields.
+ * The one reader of header sections. The section ends at the first empty line, however it ends (RFC 5322 §2.1). A line that is no field is
+ * passed over where a field of mail follows it: a Subject must not become text because of a line before it. Where none follows, that line
+ * begins the body (as with Postfix, where any such line does): the empty line was forgotten, and what it stands before is text.
  */
-export function* fields(bytes: Uint8Array): Generator<Field, void, undefined> {
+export function headerSection(bytes: Uint8Array): HeaderSection {
   const section = bytes.subarray(0, headerBytesMax);
   const text = Buffer.from(section.buffer, section.byteOffset, section.byteLength);
-  for (let start = byteOrderMarkEnd(section); start < section.length; ) {
-    let end = lineEnd(section, start);
-    if (isEmptyLine(section, start, end)) return;
-    while (end < section.length && isBlank(section[end])) end = lineEnd(section, end);
-    const nameEnd = fieldNameEnd(section, start, end);
-    const colon = blanksEnd(section, nameEnd, end); // RFC 5322 §4.5.8: obsolete fields have blanks before the colon
-    if (nameEnd > start && section[colon] === COLON && colon < end) {
-      yield { name: text.toString('latin1', start, nameEnd).toLowerCase(), start, end, valueStart: colon + 1 };
+  const found: Field[] = [];
+  const strays: { start: number; end: number }[] = [];
+  let doubt: { readonly at: number; readonly fields: number; readonly strays: number } | null = null;
+  let at = 0;
+  let bodyStart = 0;
+  let complete = false;
+  while (at < section.length) {
+    let end = lineEnd(section, at);
+    if (isEmptyLine(section, at, end)) {
+      complete = true;
+      bodyStart = end;
+      break;
     }
-    start = end;
+    while (end < section.length && isBlank(section[end])) end = lineEnd(section, end);
+    const field = fieldAt(section, text, at, end);
+    if (field === null) {
+      doubt ??= { at, fields: found.length, strays: strays.length };
+      strays.push({ start: at, end });
+    } else {
+      if (isMailField(field.name)) doubt = null;
+      found.push(field);
+    }
+    at = end;
   }
+  const seen = { complete, linesEnd: at };
+  if (doubt === null) return { ...seen, fields: found, strays, end: at, bodyStart: complete ? bodyStart : at };
+  const kept = { fields: found.slice(0, doubt.fields), strays: strays.slice(0, doubt.strays) };
+  return { ...seen, ...kept, end: doubt.at, bodyStart: doubt.at };
+}
+
+/** The unit of lines as a field, or null. A byte order mark in front of it is none of it. */
+function fieldAt(section: Uint8Array, text: Buffer, at: number, end: number): Field | null {
+  const start = at + byteOrderMarkLength(section, at);
+  const nameEnd = fieldNameEnd(section, start, end);
+  const colon = blanksEnd(section, nameEnd, end); // RFC 5322 §4.5.8: obsolete fields have blanks before the colon
+  if (nameEnd <= start || section[colon] !== COLON || colon >= end) return null;
+  return { name: text.toString('latin1', start, nameEnd).toLowerCase(), start, end, valueStart: colon + 1 };
+}
+
+/** Where the header section ends; without an empty line within the bytes, nothing is decided and all of them may be its. */
+export function findHeaderEnd(bytes: Uint8Array): HeaderEnd {
+  const { end, bodyStart, complete } = headerSection(bytes);
+  if (complete) return { end, bodyStart, complete };
+  const looked = Math.min(bytes.length, headerBytesMax);
+  return { end: looked, bodyStart: looked, complete };
+}
+
+/** The fields of the header section at the start of `bytes`, in order. */
+export function fields(bytes: Uint8Array): readonly Field[] {
+  return headerSection(bytes).fields;
 }
 
 /** The first field of that name (lower case), or null. */
@@ -180,6 +220,6 @@ function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-function byteOrderMarkEnd(bytes: Uint8Array): number {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+function byteOrderMarkLength(bytes: Uint8Array, at: number): number {
+  return bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf ? 3 : 0;
 }

@@ -6,7 +6,7 @@ import type { Mailbox } from './address.ts';
 import { addressField, mailboxText } from './author.ts';
 import { decodeUnlabelled } from './field-text.ts';
 import { headerBytesMax } from './limits.ts';
-import { type Field, fields, findHeaderEnd } from './message.ts';
+import { type Field, fields, findHeaderEnd, headerSection } from './message.ts';
 import { type RecipientList, readRecipients } from './recipient-list.ts';
 import { missingFields } from './submitted-fields.ts';
 
@@ -65,7 +65,7 @@ function misplaced(content: Uint8Array, all: readonly Field[], named: readonly F
     if (strayed && named.includes(field)) found.push(text(field.start, field.end));
     end = field.end;
   }
-  strayLines(all.at(-1), findHeaderEnd(content).end);
+  strayLines(all.at(-1), headerSection(content).linesEnd);
   return found;
 }
 

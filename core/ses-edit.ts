@@ -1,13 +1,16 @@
 // The header section of a message as SES will take it (docs/aws-contracts.md §2.2 to §2.4): the author kept where his domain is ours and
-// written so that people can read him where it is not, fields that SES interprets or refuses taken out, the rest as it was.
-// Splices fields; the body's bytes are never looked at, moved or changed. Total: any bytes give a header section.
+// written so that people can read him where it is not, fields that SES interprets or refuses taken out or mended, the rest as it was.
+// Splices fields; the body's bytes are never looked at, moved or changed. Total: any bytes give a header section, in linear time.
 
 import { type Mailbox, parseMailbox } from './address.ts';
-import { type Author, addressField, asciiAddressOf, authorsOf, mailboxText } from './author.ts';
+import { readAddressList } from './address-list.ts';
+import { type Author, addressField, asciiAddressOf, authorsIn, authorsMax, authorsOf, mailboxText } from './author.ts';
+import { fieldLines } from './field-lines.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
-import { headerBytesMax } from './limits.ts';
-import { type Field, fields, findHeaderEnd } from './message.ts';
-import { isAscii, oneLine } from './notice-encoding.ts';
+import { authorFieldCharsMax, strayLinesKeptMax } from './limits.ts';
+import { type Field, type HeaderSection, headerSection } from './message.ts';
+import { encodedWords, isAscii, oneLine } from './notice-encoding.ts';
+import { mendedAddressField, sesMailboxText } from './ses-address.ts';
 import { isVerified } from './ses-use.ts';
 
 export type SesTerms = {
@@ -29,7 +32,8 @@ export type SesEdit = {
 };
 
 const NAME_CHARS_MAX = 120;
-const LF = 0x0a;
+/** Of a From without an author, what a name is looked for in. */
+const NAME_CHARS_READ = 4_000;
 
 /** What never goes along: interpreted by SES, checked against its identities, spoiling its signature, or not for the reader's eyes. */
 const DROPPED = /^(?:x-ses-.*|feedback-id|return-path|bcc|resent-bcc|arc-.*|x-original-from|x-original-message-id)$/;
@@ -47,75 +51,104 @@ const ONCE: ReadonlySet<string> = new Set(
   sender solicitation sensitivity subject thread-index thread-topic user-agent vbr-info`.split(/\s+/),
 );
 
+/** What becomes of the body, where its lines are too long for SES (core/reencode.ts). */
+export type BodyChange = {
+  /** The new Content-Transfer-Encoding of a message that is one part; null: parts have theirs, and the message's own stays. */
+  readonly encoding: string | null;
+};
+
 /** The header section for SES of the message that `bytes` begin with; at least its whole header section, or `headerBytesMax` of it. */
-export function sesEdit(bytes: Uint8Array, terms: SesTerms): SesEdit {
-  const { found, bodyStart } = headerSection(bytes);
-  const first = (name: string) => found.find((field) => field.name === name);
-  const value = (field: Field | undefined) =>
-    field === undefined ? '' : decodeUnlabelled(bytes.subarray(field.valueStart, field.end)).trim();
-  const fromField = first('from');
-  const authors = authorsOf(value(fromField));
+export function sesEdit(
+  bytes: Uint8Array,
+  terms: SesTerms,
+  section: HeaderSection = headerSection(bytes),
+  body: BodyChange | null = null,
+): SesEdit {
+  const from = parseMailbox(terms.noticesFrom);
+  if (from === null) throw new Error('notices.from is no address: core/config-check.ts');
+  const found = section.fields;
+  const fromField = found.find(({ name }) => name === 'from');
+  const fromValue = textOf(bytes, fromField);
+  const list = readAddressList(fromValue, authorsMax);
+  const authors = authorsIn(list);
   const [author] = authors;
-  const kept = author !== undefined && authors.length === 1 && !terms.authorDoubted && isOurs(author.mailbox, terms);
+  // A field that had to be pieced together may be read otherwise by those who check it: nothing is signed in the name that we found.
+  const isOne = list.wellFormed && authors.length === 1;
+  const kept = author !== undefined && isOne && !terms.authorDoubted && isOurs(author.mailbox, terms);
 
   const seen = new Set<string>();
   const out: string[] = [];
   for (const field of found) {
     const { name } = field;
-    if (DROPPED.test(name) || (!kept && DROPPED_WITH_FROM.test(name)) || (ONCE.has(name) && seen.has(name))) continue;
+    if (isDropped(name, kept, body) || (ONCE.has(name) && seen.has(name))) continue;
     seen.add(name);
-    if (name === 'from' && !kept) continue; // written anew below
-    if (name === 'reply-to' && !kept) continue;
+    if ((name === 'from' || name === 'reply-to') && !kept) continue; // written anew below
     if (name === 'sender')
       out.push(renamed(bytes, field, 'X-Original-Sender')); // SES wants it verified, and it hardly ever is
-    else out.push(octets(bytes, field.start, field.end));
+    else if (READ_BY_SES.test(name)) out.push(addressLines(bytes, field));
+    else out.push(renamed(bytes, field, nameOf(bytes, field)));
     if (name === 'message-id') out.push(renamed(bytes, field, 'X-Original-Message-ID')); // SES writes its own
   }
-  const from = parseMailbox(terms.noticesFrom);
-  if (from === null) throw new Error('notices.from is no address: core/config-check.ts');
   if (!kept) {
-    const via = `${describe(authors, value(fromField))} via ${from.domainKey}`;
+    const via = `${describe(authors, fromValue)} via ${from.domainKey}`;
     out.push(addressField('From', [mailboxText(via, from) ?? `<${asciiAddressOf(from)}>`]));
-    out.push(...replyTo(authors, value(first('reply-to'))));
+    out.push(
+      ...replyTo(
+        authors,
+        textOf(
+          bytes,
+          found.find(({ name }) => name === 'reply-to'),
+        ),
+      ),
+    );
     if (fromField !== undefined) out.push(renamed(bytes, fromField, 'X-Original-From'));
+  }
+  out.push(...strayFields(bytes, section));
+  if (body?.encoding) {
+    if (!seen.has('mime-version')) out.push('MIME-Version: 1.0\r\n');
+    out.push(`Content-Transfer-Encoding: ${body.encoding}\r\n`);
   }
   return {
     from: asciiAddressOf(kept ? author.mailbox : from),
     kept,
     header: Buffer.from(`${out.join('')}\r\n`, 'latin1'),
-    bodyStart,
+    bodyStart: section.bodyStart,
   };
 }
 
-/**
- * The fields from the start on, and where the body begins. An mbox line is passed over; any other line that is no field begins the body,
- * as Postfix has it: what is not understood as a field must not be lost.
- */
-function headerSection(bytes: Uint8Array): { readonly found: readonly Field[]; readonly bodyStart: number } {
-  const found: Field[] = [];
-  let at = 0;
-  let mboxSeen = false;
-  while (at < Math.min(bytes.length, headerBytesMax)) {
-    const rest = bytes.subarray(at, headerBytesMax);
-    const [field] = fields(rest);
-    if (field !== undefined && (field.start === 0 || (field.start === 3 && rest[0] === 0xef))) {
-      found.push({
-        name: field.name,
-        start: at + field.start,
-        end: at + field.end,
-        valueStart: at + field.valueStart,
-      });
-      at += field.end;
-      continue;
-    }
-    const { end, bodyStart, complete } = findHeaderEnd(rest);
-    if (complete && end === 0) return { found, bodyStart: at + bodyStart };
-    if (mboxSeen || !/^>?From /.test(Buffer.from(rest.subarray(0, 6)).toString('latin1'))) break;
-    mboxSeen = true;
-    const feed = bytes.indexOf(LF, at);
-    at = feed === -1 ? bytes.length : feed + 1;
-  }
-  return { found, bodyStart: at };
+/** Fields that SES reads as addresses. */
+const READ_BY_SES = /^(?:from|reply-to|to|cc)$/;
+
+function isDropped(name: string, kept: boolean, body: BodyChange | null): boolean {
+  if (DROPPED.test(name)) return true;
+  if (DROPPED_WITH_FROM.test(name)) return !kept || body !== null; // signatures of what is not there any more
+  if (name === 'content-transfer-encoding') return body?.encoding != null;
+  return name === 'content-length' && body !== null;
+}
+
+/** Lines that are no field, kept as one: as a line of the header section they would end it for others (Postfix). */
+function strayFields(bytes: Uint8Array, { strays }: HeaderSection): string[] {
+  return strays.slice(0, strayLinesKeptMax).map(({ start, end }) => {
+    const text = oneLine(
+      decodeUnlabelled(bytes.subarray(start, Math.min(end, start + STRAY_BYTES_READ))),
+      NAME_CHARS_MAX * 2,
+    );
+    return fieldLines('X-Original-Line', ` ${isAscii(text) ? text : encodedWords(text)}`);
+  });
+}
+const STRAY_BYTES_READ = 1_000;
+
+/** Decoded, and no more of it than can name authors. */
+function textOf(bytes: Uint8Array, field: Field | undefined): string {
+  if (field === undefined) return '';
+  const end = Math.min(field.end, field.valueStart + authorFieldCharsMax);
+  return decodeUnlabelled(bytes.subarray(field.valueStart, end)).trim();
+}
+
+function addressLines(bytes: Uint8Array, field: Field): string {
+  const name = nameOf(bytes, field);
+  const value = decodeUnlabelled(bytes.subarray(field.valueStart, field.end));
+  return mendedAddressField(name, value) ?? renamed(bytes, field, name);
 }
 
 /** SES's addresses are ASCII (docs/aws-contracts.md §2.2). */
@@ -127,7 +160,8 @@ function isOurs(mailbox: Mailbox, { domains }: SesTerms): boolean {
 /** `Ann (ann@src.example)`, so that the reader sees both who wrote and from where. */
 function describe(authors: readonly Author[], raw: string): string {
   const [author] = authors;
-  if (author === undefined) return oneLine(plainText(raw), NAME_CHARS_MAX) || 'unknown author';
+  if (author === undefined)
+    return oneLine(plainText(raw.slice(0, NAME_CHARS_READ)), NAME_CHARS_MAX) || 'unknown author';
   const { address } = author.mailbox;
   const named = author.name === '' || author.name === address ? address : `${author.name} (${address})`;
   const others = authors.length > 1 ? ` and ${authors.length - 1} more` : '';
@@ -140,20 +174,22 @@ function replyTo(authors: readonly Author[], existing: string): string[] {
   const texts = new Map<string, string>();
   for (const { name, mailbox } of all) {
     const key = `${mailbox.localPart.toLowerCase()}@${mailbox.domainKey}`;
-    const text = mailboxText(name, mailbox);
+    const text = sesMailboxText(name, mailbox);
     if (text !== null && !texts.has(key)) texts.set(key, text);
   }
   return texts.size === 0 ? [] : [addressField('Reply-To', [...texts.values()])];
 }
 
-/** The field under another name; its value's bytes stay, folding included. */
+/** The field under this name; its value's octets stay, folding included. */
 function renamed(bytes: Uint8Array, field: Field, name: string): string {
-  return `${name}:${octets(bytes, field.valueStart, field.end)}`;
+  return fieldLines(name, latin1(bytes, field.valueStart, field.end));
 }
 
-/** One field in octets, each of its lines ended by CRLF: fields that we add have it, and SES wants one kind of line end. */
-function octets(bytes: Uint8Array, start: number, end: number): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
-  const lines = text.replace(/\r*\n/g, '\n').replace(/\r/g, ' ').replace(/\0/g, '').replace(/\n$/, '');
-  return `${lines.replace(/\n/g, '\r\n')}\r\n`;
+/** As it is written, without the blanks before the colon that RFC 5322 §4.5.8 allowed once. */
+function nameOf(bytes: Uint8Array, { start, name }: Field): string {
+  return latin1(bytes, start, start + name.length);
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
 }

@@ -10,6 +10,7 @@ import {
   findHeaderEnd,
   firstField,
   headerFieldsOf,
+  headerSection,
   intactEdit,
 } from '#core/message.ts';
 
@@ -41,6 +42,17 @@ describe('the header section ends at the first empty line', () => {
     expect(found.bodyStart > found.end).toBe(complete);
   });
 
+  test.each([
+    ['a line that is no field, before a field of mail', 'To: 1\r\nstray\r\nSubject: 2\r\n', '\r\nbody'],
+    ['or at a text whose empty line was forgotten', 'To: 1\r\n', 'Hello world\r\nNote: text\r\n\r\nmore'],
+    ['or where there is no field at all', '', 'Hello world\r\nNote: text\r\n\r\nmore'],
+  ])('%s', (_, section, rest) => {
+    const found = headerSection(latin1(section + rest));
+    expect([found.end, found.complete]).toEqual([section.length, true]);
+    expect(found.bodyStart).toBe(section.length + (rest.startsWith('\r\n') ? 2 : 0));
+    expect(found.fields.at(-1)?.end ?? 0).toBe(section.length);
+  });
+
   test('nothing is looked for beyond the bound', () => {
     const bytes = Buffer.alloc(headerBytesMax + 1_000_000, 'a');
     bytes.write('\r\n\r\n', headerBytesMax + 10);
@@ -55,16 +67,24 @@ describe('fields are byte ranges', () => {
     ['folded by bare LF', 'A: 1\n 2\nB: 3\n\n', ['a=1\n 2', 'b=3']],
     ['blanks before the colon', 'Subject :The\r\nX\t: y\r\n\r\n', ['subject=The', 'x=y']],
     ['empty values', 'A:\r\nB: \r\n\r\n', ['a=', 'b=']],
-    ['an mbox line', 'From ann@src.example Mon Jan  1 00:00:00 2024\r\nA: 1\r\n\r\n', ['a=1']],
-    ['a quoted mbox line after fields', 'A: 1\n>From ann Mon Jan  1 00:00:00 2024\nB: 2\n\n', ['a=1', 'b=2']],
+    ['an mbox line', 'From ann@src.example Mon Jan  1 00:00:00 2024\r\nTo: 1\r\n\r\n', ['to=1']],
+    ['a quoted mbox line after fields', 'A: 1\n>From ann Mon Jan  1 00:00:00 2024\nTo: 2\n\n', ['a=1', 'to=2']],
     ['a byte order mark', '\xef\xbb\xbfFrom: a\r\n\r\n', ['from=a']],
-    ['a first line of blanks', '   lost\r\n more\r\nA: 1\r\n\r\n', ['a=1']],
-    ['a stray line and what is folded onto it', 'A: 1\r\nno field at all\r\n B: 2\r\nC: 3\r\n\r\n', ['a=1', 'c=3']],
-    ['no name', ': 1\r\nA: 2\r\n\r\n', ['a=2']],
-    ['a name that is no ASCII', 'S\xfcbject: 1\r\nA: 2\r\n\r\n', ['a=2']],
-    ['NUL in a name', 'A\0: 1\r\nB: 2\r\n\r\n', ['b=2']],
-    ['the colon of the next line', 'A\r\nB: 1\r\n\r\n', ['b=1']],
-    ['a colon on the folded line', 'A\r\n : 1\r\nB: 2\r\n\r\n', ['b=2']],
+    ['a byte order mark below what others put on top', 'A: 1\r\n\xef\xbb\xbfFrom: a\r\n\r\n', ['a=1', 'from=a']],
+    ['a first line of blanks', '   lost\r\n more\r\nTo: 1\r\n\r\n', ['to=1']],
+    ['a stray line and what is folded onto it', 'A: 1\r\nno field\r\n B: 2\r\nCc: 3\r\n\r\n', ['a=1', 'cc=3']],
+    [
+      'several stray lines, and an unknown name',
+      'A: 1\r\nno\r\nno: 2\r\nno\r\nX-C: 3\r\n\r\n',
+      ['a=1', 'no=2', 'x-c=3'],
+    ],
+    ['no name', ': 1\r\nTo: 2\r\n\r\n', ['to=2']],
+    ['a name that is no ASCII', 'S\xfcbject: 1\r\nTo: 2\r\n\r\n', ['to=2']],
+    ['NUL in a name', 'A\0: 1\r\nTo: 2\r\n\r\n', ['to=2']],
+    ['the colon of the next line', 'A\r\nTo: 1\r\n\r\n', ['to=1']],
+    ['a colon on the folded line', 'A\r\n : 1\r\nTo: 2\r\n\r\n', ['to=2']],
+    ['text without an empty line before it', 'To: 1\r\nHello world\r\nNote: text\r\n\r\nmore', ['to=1']],
+    ['text alone', 'Hello world\r\nNote: text\r\n\r\nmore', []],
     ['no empty line', 'A: 1\r\nB: 2', ['a=1', 'b=2']],
     ['an empty message', '', []],
     ['only a body', '\r\nA: 1\r\n\r\n', []],

@@ -1,0 +1,76 @@
+// A field's value as lines that every server takes: CRLF at their ends, nothing but blanks on none, at most 998 octets each (RFC 5322 §2.1.1).
+// Lines that are short enough stay as they are. A longer one is folded where it has blanks, which loses nothing (§2.2.3); a word that is
+// too long for any line is broken where its kind of field allows it. "Octets": strings whose every character is one byte.
+
+import { decodeUnlabelled, plainText } from './field-text.ts';
+import { lineOctetsMax, lineOctetsWanted } from './limits.ts';
+import { encodedWords } from './notice-encoding.ts';
+
+/** `value` is all behind the colon, with the line ends that it came with. The result ends with CRLF. */
+export function fieldLines(name: string, value: string, lineEnd = '\r\n'): string {
+  const clean = value.replace(/\r*\n/g, '\n').replace(/\r/g, ' ').replace(/\0/g, '').replace(/\n$/, '');
+  const [first = '', ...more] = clean.split('\n');
+  // A line of blanks ends the header section for some (RFC 5322 §4.2 forbids to write one).
+  const lines = [`${name}:${first}`, ...more.filter((line) => /[^ \t]/.test(line))];
+  const isText = UNSTRUCTURED.test(name);
+  return lines
+    .flatMap((line) => (line.length <= lineOctetsMax ? [line] : folded(line, isText)))
+    .map((line) => `${line}${lineEnd}`)
+    .join('');
+}
+
+/** Text for people, or for nobody known: RFC 2047 §5 (1) lets encoded-words stand there, which join without a blank. */
+const UNSTRUCTURED = /^(?:subject|comments|content-description|thread-topic|organization|user-agent|x-.*)$/i;
+
+/** One line, folded: no line longer than it should be where blanks allow it, none longer than it may be in any case. */
+export function folded(line: string, isText: boolean): string[] {
+  const lines: string[] = [];
+  let current = '';
+  for (const [segment = ''] of line.trimEnd().matchAll(/[ \t]*[^ \t]+/g)) {
+    for (const part of segment.length <= WORD_OCTETS_MAX ? [segment] : broken(segment, isText)) {
+      const isContinuation = /^[ \t]/.test(part);
+      if (current !== '' && isContinuation && current.length + part.length > lineOctetsWanted) {
+        lines.push(current);
+        current = '';
+      }
+      current += part;
+    }
+  }
+  return [...lines, current];
+}
+
+/** Leaves room for a field's name before the first word. */
+const WORD_OCTETS_MAX = 800;
+
+/** A word with the blanks before it, in parts that each begin with a blank (the very first of a field apart). */
+function broken(segment: string, isText: boolean): string[] {
+  const word = segment.replace(/^[ \t]+/, '');
+  const blank = word.length === segment.length ? '' : ' ';
+  const [, lead = '', rest = word] = blank === '' ? (/^([!-9;-~]+:)(.*)$/s.exec(word) ?? []) : [];
+  if (rest.length <= WORD_OCTETS_MAX)
+    return [lead, `${blank === '' ? ' ' : blank}${rest}`].filter((part) => part !== '');
+  const parts = isText ? encodedWords(readable(rest)).split(' ') : piecesOf(rest);
+  return [...(lead === '' ? [] : [lead]), ...parts.map((part) => ` ${part}`)];
+}
+
+/** An encoded-word that is too long is written anew in several. */
+function readable(octets: string): string {
+  const text = decodeUnlabelled(Buffer.from(octets, 'latin1'));
+  return text.includes('=?') ? plainText(text) : text;
+}
+
+/** Behind a comma or a semicolon, between two message identifiers; where there is nothing of the kind, anywhere. */
+function piecesOf(word: string): string[] {
+  const pieces: string[] = [];
+  let current = '';
+  for (const piece of word.split(/(?<=[,;])|(?<=>)(?=<)/)) {
+    if (current !== '' && current.length + piece.length > lineOctetsWanted - 2) {
+      pieces.push(current);
+      current = '';
+    }
+    current += piece;
+    for (; current.length > WORD_OCTETS_MAX; current = current.slice(WORD_OCTETS_MAX))
+      pieces.push(current.slice(0, WORD_OCTETS_MAX));
+  }
+  return current === '' ? pieces : [...pieces, current];
+}
