@@ -18,6 +18,7 @@ import {
   submissionLineBytesMax,
   submissionRecipientsMax,
 } from '#core/limits.ts';
+import { loginNameShown } from '#core/login-name.ts';
 import type { SmtpAnswer } from '#core/smtp-command.ts';
 import { endAfterInput, isInData, makeExact, textOf } from './exact-smtp-connection.ts';
 import type { LoginGuard } from './login-guard.ts';
@@ -124,7 +125,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     const { username = '', authzid = '' } = auth;
     const password = auth.password ?? '';
     if (guard.isShut(address, username)) {
-      parts.log('submission.login-shut', { address, username });
+      parts.log('submission.login-shut', { address, username: loginNameShown(username) });
       await sleep(limits.loginDelayMs);
       return { code: 421, status: '4.7.0', text: 'Too many failed logins, try again later' };
     }
@@ -137,7 +138,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     guard.failed(address, username);
     const client = clients.get(session);
     const failures = client === undefined ? loginFailuresPerConnectionMax : ++client.failures;
-    parts.log('submission.login-failed', { address, username });
+    parts.log('submission.login-failed', { address, username: loginNameShown(username) });
     await sleep(limits.loginDelayMs);
     if (failures >= loginFailuresPerConnectionMax)
       return { code: 421, status: '4.7.0', text: 'Too many failed logins' };

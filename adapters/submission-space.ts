@@ -1,8 +1,8 @@
 // Room for messages while they are received and stored: a small one in memory, a larger one in a file that has no name any more, so that
 // nothing is left behind by a kill. All together have a bound. Never a place where a message is kept: that is the store's alone.
 
-import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, mkdtemp, open, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { submissionHeldBytesMax, submissionSpaceBytesMax } from '#core/limits.ts';
 import type { Storable } from '#pipeline/ports.ts';
@@ -15,7 +15,7 @@ export class SubmissionSpace {
   private readonly limits: { readonly heldBytesMax: number; readonly spaceBytesMax: number };
   private used = 0;
 
-  /** `folder` is made when it is first needed. */
+  /** `folder` is where temporary folders are made, as in the system's own: it is shared with strangers there. Made itself when it is needed. */
   constructor(
     folder: string,
     limits = { heldBytesMax: submissionHeldBytesMax, spaceBytesMax: submissionSpaceBytesMax },
@@ -39,10 +39,16 @@ export class SubmissionSpace {
 
   private async file(): Promise<FileHandle> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    const path = join(this.folder, randomUUID());
-    const handle = await open(path, 'wx+', 0o600);
-    await unlink(path); // the open handle keeps the bytes, and nothing else does
-    return handle;
+    // A folder of its own under a name that nobody can guess, for its owner alone: a stranger can neither be there first nor look in.
+    const own = await mkdtemp(join(this.folder, 'everpost-'));
+    try {
+      const path = join(own, 'content');
+      const handle = await open(path, 'wx+', 0o600);
+      await unlink(path); // the open handle keeps the bytes, and nothing else does
+      return handle;
+    } finally {
+      await rm(own, { recursive: true, force: true });
+    }
   }
 }
 

@@ -4,7 +4,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FileSecrets } from '#adapters/file-secrets.ts';
 import { LoginGuard } from '#adapters/login-guard.ts';
@@ -83,7 +82,7 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
     tls: flags.tls === null ? null : readTls(flags.tls),
     allowPlainAuth: flags.allowPlainAuth,
     storeOf: () => store,
-    space: new SubmissionSpace(join(tmpdir(), `everpost-gateway-${process.pid}`)),
+    space: new SubmissionSpace(tmpdir()),
     names: new UlidNames(clock),
     clock,
     log: logLine,

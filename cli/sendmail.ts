@@ -3,7 +3,6 @@
 
 import { readFileSync } from 'node:fs';
 import { hostname, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
 import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
@@ -127,7 +126,7 @@ async function speak(where: Where): Promise<number> {
     tls: null,
     allowPlainAuth: true,
     storeOf: () => store,
-    space: new SubmissionSpace(join(tmpdir(), `everpost-sendmail-${process.pid}`)),
+    space: new SubmissionSpace(tmpdir()),
     names: new UlidNames(clock),
     clock,
     log: () => {},

@@ -1,5 +1,6 @@
 // The tool endpoints on the console's port (INTERFACES): health, faults, verdicts, clock, alarms, and what the command line needs
-// to reach the running instance. Loopback only: a request under any other Host, or from a page of another origin, is refused.
+// to reach the running instance. Loopback only: a request under any other Host, or from a page of another origin, is refused, and a POST without
+// what a page elsewhere can not send.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -94,7 +95,8 @@ async function answer(
   parts: ConsoleParts | null,
   suspended: Suspended | null,
 ): Promise<void> {
-  if (!isLocal(request)) return send(response, 403, { error: 'this console answers on 127.0.0.1 only' });
+  const refusal = foreign(request);
+  if (refusal !== null) return send(response, 403, { error: refusal });
   const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
   if (parts !== null && request.method === 'PUT' && pathname.startsWith(responsePath)) {
     const taken = parts.takeResponse(pathname.slice(responsePath.length), await bodyOf(request));
@@ -174,11 +176,19 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;
 
-/** A name that somebody points at loopback (DNS rebinding) shows in Host; a page elsewhere that posts to us shows in Origin. */
-function isLocal(request: IncomingMessage): boolean {
+/**
+ * Why it is refused, or null. A name that somebody points at loopback (DNS rebinding) shows in Host. A page elsewhere that posts to us shows in
+ * Origin, another port of this machine included; and it can not send this Content-Type without asking first (Fetch §3.3, CORS), which nobody answers.
+ */
+function foreign(request: IncomingMessage): string | null {
   const { host, origin } = request.headers;
-  if (host === undefined || !LOOPBACK.test(host)) return false;
-  return origin === undefined || LOOPBACK.test(origin.replace(/^https?:\/\//, ''));
+  if (host === undefined || !LOOPBACK.test(host)) return 'this console answers on 127.0.0.1 only';
+  if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`)
+    return 'this console answers no page of another origin';
+  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+  if (request.method === 'POST' && type !== 'application/json')
+    return "POST wants the field Content-Type: application/json, which a page elsewhere can not send (curl: -H 'content-type: application/json')";
+  return null;
 }
 
 function send(response: ServerResponse, statusCode: number, body: unknown): void {

@@ -163,7 +163,8 @@ async function startStage(folder: string, nextHopPort: number, signal: AbortSign
       throw new Error(`the message to ${forwardPath} came to no end in ${SETTLE_MS / 1000} s`);
     },
     get: (path) => ask(path),
-    post: (path, body) => ask(path, { method: 'POST', body: JSON.stringify(body) }),
+    post: (path, body) =>
+      ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     async stop() {
       child.kill('SIGTERM');
       await ended;

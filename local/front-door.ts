@@ -121,7 +121,11 @@ function peerOf(session: Session): Peer {
   return { address: session.socket.remoteAddress ?? '127.0.0.1', helo: session.helo ?? '', secure: false };
 }
 
+/** A page in a browser can make it post to us: none of what it sends is a command (Postfix: smtpd_forbidden_commands). */
+const HTTP = /^(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI)(?: |$)|^[A-Za-z0-9-]+:/i;
+
 async function obey(session: Session, line: string): Promise<Said> {
+  if (HTTP.test(line)) return end(session, reply(554, '5.5.1', 'HTTP requests are not allowed'));
   const verb = (/^[A-Za-z]+/.exec(line)?.[0] ?? '').toUpperCase();
   const argument = line.slice(verb.length);
   switch (verb) {
@@ -144,10 +148,7 @@ async function obey(session: Session, line: string): Promise<Said> {
     case 'HELP':
       return reply(214, '2.0.0', 'RFC 5321');
     case 'QUIT':
-      say(session, reply(221, '2.0.0', `${session.host} closing`));
-      await session.wire.flush();
-      session.socket.end();
-      return 'end';
+      return end(session, reply(221, '2.0.0', `${session.host} closing`));
     case 'STARTTLS':
     case 'AUTH':
     case 'BDAT':
@@ -156,6 +157,14 @@ async function obey(session: Session, line: string): Promise<Said> {
     default:
       return reply(500, '5.5.2', 'Unknown command');
   }
+}
+
+/** Answers and ends: what the client has sent beyond is read by nobody. */
+async function end(session: Session, answer: Answer): Promise<Said> {
+  say(session, answer);
+  await session.wire.flush();
+  session.socket.end();
+  return 'end';
 }
 
 function greet(session: Session, verb: 'EHLO' | 'HELO', argument: string): Said {

@@ -50,6 +50,8 @@ export type HostOptions = {
   /** Whole lines of what functions write. */
   readonly onLine?: (functionName: string, line: string) => void;
   readonly onInvocation?: (record: InvocationRecord) => void;
+  /** How long an environment may be idle, in real milliseconds, and how often is looked. */
+  readonly idleMs?: Partial<typeof IDLE_MS>;
   /** Invocations of one function that may use a processor at once; default: the machine's processors, at least 2. */
   readonly parallel?: number;
 };
@@ -73,12 +75,15 @@ export type LambdaHost = {
 
 /** An invocation that has run this long and waits for a network leaves our processors alone: another one may begin beside it. */
 const PATIENCE_MS = 1_000;
-/** Environments of one function at most: each holds a heap of its own (about 30 MB). */
+/** Environments of one function at most: each holds a heap of its own (about 30 MB, and more after a backlog). */
 const SEATS_MAX = 16;
+/** An environment that nobody needs is ended, as Lambda does after some minutes: but the last one of a function is kept for longer, since a person waits. */
+const IDLE_MS = { surplus: 30_000, last: 600_000, look: 10_000 };
 
 type Pool = {
   definition: FunctionDefinition;
-  idle: Environment[];
+  /** The one that was used last is taken first, so that the others can go. */
+  idle: { readonly environment: Environment; readonly since: number }[];
   readonly all: Set<Environment>;
   readonly seats: Set<Place>;
   readonly waiting: ((seat: Seat) => void)[];
@@ -93,6 +98,8 @@ export function lambdaHost(options: HostOptions): LambdaHost {
   const pools = new Map<string, Pool>();
   const parallel = options.parallel ?? Math.max(2, availableParallelism());
   let stopped = false;
+  const idle = { ...IDLE_MS, ...options.idleMs };
+  const looking = setInterval(() => pools.forEach(endIdle), idle.look).unref();
 
   const pool = (name: string): Pool => {
     const found = pools.get(name);
@@ -169,10 +176,10 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     of.running++;
     const done = options.world.clock.busy(`function ${of.definition.name}`);
     try {
-      const environment = of.idle.pop() ?? environmentOf(of);
+      const environment = of.idle.pop()?.environment ?? environmentOf(of);
       place.environment = environment;
       const result = await environment.invoke(payload);
-      if (environment.usable() && !stopped) of.idle.push(environment);
+      if (environment.usable() && !stopped) of.idle.push({ environment, since: performance.now() });
       return result;
     } finally {
       of.running--;
@@ -180,10 +187,22 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     }
   }
 
+  /** What is taken out here is ended by nobody else, and used by nobody. */
+  function endIdle(of: Pool): void {
+    const present = performance.now();
+    const isOver = (since: number, ms: number): boolean => present - since > ms;
+    const ending = of.idle.filter(({ since }, index) => {
+      const last = index === of.idle.length - 1 && of.running === 0;
+      return isOver(since, last ? idle.last : idle.surplus);
+    });
+    of.idle = of.idle.filter((it) => !ending.includes(it));
+    for (const { environment } of ending) void environment.end(STOPPED);
+  }
+
   function environmentOf(of: Pool): Environment {
     const environment = startEnvironment(of.definition, options, (ended) => {
       of.all.delete(ended);
-      of.idle = of.idle.filter((it) => it !== ended);
+      of.idle = of.idle.filter(({ environment }) => environment !== ended);
     });
     of.all.add(environment);
     return environment;
@@ -216,6 +235,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     },
     async stop() {
       stopped = true;
+      clearInterval(looking);
       await Promise.all(
         [...pools.values()].flatMap((it) => [...it.all].map((environment) => environment.end(STOPPED))),
       );

@@ -1,7 +1,17 @@
 // One runtime for one data folder: a file that names the process. A process that was killed leaves it behind; the next start sees
 // that the process is gone and takes over. It waits for nobody.
 
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 export type LockFile = {
@@ -13,12 +23,16 @@ export type Lock = { release(): void };
 
 export const lockName = 'everpost.lock';
 
+/** Thrown where the folder is not this user's. */
+export class ForeignFolder extends Error {}
+
 /** Thrown when another process has the folder; the message names it. */
 export class DataFolderTaken extends Error {}
 
-/** Creates the folder if it must. Throws DataFolderTaken, or the system's error where the folder can not be written. */
-export function takeLock(dataFolder: string): Lock {
-  mkdirSync(dataFolder, { recursive: true });
+/** Creates the folder if it must. Throws DataFolderTaken, ForeignFolder, or the system's error where the folder can not be written. `user` is who we are. */
+export function takeLock(dataFolder: string, user = process.getuid?.()): Lock {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  if (user !== undefined) makeOwn(dataFolder, user);
   const path = join(dataFolder, lockName);
   const own: LockFile = { pid: process.pid, startedAt: startOf(process.pid) };
   for (let attempt = 1; ; attempt++) {
@@ -35,6 +49,17 @@ export function takeLock(dataFolder: string): Lock {
     }
   }
   return { release: () => rmSync(path, { force: true }) };
+}
+
+/**
+ * The folder has mail and credentials in it: it must be this user's, and is open to nobody else from now on. One that a stranger made, or that a
+ * stranger's link leads to, as can happen in a folder that everybody may write to, is not used. POSIX alone.
+ */
+function makeOwn(dataFolder: string, user: number): void {
+  for (const { uid } of [lstatSync(dataFolder), statSync(dataFolder)])
+    if (uid !== user && uid !== 0)
+      throw new ForeignFolder(`${dataFolder} belongs to another user (${uid}): name a folder of your own with --data`);
+  if ((statSync(dataFolder).mode & 0o077) !== 0) chmodSync(dataFolder, 0o700);
 }
 
 /** The process that has the folder, or null when there is none. */

@@ -45,6 +45,7 @@ type Flags = {
 
 class WrongUsage extends Error {}
 
+process.umask(0o077); // mail, state and logs are for this user alone, whatever writes them
 passOverBrokenPipe(process.stdout, process.stderr); // a terminal that went away, or a pager that was left, ends no mail
 process.exitCode = await main(process.argv.slice(2));
 

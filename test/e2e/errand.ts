@@ -176,7 +176,11 @@ export const parts: readonly Part[] = [
     run: async (errand) => {
       const verdicts = { reversePath: 'asks-unknown@src.example', spf: 'GRAY', dmarc: 'GRAY' };
       const console = `http://127.0.0.1:${errand.runtime.ports.console}`;
-      await fetch(`${console}/verdicts`, { method: 'POST', body: JSON.stringify(verdicts) });
+      await fetch(`${console}/verdicts`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(verdicts),
+      });
       await send(errand, ['gone-unknown@example.com'], '', 'asks-unknown@src.example');
       await comes(errand, 'asks-unknown@src.example');
     },

@@ -49,8 +49,9 @@ function ask(
   path: string,
   options: { headers?: Record<string, string>; body?: string } = {},
 ): Promise<Reply> {
+  const headers = options.headers ?? (method === 'POST' ? { 'content-type': 'application/json' } : {});
   return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, method, path, headers: options.headers ?? {} }, (response) => {
+    const sent = request({ host: '127.0.0.1', port, method, path, headers }, (response) => {
       let body = '';
       response.on('data', (chunk) => {
         body += chunk;
@@ -118,10 +119,71 @@ describe('the console', () => {
     expect((await ask(port, 'GET', '/health', { headers })).status).toBe(status);
   });
 
+  const JSON_TYPE = { 'content-type': 'application/json' };
+  it.each<[string, Record<string, string>, number]>([
+    ['nothing that tells it from a form', {}, 403],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 403],
+    ['a form with a file', { 'content-type': 'multipart/form-data; boundary=x' }, 403],
+    ['text, as a page may send it without asking', { 'content-type': 'text/plain;charset=UTF-8' }, 403],
+    ['text that names JSON too', { 'content-type': 'text/plain; application/json' }, 403],
+    ['JSON', JSON_TYPE, 201],
+    ['JSON with a charset', { 'content-type': 'Application/JSON; charset=utf-8' }, 201],
+    ['JSON of our own page', { ...JSON_TYPE, host: '127.0.0.1:8025', origin: 'http://127.0.0.1:8025' }, 201],
+    [
+      'JSON of another port of this machine',
+      { ...JSON_TYPE, host: '127.0.0.1:8025', origin: 'http://127.0.0.1:3000' },
+      403,
+    ],
+    [
+      'JSON of another name of this machine',
+      { ...JSON_TYPE, host: '127.0.0.1:8025', origin: 'http://localhost:8025' },
+      403,
+    ],
+    ['JSON of a page by TLS', { ...JSON_TYPE, host: '127.0.0.1:8025', origin: 'https://127.0.0.1:8025' }, 403],
+    ['JSON of a page that hides where it is from', { ...JSON_TYPE, origin: 'null' }, 403],
+    ['JSON under a rebound name', { ...JSON_TYPE, host: 'evil.example:8025', origin: 'http://evil.example:8025' }, 403],
+  ])('a POST as %s', async (_, headers, status) => {
+    let added = 0;
+    const { port } = await served({
+      faults: { list: () => [], add: () => ++added, clear: () => {} },
+    });
+    const reply = await ask(port, 'POST', '/faults', { headers, body: '{"effect":"deny"}' });
+    expect([reply.status, added]).toEqual([status, status === 201 ? 1 : 0]);
+  });
+
+  it('tells what the clock still waits for, and where it stands', async () => {
+    const { port } = await served({ advance: async () => ({ now: 0, waitsFor: ['function relay (60 s)'] }) });
+    expect(await ask(port, 'POST', '/clock', { body: '{"advance":"1h"}' })).toEqual({
+      status: 503,
+      body: {
+        error: 'the clock stands at 1970-01-01T00:00:00.000Z and still waits for function relay (60 s)',
+        now: '1970-01-01T00:00:00.000Z',
+        waitsFor: ['function relay (60 s)'],
+      },
+    });
+  });
+
+  it('answers nothing else while the disk refuses writes, and then goes on', async () => {
+    const it = await served();
+    it.suspend({ status: 'storage-failed', error: 'ENOSPC' });
+    for (const [method, path] of [
+      ['GET', '/health'],
+      ['GET', '/endpoint'],
+      ['POST', '/clock'],
+    ] as const)
+      expect(await ask(it.port, method, path, { ...(method === 'POST' ? { body: '{"advance":"0s"}' } : {}) })).toEqual({
+        status: 503,
+        body: { status: 'storage-failed', error: 'ENOSPC' },
+      });
+  });
+
   it('says that it is starting until it has something to say', async () => {
     const it = await openConsole(0);
     closing.push(() => it.close());
-    expect((await ask(it.port, 'GET', '/health')).status).toBe(503);
+    expect(await ask(it.port, 'GET', '/health')).toEqual({
+      status: 503,
+      body: { status: 'starting', error: 'starting' },
+    });
   });
 
   it('refuses a port that is taken', async () => {

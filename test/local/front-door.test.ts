@@ -242,3 +242,32 @@ describe('the conversation', () => {
     expect(replies).toEqual([...Array.from({ length: 20 }, () => '500'), '421']);
   });
 });
+
+describe('a connection that speaks HTTP', () => {
+  test.each([
+    'POST / HTTP/1.1',
+    'GET / HTTP/1.0',
+    'POST',
+    'put /x HTTP/1.1',
+    'CONNECT mx.test:25 HTTP/1.1',
+    'PRI * HTTP/2.0',
+    'Host: 127.0.0.1:2525',
+    'Content-Type: text/plain',
+  ])('ends at %s, and nothing behind it is obeyed', async (line) => {
+    const before = taken.length;
+    const session = openSession(smtp.host, smtp.port);
+    await session.reply();
+    session.write(
+      `${line}\r\nHost: x\r\n\r\nEHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n`,
+    );
+    expect(await session.reply()).toBe('554 5.5.1 HTTP requests are not allowed');
+    expect(await session.reply()).toBe(''); // closed, and nothing more was said
+    expect(taken.length).toBe(before);
+  });
+  test('in the middle of a session too', async () => {
+    const session = await opened();
+    expect(await ask(session, 'MAIL FROM:<a@x.example>')).toMatch(/^250 /);
+    expect(await ask(session, 'GET / HTTP/1.1')).toMatch(/^554 /);
+    expect(await session.reply()).toBe(''); // closed, and nothing more was said
+  });
+});

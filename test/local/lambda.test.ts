@@ -1,6 +1,7 @@
 // The Lambda host: what a function sees, and what becomes of an environment that ends badly.
 // Real worker threads, driven by test/fixtures/handlers/probe.cjs.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type FunctionDefinition, type Invocation, type LambdaHost, lambdaHost } from '#local/lambda.ts';
@@ -11,7 +12,11 @@ const folder = fileURLToPath(new URL('../fixtures/handlers', import.meta.url));
 const hosts: LambdaHost[] = [];
 afterEach(() => Promise.all(hosts.splice(0).map((it) => it.stop())));
 
-function probeHost(overrides: Partial<FunctionDefinition> = {}, parallel = 2) {
+function probeHost(
+  overrides: Partial<FunctionDefinition> = {},
+  parallel = 2,
+  idleMs?: { surplus: number; last: number; look: number },
+) {
   const world = bareWorld();
   const lines: string[] = [];
   const revoked: string[] = [];
@@ -29,6 +34,7 @@ function probeHost(overrides: Partial<FunctionDefinition> = {}, parallel = 2) {
     },
     onLine: (_, line) => lines.push(line),
     parallel,
+    ...(idleMs === undefined ? {} : { idleMs }),
   });
   hosts.push(host);
   host.define({
@@ -59,6 +65,19 @@ describe('an invocation', () => {
     expect(remaining).toBeLessThanOrEqual(20_000);
     expect(payload(await ask({ do: 'echo' }))).toMatchObject({ calls: 2 });
     expect(kills.length).toBe(1);
+  });
+
+  it('leaves no environment behind that nobody needs: surplus ones go soon, the last one later', async () => {
+    const { ask, kills, revoked, lines } = probeHost({}, undefined, { surplus: 300, last: 1_500, look: 50 });
+    await Promise.all([ask({ do: 'wait', ms: 300 }), ask({ do: 'wait', ms: 300 })]);
+    expect(kills.length).toBe(2);
+    await sleep(900);
+    expect(revoked.length).toBe(1);
+    expect(payload(await ask({ do: 'echo' }))).toMatchObject({ calls: 2 });
+    await sleep(2_500);
+    expect(revoked.length).toBe(2);
+    expect(lines).toEqual([]);
+    expect(payload(await ask({ do: 'echo' }))).toMatchObject({ calls: 1 });
   });
 
   it('returns null for undefined', async () => {

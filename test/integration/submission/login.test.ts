@@ -60,6 +60,15 @@ describe('AUTH', () => {
     expect(await client.ask('MAIL FROM:<ann@example.com>')).toMatch(/^530 /);
     expect(JSON.stringify(gateway.lines)).not.toContain(login.password);
   });
+  test('a failed one shows little of the name in the log: people type passwords there', async () => {
+    gateway = await openGateway();
+    const client = await greeted();
+    const typed = 'correct horse battery';
+    await client.ask(`AUTH PLAIN ${plain(typed, 'x')}`);
+    const lines = gateway.lines.filter(({ event }) => event.startsWith('submission.login-'));
+    expect(lines).toMatchObject([{ event: 'submission.login-failed', fields: { username: 'cor… (21 characters)' } }]);
+    expect(JSON.stringify(gateway.lines)).not.toContain('corr');
+  });
   const wrong = (username: string) => `AUTH PLAIN ${plain(username, 'b')}`;
   const right = `AUTH PLAIN ${plain(login.username, login.password)}`;
   const shut = '421 4.7.0 Too many failed logins, try again later\r\n';
