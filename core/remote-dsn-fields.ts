@@ -140,12 +140,18 @@ function actionOf(text: string, status: Status | null): RemoteAction | null {
   const word = /^[^A-Za-z]{0,99}([A-Za-z]{1,20})/.exec(text)?.[1]?.toLowerCase() ?? '';
   switch (word) {
     case 'failed':
+    // As some write it. What expired was given up, whatever 4.y.z was its last status.
     case 'failure':
+    case 'error':
+    case 'expired':
+    case 'undeliverable':
+    case 'rejected':
+      return 'failed';
     case 'delivered':
     case 'delayed':
     case 'relayed':
     case 'expanded':
-      return word === 'failure' ? 'failed' : word;
+      return word;
   }
   switch (status?.charAt(0)) {
     case '2':

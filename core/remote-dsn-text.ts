@@ -32,9 +32,10 @@ export function readBounceText(text: string, subject: string, failed: string | n
   const lines = (end === -1 ? all : all.slice(0, end)).slice(0, LINES_MAX).map((line) => line.slice(0, LINE_CHARS_MAX));
   const heads = lines.map((line) => line.slice(0, SENTENCE_CHARS_MAX));
   const own = heads.findIndex((line) => FAILURE.test(line) || DELAY.test(line));
-  const start = own === -1 && FAILURE.test(subject) ? 0 : own;
-  if (start === -1 && failed === null) return null;
   const formal = heads.some((line) => hasForm(line));
+  // A subject alone speaks of nobody: what else stands there may be a footer.
+  const start = own === -1 && FAILURE.test(subject) && (formal || heads.some((line) => CODE.test(line))) ? 0 : own;
+  if (start === -1 && failed === null) return null;
   const named = failed === null ? [] : addressesIn(failed);
   const said = wordsOf(lines);
   const behind = named.length > 0 ? placesOf(named, heads) : placesIn(heads, Math.max(0, start));
@@ -96,7 +97,7 @@ const BEFORE_COLON = new RegExp(
 const BEFORE_DATE = new RegExp(`^\\s{0,40}<?(${ADDRESS})>? on (?:\\w{3}, )?\\d{1,2}[ /.]`);
 const BEHIND_WORDS = new RegExp(`^[^<>@]{1,200}[:\\s]<(${ADDRESS})>[^<>@]{0,300}$`);
 const BEHIND_COLON = new RegExp(
-  `^[^<>@:]{0,100}(?:address|recipients?|user|userid|mailbox|account|error-for|attempts|^to|(?:sent|ed|message|mail) to)(?:\\(s\\)|\\(es\\))?:\\s{0,20}<?(${ADDRESS})>?\\s*$`,
+  `^[^<>@:]{0,100}(?:address|recipients?|user|userid|mailbox|account|error-for|attempts|(?:sent|ed|message|mail) to)(?:\\(s\\)|\\(es\\))?:\\s{0,20}<?(${ADDRESS})>?\\s*$`,
   'i',
 );
 /** Sentences of mailers with the address within: `Your message to bob@far.example couldn't be delivered.` */

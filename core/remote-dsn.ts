@@ -95,11 +95,14 @@ function reportInFields(parts: Parts): Report | null {
 const WORDED_PARTS_MAX = 8;
 
 function statusIn(part: ReportPart): ReturnType<typeof statusFields> | null {
-  if (!isStatusPart(part)) return looksLikeStatus(part.text) ? statusFields(part.text) : null;
-  const read = statusFields(part.text);
-  if (read.recipients.length > 0 || !/^[A-Za-z0-9+/=\s]{40,}$/.test(part.text)) return read;
-  // Its label was lost on the way.
-  return statusFields(decodeUnlabelled(Buffer.from(part.text, 'base64')).replaceAll('\r\n', '\n'));
+  const text = plainOf(part.text);
+  return isStatusPart(part) || looksLikeStatus(text) ? statusFields(text) : null;
+}
+
+/** As it reads where the label of its transfer encoding was lost on the way. */
+function plainOf(text: string): string {
+  if (!/^[A-Za-z0-9+/=\s]{40,}$/.test(text)) return text;
+  return decodeUnlabelled(Buffer.from(text, 'base64')).replaceAll('\r\n', '\n');
 }
 
 /** Also of type text/plain with the right description, as some gateways leave it, and RFC 6533 §3's. */
@@ -128,8 +131,11 @@ function statusBy({ status }: RemoteRecipient, words: string | null): Status | n
   return exactStatus(status, words);
 }
 
-/** The same said twice is said once. */
-function distinct(recipients: readonly RemoteRecipient[]): RemoteRecipient[] {
+/** The same said twice is said once. What is general stands back where the same is said exactly. */
+function distinct(all: readonly RemoteRecipient[]): RemoteRecipient[] {
+  const who = ({ finalRecipient, action }: RemoteRecipient) => `${finalRecipient?.toLowerCase()} ${action}`;
+  const exact = new Set(all.filter(({ status }) => status !== null && !status.endsWith('.0.0')).map(who));
+  const recipients = all.filter((each) => !(each.status?.endsWith('.0.0') === true && exact.has(who(each))));
   const key = ({ finalRecipient, action, status }: RemoteRecipient) =>
     `${finalRecipient?.toLowerCase()} ${action} ${status}`;
   return [...new Map(recipients.toReversed().map((each) => [key(each), each])).values()].toReversed();
@@ -184,7 +190,7 @@ function reportByFieldAlone(parts: Parts): Report | null {
 
 function isBelieved(read: BounceText, signs: Signs, byField: boolean, which: 'formal' | 'any'): boolean {
   const named = read.recipients.length > 0;
-  if (byField && named && (read.formal || read.coded)) return true;
+  if (byField) return named && (read.formal || read.coded);
   if (read.formal && signs.mailer) return true;
   if (read.formal && named && signs.nullPath && !signs.answer) return true;
   if (which === 'formal' || signs.answer || !named) return false;

@@ -9,6 +9,8 @@ const FORMS = new RegExp(
     '^this message was (created automatically by|generated automatically by)\\b',
     '^a message that you (have )?sent\\b.{0,60}(could not be|was rejected|contained|has not|to the following)',
     '^-{2,}\\s?(the following addresses had|transcript of session follows|non-?delivery report|unsent message|message not delivered|failed recipients)',
+    // Dovecot's and other Sieve filters' word (RFC 5429), in a notification that is about reading elsewhere
+    '^your message to <[^<>]{1,300}> was automatically rejected',
     '^mailenable: message could not be delivered',
     '^this is an automated message created by mail delivery software',
     '^(undeliverable mail|delays in delivering your message)$',

@@ -75,7 +75,9 @@ function collect(section: Section, defaultType: string, depth: number, into: Rep
   const own = swallowed === -1 ? section : { ...section, lines: section.lines.slice(0, swallowed) };
   into.push(leaf(own, type, depth, parameters.get('charset')));
   if (swallowed === -1) return;
-  collect(sectionOf(behindDelimiter(section.lines, swallowed)), 'text/plain', depth + 1, into);
+  const rest = section.lines.slice(swallowed);
+  const known = rest[0]?.startsWith('--') ? cut(rest, rest[0].slice(2).trimEnd()) : null;
+  for (const lines of known ?? [behindDelimiter(rest, 0)]) collect(sectionOf(lines), 'text/plain', depth + 1, into);
 }
 
 function behindDelimiter(lines: readonly string[], at: number): string[] {
@@ -162,6 +164,7 @@ function isStray(name: string): boolean {
 /** An empty or foreign line stands within the header section: fields follow it, and the type that was not given yet is among them. */
 function goesOn(lines: readonly string[], foreign: number): boolean {
   const from = foreign + 1;
+  if (foreign === 0 && lines[0] === '' && PART_FIELD.test(lines[1] ?? '')) return true;
   if (lines[foreign] === '' && !FIELD.test(lines[from] ?? '')) return false;
   for (let at = from; at < Math.min(lines.length, from + LOOK_AHEAD_LINES); at += 1) {
     const line = lines[at] ?? '';

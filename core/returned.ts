@@ -39,9 +39,16 @@ export function deliveryInOriginal(original: readonly HeaderField[], markKey: st
   return null;
 }
 
-/** `at`: when the report came to us; with the same one it is the same fact, however often it is read. */
-export function factOfReport(report: Extract<RemoteReport, { kind: 'report' }>, at: number): ReportedFact {
-  const recipient = worst(report.recipients);
+/**
+ * `at`: when the report came to us; with the same one it is the same fact, however often it is read. `about`: the addresses of the delivery
+ * that it was joined to; whom the report names so is the one, whatever it tells of others.
+ */
+export function factOfReport(
+  report: Extract<RemoteReport, { kind: 'report' }>,
+  at: number,
+  about: readonly string[] = [],
+): ReportedFact {
+  const recipient = worst(namedAs(report.recipients, about));
   const host = recipient.remoteMta ?? report.reportingMta;
   const reply = recipient.diagnostic === null ? null : replyOfDiagnostic(spoken(recipient.diagnostic), host);
   const told = { at, sentAt: null, reply };
@@ -60,8 +67,18 @@ export function factOfReport(report: Extract<RemoteReport, { kind: 'report' }>, 
   }
 }
 
+function namedAs(all: RemoteReports, about: readonly string[]): RemoteReports {
+  const keys = about.map((address) => address.toLowerCase());
+  const isNamed = ({ finalRecipient, originalRecipient }: RemoteRecipient) =>
+    [finalRecipient, originalRecipient].some((name) => name !== null && keys.includes(name.toLowerCase()));
+  // An alias was expanded or passed on: what became of it, the others tell.
+  const [first, ...others] = all.filter((each) => isNamed(each) && !/^(expanded|relayed)$/.test(each.action));
+  return first === undefined ? all : [first, ...others];
+}
+type RemoteReports = readonly [RemoteRecipient, ...RemoteRecipient[]];
+
 /** We named one recipient. Where an alias made several of it, the sender must hear of the one that failed. */
-function worst(recipients: readonly [RemoteRecipient, ...RemoteRecipient[]]): RemoteRecipient {
+function worst(recipients: RemoteReports): RemoteRecipient {
   const by = (action: RemoteRecipient['action']) => recipients.find((recipient) => recipient.action === action);
   return by('failed') ?? by('delayed') ?? recipients[0];
 }

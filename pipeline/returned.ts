@@ -130,8 +130,12 @@ async function act(
     }
     case 'report': {
       const ref = await deliveryOf(ports, to, report.original);
-      if (ref !== null)
-        return settle(ports, row, reasonOf(await join(ports, ref, factOfReport(report, message.acceptedAt), row)), ref);
+      if (ref !== null) {
+        const about = await ports.ledger.read(ref);
+        const addresses = about === null ? [] : [about.address, about.forwardPath];
+        const fact = factOfReport(report, message.acceptedAt, addresses);
+        return settle(ports, row, reasonOf(await join(ports, ref, fact, row)), ref);
+      }
       // SES tells of its notices by events, and a next hop that carries them sends none back: nothing is left to join.
       if (to.kind === 'notices' && bearsNoticeMark(ports.markKey, report.original))
         return settle(ports, row, 'report-of-a-notice', null);

@@ -8,7 +8,7 @@ import { type RemoteReport, readRemoteReport } from '#core/remote-dsn.ts';
 import { type Instance, traced } from '../e2e/instance.ts';
 import { type Caught, sendMail } from '../e2e/smtp.ts';
 import { factsOf } from '../kit/report-facts.ts';
-import { mergedOf, statusAlone, type Variant, variantsOf } from '../kit/report-variants.ts';
+import { combinationsOf, mergedOf, statusAlone, type Variant, variantsOf } from '../kit/report-variants.ts';
 
 type Reading = {
   readonly reader: string;
@@ -109,6 +109,9 @@ function baselineOf(folder: string): ReadonlyMap<string, readonly Reading[]> {
   return new Map([...grouped].map(([file, entries]) => [file, entries.map(([, reading]) => reading)]));
 }
 
+const SEED = 1;
+const COMBINATIONS = 20;
+
 /**
  * Every message wrapped and damaged, and merged with the next report: it says the same, or goes to the postmaster. Prints the figures and
  * what says something else; the number of those.
@@ -116,12 +119,14 @@ function baselineOf(folder: string): ReadonlyMap<string, readonly Reading[]> {
 export function compareVariants(folder: string, files: readonly string[], say: (line: string) => void): number {
   const figures = new Map<string, [same: number, postmaster: number, other: number]>();
   let different = 0;
-  const compare = (file: string, { name, bytes }: Variant, before: readonly string[]) => {
+  const compare = (file: string, variant: Variant, before: readonly string[]) =>
+    compareAs(variant.name, file, variant, before);
+  const compareAs = (kind: string, file: string, { name, bytes }: Variant, before: readonly string[]) => {
     const after = factsOf(bytes);
     const which = `${after}` === `${before}` ? 0 : after.length === 0 ? 1 : 2;
-    const figure = figures.get(name) ?? [0, 0, 0];
+    const figure = figures.get(kind) ?? [0, 0, 0];
     figure[which] += 1;
-    figures.set(name, figure);
+    figures.set(kind, figure);
     if (which < 2) return;
     different += 1;
     say(`differs    ${file}  ${name}: ${after.join(', ')} instead of ${before.join(', ') || 'nothing'}`);
@@ -129,6 +134,9 @@ export function compareVariants(folder: string, files: readonly string[], say: (
   const contents = files.map((file) => ({ file, bytes: readFileSync(join(folder, file)) }));
   for (const { file, bytes } of contents)
     for (const variant of variantsOf(bytes)) compare(file, variant, factsOf(bytes));
+  for (const { file, bytes } of contents)
+    for (const variant of combinationsOf(bytes, SEED, COMBINATIONS))
+      compareAs('several of them', file, variant, factsOf(bytes));
   // Words in the text, which merging loses, make no difference to these.
   const whole = contents.filter(({ bytes }) => {
     const alone = statusAlone(bytes);

@@ -16,6 +16,31 @@ export function variantsOf(report: Buffer): Variant[] {
   });
 }
 
+/** Several changes upon each other, damages before wrappers; the same seed gives the same ones. */
+export function combinationsOf(report: Buffer, seed: number, count: number): Variant[] {
+  let state = (seed * 7_919 + report.length) >>> 0;
+  const below = (limit: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+  return Array.from({ length: count }, () => {
+    const names: string[] = [];
+    let bytes = report;
+    for (const kind of [DAMAGED, DAMAGED, WRAPPED, WRAPPED]) {
+      if (below(3) === 0) continue;
+      // Upon a header section that runs on into the body nothing else could be done as it is in the field.
+      const changes = Object.entries(kind).filter(([name]) => !names.includes(name) && name !== NO_LINE_BELOW);
+      const [name, change] = changes[below(changes.length)] ?? ['', () => null];
+      const text = unix(bytes.toString('latin1'));
+      const changed = change(text, mimeOf(text));
+      if (changed === null || changed === text) continue;
+      names.push(name);
+      bytes = wire(changed);
+    }
+    return { name: names.join(' + '), bytes };
+  }).filter(({ name }) => name !== '');
+}
+
 /** Both in one message: in one part, in two parts, and each whole beside the other. */
 export function mergedOf(one: Buffer, other: Buffer): Variant[] {
   const texts = [unix(one.toString('latin1')), unix(other.toString('latin1'))];
@@ -47,6 +72,7 @@ export function statusAlone(report: Buffer): Buffer | null {
   return part === null ? null : wire(part.trimStart());
 }
 
+const NO_LINE_BELOW = 'no empty line below the header section';
 const NOTE =
   'CAUTION: this message came from outside of the organisation. Do not open attachments that you did not expect.';
 
@@ -112,7 +138,7 @@ const DAMAGED: Readonly<Record<string, Change>> = {
   },
   'no empty line above the status': (text, mime) =>
     inStatus(text, mime, (head, body) => `${head}\n${body.trimStart()}`),
-  'no empty line below the header section': (text) => {
+  [NO_LINE_BELOW]: (text) => {
     const [head, body] = split(text);
     return `${head}\n${body.trimStart()}`;
   },
@@ -139,14 +165,23 @@ const SCANNER = 'From: Mail Scanner <scanner@gateway.example>\nSubject: {Scanned
 
 function wrapped(text: string, head: string, type: string, encoding = '7bit'): string {
   const inner = encoding === 'base64' ? base64(wire(text)) : text;
-  const note = `--wrap\nContent-Type: text/plain\n\n${NOTE}\n\n`;
-  const attached = `--wrap\nContent-Type: ${type}\nContent-Transfer-Encoding: ${encoding}\n\n${inner}\n`;
-  return `${head}\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=wrap\n\n${note}${attached}--wrap--\n`;
+  const boundary = freshIn(text, 'wrap');
+  const note = `--${boundary}\nContent-Type: text/plain\n\n${NOTE}\n\n`;
+  const attached = `--${boundary}\nContent-Type: ${type}\nContent-Transfer-Encoding: ${encoding}\n\n${inner}\n`;
+  return `${head}\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=${boundary}\n\n${note}${attached}--${boundary}--\n`;
+}
+
+/** A boundary that the text does not use. */
+function freshIn(text: string, stem: string): string {
+  let boundary = stem;
+  for (let at = 2; text.includes(`--${boundary}`); at += 1) boundary = `${stem}${at}`;
+  return boundary;
 }
 
 function digestOf(texts: readonly string[]): string {
-  const parts = texts.map((text) => `--dig\n\n${text}\n`).join('');
-  return `From: list@lists.example\nSubject: digest\nMIME-Version: 1.0\nContent-Type: multipart/digest; boundary=dig\n\n${parts}--dig--\n`;
+  const boundary = freshIn(texts.join(''), 'dig');
+  const parts = texts.map((text) => `--${boundary}\n\n${text}\n`).join('');
+  return `From: list@lists.example\nSubject: digest\nMIME-Version: 1.0\nContent-Type: multipart/digest; boundary=${boundary}\n\n${parts}--${boundary}--\n`;
 }
 
 /** From, Subject and the like of the report, as scanners keep them on their wrapper. */
@@ -255,7 +290,8 @@ function withoutField(head: string, name: string): string {
 }
 
 function unix(text: string): string {
-  return text.replace(/^From .*\r?\n/, '').replaceAll('\r\n', '\n');
+  const lines = text.replaceAll('\r\r\n', '\n').replaceAll('\r\n', '\n').replaceAll('\r', '\n');
+  return lines.replace(/^From .*\n/, '');
 }
 
 /** As it goes over the wire: CRLF, unless a variant says otherwise behind a NUL. */

@@ -103,6 +103,44 @@ describe.each(['token', 'srs'] as const)('a report to a %s', (mode) => {
     requireQuiet(town);
   });
 
+  it('that is an answer and sounds like a report changes nothing', async () => {
+    const town = await forwarded(mode);
+    const away =
+      'From: Bob <bob@target.example>\r\nSubject: Automatic reply: Delivery status of order 4711\r\nAuto-Submitted: auto-replied\r\n\r\nI can not be reached. In urgent cases:\r\n\r\n carla@target.example\r\n';
+    town.receive('r1', '', [reverseOf(town)], away);
+    await town.live(1);
+    expect(row(town, 'r1')).toMatchObject({ state: 'discarded', stateReason: 'automatic-answer' });
+    expect(row(town, 'm1')?.state).toBe('relayed');
+    expect(noticesToAnn(town)).toEqual([]);
+    requireQuiet(town);
+  });
+
+  it('that a scanner wrapped makes the delivery returned; merged with another one it says what is about the delivery', async () => {
+    for (const kind of ['wrapped', 'merged'] as const) {
+      const town = await forwarded(mode);
+      const report = reportOf(town);
+      const other = `Final-Recipient: rfc822; zoe@far.example\r\nAction: failed\r\nStatus: 5.2.2\r\n\r\nFinal-Recipient`;
+      const wrapped = `From: scanner@target.example\r\nContent-Type: multipart/mixed; boundary=w\r\n\r\n--w\r\n\r\nScanned.\r\n--w\r\nContent-Type: message/rfc822\r\n\r\n${report}\r\n--w--\r\n`;
+      const merged = report.replace('Final-Recipient', other);
+      town.receive('r1', '', [reverseOf(town)], kind === 'wrapped' ? wrapped : merged);
+      await town.live(1);
+      expect([kind, row(town, 'm1')?.state, row(town, 'm1')?.lastStatus]).toEqual([kind, 'returned', '5.1.1']);
+      expect(noticesToAnn(town)).toHaveLength(1);
+      requireQuiet(town);
+    }
+  });
+
+  it('about others alone, merged into one of success, is no failure of the delivery', async () => {
+    const town = await forwarded(mode);
+    const other = `Final-Recipient: rfc822; zoe@far.example\r\nAction: failed\r\nStatus: 5.2.2\r\n\r\nFinal-Recipient`;
+    const success = reportOf(town, { action: 'delivered', status: '2.0.0', words: '250 ok' });
+    town.receive('r1', '', [reverseOf(town)], success.replace('Final-Recipient', other));
+    await town.live(1);
+    expect(row(town, 'm1')?.state).toBe('confirmed');
+    expect(noticesToAnn(town)).toEqual([]);
+    requireQuiet(town);
+  });
+
   it('by an automatic answer is traced, told to nobody and ends there', async () => {
     const town = await forwarded(mode);
     const away =

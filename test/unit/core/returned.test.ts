@@ -1,0 +1,49 @@
+// Which of a report's recipients its delivery hears of: the one that it names so, else the worst, because an alias may have made several
+// of one.
+
+import { describe, expect, it } from 'vitest';
+import type { RemoteAction, RemoteRecipient } from '#core/remote-dsn-fields.ts';
+import { factOfReport } from '#core/returned.ts';
+import { statusOf } from '#core/status.ts';
+
+const of = (finalRecipient: string | null, action: RemoteAction, originalRecipient: string | null = null) =>
+  ({
+    finalRecipient,
+    originalRecipient,
+    action,
+    status: statusOf(
+      { failed: '5.1.1', delayed: '4.4.1', delivered: '2.0.0', relayed: '2.0.0', expanded: '2.0.0' }[action],
+    ),
+    diagnostic: null,
+    remoteMta: null,
+  }) satisfies RemoteRecipient;
+
+describe('a report of several recipients', () => {
+  it.each<[string, readonly [RemoteRecipient, ...RemoteRecipient[]], string]>([
+    [
+      'the named one arrived, another failed',
+      [of('zoe@x.example', 'failed'), of('Bob@Far.example', 'delivered')],
+      'confirmed',
+    ],
+    [
+      'the named one failed, another arrived',
+      [of('zoe@x.example', 'delivered'), of('bob@far.example', 'failed')],
+      'failed',
+    ],
+    [
+      'named by the original',
+      [of('b@inner.example', 'delayed', 'bob@far.example'), of('z@x.example', 'failed')],
+      'delayed',
+    ],
+    [
+      'an alias was expanded, a member failed',
+      [of('bob@far.example', 'expanded'), of('m@far.example', 'failed')],
+      'failed',
+    ],
+    ['nobody is named so', [of('m@far.example', 'delivered'), of('n@far.example', 'failed')], 'failed'],
+    ['nobody is named at all', [of(null, 'failed')], 'failed'],
+  ])('%s', (_, recipients, kind) => {
+    const report = { kind: 'report', reportingMta: null, recipients, original: [] } as const;
+    expect(factOfReport(report, 1, ['bob@far.example', 'alias@example.com']).kind).toBe(kind);
+  });
+});
