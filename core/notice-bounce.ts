@@ -43,7 +43,7 @@ export function bounceOf(input: NoticeInput): ServiceBounce {
     action: input.kind === 'delay' || input.kind === 'uncertain' ? 'delayed' : 'failed',
     status: about.status,
     diagnosticCode: diagnosticCode(about, reply, scrub),
-    remoteMta: reply?.host == null ? null : hostName(scrub.remark(about, reply.host)),
+    remoteMta: reply?.host == null ? null : hostName(scrub.text(reply.host)),
     lastAttemptAt: about.lastAttemptAt,
   };
 }

@@ -180,7 +180,7 @@ function gaveUp({ attempts, firstAttemptAt, lastAttemptAt }: NoticeRecipient): s
 
 function details(input: NoticeInput, recipient: NoticeRecipient, scrub: Scrubber): string[] {
   const reply = realReply(recipient.reply);
-  const host = reply?.host == null ? '' : oneLine(scrub.remark(recipient, reply.host), 255);
+  const host = reply?.host == null ? '' : oneLine(scrub.text(reply.host), 255);
   const said = reply === null ? '' : oneLine(scrub.remark(recipient, replyLine(reply)), replyTextMax);
   const own = reply === null ? oneLine(scrub.remark(recipient, recipient.detail ?? ''), replyTextMax) : '';
   const { attempts, firstAttemptAt, lastAttemptAt } = recipient;

@@ -49,7 +49,7 @@ function messageFields(input: NoticeInput): string[] {
 /** RFC 3464 §2.3, in its order. */
 function recipientFields(input: NoticeInput, recipient: NoticeRecipient, global: boolean, scrub: Scrubber): string[] {
   const reply = realReply(recipient.reply);
-  const remote = reply?.host == null ? null : hostName(scrub.remark(recipient, reply.host));
+  const remote = reply?.host == null ? null : hostName(scrub.text(reply.host));
   const original = recipient.originalRecipient === null ? null : originalRecipient(recipient.originalRecipient, global);
   const result = [
     ...(original === null ? [] : [foldedField('Original-Recipient', original)]),
