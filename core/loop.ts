@@ -2,6 +2,7 @@
 // Reads a list of fields, as SES's receipt gives it or message.ts reads it; knows nothing of routes.
 
 import { ownPassesMax, passesCheckedMax, receivedFieldsMax } from './limits.ts';
+import type { MarkKey } from './mark-key.ts';
 import type { HeaderField } from './receipt.ts';
 import { type Status, statusOf } from './status.ts';
 import { passField, verifiedPass } from './trace-fields.ts';
@@ -12,7 +13,7 @@ export type LoopFinding = { readonly kind: 'loop'; readonly status: Status; read
  * 5.4.6 where the message has made `ownPassesMax` passes through us already, or bears more Received fields than any honest path;
  * else null. A pass counts once however often its field was copied; one that our key did not sign counts for nothing.
  */
-export function findLoop(fields: readonly HeaderField[], markKey: string): LoopFinding | null {
+export function findLoop(fields: readonly HeaderField[], markKey: MarkKey): LoopFinding | null {
   const passes = new Set<string>();
   let received = 0;
   let checked = 0;

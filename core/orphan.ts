@@ -6,6 +6,7 @@ import { parseMailbox, parseReversePath } from './address.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts } from './delivery.ts';
 import { extractOf } from './extract.ts';
 import { detailTextMax } from './limits.ts';
+import type { MarkKey } from './mark-key.ts';
 import { heldAtBirth, newDelivery, traced } from './progress.ts';
 import type { HeaderField } from './receipt.ts';
 import { inboundPrefix, setupNotification } from './receipt.ts';
@@ -60,7 +61,7 @@ export type Found = {
   /** From the header section; null where it could not be read. */
   readonly headers: readonly HeaderField[] | null;
 };
-export type FactTerms = { readonly subject: boolean; readonly markKey: string; readonly configVersion: string };
+export type FactTerms = { readonly subject: boolean; readonly markKey: MarkKey; readonly configVersion: string };
 
 /** What is known of a message without its receipt. Policy has nothing to judge by: the verdicts stand in the receipt. */
 export function orphanFacts(found: Found, terms: FactTerms): MessageFacts {

@@ -6,6 +6,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath, sameMailbox } from './address.ts';
 import type { ReturnPathMode, RouteSettings } from './config.ts';
 import { srsDaysMax, srsHashChars, srsLocalPartOctetsMax } from './limits.ts';
+import { type MarkKey, signingKey } from './mark-key.ts';
 import { isAutomatic } from './notice.ts';
 
 /** Where a message to a return path goes: no next hop of the configuration, which none may be called; pipeline/returned.ts reads it. */
@@ -16,9 +17,9 @@ export const returnsHop = 'returns';
 const TOKEN = /^b\+([a-z2-7]{26})$/i;
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** 26 letters and digits, 128 bits: the same for each attempt at a delivery, and nobody can make one without the key. */
-export function tokenOf(key: string, deliveryId: string): string {
-  const digest = createHmac('sha256', key).update(`return-path\0${deliveryId}`).digest();
+/** 26 letters and digits, 128 bits: the same for each attempt at a delivery under the same key (the ledger knows each that was used), and nobody can make one without the key. */
+export function tokenOf(key: MarkKey, deliveryId: string): string {
+  const digest = createHmac('sha256', signingKey(key, 'return-path')).update(`return-path\0${deliveryId}`).digest();
   let bits = 0n;
   for (const byte of digest.subarray(0, 17)) bits = (bits << 8n) | BigInt(byte);
   let token = '';
@@ -30,7 +31,7 @@ export function tokenAddress(token: string, returnPathDomain: string): string {
   return `b+${token}@${returnPathDomain}`;
 }
 
-// ── SRS (reference: the SRS paper and libsrs2; separators, case and hashes as postsrsd has them) ─────────────────────────
+// ── SRS (reference: the SRS paper and libsrs2; separators and case as postsrsd has them) ─────────────────────────
 
 const SRS0 = /^SRS0[=+-]([^=]+)=([A-Z2-7]{2})=([^=]+)=(.+)$/is;
 const SRS1 = /^SRS1[=+-]([^=]*)=([^=]+)=([=+-].+)$/is;
@@ -80,13 +81,17 @@ export function readSrs(localPart: string, { secrets, day }: Omit<Srs, 'returnPa
   const again = SRS1.exec(localPart);
   if (again !== null) {
     const [, given = '', host = '', rest = ''] = again;
-    if (!secrets.some((secret) => same(given, hash(secret, [host, rest])))) return { kind: 'forged' };
+    // Without a separator the same text may be another host and rest, but not where the rest begins with what no host has.
+    const former = /^[=+]/.test(rest) ? [host, rest] : null;
+    if (!isOurs(given, secrets, [host, rest], former)) return { kind: 'forged' };
     return senderOf(`SRS0${rest}@${host}`);
   }
   const first = SRS0.exec(localPart);
   if (first === null) return /^SRS[01][=+-]/i.test(localPart) ? { kind: 'forged' } : null;
   const [, given = '', stamp = '', host = '', local = ''] = first;
-  if (!secrets.some((secret) => same(given, hash(secret, [stamp, host, local])))) return { kind: 'forged' };
+  // The former form ends by itself: no address is made by it any more, and each expires by its stamp.
+  const parts = [stamp, host, local];
+  if (!isOurs(given, secrets, parts, parts)) return { kind: 'forged' };
   // Ten bits of days: the age is what lies between, and tomorrow's stamp is a clock that runs ahead.
   const age = (day - dayOfStamp(stamp) + 1 + STAMP_DAYS) % STAMP_DAYS;
   return age > srsDaysMax + 1 ? { kind: 'expired' } : senderOf(`${local}@${host}`);
@@ -109,9 +114,21 @@ function dayOfStamp(stamp: string): number {
   return BASE32.indexOf(high) * 32 + BASE32.indexOf(low);
 }
 
-/** HMAC-SHA1 over the lower-cased parts, in Base64 without signs that a path might trip over, cut. Case may be lost on the way: none of it counts. */
+/** `former`: the parts where a hash of them without a separator counts too, as addresses have it that are out there; null: it does not. */
+function isOurs(
+  given: string,
+  secrets: readonly string[],
+  parts: readonly string[],
+  former: readonly string[] | null,
+): boolean {
+  return secrets.some(
+    (secret) => same(given, hash(secret, parts)) || (former !== null && same(given, hash(secret, [former.join('')]))),
+  );
+}
+
+/** HMAC-SHA1 over the lower-cased parts with a separator that no address has, in Base64 without signs that a path might trip over, cut. Case may be lost on the way: none of it counts. */
 function hash(secret: string, parts: readonly string[]): string {
-  return createHmac('sha1', secret).update(parts.join('').toLowerCase()).digest('base64url').slice(0, srsHashChars);
+  return createHmac('sha1', secret).update(parts.join('\0').toLowerCase()).digest('base64url').slice(0, srsHashChars);
 }
 
 function same(given: string, right: string): boolean {

@@ -10,6 +10,7 @@ import { replyOfDiagnostic } from './diagnostic-code.ts';
 import type { Disposition } from './disposition.ts';
 import type { ReportedFact } from './feedback.ts';
 import { detailTextMax, passesCheckedMax } from './limits.ts';
+import type { MarkKey } from './mark-key.ts';
 import { oneLine } from './notice-encoding.ts';
 import type { Progress } from './progress.ts';
 import { traced } from './progress.ts';
@@ -24,7 +25,7 @@ import { passField, verifiedPass } from './trace-fields.ts';
  * The delivery that the returned header section bears: a pass that our key signed, and the Received field that we wrote beside it. It finds reports to SRS
  * addresses, which say who the sender is and nothing of the message.
  */
-export function deliveryInOriginal(original: readonly HeaderField[], markKey: string): DeliveryRef | null {
+export function deliveryInOriginal(original: readonly HeaderField[], markKey: MarkKey): DeliveryRef | null {
   const spoolId = original
     .filter(({ name }) => name.toLowerCase() === passField)
     .slice(0, passesCheckedMax)

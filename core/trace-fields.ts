@@ -5,6 +5,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { formatPath, needsSmtputf8, parseMailbox } from './address.ts';
 import { lineOctetsMax, lineOctetsWanted, noticeMarksCheckedMax } from './limits.ts';
+import { acceptedKeys, type MarkKey, type MarkLabel, signingKey } from './mark-key.ts';
 
 /** Lower case, as header lookups want them. */
 export const passField = 'x-everpost-pass';
@@ -17,7 +18,7 @@ export type RelayFields = {
   /** As accepted. */
   readonly forwardPath: string;
   readonly spoolId: string;
-  readonly markKey: string;
+  readonly markKey: MarkKey;
   readonly now: number;
   /** An earlier attempt's result is unknown: the reader may see the message twice, and why. */
   readonly possibleDuplicate: boolean;
@@ -57,42 +58,52 @@ export function formatDate(at: number): string {
 }
 
 /** One pass of one message through us, signed. It verifies on its own, whatever has happened to the message since. */
-export function passMark(key: string, spoolId: string, host: string): string {
+export function passMark(key: MarkKey, spoolId: string, host: string): string {
   const id = token(spoolId);
   const by = token(host);
-  return `v1 id=${id} host=${by} sig=${sign(key, ['pass', id, by])}`;
+  return `v1 id=${id} host=${by} sig=${signed(key, 'pass', [id, by])}`;
 }
 
-/** The spoolId of a pass that our key signed, else null. What was folded onto the field or added after the mark does no harm. */
-export function verifiedPass(key: string, value: string): string | null {
+/** The spoolId of a pass that our key signed, or the one before, else null. What was folded onto the field or added after the mark does no harm. */
+export function verifiedPass(key: MarkKey, value: string): string | null {
   const [, id, by, sig] = /^\s*v1\s+id=(\S{1,255})\s+host=(\S{1,255})\s+sig=([\w-]{43})(?:\s|$)/.exec(value) ?? [];
   if (id === undefined || by === undefined || sig === undefined) return null;
-  return equal(sig, sign(key, ['pass', id, by])) ? id : null;
+  return isSigned(key, 'pass', [id, by], sig) ? id : null;
 }
 
 /** Value of X-Everpost-Notice: this is a notice of ours, which never has a notice of its own. */
-export function noticeMark(key: string, messageIdField: string): string {
+export function noticeMark(key: MarkKey, messageIdField: string): string {
   const tag = createHash('sha256').update(messageIdField).digest('base64url').slice(0, 22);
-  return `v1.${tag}.${sign(key, ['notice', tag])}`;
+  return `v1.${tag}.${signed(key, 'notice', [tag])}`;
 }
 
-/** Whether a field's value is a mark that `noticeMark` made with this key. */
-export function isNoticeMark(key: string, value: string): boolean {
+/** Whether a field's value is a mark that `noticeMark` made with this key, or the one before. */
+export function isNoticeMark(key: MarkKey, value: string): boolean {
   const [, tag, sig] = /^\s*v1\.([\w-]{22})\.([\w-]{43})(?:\s|$)/.exec(value) ?? [];
-  return tag !== undefined && sig !== undefined && equal(sig, sign(key, ['notice', tag]));
+  return tag !== undefined && sig !== undefined && isSigned(key, 'notice', [tag], sig);
 }
 
 /** Whether a header section bears such a mark; only the first few are looked at. */
 export function bearsNoticeMark(
-  key: string,
+  key: MarkKey,
   fields: readonly { readonly name: string; readonly value: string }[],
 ): boolean {
   const marks = fields.filter(({ name }) => name.length === noticeField.length && name.toLowerCase() === noticeField);
   return marks.slice(0, noticeMarksCheckedMax).some(({ value }) => isNoticeMark(key, value));
 }
 
-function sign(key: string, parts: readonly string[]): string {
-  return createHmac('sha256', key).update(parts.join('\0')).digest('base64url');
+function signed(key: MarkKey, label: MarkLabel, parts: readonly string[]): string {
+  return sign(signingKey(key, label), label, parts);
+}
+
+function isSigned(key: MarkKey, label: MarkLabel, parts: readonly string[], sig: string): boolean {
+  return acceptedKeys(key, label).some((each) => equal(sig, sign(each, label, parts)));
+}
+
+function sign(key: string | Buffer, label: MarkLabel, parts: readonly string[]): string {
+  return createHmac('sha256', key)
+    .update([label, ...parts].join('\0'))
+    .digest('base64url');
 }
 
 function equal(a: string, b: string): boolean {

@@ -38,6 +38,7 @@ export function orphanSearch(scope: Construct, given: Given & { readonly ingest:
       ...(submits ? [listSubmissions(bucket), sendTo(given.ingest)] : []),
       may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`)),
       onLedger(table, 'GetItem', 'PutItem', 'Query'),
+      ...given.marks.may,
     ],
   });
   // A run that failed is made good by the next one.

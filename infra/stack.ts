@@ -8,6 +8,7 @@ import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
 import { orphanSearch } from './orphans.ts';
 import { purge } from './purge.ts';
+import { markSecret } from './secrets.ts';
 import { spool } from './spool.ts';
 import { stages } from './stages.ts';
 import { submission } from './submission.ts';
@@ -34,7 +35,8 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const folder = (name: string) => `${plan.dist}/${name}`;
   const bucket = spool(stack, settings);
   const table = ledger(stack, settings);
-  const given = { settings, bucket, table, folder };
+  const marks = markSecret(stack, settings);
+  const given = { settings, bucket, table, marks, folder };
   const pipeline = stages(stack, given);
   submission(stack, { settings, bucket, ingestQueue: pipeline.ingest.queue });
   const orphans = orphanSearch(stack, { ...given, ingest: pipeline.ingest });
@@ -59,6 +61,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     RelayQueueUrl: pipeline.relay.queue.queueUrl,
     BounceQueueUrl: pipeline.bounce.queue.queueUrl,
     FeedbackQueueUrl: pipeline.feedback.queue.queueUrl,
+    MarkSecret: marks.arn,
     ...(pipeline.srsSecretArn === null ? {} : { SrsSecret: pipeline.srsSecretArn }),
     IngestDeadLettersUrl: pipeline.ingest.deadLetters.queueUrl,
     RelayDeadLettersUrl: pipeline.relay.deadLetters.queueUrl,
@@ -73,6 +76,11 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
       : { ConfigurationSet: said.configurationSet, EventDeadLettersUrl: said.eventDeadLetters.queueUrl }),
     AlarmTopic: alarmTopic.topicArn,
   };
+  describeOutputs(stack, settings, outputs);
+  return stack;
+}
+
+function describeOutputs(stack: Stack, settings: Settings, outputs: Readonly<Record<string, string>>): void {
   const meaning: Record<string, string> = {
     MxRecord: `Set as the MX record of ${settings.domains.slice(0, 5).join(', ')}${settings.domains.length > 5 ? ', …' : ''}`,
     ReturnPathMxRecord: `Set as the MX record of ${settings.returnPathDomain}, to which reports come back`,
@@ -80,5 +88,4 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   };
   for (const [name, value] of Object.entries(outputs))
     new CfnOutput(stack, name, { value, description: meaning[name] });
-  return stack;
 }

@@ -1,23 +1,22 @@
 // The stages of the pipeline and the sweep, each with exactly the permissions that its ports use.
 // A permission that is missing here fails on this machine too: the local runtime enforces these very policies.
 
-import { Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Aws, Duration, Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
 import * as limits from '#core/limits.ts';
-import { usesSrs } from '#core/return-path.ts';
 import { configurationSetName, sendsBySes } from '#core/ses-use.ts';
 import { configurationSetArn } from './feedback.ts';
 import { dueIndex } from './ledger.ts';
 import { relayLists } from './relay-lists.ts';
+import { type OwnSecret, srsSecret } from './secrets.ts';
 import { contentPrefixes, inboundPrefix, objectsBelow } from './spool.ts';
 import {
   type FunctionPlan,
@@ -48,6 +47,7 @@ export type Given = {
   readonly settings: Settings;
   readonly bucket: Bucket;
   readonly table: Table;
+  readonly marks: OwnSecret;
   readonly folder: (functionName: string) => string;
 };
 
@@ -76,7 +76,7 @@ export function stages(scope: Construct, given: Given): Stages {
       concurrency: limits.feedbackConcurrencyMax,
     }),
     ...sweepEvery(scope, given, queues),
-    srsSecretArn: srs.arn,
+    srsSecretArn: srs?.arn ?? null,
   };
 }
 
@@ -86,10 +86,11 @@ function stagePlans(
   scope: Construct,
   given: Given,
   queues: Queues,
-  srs: SrsSecret,
+  srs: OwnSecret | null,
 ): Record<'ingest' | 'relay' | 'bounce' | 'feedback', FunctionPlan> {
   const { table, bucket, folder } = given;
   const environment = environmentOf(scope, given, queues);
+  const withSrs = { ...environment, ...(srs === null ? {} : { EVERPOST_SRS_SECRET: srs.arn }) };
   const prefixes = contentPrefixes(given.settings);
   const openContent = may(['s3:GetObject'], ...objectsBelow(bucket, prefixes));
   return {
@@ -105,6 +106,7 @@ function stagePlans(
         openContent,
         ...findVersions(bucket, prefixes),
         sendTo(queues.relay, queues.bounce, queues.feedback),
+        ...given.marks.may,
       ],
     },
     relay: {
@@ -112,7 +114,7 @@ function stagePlans(
       description: 'Makes one attempt at one delivery',
       timeoutMs: limits.relayTimeoutMs,
       memoryMb: 1024,
-      environment: { ...environment, ...srs.environment },
+      environment: withSrs,
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
@@ -120,7 +122,8 @@ function stagePlans(
         openContent,
         ...findVersions(bucket, prefixes),
         sendTo(queues.bounce),
-        ...srs.may,
+        ...given.marks.may,
+        ...(srs?.may ?? []),
         ...useConfigurationSet(scope, given.settings),
       ],
       lists: relayLists(given.settings),
@@ -139,14 +142,15 @@ function stagePlans(
       description: 'Joins what others say of a delivery afterwards to its row',
       timeoutMs: limits.feedbackTimeoutMs,
       memoryMb: 512,
-      environment: { ...environment, ...srs.environment },
+      environment: withSrs,
       // What came back to a return path is claimed (UpdateItem), read, and joined to the message that it is about (Query).
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         may(['s3:GetObject'], ...objectsBelow(bucket, [inboundPrefix])),
         ...findVersions(bucket, [inboundPrefix]),
         sendTo(queues.relay, queues.bounce),
-        ...srs.may,
+        ...given.marks.may,
+        ...(srs?.may ?? []),
       ],
     },
   };
@@ -182,8 +186,8 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
       EVERPOST_FEEDBACK_QUEUE_URL: queues.feedback.queue.queueUrl,
     }),
     EVERPOST_STACK: Stack.of(scope).stackName,
-    // The stack's id ends in a UUID that nobody outside the account knows: docs/decisions/loop-mark-key.md.
-    EVERPOST_MARK_KEY: Aws.STACK_ID,
+    EVERPOST_MARK_SECRET: given.marks.arn,
+    EVERPOST_STACK_ID: Aws.STACK_ID, // what signed marks before there was that secret: docs/decisions/loop-mark-key.md
     POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
     POWERTOOLS_SERVICE_NAME: Stack.of(scope).stackName,
   };
@@ -191,28 +195,6 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
 
 export function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
   return may(['sqs:SendMessage'], ...queues.map(({ queue }) => queue.queueArn));
-}
-
-type SrsSecret = {
-  readonly arn: string | null;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly may: readonly PolicyStatement[];
-};
-
-/** Our own, made by the stack where an action uses SRS, and kept when the stack goes: addresses that it signed are good for weeks. */
-function srsSecret(scope: Construct, settings: Settings): SrsSecret {
-  if (!usesSrs(settings)) return { arn: null, environment: {}, may: [] };
-  const secret = new Secret(new Construct(scope, 'Srs'), 'Secret', {
-    description: `Signs the SRS addresses of ${settings.stackName}; put a new value to rotate it`,
-    generateSecretString: { passwordLength: 64, excludePunctuation: true },
-    removalPolicy: RemovalPolicy.RETAIN,
-  });
-  const { secretArn } = secret;
-  return {
-    arn: secretArn,
-    environment: { EVERPOST_SRS_SECRET: secretArn },
-    may: [may(['secretsmanager:GetSecretValue'], secretArn)],
-  };
 }
 
 /** Every send names it. */

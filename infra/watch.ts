@@ -256,6 +256,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     says: 'a next hop gave a reply that no rule knows; it is tried again until the lifetime.',
   },
   {
+    metricName: 'MarkSecretUnreadable',
+    article: 'The secret of marks cannot be read',
+    says: "marks are signed by the values read before, or by the stack's id; mail goes on.",
+  },
+  {
     metricName: 'Poison',
     article: 'A delivery that was claimed five times',
     says: 'attempts at a delivery end without a result.',

@@ -16,8 +16,10 @@ export type FunctionConfig = {
   readonly srsSecret: string | null;
   /** Null where nobody submits. */
   readonly ingestQueueUrl: string | null;
-  /** Key of our signed pass and notice marks. */
-  readonly markKey: string;
+  /** The ARN of the secret that signs our marks. */
+  readonly markSecret: string;
+  /** What signed them before, and signs them where the secret cannot be read. */
+  readonly stackId: string;
   /** Divides leases and thresholds in the local runtime; 1 when deployed. */
   readonly timeScale: number;
 };
@@ -48,8 +50,11 @@ export const config = {
   get ingestQueueUrl(): string | null {
     return process.env.EVERPOST_INGEST_QUEUE_URL ?? null;
   },
-  get markKey(): string {
-    return required('EVERPOST_MARK_KEY');
+  get markSecret(): string {
+    return required('EVERPOST_MARK_SECRET');
+  },
+  get stackId(): string {
+    return required('EVERPOST_STACK_ID');
   },
   get timeScale(): number {
     const scale = Number(process.env.EVERPOST_TIME_SCALE ?? '1');

@@ -3,6 +3,7 @@
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { AwsSecrets } from '#adapters/secrets.ts';
@@ -20,6 +21,7 @@ const sqs = sqsClient(aws);
 const watch = new PowertoolsWatch('feedback');
 const clock = new SystemClock();
 const secrets = new AwsSecrets(secretsClient(aws), clock);
+const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings: config.settings,
   routes: compileRoutes(config.settings.routes),
@@ -33,12 +35,16 @@ const ports = {
   clock,
   entropy: new SystemEntropy(),
   watch,
-  markKey: config.markKey,
+  get markKey() {
+    return marks.key;
+  },
   srsSecrets: config.srsSecret === null ? undefined : secrets.rotating(config.srsSecret),
   leaseMs: feedbackLeaseMs / config.timeScale,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage('feedback', { watch, timeScale: config.timeScale }, (record, signal) =>
-  isJob(record) ? returned(ports, jobOf(record), signal) : feedback(ports, record.body),
+export const handler = stage(
+  'feedback',
+  { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
+  (record, signal) => (isJob(record) ? returned(ports, jobOf(record), signal) : feedback(ports, record.body)),
 );

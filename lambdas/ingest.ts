@@ -1,10 +1,12 @@
 // Ingest, wired: from SES's notification, or an operator's word on an orphan, to ledger rows and relay jobs.
 // Clients and tables are made once for each execution environment; nothing here decides.
 
-import { awsSettings, dynamoClient, s3Client, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
+import { AwsSecrets } from '#adapters/secrets.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { lostJobAfterMs, orphanAfterMs } from '#core/limits.ts';
@@ -17,6 +19,8 @@ const aws = awsSettings();
 const sqs = sqsClient(aws);
 const watch = new PowertoolsWatch('ingest');
 const clock = new SystemClock();
+const secrets = new AwsSecrets(secretsClient(aws), clock);
+const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings: config.settings,
   routes: compileRoutes(config.settings.routes),
@@ -30,11 +34,15 @@ const ports = {
   feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl),
   clock,
   watch,
-  markKey: config.markKey,
+  get markKey() {
+    return marks.key;
+  },
   sweepAgainMs: lostJobAfterMs / config.timeScale,
   orphanAfterMs: orphanAfterMs / config.timeScale,
 };
 
-export const handler = stage('ingest', { watch, timeScale: config.timeScale }, (record, signal) =>
-  takeIn(ports, record.body, signal),
+export const handler = stage(
+  'ingest',
+  { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
+  (record, signal) => takeIn(ports, record.body, signal),
 );

@@ -1,11 +1,13 @@
 // The search for orphans, wired: run by the schedule every hour, never by a queue.
 // A run that fails or is cut off needs no retry: the next one goes on where the bookmarks say.
 
-import { awsSettings, dynamoClient, s3Client, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Inventory } from '#adapters/s3-inventory.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
+import { AwsSecrets } from '#adapters/secrets.ts';
 import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { orphanAfterMs, orphanSweepEveryMs } from '#core/limits.ts';
@@ -15,6 +17,9 @@ import { scheduled } from './scheduled.ts';
 
 const aws = awsSettings();
 const watch = new PowertoolsWatch('orphans');
+const clock = new SystemClock();
+const secrets = new AwsSecrets(secretsClient(aws), clock);
+const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings: config.settings,
   inventory: new S3Inventory(s3ListClient(aws), config.bucket),
@@ -24,11 +29,17 @@ const ports = {
     search: config.settings.trace.search,
   }),
   ingestQueue: config.ingestQueueUrl === null ? null : new SqsIngestQueue(sqsClient(aws), config.ingestQueueUrl),
-  clock: new SystemClock(),
+  clock,
   watch,
-  markKey: config.markKey,
+  get markKey() {
+    return marks.key;
+  },
   orphanAfterMs: orphanAfterMs / config.timeScale,
   everyMs: orphanSweepEveryMs,
 };
 
-export const handler = scheduled('orphans', { watch, timeScale: config.timeScale }, (signal) => orphans(ports, signal));
+export const handler = scheduled(
+  'orphans',
+  { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
+  (signal) => orphans(ports, signal),
+);

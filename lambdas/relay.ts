@@ -12,6 +12,7 @@ import {
   sqsClient,
 } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { AwsSecrets } from '#adapters/secrets.ts';
@@ -36,6 +37,7 @@ const { settings } = config;
 const secrets = new AwsSecrets(secretsClient(aws), clock);
 const nextHops = new Map<string, NextHop>();
 
+const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings,
   spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
@@ -52,14 +54,18 @@ const ports = {
   entropy: new SystemEntropy(),
   watch,
   budget: byteBudget(batchBytesMax),
-  markKey: config.markKey,
+  get markKey() {
+    return marks.key;
+  },
   srsSecrets: config.srsSecret === null ? undefined : secrets.rotating(config.srsSecret),
   leaseMs: smtpLeaseMs / config.timeScale,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage('relay', { watch, timeScale: config.timeScale }, (record, signal) =>
-  relay(ports, jobOf(record), signal),
+export const handler = stage(
+  'relay',
+  { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
+  (record, signal) => relay(ports, jobOf(record), signal),
 );
 
 /** One client for each next hop and execution environment: it keeps its connection between jobs. */

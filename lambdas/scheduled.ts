@@ -9,7 +9,7 @@ import type { StageEnvironment } from './stage.ts';
 /** `run` is given a signal that comes early enough to end well; what it returns is the function's answer. */
 export function scheduled<Report>(
   name: string,
-  { watch, timeScale }: StageEnvironment,
+  { watch, timeScale, ready }: StageEnvironment,
   run: (signal: AbortSignal) => Promise<Report>,
 ): (event: unknown, context: Context) => Promise<Report> {
   return middy<unknown, Report, Error, Context>({ timeoutEarlyInMillis: 0 })
@@ -19,7 +19,8 @@ export function scheduled<Report>(
       watch.error(`${name}.crashed`, { error: request.error?.stack });
       watch.flush(); // and the error goes on: Lambda counts it
     })
-    .handler((_event: unknown, context: Context) => {
+    .handler(async (_event: unknown, context: Context) => {
+      await ready?.();
       const remaining = context.getRemainingTimeInMillis();
       const margin = Math.min(deadlineMarginMs / timeScale, remaining / 4);
       return run(AbortSignal.timeout(Math.floor(remaining - margin))); // it takes whole milliseconds alone

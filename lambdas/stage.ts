@@ -18,7 +18,12 @@ export interface StageWatch extends Watch {
   begin(awsRequestId: string): void;
   flush(): void;
 }
-export type StageEnvironment = { readonly watch: StageWatch; readonly timeScale: number };
+export type StageEnvironment = {
+  readonly watch: StageWatch;
+  readonly timeScale: number;
+  /** Awaited before the work of each invocation; never rejects. */
+  readonly ready?: () => Promise<void>;
+};
 export type Work = (record: SQSRecord, signal: AbortSignal) => Promise<Finished>;
 
 /** `name` is the stage's verb; `work` handles one record and says what became of it, or throws to have it again. */
@@ -26,6 +31,7 @@ export function stage(name: string, environment: StageEnvironment, work: Work): 
   const handle = async (event: SQSEvent, context: Context): Promise<BatchAnswer> => {
     const deadline = deadlineOf(context, environment);
     try {
+      await environment.ready?.();
       return await batch(name, environment, event.Records, work, deadline);
     } finally {
       deadline.clear();

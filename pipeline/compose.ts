@@ -5,6 +5,7 @@ import { parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { ndrOriginalBytesMax } from '#core/limits.ts';
+import type { MarkKey } from '#core/mark-key.ts';
 import type { NoticeInput, NoticeOriginal } from '#core/notice-input.ts';
 import { noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
 import { noticeMark } from '#core/trace-fields.ts';
@@ -16,7 +17,7 @@ export type ComposePorts = {
   readonly spool: Spool;
   readonly clock: Clock;
   readonly watch: Watch;
-  readonly markKey: string;
+  readonly markKey: MarkKey;
 };
 
 /** All that the notice about `reported` says; null when the notice's row names nobody to tell. */

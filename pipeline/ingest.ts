@@ -23,6 +23,7 @@ import { extractOf } from '#core/extract.ts';
 import { headerBytesMax } from '#core/limits.ts';
 import type { LoopFinding } from '#core/loop.ts';
 import { findLoop } from '#core/loop.ts';
+import type { MarkKey } from '#core/mark-key.ts';
 import { headerFieldsOf } from '#core/message.ts';
 import { reasonToWithhold } from '#core/notice.ts';
 import { noticeFactsOf } from '#core/notice-facts.ts';
@@ -59,7 +60,7 @@ export type IngestPorts = {
   readonly feedbackQueue: JobQueue;
   readonly clock: Clock;
   readonly watch: Watch;
-  readonly markKey: string;
+  readonly markKey: MarkKey;
   readonly sweepAgainMs: number;
   /** How old an object without a row may be taken for an orphan. */
   readonly orphanAfterMs: number;

@@ -13,6 +13,7 @@
 
 import type { Settings } from '#core/config.ts';
 import { headerBytesMax, orphanPage, orphanReadsAtOnce, orphanShardsAtOnce } from '#core/limits.ts';
+import type { MarkKey } from '#core/mark-key.ts';
 import { headerFieldsOf } from '#core/message.ts';
 import {
   orphanFacts,
@@ -40,7 +41,7 @@ export type OrphanPorts = {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly watch: Watch;
-  readonly markKey: string;
+  readonly markKey: MarkKey;
   /** How old an object without a row is an orphan. */
   readonly orphanAfterMs: number;
   /** The rhythm of the schedule. */

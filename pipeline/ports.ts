@@ -305,6 +305,7 @@ export type MetricName =
   | 'SubmissionMalformed'
   | 'EnvelopeMissing'
   | 'OperatorFault'
+  | 'MarkSecretUnreadable'
   | 'UnknownReply'
   | 'PossibleDuplicate'
   | 'LostJob'

@@ -22,6 +22,7 @@ import type { Settings } from '#core/config.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery.ts';
 import { withLateWord } from '#core/late-word.ts';
+import type { MarkKey } from '#core/mark-key.ts';
 import { intactEdit } from '#core/message.ts';
 import type { Outcome } from '#core/outcome.ts';
 import { afterAttempt, withNoticeSettled } from '#core/progress.ts';
@@ -66,7 +67,7 @@ export type RelayPorts = {
   readonly entropy: Entropy;
   readonly watch: Watch;
   readonly budget: ByteBudget;
-  readonly markKey: string;
+  readonly markKey: MarkKey;
   /** Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they can not be had. */
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
   readonly leaseMs: number;

@@ -6,6 +6,7 @@ import { parseMailbox, parseReversePath, parseSubmittedPath, type ReversePath } 
 import type { Settings } from '#core/config.ts';
 import { type DeliveryRow, deliveryId, type MessageFacts } from '#core/delivery.ts';
 import { dayMs } from '#core/limits.ts';
+import type { MarkKey } from '#core/mark-key.ts';
 import { returnPathFor, type Srs, tokenAddress, tokenOf } from '#core/return-path.ts';
 import { sendingDomains } from '#core/ses-use.ts';
 import type { Clock, Ledger, Watch } from './ports.ts';
@@ -15,7 +16,7 @@ export type ReturnPathPorts = {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly watch: Watch;
-  readonly markKey: string;
+  readonly markKey: MarkKey;
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
 };
 

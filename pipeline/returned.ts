@@ -23,6 +23,7 @@ import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { disposition } from '#core/disposition.ts';
 import type { ReportedFact } from '#core/feedback.ts';
 import { dayMs, reportBytesMax } from '#core/limits.ts';
+import type { MarkKey } from '#core/mark-key.ts';
 import { isAutomatic } from '#core/notice.ts';
 import { afterAttempt, type Progress, traced } from '#core/progress.ts';
 import type { HeaderField } from '#core/receipt.ts';
@@ -52,7 +53,7 @@ export type ReturnedPorts = FeedbackPorts & {
   readonly spool: Spool;
   readonly relayQueue: JobQueue;
   readonly entropy: Entropy;
-  readonly markKey: string;
+  readonly markKey: MarkKey;
   /** As in relay; absent: no action uses SRS. */
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
   readonly leaseMs: number;

@@ -61,11 +61,12 @@ test('require nothing but what Node has', () => {
 test('take along only the clients that their function calls', () => {
   const clients = (name: string) => [...packages(name)].filter((found) => found.startsWith('@aws-sdk/client-')).sort();
   const sdk = (...services: string[]) => services.map((service) => `@aws-sdk/client-${service}`);
-  expect(clients('ingest')).toEqual(sdk('dynamodb', 's3', 'sqs'));
+  expect(clients('ingest')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'ses', 'sesv2', 'sqs'));
   expect(clients('bounce')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('feedback')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
+  expect(clients('orphans')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('purge')).toEqual(sdk('dynamodb', 's3', 'sqs'));
   expect(clients('activate')).toEqual(sdk('ses'));
 });

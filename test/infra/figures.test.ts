@@ -96,6 +96,7 @@ describe('grants', () => {
   const log = (name: string) => `logs:CreateLogStream logs:PutLogEvents on ${name}Log`;
   const consume = (name: string) => `sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on ${name}Queue`;
   const ledger = (...operations: string[]) => `${operations.map((it) => `dynamodb:${it}`).join(' ')} on LedgerTable`;
+  const marks = 'secretsmanager:GetSecretValue on MarksSecret';
   const all = ['in/', 'out/'];
   const read = (...prefixes: string[]) => [
     `s3:GetObject s3:GetObjectVersion on ${prefixes.map((it) => `SpoolBucket/${it}*`).join(' ')}`,
@@ -107,14 +108,14 @@ describe('grants', () => {
     [
       'Ingest',
       [log('Ingest'), consume('Ingest'), ledger('GetItem', 'PutItem'), ...read(...all)],
-      ['sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue'],
+      ['sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue', marks],
     ],
     [
       'Relay',
       [log('Relay'), consume('Relay'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), ...read(...all)],
       [
         ...['dynamodb:Query on LedgerTable/index/due', 'sqs:SendMessage on BounceQueue'],
-        ...['secretsmanager:GetSecretValue on SrsSecret', 'ses:SendEmail ses:SendRawEmail on identities'],
+        ...['secretsmanager:GetSecretValue on MarksSecret SrsSecret', 'ses:SendEmail ses:SendRawEmail on identities'],
       ],
     ],
     [
@@ -125,7 +126,7 @@ describe('grants', () => {
     [
       'Feedback',
       [log('Feedback'), consume('Feedback'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), ...read('in/')],
-      ['sqs:SendMessage on BounceQueue RelayQueue', 'secretsmanager:GetSecretValue on SrsSecret'],
+      ['sqs:SendMessage on BounceQueue RelayQueue', 'secretsmanager:GetSecretValue on MarksSecret SrsSecret'],
     ],
     [
       'Sweep',
@@ -135,7 +136,7 @@ describe('grants', () => {
     [
       'Orphans',
       [log('Orphans'), ledger('GetItem', 'PutItem', 'Query'), 's3:GetObject on SpoolBucket/in/*'],
-      [list('in/'), list('out/*'), 'sqs:SendMessage on IngestQueue'],
+      [list('in/'), list('out/*'), 'sqs:SendMessage on IngestQueue', marks],
     ],
     [
       'Purge',

@@ -154,7 +154,8 @@ describe('stages', () => {
         EVERPOST_BOUNCE_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'BounceQueue')[0] },
         EVERPOST_FEEDBACK_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'FeedbackQueue')[0] },
         EVERPOST_STACK: 'Everpost',
-        EVERPOST_MARK_KEY: { Ref: 'AWS::StackId' },
+        EVERPOST_MARK_SECRET: { Ref: only(template, 'AWS::SecretsManager::Secret', 'Marks')[0] },
+        EVERPOST_STACK_ID: { Ref: 'AWS::StackId' },
         POWERTOOLS_METRICS_NAMESPACE: 'Everpost',
         POWERTOOLS_SERVICE_NAME: 'Everpost',
       });
@@ -176,7 +177,7 @@ test.each([
   expect(config.Properties).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: ageSeconds });
 });
 
-test('the search for orphans runs every hour, and may list and read received mail alone', () => {
+test('the search for orphans runs every hour, and may list and read received mail alone, and the secret of marks', () => {
   const [, rule] = only(template, 'AWS::Events::Rule', 'Orphans');
   expect(rule.Properties).toMatchObject({ ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' });
   expect(rule.Properties.Targets[0].DeadLetterConfig.Arn['Fn::GetAtt'][0]).toMatch(/^OrphansDeadLetters/);
@@ -189,7 +190,10 @@ test('the search for orphans runs every hour, and may list and read received mai
     .flatMap(({ statement }) => each<string>(statement.Action))
     .filter((it) => !it.startsWith('logs:'));
   expect(actions.sort()).toEqual(
-    ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 's3:GetObject', 's3:ListBucket'].sort(),
+    [
+      ...['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 's3:GetObject', 's3:ListBucket'],
+      'secretsmanager:GetSecretValue', // of marks: a notice of ours is known by it
+    ].sort(),
   );
 });
 
@@ -218,6 +222,7 @@ test('the outputs say what an operator and the command line need', () => {
     'FeedbackQueueUrl',
     'IngestDeadLettersUrl',
     'IngestQueueUrl',
+    'MarkSecret',
     'MxRecord',
     'OrphansDeadLettersUrl',
     'PurgeDeadLettersUrl',

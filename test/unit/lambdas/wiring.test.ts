@@ -22,12 +22,23 @@ const environment = {
   EVERPOST_FEEDBACK_QUEUE_URL: 'http://127.0.0.1:9/feedback',
   EVERPOST_INGEST_QUEUE_URL: 'http://127.0.0.1:9/ingest',
   EVERPOST_SRS_SECRET: 'the-srs-secret',
-  EVERPOST_MARK_KEY: 'the-mark-key',
+  EVERPOST_MARK_SECRET: 'the-mark-secret',
+  EVERPOST_STACK_ID: 'the-stack-id',
   POWERTOOLS_LOG_LEVEL: 'SILENT',
   POWERTOOLS_SERVICE_NAME: 'Everpost',
   POWERTOOLS_METRICS_NAMESPACE: 'Everpost',
 };
 const settings: Settings = settingsOf();
+
+/** What Secrets Manager holds, by name: the newest value, then the one before. */
+const secretValues = new Map<string, readonly string[]>();
+vi.mock('#adapters/secrets.ts', () => ({
+  AwsSecrets: class {
+    rotating(name: string) {
+      return async () => secretValues.get(name) ?? Promise.reject(new Error('AccessDeniedException'));
+    }
+  },
+}));
 
 /** What a stage was called with; what it answers may be set for a test. */
 type Call = { readonly stage: string; readonly given: readonly unknown[] };
@@ -84,6 +95,7 @@ async function portsOf(name: string, event: unknown, more = {}): Promise<Ports> 
 beforeEach(() => {
   calls.length = 0;
   answers.clear();
+  secretValues.clear();
   vi.spyOn(console, 'log').mockImplementation(() => {});
 });
 afterAll(() => {
@@ -189,9 +201,15 @@ describe('what reads content', () => {
 });
 
 describe('what signs and recognises our own marks', () => {
-  it.each(['ingest', 'relay', 'feedback', 'orphans'])('%s has the one key', async (name) => {
+  const marking = ['ingest', 'relay', 'feedback', 'orphans'];
+  it.each(marking)('%s has the secret of marks, its value before, and the stack', async (name) => {
+    secretValues.set('the-mark-secret', ['new', 'old']);
     const ports = await portsOf(name, functions.find((each) => each.name === name)?.event);
-    expect(ports.markKey).toBe('the-mark-key');
+    expect(ports.markKey).toEqual({ current: 'new', previous: 'old', stackId: 'the-stack-id' });
+  });
+  it.each(marking)("%s works by the stack's id where the secret cannot be read", async (name) => {
+    const ports = await portsOf(name, functions.find((each) => each.name === name)?.event);
+    expect(ports.markKey).toBe('the-stack-id');
   });
   it.each(['relay', 'feedback'])('%s has the secret of SRS where one is named, and only there', async (name) => {
     const event = functions.find((each) => each.name === name)?.event;

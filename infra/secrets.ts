@@ -1,0 +1,35 @@
+// The secrets that the stack makes for itself: random values that nobody has to choose, kept when the stack goes, because what they signed is
+// still out there. Each is rotated by putting a new value; the one before it stays good.
+
+import { RemovalPolicy } from 'aws-cdk-lib';
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import type { Settings } from '#core/config.ts';
+import { usesSrs } from '#core/return-path.ts';
+import { may } from './stage.ts';
+
+export type OwnSecret = {
+  readonly arn: string;
+  readonly may: readonly PolicyStatement[];
+};
+
+/** Signs our passes, notices and tokens: core/mark-key.ts. */
+export function markSecret(scope: Construct, settings: Settings): OwnSecret {
+  return ownSecret(scope, 'Marks', `Signs the marks of ${settings.stackName}; put a new value to rotate it`);
+}
+
+/** Signs the addresses of SRS; null where no action uses it. */
+export function srsSecret(scope: Construct, settings: Settings): OwnSecret | null {
+  if (!usesSrs(settings)) return null;
+  return ownSecret(scope, 'Srs', `Signs the SRS addresses of ${settings.stackName}; put a new value to rotate it`);
+}
+
+function ownSecret(scope: Construct, id: string, description: string): OwnSecret {
+  const { secretArn } = new Secret(new Construct(scope, id), 'Secret', {
+    description,
+    generateSecretString: { passwordLength: 64, excludePunctuation: true },
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  return { arn: secretArn, may: [may(['secretsmanager:GetSecretValue'], secretArn)] };
+}
