@@ -12,7 +12,13 @@ export type WatchEntry = {
 export class MemoryWatch implements Watch {
   readonly entries: WatchEntry[] = [];
   /** Every value counted, zeros too: an alarm with missing data breaching needs them. */
-  readonly counted: { readonly metric: MetricName; readonly value: number }[] = [];
+  readonly counted: { readonly metric: MetricName; readonly value: number; readonly at: number }[] = [];
+  private readonly now: () => number;
+
+  /** `now`: when something is counted, in milliseconds since the epoch. */
+  constructor(now: () => number = () => 0) {
+    this.now = now;
+  }
 
   info(event: string, fields: Readonly<Record<string, unknown>>): void {
     this.entries.push({ level: 'info', event, fields: { ...fields } });
@@ -24,7 +30,7 @@ export class MemoryWatch implements Watch {
     this.entries.push({ level: 'error', event, fields: { ...fields } });
   }
   count(metric: MetricName, value = 1): void {
-    this.counted.push({ metric, value });
+    this.counted.push({ metric, value, at: this.now() });
   }
 
   raise(metric: MetricName): void {

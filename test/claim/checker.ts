@@ -146,12 +146,14 @@ function checkMessage(
 /** Nothing is known for whom it is: a placeholder must be held for it, or its receipt lie in a dead-letter queue. */
 function withoutRow(
   evidence: Evidence,
-  { spoolId }: Accepted,
+  { spoolId, deliveries }: Accepted,
   due: Due,
   rows: readonly Recorded[],
   ends: Map<string, number>,
 ): Finding[] {
-  const held = rows.find(({ state }) => state === 'held');
+  const isOfOne = (row: Recorded) =>
+    deliveries.some(({ forwardPath, action }) => forwardPath === row.forwardPath && action === row.action);
+  const held = rows.find((row) => row.state === 'held' && !isOfOne(row));
   const waits =
     held !== undefined ? `held: ${held.stateReason}` : evidence.inDeadLetters.has(spoolId) ? 'held: dead-letter' : null;
   count(ends, waits ?? 'unaccounted');
@@ -259,7 +261,12 @@ function checkMarks({ due, row }: Case, find: Find, arrived: readonly Copy[], nd
   return findings;
 }
 
-const KIND_OF = { failed: 'ndr', delayed: 'delay', relayed: 'success' } as const;
+/** The kinds of notice that have such an Action (RFC 3464 §2.3.3). */
+const KINDS_OF: Readonly<Record<string, readonly string[]>> = {
+  failed: ['ndr'],
+  delayed: ['delay', 'uncertain'],
+  relayed: ['success'],
+};
 
 /** At most one notice of each kind, but for one whose result was lost: it says so in its row, and where we compose it in itself. */
 function checkSecondNotice(
@@ -268,16 +275,19 @@ function checkSecondNotice(
   action: string,
   reports: readonly Report[],
 ): Finding[] {
-  if (reports.length < 2) return [];
-  const kind = KIND_OF[action as keyof typeof KIND_OF];
-  const own = evidence.rows.find(
-    (each) => each.spoolId === message.spoolId && each.noticeOf === row.deliveryKey && each.noticeKind === kind,
+  const own = evidence.rows.filter(
+    ({ spoolId, noticeOf, noticeKind }) =>
+      spoolId === message.spoolId &&
+      noticeOf === row.deliveryKey &&
+      KINDS_OF[action]?.includes(noticeKind ?? '') === true,
   );
+  const kinds = Math.max(1, own.length);
+  if (reports.length <= kinds) return [];
   const findings: Finding[] = [];
-  if (own === undefined || !isDoubted(own))
-    findings.push(find('second-notice', `${reports.length} notices: ${action}`));
+  if (!own.some(isDoubted)) findings.push(find('second-notice', `${reports.length} notices: ${action}`));
   const unmarked = reports.filter(({ to, marked }) => to !== null && !marked);
-  if (unmarked.length > 1) findings.push(find('second-notice', `${unmarked.length} notices (${action}) bear no mark`));
+  if (unmarked.length > kinds)
+    findings.push(find('second-notice', `${unmarked.length} notices (${action}) bear no mark`));
   return findings;
 }
 

@@ -4,8 +4,9 @@
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { isFinal } from '#core/delivery.ts';
-import { bySes, type Said, say } from './ses-events.ts';
+import { type DeliveryState, isFinal } from '#core/delivery.ts';
+import { findingsIn } from '../claim/town-evidence.ts';
+import { bySes, FAILURES, type Said, say } from './ses-events.ts';
 import { Town } from './town.ts';
 
 const ANN = 'ann@src.example';
@@ -16,7 +17,7 @@ type Path = {
   /** Of the notice too, where that goes by SES. */
   readonly saysOfNotice?: readonly Said[];
   readonly reversePath?: string;
-  readonly ends: string;
+  readonly ends: DeliveryState;
   readonly notices: number;
 };
 const paths: readonly Path[] = [
@@ -64,6 +65,8 @@ async function run(path: Path, interrupt: Interrupt): Promise<Town> {
 function requireAccounted(town: Town, path: Path, lives: number): void {
   const rows = town.ledger.all();
   expect(rows.find((row) => row.kind === 'delivery')?.state).toBe(path.ends);
+  const mayFailLater = path.says.some((said) => FAILURES.includes(said));
+  expect(findingsIn(town, [{ forwardPath: 'bob@example.com', state: path.ends, mayFailLater }])).toEqual([]);
   for (const row of rows) {
     expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
     expect([row.leaseUntil, row.dueAt], row.deliveryKey).toEqual([null, null]);
@@ -73,8 +76,6 @@ function requireAccounted(town: Town, path: Path, lives: number): void {
   expect(notices.length, 'a second copy only where a result was lost').toBeLessThanOrEqual(
     path.notices + (path.notices > 0 ? lives : 0),
   );
-  if (notices.length > 1)
-    expect(rows.find((row) => row.kind === 'notice')?.possibleDuplicate, 'and it is marked').toBe(true);
   expect(town.lostNotifications).toEqual([]);
   expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
   expect(town.watch.total('UnknownDelivery')).toBe(0);

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import type { NextHopSettings } from '#core/config.ts';
-import type { TraceEventName } from '#core/delivery.ts';
-import { isFinal } from '#core/delivery.ts';
+import { type DeliveryState, isFinal, type TraceEventName } from '#core/delivery.ts';
 import { statusOf } from '#core/status.ts';
+import { findingsIn } from '../claim/town-evidence.ts';
 import { type Routed, settingsOf } from './routed.ts';
 import { type Check, Town } from './town.ts';
 
@@ -27,7 +27,7 @@ type Path = Routed & {
   readonly reversePath?: string;
   readonly failed?: readonly Check[];
   /** action → state */
-  readonly ends: readonly string[];
+  readonly ends: readonly DeliveryState[];
   readonly notices: number;
   /** What `second` has in the end. */
   readonly atSecond: number;
@@ -215,6 +215,13 @@ function deliveriesOf(town: Town) {
 async function requireEnds(town: Town, path: Path, lives: number): Promise<void> {
   const deliveries = deliveriesOf(town);
   expect(deliveries.map((row) => row.state)).toEqual(path.ends);
+  const actions = path.to ?? [{ via: 'exchange' }];
+  const expected = actions.map(({ via, copy = false, address = BOB }, action) => {
+    const hops = [via, ...(path.fallback === true && !copy ? ['second'] : [])];
+    const ways = hops.map((nextHop) => ({ nextHop, address }));
+    return { forwardPath: BOB, action, copy, ways, state: path.ends[action] ?? 'queued' };
+  });
+  expect(findingsIn(town, expected)).toEqual([]);
   expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
   for (const row of town.ledger.all()) {
     expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);

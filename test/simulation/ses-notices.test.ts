@@ -6,7 +6,8 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { MemoryBounceService, type ScriptedBounce } from '#adapters/memory/memory-bounce-service.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import type { Settings } from '#core/config.ts';
-import { isFinal } from '#core/delivery.ts';
+import { type DeliveryState, isFinal } from '#core/delivery.ts';
+import { findingsIn } from '../claim/town-evidence.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import { type More, Town, townSettings } from './town.ts';
 
@@ -25,7 +26,7 @@ type Path = {
   readonly notices?: Partial<Settings['notices']>;
   readonly more?: More;
   readonly lifetimeHours?: number;
-  readonly ends: string;
+  readonly ends: DeliveryState;
   /** Why there is no notice, or which way it went. */
   readonly notice: string;
   /** Answers to the sender: by SendBounce, and as reports. */
@@ -130,6 +131,7 @@ function requireAccounted(town: Town, path: Path, lives: number): void {
   const rows = town.ledger.all();
   const delivery = rows.find((row) => row.kind === 'delivery');
   expect(delivery?.state).toBe(path.ends);
+  expect(findingsIn(town, [{ forwardPath: 'bob@example.com', state: path.ends }])).toEqual([]);
   const { notice } = delivery ?? {};
   if (lives === 0) expect(path.ends === 'returned' ? notice?.via : notice?.reason).toBe(path.notice);
   for (const row of rows) {
@@ -145,10 +147,6 @@ function requireAccounted(town: Town, path: Path, lives: number): void {
     wanted + (wanted > 0 ? lives : 0),
   );
   if (lives === 0) expect([town.bounces.accepted.length, reports.length]).toEqual(path.answers);
-  if (answers > 1) {
-    const own = rows.find((row) => row.noticeKind === 'ndr');
-    expect(own?.possibleDuplicate, 'and it is marked').toBe(true);
-  }
   expect(copies.length).toBeGreaterThanOrEqual(path.copies ?? 0);
   expect(copies.length).toBeLessThanOrEqual((path.copies ?? 0) * (1 + lives));
   for (const report of reports) expect(judgeNotice(report.content)).toEqual([]);

@@ -87,6 +87,13 @@ export const townSettings: Settings = {
   network: null,
 };
 
+/** A message that its sender was told to be accepted, with its exact bytes. */
+type Told = {
+  readonly spoolId: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly reversePath: string;
+  readonly content: Uint8Array;
+};
 type Stage = 'ingest' | 'feedback';
 type Notification = { readonly body: string; readonly stage: Stage; receives: number; visibleAt: number };
 
@@ -94,7 +101,9 @@ export class Town {
   readonly clock = new MemoryClock(ACCEPTED_AT);
   readonly ledger = new MemoryLedger();
   readonly spool = new MemorySpool();
-  readonly watch = new MemoryWatch();
+  readonly watch = new MemoryWatch(() => this.clock.now());
+  /** What was accepted: whoever asks what became of it asks this first. */
+  readonly told: Told[] = [];
   readonly exchange: MemoryNextHop;
   readonly others: ReadonlyMap<string, MemoryNextHop>;
   /** Next hops that are not scripted in memory: real ones on loopback, by their names in the configuration. */
@@ -143,6 +152,7 @@ export class Town {
   ): void {
     const stored = new TextEncoder().encode(`Return-Path: <${reversePath}>\r\n${content}`);
     this.spool.put(`in/${spoolId}`, stored, this.clock.now());
+    this.told.push({ spoolId, direction: 'inbound', reversePath, content: new TextEncoder().encode(content) });
     this.notify(notification(spoolId, reversePath, recipients, failed, more));
   }
 
