@@ -7,7 +7,8 @@ import { smtpTimeoutsMs } from '#core/limits.ts';
 import { writeSubmissionEvent } from '#core/submission-event.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { Client, openGateway } from '#test/integration/submission/gateway.ts';
-import { ACCEPTED_AT, Town, townSettings } from '#test/simulation/town.ts';
+import { ACCEPTED_AT } from '#test/simulation/notification.ts';
+import { Town, townSettings } from '#test/simulation/town.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { type CaseServer, openCaseServer, type ServerSpec } from './case-server.ts';
 

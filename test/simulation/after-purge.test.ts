@@ -7,9 +7,10 @@ import { deliveryId } from '#core/delivery.ts';
 import { release, remove, resubmit } from '#pipeline/operate.ts';
 import { purge } from '#pipeline/purge.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
+import { ACCEPTED_AT } from './notification.ts';
 import { ANN, BOB, DAY, noticesToAnn, ok, reportOf, reverseOf, row, settings, TARGET, text } from './returning.ts';
 import { say } from './ses-events.ts';
-import { ACCEPTED_AT, Town, townSettings } from './town.ts';
+import { Town, townSettings } from './town.ts';
 
 const { spool: RETENTION, ledger: LEDGER } = townSettings.retentionMs;
 const CARL = 'carl@example.com';

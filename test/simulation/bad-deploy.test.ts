@@ -6,8 +6,9 @@ import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import type { Settings } from '#core/config.ts';
 import { lostJobAfterMs, suspectExpiriesPerHourMax } from '#core/limits.ts';
 import { release } from '#pipeline/operate.ts';
+import { ACCEPTED_AT } from './notification.ts';
 import { settingsOf } from './routed.ts';
-import { ACCEPTED_AT, Town, townSettings } from './town.ts';
+import { Town, townSettings } from './town.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';

@@ -6,7 +6,8 @@ import type { Script } from '#adapters/memory/memory-next-hop.ts';
 import type { Settings } from '#core/config.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
 import { parseNotice } from '../judges/rfc3464.ts';
-import { ACCEPTED_AT, Town, townSettings } from './town.ts';
+import { ACCEPTED_AT } from './notification.ts';
+import { Town, townSettings } from './town.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';

@@ -33,10 +33,11 @@ import { type RelayPorts, relay } from '#pipeline/relay.ts';
 import { type ReturnedPorts, returned } from '#pipeline/returned.ts';
 import { type SweepPorts, sweep } from '#pipeline/sweep.ts';
 import { takeIn } from '#pipeline/take-in.ts';
+import { ACCEPTED_AT, notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
 import { committed } from './submitted.ts';
 import { recipient, settings as submitting, ULID } from './submitting-town.ts';
-import { ACCEPTED_AT, notification, townSettings } from './town.ts';
+import { townSettings } from './town.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;

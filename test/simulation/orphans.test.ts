@@ -8,8 +8,9 @@ import { lostJobAfterMs } from '#core/limits.ts';
 import { namedRecipientsBody } from '#core/named-recipients.ts';
 import { placeholderKey } from '#core/orphan.ts';
 import { release, remove } from '#pipeline/operate.ts';
+import { notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
-import { notification, Town } from './town.ts';
+import { Town } from './town.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';

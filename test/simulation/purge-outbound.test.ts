@@ -5,6 +5,7 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { remove } from '#pipeline/operate.ts';
 import { purge } from '#pipeline/purge.ts';
 import { facts, queued } from '#test/contract/rows.ts';
+import { ACCEPTED_AT } from './notification.ts';
 import {
   BOB,
   EML,
@@ -18,7 +19,7 @@ import {
   townOf,
   ULID,
 } from './submitting-town.ts';
-import { ACCEPTED_AT, type Town } from './town.ts';
+import type { Town } from './town.ts';
 
 const { spool: RETENTION, ledger: LEDGER } = settings.retentionMs;
 const { signal: NEVER } = new AbortController();

@@ -7,8 +7,9 @@ import { purgeFailuresMax, sesFeedbackMs } from '#core/limits.ts';
 import { release } from '#pipeline/operate.ts';
 import { purge } from '#pipeline/purge.ts';
 import { facts, queued } from '#test/contract/rows.ts';
+import { ACCEPTED_AT } from './notification.ts';
 import { settingsOf } from './routed.ts';
-import { ACCEPTED_AT, Town, townSettings } from './town.ts';
+import { Town, townSettings } from './town.ts';
 
 const HOUR = 3_600_000;
 const RETENTION = townSettings.retentionMs.spool;

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/memory-next-hop.ts';
+import { ACCEPTED_AT } from './notification.ts';
 import {
   ANN,
   BOB,
@@ -19,7 +20,7 @@ import {
   text,
   toPostmaster,
 } from './returning.ts';
-import { ACCEPTED_AT, Town } from './town.ts';
+import { Town } from './town.ts';
 
 describe.each(['token', 'srs'] as const)('a report to a %s', (mode) => {
   it('of a failure makes the delivery returned: one NDR, and the routed address is not in it', async () => {

@@ -8,8 +8,9 @@ import type { NextHopSettings } from '#core/config.ts';
 import { type DeliveryState, isFinal, type TraceEventName } from '#core/delivery.ts';
 import { statusOf } from '#core/status.ts';
 import { findingsIn } from '../claim/town-evidence.ts';
+import type { Check } from './notification.ts';
 import { type Routed, settingsOf } from './routed.ts';
-import { type Check, Town } from './town.ts';
+import { Town } from './town.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';

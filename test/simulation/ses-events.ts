@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '#core/config.ts';
-import { ACCEPTED_AT, townSettings } from './town.ts';
+import { ACCEPTED_AT } from './notification.ts';
+import { townSettings } from './town.ts';
 
 const RECORDED = {
   bounce: '01-bounce-permanent-general',

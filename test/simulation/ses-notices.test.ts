@@ -9,7 +9,8 @@ import type { Settings } from '#core/config.ts';
 import { type DeliveryState, isFinal } from '#core/delivery.ts';
 import { findingsIn } from '../claim/town-evidence.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
-import { type More, Town, townSettings } from './town.ts';
+import type { More } from './notification.ts';
+import { Town, townSettings } from './town.ts';
 
 const ANN = 'ann@src.example';
 const POSTMASTER = 'postmaster@example.com';

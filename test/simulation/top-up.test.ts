@@ -24,7 +24,8 @@ import { byteBudget } from '#pipeline/byte-budget.ts';
 import type { Job, JobQueue } from '#pipeline/ports.ts';
 import { relay } from '#pipeline/relay.ts';
 import { sweep } from '#pipeline/sweep.ts';
-import { ACCEPTED_AT, townSettings } from './town.ts';
+import { ACCEPTED_AT } from './notification.ts';
+import { townSettings } from './town.ts';
 
 const NEVER = new AbortController().signal;
 const SECOND = 1_000;

@@ -9,7 +9,8 @@ import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
 import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
 import { compileRoutes } from '#core/routes.ts';
 import { ingest } from '#pipeline/ingest.ts';
-import { ACCEPTED_AT, notification, townSettings } from '../../simulation/town.ts';
+import { ACCEPTED_AT, notification } from '../../simulation/notification.ts';
+import { townSettings } from '../../simulation/town.ts';
 
 it.each([
   ['as it is', () => {}, ['RECEIVE'], 0],
