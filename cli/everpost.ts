@@ -52,7 +52,8 @@ async function main(args: readonly string[]): Promise<number> {
   const verb = VERBS[name];
   if (verb === undefined) throw new Usage(`there is no verb "${name}"; write one of: ${Object.keys(VERBS).join(', ')}`);
   const { help, run } = await verb.load();
-  if (rest.includes('--help')) {
+  // To sendmail anything may be said by whoever fills in a form: only a call for help and nothing else ends with 0 and takes no message.
+  if (name === 'sendmail' ? rest.length === 1 && rest[0] === '--help' : rest.includes('--help')) {
     process.stdout.write(help);
     return exitCodes.done;
   }

@@ -93,7 +93,7 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
 function warnOf(file: string | null): void {
   if (file === null || process.platform === 'win32') return;
   const mode = statSync(file, { throwIfNoEntry: false })?.mode;
-  const open = mode === undefined ? null : openToOthers(file, mode);
+  const open = mode === undefined ? null : openToOthers(file, mode, true);
   if (open !== null) logLine('submission.secrets-open', { why: open });
 }
 

@@ -8,8 +8,11 @@ export function fileText(bytes: Uint8Array): string {
   return new TextDecoder(encoding).decode(bytes); // it leaves the mark out
 }
 
-/** A line where others than its owner may read a file of secrets; null where nobody else may. `mode` is POSIX's: elsewhere it says nothing. */
-export function openToOthers(path: string, mode: number): string | null {
-  if ((mode & 0o077) === 0) return null;
+/**
+ * A line where others than its owner may read a file of secrets; null where nobody else may. `mode` is POSIX's: elsewhere it says nothing.
+ * @param group whether its group may read it: so a service reads what belongs to root
+ */
+export function openToOthers(path: string, mode: number, group = false): string | null {
+  if ((mode & (group ? 0o037 : 0o077)) === 0) return null;
   return `${path} is open to others than its owner (mode ${(mode & 0o777).toString(8)}): chmod 600 ${path}`;
 }

@@ -1,5 +1,6 @@
 // sendmail's command line as cron, PHP and scripts write it: single letters, some with a value attached or following, several in one word.
-// What sendmail knows and means nothing here is taken and ignored; what it does not know is wrong. Pure.
+// What sendmail knows and means nothing here is taken and ignored; what it does not know is wrong. Options of ours stand before everything else:
+// what comes after may have been written by whoever fills in a web page's form, and must not say whose mail it is or where it goes. Pure.
 
 import { envidCharsMax } from './limits.ts';
 import { decodeXtext } from './smtp-command.ts';
@@ -21,12 +22,14 @@ export type SendmailArguments = {
   readonly ret: Return | null;
   readonly envid: string | null;
   readonly recipients: readonly string[];
-  /** Options of ours: --submitter NAME and the like. */
+  /** Options of ours: --submitter NAME and the like, before the first option of sendmail and the first recipient. */
   readonly own: Readonly<Record<string, string>>;
 };
 export type WrongArguments = { readonly kind: 'wrong'; readonly why: string };
 
 const OWN = ['submitter', 'bucket', 'stack', 'data', 'domain', 'config'];
+/** Of a word that is no option, so much is said. */
+const NAME_MAX = 40;
 /** Letters that take a value. */
 const VALUED = 'fFrNRVBoObdhpCLXAqMDe';
 /** Letters that stand alone: verbose, metoo, no aliases, gateway, initial submission, … */
@@ -39,18 +42,26 @@ export function readSendmailArguments(args: readonly string[]): SendmailArgument
   const recipients: string[] = [];
   const own: Record<string, string> = {};
   const words = [...args];
+  let ours = true;
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     if (word === '--') {
       recipients.push(...words.splice(0));
     } else if (word.startsWith('--')) {
       const [name = '', attached] = word.slice(2).split(/=(.*)/s);
+      if (!ours)
+        return wrong(
+          `--${name.slice(0, NAME_MAX)}: options of Everpost stand before those of sendmail and before recipients`,
+        );
       const value = attached ?? words.shift();
-      if (!OWN.includes(name) || value === undefined) return wrong(`${word}: write one of --${OWN.join(', --')} VALUE`);
+      if (!OWN.includes(name) || value === undefined)
+        return wrong(`--${name.slice(0, NAME_MAX)}: write one of --${OWN.join(', --')} VALUE`);
       own[name] = value;
+      continue;
     } else if (word.startsWith('-') && word.length > 1) {
       const problem = readLetters(word, words, given);
       if (problem !== null) return wrong(problem);
     } else recipients.push(word);
+    ours = false;
   }
   return settled(given, recipients, own);
 }

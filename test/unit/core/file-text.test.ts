@@ -17,6 +17,9 @@ test.for<[string, Buffer]>([
 test('a file that others may read is named, with its remedy', () => {
   expect(openToOthers('s.json', 0o100600)).toBeNull();
   expect(openToOthers('s.json', 0o100400)).toBeNull();
+  expect(openToOthers('s.json', 0o100640, true)).toBeNull();
+  expect(openToOthers('s.json', 0o100644, true)).not.toBeNull();
+  expect(openToOthers('s.json', 0o100660, true)).not.toBeNull();
   for (const mode of [0o100644, 0o100640, 0o100604, 0o100620])
     expect(openToOthers('s.json', mode)).toMatch(/^s\.json is open to others .* \(mode 6\d\d\): chmod 600 s\.json$/);
 });

@@ -52,6 +52,41 @@ describe('the command line', () => {
   });
 });
 
+describe('an option of ours that a web page’s user may have written', () => {
+  const OURS = ['submitter', 'bucket', 'stack', 'data', 'domain', 'config'];
+  // PHP's mail() hands on its fifth argument behind its own; others put an address, or a name, where the user says what it is.
+  const before: readonly (readonly string[])[] = [
+    ['-t', '-i'],
+    ['-om'],
+    ['-fann@x'],
+    ['bob@x'],
+    ['--'],
+    ['--submitter', 'web', '-t'],
+  ];
+  test.each(before)('behind %s %s %s', (...words) => {
+    const given = words.filter((word) => word !== undefined);
+    for (const name of OURS)
+      for (const written of [[`--${name}`, 'evil'], [`--${name}=evil`]]) {
+        const found = readSendmailArguments([...given, ...written]);
+        if (found.kind === 'wrong') expect(found.why).toContain('stand before those of sendmail');
+        else {
+          expect(found.own[name]).not.toBe('evil');
+          expect(given).toContain('--'); // behind that all are recipients
+        }
+      }
+  });
+  test('as a value is a value', () => {
+    expect(read('-f', '--bucket', '-F', '--config=/tmp/evil', 'bob@x')).toMatchObject({
+      reversePath: '--bucket',
+      own: {},
+    });
+  });
+  test('of a great length is not said whole', () => {
+    const found = readSendmailArguments(['-t', `--${'x'.repeat(10_000)}`]);
+    expect(found.kind === 'wrong' && found.why.length).toBeLessThan(200);
+  });
+});
+
 describe('lines', () => {
   test.each([
     ['a\nb\n', 'a\r\nb\r\n'],
