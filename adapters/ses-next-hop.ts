@@ -1,12 +1,14 @@
 // The next hop that is SES, by v2 SendEmail with raw content: one recipient a call, the author kept or written so that people can read
-// him (core/ses-edit.ts), the body's bytes as they are. SES replaces Message-ID and Date and knows no null envelope sender.
+// him (core/ses-edit.ts), the body's bytes as they are, where its lines are none too long (core/reencode.ts). SES replaces Message-ID and Date and knows no null envelope sender.
 // It holds the content once, and the client's request some more (`heldPerByte`); it never sends one call twice.
 
 import { type SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import type { Mailbox } from '#core/address.ts';
 import { needsSmtputf8 } from '#core/address.ts';
 import { asciiAddressOf } from '#core/author.ts';
-import { sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
+import { lineOctetsMax, sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
+import { headerSection } from '#core/message.ts';
+import { mendLines } from '#core/reencode.ts';
 import { type SesEdit, sesEdit } from '#core/ses-edit.ts';
 import { deliveryTag, sesHost } from '#core/ses-use.ts';
 import { statusOf } from '#core/status.ts';
@@ -42,19 +44,10 @@ export class SesNextHop implements NextHop {
     if (transaction.bytes !== null && transaction.bytes > sesMessageBytesMax)
       return forwardPaths.map(() => tooLarge(this.host));
     if (signal.aborted) return forwardPaths.map(() => neverSent(this.host));
-    const collected = await collect(transaction);
-    if ('kind' in collected) return forwardPaths.map(() => collected);
-    const { bytes, start } = collected;
-    if (bytes.length - start > sesMessageBytesMax) return forwardPaths.map(() => tooLarge(this.host));
-    const { domains, noticesFrom } = this.terms;
-    const edit = sesEdit(bytes.subarray(start), {
-      domains: transaction.authorDomains ?? domains,
-      noticesFrom,
-      authorDoubted: transaction.authorDoubted === true,
-    });
-    const raw = spliced(bytes, start, edit);
+    const outgoing = await this.outgoing(transaction);
+    if ('kind' in outgoing) return forwardPaths.map(() => outgoing);
     const results: NextHopResult[] = [];
-    for (const forwardPath of forwardPaths) results.push(await this.send(raw, edit, forwardPath, transaction, signal));
+    for (const forwardPath of forwardPaths) results.push(await this.send(outgoing, forwardPath, transaction, signal));
     return results;
   }
 
@@ -62,13 +55,34 @@ export class SesNextHop implements NextHop {
     this.client.destroy();
   }
 
+  /** The message as it goes to SES. The bytes as they came are let go here, so that a body which was encoded anew is not held beside them. */
+  private async outgoing(transaction: Transaction): Promise<Outgoing | NextHopResult> {
+    const collected = await collect(transaction);
+    if ('kind' in collected) return collected;
+    const { bytes, start } = collected;
+    if (bytes.length - start > sesMessageBytesMax) return tooLarge(this.host);
+    const message = bytes.subarray(start);
+    const section = headerSection(message);
+    const mend = mendLines(message, section);
+    if (mend.kind === 'impossible') return unconvertible(mend.why, this.host);
+    const { domains, noticesFrom } = this.terms;
+    const terms = {
+      domains: transaction.authorDomains ?? domains,
+      noticesFrom,
+      authorDoubted: transaction.authorDoubted === true,
+    };
+    const edit = sesEdit(message, terms, section, mend.kind === 'none' ? null : mend.change);
+    const raw = mend.kind === 'none' ? spliced(bytes, start, edit) : joined(edit.header, mend.chunks);
+    if (raw === null || raw.length > sesMessageBytesMax) return tooLarge(this.host);
+    return { raw, from: edit.from, reencoded: mend.kind === 'mended' };
+  }
+
   private get host(): string {
     return sesHost(this.terms.region);
   }
 
   private async send(
-    raw: Uint8Array,
-    edit: SesEdit,
+    { raw, from, reencoded }: Outgoing,
     forwardPath: Mailbox,
     { reversePath, tag }: Transaction,
     signal: AbortSignal,
@@ -81,7 +95,7 @@ export class SesNextHop implements NextHop {
     const { configurationSet, noticesFrom } = this.terms;
     const command = new SendEmailCommand({
       // Its bounces go there: a null reverse-path, which SES can not say, means ours.
-      FromEmailAddress: reversePath === null ? noticesFrom : edit.from,
+      FromEmailAddress: reversePath === null ? noticesFrom : from,
       Destination: { ToAddresses: [asciiAddressOf(forwardPath)] },
       Content: { Raw: { Data: raw } },
       ...(tag === undefined ? {} : { EmailTags: [{ Name: deliveryTag, Value: tag }] }),
@@ -89,7 +103,7 @@ export class SesNextHop implements NextHop {
     });
     try {
       const { MessageId } = await this.client.send(command, { abortSignal: signal });
-      return accepted(MessageId ?? '', this.host);
+      return { ...accepted(MessageId ?? '', this.host), ...(reencoded ? { reencoded } : {}) };
     } catch (error) {
       return resultOfFailure(error, this.host, signal);
     }
@@ -107,6 +121,20 @@ function tooLarge(host: string): NextHopResult {
   return { kind: 'capability', fault: 'size-exceeded', detail, host, sizeMax: sesMessageBytesMax };
 }
 
+const UNCONVERTIBLE = {
+  signed: 'what is signed may not be changed (RFC 1847)',
+  encrypted: 'what is encrypted may not be changed (RFC 1847)',
+  structure: 'it has more parts, or deeper ones, than can be encoded anew',
+  encoding: 'the part with such lines allows no other encoding (RFC 2045 §6.4)',
+} as const;
+
+function unconvertible(why: keyof typeof UNCONVERTIBLE, host: string): NextHopResult {
+  const fault = why === 'signed' || why === 'encrypted' ? 'conversion-prohibited' : 'conversion-impossible';
+  const detail = `it takes no lines of more than ${lineOctetsMax} octets, and ${UNCONVERTIBLE[why]}`;
+  return { kind: 'capability', fault, detail, host };
+}
+
+type Outgoing = { readonly raw: Uint8Array; readonly from: string; readonly reencoded: boolean };
 type Collected = { readonly bytes: Uint8Array; readonly start: number };
 
 /** The content behind some free room, or why it could not be read to its end. */
@@ -129,6 +157,23 @@ async function collect({ bytes: expected, content }: Transaction): Promise<Colle
     return { kind: 'content', cause: 'unavailable', detail: String(error).slice(0, 300) };
   }
   return { bytes: held.subarray(0, end), start: headroomBytes };
+}
+
+/** The new header section and the new body, measured first: one buffer of the right size. Null where SES takes no message of that size. */
+function joined(header: Uint8Array, chunks: () => Iterable<Uint8Array>): Uint8Array | null {
+  let size = header.length;
+  for (const chunk of chunks()) {
+    size += chunk.length;
+    if (size > sesMessageBytesMax) return null;
+  }
+  const raw = Buffer.allocUnsafe(size);
+  raw.set(header);
+  let at = header.length;
+  for (const chunk of chunks()) {
+    raw.set(chunk, at);
+    at += chunk.length;
+  }
+  return raw;
 }
 
 /** The new header section written right before the body, where it fits: the body stays where it is. */

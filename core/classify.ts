@@ -159,6 +159,10 @@ function fromCapabilityFault(
         '5.6.7',
         `${host} does not take internationalised addresses: ${result.detail}`,
       );
+    case 'conversion-prohibited': // RFC 3463 §3.7: X.6.2, prohibited; X.6.3, not supported
+      return failed(result.fault, '5.6.2', `${host}: ${result.detail}`);
+    case 'conversion-impossible':
+      return failed(result.fault, '5.6.3', `${host}: ${result.detail}`);
     case 'starttls-not-offered': // 4.7.4: Postfix smtp_proto.c, "TLS is required, but was not offered"
       return deferred(result.fault, '4.7.4', `TLS is required, but ${host} does not offer it: ${result.detail}`, {
         operatorFault: true,

@@ -144,6 +144,10 @@ export const localPartOctetsMax = 255;
 export const lineOctetsWanted = 78;
 export const lineOctetsMax = 998;
 
+/** Parts and depth of a message whose lines are mended for SES. Real mail has some dozens, five deep; beyond it nobody's reader agrees. */
+export const mimePartsMax = 10_000;
+export const mimeDepthMax = 30;
+
 // ── Submission ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Recipients of one submission: RFC 5321 §4.5.3.1.8 asks for 100 at least; programs send to some hundreds at once. */

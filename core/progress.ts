@@ -157,6 +157,8 @@ export type AttemptTerms = {
   readonly undeleted?: boolean;
   /** The return path of ours under which it left. */
   readonly returnPath?: string | null;
+  /** By SES: parts of the body left in another transfer encoding (core/reencode.ts). */
+  readonly reencoded?: boolean;
   /** The next hop offers DSN, and was asked to report as the submitter had asked. */
   readonly dsnTaken?: boolean;
   /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
@@ -216,6 +218,7 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   const remarks = [
     ...(waitedSeconds === 0 ? [] : [`waited ${waitedSeconds} s for room`]),
     ...(changed === 0 ? [] : [`${changed} bare line endings left as CRLF`]),
+    ...(terms.reencoded === true ? ['reencoded-for-ses'] : []),
     ...(terms.returnPath == null ? [] : [`return path ${terms.returnPath}`]),
     ...(terms.reversePathLost === true ? ['reverse-path-not-carried'] : []),
     ...(terms.dsnTaken === true && wantsSuccessNotice(row) ? ['success-report-asked-of-next-hop'] : []),

@@ -43,7 +43,10 @@ export type CapabilityFault =
   | 'auth-not-offered'
   | 'credentials-unavailable'
   | 'smtputf8-not-offered'
-  | 'size-exceeded';
+  | 'size-exceeded'
+  /** What it would not take as it is may not be changed (signed, encrypted), or can not be. */
+  | 'conversion-prohibited'
+  | 'conversion-impossible';
 
 /** A service's error, as its client names it (SES: docs/aws-contracts.md §2.5). `statusCode` is HTTP's; null where none came. */
 export type ServiceFault = {

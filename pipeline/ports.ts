@@ -275,7 +275,12 @@ export interface NextHop {
 }
 export type NextHopResult =
   /** `dsnTaken`: the request of the transaction went along, so that the next hop answers for it from here on. */
-  | (AttemptResult & { readonly bareLineEndings?: number; readonly dsnTaken?: boolean })
+  | (AttemptResult & {
+      readonly bareLineEndings?: number;
+      readonly dsnTaken?: boolean;
+      /** Parts of the body left in another transfer encoding, because their lines were too long. */
+      readonly reencoded?: boolean;
+    })
   | ServiceFault
   /** `content` threw while it was being sent: the connection was dropped before the final dot, so nothing was accepted. */
   | { readonly kind: 'content'; readonly cause: UnreadableCause; readonly detail: string };

@@ -102,6 +102,7 @@ type Attempt = {
   readonly unknownReply: boolean;
   readonly bareLineEndings: number;
   readonly dsnTaken: boolean;
+  readonly reencoded: boolean;
   /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
   readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
@@ -224,7 +225,8 @@ function decide(results: readonly NextHopResult[], messageBytes: number): Attemp
   const bareLineEndings = 'bareLineEndings' in result ? (result.bareLineEndings ?? 0) : 0;
   const unknownReply = outcome.kind === 'deferred' && outcome.reason === 'unknown-reply';
   const dsnTaken = 'dsnTaken' in result && result.dsnTaken === true;
-  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken };
+  const reencoded = 'reencoded' in result && result.reencoded === true;
+  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken, reencoded };
 }
 
 async function record(
@@ -258,6 +260,7 @@ async function record(
       waitedMs: attempt.waitedMs,
       bareLineEndings: attempt.bareLineEndings,
       dsnTaken: attempt.dsnTaken,
+      reencoded: attempt.reencoded,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
       returnPath: attempt.returnPath ?? null,
@@ -361,6 +364,7 @@ function plain(outcome: Outcome): Attempt {
     unknownReply: false,
     bareLineEndings: 0,
     dsnTaken: false,
+    reencoded: false,
     reversePathLost: false,
   };
   return { ...nothing, outcome, via: null };

@@ -2,8 +2,9 @@
 // text or bytes and gets a plain value. Nothing is decided here: each function only calls the product.
 
 import { classify as classifyResult } from '#core/classify.ts';
-import { headerBytesMax } from '#core/limits.ts';
+import { headerSection } from '#core/message.ts';
 import { type RecipientList, readArguments } from '#core/recipient-list.ts';
+import { mendLines } from '#core/reencode.ts';
 import { readRemoteReport } from '#core/remote-dsn.ts';
 import type { Phase } from '#core/reply.ts';
 import { factOfReport } from '#core/returned.ts';
@@ -63,7 +64,9 @@ export function readReport(bytes: Uint8Array): { fact: string; status: string | 
 /** The header section that goes to SES, for a stack whose domain is in.test. */
 export function sesHeader(bytes: Uint8Array): string {
   const terms = { domains: ['in.test'], noticesFrom: 'postmaster@in.test', authorDoubted: false };
-  const { header } = sesEdit(bytes.subarray(0, headerBytesMax), terms);
+  const section = headerSection(bytes);
+  const mend = mendLines(bytes, section);
+  const { header } = sesEdit(bytes, terms, section, mend.kind === 'mended' ? mend.change : null);
   return Buffer.from(header).toString('latin1');
 }
 

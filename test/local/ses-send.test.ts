@@ -284,6 +284,38 @@ describe('the next hop that is SES', () => {
     await hop.close();
   });
 
+  it('encodes a body whose lines are too long, says so, and gives back one that may not be changed', async () => {
+    const hop = sesNextHopFor(config());
+    const head = 'From: Ann <ann@src.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/';
+    const body = `; boundary=b\r\n\r\n--b\r\n\r\n${'long '.repeat(300)}\r\n--b--\r\n`;
+    const attempt = async (type: string, address: string) => {
+      const content = Buffer.from(`${head}${type}${body}`);
+      return hop.attempt(transactionTo(address, content), new AbortController().signal);
+    };
+    expect(await attempt('mixed', 'mixed@far.example')).toMatchObject([{ kind: 'reply', reencoded: true }]);
+    expect(await sent('mixed@far.example')).toMatch(
+      /--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n(?:long )+/,
+    );
+    expect(await attempt('signed', 'signed@far.example')).toMatchObject([
+      { kind: 'capability', fault: 'conversion-prohibited', detail: expect.stringContaining('signed') },
+    ]);
+    expect(await hop.attempt(transactionTo('plain@far.example'), new AbortController().signal)).toEqual([
+      expect.not.objectContaining({ reencoded: true }),
+    ]);
+    await hop.close();
+  });
+
+  it('asks the size limit of what comes out', async () => {
+    const hop = sesNextHopFor(config());
+    const content = Buffer.from(`From: Ann <ann@src.example>\r\n\r\n${'\xff'.repeat(10_000_000)}`, 'latin1');
+    expect(content.length).toBeLessThan(29_000_000);
+    const transaction = transactionTo('large@far.example', content);
+    expect(await hop.attempt(transaction, new AbortController().signal)).toMatchObject([
+      { kind: 'capability', fault: 'size-exceeded', sizeMax: 29_000_000 },
+    ]);
+    await hop.close();
+  });
+
   it('says that a result is not known where none came', async () => {
     aws.faults.add({ service: 'ses', operation: 'SendEmail', effect: 'lose-response', times: 1 });
     const hop = sesNextHopFor(config());
@@ -294,8 +326,10 @@ describe('the next hop that is SES', () => {
   });
 });
 
-function transactionTo(address: string) {
-  const content = Buffer.from('From: Ann <ann@src.example>\r\nSubject: s\r\n\r\nbody\r\n');
+function transactionTo(
+  address: string,
+  content = Buffer.from('From: Ann <ann@src.example>\r\nSubject: s\r\n\r\nbody\r\n'),
+) {
   const [localPart = '', domain = ''] = address.split('@');
   return {
     reversePath: null,

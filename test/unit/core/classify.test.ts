@@ -231,6 +231,8 @@ describe('we would not go on', () => {
     ['credentials-unavailable', 'deferred', '4.3.5'],
     ['smtputf8-not-offered', 'failed', '5.6.7'],
     ['size-exceeded', 'failed', '5.3.4'],
+    ['conversion-prohibited', 'failed', '5.6.2'],
+    ['conversion-impossible', 'failed', '5.6.3'],
   ] as const)('%s is %s %s', (fault, kind, status) => {
     const outcome = classify({ kind: 'capability', fault, detail: 'd', host: null });
     expect(outcome).toMatchObject({ kind, status, reason: fault, reply: null });

@@ -61,6 +61,8 @@ describe('afterAttempt', () => {
   });
   it('relayed by a next hop that was asked to report its success: the trace says who answers for it', () => {
     const asking = { ...claimed, dsn: { notify: ['SUCCESS' as const], orcpt: null } };
+    const anew = afterAttempt(claimed, { kind: 'relayed', reply }, { ...terms, reencoded: true });
+    expect(anew.events.at(-1)).toMatchObject({ event: 'SEND', reason: 'reencoded-for-ses' });
     const taken = afterAttempt(asking, { kind: 'relayed', reply }, { ...terms, dsnTaken: true });
     expect(taken.events[0]?.reason).toBe('success-report-asked-of-next-hop');
     expect(taken.row.dueAt).toBeNull();
