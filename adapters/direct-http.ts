@@ -6,7 +6,9 @@
 import { Readable } from 'node:stream';
 import { aborted, type BufferPool, brokenOff, type Chunk, Connection, limited } from './direct-connection.ts';
 import { dechunk, garbled, type Head, parseHead, type Request, requestHead } from './http-message.ts';
+import { isFresh } from './kept-sockets.ts';
 
+type Kept = { readonly connection: Connection; readonly idleSince: number };
 type Answer = { readonly response: Head & { readonly body: Readable | Uint8Array } };
 
 export type DirectHttpOptions = {
@@ -38,7 +40,7 @@ export function directBodyOf(stream: object): DirectBody | null {
 export class DirectHttp {
   readonly metadata = { handlerProtocol: 'http/1.1' };
   private readonly options: DirectHttpOptions;
-  private readonly idle = new Map<string, Connection[]>();
+  private readonly idle = new Map<string, Kept[]>();
   private readonly buffers: Uint8Array[] = [];
   private readonly queue: (() => void)[] = [];
   private posts = 0;
@@ -60,8 +62,7 @@ export class DirectHttp {
 
   /** Ends kept connections; those in use end with their bodies. */
   destroy(): void {
-    for (const connections of this.idle.values()) for (const connection of connections) connection.destroy();
-    this.idle.clear();
+    for (const origin of [...this.idle.keys()]) this.endIdle(origin);
   }
   updateHttpClientConfig(): void {}
   httpHandlerConfigs(): Record<string, never> {
@@ -69,15 +70,15 @@ export class DirectHttp {
   }
 
   private async get(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
-    for (let kept = this.take(request); kept !== null; kept = this.take(request)) {
-      // A kept connection may have been closed at the other end meanwhile: another one then, as nothing was answered.
-      try {
-        return await this.exchange(kept, request, signal);
-      } catch (error) {
-        if (!kept.wasStale(error)) throw error;
-      }
+    const kept = this.take(request);
+    if (kept === null) return this.exchange(await this.open(request, signal), request, signal);
+    try {
+      return await this.exchange(kept, request, signal);
+    } catch (error) {
+      // A kept connection may have been closed at the other end meanwhile: a fresh one then, as nothing was answered.
+      if (!kept.wasStale(error)) throw error;
+      return this.exchange(await this.open(request, signal), request, signal);
     }
-    return this.exchange(await this.open(request, signal), request, signal);
   }
 
   private async post(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
@@ -95,7 +96,10 @@ export class DirectHttp {
 
   private take(request: Request): Connection | null {
     const connections = this.idle.get(originOf(request)) ?? [];
-    for (let last = connections.pop(); last !== undefined; last = connections.pop()) if (!last.ended) return last;
+    for (let last = connections.pop(); last !== undefined; last = connections.pop()) {
+      if (!last.connection.ended && isFresh(last.idleSince)) return last.connection;
+      last.connection.destroy();
+    }
     return null;
   }
 
@@ -104,7 +108,12 @@ export class DirectHttp {
     const connections = this.idle.get(origin) ?? [];
     this.idle.set(origin, connections);
     if (connections.length >= this.options.socketsMax) connection.destroy();
-    else connections.push(connection.rest());
+    else connections.push({ connection: connection.rest(), idleSince: Date.now() });
+  }
+
+  private endIdle(origin: string): void {
+    for (const { connection } of this.idle.get(origin) ?? []) connection.destroy();
+    this.idle.delete(origin);
   }
 
   private async open(request: Request, signal: AbortSignal | undefined): Promise<Connection> {
@@ -117,9 +126,15 @@ export class DirectHttp {
     return connection;
   }
 
-  private exchange(connection: Connection, request: Request, signal: AbortSignal | undefined): Promise<Answer> {
+  private async exchange(connection: Connection, request: Request, signal: AbortSignal | undefined): Promise<Answer> {
     connection.write(requestHead(request), request.body as string | Uint8Array | undefined);
-    return limited(connection, this.options.requestTimeoutMs, signal, this.answer(connection, request, signal));
+    try {
+      return await limited(connection, this.options.requestTimeoutMs, signal, this.answer(connection, request, signal));
+    } catch (error) {
+      // Where one has died, its idle neighbours may have: what is tried again takes a fresh connection.
+      if (!signal?.aborted) this.endIdle(originOf(request));
+      throw error;
+    }
   }
 
   private async answer(connection: Connection, request: Request, signal: AbortSignal | undefined): Promise<Answer> {

@@ -16,10 +16,11 @@ export function s3SubmissionClient(
   stallMs: number = submissionStallMs,
 ): S3Client {
   const { credentials, ...rest } = settings;
-  const { requestHandler } = overHttp({ requestTimeoutMs: 0, socketsMax: 64 });
+  const { requestHandler, extensions } = overHttp({ requestTimeoutMs: 0, socketsMax: 64 });
   const client = new S3Client({
     ...common({ ...rest, credentials: credentials ?? undefined }),
     requestHandler: { ...requestHandler, connectionTimeout: submissionConnectMs, socketTimeout: stallMs },
+    extensions,
     maxAttempts: 1,
     logger: silent,
     forcePathStyle: settings.endpoint !== undefined,

@@ -7,6 +7,7 @@ import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:
 import { smtpAddressAttemptMs } from '#core/limits.ts';
 import type { NetworkFault } from '#core/reply.ts';
 import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/smtp-reply.ts';
+import { turnOfTheLoop } from './loop-turn.ts';
 
 export type WireFault = { readonly fault: NetworkFault; readonly detail: string };
 export type TlsTerms = { readonly context: SecureContext | undefined; readonly verify: boolean };
@@ -318,14 +319,6 @@ export class SmtpWire {
       };
     });
   }
-}
-
-/**
- * The event loop has looked at the network once since this was called: of two immediates at least the second comes behind a poll. A reply
- * that lay in the kernel's buffer has been read then.
- */
-async function turnOfTheLoop(): Promise<void> {
-  for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 function notAReply(line: string | null): string {

@@ -326,6 +326,12 @@ export const smtpKeptMax = 10;
 /** Bytes of content gathered before they are written: a small message leaves in one packet's worth of calls. */
 export const smtpGatherBytes = 65_536;
 
+/**
+ * A kept HTTP connection that was idle this long by the wall clock, in milliseconds, is not used again: while Lambda freezes a function, timers
+ * stand still and nobody hears the other end close.
+ */
+export const keptSocketIdleMs = 20_000;
+
 // ── Deploying ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** SES: recipients of one receipt rule, and rules of one rule set. */
