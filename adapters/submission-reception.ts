@@ -5,7 +5,7 @@ import type { SMTPServerSession } from 'smtp-server';
 import type { Settings } from '#core/config.ts';
 import { messageBytesMax } from '#core/limits.ts';
 import { type SmtpAnswer, tooBig } from '#core/smtp-command.ts';
-import { spoolIdOf } from '#core/submission.ts';
+import { recipientsFor, spoolIdOf } from '#core/submission.ts';
 import { missingFields, receivedField, receptionProtocol, TopFields } from '#core/submitted-fields.ts';
 import type { Clock, SubmissionNames, SubmissionStore } from '#pipeline/ports.ts';
 import { submit } from '#pipeline/submit.ts';
@@ -45,6 +45,7 @@ export async function receive(
   let answer: SmtpAnswer | null = null;
   try {
     refusal = await take(given, intake, topOf(parts, given, name));
+    if (refusal === null) refusal = tooMuch(intake.bytes, transaction.recipients.size);
     if (refusal === null) refusal = await store(parts, transaction, name, intake, given.signal);
     answer = refusal?.answer ?? { code: 250, status: '2.6.0', text: `Stored as ${spoolIdOf(name)}` };
     return answer;
@@ -134,6 +135,13 @@ function topOf(
   });
   const messageIdField = `<${name.ulid}@${settings.host}>`;
   return new TopFields((head) => received + (head === null ? '' : missingFields(head, { at, messageIdField })));
+}
+
+/** Its size was not declared, or wrongly: otherwise some of its recipients would have heard 452. */
+function tooMuch(bytes: number, recipients: number): Refusal | null {
+  const most = recipientsFor(bytes);
+  if (recipients <= most) return null;
+  return { answer: { code: 552, status: '5.3.4', text: `A message of this size may have ${most} recipients` } };
 }
 
 function noRoom(error: unknown): Refusal {

@@ -4,10 +4,14 @@
 import type { SMTPServerSession } from 'smtp-server';
 import { parseSubmittedPath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
+import { messageBytesMax, submissionBytesMax } from '#core/limits.ts';
 import { type MailCommand, readMailCommand, readRcptCommand, type SmtpAnswer } from '#core/smtp-command.ts';
-import type { SubmittedRecipient } from '#core/submission.ts';
+import { recipientsFor, type SubmittedRecipient } from '#core/submission.ts';
 import { mayUsePath } from '#core/submitter.ts';
 import type { Commands } from './exact-smtp-connection.ts';
+
+/** What we put on top of content (core/submitted-fields.ts). */
+const ownFieldsBytesMax = messageBytesMax - submissionBytesMax;
 
 export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {
   readonly submitter: string;
@@ -56,12 +60,17 @@ export class SubmissionTransactions implements Commands {
   rcpt(session: SMTPServerSession, line: string): SmtpAnswer {
     const transaction = this.of(session);
     if (transaction === null) return answer(503, '5.5.1', 'MAIL first');
-    const { recipients, smtputf8 } = transaction;
+    const { recipients, smtputf8, size } = transaction;
     const read = readRcptCommand(line, { smtputf8, host: this.settings.host });
     if (read.kind === 'refused') return read.answer;
     const { forwardPath } = read;
-    if (recipients.size >= this.limits.recipientsMax && !recipients.has(forwardPath.address))
-      return answer(452, '4.5.3', `A message may have ${this.limits.recipientsMax} recipients`);
+    const most = Math.min(this.limits.recipientsMax, recipientsFor((size ?? 0) + ownFieldsBytesMax));
+    if (recipients.size >= most && !recipients.has(forwardPath.address))
+      return answer(
+        452,
+        '4.5.3',
+        `A message${most < this.limits.recipientsMax ? ' of this size' : ''} may have ${most} recipients`,
+      );
     recipients.set(forwardPath.address, forwardPath); // named twice: once, with what was said last
     return answer(250, '2.1.5', 'Recipient ok');
   }

@@ -15,7 +15,7 @@ import { printable } from '#core/printable.ts';
 import { readArguments } from '#core/recipient-list.ts';
 import { readSendmailArguments, type SendmailArguments } from '#core/sendmail-arguments.ts';
 import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/sendmail-message.ts';
-import { parseSubmitter, spoolIdOf } from '#core/submission.ts';
+import { parseSubmitter, recipientsFor, spoolIdOf } from '#core/submission.ts';
 import { receivedField } from '#core/submitted-fields.ts';
 import type { SubmissionStore } from '#pipeline/ports.ts';
 import { storableBytes, submit } from '#pipeline/submit.ts';
@@ -102,6 +102,8 @@ async function send(given: SendmailArguments, where: Where): Promise<number> {
     }),
   });
   if (content.length > messageBytesMax) throw new Exit(EX.data, `a message may have ${messageBytesMax} bytes`);
+  const most = recipientsFor(content.length);
+  if (forwardPaths.length > most) throw new Exit(EX.data, `a message of this size may have ${most} recipients`);
   const smtputf8 = needsDeclaration(content, [reversePath, ...forwardPaths.map(({ address }) => address)]);
   const declared = smtputf8 ? { smtputf8 } : {};
   const request = { ...name, reversePath, forwardPaths, ret: given.ret, envid: given.envid, ...declared };

@@ -152,6 +152,8 @@ export const mimeDepthMax = 30;
 
 /** Recipients of one submission: RFC 5321 §4.5.3.1.8 asks for 100 at least; programs send to some hundreds at once. */
 export const submissionRecipientsMax = 1_000;
+/** Content times recipients of one submission: each recipient is a delivery of its own, which reads and sends it all. The largest message to 100. */
+export const submissionFanOutBytesMax = 100 * messageBytesMax;
 /** RFC 3461 §4.4 and §4.2, in characters. */
 export const envidCharsMax = 100;
 export const orcptCharsMax = 500;

@@ -14,6 +14,8 @@ export type MailCommand = {
   readonly smtputf8: boolean;
   readonly ret: Return | null;
   readonly envid: string | null;
+  /** SIZE (RFC 1870); null: not said. */
+  readonly size: number | null;
 };
 export type RcptCommand = { readonly kind: 'rcpt'; readonly forwardPath: SubmittedRecipient };
 export type Refused = { readonly kind: 'refused'; readonly answer: SmtpAnswer };
@@ -28,6 +30,7 @@ export function readMailCommand(line: string, terms: { readonly bytesMax: number
   if (parameters === null) return refused(501, '5.5.4', 'A parameter is given twice, or is no parameter');
   if (path !== '' && parseMailbox(path) === null) return refused(501, '5.1.7', 'This is no address');
   let smtputf8 = false;
+  let size: number | null = null;
   let ret: Return | null = null;
   let envid: string | null = null;
   for (const [name, value] of parameters) {
@@ -35,6 +38,7 @@ export function readMailCommand(line: string, terms: { readonly bytesMax: number
       case 'SIZE':
         if (value === null || !/^\d{1,20}$/.test(value)) return malformed('SIZE', 'a number of bytes'); // RFC 1870 §6
         if (Number(value) > terms.bytesMax) return { kind: 'refused', answer: tooBig(terms.bytesMax) };
+        size = Number(value);
         break;
       case 'BODY': // RFC 6152; we have no BDAT, so no BINARYMIME
         if (value === null || !/^(7BIT|8BITMIME)$/i.test(value)) return malformed('BODY', '7BIT or 8BITMIME');
@@ -60,7 +64,7 @@ export function readMailCommand(line: string, terms: { readonly bytesMax: number
   }
   if (!smtputf8 && NON_ASCII.test(path))
     return refused(550, '5.6.7', 'An address beyond ASCII needs the parameter SMTPUTF8');
-  return { kind: 'mail', reversePath: path, smtputf8, ret, envid };
+  return { kind: 'mail', reversePath: path, smtputf8, ret, envid, size };
 }
 
 /** `host` completes the one address without a domain that must be taken: postmaster (RFC 5321 §4.1.1.3). */

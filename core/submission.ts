@@ -3,7 +3,14 @@
 // missing and strictly what decides where mail goes; it never looks into content.
 
 import { parseMailbox, parseSubmittedPath } from './address.ts';
-import { envelopeBytesMax, envidCharsMax, messageBytesMax, orcptCharsMax, submissionRecipientsMax } from './limits.ts';
+import {
+  envelopeBytesMax,
+  envidCharsMax,
+  messageBytesMax,
+  orcptCharsMax,
+  submissionFanOutBytesMax,
+  submissionRecipientsMax,
+} from './limits.ts';
 
 /** Where submitters write: `out/<submitter>/<ulid>.eml`, then `out/<submitter>/<ulid>.envelope.json`. */
 export const outboundPrefix = 'out/';
@@ -70,6 +77,12 @@ export function spoolIdOf({ submitter, ulid }: Submission): string {
   return `${submitter}-${ulid}`;
 }
 
+/** How many recipients content of so many bytes may have, at least one. */
+export function recipientsFor(bytes: number): number {
+  const bySize = Math.floor(submissionFanOutBytesMax / Math.max(1, bytes));
+  return Math.max(1, Math.min(submissionRecipientsMax, bySize));
+}
+
 /** The envelope as its object holds it. */
 export function writeEnvelope(envelope: SubmittedEnvelope): string {
   return `${JSON.stringify(envelope)}\n`;
@@ -103,6 +116,8 @@ export function readEnvelope(text: string): EnvelopeReading {
   if (!Array.isArray(forwardPaths) || forwardPaths.length === 0) return wrong('forwardPaths names nobody');
   if (forwardPaths.length > submissionRecipientsMax)
     return wrong(`forwardPaths names more than ${submissionRecipientsMax}`);
+  if (bytes * forwardPaths.length > submissionFanOutBytesMax)
+    return wrong(`bytes times forwardPaths is more than ${submissionFanOutBytesMax}`);
   const recipients: SubmittedRecipient[] = [];
   for (const [index, each] of forwardPaths.entries()) {
     const read = readRecipient(each);

@@ -192,6 +192,25 @@ describe('envelopes', () => {
     expect(await client.ask('.')).toMatch(/^250 /);
     expect(last().envelope.forwardPaths.length).toBe(1_000);
   });
+  test('bytes times recipients: of a large message the rest are put off, so that the client splits', async () => {
+    const paths = Array.from({ length: 103 }, (_, i) => `r${i}@far.example`);
+    const rcpts = paths.map((path) => `RCPT TO:<${path}>\r\n`).join('');
+    client.write(`MAIL FROM:<ann@example.com> SIZE=41000000\r\n${rcpts}DATA\r\n`);
+    const replies: string[] = [];
+    for (let i = 0; i < 105; i += 1) replies.push(await client.reply());
+    expect(replies.at(-2)).toBe('452 4.5.3 A message of this size may have 102 recipients\r\n');
+    expect(replies.slice(1, 103).every((reply) => reply.startsWith('250 '))).toBe(true);
+    expect(await client.ask('.')).toMatch(/^250 /);
+    expect(last().envelope.forwardPaths.length).toBe(102);
+  });
+  test('and content whose size was not declared is refused where it has too many', async () => {
+    const paths = Array.from({ length: 1_000 }, (_, i) => `r${i}@far.example`);
+    client.write(`MAIL FROM:<ann@example.com>\r\n${paths.map((path) => `RCPT TO:<${path}>\r\n`).join('')}DATA\r\n`);
+    for (let i = 0; i < 1_002; i += 1) await client.reply();
+    client.write(`${'x'.repeat(98)}\r\n`.repeat(43_000));
+    expect(await client.ask('.')).toMatch(/^552 5\.3\.4 A message of this size may have 97\d recipients\r\n$/);
+    expect(await client.ask('NOOP')).toMatch(/^250 /);
+  });
   test('RSET, EHLO and the end of DATA forget it', async () => {
     for (const end of ['RSET', 'EHLO again']) {
       await client.ask('MAIL FROM:<ann@example.com>');

@@ -66,6 +66,14 @@ describe('an envelope', () => {
     ['envid', { ...sound, envid: 'a\r\nb' }],
     ['names nobody', { ...sound, forwardPaths: [] }],
     ['names nobody', { ...sound, forwardPaths: 'bob@far.example' }],
+    [
+      'bytes times forwardPaths is more than',
+      {
+        ...sound,
+        bytes: 40 * 1024 * 1024,
+        forwardPaths: Array.from({ length: 101 }, (_, i) => ({ address: `a${i}@b.example` })),
+      },
+    ],
     ['names more than', { ...sound, forwardPaths: Array.from({ length: 1_001 }, () => ({ address: 'a@b.example' })) }],
     ['forwardPaths[0] is no object', to('bob@far.example')],
     ['forwardPaths[0].address', to({ address: 'bob' })],
