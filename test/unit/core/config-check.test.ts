@@ -246,6 +246,7 @@ describe('what is read but not acted on yet', () => {
         nextHops: { exchange: { kind: 'smtp', host: 'mx.example.com', port: 587, tls: 'required', concurrency: 4 } },
         routes: [{ match: '*@example.com', to: [{ via: 'exchange' }] }],
         retry: { schedule: ['1m'], lifetime: '1h', delayNotice: '30m' },
+        retention: { spool: '15d' },
         notices: {
           from: 'postmaster@example.com',
           postmaster: 'postmaster@example.com',

@@ -1,0 +1,170 @@
+// What the documents say of the code beside which they stand: commands, options, fields, events, paths and the example are looked up in the
+// code, so that neither can change without the other.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { traceJson } from '#cli/trace-json.ts';
+import { checkConfig, withoutEffectYet } from '#core/config-check.ts';
+import * as limits from '#core/limits.ts';
+import { failedAtBirth, heldAtBirth } from '#core/progress.ts';
+import { statusOf } from '#core/status.ts';
+import { facts, queued } from '../contract/rows.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const articles = readdirSync(join(ROOT, 'docs/runbook')).map((file) => [file, read(`docs/runbook/${file}`)] as const);
+
+const sources = ['core', 'pipeline', 'adapters', 'lambdas', 'infra'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => ({ path: `${folder}/${file}`, text: read(`${folder}/${file}`) })),
+);
+const all = sources.map(({ text }) => text).join('\n');
+
+const everpost = (...args: string[]) =>
+  execFileSync(process.execPath, [join(ROOT, 'cli/everpost.ts'), ...args]).toString();
+const verbs = [...everpost('help').matchAll(/^ {2}([a-z]+) {2}/gm)].map((found) => found[1] ?? '');
+const optionsOf = new Map(
+  verbs.map((verb) => [
+    verb,
+    new Set([...everpost(verb, '--help').matchAll(/--([a-z-]+)/g)].map((found) => found[1] ?? '')),
+  ]),
+);
+
+describe('the runbook', () => {
+  it.each(articles)('%s names verbs and options that everpost has', (_, text) => {
+    const wrong = [...text.matchAll(/everpost (?:-- )?([a-z]+)\b([^`\n|]*)/g)].flatMap(
+      ([whole, verb = '', rest = '']) => {
+        const options = optionsOf.get(verb);
+        if (options === undefined) return [whole];
+        const given = [...rest.matchAll(/--([a-z-]+)/g)].map((found) => found[1] ?? '');
+        return given.filter((name) => !options.has(name) && !['json', 'stack', 'data'].includes(name));
+      },
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(articles)('%s names fields that the trace, the log, the configuration or the limits have', (_, text) => {
+    const message = facts('m1');
+    const row = queued('m1', { message, notice: null, trace: [] });
+    const notice = {
+      kind: 'ndr',
+      state: 'queued',
+      via: null,
+      to: null,
+      messageIdField: null,
+      at: 0,
+      reason: null,
+    } as const;
+    const event = { at: 0, event: 'SEND', attempt: 1, nextHop: null, status: null, reply: null, reason: null } as const;
+    const traced = traceJson({
+      message,
+      rows: [{ ...row, notice, trace: [{ ...event, latency: { openMs: 0, totalMs: 0 } }] }],
+    });
+    const keys = new Set([...JSON.stringify(traced).matchAll(/"(\w+)":/g)].map((found) => found[1] ?? ''));
+    for (const call of all.matchAll(
+      /watch\.(?:info|warn|error)\([^;]{0,600};|\b(?:fields(?:Of)?|report)\b[^;]{0,600};/g,
+    ))
+      for (const found of call[0].matchAll(/(?<![.\w])([a-z]\w*)\b(?=:|,|\s*\})/g)) keys.add(found[1] ?? '');
+    for (const name of [...Object.keys(limits), ...Object.keys(configured())]) keys.add(name);
+    const asked = [
+      ...[...text.matchAll(/`([a-z]+[A-Z]\w*)`/g)].map((found) => found[1] ?? ''),
+      ...[...text.matchAll(/jq '([^']*)'/g)].flatMap((found) =>
+        [...(found[1] ?? '').matchAll(/\.([a-z]\w*)/gi)].map((name) => name[1] ?? ''),
+      ),
+    ];
+    // Of SES's own notifications, which lie in queues.
+    const theirs = ['messageId', 'eventType'];
+    expect(asked.filter((name) => !keys.has(name) && !theirs.includes(name))).toEqual([]);
+  });
+
+  it.each(articles)('%s names log events that are written', (_, text) => {
+    const stages = 'ingest|relay|bounce|feedback|sweep|orphans|purge';
+    const events = [...text.matchAll(new RegExp(`\\b((?:${stages})\\.[a-z]+(?:-[a-z]+)*)\\b`, 'g'))].map(
+      (found) => found[1] ?? '',
+    );
+    // lambdas/stage.ts and lambdas/scheduled.ts put the stage's name in front; pipeline/feedback.ts the fact's kind behind.
+    const made = /\.(?:crashed|failed|deadline)$|^feedback\.(?:failed|confirmed|delayed|complained|answered)$/;
+    expect(events.filter((name) => !all.includes(`'${name}'`) && !made.test(name))).toEqual([]);
+  });
+
+  it.each(articles)('%s names trace events that exist', (_, text) => {
+    const delivery = read('core/delivery.ts');
+    const events = [...text.matchAll(/\.event == "([A-Z_]+)"/g)].map((found) => found[1] ?? '');
+    expect(events.filter((name) => !delivery.includes(`| '${name}'`))).toEqual([]);
+  });
+});
+
+/** Every key that a configuration may have, by its last name. */
+function configured(): Record<string, true> {
+  const config = read('core/config.ts');
+  const types = config.slice(config.indexOf('export type Config ='), config.indexOf('/** Validated, complete'));
+  return Object.fromEntries([...types.matchAll(/\b([a-z]\w*)\??:/gi)].map((found) => [found[1] ?? '', true as const]));
+}
+
+describe('what has no effect yet', () => {
+  it('is read by nothing but the check, but for the secret that relay may read already', () => {
+    const readers = sources.filter(({ path }) => !/^core\/config/.test(path));
+    for (const name of [...withoutEffectYet.nextHop, ...withoutEffectYet.notices]) {
+      const reads = readers.filter(({ text }) => new RegExp(`\\b(?!pace\\b|limits\\b)\\w+\\.${name}\\b`).test(text));
+      expect(reads.map(({ path }) => path)).toEqual(name === 'dkim' ? ['infra/relay-lists.ts'] : []);
+    }
+  });
+  it('is not what has one: the purge deletes by retention.spool', () => {
+    expect(read('core/purge-decision.ts')).toMatch(/\bspool\b/);
+    expect(JSON.stringify(withoutEffectYet)).not.toContain('spool');
+  });
+  it('is named in the interfaces, and nothing else is', () => {
+    const section = /### Accepted without effect yet\n([\s\S]*?)\n#/.exec(read('docs/interfaces.md'))?.[1] ?? '';
+    const named = [...section.matchAll(/`(?:notices\.)?(\w+)`/g)].map((found) => found[1] ?? '');
+    expect(named.sort()).toEqual([...withoutEffectYet.nextHop, ...withoutEffectYet.notices].sort());
+  });
+});
+
+describe('the interfaces', () => {
+  it('tell of every verb', () => {
+    const text = read('docs/interfaces.md');
+    const told = verbs.filter((verb) => new RegExp(`everpost (?:[a-z|]+\\|)?${verb}\\b`).test(text));
+    expect(told).toEqual(verbs);
+  });
+});
+
+describe('README', () => {
+  it('has an example that passes the check, without a warning', () => {
+    const [, code = ''] = /```ts\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
+    const literal = /const config: Config = (\{[\s\S]*?\n\});/.exec(code)?.[1];
+    const checked = checkConfig(new Function(`return ${literal}`)(), 'README.md');
+    expect(checked).toMatchObject({ kind: 'ok', warnings: [], notYet: [] });
+  });
+});
+
+describe('ARCHITECTURE', () => {
+  it('says which rows have a dueAt: those to which something must still happen by itself, and no held one', () => {
+    const row = queued('m1', { message: facts('m1') });
+    expect(row.dueAt).not.toBeNull();
+    expect(heldAtBirth(row, 'foreign-sender', 0).dueAt).toBeNull();
+    expect(failedAtBirth(row, statusOf('5.1.1'), 'no-route', 'none', 0).dueAt).not.toBeNull();
+    expect(read('ARCHITECTURE.md')).toContain('A held row has none');
+  });
+});
+
+describe('paths in monospace', () => {
+  const documents = [
+    'ARCHITECTURE.md',
+    'README.md',
+    'docs/design.md',
+    'docs/specifications.md',
+    'docs/style.md',
+    'docs/decisions/whose-fault.md',
+  ];
+  it.each(documents)('of %s exist', (document) => {
+    const paths = [
+      ...read(document).matchAll(
+        /`((?:core|pipeline|adapters|lambdas|infra|local|cli|test|docs)\/[\w./-]+\.(?:ts|md|json|mjs))`/g,
+      ),
+    ];
+    expect(paths.map((found) => found[1] ?? '').filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+});
