@@ -14,6 +14,7 @@ export function replyOfDiagnostic(text: string, host: string | null): Reply | nu
   const said = text
     .slice(0, 4 * replyTextMax)
     .replace(TYPE, '')
+    .replace(/[ \t]{2,}/g, ' ')
     .trim();
   const [code] = CODE.exec(said) ?? [];
   if (code === undefined) return null;

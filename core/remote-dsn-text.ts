@@ -96,6 +96,8 @@ const BEFORE_COLON = new RegExp(
 );
 const BEFORE_DATE = new RegExp(`^\\s{0,40}<?(${ADDRESS})>? on (?:\\w{3}, )?\\d{1,2}[ /.]`);
 const BEHIND_WORDS = new RegExp(`^[^<>@]{1,200}[:\\s]<(${ADDRESS})>[^<>@]{0,300}$`);
+/** `Bob (bob@far.example)`, as Exchange names people. */
+const BEHIND_NAME = new RegExp(`^[^<>@():]{1,100} \\((${ADDRESS})\\)\\s*$`);
 const BEHIND_COLON = new RegExp(
   `^[^<>@:]{0,100}(?:address|recipients?|user|userid|mailbox|account|error-for|attempts|(?:sent|ed|message|mail) to)(?:\\(s\\)|\\(es\\))?:\\s{0,20}<?(${ADDRESS})>?\\s*$`,
   'i',
@@ -130,7 +132,12 @@ const HELPER = /^(postmaster|mailer-daemon|abuse|help(desk)?|support|hostmaster)
 function placeAt(text: string, line: number): Place | null {
   if (!text.includes('@')) return null;
   const [, address, rest = ''] =
-    ALONE.exec(text) ?? BEFORE_COLON.exec(text) ?? BEFORE_DATE.exec(text) ?? BEHIND_COLON.exec(text) ?? [];
+    ALONE.exec(text) ??
+    BEFORE_COLON.exec(text) ??
+    BEFORE_DATE.exec(text) ??
+    BEHIND_NAME.exec(text) ??
+    BEHIND_COLON.exec(text) ??
+    [];
   if (address !== undefined) return { address: trimmed(address), line, rest };
   const within = (FAILURE.test(text) ? BEHIND_WORDS.exec(text) : null) ?? WITHIN.exec(text);
   const found = within?.slice(1).find((group) => group !== undefined);
@@ -160,6 +167,11 @@ function trimmed(address: string): string {
 }
 
 const CODE = /(?<![\d.])[45][0-5]\d(?:[ \]:;,)-]|$)|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)/;
+
+/** A server's own code, or an enhanced status. */
+export function hasCode(text: string): boolean {
+  return CODE.test(text);
+}
 
 type Words = {
   /** Of one: the rest of its line and the lines below it; where these have no code, the nearest ones below that have. */

@@ -16,7 +16,7 @@ import {
   type StatusGroup,
   statusFields,
 } from './remote-dsn-fields.ts';
-import { type BounceText, readBounceText, wordsFor } from './remote-dsn-text.ts';
+import { type BounceText, hasCode, readBounceText, wordsFor } from './remote-dsn-text.ts';
 import { beginsOriginal } from './report-original.ts';
 import { type Parts, partsIn, partsOf, type ReportPart } from './report-parts.ts';
 import { isAutomaticAnswer, type Signs, signsOf, subjectOf } from './report-signs.ts';
@@ -83,7 +83,9 @@ function reportInFields(parts: Parts): Report | null {
     reportingMta ??= read.reportingMta;
     groups.push(...read.recipients.slice(0, reportRecipientsMax - groups.length));
   }
-  const texts = groups.some(lacksWords) ? textsOf(parts).slice(0, WORDED_PARTS_MAX) : [];
+  const texts = groups.some((group) => lacksWords(group) || group.status?.endsWith('.0.0'))
+    ? textsOf(parts).slice(0, WORDED_PARTS_MAX)
+    : [];
   const read = groups.map((group) => withWords(group, texts, groups.length === 1));
   const [first, ...others] = distinct(read);
   return first === undefined
@@ -117,11 +119,13 @@ function lacksWords({ diagnostic }: RemoteRecipient): boolean {
 
 /** A failure without words of the server's: what the report's own text says of the recipient, if that can be found. */
 function withWords({ remark, ...group }: StatusGroup, texts: readonly string[], alone: boolean): RemoteRecipient {
-  if (!lacksWords(group) || !/^(failed|delayed)$/.test(group.action)) return group;
+  const vague = group.status?.endsWith('.0.0') === true && !hasCode(group.diagnostic ?? '');
+  if (!(lacksWords(group) || vague) || !/^(failed|delayed)$/.test(group.action)) return group;
   const names = [group.finalRecipient, group.originalRecipient].filter((name) => name !== null);
   for (const text of texts) {
     const words = wordsFor(text, names, alone);
-    if (words !== null) return { ...group, diagnostic: words, status: statusBy(group, words) };
+    if (words !== null && (lacksWords(group) || hasCode(words)))
+      return { ...group, diagnostic: words, status: statusBy(group, words) };
   }
   const diagnostic = group.diagnostic ?? remark;
   return { ...group, diagnostic, status: statusBy(group, diagnostic) };
@@ -193,8 +197,7 @@ function isBelieved(read: BounceText, signs: Signs, byField: boolean, which: 'fo
   if (byField) return named && (read.formal || read.coded);
   if (read.formal && signs.mailer) return true;
   if (read.formal && named && signs.nullPath && !signs.answer) return true;
-  if (which === 'formal' || signs.answer || !named) return false;
-  return signs.mailer || (signs.nullPath && signs.subjectOfReport && read.coded);
+  return which === 'any' && named && signs.mailer && !signs.answer;
 }
 
 function reportOf(parts: Parts, read: BounceText): Report {

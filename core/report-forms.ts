@@ -11,6 +11,7 @@ const FORMS = new RegExp(
     '^-{2,}\\s?(the following addresses had|transcript of session follows|non-?delivery report|unsent message|message not delivered|failed recipients)',
     // Dovecot's and other Sieve filters' word (RFC 5429), in a notification that is about reading elsewhere
     '^your message to <[^<>]{1,300}> was automatically rejected',
+    '^\\*{4,}\\s?message from interscan',
     '^mailenable: message could not be delivered',
     '^this is an automated message created by mail delivery software',
     '^(undeliverable mail|delays in delivering your message)$',
