@@ -64,7 +64,7 @@ type Client = { failures: number; readonly gone: AbortController };
 
 export function submissionServer(parts: SubmissionServerParts): SubmissionServer {
   const limits = { ...usualLimits, ...parts.limits };
-  const transactions = new SubmissionTransactions(parts.settings, limits, !('submitter' in parts.clients));
+  const transactions = new SubmissionTransactions(parts.settings, limits, isAsked(parts));
   const clients = new Map<SMTPServerSession, Client>();
   const servers: SMTPServer[] = [];
   let stopping = false;
@@ -198,6 +198,11 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
       await Promise.all(stopped);
     },
   };
+}
+
+/** Whether a sender is asked for: of a submitter that speaks for itself only where its domains are known. */
+function isAsked({ clients, settings }: SubmissionServerParts): boolean {
+  return !('submitter' in clients) || Object.hasOwn(settings.submitters, clients.submitter);
 }
 
 const GOODBYE = '4.3.2 This server is stopping, try again later';

@@ -31,6 +31,8 @@ export type Instance = {
   readonly relayQueueUrl: string;
   readonly bounceQueueUrl: string;
   readonly feedbackQueueUrl: string;
+  /** All that the stack says of itself (docs/interfaces.md). */
+  readonly outputs: Readonly<Record<string, string | undefined>>;
   /** How far the instance's clock is ahead of this machine's, in milliseconds: the local runtime's may have been advanced. */
   readonly aheadMs: number;
 };
@@ -91,6 +93,7 @@ async function local(data: string): Promise<Instance> {
     relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
     bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
     feedbackQueueUrl: answer.outputs.FeedbackQueueUrl ?? '',
+    outputs: answer.outputs,
     aheadMs,
   };
 }
@@ -206,7 +209,8 @@ async function deployed(stack: string): Promise<Instance> {
     const region = await client.config.region();
     const queues = { ingestQueueUrl, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl };
     const account = Stacks?.[0]?.StackId?.split(':')[4] ?? null; // arn:aws:cloudformation:REGION:ACCOUNT:stack/…
-    return { aws: null, region, table, bucket, account, ...queues, aheadMs: 0 };
+    const all = Object.fromEntries(outputs);
+    return { aws: null, region, table, bucket, account, ...queues, outputs: all, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
       `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,

@@ -1,24 +1,26 @@
 // `everpost sendmail`: what cron, PHP and scripts call as /usr/sbin/sendmail. It reads one message, submits it, and ends with 0 only when both
-// objects are stored; else with sysexits' code, so that the caller still has the message. It queues nothing on this machine.
+// objects are stored and would not be held for their sender; else with sysexits' code, and the message stays in dead.letter. It queues nothing on
+// this machine.
 
-import { readFileSync } from 'node:fs';
-import { hostname, tmpdir, userInfo } from 'node:os';
-import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
-import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
+import { homedir, tmpdir, userInfo } from 'node:os';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
-import { parseMailbox, parseReversePath } from '#core/address.ts';
-import { fileText } from '#core/file-text.ts';
+import { type Mailbox, parseMailbox } from '#core/address.ts';
+import type { Settings } from '#core/config.ts';
 import { messageBytesMax, submissionRecipientsMax } from '#core/limits.ts';
+import { headerFieldsOf } from '#core/message.ts';
 import { oneLine } from '#core/notice-encoding.ts';
 import { printable } from '#core/printable.ts';
 import { readArguments } from '#core/recipient-list.ts';
 import { readSendmailArguments, type SendmailArguments } from '#core/sendmail-arguments.ts';
 import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/sendmail-message.ts';
-import { parseSubmitter, recipientsFor, spoolIdOf } from '#core/submission.ts';
+import { recipientsFor, spoolIdOf } from '#core/submission.ts';
 import { receivedField } from '#core/submitted-fields.ts';
-import type { SubmissionStore } from '#pipeline/ports.ts';
+import { mayAuthor } from '#core/submitter.ts';
 import { storableBytes, submit } from '#pipeline/submit.ts';
+import { keepDeadLetter } from './dead-letter.ts';
+import { EX, Exit } from './sendmail-exit.ts';
+import { openPlace, type Place, type Where, whereTo } from './sendmail-place.ts';
 
 export const sendmailHelp = `everpost sendmail [-t] [-i] [-f SENDER] [-F NAME] [-N WHEN] [-R RET] [-V ENVID] [-bs] [ADDRESS …]
 
@@ -31,43 +33,42 @@ Where to, from these options, else the environment, else /etc/everpost/sendmail.
   --data DIR             EVERPOST_DATA       or the local instance of this folder
   --domain NAME          EVERPOST_DOMAIN     completes addresses without a domain (default: this machine's name)
 
-Ends with 0 when the message is stored; 64 usage, 65 no recipient or too big, 66 no input, 67 no address, 75 try again, 77 not allowed,
+In the file also "defaultSender": whom mail is from without -f, and "senderDomains": what the submitter may use, where only the bucket is known.
+
+Ends with 0 when the message is stored; else the message stays in ~/dead.letter: 64 usage, 65 no recipient or too big, 66 no input, 67 no address, 75 try again, 77 not allowed,
 78 configuration.
 `;
 
-/** sysexits.h */
-const EX = { ok: 0, usage: 64, data: 65, noInput: 66, noUser: 67, tempFail: 75, noPermission: 77, config: 78 } as const;
-class Exit extends Error {
-  readonly code: number;
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 export async function sendmail(args: readonly string[]): Promise<number> {
+  const input = new StandardInput();
+  let piped = !args.some((word) => /^-b[^m]/.test(word)); // other modes have no message on standard input
   try {
     const given = readSendmailArguments(args);
     if (given.kind === 'wrong') throw new Exit(EX.usage, given.why);
+    piped = given.mode === 'message';
     const where = whereTo(given.own);
-    return given.mode === 'smtp' ? await speak(where) : await send(given, where);
+    return piped ? await send(given, where, input) : await speak(where);
   } catch (error) {
-    const known = error instanceof Exit;
-    process.stderr.write(`sendmail: ${printable(error instanceof Error ? error.message : String(error))}\n`);
-    return known ? error.code : EX.tempFail; // what nobody thought of may pass: the caller keeps the message
+    const code = error instanceof Exit ? error.code : EX.tempFail; // what nobody thought of may pass: the caller keeps the message
+    const why = printable(error instanceof Error ? error.message : String(error));
+    const kept = piped ? await keepIt(input, code, why, args) : '';
+    process.stderr.write(`sendmail: ${why}${kept}\n`);
+    return code;
   }
 }
 
-type Where = {
-  readonly submitter: string;
-  readonly domain: string;
-  readonly bucket: string | null;
-  readonly stack: string | null;
-  readonly data: string | null;
-};
+/** Who piped the message here rarely has it still. The words are the end of the reason. */
+async function keepIt(input: StandardInput, code: number, why: string, args: readonly string[]): Promise<string> {
+  const at = new Date();
+  const head = `From MAILER-DAEMON ${at.toUTCString()}\nX-Everpost-Not-Sent: exit ${code}, ${at.toISOString()}: ${oneLine(why, 900)}\nX-Everpost-Arguments: ${oneLine(args.join(' '), 900)}\n`;
+  const home = homeFolder();
+  const kept = await keepDeadLetter(input.whole(), head, { home, shared: '/var/tmp', uid: process.geteuid?.() ?? 0 });
+  if (kept.kind === 'kept') return `; the message is kept in ${kept.path}`;
+  return kept.kind === 'none' ? '' : `; THE MESSAGE COULD NOT BE KEPT: ${printable(kept.why)}`;
+}
 
-async function send(given: SendmailArguments, where: Where): Promise<number> {
-  const text = await standardInput();
+async function send(given: SendmailArguments, where: Where, input: StandardInput): Promise<number> {
+  const text = await input.message();
   const lines = asLines(text, given.dotsAreText);
   const named = readArguments(given.recipients, where.domain);
   const inHeader = given.fromHeader ? recipientsInHeader(lines, where.domain) : { mailboxes: [], unreadable: [] };
@@ -85,7 +86,8 @@ async function send(given: SendmailArguments, where: Where): Promise<number> {
 
   const clock = new SystemClock();
   const name = { submitter: where.submitter, ulid: new UlidNames(clock).next() };
-  const reversePath = senderOf(given, where);
+  const place = await openPlace(where);
+  const reversePath = senderOf(given, where, place);
   const content = completed(lines, {
     from: { name: given.fullName ?? process.env.NAME ?? '', mailbox: authorOf(reversePath, where) },
     at: clock.now(),
@@ -104,10 +106,12 @@ async function send(given: SendmailArguments, where: Where): Promise<number> {
   if (content.length > messageBytesMax) throw new Exit(EX.data, `a message may have ${messageBytesMax} bytes`);
   const most = recipientsFor(content.length);
   if (forwardPaths.length > most) throw new Exit(EX.data, `a message of this size may have ${most} recipients`);
+  const author = reversePath === '' ? mayAuthor(known(where, place), where.submitter, headerFieldsOf(content)) : null;
+  if (author?.kind === 'refused') throw new Exit(EX.noPermission, author.detail);
   const smtputf8 = needsDeclaration(content, [reversePath, ...forwardPaths.map(({ address }) => address)]);
   const declared = smtputf8 ? { smtputf8 } : {};
   const request = { ...name, reversePath, forwardPaths, ret: given.ret, envid: given.envid, ...declared };
-  const result = await submit(await storeOf(where), request, storableBytes(content), new AbortController().signal);
+  const result = await submit(place.store, request, storableBytes(content), new AbortController().signal);
   if (result.kind === 'submitted') return EX.ok;
   const code = result.cause === 'denied' ? EX.noPermission : EX.tempFail;
   throw new Exit(code, `the message was not stored: ${result.detail}`);
@@ -120,14 +124,14 @@ async function speak(where: Where): Promise<number> {
     import('#adapters/submission-space.ts'),
     import('#adapters/standard-streams.ts'),
   ]);
-  const store = await storeOf(where);
+  const place = await openPlace(where);
   const clock = new SystemClock();
   const server = submissionServer({
-    settings: { host: where.domain, domains: [], submitters: {} },
+    settings: { host: where.domain, ...known(where, place) },
     clients: { submitter: where.submitter },
     tls: null,
     allowPlainAuth: true,
-    storeOf: () => store,
+    storeOf: () => place.store,
     space: new SubmissionSpace(tmpdir()),
     names: new UlidNames(clock),
     clock,
@@ -137,42 +141,89 @@ async function speak(where: Where): Promise<number> {
   return EX.ok;
 }
 
-async function standardInput(): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > messageBytesMax) throw new Exit(EX.data, `a message may have ${messageBytesMax} bytes`);
-      chunks.push(chunk);
+/** What is piped here: read once, and whatever of it was read is at hand for a dead letter. */
+class StandardInput {
+  private readonly chunks: Buffer[] = [];
+  private source: AsyncIterator<Buffer> | null = null;
+
+  async message(): Promise<Uint8Array> {
+    let bytes = 0;
+    try {
+      for (let next = await this.next(); next !== null; next = await this.next()) {
+        this.chunks.push(next);
+        bytes += next.length;
+        if (bytes > messageBytesMax) throw new Exit(EX.data, `a message may have ${messageBytesMax} bytes`);
+      }
+    } catch (error) {
+      if (error instanceof Exit) throw error;
+      throw new Exit(EX.noInput, `standard input can not be read: ${error instanceof Error ? error.message : error}`);
     }
-  } catch (error) {
-    if (error instanceof Exit) throw error;
-    throw new Exit(EX.noInput, `standard input can not be read: ${error instanceof Error ? error.message : error}`);
+    return Buffer.concat(this.chunks);
   }
-  return Buffer.concat(chunks);
+
+  /** What was read and what is still to come; nothing where a person sits at the other end. */
+  async *whole(): AsyncGenerator<Uint8Array> {
+    yield* this.chunks;
+    if (process.stdin.isTTY) return;
+    try {
+      for (let next = await this.next(); next !== null; next = await this.next()) yield next;
+    } catch {
+      // It could not be read: what there was is kept.
+    }
+  }
+
+  private async next(): Promise<Buffer | null> {
+    this.source ??= (process.stdin as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+    const { done, value } = await this.source.next();
+    return done === true ? null : value;
+  }
 }
 
-/** '' is the null reverse-path. */
-function senderOf({ reversePath }: SendmailArguments, { domain }: Where): string {
-  const given = reversePath ?? userName();
-  if (given === '' || given === '<>') return '';
-  const { mailboxes, unreadable } = readArguments([given], domain);
-  const [mailbox] = mailboxes;
-  if (
-    mailbox === undefined ||
-    mailboxes.length > 1 ||
-    unreadable.length > 0 ||
-    parseReversePath(mailbox.address) === undefined
-  )
-    throw new Exit(EX.noUser, `-f ${given}: this is no address`);
-  return mailbox.address;
+/**
+ * '' is the null reverse-path. One that would be held is refused: nobody would hear of it. Where -f is not given, or names a user of this
+ * machine as cron does (`-f root`) whose address may not be used, mail is from `defaultSender`.
+ */
+function senderOf({ reversePath }: SendmailArguments, where: Where, { senderDomains }: Place): string {
+  if (reversePath === '' || reversePath === '<>') return '';
+  const { defaultSender, submitter, domain } = where;
+  const may = ({ domainKey }: Mailbox) => senderDomains.includes(domainKey);
+  const given = reversePath === null ? null : addressGiven(reversePath, domain);
+  if (given !== null && may(given)) return given.address;
+  const usual = defaultSender ?? authorOf(`${userName()}@${domain}`, where);
+  const isAddress = reversePath?.includes('@') ?? false;
+  if (!isAddress && may(usual) && (given === null || defaultSender !== null)) return usual.address;
+  const its = `its domains: ${senderDomains.join(', ') || 'not known'}`;
+  if (given !== null)
+    throw new Exit(EX.noPermission, `-f ${reversePath}: ${submitter} may not send as ${given.domain} (${its})`);
+  const remedy = 'set defaultSender in sendmail.json, or give -f';
+  throw new Exit(EX.config, `${submitter} may not send as ${usual.address} (${its}): ${remedy}`);
 }
 
-function authorOf(reversePath: string, { domain }: Where) {
-  const mailbox = parseMailbox(reversePath === '' ? `${userName()}@${domain}` : reversePath);
+function addressGiven(reversePath: string, domain: string): Mailbox {
+  const { mailboxes, unreadable } = readArguments([reversePath], domain);
+  const [mailbox, ...others] = mailboxes;
+  if (mailbox === undefined || others.length > 0 || unreadable.length > 0)
+    throw new Exit(EX.noUser, `-f ${reversePath}: this is no address`);
+  return mailbox;
+}
+
+/** What ingest will ask, as far as it is known here. */
+function known({ submitter }: Where, { senderDomains }: Place): Pick<Settings, 'domains' | 'submitters'> {
+  return { domains: [], submitters: { [submitter]: { secret: '', senderDomains } } };
+}
+
+function authorOf(address: string, { domain, defaultSender }: Where): Mailbox {
+  const mailbox = address === '' ? (defaultSender ?? parseMailbox(`${userName()}@${domain}`)) : parseMailbox(address);
   if (mailbox === null) throw new Exit(EX.config, `${domain} is no domain: give --domain`);
   return mailbox;
+}
+
+function homeFolder(): string | null {
+  try {
+    return homedir() || null;
+  } catch {
+    return null; // a user without an entry
+  }
 }
 
 function userName(): string {
@@ -181,58 +232,4 @@ function userName(): string {
   } catch {
     return process.env.LOGNAME ?? 'nobody'; // a user without an entry, as in containers
   }
-}
-
-function whereTo(own: Readonly<Record<string, string>>): Where {
-  const file = fileSettings(own.config ?? process.env.EVERPOST_SENDMAIL_CONFIG ?? null);
-  const setting = (name: string) => own[name] ?? (process.env[`EVERPOST_${name.toUpperCase()}`] || file[name]) ?? null;
-  const submitter = setting('submitter');
-  if (submitter === null) throw new Exit(EX.config, 'as whom? Set EVERPOST_SUBMITTER, or give --submitter NAME');
-  if (parseSubmitter(submitter) === null) throw new Exit(EX.config, `"${submitter}" is no submitter's name`);
-  // The first source that names a place decides: --data is not overruled by a bucket in the file.
-  const sources = [own, environment(), file];
-  const place = sources.find((source) => source.bucket ?? source.stack ?? source.data);
-  if (place === undefined) throw new Exit(EX.config, 'where to? Set EVERPOST_BUCKET, or give --bucket NAME');
-  const given = setting('domain') ?? hostname();
-  const domain = parseMailbox(`x@${given}`)?.domainKey;
-  if (domain === undefined) throw new Exit(EX.config, `${given} is no domain: give --domain NAME`);
-  return { submitter, domain, bucket: place.bucket ?? null, stack: place.stack ?? null, data: place.data ?? null };
-}
-
-function environment(): Readonly<Record<string, string | undefined>> {
-  const { EVERPOST_BUCKET: bucket, EVERPOST_STACK: stack, EVERPOST_DATA: data } = process.env;
-  return { bucket: bucket || undefined, stack: stack || undefined, data: data || undefined };
-}
-
-const USUAL_FILE = '/etc/everpost/sendmail.json';
-
-/** Null: the usual file, which need not be there. */
-function fileSettings(path: string | null): Readonly<Record<string, string>> {
-  let text: string;
-  try {
-    text = fileText(readFileSync(path ?? USUAL_FILE));
-  } catch (error) {
-    if (path === null && (error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new Exit(EX.config, `the configuration can not be read: ${error instanceof Error ? error.message : error}`);
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null)
-      return Object.fromEntries(
-        Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-      );
-  } catch {
-    // Said below.
-  }
-  throw new Exit(EX.config, `${path ?? USUAL_FILE} is no JSON object of texts: {"submitter": "…", "bucket": "…"}`);
-}
-
-async function storeOf({ bucket, stack, data }: Where): Promise<SubmissionStore> {
-  if (bucket !== null) {
-    const region = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
-    if (region === undefined) throw new Exit(EX.config, 'no AWS region is set: set AWS_REGION');
-    return new S3SubmissionStore(s3SubmissionClient({ region, credentials: null }), bucket);
-  }
-  const { findInstance, submissionsFor } = await import('./instance.ts');
-  return submissionsFor(await findInstance({ data: data ?? '.everpost', stack }));
 }

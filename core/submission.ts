@@ -52,6 +52,12 @@ export function parseSubmitter(text: string): string | null {
   return /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text) ? text : null;
 }
 
+/** How names of its outputs and of its policy begin: letters and digits; submitters' names have no capitals, so that no two become one. */
+export function submitterOutput(submitter: string): string {
+  const name = submitter.replaceAll('-', 'Dash');
+  return `Submitter${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
+
 export type Submission = { readonly submitter: string; readonly ulid: string };
 export type SubmissionPart = Submission & { readonly part: 'content' | 'envelope' };
 

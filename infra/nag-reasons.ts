@@ -5,9 +5,10 @@ import { type Stack, Validations } from 'aws-cdk-lib';
 import type { Settings } from '#core/config.ts';
 import { usesSrs } from '#core/return-path.ts';
 import { sendsBySes } from '#core/ses-use.ts';
+import { submitterOutput } from '#core/submission.ts';
 import { relayPlaced } from './relay-lists.ts';
 import { hasSubmitters } from './spool.ts';
-import { submissionPatterns, submitterPolicyId } from './submission.ts';
+import { submissionPatterns } from './submission.ts';
 
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
 
@@ -188,7 +189,7 @@ function withSubmitters({ submitters }: Settings): Reason[] {
     ...Object.keys(submitters).flatMap((submitter) =>
       submissionPatterns(submitter).map((pattern) => ({
         rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/${pattern}]`,
-        at: [`Submission/${submitterPolicyId(submitter)}`],
+        at: [`Submission/${submitterOutput(submitter)}`],
         reason:
           'A submitter names its messages itself, below a prefix of its own. It is PutObject alone, of content and envelopes alone, and never over what is there.',
       })),

@@ -7,7 +7,7 @@ import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#core/config.ts';
-import { outboundPrefix } from '#core/submission.ts';
+import { outboundPrefix, submitterOutput } from '#core/submission.ts';
 import { envelopeSuffix } from '#core/submission-event.ts';
 import { hasSubmitters, spoolLogicalId } from './spool.ts';
 import { may } from './stage.ts';
@@ -21,23 +21,26 @@ export function submission(
   const here = new Construct(scope, 'Submission');
   bucket.addToResourcePolicy(createOnly(bucket));
   tellOfEnvelopes(given);
-  for (const submitter of Object.keys(settings.submitters)) {
-    const policy = new ManagedPolicy(here, submitterPolicyId(submitter), {
+  for (const [submitter, { senderDomains }] of Object.entries(settings.submitters)) {
+    const policy = new ManagedPolicy(here, submitterOutput(submitter), {
       description: `Lets ${submitter} submit mail to ${settings.stackName}`,
       statements: [maySubmit(bucket, submitter)],
     });
-    new CfnOutput(scope, `${submitterPolicyId(submitter)}PolicyArn`, {
+    new CfnOutput(scope, `${submitterOutput(submitter)}PolicyArn`, {
       value: policy.managedPolicyArn,
       description: `Attach to the user or role by which ${submitter} submits mail`,
+    });
+    const domains = senderDomains.join(' ');
+    if (domains.length > OUTPUT_CHARS_MAX) continue; // sendmail is told them by its file then
+    new CfnOutput(scope, `${submitterOutput(submitter)}SenderDomains`, {
+      value: domains,
+      description: `What ${submitter} may send as: everpost sendmail refuses other senders`,
     });
   }
 }
 
-/** Ids and names of outputs are letters and digits; submitters' names have no capitals, so that no two become one. */
-export function submitterPolicyId(submitter: string): string {
-  const name = submitter.replaceAll('-', 'Dash');
-  return `Submitter${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-}
+/** CloudFormation: an output's value has 1,024 bytes at most. */
+const OUTPUT_CHARS_MAX = 1_024;
 
 /** What a submitter's objects are called; nothing else may be put below its prefix. */
 export function submissionPatterns(submitter: string): readonly string[] {

@@ -10,7 +10,7 @@ import { submissionServer } from '#adapters/submission-server.ts';
 import { SubmissionSpace } from '#adapters/submission-space.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import type { Settings } from '#core/config.ts';
-import { submitterPolicyId } from '#infra/submission.ts';
+import { submitterOutput } from '#core/submission.ts';
 import { certificateOf } from './certificate.ts';
 import type { Emulators } from './emulators.ts';
 import { type Answer, openFrontDoor } from './front-door.ts';
@@ -68,7 +68,7 @@ function storeOf(
   { emulators, deployed }: { readonly emulators: Emulators; readonly deployed: Deployed },
 ): S3SubmissionStore {
   const { iam, keys, front, world } = emulators;
-  const policyArn = deployed.outputs[`${submitterPolicyId(submitter)}PolicyArn`] ?? '';
+  const policyArn = deployed.outputs[`${submitterOutput(submitter)}PolicyArn`] ?? '';
   const arn = `arn:${world.partition}:iam::${world.account}:role/submitter-${submitter}`;
   iam.setRole(
     arn,

@@ -2,6 +2,7 @@
 // test takes it at the end. Then the gateway is killed at every step of its dialogue, and S3 fails at each of its two writes.
 
 import { execFile, spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -111,6 +112,26 @@ describe('real clients', () => {
       await server.discard();
     }
   });
+  it('SMTPUTF8 that a client declared, and no Bcc, to a next hop; a path without brackets; STARTTLS', async () => {
+    const client = await Client.readyAs(instance.submission, login);
+    for (const command of [
+      'MAIL FROM: scan@example.com SMTPUTF8 BODY=8BITMIME',
+      'RCPT TO: utf8@far.example ORCPT=rfc822;utf8+2bx@far.example',
+      'DATA',
+    ])
+      expect(await client.ask(command)).toMatch(/^[23]/);
+    client.write('Bcc : hidden@far.example,\r\n\tmore@far.example\r\nSubject: Gr\u00fc\u00dfe\r\n\r\nx\r\n');
+    expect(await client.ask('.')).toMatch(/^250 /);
+    client.destroy();
+    const { content, mail } = await arrival('utf8@far.example');
+    expect(mail).toMatch(/ SMTPUTF8/);
+    expect(content.toString()).toContain('Subject: Gr\u00fc\u00dfe\r\n\r\nx\r\n');
+    expect(content.toString()).not.toMatch(/^Bcc|hidden@|more@/m);
+    const place = ['--server', `127.0.0.1:${instance.submission}`, '--from', 'ann@example.com', '--tls'];
+    const auth = ['--auth', 'PLAIN', '--auth-user', login.username, '--auth-password', login.password];
+    await run('swaks', [...place, ...auth, '--to', 'tls@far.example']);
+    expect((await arrival('tls@far.example')).content.toString()).toContain(' with ESMTPSA');
+  });
   it('sendmail -t as PHP and cron call it: Bcc is gone, all recipients have it', async () => {
     const text =
       'To: t-one@far.example\nCc: "Two, B" <t-two@far.example>\nBcc: t-three@far.example\nSubject: php\n\nline\n.\nline\n';
@@ -126,9 +147,26 @@ describe('real clients', () => {
     await sendmail(['-bs'], Buffer.from(dialogue, 'latin1'));
     expect(endsWith((await arrival('bs@far.example')).content, message('bs-1'))).toBe(true);
   });
-  it('sendmail says by its exit code what became of the message', async () => {
+  it("sendmail as cron calls it, with nothing but its file: the default sender, and MAILTO's list", async () => {
+    const file = join(instance.data, 'sendmail.json');
+    const settings = { submitter: 'exchange', data: instance.data, defaultSender: 'cron@example.com' };
+    writeFileSync(file, JSON.stringify(settings));
+    const text = 'From: root (Cron Daemon)\nTo: ops@far.example,dev@far.example\nSubject: Cron <root@web1> true\n\nx\n';
+    const words = ['-FCronDaemon', '-i', '-B8BITMIME', '-oem', 'ops@far.example,dev@far.example'];
+    await piped(process.execPath, ['cli/everpost.ts', 'sendmail', '--config', file, ...words], Buffer.from(text));
+    for (const path of ['ops@far.example', 'dev@far.example'])
+      expect((await arrival(path)).reversePath).toBe('cron@example.com');
+  });
+  it('sendmail says by its exit code what became of the message, and leaves it in dead.letter', async () => {
     await expect(sendmail([], 'x\n')).rejects.toThrow('ended with 64');
     await expect(sendmail(['-t'], 'Subject: x\n\nx\n')).rejects.toThrow('ended with 65');
+    await expect(sendmail(['-t'], 'To: Ann :( <a@far.example>\nCc: x@far.example\n\nx\n')).rejects.toThrow(
+      'ended with 67',
+    );
+    await expect(sendmail(['-feve@bank.example', 'x@far.example'], 'x\n')).rejects.toThrow('ended with 77');
+    await expect(sendmail(['--submitter', 'nobody', 'x@far.example'], 'x\n')).rejects.toThrow('ended with 78');
+    expect(arrivedFor('x@far.example')).toEqual([]);
+    expect(readFileSync(join(instance.data, 'dead.letter'), 'utf8').match(/^X-Everpost-Not-Sent: /gm)).toHaveLength(5);
     await tool(instance, 'POST', '/faults', { service: 's3', operation: 'PutObject', effect: 'deny' });
     await expect(sendmail(['-fann@example.com', 'x@far.example'], 'x\n')).rejects.toThrow('ended with 77');
     await tool(instance, 'DELETE', '/faults');
@@ -141,7 +179,8 @@ function sendmail(args: readonly string[], text: string | Buffer): Promise<void>
 }
 
 function piped(command: string, args: readonly string[], input: Uint8Array): Promise<void> {
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['pipe', 'ignore', 'pipe'] });
+  const env = { ...process.env, HOME: instance.data }; // its dead.letter
+  const child = spawn(command, args, { cwd: ROOT, env, stdio: ['pipe', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString();

@@ -86,6 +86,8 @@ function repliesOf(socket: Socket): { next(): Promise<Sent> } {
 }
 
 export type Caught = {
+  /** The whole MAIL command. */
+  readonly mail?: string;
   readonly reversePath: string;
   readonly forwardPaths: readonly string[];
   readonly content: Buffer;
@@ -126,6 +128,7 @@ export async function catcher(manners: Manners = {}): Promise<Catcher> {
 
 function session(socket: Socket, manners: Manners, caught: Caught[]): void {
   let reversePath = '';
+  let mail = '';
   let forwardPaths: string[] = [];
   let buffer = Buffer.alloc(0);
   let inContent = false;
@@ -139,6 +142,7 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
     if (verb === 'AUTH') return '235 2.7.0 whoever you are';
     if (verb === 'MAIL') {
       reversePath = path;
+      mail = line;
       forwardPaths = [];
     } else if (verb === 'RCPT') {
       const { reply, keep } = whole(await manners.rcpt?.(path));
@@ -155,7 +159,7 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
     return '250 2.0.0 Ok';
   };
   const take = async (content: Buffer): Promise<string | null> => {
-    const message = { reversePath, forwardPaths, content };
+    const message = { mail, reversePath, forwardPaths, content };
     const { reply, keep } = whole(await manners.finalDot?.(message));
     if (keep) caught.push(message);
     return reply;

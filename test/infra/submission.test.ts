@@ -89,6 +89,9 @@ test('each submitter may put content and envelopes below its own prefix, in this
       Condition: { StringEquals: { 'aws:ResourceAccount': { Ref: 'AWS::AccountId' } } },
     });
     expect(template.outputs[output]).toMatchObject({ Value: { Ref: id } });
+    const { senderDomains = [] } = settingsOf(submitting).submitters[submitter] ?? {};
+    const told = template.outputs[output.replace('PolicyArn', 'SenderDomains')];
+    expect(told).toMatchObject({ Value: senderDomains.join(' ') });
   }
 });
 

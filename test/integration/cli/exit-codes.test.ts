@@ -2,7 +2,7 @@
 // 0 is the rarest of all errors to be noticed.
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -51,7 +51,7 @@ it('a configuration of sendmail with a byte order mark is read like any other', 
   for (const encoding of ['utf8', 'utf16le'] as const) {
     writeFileSync(marked, Buffer.from('\ufeff{"submitter": "No Such Name"}', encoding));
     const { code, err } = await everpost(['sendmail', 'ann@example.com'], 'x', { EVERPOST_SENDMAIL_CONFIG: marked });
-    expect([code, err]).toEqual([78, 'sendmail: "No Such Name" is no submitter\'s name\n']);
+    expect([code, err]).toEqual([78, expect.stringContaining('sendmail: "No Such Name" is no submitter\'s name')]);
   }
 });
 
@@ -157,6 +157,8 @@ describe('sendmail', () => {
     expect(envelopes(await stored())).toEqual(envelopes(before));
   });
   it('ends with what sysexits has for a wrong call', async () => {
+    const at = (submitter: string, domain: string) =>
+      ['sendmail', '--submitter', submitter, '--data', instance.data, '--domain', domain] as const;
     const calls: readonly (readonly [readonly string[], number])[] = [
       [[...where()], 64],
       [[...where(), '-t'], 65],
@@ -165,6 +167,14 @@ describe('sendmail', () => {
       [[...where(), 'ann@x.example', '--bucket', 'evil'], 64],
       [[...where(), '-t', '--config=/tmp/evil'], 64],
       [[...where(), '-t', '--help'], 64],
+      [[...where(), 'Ann :( <ann@x.example>'], 67],
+      [[...where(), '-f', 'eve@bank.example', 'ann@x.example'], 77],
+      [[...where(), '-f', 'MAILER-DAEMON@bank.example', 'ann@x.example'], 77],
+      [[...at('cron', 'bank.example'), '-f', '<>', '-F', 'Cron', 'ann@x.example'], 77],
+      [[...where(), '-f', 'a@example.com,b@example.com', 'ann@x.example'], 67],
+      [[...at('nobody', 'example.com'), 'ann@x.example'], 78],
+      [[...at('cron', 'web1'), 'ann@x.example'], 78],
+      [[...at('cron', 'web1'), '-f', 'root', 'a@x.example'], 77],
       [['sendmail', 'ann@x.example'], 78],
       [['sendmail', '--submitter', 'NOT A NAME', '--bucket', 'b', 'ann@x.example'], 78],
       [['sendmail', '--submitter', 'cron', 'ann@x.example'], 78],
@@ -173,7 +183,58 @@ describe('sendmail', () => {
     const before = await stored();
     const ended = await Promise.all(calls.map(([args]) => everpost(args, MESSAGE)));
     expect(ended.map(({ code }) => code)).toEqual(calls.map(([, code]) => code));
-    for (const { err } of ended) expect(err).toMatch(/^sendmail: \S/);
+    for (const { err } of ended) expect(err).toMatch(/^sendmail: \S.*; the message is kept in \S+\/dead\.letter\n$/);
     expect(await stored()).toEqual(before);
+    const kept = readFileSync(join(folder, 'dead.letter'), 'utf8');
+    expect(kept.split(MESSAGE).length - 1).toBeGreaterThanOrEqual(calls.length);
+    expect(kept).toMatch(/^From MAILER-DAEMON .*\nX-Everpost-Not-Sent: exit \d\d, \S+: /);
+    expect(statSync(join(folder, 'dead.letter')).mode & 0o777).toBe(0o600);
+  }, 120_000);
+  it('sends as cron calls it, from the default sender of its file alone', async () => {
+    const file = join(folder, 'cron.json');
+    const settings = { submitter: 'cron', data: instance.data, defaultSender: 'cron@cron.example' };
+    writeFileSync(file, JSON.stringify(settings));
+    const calls = [
+      ['sendmail', '-FCronDaemon', '-i', '-B8BITMIME', '-oem', 'root'], // Debian
+      ['sendmail', '-FCronDaemon', '-i', '-odi', '-oem', '-oi', '-t', '-f', 'root'], // cronie
+      ['sendmail', 'ops@x.example,dev@y.example'],
+      ['sendmail', '-f', 'ann@example.com', 'Ann <ann@x.example>'],
+    ];
+    const text = 'From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@web1> true\n\nx\n';
+    const envelopes: unknown[] = [];
+    for (const args of calls) {
+      const before = new Set(await stored());
+      const { code, err } = await everpost(args, text, { EVERPOST_SENDMAIL_CONFIG: file });
+      expect([code, err]).toEqual([0, '']);
+      const Key = (await stored()).find((key) => !before.has(key) && key.endsWith('.envelope.json')) ?? '';
+      const { Body } = await instance.s3.send(new GetObjectCommand({ Bucket: 'spool', Key }));
+      const { reversePath, forwardPaths } = JSON.parse((await Body?.transformToString()) ?? '');
+      envelopes.push([reversePath, forwardPaths.map(({ address }: { address: string }) => address)]);
+    }
+    expect(envelopes).toEqual([
+      ['cron@cron.example', ['root@cron.example']],
+      ['root@cron.example', ['root@cron.example']],
+      ['cron@cron.example', ['ops@x.example', 'dev@y.example']],
+      ['ann@example.com', ['ann@x.example']],
+    ]);
+  }, 120_000);
+  it('speaks SMTP for the senders that it may use, and refuses others before they are held', async () => {
+    const say = (from: string) => `EHLO c\r\nMAIL FROM:<${from}>\r\nQUIT\r\n`;
+    const [own, foreign] = await Promise.all([
+      everpost([...where(), '-bs'], say('ann@example.com')),
+      everpost([...where(), '-bs'], say('eve@bank.example')),
+    ]);
+    expect(own.out).toContain('\r\n250 2.1.0 Sender ok\r\n');
+    expect(foreign.out).toMatch(/\r\n550 5\.7\.1 cron may not send as bank\.example/);
+  }, 60_000);
+  it('keeps the message at 75 and 77 too, and a message above the limit to its last byte', async () => {
+    const home = mkdtempSync(join(folder, 'home-'));
+    const big = `${'x'.repeat(998)}\n`.repeat(43_000);
+    const away = ['sendmail', '--submitter', 'cron', '--data', join(folder, 'nowhere'), 'ann@x.example'];
+    expect((await everpost(away, MESSAGE, { HOME: home })).code).toBe(75);
+    expect((await everpost([...where(), 'ann@x.example'], big, { HOME: home })).code).toBe(65);
+    const kept = readFileSync(join(home, 'dead.letter'), 'utf8');
+    expect(kept).toContain(MESSAGE);
+    expect(kept.endsWith(`\n${big}\n`)).toBe(true);
   }, 60_000);
 });

@@ -31,10 +31,11 @@ export async function openInstance(aheadMs = 0) {
   const outputs = Object.fromEntries(
     QUEUES.map((name) => [`${name.charAt(0).toUpperCase()}${name.slice(1)}QueueUrl`, aws.queueUrl(name)]),
   );
+  const submitter = { SubmitterCronPolicyArn: 'arn:x', SubmitterCronSenderDomains: 'example.com cron.example' };
   const said = {
     '/endpoint': () => ({
       ...{ region: aws.region, endpoint: aws.endpoint, credentials: aws.credentials },
-      ...{ tableName: ledgerTable.TableName, bucketName: 'spool', outputs },
+      ...{ tableName: ledgerTable.TableName, bucketName: 'spool', outputs: { ...outputs, ...submitter } },
     }),
     '/health': () => ({ now: new Date(Date.now() + aheadMs).toISOString() }),
   };

@@ -1,11 +1,15 @@
 // What `everpost gateway` and `everpost sendmail` say to a wrong call: one line with the remedy, and the exit code.
 
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const env = { PATH: process.env.PATH ?? '', EVERPOST_SENDMAIL_CONFIG: '/dev/null/none' };
+const home = mkdtempSync(join(tmpdir(), 'everpost-home-'));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+const env = { PATH: process.env.PATH ?? '', HOME: home, EVERPOST_SENDMAIL_CONFIG: '/dev/null/none' };
 
 function call(...args: string[]) {
   const { status, stderr } = spawnSync(process.execPath, ['cli/everpost.ts', ...args], {

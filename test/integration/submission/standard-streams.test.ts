@@ -7,7 +7,7 @@ import { standardStreams } from '#adapters/standard-streams.ts';
 import { openGateway, submissions } from './gateway.ts';
 
 const DIALOGUE =
-  'EHLO c\r\nMAIL FROM:<any@where.example>\r\nRCPT TO:<bob@far.example>\r\nDATA\r\nSubject: s\r\n\r\nhi\r\n';
+  'EHLO c\r\nMAIL FROM:<any@example.com>\r\nRCPT TO:<bob@far.example>\r\nDATA\r\nSubject: s\r\n\r\nhi\r\n';
 
 async function spoken(says: (input: PassThrough) => void, storeMs = 0) {
   const gateway = await openGateway({ clients: { submitter: 'exchange' } });
