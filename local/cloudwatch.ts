@@ -5,7 +5,13 @@ import type { MetricKey, Metrics } from './metrics.ts';
 import type { Caller, World } from './world.ts';
 
 export type AlarmState = 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
-export type AlarmReport = { readonly name: string; readonly state: AlarmState; readonly since: string };
+export type AlarmReport = {
+  readonly name: string;
+  readonly state: AlarmState;
+  readonly since: string;
+  /** When it last went to ALARM; null: never. */
+  readonly raisedAt: string | null;
+};
 
 /** The properties of AWS::CloudWatch::Alarm that are emulated. */
 export type AlarmDefinition = {
@@ -65,7 +71,8 @@ export function startCloudWatch(world: World, metrics: Metrics, tell: Tell): Clo
   const { clock } = world;
   const began = clock.now();
   const queues: MeasuredQueue[] = [];
-  const alarms: { readonly definition: AlarmDefinition; state: AlarmState; since: number }[] = [];
+  const alarms: { readonly definition: AlarmDefinition; state: AlarmState; since: number; raisedAt: number | null }[] =
+    [];
   let cancel = schedule();
 
   function schedule(): () => void {
@@ -88,6 +95,7 @@ export function startCloudWatch(world: World, metrics: Metrics, tell: Tell): Clo
       const before = alarm.state;
       alarm.state = state;
       alarm.since = now;
+      if (state === 'ALARM') alarm.raisedAt = now;
       if (state === 'ALARM') for (const topic of alarm.definition.actions) void raise(alarm.definition, topic, before);
     }
   }
@@ -114,7 +122,7 @@ export function startCloudWatch(world: World, metrics: Metrics, tell: Tell): Clo
 
   return {
     addAlarm(definition) {
-      alarms.push({ definition, state: 'INSUFFICIENT_DATA', since: clock.now() });
+      alarms.push({ definition, state: 'INSUFFICIENT_DATA', since: clock.now(), raisedAt: null });
     },
     addQueue(queue) {
       queues.push(queue);
@@ -125,6 +133,7 @@ export function startCloudWatch(world: World, metrics: Metrics, tell: Tell): Clo
         name: it.definition.name,
         state: it.state,
         since: new Date(it.since).toISOString(),
+        raisedAt: it.raisedAt === null ? null : new Date(it.raisedAt).toISOString(),
       }));
     },
     stop: () => cancel(),

@@ -3,7 +3,7 @@
 // witnesses first, the senders' mailboxes and the next hops, and only then the ledger, which must tell the same story. Pure.
 
 import type { Accepted, Due, End, Evidence, Finding, FindingKind, Recorded, Taken } from './evidence.ts';
-import { bodyOf, type Match, matchOf } from './matching.ts';
+import { type Match, matchOf } from './matching.ts';
 import { type Report, reportOf, reportsIn } from './reports.ts';
 
 /**
@@ -60,7 +60,7 @@ function witnessesOf(evidence: Evidence): Witnesses {
   const copies = new Map<string, Copy[]>();
   const reports = new Map<string, Report[]>();
   const strange: Finding[] = [];
-  const match = matchOf(evidence.accepted);
+  const match = matchOf(evidence.accepted, evidence.mayStandInFront, evidence.alike);
   const byId = new Map(evidence.accepted.map((message) => [message.spoolId, message]));
   for (const taken of evidence.taken) {
     const told = reportsIn(taken);
@@ -79,13 +79,13 @@ function witnessesOf(evidence: Evidence): Witnesses {
 }
 
 function placeCopy(evidence: Evidence, match: Match, taken: Taken, copies: Map<string, Copy[]>): Finding[] {
-  const { marked, body } = bodyOf(taken.content);
   const toPostmaster = isFor(evidence, taken);
-  const message = match(taken, body);
-  if (message === null) {
+  const matched = match(taken);
+  if (matched === null) {
     if (toPostmaster && /^x-everpost-notice:/im.test(headOf(taken.content))) return []; // a digest
     return [strangeTo(taken, '', 'bytes that nobody submitted')];
   }
+  const { message, marked } = matched;
   const due = message.deliveries.find(({ ways }) =>
     ways.some(({ nextHop, address }) => nextHop === taken.nextHop && address === taken.address),
   );

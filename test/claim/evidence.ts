@@ -86,6 +86,10 @@ export type Evidence = {
   readonly inDeadLetters: ReadonlySet<string>;
   /** Who may get mail that is about no single message: digests, copies of failures, what came back to us. */
   readonly postmaster: readonly Way[];
+  /** Fields that stand above the accepted bytes where they are taken; absent: ours alone. */
+  readonly mayStandInFront?: (name: string, field: string) => boolean;
+  /** Where a next hop may get other bytes: whether these are that message all the same. */
+  readonly alike?: ((taken: Taken, message: Accepted) => boolean) | undefined;
   /** By how much clocks may differ from each other, in milliseconds. */
   readonly skewMs: number;
   /** Something beside the script may have kept deliveries from their end until their lifetimes were over. */

@@ -1,4 +1,4 @@
-// `npm run test:corpus -- DIR [--postfix | --dovecot] [--keep DIR]`: sends every .eml of a folder through the front door and judges what
+// `npm run test:corpus -- DIR [--postfix | --dovecot | --ways] [--keep DIR]`: sends every .eml of a folder through the front door and judges what
 // arrives, byte by byte, behind the next hop: a catcher, a real Postfix before it, or a real Dovecot by LMTP. Each message is accounted
 // for: arrived whole, returned with a sound notice that says why, or refused by the front door with its reason. Then, except with
 // Dovecot, each comes back to a return path (reports.ts). `--keep` writes what arrived, and what was sent as it goes over the wire, for
@@ -14,6 +14,7 @@ import { postfix } from '../e2e/postfix.ts';
 import { type Caught, catcher, type Sent, sendMail } from '../e2e/smtp.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import { compareReadings, compareVariants, type Returned, throughToken } from './reports.ts';
+import { byAllWays } from './ways.ts';
 
 const AT_ONCE = 8;
 const PATIENCE_MS = 60_000;
@@ -40,7 +41,12 @@ type Behind = {
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { postfix: { type: 'boolean' }, dovecot: { type: 'boolean' }, keep: { type: 'string' } },
+    options: {
+      postfix: { type: 'boolean' },
+      dovecot: { type: 'boolean' },
+      ways: { type: 'boolean' },
+      keep: { type: 'string' },
+    },
   });
   const [folder, more] = positionals;
   if (folder === undefined || more !== undefined || (values.postfix && values.dovecot)) {
@@ -49,6 +55,7 @@ async function main(): Promise<number> {
   }
   const files = readdirSync(folder).filter((name) => name.endsWith('.eml'));
   if (files.length === 0) throw new Error(`${folder} holds no .eml`);
+  if (values.ways) return (await byAllWays(folder, files, say)) === 0 ? 0 : 1;
   const { keep } = values;
   if (keep !== undefined) for (const each of ['sent', 'arrived']) mkdirSync(join(keep, each), { recursive: true });
 

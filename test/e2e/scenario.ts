@@ -4,8 +4,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TraceJson } from '#cli/trace-json.ts';
+import type { DeliveryState } from '#core/delivery.ts';
 import { mailDiff } from '../judges/mail-diff.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
+import { dueFor, findingsAt } from './evidence.ts';
 import { type Instance, tool, trace, traced, until } from './instance.ts';
 import { type Answer, type Catcher, type Caught, catcher, sendMail } from './smtp.ts';
 
@@ -147,10 +149,29 @@ export async function outcome(scenario: Scenario, instance: Instance, caught: re
   const wanted = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as unknown) : [];
   let findings: string[] = [];
   await until(async () => {
-    findings = [...traceFindings(wanted, await told(scenario, instance)), ...mailFindings(scenario, caught)];
+    findings = [
+      ...traceFindings(wanted, await told(scenario, instance)),
+      ...mailFindings(scenario, caught),
+      ...(await claimFindings(scenario, instance, wanted, caught)),
+    ];
     return findings.length === 0 ? true : null;
   }, PATIENCE_MS);
   return findings;
+}
+
+/** The claim, asked of the checker. What ends the scenario, its expectation says. */
+async function claimFindings(
+  scenario: Scenario,
+  instance: Instance,
+  wanted: unknown,
+  caught: readonly Caught[],
+): Promise<string[]> {
+  const { messageIdField, reversePath, content, code } = scenario;
+  if (code !== 250) return [];
+  const [message] = wanted as readonly { deliveries: readonly { forwardPath: string; state: DeliveryState }[] }[];
+  const deliveries = (message?.deliveries ?? []).map(({ forwardPath, state }) => dueFor(forwardPath, state));
+  const mine = caught.filter(({ forwardPaths: [path = ''] }) => addressesOf(scenario).includes(path));
+  return findingsAt(instance, [{ messageIdField, reversePath, content, deliveries }], mine);
 }
 
 async function told({ messageIdField, code }: Scenario, instance: Instance): Promise<TraceJson[]> {

@@ -137,7 +137,7 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
   const command = async (line: string): Promise<string | null> => {
     const verb = line.slice(0, 4).toUpperCase();
     const path = /<([^>]*)>/.exec(line)?.[1] ?? '';
-    if (verb === 'EHLO')
+    if (verb === 'EHLO' || verb === 'LHLO')
       return '250-catcher.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN\r\n250 SIZE 60000000';
     if (verb === 'AUTH') return '235 2.7.0 whoever you are';
     if (verb === 'MAIL') {

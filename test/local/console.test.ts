@@ -31,7 +31,7 @@ async function served(overrides: Partial<ConsoleParts> = {}): Promise<Console> {
     },
     verdicts: (posted) => posted,
     advance: async (ms) => ({ now: ms }),
-    alarms: () => [{ name: 'it', state: 'OK', since: '2026-11-01T00:00:00.000Z' }],
+    alarms: () => [{ name: 'it', state: 'OK', since: '2026-11-01T00:00:00.000Z', raisedAt: null }],
     permissions: () => ({ denied: [], used: [] }),
     endpoint: () => {
       throw new Error('not asked for here');
