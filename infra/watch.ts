@@ -294,6 +294,11 @@ const OF_SUBMISSIONS = [
     says: 'a submitter stored an envelope that ingest does not understand; its message was not sent.',
   },
   {
+    metricName: 'StrangeObject',
+    article: 'An object that is no submission',
+    says: 'something lies below out/ that is neither content nor an envelope; it is no mail, and will be removed.',
+  },
+  {
     metricName: 'EnvelopeMissing',
     article: 'Content without an envelope',
     says: 'a submitter stored content and never committed it.',

@@ -123,6 +123,7 @@ async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSign
   const submission = submissionAt(entry.objectKey);
   if (submission !== null && entry.objectKey.startsWith(outboundPrefix))
     return isLostSubmission(ports, submission, entry, signal);
+  if (entry.objectKey.startsWith(outboundPrefix)) return isStrange(ports, entry);
   const spoolId = spoolIdOf(entry.objectKey);
   if (spoolId === null) return false;
   const keys = await ports.ledger.rowKeys(spoolId, 2);
@@ -146,6 +147,13 @@ async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSign
     storedAt: new Date(entry.storedAt).toISOString(),
   });
   return true;
+}
+
+/** Neither content nor an envelope, so that no submitter's policy lets it be put there. It is no mail: nothing waits for it, and the purge removes it. */
+function isStrange(ports: OrphanPorts, { objectKey, bytes, storedAt }: SpoolEntry): false {
+  ports.watch.raise('StrangeObject');
+  ports.watch.error('orphans.strange-object', { objectKey, bytes, storedAt: new Date(storedAt).toISOString() });
+  return false;
 }
 
 async function hold(ports: OrphanPorts, entry: SpoolEntry, spoolId: string, signal: AbortSignal): Promise<void> {

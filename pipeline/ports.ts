@@ -309,6 +309,7 @@ export type MetricName =
   | 'ContentUnreadable'
   | 'SubmissionMalformed'
   | 'EnvelopeMissing'
+  | 'StrangeObject'
   | 'OperatorFault'
   | 'MarkSecretUnreadable'
   | 'UnknownReply'

@@ -114,7 +114,7 @@ type Look = { readonly became: Looked /** Removed. */; readonly bytes: number };
 
 async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal: AbortSignal): Promise<Look> {
   const { spoolId } = message;
-  if (spoolId === null) return { became: 'no-rows', bytes: 0 };
+  if (spoolId === null) return strange(ports, message, signal);
   try {
     const [record] = await ports.ledger.trace({ spoolId, limit: 1 });
     const decision = purgeDecision(rowsOn(message, record), ports.settings, ports.clock.now());
@@ -129,6 +129,22 @@ async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal
     ports.watch.error('purge.failed', { spoolId, error: error instanceof Error ? error.message : String(error) });
     return { became: 'failed', bytes: 0 };
   }
+}
+
+/** What is no message: below `out/` it is removed, since the search for orphans has told of it; below `in/` it is SES's test object, and stays. */
+async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal: AbortSignal): Promise<Look> {
+  const [entry] = objectsOf(message);
+  if (entry === undefined || !entry.objectKey.startsWith(outboundPrefix)) return { became: 'no-rows', bytes: 0 };
+  try {
+    await ports.inventory.remove(entry.objectKey, signal);
+  } catch (error) {
+    if (signal.aborted) return { became: 'no-time', bytes: 0 };
+    const { objectKey } = entry;
+    ports.watch.error('purge.failed', { objectKey, error: error instanceof Error ? error.message : String(error) });
+    return { became: 'failed', bytes: 0 };
+  }
+  ports.watch.info('purge.strange-removed', { objectKey: entry.objectKey, bytes: entry.bytes });
+  return { became: 'removed', bytes: entry.bytes };
 }
 
 /** The rows that speak for these objects. What stood for an envelope that was missing does not speak for one that is there. */

@@ -123,7 +123,14 @@ describe('our own metrics', () => {
     },
     ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
     ...{ ReceiptMissing: true, OrphanSweepRun: true },
-    ...{ Quarantined: true, Discarded: true, Redirected: true, SubmissionMalformed: true, EnvelopeMissing: true },
+    ...{
+      Quarantined: true,
+      Discarded: true,
+      Redirected: true,
+      SubmissionMalformed: true,
+      EnvelopeMissing: true,
+      StrangeObject: true,
+    },
     ...{ Confirmed: true, Complained: true, UnknownDelivery: true },
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
   };
@@ -142,6 +149,7 @@ describe('our own metrics', () => {
       'Poison',
       'PurgeRun',
       'ReceiptMissing',
+      'StrangeObject',
       'SubmissionMalformed',
       'SweepRun',
       'UnknownDelivery',

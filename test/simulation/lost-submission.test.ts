@@ -66,7 +66,7 @@ describe('content without an envelope', () => {
     expect(endsOf(town)).toEqual({ unknown: 'held envelope-missing' });
   });
 
-  it('is nothing where a submission is known, or where the file is none', async () => {
+  it('is nothing where a submission is known; an object that is none is told of once', async () => {
     const town = townOf();
     town.submit('exchange', ULID, {});
     town.spool.put('out/exchange/readme.txt', Buffer.from('x'), 1);
@@ -74,6 +74,12 @@ describe('content without an envelope', () => {
     await searched(town);
     expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
     expect(town.spool.has(EML)).toBe(true);
+    expect(town.watch.total('StrangeObject')).toBe(1);
+    await searched(town);
+    expect(town.watch.total('StrangeObject')).toBe(1);
+    expect(town.watch.logged('orphans.strange-object')[0]?.fields).toMatchObject({
+      objectKey: 'out/exchange/readme.txt',
+    });
   });
 });
 
