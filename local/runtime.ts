@@ -67,7 +67,7 @@ export async function boot(options: RuntimeOptions): Promise<Runtime> {
     for (const close of closers.splice(0)) await close();
   };
   try {
-    return { ...(await open(options, onStop)), stop };
+    return await open(options, onStop, stop);
   } catch (error) {
     await stop();
     throw error;
@@ -77,7 +77,8 @@ export async function boot(options: RuntimeOptions): Promise<Runtime> {
 async function open(
   options: RuntimeOptions,
   onStop: (close: () => unknown) => unknown,
-): Promise<Omit<Runtime, 'stop'>> {
+  stop: () => Promise<void>,
+): Promise<Runtime> {
   const { dataFolder } = options;
   const lock = takeLock(dataFolder);
   onStop(lock.release);
@@ -108,6 +109,7 @@ async function open(
     get deployed() {
       return runs.now().deployed;
     },
+    stop,
   };
 }
 

@@ -96,6 +96,7 @@ describe('a full disk', () => {
     const disk = { full: false, left };
     const said: string[] = [];
     const runtime = await booted(`after-${left}`, disk, said);
+    const first = runtime.emulators;
     const address = (name: string): string => `${name}-${left}@example.com`;
     expect(await send(runtime, address('before'))).toBe(250);
     disk.full = true;
@@ -114,6 +115,7 @@ describe('a full disk', () => {
 
     disk.full = false;
     await until(async () => (await health(runtime)).code === 200, 'health is ok again');
+    expect(runtime.emulators).not.toBe(first);
     expect(await send(runtime, address('after'))).toBe(250);
     accepted.push(address('before'), address('after'));
     // What a function was cut off from comes again by its lease and its visibility timeout.
