@@ -77,8 +77,12 @@ export type LambdaHost = {
 const PATIENCE_MS = 1_000;
 /** Environments of one function at most: each holds a heap of its own (about 30 MB, and more after a backlog). */
 const SEATS_MAX = 16;
-/** An environment that nobody needs is ended, as Lambda does after some minutes: but the last one of a function is kept for longer, since a person waits. */
+/**
+ * An environment that nobody needs is ended, as Lambda does after some minutes. The last one of a function is kept for longer, since a person
+ * waits; but not one that has worked off a backlog: its heap has grown and would not shrink by itself.
+ */
 const IDLE_MS = { surplus: 30_000, last: 600_000, look: 10_000 };
+const GROWN_INVOCATIONS = 200;
 
 type Pool = {
   definition: FunctionDefinition;
@@ -98,6 +102,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
   const pools = new Map<string, Pool>();
   const parallel = options.parallel ?? Math.max(2, availableParallelism());
   let stopped = false;
+  const served = new WeakMap<Environment, number>();
   const idle = { ...IDLE_MS, ...options.idleMs };
   const looking = setInterval(() => pools.forEach(endIdle), idle.look).unref();
 
@@ -178,6 +183,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     try {
       const environment = of.idle.pop()?.environment ?? environmentOf(of);
       place.environment = environment;
+      served.set(environment, (served.get(environment) ?? 0) + 1);
       const result = await environment.invoke(payload);
       if (environment.usable() && !stopped) of.idle.push({ environment, since: performance.now() });
       return result;
@@ -191,8 +197,9 @@ export function lambdaHost(options: HostOptions): LambdaHost {
   function endIdle(of: Pool): void {
     const present = performance.now();
     const isOver = (since: number, ms: number): boolean => present - since > ms;
-    const ending = of.idle.filter(({ since }, index) => {
-      const last = index === of.idle.length - 1 && of.running === 0;
+    const ending = of.idle.filter(({ environment, since }, index) => {
+      const grown = (served.get(environment) ?? 0) > GROWN_INVOCATIONS;
+      const last = index === of.idle.length - 1 && of.running === 0 && !grown;
       return isOver(since, last ? idle.last : idle.surplus);
     });
     of.idle = of.idle.filter((it) => !ending.includes(it));

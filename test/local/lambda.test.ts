@@ -80,6 +80,16 @@ describe('an invocation', () => {
     expect(payload(await ask({ do: 'echo' }))).toMatchObject({ calls: 1 });
   });
 
+  it('keeps no environment that has worked off a backlog: its heap has grown', async () => {
+    const { ask, revoked } = probeHost({}, undefined, { surplus: 300, last: 60_000, look: 50 });
+    for (let n = 0; n < 150; n += 1) await ask({ do: 'echo' });
+    await sleep(900);
+    expect(revoked.length).toBe(0);
+    for (let n = 0; n < 100; n += 1) await ask({ do: 'echo' });
+    await sleep(900);
+    expect(revoked.length).toBe(1);
+  });
+
   it('returns null for undefined', async () => {
     expect(await probeHost().ask({ do: 'nothing' })).toEqual({ kind: 'returned', payload: 'null' });
   });
