@@ -1,5 +1,6 @@
-// `npm run test:corpus -- DIR [--postfix | --dovecot | --ways] [--keep DIR]`: sends every .eml of a folder through the front door and judges what
-// arrives, byte by byte, behind the next hop: a catcher, a real Postfix before it, or a real Dovecot by LMTP. Each message is accounted
+// `npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways] [--keep DIR]`: sends every .eml of a folder through the front door and judges
+// what arrives, byte by byte, behind the next hop: a catcher, a real Postfix before it, a real Dovecot by LMTP, or the emulated SES, whose
+// messages a mail reader that is not ours judges (by-ses.ts). Each message is accounted
 // for: arrived whole, returned with a sound notice that says why, or refused by the front door with its reason. Then, except with
 // Dovecot, each comes back to a return path (reports.ts). `--keep` writes what arrived, and what was sent as it goes over the wire, for
 // other judges. Exit 1 on any deviation, 2 on wrong usage.
@@ -13,6 +14,7 @@ import { discard, type Instance, start, until } from '../e2e/instance.ts';
 import { postfix } from '../e2e/postfix.ts';
 import { type Caught, catcher, type Sent, sendMail } from '../e2e/smtp.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
+import { judgeSes } from './by-ses.ts';
 import { compareReadings, compareVariants, type Returned, throughToken } from './reports.ts';
 import { byAllWays } from './ways.ts';
 
@@ -21,8 +23,11 @@ const PATIENCE_MS = 60_000;
 const CONTROL = 'X-Control: what follows is the message alone\r\n';
 
 type Verdict = { readonly file: string; readonly fate: Fate; readonly detail: string };
-/** `as-postfix`: changed, and just as Postfix changes it when it gets the message from anybody. */
-type Fate = 'intact' | 'as-postfix' | 'returned' | 'refused' | 'deviates' | 'lost';
+/**
+ * `as-postfix`: changed, and just as Postfix changes it when it gets the message from anybody. `reencoded`: by SES, in another encoding, and
+ * readers show the same.
+ */
+type Fate = 'intact' | 'as-postfix' | 'reencoded' | 'returned' | 'refused' | 'deviates' | 'lost';
 
 process.exitCode = await main();
 
@@ -32,6 +37,8 @@ type Behind = {
   /** Fields that the servers behind Everpost put on top. */
   readonly above: readonly string[];
   readonly postfixPort: number | null;
+  /** Where the emulated SES hands on what it sends. */
+  readonly sesPort: number | null;
   came(address: string): Caught | null;
   /** All that came, where a catcher stands at the end. */
   readonly caught: readonly Caught[] | null;
@@ -45,12 +52,14 @@ async function main(): Promise<number> {
       postfix: { type: 'boolean' },
       dovecot: { type: 'boolean' },
       ways: { type: 'boolean' },
+      ses: { type: 'boolean' },
       keep: { type: 'string' },
     },
   });
   const [folder, more] = positionals;
-  if (folder === undefined || more !== undefined || (values.postfix && values.dovecot)) {
-    process.stderr.write('npm run test:corpus -- DIR [--postfix | --dovecot] [--keep DIR]\n');
+  const chosen = [values.postfix, values.dovecot, values.ses, values.ways].filter((way) => way === true);
+  if (folder === undefined || more !== undefined || chosen.length > 1) {
+    process.stderr.write('npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways] [--keep DIR]\n');
     return 2;
   }
   const files = readdirSync(folder).filter((name) => name.endsWith('.eml'));
@@ -60,10 +69,12 @@ async function main(): Promise<number> {
   if (keep !== undefined) for (const each of ['sent', 'arrived']) mkdirSync(join(keep, each), { recursive: true });
 
   const behind = values.dovecot ? await behindLmtp(files.length) : await behindSmtp(values.postfix === true);
-  const instance = await start({ config: configFor(behind.nextHop) });
+  const bySes = values.ses === true;
+  const args = bySes ? { args: ['--ses-out', `127.0.0.1:${behind.sesPort}`] } : {};
+  const instance = await start({ config: configFor(behind.nextHop, bySes), ...args });
   try {
     const verdicts = await inTurns(files, (file, index) =>
-      judge(instance, behind, { file, content: readFileSync(join(folder, file)), index, keep: keep ?? null }),
+      judge(instance, behind, { file, content: readFileSync(join(folder, file)), index, keep: keep ?? null, bySes }),
     );
     report(verdicts);
     const unread = compareReadings(folder, files, say) + compareVariants(folder, files, say);
@@ -92,6 +103,7 @@ async function behindSmtp(withPostfix: boolean): Promise<Behind> {
     nextHop: { kind: 'smtp', host: '127.0.0.1', port: smart?.ports.plain ?? server.port, tls: 'off' },
     above: smart === null ? [] : ['received'],
     postfixPort: smart?.ports.plain ?? null,
+    sesPort: server.port,
     caught: server.caught,
     came: (address) => server.caught.find(({ forwardPaths: [path] }) => path === address) ?? null,
     async close() {
@@ -108,6 +120,7 @@ async function behindLmtp(count: number): Promise<Behind> {
     nextHop: { kind: 'lmtp', host: '127.0.0.1', port: server.port, tls: 'off' },
     above: ['return-path', 'delivered-to', 'received'],
     postfixPort: null,
+    sesPort: null,
     caught: null,
     came(address) {
       const [content] = server.mailbox(address);
@@ -126,13 +139,13 @@ function recipientOf(index: number): string {
   return `r${index}@example.com`;
 }
 
-function configFor(nextHop: object): object {
+function configFor(nextHop: object, bySes: boolean): object {
   return {
     domains: ['example.com'],
-    nextHops: { exchange: nextHop },
+    nextHops: { exchange: nextHop, ...(bySes ? { ses: { kind: 'ses' } } : {}) },
     routes: [
       { match: 'token@example.com', to: [{ via: 'exchange', address: 'target@far.example' }] },
-      { match: '*@example.com', to: [{ via: 'exchange' }] },
+      { match: '*@example.com', to: [{ via: bySes ? 'ses' : 'exchange' }] },
     ],
     // What the messages are is not asked here: spam and viruses of a corpus are to arrive like the rest.
     policy: { spam: 'relay', virus: 'relay', dmarcReject: 'relay' },
@@ -145,6 +158,7 @@ type Case = {
   readonly content: Buffer;
   readonly index: number;
   readonly keep: string | null;
+  readonly bySes: boolean;
 };
 
 async function judge(instance: Instance, behind: Behind, of: Case): Promise<Verdict> {
@@ -160,6 +174,11 @@ async function judge(instance: Instance, behind: Behind, of: Case): Promise<Verd
   if (of.keep !== null) {
     writeFileSync(join(of.keep, 'sent', file), onTheWire(content));
     writeFileSync(join(of.keep, 'arrived', file), arrived.content);
+  }
+  if (of.bySes) {
+    const { reencoded, findings } = await judgeSes(content, arrived.content);
+    const fate = findings.length > 0 ? 'deviates' : reencoded ? 'reencoded' : 'intact';
+    return { file, fate, detail: findings.join('; ') };
   }
   const findings = deviations(content, arrived.content, behind.above);
   if (arrived.reversePath !== sender) findings.push(`its reverse-path became <${arrived.reversePath}>`);
@@ -208,7 +227,7 @@ function reportReturned(returned: readonly Returned[]): void {
 function report(verdicts: readonly Verdict[]): void {
   for (const { file, fate, detail } of verdicts) if (fate !== 'intact') say(`${fate.padEnd(10)} ${file}  ${detail}`);
   say('');
-  const fates: readonly Fate[] = ['intact', 'as-postfix', 'returned', 'refused', 'deviates', 'lost'];
+  const fates: readonly Fate[] = ['intact', 'as-postfix', 'reencoded', 'returned', 'refused', 'deviates', 'lost'];
   for (const fate of fates)
     say(`${fate.padEnd(10)} ${String(verdicts.filter((it) => it.fate === fate).length).padStart(5)}`);
   say(`${'all'.padEnd(10)} ${String(verdicts.length).padStart(5)}`);

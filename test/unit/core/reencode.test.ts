@@ -1,11 +1,11 @@
 // Bodies whose lines are too long for SES: what is encoded anew and what keeps its bytes, as a table; and the promise that whoever decodes
 // it sees what he saw before, asked of a reader that is not ours over messages made by chance.
 
-import PostalMime from 'postal-mime';
 import { describe, expect, it } from 'vitest';
 import { headerSection } from '#core/message.ts';
 import { hasLongLine, mendLines } from '#core/reencode.ts';
 import { type SesTerms, sesEdit } from '#core/ses-edit.ts';
+import { shown } from '#test/judges/mime-reading.ts';
 import { mimeTree } from '#test/kit/mime-trees.ts';
 
 const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', authorDoubted: false };
@@ -166,22 +166,6 @@ describe('is given back as it is', () => {
     expect([kind, partOf(after, 'b', 1)]).toEqual(['mended', signed]);
   });
 });
-
-const withLineFeeds = (text: string) => text.replace(/\r\n/g, '\n').replace(/\n+$/, '');
-
-/** What a reader shows: text, HTML and attachments with their decoded bytes. It gives line ends of its own to what is not encoded. */
-async function shown(bytes: Uint8Array): Promise<unknown> {
-  const { text, html, attachments } = await PostalMime.parse(bytes, { forceRfc822Attachments: true });
-  const attached = attachments.map(async ({ mimeType, filename, content }) => {
-    const octets = typeof content === 'string' ? Buffer.from(content) : Buffer.from(content as ArrayBuffer);
-    return [
-      mimeType,
-      filename,
-      mimeType === 'message/rfc822' ? await shown(octets) : withLineFeeds(octets.toString('latin1')),
-    ];
-  });
-  return { text: withLineFeeds(text ?? ''), html: withLineFeeds(html ?? ''), attached: await Promise.all(attached) };
-}
 
 describe('whoever decodes it', () => {
   it('sees what he saw before', async () => {
