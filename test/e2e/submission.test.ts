@@ -121,13 +121,13 @@ async function held(reason: string): Promise<void> {
 describe('two objects by a plain S3 client', () => {
   it('arrive by a smart host: envelope and bytes as they were, but for Bcc', async () => {
     const content = mail('Ann <ann@app.example>', 'X-SES-CONFIGURATION-SET: theirs\r\n');
+    const shown = Buffer.from(content.toString('latin1').replace('Bcc: secret@far.example\r\n', ''), 'latin1');
     await submit(['bob@smart.example', 'eve@smart.example'], content);
     for (const address of ['bob@smart.example', 'eve@smart.example']) {
       const got = await arrives(smart, address);
       expect(got.reversePath).toBe('ann@app.example');
       expect(got.forwardPaths).toEqual([address]);
-      expect(deviations(content, got.content, ['bcc'], submittedFields)).toEqual([]);
-      expect(got.content.toString('latin1')).not.toMatch(/^Bcc:|secret@far/im);
+      expect(deviations(shown, got.content, [], submittedFields)).toEqual([]);
     }
   });
 
