@@ -219,6 +219,25 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
     await sweep(ports, NEVER);
     expect([delivery().state, delivery().nextHop, arrived()]).toEqual(['relayed', 'second', [BOB]]);
   });
+  it('of the sweep: expired, and returned', async () => {
+    const { ports, clock, receive, delivery, states, arrived } = eager(
+      (to) => (to.address === ANN ? ok : later),
+      settingsOf({}),
+    );
+    await receive([BOB]);
+    clock.advanceTo(delivery().expiresAt);
+    await sweep(ports, NEVER);
+    expect(states()).toEqual(['delivery returned', 'notice relayed']);
+    expect(arrived()).toEqual([ANN]);
+  });
+  it('of a failure whose NDR is put off while the postmaster has his copy: that copy answers for nothing', async () => {
+    const notices = { ...townSettings.notices, copyPostmasterOn: ['5.1.1'] };
+    const script: Script = (to) => (to.address === BOB ? no : to.address === ANN ? later : ok);
+    const { receive, delivery, arrived } = eager(script, { ...townSettings, notices });
+    await receive([BOB]);
+    expect(arrived()).toEqual([notices.postmaster]);
+    expect(delivery().state).toBe('failed');
+  });
   it('of the sweep: a notice of the delay', async () => {
     const settings = { ...townSettings, retry: { ...townSettings.retry, delayNoticeMs: HOUR } };
     const { ports, clock, receive, arrived } = eager((to) => (to.address === ANN ? ok : later), settings);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryClock } from '#adapters/memory/memory-clock.ts';
 import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
 import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import { type DeliveryRow, deliveryId } from '#core/delivery.ts';
 import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs } from '#core/limits.ts';
 import { failedAtBirth } from '#core/progress.ts';
 import { statusOf } from '#core/status.ts';
@@ -71,8 +71,7 @@ describe('a stage fails where its jobs are not taken', () => {
   it('feedback', async () => {
     const row = queued('m1', { state: 'relayed', nextHop: 'ses', dueAt: null, message: facts('m1') });
     const ports = { ...(await portsWith(row)), settings: bySes() };
-    const { spoolId, deliveryKey } = row;
-    await expect(feedback(ports, say('bounce', `${spoolId}-${deliveryKey}`))).rejects.toThrow('takes nothing');
+    await expect(feedback(ports, say('bounce', deliveryId(row)))).rejects.toThrow('takes nothing');
   });
   it.each([
     ['what is due', queued('m1', { state: 'deferred', attempts: 1, dueAt: T0 + 1 })],
@@ -89,5 +88,25 @@ describe('a stage fails where its jobs are not taken', () => {
     const held = queued('m1', { state: 'held', dueAt: null });
     await expect(release(await portsWith(held), held, 1e8)).rejects.toThrow('takes nothing');
     await expect(remove(await portsWith(held), held, true)).rejects.toThrow('takes nothing');
+  });
+});
+
+describe('a word of SES', () => {
+  const relayed = (spoolId: string, nextHop: string) =>
+    queued(spoolId, { state: 'relayed', nextHop, dueAt: null, attempts: 1, message: facts(spoolId) });
+  const take: JobQueue = { send: async () => {}, depth: shut.depth };
+  it('about two deliveries reaches both', async () => {
+    const rows = [relayed('m1', 'ses'), relayed('m2', 'ses')];
+    const ports = { ...(await portsWith(...rows)), settings: bySes(), bounceQueue: take };
+    const event = JSON.parse(say('bounce', 'x'));
+    event.mail.tags.everpost = rows.map(deliveryId);
+    await feedback(ports, JSON.stringify(event));
+    expect(ports.ledger.all().map(({ state }) => state)).toEqual(['failed', 'failed']);
+  });
+  it('of a failure is not the last word on what went on to another next hop', async () => {
+    const rows = [relayed('m1', 'exchange')];
+    const ports = { ...(await portsWith(...rows)), settings: bySes(), bounceQueue: take };
+    await feedback(ports, say('bounce', deliveryId(rows[0] ?? relayed('m1', ''))));
+    expect(ports.ledger.all()[0]).toMatchObject({ state: 'relayed' });
   });
 });

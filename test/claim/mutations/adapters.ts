@@ -56,4 +56,58 @@ export const adapterMutations: readonly Mutation[] = [
       name: 'DynamoLedger > counts an hour\u2019s expiries for longer than that hour, and a domain\u2019s notices until they may be forgotten',
     },
   },
+  {
+    name: 'spool/short-body-is-whole',
+    file: 'adapters/s3-spool.ts',
+    text: 'if (read !== length) throw',
+    replacement: 'if (read > length) throw',
+    test: {
+      file: 'test/unit/adapters/s3-spool.test.ts',
+      name: 'a body that ends before its length is not the content, though no error says so',
+    },
+  },
+  {
+    name: 'spool/403-hides-no-version',
+    file: 'adapters/s3-spool.ts',
+    text: "(got.cause === 'missing' || got.cause === 'denied')",
+    replacement: "got.cause === 'missing'",
+    test: {
+      file: 'test/unit/adapters/s3-spool.test.ts',
+      name: 'what a delete marker hides is read by its version > where S3 says AccessDenied',
+    },
+  },
+  {
+    name: 'spool/any-delete-marker',
+    file: 'adapters/s3-spool.ts',
+    text: 'marker.Key === objectKey && marker.IsLatest',
+    replacement: 'marker.Key === objectKey',
+    test: {
+      file: 'test/unit/adapters/s3-spool.test.ts',
+      name: 'what a delete marker hides is read by its version > and not under a marker that is not the latest',
+    },
+  },
+  {
+    name: 'spool/throttled-is-denied',
+    file: 'adapters/s3-spool.ts',
+    text: 'status !== 408 && status !== 429)',
+    replacement: 'status !== 408)',
+    test: { file: 'test/unit/adapters/s3-spool.test.ts', name: 'TooManyRequests (429) is unavailable' },
+  },
+  {
+    name: 'secrets/the-older-one-signs',
+    file: 'adapters/secrets.ts',
+    text: 'return [SecretString, ...(await this.previous(name))];',
+    replacement: 'return [...(await this.previous(name)), SecretString];',
+    test: { file: 'test/unit/adapters/rotating-secrets.test.ts', name: 'the newest first, then the one before it' },
+  },
+  {
+    name: 'ledger/claimed-before-its-time',
+    file: 'adapters/dynamo-ledger.ts',
+    text: "(#state = :queued OR #state = :deferred) AND #nextAttemptAt <= :now'",
+    replacement: "(#state = :queued OR #state = :deferred)'",
+    test: {
+      file: 'test/contract/ledger.test.ts',
+      name: "DynamoLedger with search indexes, on the emulator, keeps the ledger's contract > claim > waits for the next attempt",
+    },
+  },
 ];

@@ -271,4 +271,219 @@ export const pipelineMutations: readonly Mutation[] = [
       name: 'the budget of bytes is whole again > after attempts that waited for it until time was over; and what was opened for them is closed',
     },
   },
+  {
+    name: 'relay/postmaster-copy-answers-for-the-delivery',
+    file: 'pipeline/relay.ts',
+    text: '  if (standsAlone(row)) return; // it answers for nothing\n',
+    replacement: '',
+    test: {
+      file: 'test/simulation/eager-queues.test.ts',
+      name: 'a job that runs the instant it is sent finds what it needs > of a failure whose NDR is put off while the postmaster has his copy: that copy answers for nothing',
+    },
+  },
+  {
+    name: 'relay/expired-is-not-returned',
+    file: 'pipeline/relay.ts',
+    text: "current.state === 'failed' || current.state === 'expired'\n      ? withNoticeSettled",
+    replacement: "current.state === 'failed'\n      ? withNoticeSettled",
+    test: {
+      file: 'test/simulation/eager-queues.test.ts',
+      name: 'a job that runs the instant it is sent finds what it needs > of the sweep: expired, and returned',
+    },
+  },
+  {
+    name: 'relay/schedule-off-by-one',
+    file: 'pipeline/relay.ts',
+    text: 'attempts: claimed.attempts + 1,',
+    replacement: 'attempts: claimed.attempts,',
+    test: {
+      file: 'test/unit/pipeline/warm-function.test.ts',
+      name: 'the next attempt > after the second comes as the schedule has it',
+    },
+  },
+  {
+    name: 'relay/pace-ignored',
+    file: 'pipeline/relay.ts',
+    text: "outcome.kind === 'deferred' ? outcome.pace : undefined",
+    replacement: 'undefined',
+    test: {
+      file: 'test/unit/pipeline/warm-function.test.ts',
+      name: 'the next attempt > comes at the pace that the refusal calls for: what is ours to mend waits longer at once',
+    },
+  },
+  {
+    name: 'relay/content-left-open',
+    file: 'pipeline/relay.ts',
+    text: '    room.giveBack();\n    content.close();',
+    replacement: '    room.giveBack();',
+    test: {
+      file: 'test/unit/pipeline/warm-function.test.ts',
+      name: 'the budget of bytes is whole again > after attempts that were refused before the content',
+    },
+  },
+  {
+    name: 'relay/delete-marker-untold',
+    file: 'pipeline/relay.ts',
+    text: 'undeleted: attempt.opened?.undeleted === true,',
+    replacement: 'undeleted: false,',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'content under a delete marker is relayed, and the trace of its delivery says so',
+    },
+  },
+  {
+    name: 'in-turns/failure-dropped',
+    file: 'pipeline/in-turns.ts',
+    text: '  if (failure !== undefined) throw failure.reason;\n',
+    replacement: '',
+    test: {
+      file: 'test/unit/pipeline/in-turns.test.ts',
+      name: 'throws the first failure, once all that had begun has ended',
+    },
+  },
+  {
+    name: 'in-turns/goes-on-after-its-time',
+    file: 'pipeline/in-turns.ts',
+    text: 'index < inputs.length && !signal.aborted; index',
+    replacement: 'index < inputs.length; index',
+    test: { file: 'test/unit/pipeline/in-turns.test.ts', name: 'begins nothing more once time is short' },
+  },
+  {
+    name: 'ingest/loops-ignored',
+    file: 'pipeline/ingest.ts',
+    text: 'const loop = findLoop(headers, ports.markKey);',
+    replacement: 'const loop = findLoop([], ports.markKey);',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'a message that goes in circles is refused, and its sender hears of it > four passes of our own',
+    },
+  },
+  {
+    name: 'ingest/quarantined-as-long-as-the-spool',
+    file: 'pipeline/ingest.ts',
+    text: 'row.acceptedAt + ports.settings.retentionMs.quarantine',
+    replacement: 'row.acceptedAt + ports.settings.retentionMs.spool',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'a receipt that is read late > is quarantined until the quarantine\u2019s end, not the spool\u2019s',
+    },
+  },
+  {
+    name: 'ingest/own-notice-not-known',
+    file: 'pipeline/ingest.ts',
+    text: '      ...(bearsNoticeMark(ports.markKey, headers) ? { ownNotice: true } : {}),\n',
+    replacement: '',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'a notice of our own that comes in and is refused has no notice',
+    },
+  },
+  {
+    name: 'ingest/accepted-when-read',
+    file: 'pipeline/ingest-rows.ts',
+    text: 'acceptedAt: facts.acceptedAt,',
+    replacement: 'acceptedAt: now,',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'a receipt that is read late > makes deliveries as old as their acceptance: lifetime and retention count from there',
+    },
+  },
+  {
+    name: 'ingest/loop-before-an-explicit-discard',
+    file: 'pipeline/ingest-rows.ts',
+    text: "  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);\n  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);",
+    replacement:
+      "  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);\n  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);",
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'a message that goes in circles is refused, and its sender hears of it > but what an explicit route discards is discarded, loop or not',
+    },
+  },
+  {
+    name: 'ingest/first-read-of-a-header-section',
+    file: 'pipeline/ingest-submission.ts',
+    text: 'head.size > head.bytes.length && !findHeaderEnd',
+    replacement: 'head.size < head.bytes.length && !findHeaderEnd',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'an envelope > whose content has a header section beyond the first read: all of it is looked at',
+    },
+  },
+  {
+    name: 'ingest/first-envelope-of-an-event',
+    file: 'pipeline/ingest-submission.ts',
+    text: 'for (const stored of event.envelopes)',
+    replacement: 'for (const stored of event.envelopes.slice(0, 1))',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'an envelope > told of beside another in one event: both go',
+    },
+  },
+  {
+    name: 'bounce/a-notice-counted-twice',
+    file: 'pipeline/bounce.ts',
+    text: '  if ((await ports.ledger.read(noticeRef(row, kind))) !== null) return null;\n',
+    replacement: '',
+    test: {
+      file: 'test/unit/pipeline/notice-decisions.test.ts',
+      name: 'the number of notices to a domain in an hour > is counted once for a failure, however often bounce is asked; the next failure is beyond it',
+    },
+  },
+  {
+    name: 'bounce/decided-once-more',
+    file: 'pipeline/bounce.ts',
+    text: "const given = row.notice?.kind === 'ndr' && row.notice.state === 'queued';",
+    replacement: 'const given = false;',
+    test: {
+      file: 'test/unit/pipeline/notice-decisions.test.ts',
+      name: 'a notice that is on its way is not withheld by a configuration that changed meanwhile',
+    },
+  },
+  {
+    name: 'bounce/looked-at-each-minute',
+    file: 'pipeline/bounce.ts',
+    text: 'Math.max(now, standing.nextAttemptAt) + ports.sweepAgainMs',
+    replacement: 'now',
+    test: {
+      file: 'test/unit/pipeline/notice-decisions.test.ts',
+      name: 'a delivery whose notice is queued is looked at again after the notice\u2019s next attempt, not before',
+    },
+  },
+  {
+    name: 'bounce/job-for-an-attempted-notice',
+    file: 'pipeline/bounce.ts',
+    text: 'if (standing.attempts === 0)',
+    replacement: 'if (standing.attempts >= 0)',
+    test: {
+      file: 'test/unit/pipeline/notice-decisions.test.ts',
+      name: 'a notice that was attempted has a schedule of its own: no job is sent for it',
+    },
+  },
+  {
+    name: 'feedback/first-delivery-of-an-event',
+    file: 'pipeline/feedback.ts',
+    text: 'for (const ref of event.refs) await',
+    replacement: 'for (const ref of event.refs.slice(0, 1)) await',
+    test: { file: 'test/simulation/lost-sends.test.ts', name: 'a word of SES > about two deliveries reaches both' },
+  },
+  {
+    name: 'feedback/ses-has-the-last-word',
+    file: 'pipeline/feedback.ts',
+    text: "const elsewhere = teller === 'ses' && wentOn(ports.settings, current);",
+    replacement: 'const elsewhere = false;',
+    test: {
+      file: 'test/simulation/lost-sends.test.ts',
+      name: 'a word of SES > of a failure is not the last word on what went on to another next hop',
+    },
+  },
+  {
+    name: 'submit/denied-is-tried-again',
+    file: 'pipeline/submit.ts',
+    text: "return { kind: 'not-stored', cause: result.cause, detail: result.detail };",
+    replacement: "return { kind: 'not-stored', cause: 'unavailable', detail: result.detail };",
+    test: {
+      file: 'test/unit/pipeline/submit.test.ts',
+      name: 'nothing is promised > where the content is refused: no envelope is written',
+    },
+  },
 ];

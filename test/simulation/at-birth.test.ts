@@ -1,0 +1,121 @@
+// How a delivery is born: by what its receipt or envelope says, and when that was, however late it is read; and what its header section says of
+// where the message has been. Asked of the ledger's rows, which all later stages go by.
+
+import { describe, expect, it } from 'vitest';
+import { Interrupt } from '#adapters/memory/interrupt.ts';
+import type { Settings } from '#core/config.ts';
+import { writeSubmissionEvent } from '#core/submission-event.ts';
+import { noticeMark, passMark } from '#core/trace-fields.ts';
+import { settingsOf } from './routed.ts';
+import { deliveries, ENVELOPE, townOf, ULID } from './submitting-town.ts';
+import { ACCEPTED_AT, notification, Town, townSettings } from './town.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const ANN = 'ann@src.example';
+const BOB = 'bob@example.com';
+const ok = { code: 250, status: '2.0.0', text: 'Ok' };
+const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
+type Header = { readonly name: string; readonly value: string };
+
+/** A receipt whose header section has these fields too. */
+function withFields(fields: readonly Header[], recipients = [BOB]): string {
+  const receipt = JSON.parse(notification('m1', ANN, recipients));
+  receipt.mail.headers.push(...fields);
+  return JSON.stringify(receipt);
+}
+async function born(body: string, settings: Settings = townSettings, script = () => ok as typeof ok | typeof no) {
+  const town = new Town(script, new Interrupt(), settings);
+  town.spool.put('in/m1', Buffer.from('Subject: m1\r\n\r\nHello\r\n'), ACCEPTED_AT);
+  town.notify(body);
+  await town.work();
+  const [row] = town.ledger.all().filter(({ kind }) => kind === 'delivery');
+  if (row === undefined) throw new Error('no delivery');
+  return { town, row };
+}
+const received = (count: number) => Array.from({ length: count }, () => ({ name: 'Received', value: 'from a by b' }));
+const passes = (count: number, key = 'key') =>
+  Array.from({ length: count }, (_, index) => ({
+    name: 'X-Everpost-Pass',
+    value: passMark(key, `m${index}`, 'example.com'),
+  }));
+
+describe('a message that goes in circles is refused, and its sender hears of it', () => {
+  it.each([
+    ['51 Received fields', received(51), 'returned'],
+    ['50 Received fields, which an honest path may have', received(50), 'relayed'],
+    ['four passes of our own', passes(4), 'returned'],
+    ['three passes of our own', passes(3), 'relayed'],
+    ['four passes that another key signed', passes(4, 'forged'), 'relayed'],
+  ])('%s', async (_name, fields, state) => {
+    const script = (to: { address: string }) => (to.address === ANN || state === 'relayed' ? ok : no);
+    const { town, row } = await born(withFields(fields), townSettings, script as () => typeof ok);
+    expect((await town.ledger.read(row))?.state).toBe(state);
+    if (state === 'returned') expect(row).toMatchObject({ lastStatus: '5.4.6', lastReason: 'loop', attempts: 0 });
+  });
+  it('but what an explicit route discards is discarded, loop or not', async () => {
+    const { row } = await born(withFields(received(51)), settingsOf({ to: [{ via: 'sink' }] }));
+    expect(row.state).toBe('discarded');
+  });
+});
+
+it('a notice of our own that comes in and is refused has no notice', async () => {
+  const mark = { name: 'X-Everpost-Notice', value: noticeMark('key', '<n1@example.com>') };
+  const { row, town } = await born(withFields([mark]), townSettings, () => no);
+  expect(row.state).toBe('unreturnable');
+  expect(town.ledger.all()).toHaveLength(1);
+});
+
+describe('a receipt that is read late', () => {
+  it('makes deliveries as old as their acceptance: lifetime and retention count from there', async () => {
+    const town = new Town(() => ({ code: 451, status: '4.3.0', text: 'later', at: 'rcpt' }));
+    town.receive('m1', ANN, [BOB, 'eve@example.com']);
+    town.clock.advanceTo(ACCEPTED_AT + 7 * HOUR);
+    await town.work();
+    for (const row of town.ledger.all())
+      expect(row).toMatchObject({ acceptedAt: ACCEPTED_AT, expiresAt: ACCEPTED_AT + 48 * HOUR, state: 'deferred' });
+    expect((await town.ledger.message('m1'))?.acceptedAt).toBe(ACCEPTED_AT);
+  });
+  it('is quarantined until the quarantine’s end, not the spool’s', async () => {
+    const town = new Town(() => ok);
+    town.receive('m1', ANN, [BOB], undefined, ['spam']);
+    town.clock.advanceTo(ACCEPTED_AT + 7 * HOUR);
+    await town.work();
+    expect(town.ledger.all()[0]).toMatchObject({ state: 'quarantined', dueAt: ACCEPTED_AT + 30 * DAY });
+  });
+});
+
+describe('an envelope', () => {
+  it('whose content has a header section beyond the first read: all of it is looked at', async () => {
+    const town = townOf(() => ok);
+    const long = Array.from({ length: 1_500 }, (_, index) => `X-Long-${index}: ${'x'.repeat(50)}\r\n`).join('');
+    const content = `From: Ann <ann@example.com>\r\n${long}Subject: far below\r\n${received(51)
+      .map(() => 'Received: from a by b\r\n')
+      .join('')}\r\nHello\r\n`;
+    town.submit('exchange', ULID, { content });
+    await town.work();
+    expect(deliveries(town)[0]).toMatchObject({ state: 'returned', lastReason: 'loop' });
+    expect((await town.ledger.message(deliveries(town)[0]?.spoolId ?? ''))?.extract.subject).toBe('far below');
+  });
+  it('told of beside another in one event: both go', async () => {
+    const town = townOf(() => ok);
+    const other = ULID.replace(/0$/, '1');
+    for (const ulid of [ULID, other]) town.submit('exchange', ulid, { times: 0 });
+    const records = [ENVELOPE, ENVELOPE.replace(ULID, other)].flatMap(
+      (objectKey) => JSON.parse(writeSubmissionEvent({ objectKey, storedAt: ACCEPTED_AT })).Records,
+    );
+    town.notify(JSON.stringify({ Records: records }));
+    await town.work();
+    expect(deliveries(town).map(({ state }) => state)).toEqual(['relayed', 'relayed']);
+  });
+});
+
+it('content under a delete marker is relayed, and the trace of its delivery says so', async () => {
+  const town = new Town(() => ok);
+  town.receive('m1', ANN, [BOB]);
+  town.spool.hide('in/m1');
+  await town.work();
+  const [row] = town.ledger.all();
+  expect(row?.trace.map(({ event }) => event)).toEqual(['RECEIVE', 'RESTORE', 'SEND']);
+  expect(town.watch.logged('relay.delete-marker')).toHaveLength(1);
+});
