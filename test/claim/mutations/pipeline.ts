@@ -10,8 +10,8 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-after-a-crash',
     file: 'pipeline/relay.ts',
-    text: 'content: intactEdit(content.chunks, fields),',
-    replacement: 'content: intactEdit(row.claims > 1 ? (async function* () {})() : content.chunks, fields),',
+    text: ': content.chunks, fields),',
+    replacement: ': row.claims > 1 ? (async function* () {})() : content.chunks, fields),',
     test: {
       file: recipients,
       name: 'the content > is whole after our own death, before the next hop answered and after it',
@@ -20,8 +20,8 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-at-a-later-attempt',
     file: 'pipeline/relay.ts',
-    text: 'content: intactEdit(content.chunks, fields),',
-    replacement: 'content: intactEdit(row.attempts > 0 ? (async function* () {})() : content.chunks, fields),',
+    text: ': content.chunks, fields),',
+    replacement: ': row.attempts > 0 ? (async function* () {})() : content.chunks, fields),',
     test: { file: recipients, name: 'the content > is whole at the fourth, after three were put off before it' },
   },
   {
@@ -61,9 +61,8 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'ingest/jobs-before-rows',
     file: 'pipeline/ingest.ts',
-    text: '  const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);\n  await sendJobs(ports, rows);',
-    replacement:
-      '  await sendJobs(ports, rows);\n  const results = await ports.ledger.create(rows, rows.length > 1 ? facts : null);',
+    text: '  const results = await writeRows(ports, rows, facts);\n  await sendJobs(ports, rows);',
+    replacement: '  await sendJobs(ports, rows);\n  const results = await writeRows(ports, rows, facts);',
     test: { file: eager, name: 'a job that runs the instant it is sent finds what it needs > of a receipt: relayed' },
   },
   {
@@ -179,7 +178,7 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'ingest/malformed-not-counted',
     file: 'pipeline/ingest-submission.ts',
-    text: "  if (reading.kind === 'malformed' && results.includes('created')) ports.watch.count('SubmissionMalformed');\n",
+    text: "  if (reading.kind === 'malformed') ports.watch.raise('SubmissionMalformed');\n",
     replacement: '',
     test: {
       file: 'test/simulation/metrics.test.ts',
@@ -254,7 +253,7 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'orphans/held-not-counted',
     file: 'pipeline/orphans.ts',
-    text: "  ports.watch.count('Held');\n",
+    text: "  ports.watch.raise('Held');\n",
     replacement: '',
     test: {
       file: 'test/simulation/metrics.test.ts',
