@@ -110,4 +110,34 @@ export const adapterMutations: readonly Mutation[] = [
       name: "DynamoLedger with search indexes, on the emulator, keeps the ledger's contract > claim > waits for the next attempt",
     },
   },
+  {
+    name: 'A1/a-reply-before-its-command-is-believed',
+    file: 'adapters/smtp-wire.ts',
+    text: '      } else this.#early(item);',
+    replacement: '      } else this.#replies.push(item);',
+    test: {
+      file: 'test/integration/smtp/early-replies.test.ts',
+      name: 'while the content is awaited > smtp: a 2xx in a segment of its own is no acceptance',
+    },
+  },
+  {
+    name: 'A9/a-host-is-shut-for-its-good-logins-too',
+    file: 'adapters/login-guard.ts',
+    text: 'this.known.of(name, now) === 0;',
+    replacement: 'this.known.of(name, now) >= 0;',
+    test: {
+      file: 'test/integration/submission/login.test.ts',
+      name: 'AUTH > many names from one address shut it, but for a name that logged in there within the day',
+    },
+  },
+  {
+    name: 'A9/one-wrong-login-shuts-the-neighbours',
+    file: 'adapters/login-guard.ts',
+    text: '.update(username)',
+    replacement: ".update(username && '')",
+    test: {
+      file: 'test/integration/submission/login.test.ts',
+      name: 'AUTH > a program with an old password shuts its own name out, and no other of its host',
+    },
+  },
 ];

@@ -35,4 +35,114 @@ export const cliMutations: readonly Mutation[] = [
       name: 'logins without TLS > are for this machine alone, unless the command line says otherwise',
     },
   },
+  {
+    name: 'everpost/nobody-answers-is-done',
+    file: 'cli/everpost.ts',
+    text: '? exitCodes.notReachable',
+    replacement: '? exitCodes.done',
+    test: {
+      file: 'test/integration/cli/exit-codes.test.ts',
+      name: 'everpost > ends with 69 where the instance does not answer, with 78 where the configuration cannot work, and with 1 for what nobody thought of',
+    },
+  },
+  {
+    name: 'everpost/a-surprise-is-done',
+    file: 'cli/everpost.ts',
+    text: ': exitCodes.failed;',
+    replacement: ': exitCodes.done;',
+    test: {
+      file: 'test/integration/cli/exit-codes.test.ts',
+      name: 'everpost > ends with 69 where the instance does not answer, with 78 where the configuration cannot work, and with 1 for what nobody thought of',
+    },
+  },
+  {
+    name: 'operate/many-at-once-unasked',
+    file: 'cli/operate.ts',
+    text: '  if (selection.spoolId === null && values.yes !== true) return show(values, meant);\n',
+    replacement: '',
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'many > are only shown without --yes, and done with it, up to the limit',
+    },
+  },
+  {
+    name: 'operate/removed-without-a-word',
+    file: 'cli/operate.ts',
+    text: "const notice = values['without-notice'] !== true;",
+    replacement: "const notice = values['without-notice'] === true;",
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'one message > is removed, and its sender told; or nobody',
+    },
+  },
+  {
+    name: 'operate/released-for-an-hour',
+    file: 'cli/operate.ts',
+    text: "values.lifetime ?? '48h'",
+    replacement: "values.lifetime ?? '1h'",
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'one message > is released: queued with a lifetime from now, and its relay job sent',
+    },
+  },
+  {
+    name: 'operate/by-the-clock-of-this-machine',
+    file: 'cli/operate.ts',
+    text: 'Date.now() + instance.aheadMs',
+    replacement: 'Date.now()',
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'an instance whose clock is ahead > is meant by its own clock: lifetimes, losses and messages of the last hours',
+    },
+  },
+  {
+    name: 'operate/bounce-jobs-to-the-relay-queue',
+    file: 'cli/operate.ts',
+    text: 'bounceQueue: new SqsJobQueue(sqs, instance.bounceQueueUrl),',
+    replacement: 'bounceQueue: new SqsJobQueue(sqs, instance.relayQueueUrl),',
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'one message > is removed, and its sender told; or nobody',
+    },
+  },
+  {
+    name: 'resubmit/exits-0-where-some-were-done',
+    file: 'cli/resubmit.ts',
+    text: '  if (words.yes === true) return codeOf(lines.map(({ result }) => result));\n',
+    replacement: '',
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'resubmit > shows, then does, then has nothing more to do; and 1 where one of them could not be done',
+    },
+  },
+  {
+    name: 'trace/ten-messages',
+    file: 'cli/trace.ts',
+    text: "text('limit') ?? '20'",
+    replacement: "text('limit') ?? '10'",
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'trace > is of those accepted within a time, and twenty at most unless more is said',
+    },
+  },
+  {
+    name: 'gateway/TLS-port-without-TLS',
+    file: 'cli/gateway.ts',
+    text: 'await open(server, flags.tlsListen, true)',
+    replacement: 'await open(server, flags.tlsListen, false)',
+    test: {
+      file: 'test/integration/cli/gateway.test.ts',
+      name: 'the places > are where it was said, TLS from the start at the one for that alone; and it ends when it is told to',
+    },
+  },
+  {
+    name: 'gateway/does-not-wait-for-messages',
+    file: 'cli/gateway.ts',
+    text: '  await server.stop();\n',
+    replacement: '',
+    test: {
+      file: 'test/integration/cli/gateway.test.ts',
+      name: 'the places > are where it was said, TLS from the start at the one for that alone; and it ends when it is told to',
+    },
+  },
 ];

@@ -2,4 +2,72 @@
 
 import type { Mutation } from './mutation.ts';
 
-export const coreMutations: readonly Mutation[] = [];
+export const coreMutations: readonly Mutation[] = [
+  {
+    name: 'A2/a-name-that-the-shell-parted',
+    file: 'core/recipient-list.ts',
+    text: 'unreadable: [...unreadable, ...parted] };',
+    replacement: 'unreadable };',
+    test: {
+      file: 'test/unit/core/recipient-list.test.ts',
+      name: 'a list in which somebody could be lost or invented: unreadable > as arguments: a name that the shell parted from its address',
+    },
+  },
+  {
+    name: 'A2/what-is-doubtful-is-left-out',
+    file: 'core/recipient-list.ts',
+    text: '...scan.doubtful.filter((each) => !isAmong(found, each))',
+    replacement: '...scan.doubtful.filter((each) => isAmong(found, each))',
+    test: {
+      file: 'test/unit/core/recipient-list.test.ts',
+      name: 'generated fields (seeds 20261129 to 20281128) > broken: all of them and nobody else, or nothing is sent',
+    },
+  },
+  {
+    name: 'A4/a-bounce-without-words-after-the-arrival',
+    file: 'core/feedback.ts',
+    text: "  if (fact.kind === 'uncertain' && row.state === 'confirmed') return afterFact(row, arrived(fact), terms);\n",
+    replacement: '',
+    test: {
+      file: 'test/unit/core/feedback.test.ts',
+      name: 'a fact > that is a bounce and says nothing is an answer where the arrival is known, and known when it comes again',
+    },
+  },
+  {
+    name: 'A4/warned-each-time',
+    file: 'core/feedback.ts',
+    text: 'told: row.uncertain?.told ?? false };',
+    replacement: 'told: false };',
+    test: {
+      file: 'test/unit/core/feedback.test.ts',
+      name: 'a fact > that is a bounce and says nothing is told of once, and not of a next hop that was left',
+    },
+  },
+  {
+    name: 'A5/an-address-chooses-the-rule',
+    file: 'core/classify.ts',
+    text: 'const text = withoutAddresses(reply.text);',
+    replacement: 'const text = withoutAddresses(reply.text) && reply.text;',
+    test: {
+      file: 'test/unit/core/reply-faults.test.ts',
+      name: 'an address in a reply decides nothing, whoever chose it',
+    },
+  },
+  {
+    name: 'A5/what-is-ours-is-tried-at-once',
+    file: 'core/classify.ts',
+    text: "? { pace: 'long' as const } : {}",
+    replacement: "? { pace: 'short' as const } : {}",
+    test: { file: 'test/unit/core/reply-faults.test.ts', name: 'what is ours is tried again on the long pace' },
+  },
+  {
+    name: 'A7/an-author-with-a-broken-name-gets-no-answer',
+    file: 'core/ses-edit.ts',
+    text: 'if (!kept) {\n    const via',
+    replacement: 'if (!kept && list.wellFormed) {\n    const via',
+    test: {
+      file: 'test/unit/core/ses-edit.test.ts',
+      name: 'a field that SES refuses is mended > an author whose name is broken is answered all the same, and nothing is signed in his name',
+    },
+  },
+];

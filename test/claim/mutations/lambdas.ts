@@ -29,4 +29,111 @@ export const lambdaMutations: readonly Mutation[] = [
     replacement: 'config.bucket, s3ListClient(aws) && {})',
     test: { file: wiring, name: 'what reads content > feedback finds it by its version under a delete marker' },
   },
+  {
+    name: 'lambdas/bounce-sends-to-itself',
+    file: 'lambdas/bounce.ts',
+    text: 'relayQueue: new SqsJobQueue(sqsClient(aws), config.relayQueueUrl),',
+    replacement: 'relayQueue: new SqsJobQueue(sqsClient(aws), config.bounceQueueUrl),',
+    test: {
+      file: 'test/unit/lambdas/wiring.test.ts',
+      name: 'bounce > has each queue at the address of its name, and no other',
+    },
+  },
+  {
+    name: 'lambdas/sweep-unscaled',
+    file: 'lambdas/sweep.ts',
+    text: 'lostAnywayMs: lostAnywayAfterMs / config.timeScale,',
+    replacement: 'lostAnywayMs: lostAnywayAfterMs,',
+    test: {
+      file: 'test/unit/lambdas/wiring.test.ts',
+      name: 'sweep > has all of them divided in the local runtime, alike',
+    },
+  },
+  {
+    name: 'lambdas/sweep-loses-lost-jobs-after-a-quarter',
+    file: 'lambdas/sweep.ts',
+    text: 'lostAnywayMs: lostAnywayAfterMs / config.timeScale,',
+    replacement: 'lostAnywayMs: lostJobAfterMs / config.timeScale,',
+    test: {
+      file: 'test/unit/lambdas/wiring.test.ts',
+      name: 'sweep > has its own leases and thresholds, in milliseconds',
+    },
+  },
+  {
+    name: 'lambdas/a-budget-for-each-attempt',
+    file: 'lambdas/relay.ts',
+    text: '  budget: byteBudget(batchBytesMax),',
+    replacement: '  get budget() {\n    return byteBudget(batchBytesMax);\n  },',
+    test: {
+      file: 'test/unit/lambdas/wiring.test.ts',
+      name: 'relay > holds content up to 64 MiB at once, in one budget for all of its attempts',
+    },
+  },
+  {
+    name: 'lambdas/rows-kept-as-long-as-versions',
+    file: 'lambdas/ingest.ts',
+    text: 'ledgerRetentionMs: config.settings.retentionMs.ledger,',
+    replacement: 'ledgerRetentionMs: config.settings.retentionMs.versions,',
+    test: {
+      file: 'test/unit/lambdas/wiring.test.ts',
+      name: 'ingest > has the ledger of its stack, on its terms, and the settings that were bundled with it',
+    },
+  },
+  {
+    name: 'lambdas/digest-failure-swallowed',
+    file: 'lambdas/purge.ts',
+    text: "  if (digest.status === 'rejected') throw digest.reason;\n",
+    replacement: "  if (digest.status === 'rejected') return purged;\n",
+    test: {
+      file: 'test/unit/lambdas/wiring.test.ts',
+      name: 'the purge and the digest > a failure of the digest is loud, and does not keep the purge from its end',
+    },
+  },
+  {
+    name: 'stage/failed-work-is-deleted',
+    file: 'lambdas/stage.ts',
+    text: '    else failed.delete(record.messageId);',
+    replacement: '    failed.delete(record.messageId);',
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'a batch > names exactly those that threw, by SQS message id',
+    },
+  },
+  {
+    name: 'stage/no-time-to-record',
+    file: 'lambdas/stage.ts',
+    text: '    remaining - margin,\n',
+    replacement: '    remaining - margin / 8,\n',
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'the deadline > with 720000 ms at scale 1 is told at 710000',
+    },
+  },
+  {
+    name: 'stage/metrics-of-a-crash-are-lost',
+    file: 'lambdas/stage.ts',
+    text: '      environment.watch.flush(); // and the error goes on',
+    replacement: '      // and the error goes on',
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'an event that is none: the function fails, says so, and sends its metrics',
+    },
+  },
+  {
+    name: 'stage/timers-of-a-frozen-function',
+    file: 'lambdas/stage.ts',
+    text: '      deadline.clear();\n',
+    replacement: '',
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'the deadline > leaves no timer behind where the work is done before: a frozen function would wake up to it',
+    },
+  },
+  {
+    name: 'config/no-scale-is-infinite',
+    file: 'lambdas/config.ts',
+    text: 'return scale >= 1 ? scale : 1;',
+    replacement: 'return scale;',
+    test: { file: 'test/unit/lambdas/wiring.test.ts', name: 'relay > takes a scale of "0" for none' },
+  },
 ];

@@ -485,4 +485,34 @@ export const pipelineMutations: readonly Mutation[] = [
       name: 'nothing is promised > where the content is refused: no envelope is written',
     },
   },
+  {
+    name: 'A3/weights-are-no-whole-numbers',
+    file: 'pipeline/byte-budget.ts',
+    text: 'return Number.isSafeInteger(whole) && whole >= 0 ? whole : bytesMax;',
+    replacement: 'return Number.isSafeInteger(whole) && whole >= 0 ? bytes : bytesMax;',
+    test: {
+      file: 'test/unit/pipeline/byte-budget.test.ts',
+      name: 'is whole again after any weights, fractions of bytes among them',
+    },
+  },
+  {
+    name: 'A3/a-wait-has-no-end',
+    file: 'pipeline/byte-budget.ts',
+    text: '        if (waiting.includes(entry)) timer = setTimeout(',
+    replacement: '        if (!waiting.includes(entry)) timer = setTimeout(',
+    test: {
+      file: 'test/unit/pipeline/byte-budget.test.ts',
+      name: 'does not let anybody wait for longer than it is told',
+    },
+  },
+  {
+    name: 'A9/Bcc-is-shown-to-the-next-hop',
+    file: 'pipeline/relay.ts',
+    text: "message.direction === 'outbound' ? withoutBcc",
+    replacement: "message.direction !== 'outbound' ? withoutBcc",
+    test: {
+      file: 'test/simulation/outbound.test.ts',
+      name: 'what is submitted > shows its Bcc to no next hop and in no notice, and is stored as it was',
+    },
+  },
 ];

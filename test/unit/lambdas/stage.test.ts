@@ -2,7 +2,7 @@
 // And what must not compile does not: an empty list by accident.
 
 import type { Context, SQSEvent } from 'aws-lambda';
-import { describe, expect, expectTypeOf, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
 import { type BatchAnswer, jobOf, stage, type Work } from '#lambdas/stage.ts';
 import { type Finished, finished } from '#pipeline/finished.ts';
@@ -109,6 +109,55 @@ describe('a batch', () => {
     expectTypeOf<() => Promise<void>>().not.toExtend<Work>();
     expectTypeOf<() => Promise<{ became: string }>>().not.toExtend<Work>();
   });
+});
+
+describe('the deadline', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  /** When the work was told, and when the answer left, in milliseconds after the beginning. */
+  async function times(remainingMs: number, timeScale: number) {
+    const began = Date.now();
+    let told = 0;
+    const work: Work = (_record, signal) => {
+      signal.addEventListener('abort', () => {
+        told = Date.now() - began;
+      });
+      return new Promise<Finished>(() => {});
+    };
+    const handler = stage('relay', { watch: new Watch(), timeScale }, work);
+    const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => remainingMs } as unknown as Context;
+    const answer = handler({ Records: [record('a', '')] }, context);
+    await vi.advanceTimersByTimeAsync(remainingMs);
+    expect((await answer).batchItemFailures).toEqual([{ itemIdentifier: 'a' }]);
+    return told;
+  }
+  it.each([
+    [720_000, 1, 710_000], // relay's: ten seconds to record an outcome
+    [60_000, 1, 50_000],
+    [20_000, 1, 15_000], // of a short time a quarter
+    [72_000, 10, 71_000], // in the local runtime all is shorter alike
+  ])('with %i ms at scale %i is told at %i', async (remainingMs, timeScale, at) => {
+    expect(await times(remainingMs, timeScale)).toBe(at);
+  });
+  it('leaves no timer behind where the work is done before: a frozen function would wake up to it', async () => {
+    const handler = stage('relay', { watch: new Watch(), timeScale: 1 }, async () => finished('relayed'));
+    const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => 60_000 } as unknown as Context;
+    await handler({ Records: [record('a', '')] }, context);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+it('an event that is none: the function fails, says so, and sends its metrics', async () => {
+  const watch = new Watch();
+  const handler = stage('relay', { watch, timeScale: 1 }, async () => finished('relayed'));
+  const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => 60_000 } as unknown as Context;
+  await expect(handler({} as SQSEvent, context)).rejects.toThrow();
+  expect(watch.logged('relay.crashed')).toHaveLength(1);
+  expect(watch.flushed).toBe(1);
 });
 
 describe('jobOf', () => {

@@ -152,6 +152,9 @@ describe.each(functions)('$name', ({ name, event, times, queues }) => {
     const divided = Object.entries(times).map(([key, ms]) => [key, ms / 60]);
     expect(pick(ports, Object.keys(times))).toEqual(Object.fromEntries(divided));
   });
+  it.each(['', '0', '0.5', 'fast'])('takes a scale of %j for none', async (scale) => {
+    expect(pick(await portsOf(name, event, { EVERPOST_TIME_SCALE: scale }), Object.keys(times))).toEqual(times);
+  });
   it('has each queue at the address of its name, and no other', async () => {
     const ports = await portsOf(name, event);
     const addresses = Object.entries(ports)
