@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Settings } from '#core/config.ts';
+import { namedRecipientsBody } from '#core/named-recipients.ts';
 import { writeSubmissionEvent } from '#core/submission-event.ts';
 import { noticeMark, passMark } from '#core/trace-fields.ts';
 import { settingsOf } from './routed.ts';
@@ -52,6 +53,19 @@ describe('a message that goes in circles is refused, and its sender hears of it'
     const { town, row } = await born(withFields(fields), townSettings, script as () => typeof ok);
     expect((await town.ledger.read(row))?.state).toBe(state);
     if (state === 'returned') expect(row).toMatchObject({ lastStatus: '5.4.6', lastReason: 'loop', attempts: 0 });
+  });
+  it('also one without a receipt, whose recipients an operator names', async () => {
+    const town = new Town((to) => (to.address === ANN ? ok : no));
+    const fields = received(51)
+      .map(() => 'Received: from a by b\r\n')
+      .join('');
+    town.spool.put('in/orphan', Buffer.from(`Return-Path: <${ANN}>\r\n${fields}\r\nHello\r\n`), ACCEPTED_AT);
+    await town.lookForOrphans();
+    await town.lookForOrphans();
+    town.notify(namedRecipientsBody({ spoolId: 'orphan', recipients: [BOB], lifetimeMs: DAY }));
+    await town.work();
+    const row = town.ledger.all().find(({ forwardPath }) => forwardPath === BOB);
+    expect(row).toMatchObject({ attempts: 0, lastStatus: '5.4.6', lastReason: 'loop' });
   });
   it('but what an explicit route discards is discarded, loop or not', async () => {
     const { row } = await born(withFields(received(51)), settingsOf({ to: [{ via: 'sink' }] }));

@@ -22,7 +22,7 @@ it('an envelope without rows: ingest is told again, and the message is relayed',
   const town = untold();
   await searched(town);
   expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
-  expect(town.watch.total('EnvelopeMissing')).toBe(0);
+  expect([town.watch.total('EnvelopeMissing'), town.watch.total('LostJob')]).toEqual([0, 1]);
   await searched(town);
   expect(town.exchange.accepted).toHaveLength(1);
 });
@@ -54,6 +54,23 @@ describe('content without an envelope', () => {
       await searched(town);
       expect(endsOf(town)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
     }
+  });
+
+  it('whose envelope is read between the two looks of the search is not held: what stood for it goes at once', async () => {
+    const town = untold();
+    const envelope = await town.spool.head(ENVELOPE, 1_000_000, new AbortController().signal);
+    town.spool.lose(ENVELOPE);
+    const create = town.ledger.create.bind(town.ledger);
+    town.ledger.create = async (rows, message) => {
+      town.ledger.create = create;
+      if (envelope.kind !== 'read') throw new Error('no envelope');
+      town.spool.put(ENVELOPE, envelope.bytes, town.clock.now());
+      town.submit('exchange', ULID, { times: 1, storedAt: town.clock.now() });
+      await town.work(); // ingest comes first, and looks for the row before it stands
+      return create(rows, message);
+    };
+    await town.lookForOrphans();
+    expect(endsOf(town)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
   });
 
   it('of which an hour has not passed is left alone', async () => {

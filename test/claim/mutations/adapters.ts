@@ -117,7 +117,7 @@ export const adapterMutations: readonly Mutation[] = [
     replacement: '      } else this.#replies.push(item);',
     test: {
       file: 'test/integration/smtp/early-replies.test.ts',
-      name: 'while the content is awaited > smtp: a 2xx in a segment of its own is no acceptance',
+      name: 'smtp, pipelined false > in the segment of the reply to ehlo > "550 5.1.1 no such user"',
     },
   },
   {

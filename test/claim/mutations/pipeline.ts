@@ -515,4 +515,126 @@ export const pipelineMutations: readonly Mutation[] = [
       name: 'what is submitted > shows its Bcc to no next hop and in no notice, and is stored as it was',
     },
   },
+  {
+    name: 'lost-submission/race-leaves-it-held',
+    file: 'pipeline/lost-submission.ts',
+    text: 'if ((await ports.ledger.rowKeys(spoolId, 2)).length > 1) {',
+    replacement: 'if ((await ports.ledger.rowKeys(spoolId, 2)).length > 2) {',
+    test: {
+      file: 'test/simulation/lost-submission.test.ts',
+      name: 'content without an envelope > whose envelope is read between the two looks of the search is not held: what stood for it goes at once',
+    },
+  },
+  {
+    name: 'lost-submission/not-counted',
+    file: 'pipeline/lost-submission.ts',
+    text: "    ports.watch.count('LostJob');\n",
+    replacement: '',
+    test: {
+      file: 'test/simulation/lost-submission.test.ts',
+      name: 'an envelope without rows: ingest is told again, and the message is relayed',
+    },
+  },
+  {
+    name: 'take-in/loops-ignored',
+    file: 'pipeline/take-in.ts',
+    text: 'findLoop(headers, ports.markKey)',
+    replacement: 'findLoop([], ports.markKey)',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'a message that goes in circles is refused, and its sender hears of it > also one without a receipt, whose recipients an operator names',
+    },
+  },
+  {
+    name: 'notice/way-decided-once',
+    file: 'pipeline/notice-attempt.ts',
+    text: 'kind: row.noticeKind }, startedAt, row.nextHop);',
+    replacement: 'kind: row.noticeKind }, row.acceptedAt, row.nextHop);',
+    test: { file: 'test/simulation/notice-ways.test.ts', name: 'goes as a report once a day has passed' },
+  },
+  {
+    name: 'notice/waits-for-a-way-that-is-closed',
+    file: 'pipeline/notice-attempt.ts',
+    text: "if (way.kind === 'auto-replied') return { via: sesReport, reason: 'auto-replied' };",
+    replacement: "if (way.kind === 'auto-replied') return { via: sesReport, reason: 'delivery-missing' };",
+    test: {
+      file: 'test/simulation/notice-ways.test.ts',
+      name: 'about an automatic answer fails then, and its delivery is held with an alarm',
+    },
+  },
+  {
+    name: 'returned/lease-kept',
+    file: 'pipeline/returned.ts',
+    text: 'claims: Math.max(0, current.claims - 1)',
+    replacement: 'claims: current.claims',
+    test: {
+      file: 'test/unit/pipeline/returned.test.ts',
+      name: 'a late job > for a message that has gone on to the postmaster gives the lease back, and relay a job',
+    },
+  },
+  {
+    name: 'returned/no-job-for-relay',
+    file: 'pipeline/returned.ts',
+    text: '  await ports.relayQueue.send([workFor(next)]); // its own may have met our lease\n',
+    replacement: '',
+    test: {
+      file: 'test/unit/pipeline/returned.test.ts',
+      name: 'a late job > for a message that has gone on to the postmaster gives the lease back, and relay a job',
+    },
+  },
+  {
+    name: 'returned/settles-what-another-settled',
+    file: 'pipeline/returned.ts',
+    text: '    if (isUnderWay(current.state)) return decide(current);',
+    replacement:
+      "    if (isUnderWay(current.state) || current.state === 'held') return decide({ ...current, state: 'queued' });",
+    test: {
+      file: 'test/unit/pipeline/returned.test.ts',
+      name: 'a late job > whose row somebody else settled meanwhile leaves it as it is, and says so',
+    },
+  },
+  {
+    name: 'returned/unreadable-calls-nobody',
+    file: 'pipeline/returned.ts',
+    text: "  ports.watch.count('ContentUnreadable');\n",
+    replacement: '',
+    test: { file: 'test/unit/pipeline/returned.test.ts', name: 'content that is denied is put off and calls somebody' },
+  },
+  {
+    name: "returned/a-person's-words-are-a-report",
+    file: 'pipeline/returned.ts',
+    text: "if (!automatic && report.kind !== 'auto-reply') return sendOn",
+    replacement: "if (!automatic && report.kind === 'none') return sendOn",
+    test: {
+      file: 'test/unit/pipeline/returned.test.ts',
+      name: 'what a person wrote with the words of a report is no report: it goes to the postmaster',
+    },
+  },
+  {
+    name: 'compose/a-part-is-called-whole',
+    file: 'pipeline/compose.ts',
+    text: 'const whole = head.size <= head.bytes.byteLength && ',
+    replacement: 'const whole = ',
+    test: {
+      file: 'test/simulation/notice-original.test.ts',
+      name: 'one of more than 64 KiB: its header section, and nothing of its body',
+    },
+  },
+  {
+    name: 'compose/spam-is-sent-again',
+    file: 'pipeline/compose.ts',
+    text: '!isAboutContent(row) && ',
+    replacement: '',
+    test: {
+      file: 'test/simulation/notice-original.test.ts',
+      name: 'one that was refused as spam: its header section, and nothing of its body',
+    },
+  },
+  {
+    name: 'compose/RET-ignored',
+    file: 'pipeline/compose.ts',
+    text: " && message.submission?.ret !== 'HDRS';",
+    replacement: ';',
+    test: { file: 'test/simulation/notice-original.test.ts', name: 'of mail from our side as RET=HDRS has it' },
+  },
 ];
