@@ -7,9 +7,10 @@ import type { Settings } from '#core/config.ts';
 import { namedRecipientsBody } from '#core/named-recipients.ts';
 import { writeSubmissionEvent } from '#core/submission-event.ts';
 import { noticeMark, passMark } from '#core/trace-fields.ts';
+import { ACCEPTED_AT, notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
 import { deliveries, ENVELOPE, townOf, ULID } from './submitting-town.ts';
-import { ACCEPTED_AT, notification, Town, townSettings } from './town.ts';
+import { Town, townSettings } from './town.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

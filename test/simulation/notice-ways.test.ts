@@ -4,7 +4,8 @@
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { type More, Town, townSettings } from './town.ts';
+import type { More } from './notification.ts';
+import { Town, townSettings } from './town.ts';
 
 const ANN = 'ann@src.example';
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };

@@ -122,7 +122,7 @@ describe('a run', () => {
   it('counts itself, and lost jobs where there were none', async () => {
     const { ports, watch } = at(TEN);
     await sweep(ports, NEVER);
-    expect(watch.counted).toEqual([
+    expect(watch.counted).toMatchObject([
       { metric: 'SweepRun', value: 1 },
       { metric: 'LostJob', value: 0 },
     ]);
