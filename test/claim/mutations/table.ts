@@ -4,13 +4,17 @@ import { adapterMutations } from './adapters.ts';
 import { cliMutations } from './cli.ts';
 import { coreMutations } from './core.ts';
 import { infraMutations } from './infra.ts';
+import { ingestMutations } from './ingest.ts';
 import { lambdaMutations } from './lambdas.ts';
 import { localMutations } from './local.ts';
 import type { Mutation } from './mutation.ts';
 import { pipelineMutations } from './pipeline.ts';
+import { relayMutations } from './relay.ts';
 
 export const mutations: readonly Mutation[] = [
   ...coreMutations,
+  ...relayMutations,
+  ...ingestMutations,
   ...pipelineMutations,
   ...adapterMutations,
   ...lambdaMutations,

@@ -1,0 +1,250 @@
+// Mutations of relay and what it works with: see run.ts.
+
+import type { Mutation } from './mutation.ts';
+
+const recipients = 'test/simulation/every-recipient.test.ts';
+const warm = 'test/unit/pipeline/warm-function.test.ts';
+
+export const relayMutations: readonly Mutation[] = [
+  {
+    name: 'relay/no-body-after-a-crash',
+    file: 'pipeline/relay.ts',
+    text: ': content.chunks, fields),',
+    replacement: ': row.claims > 1 ? (async function* () {})() : content.chunks, fields),',
+    test: {
+      file: recipients,
+      name: 'the content > is whole after our own death, before the next hop answered and after it',
+    },
+  },
+  {
+    name: 'relay/no-body-at-a-later-attempt',
+    file: 'pipeline/relay.ts',
+    text: ': content.chunks, fields),',
+    replacement: ': row.attempts > 0 ? (async function* () {})() : content.chunks, fields),',
+    test: { file: recipients, name: 'the content > is whole at the fourth, after three were put off before it' },
+  },
+  {
+    name: 'relay/budget-never-given-back',
+    file: 'pipeline/relay.ts',
+    text: '  } finally {\n    room.giveBack();',
+    replacement: '  } finally {',
+    test: { file: warm, name: 'the budget of bytes is whole again > after attempts that were accepted' },
+  },
+  {
+    name: 'relay/possible-duplicate-unsaid',
+    file: 'pipeline/relay.ts',
+    text: 'possibleDuplicate: row.claims > 1 || row.possibleDuplicate,',
+    replacement: 'possibleDuplicate: row.possibleDuplicate,',
+    test: {
+      file: warm,
+      name: 'the message says that it may be the second > where a claim before it never ended',
+    },
+  },
+  {
+    name: 'relay/possible-duplicate-recorded-and-unsaid',
+    file: 'pipeline/relay.ts',
+    text: 'possibleDuplicate: row.claims > 1 || row.possibleDuplicate,',
+    replacement: 'possibleDuplicate: row.claims > 1,',
+    test: {
+      file: warm,
+      name: 'the message says that it may be the second > where an answer was lost, and recorded so',
+    },
+  },
+  {
+    name: 'relay/a-forgery-is-signed',
+    file: 'pipeline/relay.ts',
+    text: "authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',",
+    replacement: 'authorDoubted: false,',
+    test: {
+      file: 'test/unit/pipeline/transaction.test.ts',
+      name: 'a message > whose DMARC is FAIL: nobody signs in its author\u2019s name: true',
+    },
+  },
+  {
+    name: 'relay/length-without-our-fields',
+    file: 'pipeline/relay.ts',
+    text: 'bytes: content.bytes + fields.length,',
+    replacement: 'bytes: content.bytes,',
+    test: {
+      file: 'test/unit/pipeline/transaction.test.ts',
+      name: 'a message > is announced with its length, all of it, and under its delivery\u2019s own name',
+    },
+  },
+  {
+    name: 'relay/success-is-told-by-the-sweep',
+    file: 'pipeline/relay.ts',
+    text: "if (row.state === 'failed' || isSuccessNoticeDue(row)) {",
+    replacement: "if (row.state === 'failed') {",
+    test: {
+      file: 'test/simulation/eager-queues.test.ts',
+      name: 'a job that runs the instant it is sent finds what it needs > of an envelope whose submitter wants to hear of a success: he hears it at once',
+    },
+  },
+  {
+    name: 'relay/confirmed-notice-settles-nothing',
+    file: 'pipeline/relay.ts',
+    text: "const accepted = row.state === 'relayed' || row.state === 'confirmed';",
+    replacement: "const accepted = row.state === 'relayed';",
+    test: {
+      file: 'test/simulation/eager-queues.test.ts',
+      name: 'a job that runs the instant it is sent finds what it needs > of a notice that SES confirms before we know that it took it: its delivery is returned',
+    },
+  },
+  {
+    name: 'relay/bounce-job-not-awaited',
+    file: 'pipeline/relay.ts',
+    text: '    await ports.bounceQueue.send([',
+    replacement: '    void ports.bounceQueue.send([',
+    test: {
+      file: 'test/simulation/eager-queues.test.ts',
+      name: 'a job that runs the instant it is sent finds what it needs > of a receipt that is refused: returned, with one NDR',
+    },
+  },
+  {
+    name: 'relay/possible-duplicate-not-counted',
+    file: 'pipeline/relay.ts',
+    text: "if (outcome.possibleDuplicate) ports.watch.count('PossibleDuplicate');",
+    replacement: '',
+    test: {
+      file: 'test/simulation/metrics.test.ts',
+      name: 'of mail that comes in is counted > taken, and the answer lost',
+    },
+  },
+  {
+    name: 'relay/unknown-reply-not-counted',
+    file: 'pipeline/relay.ts',
+    text: "if (attempt.unknownReply) ports.watch.count('UnknownReply');",
+    replacement: '',
+    test: {
+      file: 'test/simulation/metrics.test.ts',
+      name: 'of mail that comes in is counted > put off by a reply that nobody knows, then relayed',
+    },
+  },
+  {
+    name: 'claim/possible-duplicate-not-counted',
+    file: 'pipeline/claim.ts',
+    text: "    ports.watch.count('PossibleDuplicate');\n",
+    replacement: '',
+    test: {
+      file: 'test/simulation/metrics.test.ts',
+      name: 'of mail that comes in is counted > taken, and our own death after it',
+    },
+  },
+  {
+    name: 'relay/budget-not-given-back-while-waiting',
+    file: 'pipeline/relay.ts',
+    text: '  if (room.giveBack === null) {\n    content.close();',
+    replacement: '  if (room.giveBack === null) {',
+    test: {
+      file: 'test/unit/pipeline/warm-function.test.ts',
+      name: 'the budget of bytes is whole again > after attempts that waited for it until time was over; and what was opened for them is closed',
+    },
+  },
+  {
+    name: 'relay/postmaster-copy-answers-for-the-delivery',
+    file: 'pipeline/relay.ts',
+    text: '  if (standsAlone(row)) return; // it answers for nothing\n',
+    replacement: '',
+    test: {
+      file: 'test/simulation/eager-queues.test.ts',
+      name: 'a job that runs the instant it is sent finds what it needs > of a failure whose NDR is put off while the postmaster has his copy: that copy answers for nothing',
+    },
+  },
+  {
+    name: 'relay/expired-is-not-returned',
+    file: 'pipeline/relay.ts',
+    text: "current.state === 'failed' || current.state === 'expired'\n      ? withNoticeSettled",
+    replacement: "current.state === 'failed'\n      ? withNoticeSettled",
+    test: {
+      file: 'test/simulation/eager-queues.test.ts',
+      name: 'a job that runs the instant it is sent finds what it needs > of the sweep: expired, and returned',
+    },
+  },
+  {
+    name: 'relay/schedule-off-by-one',
+    file: 'pipeline/relay.ts',
+    text: 'attempts: claimed.attempts + 1,',
+    replacement: 'attempts: claimed.attempts,',
+    test: {
+      file: 'test/unit/pipeline/warm-function.test.ts',
+      name: 'the next attempt > after the second comes as the schedule has it',
+    },
+  },
+  {
+    name: 'relay/pace-ignored',
+    file: 'pipeline/relay.ts',
+    text: "outcome.kind === 'deferred' ? outcome.pace : undefined",
+    replacement: 'undefined',
+    test: {
+      file: 'test/unit/pipeline/warm-function.test.ts',
+      name: 'the next attempt > comes at the pace that the refusal calls for: what is ours to mend waits longer at once',
+    },
+  },
+  {
+    name: 'relay/content-left-open',
+    file: 'pipeline/relay.ts',
+    text: '    room.giveBack();\n    content.close();',
+    replacement: '    room.giveBack();',
+    test: {
+      file: 'test/unit/pipeline/warm-function.test.ts',
+      name: 'the budget of bytes is whole again > after attempts that were refused before the content',
+    },
+  },
+  {
+    name: 'relay/delete-marker-untold',
+    file: 'pipeline/relay.ts',
+    text: 'undeleted: attempt.opened?.undeleted === true,',
+    replacement: 'undeleted: false,',
+    test: {
+      file: 'test/simulation/at-birth.test.ts',
+      name: 'content under a delete marker is relayed, and the trace of its delivery says so',
+    },
+  },
+  {
+    name: 'in-turns/failure-dropped',
+    file: 'pipeline/in-turns.ts',
+    text: '  if (failure !== undefined) throw failure.reason;\n',
+    replacement: '',
+    test: {
+      file: 'test/unit/pipeline/in-turns.test.ts',
+      name: 'throws the first failure, once all that had begun has ended',
+    },
+  },
+  {
+    name: 'in-turns/goes-on-after-its-time',
+    file: 'pipeline/in-turns.ts',
+    text: 'index < inputs.length && !signal.aborted; index',
+    replacement: 'index < inputs.length; index',
+    test: { file: 'test/unit/pipeline/in-turns.test.ts', name: 'begins nothing more once time is short' },
+  },
+  {
+    name: 'A3/weights-are-no-whole-numbers',
+    file: 'pipeline/byte-budget.ts',
+    text: 'return Number.isSafeInteger(whole) && whole >= 0 ? whole : bytesMax;',
+    replacement: 'return Number.isSafeInteger(whole) && whole >= 0 ? bytes : bytesMax;',
+    test: {
+      file: 'test/unit/pipeline/byte-budget.test.ts',
+      name: 'is whole again after any weights, fractions of bytes among them',
+    },
+  },
+  {
+    name: 'A3/a-wait-has-no-end',
+    file: 'pipeline/byte-budget.ts',
+    text: '        if (waiting.includes(entry)) timer = setTimeout(',
+    replacement: '        if (!waiting.includes(entry)) timer = setTimeout(',
+    test: {
+      file: 'test/unit/pipeline/byte-budget.test.ts',
+      name: 'does not let anybody wait for longer than it is told',
+    },
+  },
+  {
+    name: 'A9/Bcc-is-shown-to-the-next-hop',
+    file: 'pipeline/relay.ts',
+    text: "message.direction === 'outbound' ? withoutBcc",
+    replacement: "message.direction !== 'outbound' ? withoutBcc",
+    test: {
+      file: 'test/simulation/outbound.test.ts',
+      name: 'what is submitted > shows its Bcc to no next hop and in no notice, and is stored as it was',
+    },
+  },
+];
