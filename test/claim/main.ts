@@ -11,6 +11,8 @@ import { type Tally, tallyOf } from './tally.ts';
 
 const USAGE = 'npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--verbose]\n';
 const SHOWN_MAX = 10;
+/** Of many that fail, so many are made smaller; each by itself is, with --seed. */
+const SHRUNK_MAX = 3;
 /** Seeds of one turn of a worker: short enough that the last worker does not run on alone. */
 const TURN = 20;
 
@@ -42,7 +44,8 @@ async function main(): Promise<number> {
       .flatMap(({ findings }) => findings)
       .reduce((total, [kind, count]) => total + (kinds.includes(kind) ? count : 0), 0);
   const failed = tallies.flatMap((tally) => tally.failed).sort((a, b) => a - b);
-  for (const seed of asked.from === asked.to ? [] : failed.slice(0, SHOWN_MAX)) await explain(seed, asked);
+  for (const [index, seed] of asked.from === asked.to ? [] : failed.slice(0, SHOWN_MAX).entries())
+    await explain(seed, asked, index < SHRUNK_MAX);
   if (failed.length > SHOWN_MAX)
     say(`and ${failed.length - SHOWN_MAX} more: ${failed.slice(SHOWN_MAX, SHOWN_MAX + 50).join(' ')}`);
   const seeds = asked.to - asked.from + 1;
@@ -117,19 +120,20 @@ async function one({ from: seed, wish, verbose }: Asked): Promise<Tally> {
   const run = await simulateSeed(seed, wish, { verbose });
   for (const line of run.lines) say(line);
   for (const { kind, spoolId, says } of run.verdict.findings) say(`${kind}  ${spoolId}  ${says}`);
-  if (run.verdict.findings.length > 0) tell(await shrink(run));
+  if (run.verdict.findings.length > 0) tell(await shrink(run), true);
   return tallyOf([{ seed, run }]);
 }
 
 /** What was found, how to repeat it, and the smallest run that still shows it. */
-async function explain(seed: number, { wish }: Asked): Promise<void> {
+async function explain(seed: number, { wish }: Asked, small: boolean): Promise<void> {
   const run = await simulateSeed(seed, wish);
   const more = Object.entries(wish).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
   say(`\nseed ${seed}: npm run sim -- ${[`--seed ${seed}`, ...more].join(' ')}`);
   for (const { kind, spoolId, says } of run.verdict.findings.slice(0, SHOWN_MAX)) say(`  ${kind}  ${spoolId}  ${says}`);
+  if (small) tell(await shrink(run), false);
 }
 
-function tell({ plan, struck, verdict, lines }: Run): void {
+function tell({ plan, struck, verdict, lines }: Run, whole: boolean): void {
   say(
     `\nMade smaller: ${plan.messages.length} messages, ${plan.troubles.length} troubles, ${struck.size} faults at calls`,
   );
@@ -137,6 +141,7 @@ function tell({ plan, struck, verdict, lines }: Run): void {
   for (const [name, fault] of struck) say(`  ${name}: ${fault}`);
   for (const message of plan.messages)
     say(`  ${JSON.stringify({ ...message, recipients: message.recipients.map(({ address }) => address) })}`);
+  if (!whole) return;
   say('');
   for (const line of lines) say(`  ${line}`);
   for (const { kind, spoolId, says } of verdict.findings) say(`  ${kind}  ${spoolId}  ${says}`);

@@ -17,8 +17,14 @@ export type Run = {
 
 export async function simulate(plan: Plan, options: { readonly verbose?: boolean } = {}): Promise<Run> {
   const world = new World(plan, options);
-  await world.live();
-  return { plan, verdict: check(world.evidence()), struck: world.faults.struck, lines: world.lines ?? [] };
+  const run = (verdict: Verdict): Run => ({ plan, verdict, struck: world.faults.struck, lines: world.lines ?? [] });
+  try {
+    await world.live();
+    return run(check(world.evidence()));
+  } catch (error) {
+    const says = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return run({ messages: plan.messages.length, findings: [{ kind: 'crashed', spoolId: '', says }], ends: new Map() });
+  }
 }
 
 export function simulateSeed(
