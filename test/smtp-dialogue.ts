@@ -7,7 +7,7 @@
 //   content                      reads up to CRLF . CRLF             bytes: N   waits for N bytes of anything
 //   tls                          takes TLS up                        stall      says nothing more, for good
 //   cut                          closes (FIN)                        reset      drops (RST)
-//   pause: N                     waits for N milliseconds
+//   pause: N                     waits for N milliseconds            quiet: N   the same, and nothing may come meanwhile
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -74,7 +74,10 @@ async function play(line: Line, script: string, session: Session): Promise<void>
       if (!matches(text, said)) throw new Error(`expected ${text}, got ${said}`);
     } else if (verb === 'bytes') await line.take(Number(text));
     else if (verb === 'pause') await new Promise((resolve) => setTimeout(resolve, Number(text)));
-    else if (step === 'content') session.contents.push(await line.content());
+    else if (verb === 'quiet') {
+      await new Promise((resolve) => setTimeout(resolve, Number(text)));
+      if (line.waiting !== '') throw new Error(`nothing was expected yet, got ${line.waiting}`);
+    } else if (step === 'content') session.contents.push(await line.content());
     else if (step === 'tls') {
       await line.secure();
       session.secured = true;
@@ -112,6 +115,11 @@ class Line {
   async writeApart(byte: number): Promise<void> {
     this.#socket.write(Buffer.of(byte));
     await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** What has come and was not read yet. */
+  get waiting(): string {
+    return this.#held.toString('latin1');
   }
 
   async read(): Promise<string> {

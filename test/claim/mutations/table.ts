@@ -10,6 +10,7 @@ import { localMutations } from './local.ts';
 import type { Mutation } from './mutation.ts';
 import { pipelineMutations } from './pipeline.ts';
 import { relayMutations } from './relay.ts';
+import { smtpMutations } from './smtp.ts';
 
 export const mutations: readonly Mutation[] = [
   ...coreMutations,
@@ -17,6 +18,7 @@ export const mutations: readonly Mutation[] = [
   ...ingestMutations,
   ...pipelineMutations,
   ...adapterMutations,
+  ...smtpMutations,
   ...lambdaMutations,
   ...infraMutations,
   ...cliMutations,

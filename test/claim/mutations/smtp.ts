@@ -1,0 +1,93 @@
+// Mutations of the SMTP client and of kept HTTP connections: see run.ts.
+
+import type { Mutation } from './mutation.ts';
+
+export const smtpMutations: readonly Mutation[] = [
+  {
+    name: 'smtp/reply-before-its-command-believed',
+    file: 'adapters/smtp-wire.ts',
+    text: '} else this.#early(item);',
+    replacement: '} else this.#replies.push(item);',
+    test: {
+      file: 'test/integration/smtp/early-replies.test.ts',
+      name: 'smtp, pipelined false > in the segment of the reply to mail > "550 5.1.1 no such user"',
+    },
+  },
+  {
+    name: 'smtp/reply-that-began-before-the-dot-believed',
+    file: 'adapters/smtp-wire.ts',
+    text: 'this.#replies.length > 0 || this.#reader.begun ? await this.reply(timeoutMs) : this.#fault',
+    replacement: 'this.#fault',
+    test: {
+      file: 'test/integration/smtp/early-replies.test.ts',
+      name: 'while the content is sent > a refusal that begins there and ends later is one',
+    },
+  },
+  {
+    name: 'smtp/dot-counts-as-written-when-it-was-not',
+    file: 'adapters/smtp-connection.ts',
+    text: "sent.dotWritten ? 'final-dot' : 'content'",
+    replacement: "'final-dot'",
+    test: {
+      file: 'test/integration/smtp/early-replies.test.ts',
+      name: 'where the connection ends > before the final dot was written, nothing is in doubt',
+    },
+  },
+  {
+    name: 'smtp/long-reply-without-its-code',
+    file: 'core/smtp-reply.ts',
+    text: 'if (this.#garbled || this.#bytes <= smtpReplyBytesMax) return null;',
+    replacement: 'if (this.#garbled || this.#bytes <= 10 * smtpReplyBytesMax) return null;',
+    test: {
+      file: 'test/integration/smtp/phases.test.ts',
+      name: 'pipelined > a 250 of 100 KB to the final dot is acceptance, whether it ends or not',
+    },
+  },
+  {
+    name: 'smtp/dropped-pipelining-forgotten',
+    file: 'adapters/smtp-connection.ts',
+    text: '      habits.dropsPipelined = true;\n',
+    replacement: '',
+    test: {
+      file: 'test/integration/smtp/forgiving.test.ts',
+      name: 'a server that drops what comes together > on a kept connection',
+    },
+  },
+  {
+    name: 'smtp/first-auth-line-alone',
+    file: 'adapters/smtp-features.ts',
+    text: "name === 'AUTH' ? features.get(name) : undefined",
+    replacement: "name === 'AUT' ? features.get(name) : undefined",
+    test: { file: 'test/integration/smtp/forgiving.test.ts', name: 'logins > AUTH= beside AUTH' },
+  },
+  {
+    name: 'http/idle-connection-used',
+    file: 'adapters/kept-sockets.ts',
+    text: 'return idle >= 0 && idle < keptSocketIdleMs;',
+    replacement: 'return idle >= 0 || idle < keptSocketIdleMs;',
+    test: {
+      file: 'test/contract/kept-http.test.ts',
+      name: 'SQS > uses none that was idle for twenty seconds of wall clock, nor where the clock went forward',
+    },
+  },
+  {
+    name: 'http/retry-by-another-kept-connection',
+    file: 'adapters/direct-http.ts',
+    text: '      if (!signal?.aborted) this.endIdle(originOf(request));\n',
+    replacement: '',
+    test: {
+      file: 'test/contract/kept-http.test.ts',
+      name: 'DynamoDB goes on by a fresh one where all kept ones are reset',
+    },
+  },
+  {
+    name: 'http/retry-by-another-kept-connection-of-the-sdk',
+    file: 'adapters/kept-sockets.ts',
+    text: 'kept.end(() => true);',
+    replacement: 'kept.end(() => false);',
+    test: {
+      file: 'test/contract/kept-http.test.ts',
+      name: 'SQS goes on by a fresh one where all kept ones are reset',
+    },
+  },
+];
