@@ -4,7 +4,7 @@
 
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { smtpAddressAttemptMs } from '#core/limits.ts';
+import { smtpAddressAttemptMs, smtpAfterJunkMs } from '#core/limits.ts';
 import type { NetworkFault } from '#core/reply.ts';
 import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/smtp-reply.ts';
 import { turnOfTheLoop } from './loop-turn.ts';
@@ -38,6 +38,8 @@ export class SmtpWire {
   /** What came while nobody could say yet whether the final dot had left. */
   #held: (() => void)[] | null = null;
   #junk: string | null = null;
+  #afterJunk: NodeJS.Timeout | undefined;
+  #dotWritten = false;
   #stage: 'connecting' | 'open' | 'handshake' = 'connecting';
   #tls = false;
   #fault: WireFault | null = null;
@@ -124,6 +126,7 @@ export class SmtpWire {
   /** Queues text for sending, to which so many `replies` will be due. Lines end in CRLF; nobody waits. */
   send(text: string, replies = 1): void {
     if (this.#fault !== null) return;
+    this.#dotWritten = false;
     this.#socket.write(text);
     this.#due += replies;
   }
@@ -176,6 +179,7 @@ export class SmtpWire {
     this.#socket.write(last, (error) => {
       if (!error) {
         taken = true;
+        this.#dotWritten = true;
         this.#due += replies;
         this.#inContent = false;
       }
@@ -204,6 +208,7 @@ export class SmtpWire {
         ? { fault: 'garbled-reply', detail: `${detail}; ${notAReply(this.#junk)}` }
         : { fault, detail };
     }
+    clearTimeout(this.#afterJunk);
     this.#socket.destroy();
     this.#wake?.();
   }
@@ -245,6 +250,12 @@ export class SmtpWire {
     else this.#held.push(event);
   }
 
+  #expectReply(): void {
+    if (this.#due === 0 || this.#dotWritten) return;
+    clearTimeout(this.#afterJunk);
+    this.#afterJunk = setTimeout(() => this.fail('timeout', 'waiting for a reply'), smtpAfterJunkMs);
+  }
+
   #release(): void {
     const held = this.#held ?? [];
     this.#held = null;
@@ -255,11 +266,13 @@ export class SmtpWire {
     for (const item of this.#reader.push(bytes)) {
       if (isJunk(item)) {
         this.#junk = item.junk;
+        this.#expectReply();
         // Among several replies that are due it can not be said whose this was to be.
         if (this.#due > 1) this.fail('garbled-reply', `${this.host}:${this.#port}: ${notAReply(item.junk)}`);
       } else if (this.#due > 0 || this.#inContent) {
         this.#due = Math.max(0, this.#due - 1);
         this.#junk = null;
+        clearTimeout(this.#afterJunk);
         this.#replies.push(item);
       } else this.#early(item);
       if (this.#fault !== null) return;

@@ -296,6 +296,11 @@ export const smtpTimeoutsMs = {
   /** Polite goodbyes are not waited for longer. */
   quit: 1_000,
 } as const;
+/**
+ * A line that is no reply may stand before one. Where none follows it within this, the server speaks no SMTP: it must not hold the attempt for
+ * the minutes that a phase may take. After the final dot it may: giving up there duplicates mail.
+ */
+export const smtpAfterJunkMs = 10_000;
 /** One address of a host with several, before the next is tried (the last has what is left of `connect`). */
 export const smtpAddressAttemptMs = 5_000;
 

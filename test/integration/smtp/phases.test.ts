@@ -1,7 +1,7 @@
 // Every phase of the dialogue against everything a server may do in it, with and without pipelining.
 // Whatever happens, an attempt ends in one value that says where and how; and only the final dot leaves doubt.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Phase } from '#core/reply.ts';
 import { attemptOne, message } from './smtp-case.ts';
 
@@ -145,4 +145,16 @@ describe.each([
     const { result } = await attemptOne([early], {}, message({ body }));
     expect(result).toMatchObject({ kind: 'network', phase: 'content', fault: 'garbled-reply' });
   });
+});
+
+it('a server that speaks no SMTP does not hold an attempt for the minutes that a phase may take', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const attempt = attemptOne([scriptUpTo('rcpt', 'S: well, that depends\nstall', false)]);
+    const passing = setInterval(() => vi.advanceTimersByTime(1_000), 20);
+    const { result } = await attempt.finally(() => clearInterval(passing));
+    expect(result).toMatchObject({ kind: 'network', phase: 'rcpt', fault: 'garbled-reply' });
+  } finally {
+    vi.useRealTimers();
+  }
 });
