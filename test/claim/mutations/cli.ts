@@ -145,4 +145,11 @@ export const cliMutations: readonly Mutation[] = [
       name: 'the places > are where it was said, TLS from the start at the one for that alone; and it ends when it is told to',
     },
   },
+  {
+    name: 'A10/a-dead-letter-that-others-read',
+    file: 'cli/dead-letter.ts',
+    text: '  if (problem === null) await handle.chmod(0o600);\n  else await handle.close();',
+    replacement: '  if (problem !== null) await handle.close();',
+    test: { file: 'test/integration/cli/dead-letter.test.ts', name: 'makes a file that others could read its own' },
+  },
 ];

@@ -70,4 +70,21 @@ export const coreMutations: readonly Mutation[] = [
       name: 'a field that SES refuses is mended > an author whose name is broken is answered all the same, and nothing is signed in his name',
     },
   },
+  {
+    name: 'A6/a-failure-that-calls-itself-a-success',
+    file: 'core/remote-dsn-fields.ts',
+    text: "const believed = given !== null && !(action === 'failed' && given.startsWith('2')) ? given : null;",
+    replacement: 'const believed = given;',
+    test: { file: 'test/unit/core/remote-dsn.test.ts', name: 'each shape > 23-success-status-for-a-failure' },
+  },
+  {
+    name: 'A8/the-routed-local-part-at-another-host',
+    file: 'core/notice-scrub.ts',
+    text: '    { pattern: localAnywhere(locals), by: forwardPath },\n',
+    replacement: '',
+    test: {
+      file: 'test/unit/notice-scrub.test.ts',
+      name: 'at another host > box4711@store.test is gone from the remark',
+    },
+  },
 ];
