@@ -140,4 +140,14 @@ export const adapterMutations: readonly Mutation[] = [
       name: 'AUTH > a program with an old password shuts its own name out, and no other of its host',
     },
   },
+  {
+    name: 'A12/pipelined-once-more',
+    file: 'adapters/smtp-connection.ts',
+    text: "this.#features.has('PIPELINING') && !habits.dropsPipelined",
+    replacement: "this.#features.has('PIPELINING')",
+    test: {
+      file: 'test/integration/smtp/forgiving.test.ts',
+      name: 'a server that drops what comes together > each time: the same message and the next one come through, since they are said one by one',
+    },
+  },
 ];

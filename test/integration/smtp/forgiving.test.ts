@@ -1,9 +1,11 @@
 // Servers that other mailers put up with: stray lines, old-style announcements, mechanisms that are offered and refused, commands that are
 // dropped where they come together. Mail goes through, and nothing is believed that was not said.
 
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
 import { classify } from '#core/classify.ts';
-import { attemptOne, mailbox, message, never, withServer } from './smtp-case.ts';
+import { attemptOne, mailbox, message, never, patient, settings, withServer } from './smtp-case.ts';
 
 const TAKE = 'C: MAIL *\nS: 250 ok\nC: RCPT *\nS: 250 ok\nC: DATA\nS: 354 go\ncontent\nS: 250 2.0.0 taken';
 const PLAIN = 'S: 220 mx\nC: EHLO *\nS: 250 mx';
@@ -102,6 +104,32 @@ describe('a server that drops what comes together', () => {
       expect(await hop.attempt(message({ forwardPaths: paths }), never())).toMatchObject([taken, taken]);
       expect(server.mismatches).toEqual([]);
     });
+  });
+
+  it('each time: the same message and the next one come through, since they are said one by one', async () => {
+    const server = createServer((socket) => {
+      let inContent = false;
+      socket.write('220 mx\r\n');
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        const text = chunk.toString('latin1');
+        const [first = ''] = text.split('\r\n'); // what came with it is dropped
+        if (inContent && text.endsWith('\r\n.\r\n')) socket.write('250 2.0.0 taken\r\n');
+        else if (!inContent) {
+          const greeting = first.startsWith('EHLO') ? '250-mx\r\n250 PIPELINING' : '250 ok';
+          socket.write(`${first === 'DATA' ? '354 go' : greeting}\r\n`);
+        }
+        inContent = inContent ? !text.endsWith('\r\n.\r\n') : first === 'DATA';
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+    const { port } = server.address() as AddressInfo;
+    const given = { ehloName: 'our.example', credentials: null, timeoutsMs: { ...patient, pipelined: 80, rcpt: 500 } };
+    const hop = new SmtpNextHop(settings({ port }), given);
+    expect(await hop.attempt(message(), never())).toMatchObject([taken]);
+    expect(await hop.attempt(message(), never())).toMatchObject([taken]);
+    await hop.close();
+    server.close();
   });
 
   it('on a kept connection', async () => {
