@@ -198,7 +198,7 @@ function withoutAddresses({ forwardPath }: NoticeRecipient, given: string, known
   const anyone = /(?:"[^"]{1,255}"|[^\s<>()[\],;:"'@]{1,255})@[^\s<>()[\],;:"'@]{1,255}/g;
   const pattern: Pattern = {
     source: anyone,
-    edges: { before: /^$^/, after: /^$^/ },
+    edges: { before: /(?!)/, after: /(?!)/ },
     whole: false,
     needles: ['@'],
   };

@@ -47,7 +47,7 @@ export function wholeAddress({ locals, domains }: Parts): Pattern {
 export function localAnywhere(locals: readonly string[]): Pattern {
   return patternOf(
     `["'\`]?${anyOf(locals)}${DETAIL}["'\`]?@[^\\s<>()\\[\\],;:"'@]{1,255}`,
-    { ...WHOLE, after: /^$^/ },
+    { ...WHOLE, after: /(?!)/ },
     locals,
   );
 }

@@ -241,3 +241,36 @@ it('reads a long text in a moment', () => {
     expect([piece, performance.now() - started < 5_000]).toEqual([piece, true]);
   }
 });
+
+describe('another address in a report of a remote', () => {
+  const reported: NoticeRecipient = {
+    forwardPath: 'bob@example.com',
+    originalRecipient: null,
+    routedAddress: 'kept.secret7@target.example',
+    status: statusOf('5.1.1'),
+    reply: null,
+    detail: null,
+    attempts: 1,
+    firstAttemptAt: null,
+    lastAttemptAt: null,
+    willRetryUntil: null,
+    expired: false,
+    reported: true,
+  };
+  const ann = { address: 'ann@src.example', localPart: 'ann', domain: 'src.example', domainKey: 'src.example' };
+  const shown = (text: string) =>
+    scrubber({
+      kind: 'ndr',
+      to: ann,
+      from: 'postmaster@example.com',
+      postmaster: 'postmaster@example.com',
+      reportingMta: 'example.com',
+      recipients: [reported],
+    } as unknown as NoticeInput).remark(reported, text);
+  it.each([
+    'further@beyond.example',
+    'no: further@beyond.example',
+    'further@beyond.example no',
+    '<further@beyond.example>',
+  ])('is gone wherever it stands: %s', (text) => expect(shown(text)).not.toMatch(/further|beyond/));
+});
