@@ -158,6 +158,19 @@ const faults: readonly (readonly [string, FindingKind, Partial<Evidence>])[] = [
   ],
   ['a second NDR', 'second-notice', { taken: [ndr(), ndr()], rows: [returned] }],
   [
+    'a second NDR with a row of its own',
+    'second-notice',
+    {
+      taken: [ndr(), ndr()],
+      rows: [
+        returned,
+        ...['n', 'm'].map((deliveryKey) =>
+          row({ kind: 'notice', deliveryKey, noticeOf: 'aaaaaaaaaaaaaaaa', noticeKind: 'ndr' }),
+        ),
+      ],
+    },
+  ],
+  [
     'a second NDR without the field',
     'second-notice',
     {

@@ -281,7 +281,7 @@ function checkSecondNotice(
       noticeOf === row.deliveryKey &&
       KINDS_OF[action]?.includes(noticeKind ?? '') === true,
   );
-  const kinds = Math.max(1, own.length);
+  const kinds = Math.max(1, new Set(own.map(({ noticeKind }) => noticeKind)).size);
   if (reports.length <= kinds) return [];
   const findings: Finding[] = [];
   if (!own.some(isDoubted)) findings.push(find('second-notice', `${reports.length} notices: ${action}`));
