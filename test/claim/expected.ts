@@ -85,11 +85,12 @@ function endsWithoutWay(message: MessagePlan, recipient: RecipientPlan, plan: Pl
   return failureEnds(plan, message, recipient, false);
 }
 
-/** Spam that is not to be relayed; null where policy has nothing against it. */
+/** Spam, a virus or a forgery that is not to be relayed; null where policy has nothing against it. */
 function quarantineEnds(plan: Plan, message: MessagePlan, recipient: RecipientPlan, copy: boolean): End[] | null {
-  const choice = plan.settings.policy.spam;
-  if (message.direction === 'outbound' || !message.spam || choice === 'relay') return null;
-  const kept: End[] = ['quarantined: policy-spam', 'discarded: quarantine-over'];
+  const choice = plan.settings.policy.spam; // the same for all three
+  const against = message.virus ? 'virus' : message.spam ? 'spam' : message.dmarcReject ? 'dmarc' : null;
+  if (message.direction === 'outbound' || against === null || choice === 'relay') return null;
+  const kept: End[] = [`quarantined: policy-${against}`, 'discarded: quarantine-over'];
   if (choice === 'quarantine' || copy) return kept;
   const failure = failureEnds(plan, message, recipient, false);
   return failure.some((end) => end.startsWith('unreturnable')) ? kept : failure;
@@ -154,8 +155,10 @@ function failureEnds(plan: Plan, message: MessagePlan, { notify }: RecipientPlan
     if (notify?.includes('NEVER')) return ['unreturnable: notify-never'];
     if (notify !== null && !notify.includes('FAILURE')) return ['unreturnable: notify-no-failure'];
   } else if (message.spf !== 'PASS') {
+    if (message.virus) return ['unreturnable: virus'];
     if (message.spam) return ['unreturnable: spam'];
     if (message.spf === 'FAIL') return ['unreturnable: spf-fail'];
+    if (message.dmarcReject) return ['unreturnable: dmarc-fail'];
   }
   const way = plan.settings.notices.via ?? 'ses-report';
   const met = meets(message.fates[fateKey(way, reversePath)]);

@@ -98,6 +98,7 @@ function messageOf(seed: number, number: number, calmFrom: number): MessagePlan 
     }
   }
   const reversePath = reversePathOf(chance, number, direction);
+  const more = moreOf(new Chance(hashOf(seed, `verdicts and parameters ${number}`)), number);
   const mailbox = chance.weighted<Fate>([
     [8, { kind: 'accept' }],
     [3, fateOf(chance)],
@@ -118,6 +119,7 @@ function messageOf(seed: number, number: number, calmFrom: number): MessagePlan 
     recipients,
     notifications: notificationsOf(chance, recipients.length, direction),
     spam: chance.happens(0.08),
+    ...more,
     spf: chance.weighted([
       [6, 'PASS'],
       [2, 'GRAY'],
@@ -126,6 +128,15 @@ function messageOf(seed: number, number: number, calmFrom: number): MessagePlan 
     fates,
     events,
     reportAfterMs: chance.happens(0.5) ? chance.whole(MINUTE, 2 * HOUR) : null,
+  };
+}
+
+function moreOf(chance: Chance, number: number): Pick<MessagePlan, 'virus' | 'dmarcReject' | 'ret' | 'envid'> {
+  return {
+    virus: chance.happens(0.04),
+    dmarcReject: chance.happens(0.04),
+    ret: chance.of([null, null, 'FULL', 'HDRS']),
+    envid: chance.happens(0.3) ? `QQ${number}+x` : null,
   };
 }
 

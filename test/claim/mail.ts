@@ -99,8 +99,7 @@ export class Mail {
           reversePath: message.reversePath,
           recipients,
           now,
-          spam: message.spam,
-          spf: message.spf,
+          verdicts: message,
         }),
       });
     }
@@ -115,8 +114,8 @@ export class Mail {
       version: 1,
       reversePath: message.reversePath,
       forwardPaths,
-      ret: null,
-      envid: null,
+      ret: message.ret,
+      envid: message.envid,
       bytes: content.length,
       sha256,
     } as const;
@@ -161,7 +160,7 @@ export class Mail {
     });
     this.spool.put(`in/${spoolId}`, Buffer.concat([Buffer.from('Return-Path: <>\r\n'), content]), now);
     this.ingestQueue.put({
-      text: receipt({ spoolId, reversePath: '', recipients: [to], now, spam: false, spf: 'PASS' }),
+      text: receipt({ spoolId, reversePath: '', recipients: [to], now, verdicts: SOUND }),
     });
   }
 }
@@ -191,23 +190,26 @@ type Receipt = {
   readonly reversePath: string;
   readonly recipients: readonly string[];
   readonly now: number;
-  readonly spam: boolean;
-  readonly spf: string;
+  readonly verdicts: Pick<MessagePlan, 'spam' | 'virus' | 'spf' | 'dmarcReject'>;
 };
+const SOUND = { spam: false, virus: false, spf: 'PASS', dmarcReject: false } as const;
 
-function receipt({ spoolId, reversePath, recipients, now, spam, spf }: Receipt): string {
-  const pass = { status: 'PASS' };
+function receipt({ spoolId, reversePath, recipients, now, verdicts }: Receipt): string {
+  const { spam, virus, spf, dmarcReject } = verdicts;
+  const failing = (fails: boolean) => ({ status: fails ? 'FAIL' : 'PASS' });
+  const dmarc = dmarcReject ? 'FAIL' : spf === 'PASS' ? 'PASS' : 'GRAY';
   const timestamp = new Date(now).toISOString();
   return JSON.stringify({
     notificationType: 'Received',
     receipt: {
       timestamp,
       recipients,
-      spamVerdict: { status: spam ? 'FAIL' : 'PASS' },
-      virusVerdict: pass,
+      spamVerdict: failing(spam),
+      virusVerdict: failing(virus),
       spfVerdict: { status: spf },
-      dkimVerdict: pass,
-      dmarcVerdict: { status: spf === 'PASS' ? 'PASS' : 'GRAY' },
+      dkimVerdict: failing(false),
+      dmarcVerdict: { status: dmarc },
+      ...(dmarcReject ? { dmarcPolicy: 'reject' } : {}),
       action: { type: 'S3', bucketName: 'spool', objectKeyPrefix: 'in/', objectKey: `in/${spoolId}` },
     },
     mail: {

@@ -51,6 +51,12 @@ export type MessagePlan = {
   /** Each notification names some of the recipients; some are named twice. By their place in `recipients`. */
   readonly notifications: readonly (readonly number[])[];
   readonly spam: boolean;
+  readonly virus: boolean;
+  /** Its domain asks that mail which fails DMARC, as this did, be refused. */
+  readonly dmarcReject: boolean;
+  /** RFC 3461 §4.3 and §4.4; outbound mail alone. */
+  readonly ret: 'FULL' | 'HDRS' | null;
+  readonly envid: string | null;
   readonly spf: 'PASS' | 'GRAY' | 'FAIL';
   /** By `fateKey`; what is not named is accepted. */
   readonly fates: Readonly<Record<string, Fate>>;
