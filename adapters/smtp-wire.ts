@@ -127,6 +127,7 @@ export class SmtpWire {
   send(text: string, replies = 1): void {
     if (this.#fault !== null) return;
     this.#dotWritten = false;
+    if (this.#due === 0) this.#junk = null; // what came before is no answer to it, and may quote the login
     this.#socket.write(text);
     this.#due += replies;
   }

@@ -92,9 +92,17 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
 /** A password or a key that others can read is said at the start. What can not be looked at is told where it is used. */
 function warnOf(file: string | null): void {
   if (file === null || process.platform === 'win32') return;
-  const mode = statSync(file, { throwIfNoEntry: false })?.mode;
+  const mode = modeOf(file);
   const open = mode === undefined ? null : openToOthers(file, mode, true);
   if (open !== null) logLine('submission.secrets-open', { why: open });
+}
+
+function modeOf(file: string): number | undefined {
+  try {
+    return statSync(file).mode;
+  } catch {
+    return undefined;
+  }
 }
 
 /** One JSON line on standard error. */

@@ -1,6 +1,6 @@
 // Takes Bcc and Resent-Bcc out of a message that leaves for others (RFC 5322 §3.6.3), as Postfix does. Called by relay for mail from our side alone;
 // what was submitted stays in the spool as it was. It looks at the header section as it passes: whole fields go, folded lines and all, and every
-// other byte is handed on. It holds no more than the beginning of a line.
+// other byte is handed on. It holds no more than the beginning of a line, and CRs of which the next byte decides.
 
 import { returnPathFieldBytesMax } from './limits.ts';
 
@@ -50,10 +50,14 @@ export class BccFilter {
         if (this.fieldGoes && from < at) kept.push(bytes.subarray(from, at));
         this.state = this.fieldGoes ? 'dropped' : 'kept';
       }
-      const feed = bytes.indexOf(LF, at);
-      at = feed === -1 ? bytes.length : feed + 1;
+      const { next, ended } = lineEnd(bytes, at);
+      if (next === null) {
+        this.held = Uint8Array.from(bytes.subarray(bytes.length - trailingReturns(bytes)));
+        return [...kept, this.state === 'dropped' ? NOTHING : bytes.subarray(from, bytes.length - this.held.length)];
+      }
+      at = next;
       if (this.state === 'dropped') from = at;
-      if (feed !== -1) this.state = 'line';
+      if (ended) this.state = 'line';
     }
     return [...kept, bytes.subarray(from)];
   }
@@ -62,8 +66,29 @@ export class BccFilter {
   end(): Uint8Array {
     const { held } = this;
     this.held = NOTHING;
-    return held;
+    return this.state === 'dropped' ? NOTHING : held;
   }
+}
+
+/**
+ * Where the line ends that goes on at `at`. A CR that no LF follows ends one too, because it leaves as CRLF by SMTP (RFC 5321 §2.3.8). Null: the
+ * bytes end in CRs, and what follows decides.
+ */
+function lineEnd(bytes: Uint8Array, at: number): { readonly next: number | null; readonly ended: boolean } {
+  for (let next = at; next < bytes.length; next += 1) {
+    if (bytes[next] === LF) return { next: next + 1, ended: true };
+    if (bytes[next] !== CR) continue;
+    while (bytes[next] === CR) next += 1;
+    if (next === bytes.length) return { next: null, ended: false };
+    return { next: bytes[next] === LF ? next + 1 : next, ended: true };
+  }
+  return { next: bytes.length, ended: false };
+}
+
+function trailingReturns(bytes: Uint8Array): number {
+  let count = 0;
+  while (count < bytes.length && bytes[bytes.length - 1 - count] === CR) count += 1;
+  return count;
 }
 
 /** What begins at `at`, as `fields` in message.ts reads it; `unknown`: more bytes are needed to say. */

@@ -7,6 +7,7 @@ import { isUnderWay, transition } from './delivery.ts';
 import type { Progress } from './progress.ts';
 import { traced, withDoubt } from './progress.ts';
 import type { Reply } from './reply.ts';
+import { wantsSuccessNotice } from './side-notice.ts';
 import type { Status } from './status.ts';
 
 type Told = {
@@ -110,7 +111,8 @@ function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRo
     lastStatus: fact.reply?.status ?? row.lastStatus,
     lastReason: null,
     lastDetail: null,
-    dueAt: null,
+    // Its submitter asked to hear of the success, and has not: bounce's job may be behind this.
+    dueAt: wantsSuccessNotice(row) ? row.dueAt : null,
   };
 }
 

@@ -22,11 +22,18 @@ export function fieldLines(name: string, value: string, lineEnd = '\r\n'): strin
 /** Text for people, or for nobody known: RFC 2047 §5 (1) lets encoded-words stand there, which join without a blank. */
 const UNSTRUCTURED = /^(?:subject|comments|content-description|thread-topic|organization|user-agent|x-.*)$/i;
 
+/** Behind the last octet that is no blank: 0xA0 is a part of a character here. */
+function endOfText(line: string): number {
+  let end = line.length;
+  while (end > 0 && ' \t\r\n'.includes(line.charAt(end - 1))) end -= 1;
+  return end;
+}
+
 /** One line, folded: no line longer than it should be where blanks allow it, none longer than it may be in any case. */
 export function folded(line: string, isText: boolean): string[] {
   const lines: string[] = [];
   let current = '';
-  for (const [segment = ''] of line.trimEnd().matchAll(/[ \t]*[^ \t]+/g)) {
+  for (const [segment = ''] of line.slice(0, endOfText(line)).matchAll(/[ \t]*[^ \t]+/g)) {
     for (const part of segment.length <= WORD_OCTETS_MAX ? [segment] : broken(segment, isText)) {
       const isContinuation = /^[ \t]/.test(part);
       if (current !== '' && isContinuation && current.length + part.length > lineOctetsWanted) {

@@ -4,7 +4,7 @@
 
 import { isMailField } from './field-names.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
-import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax } from './limits.ts';
+import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax, strayLinesKeptMax } from './limits.ts';
 import type { HeaderField } from './receipt.ts';
 
 const TAB = 0x09;
@@ -72,7 +72,8 @@ export function headerSection(bytes: Uint8Array): HeaderSection {
       doubt ??= { at, fields: found.length, strays: strays.length };
       strays.push({ start: at, end });
     } else {
-      if (isMailField(field.name)) doubt = null;
+      // More lines than are kept as such are text: they must not vanish.
+      if (doubt !== null && isMailField(field.name) && strays.length - doubt.strays <= strayLinesKeptMax) doubt = null;
       found.push(field);
     }
     at = end;

@@ -38,7 +38,8 @@ export function operators(reason: string, seen: string, when: Partial<ReplyRule>
 
 /** A refusal for good that is not ours: the recipient's, the sender's or the message's. */
 export function others(reason: string, seen: string, when: Partial<ReplyRule>): ReplyRule {
-  return { kind: 'failed', codes: '5xx', reason, seen, ...when };
+  // Before MAIL nobody's message was named.
+  return { kind: 'failed', codes: '5xx', reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
 }
 
 /** Any of these, in any case. */

@@ -25,7 +25,8 @@ const CLOSED_TO_STRANGERS = words(
   "\\bpermissions? to (?:send|post|write)(?: (?:e-?mails?|mails?|messages?))? to\\b|\\bmembers[- ]only\\b|\\bnot a member\\b|\\bnon-?members?\\b|\\bnot in (?:the )?allowed|\\bisn.t on the recipient's list\\b|\\b(?:from|only|to) (?:authenticated|internal|known|authori[sz]ed|allowed) senders\\b|\\bsubscribers? only\\b|\\bnot subscribed to this\\b",
 );
 const AUTHOR = words(
-  '\\bdmarc\\b|\\bdkim\\b|\\bfrom: header\\b|\\bauthentication (?:results|checks|information)\\b|\\barc\\b',
+  // As words, not as labels of a host's name.
+  '(?<![\\w.@-])(?:dmarc|dkim|arc)(?![\\w@-]|\\.\\w)|\\bfrom: header\\b|\\bauthentication (?:results|checks|information)\\b',
 );
 const CONTENT_WORDS = words(
   '\\b(?:spam|virus|malware|phish(?:ing)?|policy|content|attachments?|blocked|unsolicited|ube|bulk|header|rejected by filter|url|links?)\\b',

@@ -74,7 +74,8 @@ export function localAlone(locals: readonly string[]): Pattern {
 export function addressAlone(addresses: readonly string[]): Pattern {
   const texts = addresses.filter((address) => address.includes('@'));
   if (texts.length === 0) return { source: null, edges: WHOLE, whole: true, needles: [] };
-  return patternOf(anyOf(texts), { before: /[\p{L}\p{N}._+-]/u, after: WORD }, texts, true);
+  // Not where it is the beginning of another: bob@corp.example.local is none of bob@corp.example.
+  return patternOf(`${anyOf(texts)}(?!\\.[\\p{L}\\p{N}])`, { before: /[\p{L}\p{N}._+-]/u, after: WORD }, texts, true);
 }
 
 function patternOf(source: string, edges: Pattern['edges'], needles: readonly string[], whole = false): Pattern {

@@ -23,7 +23,7 @@ export type Placed = {
   readonly managed: readonly (GrantList & { readonly policyId: string })[];
 };
 
-/** An ARN's partition, region and account, as long as they can be, with quotes and comma: `"arn:aws::ap-southeast-1:111122223333:",`. */
+/** An ARN's partition, region and account, with quotes and comma: `"arn:aws::ap-southeast-1:111122223333:",`. A longer partition fits into the frame. */
 const arnChars = 39;
 /** A policy around its resources. */
 const frameChars = 250;

@@ -21,7 +21,9 @@ export function submission(
   const here = new Construct(scope, 'Submission');
   bucket.addToResourcePolicy(createOnly(bucket));
   tellOfEnvelopes(given);
-  for (const [submitter, { senderDomains }] of Object.entries(settings.submitters)) {
+  const submitters = Object.entries(settings.submitters);
+  const all = 2 * submitters.length + OTHER_OUTPUTS_MAX <= OUTPUTS_MAX;
+  for (const [submitter, { senderDomains }] of submitters) {
     const policy = new ManagedPolicy(here, submitterOutput(submitter), {
       description: `Lets ${submitter} submit mail to ${settings.stackName}`,
       statements: [maySubmit(bucket, submitter)],
@@ -31,7 +33,7 @@ export function submission(
       description: `Attach to the user or role by which ${submitter} submits mail`,
     });
     const domains = senderDomains.join(' ');
-    if (domains.length > OUTPUT_CHARS_MAX) continue; // sendmail is told them by its file then
+    if (!all || domains.length > OUTPUT_CHARS_MAX) continue; // sendmail is told them by its file then
     new CfnOutput(scope, `${submitterOutput(submitter)}SenderDomains`, {
       value: domains,
       description: `What ${submitter} may send as: everpost sendmail refuses other senders`,
@@ -39,6 +41,9 @@ export function submission(
   }
 }
 
+/** CloudFormation: outputs of a template; and more than the stack has beside those of submitters. */
+const OUTPUTS_MAX = 200;
+const OTHER_OUTPUTS_MAX = 30;
 /** CloudFormation: an output's value has 1,024 bytes at most. */
 const OUTPUT_CHARS_MAX = 1_024;
 

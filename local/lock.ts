@@ -59,7 +59,16 @@ function makeOwn(dataFolder: string, user: number): void {
   for (const { uid } of [lstatSync(dataFolder), statSync(dataFolder)])
     if (uid !== user && uid !== 0)
       throw new ForeignFolder(`${dataFolder} belongs to another user (${uid}): name a folder of your own with --data`);
-  if ((statSync(dataFolder).mode & 0o077) !== 0) chmodSync(dataFolder, 0o700);
+  const { mode, uid } = statSync(dataFolder);
+  if ((mode & 0o077) === 0) return;
+  // What is shared on purpose is not closed to those who share it.
+  if ((mode & 0o1000) !== 0)
+    throw new ForeignFolder(`${dataFolder} is shared by everybody: name a folder of your own with --data`);
+  if (uid !== user)
+    throw new ForeignFolder(
+      `${dataFolder} is open to others, and not yours to close: name a folder of your own with --data`,
+    );
+  chmodSync(dataFolder, 0o700);
 }
 
 /** The process that has the folder, or null when there is none. */

@@ -135,6 +135,8 @@ async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal
 async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal: AbortSignal): Promise<Look> {
   const [entry] = objectsOf(message);
   if (entry === undefined || !entry.objectKey.startsWith(outboundPrefix)) return { became: 'no-rows', bytes: 0 };
+  // The search for orphans has told of it, unless it lay there before the search did: nothing goes in silence.
+  ports.watch.raise('StrangeObject');
   try {
     await ports.inventory.remove(entry.objectKey, signal);
   } catch (error) {
@@ -143,7 +145,7 @@ async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, sig
     ports.watch.error('purge.failed', { objectKey, error: error instanceof Error ? error.message : String(error) });
     return { became: 'failed', bytes: 0 };
   }
-  ports.watch.info('purge.strange-removed', { objectKey: entry.objectKey, bytes: entry.bytes });
+  ports.watch.warn('purge.strange-removed', { objectKey: entry.objectKey, bytes: entry.bytes });
   return { became: 'removed', bytes: entry.bytes };
 }
 

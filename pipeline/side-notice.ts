@@ -69,7 +69,8 @@ export async function giveSideNotice(
     },
     now,
   );
-  await ports.ledger.create([notice], null);
+  const [result] = await ports.ledger.create([notice], null);
+  const standing = result === 'exists' ? await ports.ledger.read(notice) : null;
   await ports.relayQueue.send([
     { job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop },
   ]);
@@ -80,6 +81,8 @@ export async function giveSideNotice(
     isDue(ports, current, kind) ? withSideNoticeQueued(current, kind, told, now) : null,
   );
   ports.watch.info(`bounce.${kind}-notice-queued`, { ...fieldsOf(row), ...told });
+  // It came to its end before the row spoke of it: nothing will say so any more.
+  if (standing !== null && !isUnderWay(standing.state)) return settleSideNotice(ports, standing);
   return finished(`${kind}-notice-queued`);
 }
 

@@ -116,3 +116,11 @@ test('without submitters there is none of it', () => {
   expect(only(without, 'AWS::S3::Bucket')[1].Properties.NotificationConfiguration).toBeUndefined();
   expect(JSON.stringify(without)).not.toMatch(/out\/|s3\.amazonaws\.com"/);
 });
+
+test('the outputs stay within what CloudFormation takes, whatever the number of submitters', () => {
+  const one = { secret: 'everpost/x', senderDomains: ['example.org'] };
+  const submitters = Object.fromEntries(Array.from({ length: 120 }, (_, index) => [`app${index}`, one]));
+  const outputs = Object.keys(synthesised(settingsOf({ ...submitting, submitters })).outputs);
+  expect(outputs.filter((name) => name.endsWith('PolicyArn'))).toHaveLength(120);
+  expect(outputs.length).toBeLessThanOrEqual(200);
+});

@@ -97,3 +97,11 @@ it('a stranger’s folder, or one behind a stranger’s link, is not used', () =
   expect(readdirSync(strange)).toEqual([]);
   expect(statSync(strange).mode & 0o777).toBe(0o755);
 });
+
+it('is never a folder that everybody shares: that stays as it is', () => {
+  const shared = join(folder, 'shared');
+  mkdirSync(shared);
+  chmodSync(shared, 0o1777);
+  expect(() => takeLock(shared)).toThrow(/is shared by everybody: name a folder of your own with --data/);
+  expect(statSync(shared).mode & 0o7777).toBe(0o1777);
+});

@@ -242,31 +242,33 @@ it('reads a long text in a moment', () => {
   }
 });
 
+const reportedFailure: NoticeRecipient = {
+  forwardPath: 'bob@example.com',
+  originalRecipient: null,
+  routedAddress: 'kept.secret7@target.example',
+  status: statusOf('5.1.1'),
+  reply: null,
+  detail: null,
+  attempts: 1,
+  firstAttemptAt: null,
+  lastAttemptAt: null,
+  willRetryUntil: null,
+  expired: false,
+  reported: true,
+};
+const ann = { address: 'ann@src.example', localPart: 'ann', domain: 'src.example', domainKey: 'src.example' };
+const scrubberFor = (recipient: NoticeRecipient) =>
+  scrubber({
+    kind: 'ndr',
+    to: ann,
+    from: 'postmaster@example.com',
+    postmaster: 'postmaster@example.com',
+    reportingMta: 'example.com',
+    recipients: [recipient],
+  } as unknown as NoticeInput);
+
 describe('another address in a report of a remote', () => {
-  const reported: NoticeRecipient = {
-    forwardPath: 'bob@example.com',
-    originalRecipient: null,
-    routedAddress: 'kept.secret7@target.example',
-    status: statusOf('5.1.1'),
-    reply: null,
-    detail: null,
-    attempts: 1,
-    firstAttemptAt: null,
-    lastAttemptAt: null,
-    willRetryUntil: null,
-    expired: false,
-    reported: true,
-  };
-  const ann = { address: 'ann@src.example', localPart: 'ann', domain: 'src.example', domainKey: 'src.example' };
-  const shown = (text: string) =>
-    scrubber({
-      kind: 'ndr',
-      to: ann,
-      from: 'postmaster@example.com',
-      postmaster: 'postmaster@example.com',
-      reportingMta: 'example.com',
-      recipients: [reported],
-    } as unknown as NoticeInput).remark(reported, text);
+  const shown = (text: string) => scrubberFor(reportedFailure).remark(reportedFailure, text);
   it.each([
     'further@beyond.example',
     'no: further@beyond.example',
@@ -274,3 +276,16 @@ describe('another address in a report of a remote', () => {
     '<further@beyond.example>',
   ])('is gone wherever it stands: %s', (text) => expect(shown(text)).not.toMatch(/further|beyond/));
 });
+
+it.each(['bob@example.com.local', 'bob@example.com.test-google-a.com'])(
+  'hides %s, of which an address that the sender knows is the beginning',
+  (routed) => {
+    const recipient = { ...reportedFailure, routedAddress: routed };
+    const scrub = scrubberFor(recipient);
+    const said = `550 5.1.1 <${routed}>: user unknown (${routed})`;
+    for (const shown of [scrub.remark(recipient, said), scrub.text(said), scrub.octets(said)]) {
+      expect(shown).not.toContain(routed);
+      expect(shown).toContain('bob@example.com');
+    }
+  },
+);

@@ -30,6 +30,9 @@ const cases: readonly (readonly [what: string, given: string, left: string])[] =
   ['folded at once', 'Bcc:\r\n b@y\r\nX: y\r\n\r\n', 'X: y\r\n\r\n'],
   ['bare line feeds', 'X: y\nBcc: b@y\n c@y\n\nBcc: body\n', 'X: y\n\nBcc: body\n'],
   ['line ends converted twice', 'X: y\r\r\nBcc: b@y\r\r\n\r\r\nBcc: body\r\r\n', 'X: y\r\r\n\r\r\nBcc: body\r\r\n'],
+  ['behind a CR alone, which leaves as CRLF', 'Subject: x\rBcc: b@y\r\nTo: c@z\r\n\r\n', 'Subject: x\rTo: c@z\r\n\r\n'],
+  ['up to a CR alone', 'Bcc: b@y\rTo: c@z\r\n\r\n', 'To: c@z\r\n\r\n'],
+  ['CRs at the end', 'X: y\r\r', 'X: y\r\r'],
   ['behind a byte order mark', '\xef\xbb\xbfBcc: b@y\r\nX: y\r\n\r\n', 'X: y\r\n\r\n'],
   [
     'behind a line that is no field',

@@ -5,6 +5,7 @@ import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
 import { replyOfDiagnostic } from '#core/diagnostic-code.ts';
 import { afterFact, type ReportedFact } from '#core/feedback.ts';
 import { withLateWord } from '#core/late-word.ts';
+import { isSuccessNoticeDue } from '#core/side-notice.ts';
 import { statusOf } from '#core/status.ts';
 import { queued, T0 } from '#test/contract/rows.ts';
 
@@ -68,6 +69,16 @@ describe('a fact', () => {
       lastDetail: 'no',
       dueAt: T0 + 960_000,
     });
+  });
+
+  it('that is a success leaves the instant at which its submitter, who asked for it, hears of it', () => {
+    const asked = { dsn: { notify: ['SUCCESS' as const], orcpt: null }, dueAt: T0 + 900_000 };
+    expect(afterFact(row('relayed', asked), confirmed, terms).row).toMatchObject({
+      state: 'confirmed',
+      dueAt: T0 + 900_000,
+    });
+    expect(isSuccessNoticeDue(afterFact(row('relayed', asked), confirmed, terms).row)).toBe(true);
+    expect(afterFact(row('relayed', { dueAt: T0 + 900_000 }), confirmed, terms).row.dueAt).toBeNull();
   });
 
   it('before our own word is the outcome of the claim under way', () => {

@@ -295,3 +295,13 @@ describe('an intact edit takes off the first Return-Path, puts ours in front, an
     expect(closed).toBe(true);
   });
 });
+
+test('takes no text for stray lines: more of them than are kept as such begin the body, whatever field follows', () => {
+  const prose = (lines: number) =>
+    `Subject: x\r\n${'some words of a letter\r\n'.repeat(lines)}Date: 3 May, 10 h\r\n\r\nmore\r\n`;
+  expect(headerSection(Buffer.from(prose(3))).fields.map(({ name }) => name)).toEqual(['subject', 'date']);
+  const letter = headerSection(Buffer.from(prose(15)));
+  expect(letter.fields.map(({ name }) => name)).toEqual(['subject']);
+  expect(letter.bodyStart).toBe('Subject: x\r\n'.length);
+  expect(letter.strays).toEqual([]);
+});
