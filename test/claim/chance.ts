@@ -1,19 +1,18 @@
 // Chance for generator and simulator: the same draws for the same seed, on every machine.
 
-/** A generator of draws (mulberry32, public domain). */
+import { MemoryEntropy } from '#adapters/memory/memory-clock.ts';
+
+/** A generator of draws. */
 export class Chance {
-  private state: number;
+  private readonly entropy: MemoryEntropy;
 
   constructor(seed: number) {
-    this.state = seed >>> 0;
+    this.entropy = new MemoryEntropy(seed);
   }
 
   /** In [0, 1). */
   fraction(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+    return this.entropy.fraction();
   }
 
   /** A whole number in [min, max]. */
