@@ -4,6 +4,36 @@ import type { Mutation } from './mutation.ts';
 
 export const coreMutations: readonly Mutation[] = [
   {
+    name: 'A14/a-setting-said-to-have-no-effect',
+    file: 'core/config-check.ts',
+    text: "notices: ['dkim'] } as const;",
+    replacement: "notices: ['dkim', 'via'] } as const;",
+    test: {
+      file: 'test/unit/documents.test.ts',
+      name: 'what has no effect yet > is named in the interfaces, and nothing else is',
+    },
+  },
+  {
+    name: 'A8/an-address-at-the-end-of-a-remotes-words',
+    file: 'core/notice-scrub.ts',
+    text: 'edges: { before: /(?!)/, after: /(?!)/ },',
+    replacement: 'edges: { before: /^$^/, after: /^$^/ },',
+    test: {
+      file: 'test/unit/notice-scrub.test.ts',
+      name: 'another address in a report of a remote > is gone wherever it stands: further@beyond.example',
+    },
+  },
+  {
+    name: 'feedback/a-success-notice-lost-to-a-confirmation',
+    file: 'core/feedback.ts',
+    text: 'dueAt: wantsSuccessNotice(row) ? row.dueAt : null,',
+    replacement: 'dueAt: null,',
+    test: {
+      file: 'test/unit/core/feedback.test.ts',
+      name: 'a fact > that is a success leaves the instant at which its submitter, who asked for it, hears of it',
+    },
+  },
+  {
     name: 'A2/a-name-that-the-shell-parted',
     file: 'core/recipient-list.ts',
     text: 'unreadable: [...unreadable, ...parted] };',
