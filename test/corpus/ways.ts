@@ -194,7 +194,7 @@ async function partsOf(content: Uint8Array): Promise<string> {
     part.mimeType,
     Buffer.from(part.content as ArrayBuffer).toString('base64'),
   ]);
-  // By SMTP a bare CR or LF leaves as CRLF, and white space at a fold is no part of a field's value.
-  const lines = (given: string | undefined) => given?.replace(/\r\n|\r|\n/g, '\n');
+  // By SMTP a bare CR or LF leaves as CRLF, a last line gets its end, and white space at a fold is no part of a field's value.
+  const lines = (given: string | undefined) => given?.replace(/\r\n|\r|\n/g, '\n').trimEnd();
   return JSON.stringify([subject?.replace(/\s+/g, ' '), lines(text), lines(html), files]);
 }
