@@ -25,7 +25,8 @@ export type Around = {
 /** A next hop whose script ends the function: out of memory, a bug in the runtime. */
 export class Fatal extends Error {}
 
-const NEVER = new Promise<never>(() => {});
+/** Of its own for each call: what waits for one that all share would be kept for ever. */
+const never = () => new Promise<never>(() => {});
 
 export class Invocation {
   readonly stage: Stage;
@@ -85,7 +86,7 @@ export class Invocation {
     args: readonly unknown[],
     run: () => unknown,
   ): Promise<unknown> {
-    if (this.dead) return NEVER;
+    if (this.dead) return never();
     const { faults } = this.around;
     const name = faults.nameOf(`${this.stage}.${of.port}.${of.method}`);
     const fault = this.deadly(of.method) ?? faults.of(name, this.around.isCalm());
@@ -93,7 +94,7 @@ export class Invocation {
     await this.pause(latency(chance));
     if (fault.kind === 'crash' && fault.when === 'before') this.kill(`before ${name}`);
     if (this.dead && (fault.kind === 'crash' || fractionOf(this.around.plan.seed, `${name} in flight`) < 0.5))
-      return NEVER;
+      return never();
     if (this.around.isAway(of.service)) return this.answer(() => away(of.method, `${of.service} is away`));
     if (fault.kind === 'throttle') return this.answer(() => away(of.method, 'Throttling: rate exceeded'));
     const { result, thrown } = await outcomeOf(run);
@@ -117,7 +118,7 @@ export class Invocation {
   }
 
   private answer(give: () => unknown): unknown {
-    return this.dead ? NEVER : give();
+    return this.dead ? never() : give();
   }
 
   private pause(milliseconds: number): Promise<void> {
