@@ -107,13 +107,17 @@ const evidence = (more: Partial<Evidence> = {}): Evidence => ({
   seen: [],
   ...more,
 });
-const held = row({ state: 'held', stateReason: 'notice failed', trace: [{ event: 'HOLD', at: 5, reason: null }] });
+const held = row({
+  state: 'held',
+  stateReason: 'notice failed',
+  trace: [{ event: 'HOLD', at: 100_005, reason: null }],
+});
 const returned = row({ state: 'returned' });
 
 const sound: readonly (readonly [string, Partial<Evidence>])[] = [
   ['handed on once', {}],
   ['returned once', { taken: [ndr()], rows: [returned] }],
-  ['held, and an alarm was raised', { taken: [], rows: [held], alarms: [{ name: 'Held', at: 6 }] }],
+  ['held, and an alarm was raised', { taken: [], rows: [held], alarms: [{ name: 'Held', at: 100_006 }] }],
   ['a marked duplicate', { taken: [copy(), copy({}, duplicate)], rows: [row(doubted)] }],
   ['a next hop that kept what it refused', { taken: [copy({ answer: 'refused' }), copy()], rows: [row()] }],
   [
@@ -185,7 +189,7 @@ const faults: readonly (readonly [string, FindingKind, Partial<Evidence>])[] = [
   ['an NDR about somebody else', 'strange', { taken: [copy(), ndr({ about: 'eve@example.com' })] }],
   ['held without an alarm', 'no-alarm', { taken: [], rows: [held] }],
   ['held, and an alarm before', 'no-alarm', { taken: [], rows: [held], alarms: [{ name: 'Held', at: 4 }] }],
-  ['held, and another alarm', 'no-alarm', { taken: [], rows: [held], alarms: [{ name: 'Relayed', at: 6 }] }],
+  ['held, and another alarm', 'no-alarm', { taken: [], rows: [held], alarms: [{ name: 'Relayed', at: 100_006 }] }],
   ['still deferred', 'unfinished', { taken: [], rows: [row({ state: 'deferred' })] }],
   [
     'discarded, which nobody asked for',

@@ -300,10 +300,13 @@ function checkNotice(evidence: Evidence, row: Recorded): Finding[] {
   return row.state === 'held' && alone ? alarmOf(evidence, row) : [];
 }
 
+/** An alarm is raised before the write of which it tells, and a write may be tried again: within the minute that a function has. */
+const RAISED_BEFORE_MS = 60_000;
+
 /** Exception `held-alarm-was-raised`: since it was held, by any clock. */
 function alarmOf({ alarms, skewMs }: Evidence, { spoolId, trace, forwardPath, stateReason }: Recorded): Finding[] {
   const heldAt = trace.findLast(({ event }) => event === 'HOLD')?.at ?? 0;
-  if (alarms.some(({ name, at }) => ALARMS_OF_HELD.has(name) && at >= heldAt - skewMs)) return [];
+  if (alarms.some(({ name, at }) => ALARMS_OF_HELD.has(name) && at >= heldAt - skewMs - RAISED_BEFORE_MS)) return [];
   return [{ kind: 'no-alarm', spoolId, says: `<${forwardPath}> is held (${stateReason}), and no alarm was raised` }];
 }
 

@@ -70,6 +70,17 @@ export class Mail {
     );
   }
 
+  /**
+   * A receipt of a message that has others, which name other recipients. Nothing else names them, so that nobody could know of what a purge of
+   * the ingest queue takes here (docs/decisions/checked-from-outside.md).
+   */
+  isOneOfSeveral(body: Body): boolean {
+    return this.idsIn(body).some((spoolId) => {
+      const notifications = this.plans.get(spoolId)?.notifications ?? [];
+      return new Set(notifications.map((part) => part.join())).size > 1;
+    });
+  }
+
   spoil(trouble: Extract<Trouble, { kind: 'content' }>, schedule: Schedule): void {
     const message = this.plan.messages.find(({ number }) => number === trouble.message);
     if (message === undefined) return;

@@ -85,8 +85,8 @@ export class SimQueue implements JobQueue, EventQueue {
   }
 
   /** As an operator does who means another queue. */
-  purge(): void {
-    this.kept.clear();
+  purge(stays: (body: Body) => boolean): void {
+    for (const { id, body } of [...this.kept.values()]) if (!stays(body)) this.kept.delete(id);
   }
 
   redrive(): void {

@@ -304,7 +304,9 @@ export class World {
   private bringTroubles(): void {
     for (const trouble of this.plan.troubles) {
       if (trouble.kind === 'purge-queue')
-        this.schedule.at(START + trouble.at, () => this.queues[trouble.queue].purge());
+        this.schedule.at(START + trouble.at, () =>
+          this.queues[trouble.queue].purge((body) => this.mail.isOneOfSeveral(body)),
+        );
       if (trouble.kind === 'content') this.mail.spoil(trouble, this.schedule);
     }
   }
