@@ -5,6 +5,7 @@
 // | ------------------------------ | ------------------------------------------------------------------------- |
 // | (notification in ingest queue) | SQS gives it again; nothing was done                                      |
 // | 1 message item (several rows)  | as above; the item is written only where none stands                      |
+// |   (held at birth) alarm        | raised once too often; it is raised again before each write of such rows  |
 // | 2 delivery rows                | as above; rows that stand are left, jobs are sent again; without a second |
 // |                                | notification the sweep finds the rows by `dueAt` and sends their jobs     |
 // | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |

@@ -4,6 +4,7 @@
 //
 // | effect, in order          | if we die right after                                            |
 // | ------------------------- | ---------------------------------------------------------------- |
+// |   (held row) alarm        | raised once too often; the next run raises it again before it    |
 // | 1 event or held row       | the page is read again: the event comes twice, the row stands    |
 
 import type { Settings } from '#core/config.ts';
