@@ -92,8 +92,14 @@ const readPolicy = object({
   spam: optional(CHOICE, 'quarantine'),
   virus: optional(CHOICE, 'quarantine'),
   dmarcReject: optional(CHOICE, 'quarantine'),
+  unscanned: optional(oneOf(['relay', 'quarantine'] as const), 'relay'),
 });
-const POLICY: Settings['policy'] = { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine' };
+const POLICY: Settings['policy'] = {
+  spam: 'quarantine',
+  virus: 'quarantine',
+  dmarcReject: 'quarantine',
+  unscanned: 'relay',
+};
 
 export function readNotices(
   names: readonly string[],

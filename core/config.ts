@@ -7,6 +7,7 @@ export type Duration = string; // '1s' '15m' '4h' '2d'
 export type TlsMode = 'implicit' | 'required' | 'opportunistic' | 'off';
 export type ReturnPathMode = 'keep' | 'token' | 'srs';
 export type PolicyChoice = 'relay' | 'quarantine' | 'refuse';
+export type UnscannedChoice = 'relay' | 'quarantine';
 
 /** What a person writes in everpost.config.ts, .js or .json. core/config-check.ts turns it into Settings or says what is wrong. */
 export type Config = {
@@ -20,8 +21,11 @@ export type Config = {
   submitters?: Record<string, { secret: string; senderDomains: string[] }>;
   /** Default: 1m 5m 15m 30m 1h 2h 4h (the last one repeats), for 48h, a delay notice after 4h. */
   retry?: { schedule?: Duration[]; lifetime?: Duration; delayNotice?: Duration | false };
-  /** Default: quarantine. refuse: an NDR where one is allowed, else quarantine. */
-  policy?: { spam?: PolicyChoice; virus?: PolicyChoice; dmarcReject?: PolicyChoice };
+  /**
+   * Default: quarantine. refuse: an NDR where one is allowed, else quarantine. unscanned: the scan for spam or the one for viruses gave neither
+   * PASS nor FAIL; default: relay.
+   */
+  policy?: { spam?: PolicyChoice; virus?: PolicyChoice; dmarcReject?: PolicyChoice; unscanned?: UnscannedChoice };
   notices: {
     /** The From of every notice. */
     from: string;
@@ -96,7 +100,12 @@ export type Settings = {
     readonly lifetimeMs: number;
     readonly delayNoticeMs: number | null;
   };
-  readonly policy: { readonly spam: PolicyChoice; readonly virus: PolicyChoice; readonly dmarcReject: PolicyChoice };
+  readonly policy: {
+    readonly spam: PolicyChoice;
+    readonly virus: PolicyChoice;
+    readonly dmarcReject: PolicyChoice;
+    readonly unscanned: UnscannedChoice;
+  };
   readonly notices: {
     readonly from: string;
     readonly postmaster: string;

@@ -2,7 +2,7 @@
 // Policy never discards: only an explicit route may, and that is traced.
 
 import type { NextHopSettings, PolicyChoice, Settings } from './config.ts';
-import type { Verdicts } from './delivery.ts';
+import type { VerdictStatus, Verdicts } from './delivery.ts';
 import type { Status } from './status.ts';
 import { statusOf } from './status.ts';
 
@@ -13,18 +13,25 @@ export type Disposition =
   /** An NDR where one is allowed; else the bounce stage says why there is none. */
   | { readonly kind: 'refuse'; readonly reason: string; readonly status: Status; readonly detail: string };
 
-/** `PROCESSING_FAILED`, `GRAY` and `DISABLED` are no failure: what could not be judged is relayed. */
+/**
+ * Each finding is asked of the policy, the gravest first, and the first that is not to be relayed decides. GRAY, PROCESSING_FAILED and DISABLED
+ * are no failure. A verdict that is missing from the receipt counts as PROCESSING_FAILED (receipt.ts).
+ */
 export function disposition(verdicts: Verdicts, policy: Settings['policy']): Disposition {
-  if (verdicts.virus === 'FAIL') return choose(policy.virus, 'policy-virus', 'the message was found to carry a virus');
-  if (verdicts.spam === 'FAIL') return choose(policy.spam, 'policy-spam', 'the message was found to be spam');
-  if (verdicts.dmarc === 'FAIL' && verdicts.dmarcPolicy === 'reject') {
-    return choose(
-      policy.dmarcReject,
-      'policy-dmarc',
-      'the domain of the From field asks that mail failing its DMARC policy be rejected',
-    );
-  }
-  return { kind: 'relay' };
+  const { virus, spam, dmarc, dmarcPolicy } = verdicts;
+  const found: (Disposition | null)[] = [
+    virus === 'FAIL' ? choose(policy.virus, 'policy-virus', 'the message was found to carry a virus') : null,
+    spam === 'FAIL' ? choose(policy.spam, 'policy-spam', 'the message was found to be spam') : null,
+    dmarc === 'FAIL' && dmarcPolicy === 'reject' ? choose(policy.dmarcReject, 'policy-dmarc', DMARC_REJECTS) : null,
+    isScanned(virus) && isScanned(spam) ? null : choose(policy.unscanned, 'policy-unscanned', UNSCANNED),
+  ];
+  return found.find((each) => each !== null && each.kind !== 'relay') ?? { kind: 'relay' };
+}
+const DMARC_REJECTS = 'the domain of the From field asks that mail failing its DMARC policy be rejected';
+const UNSCANNED = 'the message could not be scanned for spam and viruses';
+
+function isScanned(status: VerdictStatus): boolean {
+  return status === 'PASS' || status === 'FAIL';
 }
 
 function choose(choice: PolicyChoice, reason: string, detail: string): Disposition {

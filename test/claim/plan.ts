@@ -175,7 +175,7 @@ export function settingsFor(given: {
       lifetimeMs: given.lifetimeMs,
       delayNoticeMs: given.delayNoticeMs,
     },
-    policy: { spam: given.policy, virus: given.policy, dmarcReject: given.policy },
+    policy: { spam: given.policy, virus: given.policy, dmarcReject: given.policy, unscanned: 'relay' },
     notices: {
       ...townSettings.notices,
       via: given.noticesBySes ? null : 'exchange',

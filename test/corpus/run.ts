@@ -148,7 +148,7 @@ function configFor(nextHop: object, bySes: boolean): object {
       { match: '*@example.com', to: [{ via: bySes ? 'ses' : 'exchange' }] },
     ],
     // What the messages are is not asked here: spam and viruses of a corpus are to arrive like the rest.
-    policy: { spam: 'relay', virus: 'relay', dmarcReject: 'relay' },
+    policy: { spam: 'relay', virus: 'relay', dmarcReject: 'relay', unscanned: 'relay' },
     notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'exchange' },
   };
 }

@@ -57,7 +57,7 @@ function configFor({ smtp, lmtp }: Servers): object {
       { match: '*@ses.example', to: [{ via: 'ses' }] },
       { match: ['*@example.com', '*@refused.example'], to: [{ via: 'exchange' }] },
     ],
-    policy: { spam: 'relay', virus: 'relay', dmarcReject: 'relay' },
+    policy: { spam: 'relay', virus: 'relay', dmarcReject: 'relay', unscanned: 'relay' },
     notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'exchange' },
   };
 }

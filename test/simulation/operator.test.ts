@@ -32,6 +32,7 @@ describe('an operator', () => {
     town.clock.advanceTo(town.clock.now() + 10 * 24 * HOUR); // long past its lifetime
     return town;
   }
+  const subjectOf = (content: Uint8Array) => /^Subject: (.*)\r$/m.exec(Buffer.from(content).toString('latin1'))?.[1];
   const refOf = (town: Town) => {
     const row = town.ledger.all().find((each) => each.kind === 'delivery');
     if (row === undefined) throw new Error('no delivery');
@@ -45,6 +46,31 @@ describe('an operator', () => {
     await town.live(24);
     expect(refOf(town)).toMatchObject({ state: 'relayed', dueAt: null });
     expect(refOf(town).trace.map((event) => event.event)).toEqual(['RECEIVE', 'HOLD', 'RELEASE', 'SEND']);
+  });
+
+  it('releases what was not scanned, which policy quarantines only where it is told to', async () => {
+    const { policy, ...rest } = settingsOf({});
+    const took = async (unscanned: 'relay' | 'quarantine') => {
+      const town = new Town(() => ok, new Interrupt(), { ...rest, policy: { ...policy, unscanned } });
+      town.receive('m1', ANN, [BOB], undefined, [], { gray: ['virus'] });
+      town.receive('m2', ANN, [BOB], undefined, [], { gray: ['spf', 'dkim', 'dmarc'] });
+      await town.live(1);
+      return { town, subjects: town.exchange.accepted.map((each) => subjectOf(each.content)) };
+    };
+    expect((await took('relay')).subjects).toEqual(['m1', 'm2']);
+
+    const { town, subjects } = await took('quarantine');
+    expect(subjects).toEqual(['m2']);
+    expect(refOf(town)).toMatchObject({ spoolId: 'm1', state: 'quarantined', stateReason: 'policy-unscanned' });
+    await release(portsOf(town), refOf(town), 48 * HOUR);
+    await town.live(1);
+    expect(town.exchange.accepted.map((each) => subjectOf(each.content))).toEqual(['m2', 'm1']);
+    expect(refOf(town).trace.map(({ event, reason }) => [event, reason])).toEqual([
+      ['RECEIVE', null],
+      ['HOLD', 'policy-unscanned'],
+      ['RELEASE', 'policy-unscanned'],
+      ['SEND', null],
+    ]);
   });
 
   it('may die at any call of a release', async () => {

@@ -68,7 +68,7 @@ export const townSettings: Settings = {
     },
   ],
   retry: { scheduleMs: [60_000, 300_000, 900_000, HOUR], lifetimeMs: 48 * HOUR, delayNoticeMs: null },
-  policy: { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine' },
+  policy: { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine', unscanned: 'relay' },
   notices: {
     from: 'postmaster@example.com',
     postmaster: 'postmaster@example.com',

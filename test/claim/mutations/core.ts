@@ -117,4 +117,24 @@ export const coreMutations: readonly Mutation[] = [
       name: 'at another host > box4711@store.test is gone from the remark',
     },
   },
+  {
+    name: 'B4/a-disabled-scan-counts-as-one',
+    file: 'core/disposition.ts',
+    text: "return status === 'PASS' || status === 'FAIL';",
+    replacement: "return status !== 'GRAY' && status !== 'PROCESSING_FAILED';",
+    test: {
+      file: 'test/unit/core/disposition.test.ts',
+      name: 'with unscanned: quarantine > {"spam":"DISABLED"}',
+    },
+  },
+  {
+    name: 'B4/a-finding-that-is-relayed-ends-the-search',
+    file: 'core/disposition.ts',
+    text: "each !== null && each.kind !== 'relay') ??",
+    replacement: 'each !== null) ??',
+    test: {
+      file: 'test/unit/core/disposition.test.ts',
+      name: 'asks what else speaks against a message where policy relays one finding',
+    },
+  },
 ];

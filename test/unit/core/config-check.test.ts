@@ -71,7 +71,7 @@ describe('what is right', () => {
       kind: 'ok',
       settings: {
         stackName: 'Everpost',
-        policy: { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine' },
+        policy: { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine', unscanned: 'relay' },
         notices: { mode: 'send', copyPostmasterOn: [], perDomainPerHour: 100, dkim: null },
         retentionMs: { spool: 1_209_600_000, versions: 604_800_000, ledger: 7_776_000_000, quarantine: 2_592_000_000 },
         transfer: { inbound: 'normal', outbound: 'normal' },

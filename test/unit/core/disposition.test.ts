@@ -1,14 +1,14 @@
-// Policy over every verdict: only a FAIL fails, and what could not be judged is relayed.
+// Policy over every verdict: only a FAIL fails, and what could not be scanned is relayed unless the operator says otherwise.
 // Which choice it leads to is the operator's.
 
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { NextHopSettings } from '#core/config.ts';
 import type { Verdicts } from '#core/delivery.ts';
 import { disposition, routeDisposition } from '#core/disposition.ts';
 import { statusOf } from '#core/status.ts';
 
 const pass: Verdicts = { spam: 'PASS', virus: 'PASS', spf: 'PASS', dkim: 'PASS', dmarc: 'PASS', dmarcPolicy: null };
-const policy = { spam: 'quarantine', virus: 'refuse', dmarcReject: 'relay' } as const;
+const policy = { spam: 'quarantine', virus: 'refuse', dmarcReject: 'relay', unscanned: 'relay' } as const;
 
 it.each<[Partial<Verdicts>, object]>([
   [{}, { kind: 'relay' }],
@@ -30,6 +30,40 @@ it.each<[Partial<Verdicts>, object]>([
 it.each(['quarantine', 'reject', 'none'] as const)('asks DMARC only for reject: %s', (dmarcPolicy) => {
   const found = disposition({ ...pass, dmarc: 'FAIL', dmarcPolicy }, { ...policy, dmarcReject: 'refuse' });
   expect(found.kind).toBe(dmarcPolicy === 'reject' ? 'refuse' : 'relay');
+});
+
+describe('with unscanned: quarantine', () => {
+  const strict = { ...policy, unscanned: 'quarantine' } as const;
+  const kept = { kind: 'quarantine', reason: 'policy-unscanned' };
+  it.each<[Partial<Verdicts>, object]>([
+    [{}, { kind: 'relay' }],
+    ...(['spam', 'virus'] as const).flatMap((check) =>
+      (['GRAY', 'PROCESSING_FAILED', 'DISABLED'] as const).map((word): [Partial<Verdicts>, object] => [
+        { [check]: word },
+        kept,
+      ]),
+    ),
+    [{ spf: 'GRAY', dkim: 'PROCESSING_FAILED', dmarc: 'DISABLED' }, { kind: 'relay' }], // these are no scans
+    [
+      { virus: 'FAIL', spam: 'GRAY' },
+      { kind: 'refuse', reason: 'policy-virus' },
+    ],
+    [
+      { virus: 'GRAY', spam: 'FAIL' },
+      { kind: 'quarantine', reason: 'policy-spam' },
+    ],
+    [{ virus: 'GRAY', dmarc: 'FAIL', dmarcPolicy: 'reject' }, kept], // policy relays what DMARC rejects here
+  ])('%j', (verdicts, expected) => {
+    expect(disposition({ ...pass, ...verdicts }, strict)).toMatchObject(expected);
+  });
+});
+
+it('asks what else speaks against a message where policy relays one finding', () => {
+  const lenient = { ...policy, virus: 'relay', dmarcReject: 'refuse' } as const;
+  expect(disposition({ ...pass, virus: 'FAIL' }, lenient)).toEqual({ kind: 'relay' });
+  expect(disposition({ ...pass, virus: 'FAIL', spam: 'FAIL' }, lenient)).toMatchObject({ reason: 'policy-spam' });
+  const rejected = { ...pass, virus: 'FAIL', dmarc: 'FAIL', dmarcPolicy: 'reject' } as const;
+  expect(disposition(rejected, lenient)).toMatchObject({ kind: 'refuse', reason: 'policy-dmarc' });
 });
 
 it.each<[NextHopSettings | undefined, object | null]>([
