@@ -75,6 +75,6 @@ function explanation(input: NoticeInput): string {
           text.whoCanFix,
           text.whatToDo,
         ];
-  const whom = `Postmaster: ${input.postmaster}. Trace id: ${input.message.spoolId}.`;
+  const whom = `Postmaster: ${input.postmaster}. Spool id: ${input.message.spoolId}.`;
   return asciiLine([...sentences, whom].join(' '), bounceExplanationMax);
 }

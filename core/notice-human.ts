@@ -39,7 +39,7 @@ function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubb
     'DETAILS FOR MAIL ADMINISTRATORS',
     '',
     `  Reported by:  ${host}`,
-    `  Trace id:     ${oneLine(input.message.spoolId, 255)}`,
+    `  Spool id:     ${oneLine(input.message.spoolId, 255)}`,
     `  Accepted:     ${mailDate(input.message.acceptedAt)}`,
     `  Postmaster:   ${oneLine(input.postmaster, ADDRESS_MAX)}`,
     '',

@@ -42,7 +42,7 @@ function messageFields(input: NoticeInput): string[] {
     ...(envid === '' ? [] : [foldedField('Original-Envelope-Id', envid)]),
     `Reporting-MTA: dns; ${hostName(input.reportingMta) ?? 'unknown'}`,
     `Arrival-Date: ${mailDate(input.message.acceptedAt)}`,
-    foldedField('X-Everpost-Message-ID', asciiLine(input.message.spoolId, HOST_MAX) || 'unknown'),
+    foldedField('X-Everpost-Spool-ID', asciiLine(input.message.spoolId, HOST_MAX) || 'unknown'),
   ];
 }
 

@@ -21,7 +21,7 @@ const EN_CONTACT =
   'Reach the recipient in another way, and pass on the details below to the people who run that mail system.';
 const EN_FORWARD = 'Forward this notice to the people who run your mail system; the details below are for them.';
 const EN_POSTMASTER =
-  'Write to the postmaster named below and quote the trace id. Your message was not at fault; send it again once we have answered.';
+  'Write to the postmaster named below and quote the spool id. Your message was not at fault; send it again once we have answered.';
 
 /**
  * Keys: a status (`5.1.1`), a status of any class (`X.1.1`), a subject (`X.1`), a class (`5`). With `own ` before it, the row is for
@@ -104,7 +104,7 @@ const EN: Readonly<Record<string, StatusText>> = {
       'Our mail system had accepted your message, but could then not open or process it. We are sorry. Your message was not delivered.',
     whoCanFix: EN_US,
     whatToDo:
-      'Please send your message again. If this happens again, write to the postmaster named below and quote the trace id.',
+      'Please send your message again. If this happens again, write to the postmaster named below and quote the spool id.',
   },
   'X.3.1': { cause: "The recipient's mail system has no room left for mail.", whoCanFix: EN_THEM, whatToDo: EN_LATER },
   'X.3.2': { cause: "The recipient's mail system takes no mail at present.", whoCanFix: EN_THEM, whatToDo: EN_LATER },
@@ -240,7 +240,7 @@ const EN: Readonly<Record<string, StatusText>> = {
   'own X.7.1': {
     cause: 'Our mail system refused the message under its rules.',
     whoCanFix: EN_US,
-    whatToDo: 'If you think that this is a mistake, write to the postmaster named below and quote the trace id.',
+    whatToDo: 'If you think that this is a mistake, write to the postmaster named below and quote the spool id.',
   },
   'X.7.2': {
     cause: 'You are not allowed to write to this mailing list.',
@@ -308,7 +308,7 @@ const EN: Readonly<Record<string, StatusText>> = {
       'The address stands on a list of addresses that refused mail before, or whose owner called our mail unwanted. Our sending service sends nothing to such an address.',
     whoCanFix: 'The recipient can say that mail is wanted; then we can take the address off the list.',
     whatToDo:
-      'Check the address for mistakes. If it is right, reach the recipient in another way, and write to the postmaster named below and quote the trace id.',
+      'Check the address for mistakes. If it is right, reach the recipient in another way, and write to the postmaster named below and quote the spool id.',
   },
   'reason ses-content-rejected': {
     cause: 'Our sending service refused the message for what is in it: it looks like a virus.',

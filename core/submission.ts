@@ -47,7 +47,7 @@ export type EnvelopeReading =
   /** `reversePath` where that much could be read: it can be told. */
   | { readonly kind: 'malformed'; readonly why: string; readonly reversePath: string | null };
 
-/** A submitter's name: part of a key, of a policy and of the message's id. */
+/** A submitter's name: part of a key, of a policy and of the spool id. */
 export function parseSubmitter(text: string): string | null {
   return /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text) ? text : null;
 }
@@ -78,7 +78,7 @@ export function envelopeKeyOf({ submitter, ulid }: Submission): string {
   return `${outboundPrefix}${submitter}/${ulid}.envelope.json`;
 }
 
-/** The message's id. The submitter is part of it: no one can take another's by writing the same ULID. */
+/** The spool id. The submitter is part of it: no one can take another's by writing the same ULID. */
 export function spoolIdOf({ submitter, ulid }: Submission): string {
   return `${submitter}-${ulid}`;
 }

@@ -60,7 +60,7 @@ const ndr = (
     'Content-Type: message/delivery-status',
     '',
     'Reporting-MTA: dns; example.com',
-    'X-Everpost-Message-ID: m1',
+    'X-Everpost-Spool-ID: m1',
     '',
     `Final-Recipient: rfc822; ${about}`,
     'Action: failed',

@@ -29,7 +29,7 @@ export function reportsIn(taken: Taken): readonly Report[] | null {
   if (value('x-everpost-notice') === '') return null;
   const groups = groupsOf(notice.parts.find(({ type }) => type === 'message/delivery-status'));
   const [about, ...recipients] = groups;
-  const spoolId = about?.get('x-everpost-message-id') ?? '';
+  const spoolId = about?.get('x-everpost-spool-id') ?? '';
   const people = notice.parts[0]?.content ?? '';
   return recipients.map((group) => ({
     to: taken.address,
