@@ -6,8 +6,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { itemOfRow } from '#adapters/dynamo-row.ts';
+import { createChecksum } from '#aws-local/s3/checksums.ts';
 import type { DeliveryRow } from '#core/delivery.ts';
-import { createChecksum } from '#local/aws/s3-checksums.ts';
 import { messageOf, type SizeName, sizes } from './messages.ts';
 
 type Stored = { readonly body: Buffer; readonly headers: Record<string, string | number> };

@@ -4,9 +4,9 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { responsePath } from '#aws-local/cloudformation/custom-resource.ts';
+import type { AlarmReport } from '#aws-local/cloudwatch/cloudwatch.ts';
 import { parseDuration } from '#core/config-values.ts';
-import type { AlarmReport } from './cloudwatch.ts';
-import { responsePath } from './custom-resource.ts';
 
 /** What the command line needs to use the SDK adapters against this instance. */
 export type EndpointReport = {

@@ -7,8 +7,8 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { handOver } from '#aws-local/ses/smtp-send.ts';
 import { openDemoNextHop } from './demo-next-hop.ts';
-import { handOver } from './smtp-send.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SENDER = 'you@src.example';

@@ -5,12 +5,12 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readSecrets } from '#aws-local/secrets/secrets-manager.ts';
 import { passOverBrokenPipe } from '#core/broken-pipe.ts';
 import type { Settings } from '#core/config.ts';
 import { parseDuration } from '#core/config-values.ts';
 import { openToOthers } from '#core/file-text.ts';
 import { exitConfig, loadConfig } from '#infra/load-config.ts';
-import { readSecrets } from './aws/secrets.ts';
 import { demonstrate, isUnseen } from './demonstration.ts';
 import { lackingSecrets } from './named-secrets.ts';
 import { boot, type Runtime } from './runtime.ts';

@@ -5,18 +5,18 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Deployed } from '#aws-local/cloudformation/deploy.ts';
+import { type Assembly, readAssembly } from '#aws-local/cloudformation/template.ts';
+import type { Emulators } from '#aws-local/emulators.ts';
+import { type Answer, type MailDoor, openFrontDoor } from '#aws-local/ses/inbound-smtp.ts';
 import type { Settings } from '#core/config.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { type Console, openConsole } from './console.ts';
 import { tryDisk } from './disk.ts';
-import type { Emulators } from './emulators.ts';
-import { type Answer, type MailDoor, openFrontDoor } from './front-door.ts';
 import { type FunctionLog, openLog } from './function-log.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { takeLock } from './lock.ts';
-import type { Deployed } from './resources.ts';
 import { another, taken } from './taken.ts';
-import { type Assembly, readAssembly } from './template.ts';
 
 export type RuntimeOptions = {
   readonly settings: Settings;

@@ -9,12 +9,12 @@ import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
 import { submissionServer } from '#adapters/submission-server.ts';
 import { SubmissionSpace } from '#adapters/submission-space.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
+import type { Deployed } from '#aws-local/cloudformation/deploy.ts';
+import type { Emulators } from '#aws-local/emulators.ts';
+import { type Answer, openFrontDoor } from '#aws-local/ses/inbound-smtp.ts';
 import type { Settings } from '#core/config.ts';
 import { submitterOutput } from '#core/submission.ts';
 import { certificateOf } from './certificate.ts';
-import type { Emulators } from './emulators.ts';
-import { type Answer, openFrontDoor } from './front-door.ts';
-import type { Deployed } from './resources.ts';
 
 export type Submission = { readonly port: number; close(): Promise<void> };
 

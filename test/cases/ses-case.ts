@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sesSendClient } from '#adapters/aws-clients.ts';
 import { SesNextHop } from '#adapters/ses-next-hop.ts';
-import { openConfigurationSets } from '#local/aws/ses-configuration-sets.ts';
-import { openEvents } from '#local/aws/ses-events.ts';
-import { openOutgoing } from '#local/aws/ses-outgoing.ts';
-import { createSes } from '#local/aws/ses-send.ts';
-import { startEmulators } from '#test/local/start-emulators.ts';
+import { openConfigurationSets } from '#aws-local/ses/configuration-sets.ts';
+import { openOutgoing } from '#aws-local/ses/outgoing.ts';
+import { openEvents } from '#aws-local/ses/sending-events.ts';
+import { createSes } from '#aws-local/ses/ses.ts';
+import { startEmulators } from '#aws-local/start-emulators.ts';
 import { CasePipeline, caseSettings } from './case-pipeline.ts';
 import { type Case, differences, expected, type Faults, fileOf, only, textOf, textsOf } from './read-case.ts';
 

@@ -12,7 +12,7 @@ import { S3Inventory } from '#adapters/s3-inventory.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
 import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
 import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
-import { type StartedEmulators, startEmulators } from '#test/local/start-emulators.ts';
+import { type StartedEmulators, startEmulators } from '#aws-local/start-emulators.ts';
 
 const Bucket = 'ours';
 const body = Buffer.from('Subject: x\r\n\r\nHello\r\n');

@@ -3,10 +3,10 @@
 
 import { dynamoClient } from '#adapters/aws-clients.ts';
 import type { AwsSettings } from '#adapters/client-settings.ts';
-import { createDynamoDb } from '#local/aws/dynamodb.ts';
-import type { TableProperties } from '#local/aws/dynamodb-tables.ts';
-import { createSecretsManager, type Secrets } from '#local/aws/secrets.ts';
-import { type StartedEmulators, startEmulators } from '#test/local/start-emulators.ts';
+import { createDynamoDb } from '#aws-local/dynamodb/dynamodb.ts';
+import type { TableProperties } from '#aws-local/dynamodb/tables.ts';
+import { createSecretsManager, type Secrets } from '#aws-local/secrets/secrets-manager.ts';
+import { type StartedEmulators, startEmulators } from '#aws-local/start-emulators.ts';
 
 export const ledgerTable: TableProperties = {
   TableName: 'contract-ledger',

@@ -8,7 +8,7 @@ import type { AwsSettings } from '#adapters/client-settings.ts';
 import { MemorySpool } from '#adapters/memory/memory-spool.ts';
 import { S3Inventory } from '#adapters/s3-inventory.ts';
 import { S3Spool } from '#adapters/s3-spool.ts';
-import { startEmulators } from '#test/local/start-emulators.ts';
+import { startEmulators } from '#aws-local/start-emulators.ts';
 import { settingsOf } from './emulated-aws.ts';
 import { type InventoryUnderTest, inventoryContract } from './inventory.contract.ts';
 

@@ -9,8 +9,8 @@ import { awsSettings, sqsClient } from '#adapters/aws-clients.ts';
 import { MemoryClock } from '#adapters/memory/memory-clock.ts';
 import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
 import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { startEmulators } from '#aws-local/start-emulators.ts';
 import type { Job } from '#pipeline/ports.ts';
-import { startEmulators } from '#test/local/start-emulators.ts';
 import { settingsOf } from './emulated-aws.ts';
 import { type JobQueueUnderTest, jobQueueContract } from './job-queue.contract.ts';
 

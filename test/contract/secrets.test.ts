@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { secretsClient } from '#adapters/aws-clients.ts';
 import { MemoryClock } from '#adapters/memory/memory-clock.ts';
 import { AwsSecrets } from '#adapters/secrets.ts';
-import type { StartedEmulators } from '#test/local/start-emulators.ts';
+import type { StartedEmulators } from '#aws-local/start-emulators.ts';
 import { openSecrets, settingsOf } from './emulated-aws.ts';
 
 async function withSecrets(

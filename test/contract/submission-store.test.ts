@@ -8,8 +8,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MemorySubmissionStore } from '#adapters/memory/memory-submission-store.ts';
 import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
 import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
+import { type StartedEmulators, startEmulators } from '#aws-local/start-emulators.ts';
 import { storableBytes } from '#pipeline/submit.ts';
-import { type StartedEmulators, startEmulators } from '#test/local/start-emulators.ts';
 import { refuse } from './s3-stub.ts';
 import { submissionStoreContract } from './submission-store.contract.ts';
 

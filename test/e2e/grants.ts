@@ -1,8 +1,8 @@
 // Every permission that a synthesised template gives, one by one: found by walking the template, never from a list. Each can be taken
 // out alone, and what was denied then is said in one line. What has no effect on this machine is known by rule, with the reason.
 
-import type { Denial, UsedPermission } from '#local/iam.ts';
-import type { Json, ResourceDefinition, Template } from '#local/template.ts';
+import type { Json, ResourceDefinition, Template } from '#aws-local/cloudformation/template.ts';
+import type { Denial, UsedPermission } from '#aws-local/iam/iam.ts';
 
 export type Grant = {
   /** Stands as the statement's Sid, so that the runtime names it when it is used. */

@@ -5,11 +5,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Template } from '#aws-local/cloudformation/template.ts';
 import type { Settings } from '#core/config.ts';
 import { checkConfig } from '#core/config-check.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
-import type { Template } from '#local/template.ts';
 import { errandConfig, errandIdentities, errandNextHop, errandSecrets, type Part, parts, runPart } from './errand.ts';
 import type { NextHop } from './errand-deeds.ts';
 import { type Grant, holderOf, isUse, lackIn, takenApart, without, withoutEffectHere } from './grants.ts';

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetQueueAttributesCommand, SQSClient, StartMessageMoveTaskCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readAssembly } from '#aws-local/cloudformation/template.ts';
 import type { Settings } from '#core/config.ts';
 import { checkConfig } from '#core/config-check.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
-import { readAssembly } from '#local/template.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import { type Catcher, catcher, sendMail } from './smtp.ts';
 

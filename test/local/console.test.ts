@@ -4,12 +4,16 @@
 import { request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import {
+  applyCustomResource,
+  type CustomResourceRow,
+  createResponses,
+} from '#aws-local/cloudformation/custom-resource.ts';
+import type { Json } from '#aws-local/cloudformation/template.ts';
+import { lambdaHost } from '#aws-local/lambda/lambda.ts';
+import { openStore } from '#aws-local/store.ts';
 import { type Console, type ConsoleParts, openConsole } from '#local/console.ts';
-import { applyCustomResource, type CustomResourceRow, createResponses } from '#local/custom-resource.ts';
-import { lambdaHost } from '#local/lambda.ts';
-import { openStore } from '#local/store.ts';
-import type { Json } from '#local/template.ts';
-import { bareWorld } from './bare-world.ts';
+import { bareWorld } from '../../packages/aws-local/test/bare-world.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -208,7 +212,7 @@ describe('a custom resource', () => {
       name: 'activate',
       arn: 'arn:aws:lambda:eu-west-1:000000000000:function:activate',
       roleArn: 'arn:aws:iam::000000000000:role/activate',
-      folder: fileURLToPath(new URL('../fixtures/handlers', import.meta.url)),
+      folder: fileURLToPath(new URL('../../packages/aws-local/test/fixtures/handlers', import.meta.url)),
       handler: 'custom-resource.handler',
       memoryMb: 128,
       timeoutMs: 5_000,

@@ -16,8 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { handOver } from '#aws-local/ses/smtp-send.ts';
 import { ForeignFolder, takeLock } from '#local/lock.ts';
-import { handOver } from '#local/smtp-send.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'data-folder-'));

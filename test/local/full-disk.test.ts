@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { handOver } from '#aws-local/ses/smtp-send.ts';
 import type { Settings } from '#core/config.ts';
 import { checkConfig } from '#core/config-check.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { openDemoNextHop } from '#local/demo-next-hop.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
-import { handOver } from '#local/smtp-send.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'full-disk-'));
 const mailboxes = join(folder, 'mailboxes');

@@ -10,9 +10,9 @@ import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { vi } from 'vitest';
 import { dynamoClient, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
 import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { createDynamoDb } from '#local/aws/dynamodb.ts';
+import { createDynamoDb } from '#aws-local/dynamodb/dynamodb.ts';
+import { startEmulators } from '#aws-local/start-emulators.ts';
 import { ledgerTable, settingsOf } from '#test/contract/emulated-aws.ts';
-import { startEmulators } from '#test/local/start-emulators.ts';
 
 const QUEUES = ['ingest', 'relay', 'bounce', 'feedback'] as const;
 export type Instance = Awaited<ReturnType<typeof openInstance>>;

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { submissionBytesMax } from '#core/limits.ts';
-import { stuffed } from '#test/conformance/ses-receive.ts';
+import { stuffed } from '../../../packages/aws-local/test/conformance/ses-receive.ts';
 import { Client, type Gateway, openGateway, submissions } from './gateway.ts';
 
 let gateway: Gateway;

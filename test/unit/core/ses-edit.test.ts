@@ -1,11 +1,11 @@
 // The header section for SES, as a table of messages; and the promise that holds for any bytes: the body is not touched.
 
 import { describe, expect, it } from 'vitest';
+import { addressListFault } from '#aws-local/ses/address-lists.ts';
 import { authorsOf, mailboxText } from '#core/author.ts';
 import { plainText } from '#core/field-text.ts';
 import { headerSection } from '#core/message.ts';
 import { type SesTerms, sesEdit } from '#core/ses-edit.ts';
-import { addressListFault } from '#local/aws/ses-addresses.ts';
 
 const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', authorDoubted: false };
 

@@ -1,0 +1,44 @@
+// SNS over HTTP: the Query protocol, and of it Publish to a topic. Services publish from inside, through the engine. Every
+// other operation, and every parameter that Publish does not know here, is refused by name.
+
+import { readBody } from '../http/request-body.ts';
+import { writeXml } from '../http/xml.ts';
+import { AwsError, type HttpCall, type HttpService } from '../world.ts';
+import type { Topics } from './topics.ts';
+
+const namespace = 'http://sns.amazonaws.com/doc/2010-03-31/';
+/** Above 256 KiB of message, form-encoded. */
+const requestBytesMax = 1_048_576;
+
+export function createSns(topics: Topics): HttpService {
+  return {
+    name: 'sns',
+    async serve(call) {
+      const form = new URLSearchParams((await readBody(call.request, requestBytesMax)).toString());
+      const action = form.get('Action') ?? 'a request without Action';
+      if (action !== 'Publish') throw new AwsError('NotImplemented', 501, `SNS ${action} is not emulated.`);
+      const known = ['Action', 'Version', 'TopicArn', 'Message', 'Subject'];
+      const stranger = [...form.keys()].find((name) => !known.includes(name));
+      if (stranger !== undefined)
+        throw new AwsError('NotImplemented', 501, `SNS Publish with ${stranger} is not emulated.`);
+      const subject = form.get('Subject');
+      const { snsMessageId } = await topics.publish(call, form.get('TopicArn') ?? '', {
+        message: form.get('Message') ?? '',
+        ...(subject === null ? {} : { subject }),
+      });
+      const metadata = { RequestId: call.requestId };
+      const body = { PublishResult: { MessageId: snsMessageId }, ResponseMetadata: metadata };
+      answer(call, 200, writeXml('PublishResponse', body, namespace));
+    },
+    fail(call, error) {
+      const type = error.statusCode < 500 ? 'Sender' : 'Receiver';
+      const body = { Error: { Type: type, Code: error.code, Message: error.message }, RequestId: call.requestId };
+      answer(call, error.statusCode, writeXml('ErrorResponse', body, namespace));
+    },
+  };
+}
+
+function answer(call: HttpCall, statusCode: number, xml: string): void {
+  call.response.writeHead(statusCode, { 'content-type': 'text/xml' });
+  call.response.end(xml);
+}
