@@ -1,17 +1,24 @@
 // What core/notice.ts is asked about one delivery: gathered from its row, its message and the settings. Pure. Ingest asks before it
 // refuses by policy, bounce before it writes a notice; the list of reasons stays one.
 
-import { parseReversePath } from './address.ts';
+import { parseMailbox, parseReversePath } from './address.ts';
 import type { Settings } from './config.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
 import type { NoticeFacts } from './notice.ts';
 import { wayOf } from './notice-way.ts';
+import { isForPeople } from './return-path.ts';
 import { mayUsePath } from './submitter.ts';
 
 /** The question that ingest asked, asked again: nobody is told on the word of who may not speak for him. */
 function isForeign(settings: Settings, { submission, reversePath }: MessageFacts): boolean {
   const to = parseReversePath(reversePath);
   return submission !== undefined && !!to && mayUsePath(settings, submission.submitter, to).kind === 'refused';
+}
+
+/** Mail of our own submitters is answered whatever it went to. */
+function isToReturnPath(settings: Settings, { forwardPath }: DeliveryRow, { direction }: MessageFacts): boolean {
+  const mailbox = direction === 'inbound' ? parseMailbox(forwardPath) : null;
+  return mailbox !== null && mailbox.domainKey === settings.returnPathDomain && !isForPeople(mailbox.localPart);
 }
 
 /** The domain's hourly number is not in it: who counts sets `overDomainLimit`. */
@@ -29,6 +36,7 @@ export function noticeFactsOf(
     reversePath: message.reversePath,
     to: parseReversePath(message.reversePath) ?? null,
     noticesFrom: settings.notices.from,
+    toReturnPath: isToReturnPath(settings, row, message),
     bearsOurMarker: message.extract.ownNotice === true,
     verdicts: message.verdicts,
     fromField: message.extract.from,

@@ -19,6 +19,8 @@ export type NoticeFacts = {
   readonly to: Mailbox | null;
   /** `notices.from`. */
   readonly noticesFrom: string;
+  /** It came to a return path of ours, and neither to its postmaster nor to abuse. */
+  readonly toReturnPath: boolean;
   /** The message bears an X-Everpost-Notice that our own key signed. */
   readonly bearsOurMarker: boolean;
   /** SES's verdicts; null for mail of our own submitters. */
@@ -70,6 +72,7 @@ const EXPLANATIONS = {
   'reverse-path-invalid': 'the reverse-path is not an address that a notice could be sent to',
   'own-notice-address': 'the reverse-path is our own notice address: answering would loop',
   'own-notice': 'the message is a notice of our own: answering would loop',
+  'return-path': 'it was sent to a return path of ours, where only postmaster and abuse are answered',
   virus: 'the message carries a virus and nothing vouches for its reverse-path',
   spam: 'the message is spam and nothing vouches for its reverse-path',
   'spf-fail': 'SPF says that the reverse-path is forged, and no aligned DMARC pass says otherwise',
@@ -96,6 +99,7 @@ export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
   if (facts.to === null) return because('reverse-path-invalid');
   if (sameAddress(facts.to.address, facts.noticesFrom)) return because('own-notice-address');
   if (facts.bearsOurMarker) return because('own-notice');
+  if (facts.toReturnPath) return because('return-path');
   if (facts.foreignSender) return because('foreign-sender');
   const unasked = notAskedFor(facts);
   if (unasked !== null) return because(unasked);

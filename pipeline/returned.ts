@@ -9,15 +9,14 @@
 // |                               | bounce job is sent then, or by the sweep, which finds the failed row by `dueAt`    |
 // | 3 bounce job of the delivery  | as above; a second job finds the notice written                                    |
 // | 4 the message's row settled:  | done                                                                               |
-// |   joined: discarded           |                                                                                    |
+// |   joined, nobody's: discarded |                                                                                    |
 // |   for the postmaster: queued  | the sweep sends the relay job by the row's `dueAt`                                 |
-// |   nobody's: failed            | the sweep sends the bounce job                                                     |
-// | 5 relay or bounce job         | done; a second job is refused by the claim, or finds the row settled               |
+// | 5 relay job                   | done; a second job is refused by the claim, or finds the row settled               |
 
 import type { Mailbox } from '#core/address.ts';
 import { mailboxKey, parseMailbox, parseReversePath } from '#core/address.ts';
 import { classify } from '#core/classify.ts';
-import { heldByOperator, refused } from '#core/custody.ts';
+import { heldByOperator } from '#core/custody.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery.ts';
 import { disposition } from '#core/disposition.ts';
@@ -28,7 +27,7 @@ import { isAutomatic } from '#core/notice.ts';
 import { afterAttempt, type Progress, traced } from '#core/progress.ts';
 import type { HeaderField } from '#core/receipt.ts';
 import { type RemoteReport, readRemoteReport } from '#core/remote-dsn.ts';
-import { readSrs, returnAddressOf, returnsHop } from '#core/return-path.ts';
+import { isForPeople, readSrs, returnAddressOf, returnsHop } from '#core/return-path.ts';
 import {
   deliveryInOriginal,
   factOfReport,
@@ -38,7 +37,6 @@ import {
 } from '#core/returned.ts';
 import type { RouteTable } from '#core/routes.ts';
 import { nextAttemptAt } from '#core/schedule.ts';
-import { statusOf } from '#core/status.ts';
 import { bearsNoticeMark } from '#core/trace-fields.ts';
 import { claim } from './claim.ts';
 import { type FeedbackPorts, joinFact } from './feedback.ts';
@@ -67,7 +65,8 @@ export async function returned(ports: ReturnedPorts, job: Job, signal: AbortSign
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
 
   const addressee = await addresseeOf(ports, row);
-  if (addressee.kind === 'nobody') return endNobody(ports, row, message, addressee.why);
+  // A forger writes there as well as a person: nobody is answered (RFC 5321 §6.2, RFC 3834 §2), and the trace says what came.
+  if (addressee.kind === 'nobody') return settle(ports, row, addressee.why, null);
   if (addressee.kind === 'postmaster') return sendOn(ports, row, message, 'mail-for-the-postmaster');
   const content = await contentOf(ports, message, signal);
   if ('cause' in content) return putOff(ports, row, content);
@@ -100,8 +99,7 @@ async function addresseeOf(ports: ReturnedPorts, row: DeliveryRow): Promise<Addr
     if (reading?.kind === 'sender') return reading;
     return { kind: 'nobody', why: reading?.kind === 'expired' ? 'return-path-expired' : 'return-path-forged' };
   }
-  const forPeople = /^(postmaster|abuse)(\+|$)/i.test(mailbox.localPart); // RFC 5321 §4.5.1, RFC 2142
-  return forPeople ? { kind: 'postmaster' } : { kind: 'nobody', why: 'return-path-unknown' };
+  return isForPeople(mailbox.localPart) ? { kind: 'postmaster' } : { kind: 'nobody', why: 'return-path-unknown' };
 }
 
 async function act(
@@ -223,25 +221,6 @@ function held(row: DeliveryRow, now: number): Progress {
   const { row: next, events } = heldByOperator({ ...row, claims: 0 }, now);
   const reason = 'no-way-to-the-postmaster';
   return { row: { ...next, claims: 0, stateReason: reason }, events: events.map((event) => ({ ...event, reason })) };
-}
-
-/** A path that is none of ours, or no longer. A person who wrote there is told; a report, or a forgery, has nobody to be told. */
-async function endNobody(
-  ports: ReturnedPorts,
-  row: DeliveryRow,
-  message: MessageFacts,
-  why: string,
-): Promise<Finished> {
-  if (message.reversePath === '' || isAutomatic(message.extract.autoSubmitted)) return settle(ports, row, why, null);
-  const terms = { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs };
-  const detail = 'there is no such recipient here';
-  const next = await write(ports, row, (current) =>
-    refused(current, { reason: why, status: statusOf('5.1.1'), detail }, terms, current.claims),
-  );
-  ports.watch.count('Failed');
-  ports.watch.warn('returned.refused', { ...fieldsOf(row), reason: why });
-  await ports.bounceQueue.send([workFor(next)]);
-  return finished('failed');
 }
 
 type Unreadable = { readonly cause: UnreadableCause; readonly detail: string };

@@ -168,15 +168,36 @@ describe('return paths that are none of ours', () => {
       'return-path-forged',
     ],
     ['any other address', 'joe@bounces.example.com', 'return-path-unknown'],
-  ])('%s is never relayed; a report to it ends there, and a person is told', async (_, address, reason) => {
-    const town = await forwarded('srs');
-    town.receive('r1', '', [address], reportOf(town));
-    town.receive('r2', ANN, [address]);
+  ])(
+    '%s is never relayed and answers nobody: a report to it ends there, and so does what a person writes',
+    async (_, address, reason) => {
+      const town = await forwarded('srs');
+      town.receive('r1', '', [address], reportOf(town));
+      town.receive('r2', ANN, [address]);
+      await town.live(1);
+      for (const id of ['r1', 'r2']) {
+        expect(row(town, id)).toMatchObject({ state: 'discarded', stateReason: reason });
+        expect(row(town, id)?.trace.at(-1)).toMatchObject({ event: 'DROP', reason });
+      }
+      expect(town.spool.has('in/r2')).toBe(true);
+      expect(noticesToAnn(town)).toEqual([]);
+      expect(row(town, 'm1')?.state).toBe('relayed');
+      requireQuiet(town);
+    },
+  );
+
+  it('answer nobody where the postmaster’s server refuses what was sent on to it; but for postmaster and abuse', async () => {
+    const refusing: Script = (to, ...more) =>
+      to.address === 'postmaster@example.com' ? { code: 550, status: '5.7.1', text: 'no' } : ok(to, ...more);
+    const town = await forwarded('token', new Interrupt(), refusing);
+    town.receive('r1', 'eve@far.example', [reverseOf(town)]);
+    town.receive('r2', ANN, ['abuse@bounces.example.com']);
+    town.receive('r3', ANN, ['Postmaster@bounces.example.com']);
     await town.live(1);
-    expect(row(town, 'r1')).toMatchObject({ state: 'discarded', stateReason: reason });
-    expect(row(town, 'r2')).toMatchObject({ state: 'returned', lastStatus: '5.1.1', lastReason: reason });
-    expect(noticesToAnn(town)).toHaveLength(1);
-    expect(row(town, 'm1')?.state).toBe('relayed');
+    expect(row(town, 'r1')).toMatchObject({ state: 'unreturnable', stateReason: 'return-path' });
+    for (const id of ['r2', 'r3']) expect(row(town, id)).toMatchObject({ state: 'returned', lastStatus: '5.7.1' });
+    expect(noticesToAnn(town)).toHaveLength(2);
+    expect(town.exchange.accepted.filter((each) => each.forwardPath.address.endsWith('far.example'))).toEqual([]);
     requireQuiet(town);
   });
 

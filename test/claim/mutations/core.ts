@@ -4,6 +4,16 @@ import type { Mutation } from './mutation.ts';
 
 export const coreMutations: readonly Mutation[] = [
   {
+    name: 'B3/a-return-path-answers-where-its-postmaster-refuses',
+    file: 'core/notice-facts.ts',
+    text: 'toReturnPath: isToReturnPath(settings, row, message),',
+    replacement: 'toReturnPath: false,',
+    test: {
+      file: 'test/simulation/returns.test.ts',
+      name: 'return paths that are none of ours > answer nobody where the postmaster’s server refuses what was sent on to it; but for postmaster and abuse',
+    },
+  },
+  {
     name: 'A14/a-setting-said-to-have-no-effect',
     file: 'core/config-check.ts',
     text: "notices: ['dkim'] } as const;",

@@ -4,6 +4,16 @@ import type { Mutation } from './mutation.ts';
 
 export const pipelineMutations: readonly Mutation[] = [
   {
+    name: 'B3/a-forged-return-path-answers-a-person',
+    file: 'pipeline/returned.ts',
+    text: "if (addressee.kind === 'nobody') return settle(ports, row, addressee.why, null);",
+    replacement: "if (addressee.kind === 'nobody') return sendOn(ports, row, message, addressee.why);",
+    test: {
+      file: 'test/simulation/returns.test.ts',
+      name: 'return paths that are none of ours > a forged token is never relayed and answers nobody: a report to it ends there, and so does what a person writes',
+    },
+  },
+  {
     name: 'sweep/expiries-counted-by-the-instant',
     file: 'pipeline/sweep.ts',
     text: 'countExpiry(now - (now % ports.hourMs), suspect)',

@@ -91,6 +91,7 @@ describe('a notice counts against its domain', () => {
     reversePath: 'a@src.example',
     to: { address: 'a@src.example', localPart: 'a', domain: 'src.example', domainKey: 'src.example' },
     noticesFrom: 'postmaster@example.com',
+    toReturnPath: false,
     bearsOurMarker: false,
     verdicts: { spam: 'PASS', virus: 'PASS', spf: 'GRAY', dkim: 'GRAY', dmarc: 'GRAY', dmarcPolicy: null },
     fromField: 'a@src.example',
