@@ -5,6 +5,7 @@
 import type { Mailbox } from './address.ts';
 import type { Direction, NoticeKind, Verdicts } from './delivery.ts';
 import type { Notify } from './submission.ts';
+import { isAuthorOf, voucherOf } from './vouching.ts';
 
 export type NoticeFacts = {
   readonly kind: NoticeKind;
@@ -129,20 +130,17 @@ function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
 }
 
 /**
- * RFC 5321 §6.2: a notice only where it will be usefully delivered. SPF PASS, an aligned DMARC PASS or our own submitter vouch for
- * the reverse-path. Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent.
+ * RFC 5321 §6.2: a notice only where it will be usefully delivered. Where something vouches for the reverse-path (core/vouching.ts), that is
+ * to whoever wrote. Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent, within limits.
  */
 function backscatter(facts: NoticeFacts, to: Mailbox): WithheldName | null {
-  const { verdicts } = facts;
-  if (facts.direction === 'outbound' || verdicts === null) return null;
-  if (verdicts.spf === 'PASS') return null;
-  const aligned = isAligned(facts.fromField, to.domainKey);
-  if (verdicts.dmarc === 'PASS' && aligned) return null;
-  if (verdicts.virus === 'FAIL') return 'virus';
-  if (verdicts.spam === 'FAIL') return 'spam';
-  if (verdicts.spf === 'FAIL') return 'spf-fail';
-  const distrusted = verdicts.dmarcPolicy === 'reject' || verdicts.dmarcPolicy === 'quarantine';
-  if (verdicts.dmarc === 'FAIL' && distrusted && aligned) return 'dmarc-fail';
+  const { direction, verdicts, fromField } = facts;
+  if (voucherOf({ direction, reversePath: to, verdicts, fromField }) !== null) return null;
+  if (verdicts?.virus === 'FAIL') return 'virus';
+  if (verdicts?.spam === 'FAIL') return 'spam';
+  if (verdicts?.spf === 'FAIL') return 'spf-fail';
+  const distrusted = verdicts?.dmarcPolicy === 'reject' || verdicts?.dmarcPolicy === 'quarantine';
+  if (verdicts?.dmarc === 'FAIL' && distrusted && isAuthorOf(to, fromField)) return 'dmarc-fail';
   return facts.overDomainLimit ? 'domain-limit' : null;
 }
 
@@ -158,16 +156,4 @@ export function isAutomatic(autoSubmitted: string | null): boolean {
       .trim()
       .toLowerCase() ?? '';
   return keyword !== '' && keyword !== 'no';
-}
-
-/**
- * The From field's domain is the reverse-path's, or one lies below the other (relaxed alignment, RFC 7489 §3.1, without a list of
- * public suffixes: a single label never aligns). Several authors in From align with nothing.
- */
-function isAligned(fromField: string | null, domainKey: string): boolean {
-  const domains = fromField?.match(/@[^\s<>,;"'()@]+/g) ?? [];
-  if (domains.length !== 1) return false;
-  const from = (domains[0] ?? '').slice(1).toLowerCase().replace(/\.$/, '');
-  if (!from.includes('.') || !domainKey.includes('.')) return false;
-  return from === domainKey || from.endsWith(`.${domainKey}`) || domainKey.endsWith(`.${from}`);
 }

@@ -3,9 +3,10 @@
 
 import { parseReversePath } from '#core/address.ts';
 import type { Settings } from '#core/config.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery.ts';
 import { ndrOriginalBytesMax } from '#core/limits.ts';
 import type { MarkKey } from '#core/mark-key.ts';
+import { mayReturnBody } from '#core/notice-body.ts';
 import type { NoticeInput, NoticeOriginal } from '#core/notice-input.ts';
 import { noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
 import { noticeMark } from '#core/trace-fields.ts';
@@ -49,7 +50,7 @@ export async function noticeInputFor(
     now: ports.clock.now(),
     message,
     recipients: [noticeRecipient(reported, notice.noticeKind)],
-    original: await originalOf(ports, reported, message, signal),
+    original: await originalOf(ports, notice.noticeKind, reported, message, signal),
     smtputf8: false, // the null reverse-path's next hop may be any; RFC 6533 §3 has an ASCII form for every address
     repeated: notice.claims > 1 || notice.possibleDuplicate,
     threading: true,
@@ -58,6 +59,7 @@ export async function noticeInputFor(
 
 async function originalOf(
   ports: ComposePorts,
+  kind: NoticeKind,
   row: DeliveryRow,
   message: MessageFacts,
   signal: AbortSignal,
@@ -71,8 +73,7 @@ async function originalOf(
     return { kind: 'unavailable' };
   }
   if (head.undeleted) ports.watch.warn('relay.delete-marker', { spoolId: row.spoolId, forwardPath: row.forwardPath });
-  // RFC 3461 §4.3: HDRS is a wish to be spared the body, FULL one that has its limit here.
-  const whole = head.size <= head.bytes.byteLength && !isAboutContent(row) && message.submission?.ret !== 'HDRS';
+  const whole = head.size <= head.bytes.byteLength && mayReturnBody(kind, row, message);
   return { kind: whole ? 'full' : 'headers', bytes: head.bytes };
 }
 
@@ -80,9 +81,4 @@ async function originalOf(
 function isPurged({ clock, settings }: ComposePorts, { acceptedAt }: MessageFacts, cause: UnreadableCause): boolean {
   const gone = cause === 'missing' || cause === 'denied'; // without ListBucket S3 says denied of either
   return gone && clock.now() >= acceptedAt + settings.retentionMs.spool;
-}
-
-// Content that was refused for what it is, or for its size, is not sent again: "Do not send unfiltered (body) content" (Postfix).
-function isAboutContent(row: DeliveryRow): boolean {
-  return row.stateReason?.startsWith('policy-') === true || /^5\.(7\.|6\.|3\.4$|2\.3$)/.test(row.lastStatus ?? '');
 }

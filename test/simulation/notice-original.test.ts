@@ -2,9 +2,11 @@
 // sender wanted no more. Asked of the notice that arrived.
 
 import { expect, it } from 'vitest';
+import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { ScriptedReply } from '#adapters/memory/memory-next-hop.ts';
+import type { Check, More } from './notification.ts';
 import { lived, noticesTo, ANN as OURS } from './submitting-town.ts';
-import { Town } from './town.ts';
+import { Town, townSettings } from './town.ts';
 
 const ANN = 'ann@src.example';
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };
@@ -39,6 +41,44 @@ it.each([
   expect(notice).not.toContain('the end');
   expect(notice).not.toMatch(/^x$/m);
 });
+
+const small = `Subject: m1\r\n\r\n${BODY}\r\nthe end\r\n`;
+/** What each mailbox got about small content that bob's server refuses. */
+async function given(reply: ScriptedReply, more: More, failed: readonly Check[] = []): Promise<Map<string, string>> {
+  const policy = { ...townSettings.policy, virus: 'relay', spam: 'relay' } as const;
+  const settings = { ...townSettings, policy, notices: { ...townSettings.notices, copyPostmasterOn: ['*'] } };
+  const town = new Town((to) => (to.address === 'bob@example.com' ? reply : ok), new Interrupt(), settings);
+  town.receive('m1', ANN, ['bob@example.com'], small, failed, more);
+  await town.live(24);
+  expect(town.exchange.accepted).toHaveLength(2);
+  return new Map(
+    town.exchange.accepted.map((each) => [each.forwardPath.address, Buffer.from(each.content).toString()]),
+  );
+}
+
+it.each([
+  ['SPF none, and no DMARC', { gray: ['spf', 'dmarc'] }, false],
+  ['SPF none, and DMARC PASS of the author, who is the sender', { gray: ['spf'] }, true],
+  ['SPF PASS', { gray: ['dmarc'] }, true],
+] as const)('%s: the body goes back where something vouches for the reverse-path', async (_, more, whole) => {
+  const notices = await given(no('5.1.1'), more);
+  expect(notices.get(ANN)).toContain('Subject: m1');
+  expect(notices.get(ANN)?.includes(BODY)).toBe(whole);
+  expect(notices.get('postmaster@example.com')).toContain(BODY); // he is no stranger
+});
+
+it.each([
+  ['SES', no('5.1.1'), ['virus']],
+  ['the next hop', { ...no('5.1.1'), text: 'Virus found: Eicar-Test-Signature' }, []],
+  ['the next hop, without a status', { code: 554, text: 'Infected with Win.Test', at: 'final-dot' }, []],
+] as const)('where %s found a virus the body goes to nobody, whatever policy says', async (_, reply, failed) => {
+  const notices = await given(reply, {}, failed);
+  for (const to of [ANN, 'postmaster@example.com']) {
+    expect(notices.get(to)).toContain('Subject: m1');
+    expect(notices.get(to)).not.toContain(BODY);
+  }
+});
+
 it.each([
   ['HDRS', false],
   ['FULL', true],

@@ -4,6 +4,56 @@ import type { Mutation } from './mutation.ts';
 
 export const coreMutations: readonly Mutation[] = [
   {
+    name: 'B3/the-body-goes-to-whom-nothing-vouches-for',
+    file: 'core/notice-body.ts',
+    text: "return kind === 'postmaster' || isVouchedFor(message);",
+    replacement: 'return true;',
+    test: {
+      file: 'test/simulation/notice-original.test.ts',
+      name: 'SPF none, and no DMARC: the body goes back where something vouches for the reverse-path',
+    },
+  },
+  {
+    name: 'B3/a-virus-that-policy-relays-goes-back',
+    file: 'core/notice-body.ts',
+    text: "message.verdicts?.virus === 'FAIL' || ",
+    replacement: '',
+    test: {
+      file: 'test/simulation/notice-original.test.ts',
+      name: 'where SES found a virus the body goes to nobody, whatever policy says',
+    },
+  },
+  {
+    name: 'B3/a-virus-that-the-next-hop-found-goes-back',
+    file: 'core/notice-body.ts',
+    text: 'namesVirus(row) || ',
+    replacement: '',
+    test: {
+      file: 'test/simulation/notice-original.test.ts',
+      name: 'where the next hop found a virus the body goes to nobody, whatever policy says',
+    },
+  },
+  {
+    name: 'B3/a-softfail-vouches',
+    file: 'core/vouching.ts',
+    text: "if (verdicts.spf === 'PASS') return 'spf';",
+    replacement: "if (verdicts.spf === 'PASS' || verdicts.spf === 'GRAY') return 'spf';",
+    test: {
+      file: 'test/unit/core/vouching.test.ts',
+      name: 'SPF GRAY > DKIM GRAY, DMARC GRAY: SPF by itself, DMARC where the author is aligned, DKIM never by itself',
+    },
+  },
+  {
+    name: 'B3/anybodys-dmarc-vouches',
+    file: 'core/vouching.ts',
+    text: "return verdicts.dmarc === 'PASS' && isAuthorOf(reversePath, fromField) ? 'dmarc' : null;",
+    replacement: "return verdicts.dmarc === 'PASS' ? 'dmarc' : null;",
+    test: {
+      file: 'test/unit/core/vouching.test.ts',
+      name: 'SPF GRAY > DKIM GRAY, DMARC PASS: SPF by itself, DMARC where the author is aligned, DKIM never by itself',
+    },
+  },
+  {
     name: 'B3/a-return-path-answers-where-its-postmaster-refuses',
     file: 'core/notice-facts.ts',
     text: 'toReturnPath: isToReturnPath(settings, row, message),',

@@ -1,0 +1,33 @@
+// Whether the body of the original may go back with a notice, or its header section alone. Pure. Size and form are no question here: see
+// core/notice-original.ts.
+
+import { parseReversePath } from './address.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
+import { voucherOf } from './vouching.ts';
+
+/**
+ * Never where a virus was found, by SES or by the next hop, whatever policy says, for the postmaster neither; never what was refused for what
+ * it is or for its size ("Do not send unfiltered (body) content", Postfix); and never to a reverse-path that nothing vouches for, which may be
+ * somebody else's. What our own submitter asked for with RET (RFC 3461 §4.3) is a wish within these bounds.
+ */
+export function mayReturnBody(kind: NoticeKind, row: DeliveryRow, message: MessageFacts): boolean {
+  if (message.verdicts?.virus === 'FAIL' || namesVirus(row) || isAboutContent(row)) return false;
+  if (message.submission?.ret === 'HDRS') return false;
+  return kind === 'postmaster' || isVouchedFor(message); // the postmaster is no stranger
+}
+
+export function isVouchedFor({ direction, reversePath, verdicts, extract }: MessageFacts): boolean {
+  const to = parseReversePath(reversePath);
+  return !!to && voucherOf({ direction, reversePath: to, verdicts, fromField: extract.from }) !== null;
+}
+
+function isAboutContent({ stateReason, lastReason, lastStatus }: DeliveryRow): boolean {
+  if (stateReason?.startsWith('policy-') === true) return true;
+  return ABOUT_CONTENT.has(lastReason ?? '') || /^5\.(7\.|6\.|3\.4$|2\.3$)/.test(lastStatus ?? '');
+}
+const ABOUT_CONTENT = new Set(['content-refused', 'refused-by-policy', 'ses-content-rejected']);
+
+/** Whatever status stands before such words. */
+function namesVirus({ lastReply, lastDetail }: DeliveryRow): boolean {
+  return /virus|malware|trojan|infected|eicar/i.test(`${lastReply?.text ?? ''} ${lastDetail ?? ''}`);
+}

@@ -1,0 +1,64 @@
+// What vouches for a reverse-path, as a table: every result of SPF, DKIM and DMARC, the author's domain, and the direction.
+
+import { describe, expect, it } from 'vitest';
+import { parseMailbox } from '#core/address.ts';
+import type { VerdictStatus, Verdicts } from '#core/delivery.ts';
+import { voucherOf } from '#core/vouching.ts';
+
+const STATUSES: readonly VerdictStatus[] = ['PASS', 'FAIL', 'GRAY', 'PROCESSING_FAILED', 'DISABLED'];
+const at = (address: string) => {
+  const mailbox = parseMailbox(address);
+  if (mailbox === null) throw new Error(address);
+  return mailbox;
+};
+const ann = at('ann@mail.src.example');
+const verdicts = (spf: VerdictStatus, dkim: VerdictStatus, dmarc: VerdictStatus): Verdicts => ({
+  spam: 'PASS',
+  virus: 'PASS',
+  spf,
+  dkim,
+  dmarc,
+  dmarcPolicy: null,
+});
+const inbound = (given: Verdicts | null, fromField: string | null, reversePath = ann) =>
+  voucherOf({ direction: 'inbound', reversePath, verdicts: given, fromField });
+
+describe.each(STATUSES)('SPF %s', (spf) => {
+  it.each(STATUSES.flatMap((dkim) => STATUSES.map((dmarc) => [dkim, dmarc] as const)))(
+    'DKIM %s, DMARC %s: SPF by itself, DMARC where the author is aligned, DKIM never by itself',
+    (dkim, dmarc) => {
+      const given = verdicts(spf, dkim, dmarc);
+      const byDmarc = dmarc === 'PASS' ? 'dmarc' : null;
+      for (const aligned of ['Ann <ann@mail.src.example>', 'ann@SRC.example', '"A" <a@other.src.example.>'])
+        expect(inbound(given, aligned)).toBe(spf === 'PASS' ? 'spf' : byDmarc);
+      for (const foreign of [
+        'x@other.example',
+        'x@src.example.evil.example',
+        'x@evilsrc.example',
+        'x@example',
+        'a@src.example, x@other.example',
+        '"ann@src.example" <x@other.example>',
+        'ann',
+        '',
+        null,
+      ])
+        expect(inbound(given, foreign)).toBe(spf === 'PASS' ? 'spf' : null);
+    },
+  );
+});
+
+it.each([
+  ['two customers of one public suffix', 'ann@shop.co.uk', 'x@other.co.uk', null],
+  ['a public suffix', 'ann@shop.co.uk', 'x@co.uk', null],
+  ['two customers of one host of web pages', 'ann@ann.github.io', 'x@eve.github.io', null],
+  ['one organization', 'ann@a.shop.co.uk', 'x@shop.co.uk', 'dmarc'],
+  ['an internationalised domain in its two forms', 'ann@xn--bcher-kva.example', 'x@bücher.example', 'dmarc'],
+  ['an address literal', 'ann@[192.0.2.1]', 'x@[192.0.2.1]', null],
+])('DMARC PASS: %s', (_, reversePath, fromField, wanted) => {
+  expect(inbound(verdicts('GRAY', 'PASS', 'PASS'), fromField, at(reversePath))).toBe(wanted);
+});
+
+it('mail of our own submitters is vouched for by their login, mail without a receipt by nothing', () => {
+  expect(voucherOf({ direction: 'outbound', reversePath: ann, verdicts: null, fromField: null })).toBe('login');
+  expect(inbound(null, 'ann@src.example')).toBeNull();
+});
