@@ -5,9 +5,9 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { itemOfRow } from '#adapters/dynamo-row.ts';
+import { itemOfRow } from '#adapters/aws/dynamo-row.ts';
 import { createChecksum } from '#aws-local/s3/checksums.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { messageOf, type SizeName, sizes } from './messages.ts';
 
 type Stored = { readonly body: Buffer; readonly headers: Record<string, string | number> };

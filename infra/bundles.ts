@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 
 /** The deployed functions: lambdas/<name>.ts each. `configured` ones get config.json. */
 export const deployedFunctions = [

@@ -9,9 +9,9 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { sesDeliveryMsMax } from '#core/limits.ts';
-import { configurationSetName, sendsBySes } from '#core/ses-use.ts';
+import { configurationSetName, sendsBySes } from '#core/message/ses-use.ts';
 import { restQueue } from './stage.ts';
 
 export type SesFeedback = { readonly configurationSet: string; readonly eventDeadLetters: Queue };

@@ -10,8 +10,8 @@ import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
-import { type ReceiptRule, receiptRules } from '#core/receipt-rules.ts';
+import type { Settings } from '#config/settings.ts';
+import { type ReceiptRule, receiptRules } from '#core/routing/receipt-rules.ts';
 import { inboundPrefix } from './spool.ts';
 import { may, ownFunction, restQueue } from './stage.ts';
 

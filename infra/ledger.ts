@@ -1,10 +1,10 @@
 // The ledger: one table with what happened to each delivery. It outlives the stack.
-// Key names and index names are a contract with adapters/dynamo-ledger.ts.
+// Key names and index names are a contract with adapters/aws/dynamo-ledger.ts.
 
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, type CfnTable, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 
 /** When the sweep must look at a row next; sparse, and sharded so that no partition is hot. */
 export const dueIndex = 'due';
@@ -29,7 +29,7 @@ export function ledger(scope: Construct, settings: Settings): Table {
     indexName: dueIndex,
     partitionKey: { name: 'dueShard', type: AttributeType.STRING },
     sortKey: { name: 'dueAt', type: AttributeType.NUMBER },
-    // What the sweep chooses by without reading rows: next hop, state, next attempt, expiry (adapters/dynamo-row.ts has the names).
+    // What the sweep chooses by without reading rows: next hop, state, next attempt, expiry (adapters/aws/dynamo-row.ts has the names).
     // They change only together with dueAt, so that the index costs no write more for them.
     projectionType: ProjectionType.INCLUDE,
     nonKeyAttributes: ['nh', 'st', 'na', 'ex'],

@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Checked, checkConfig } from '#core/config-check.ts';
-import { fileText } from '#core/file-text.ts';
+import { type Checked, checkConfig } from '#config/check.ts';
+import { fileText } from '#config/file-text.ts';
 
 /** What `npm start`, synth and deploy end with when the configuration is wrong (sysexits: EX_CONFIG). */
 export const exitConfig = 78;

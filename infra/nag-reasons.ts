@@ -2,10 +2,10 @@
 // A finding that is not listed here fails `npm run synth`; an entry that nothing finds any more fails a test.
 
 import { type Stack, Validations } from 'aws-cdk-lib';
-import type { Settings } from '#core/config.ts';
-import { usesSrs } from '#core/return-path.ts';
-import { sendsBySes } from '#core/ses-use.ts';
-import { submitterOutput } from '#core/submission.ts';
+import type { Settings } from '#config/settings.ts';
+import { sendsBySes } from '#core/message/ses-use.ts';
+import { usesSrs } from '#core/routing/return-path.ts';
+import { submitterOutput } from '#core/submission/submission.ts';
 import { relayPlaced } from './relay-lists.ts';
 import { hasSubmitters } from './spool.ts';
 import { submissionPatterns } from './submission.ts';

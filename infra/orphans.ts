@@ -10,7 +10,7 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import * as limits from '#core/limits.ts';
-import { outboundPrefix } from '#core/submission.ts';
+import { outboundPrefix } from '#core/submission/submission.ts';
 import { hasSubmitters, inboundPrefix } from './spool.ts';
 import { may, ownFunction, restQueue, type StageQueue } from './stage.ts';
 import { environmentOf, type Given, onLedger, sendTo } from './stages.ts';

@@ -1,9 +1,9 @@
 // What relay may do with resources that the configuration names and this stack does not make: send as identities of SES, and read the
 // secrets of next hops. SES and Secrets Manager know them by name, so that the permissions are written from names too.
 
-import { parseMailbox } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
-import { bouncesBySes, identitiesOf, sendingDomains, sendingIdentities, sendsBySes } from '#core/ses-use.ts';
+import type { Settings } from '#config/settings.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { bouncesBySes, identitiesOf, sendingDomains, sendingIdentities, sendsBySes } from '#core/message/ses-use.ts';
 import { type GrantList, type Placed, placed } from './grant-list.ts';
 
 /** Raw mail by v2 needs both (docs/aws-contracts.md §2.1). */

@@ -5,8 +5,8 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
-import { usesSrs } from '#core/return-path.ts';
+import type { Settings } from '#config/settings.ts';
+import { usesSrs } from '#core/routing/return-path.ts';
 import { may } from './stage.ts';
 
 export type OwnSecret = {
@@ -14,7 +14,7 @@ export type OwnSecret = {
   readonly may: readonly PolicyStatement[];
 };
 
-/** Signs our passes, notices and tokens: core/mark-key.ts. */
+/** Signs our passes, notices and tokens: core/message/mark-key.ts. */
 export function markSecret(scope: Construct, settings: Settings): OwnSecret {
   return ownSecret(scope, 'Marks', `Signs the marks of ${settings.stackName}; put a new value to rotate it`);
 }

@@ -5,8 +5,8 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
-import { outboundPrefix } from '#core/submission.ts';
+import type { Settings } from '#config/settings.ts';
+import { outboundPrefix } from '#core/submission/submission.ts';
 
 /** Where SES puts what it takes in. All receipt rules share it (DESIGN §2.7). */
 export const inboundPrefix = 'in/';

@@ -2,7 +2,7 @@
 // What runs on this machine is this template (DESIGN §2.17).
 
 import { type App, Aws, CfnOutput, DefaultStackSynthesizer, Stack } from 'aws-cdk-lib';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { sesFeedback } from './feedback.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';

@@ -10,9 +10,9 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import * as limits from '#core/limits.ts';
-import { configurationSetName, sendsBySes } from '#core/ses-use.ts';
+import { configurationSetName, sendsBySes } from '#core/message/ses-use.ts';
 import { configurationSetArn } from './feedback.ts';
 import { dueIndex } from './ledger.ts';
 import { relayLists } from './relay-lists.ts';
@@ -29,7 +29,7 @@ import {
   stageQueue,
 } from './stage.ts';
 
-/** The namespace of our own metrics; its one dimension, service, is the stack's name (adapters/powertools-watch.ts). */
+/** The namespace of our own metrics; its one dimension, service, is the stack's name (adapters/aws/powertools-watch.ts). */
 export const metricNamespace = 'Everpost';
 
 export type Stages = {

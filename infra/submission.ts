@@ -6,9 +6,9 @@ import { Effect, ManagedPolicy, PolicyStatement, ServicePrincipal, StarPrincipal
 import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
-import { outboundPrefix, submitterOutput } from '#core/submission.ts';
-import { envelopeSuffix } from '#core/submission-event.ts';
+import type { Settings } from '#config/settings.ts';
+import { envelopeSuffix } from '#core/submission/stored-event.ts';
+import { outboundPrefix, submitterOutput } from '#core/submission/submission.ts';
 import { hasSubmitters, spoolLogicalId } from './spool.ts';
 import { may } from './stage.ts';
 

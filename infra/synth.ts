@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { passOverBrokenPipe } from '#core/broken-pipe.ts';
-import type { Settings } from '#core/config.ts';
+import { passOverBrokenPipe } from '#cli/broken-pipe.ts';
+import type { Settings } from '#config/settings.ts';
 import { exitConfig, loadConfig } from './load-config.ts';
 import { nagReasons } from './nag-reasons.ts';
 import { synthesise } from './synthesise.ts';

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { App, type Stack, Validations } from 'aws-cdk-lib';
 import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { type Bundle, bundleFunctions } from './bundles.ts';
 import { acknowledge } from './nag-reasons.ts';
 import { everpostStack } from './stack.ts';

@@ -8,7 +8,7 @@ import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import {
   complaintsPerHourAlarm,
   inFlightAlarm,

@@ -1,13 +1,13 @@
 // Bounce, wired: from a failure to its notice, or to the reason why there is none.
 // It has no spool: a notice is composed where it is attempted, by relay.
 
-import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
-import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
-import { bounce } from '#pipeline/bounce.ts';
+import { bounce } from '#pipeline/bounce/bounce.ts';
 import { config } from './config.ts';
 import { jobOf, stage } from './stage.ts';
 

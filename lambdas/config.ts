@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 
 export type FunctionConfig = {
   readonly settings: Settings;

@@ -1,18 +1,18 @@
 // Feedback, wired: what others say of a delivery afterwards, joined to its row. One queue for all who say something: SES's events, and
 // jobs for messages that came back to a return path. Nothing here decides.
 
-import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { MarkSecret } from '#adapters/mark-secret.ts';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
-import { S3Spool } from '#adapters/s3-spool.ts';
-import { AwsSecrets } from '#adapters/secrets.ts';
-import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/aws/mark-secret.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { S3Spool } from '#adapters/aws/s3-spool.ts';
+import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';
-import { compileRoutes } from '#core/routes.ts';
-import { feedback } from '#pipeline/feedback.ts';
-import { returned } from '#pipeline/returned.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import { feedback } from '#pipeline/feedback/feedback.ts';
+import { returned } from '#pipeline/feedback/returned.ts';
 import { config } from './config.ts';
 import { isJob, jobOf, stage } from './stage.ts';
 

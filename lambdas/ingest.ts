@@ -1,17 +1,17 @@
 // Ingest, wired: from SES's notification, or an operator's word on an orphan, to ledger rows and relay jobs.
 // Clients and tables are made once for each execution environment; nothing here decides.
 
-import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { MarkSecret } from '#adapters/mark-secret.ts';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
-import { S3Spool } from '#adapters/s3-spool.ts';
-import { AwsSecrets } from '#adapters/secrets.ts';
-import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/aws/mark-secret.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { S3Spool } from '#adapters/aws/s3-spool.ts';
+import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { lostJobAfterMs, orphanAfterMs } from '#core/limits.ts';
-import { compileRoutes } from '#core/routes.ts';
-import { takeIn } from '#pipeline/take-in.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import { takeIn } from '#pipeline/ingest/ingest-job.ts';
 import { config } from './config.ts';
 import { stage } from './stage.ts';
 

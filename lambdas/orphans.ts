@@ -1,17 +1,17 @@
 // The search for orphans, wired: run by the schedule every hour, never by a queue.
 // A run that fails or is cut off needs no retry: the next one goes on where the bookmarks say.
 
-import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { MarkSecret } from '#adapters/mark-secret.ts';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
-import { S3Inventory } from '#adapters/s3-inventory.ts';
-import { S3Spool } from '#adapters/s3-spool.ts';
-import { AwsSecrets } from '#adapters/secrets.ts';
-import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
+import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/aws/mark-secret.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { S3Inventory } from '#adapters/aws/s3-inventory.ts';
+import { S3Spool } from '#adapters/aws/s3-spool.ts';
+import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { orphanAfterMs, orphanSweepEveryMs } from '#core/limits.ts';
-import { orphans } from '#pipeline/orphans.ts';
+import { orphans } from '#pipeline/orphans/orphans.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
 

@@ -2,15 +2,15 @@
 // Neither waits for the other, nor keeps it from its end.
 // A run that is cut off goes on at the next one, where its bookmark says.
 
-import { awsSettings, dynamoClient, s3ListClient, sqsClient } from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
-import { S3Inventory } from '#adapters/s3-inventory.ts';
-import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { awsSettings, dynamoClient, s3ListClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { S3Inventory } from '#adapters/aws/s3-inventory.ts';
+import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { lostJobAfterMs, purgeConcurrency } from '#core/limits.ts';
-import { giveDigest } from '#pipeline/digest.ts';
-import { purge } from '#pipeline/purge.ts';
+import { giveDigest } from '#pipeline/purge/digest-notice.ts';
+import { purge } from '#pipeline/purge/purge.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
 

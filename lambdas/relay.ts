@@ -10,23 +10,23 @@ import {
   sesBounceClient,
   sesSendClient,
   sqsClient,
-} from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { MarkSecret } from '#adapters/mark-secret.ts';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
-import { S3Spool } from '#adapters/s3-spool.ts';
-import { AwsSecrets } from '#adapters/secrets.ts';
-import { SesNextHop } from '#adapters/ses-next-hop.ts';
-import { SesBounceService } from '#adapters/ses-notice.ts';
-import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
-import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+} from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { MarkSecret } from '#adapters/aws/mark-secret.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { S3Spool } from '#adapters/aws/s3-spool.ts';
+import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
+import { SesBounceService } from '#adapters/aws/ses-notice.ts';
+import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
+import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { batchBytesMax, lostJobAfterMs, smtpLeaseMs } from '#core/limits.ts';
-import { sesReport } from '#core/notice-way.ts';
-import { bouncesBySes, configurationSetName, sendingDomains } from '#core/ses-use.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
+import { bouncesBySes, configurationSetName, sendingDomains } from '#core/message/ses-use.ts';
+import { sesReport } from '#core/notice/way.ts';
 import type { NextHop } from '#pipeline/ports.ts';
-import { relay } from '#pipeline/relay.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { relay } from '#pipeline/relay/relay.ts';
 import { config } from './config.ts';
 import { jobOf, stage } from './stage.ts';
 

@@ -2,13 +2,13 @@
 // While something is left for want of room, it looks again within the same run.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
-import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
+import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, topUpEveryMs } from '#core/limits.ts';
-import { sweep } from '#pipeline/sweep.ts';
+import { sweep } from '#pipeline/sweep/sweep.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
 

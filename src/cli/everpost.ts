@@ -2,8 +2,8 @@
 // `everpost <verb>`: operates a running instance (--data DIR) or a deployed stack (--stack NAME).
 // Here verbs are only found; each has a file of its own. Exit codes as in sysexits: 0, 1, 2 usage, 69 not reachable, 75, 78.
 
-import { passOverBrokenPipe } from '#core/broken-pipe.ts';
-import { printableLines } from '#core/printable.ts';
+import { printableLines } from '#core/message/printable.ts';
+import { passOverBrokenPipe } from './broken-pipe.ts';
 import { BadConfiguration, exitCodes, NotReachable, Usage } from './exit.ts';
 
 type Run = (args: readonly string[]) => Promise<number>;

@@ -2,11 +2,11 @@
 // with ingest and nowhere else; here is waited for what ingest makes of it. It writes nothing into the ledger itself.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
-import { parseMailbox } from '#core/address.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { namedRecipientsMax, queueRetentionMs } from '#core/limits.ts';
-import { placeholderKey } from '#core/orphan.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { placeholderKey } from '#core/spool/orphan.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import { exitCodes, Usage } from './exit.ts';
 

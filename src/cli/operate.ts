@@ -2,14 +2,14 @@
 // They write the ledger and send a job, as the stages do, and each is traced; they never touch content, and never many unseen.
 
 import { parseArgs } from 'node:util';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
-import { SqsJobQueue } from '#adapters/sqs-job-queue.ts';
-import { parseDuration } from '#core/config-values.ts';
-import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
+import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
+import { parseDuration } from '#config/values.ts';
+import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
-import { printable, printableJson } from '#core/printable.ts';
-import { hold, type Operated, type OperatePorts, release, remove } from '#pipeline/operate.ts';
+import { printable, printableJson } from '#core/message/printable.ts';
+import { hold, type Operated, type OperatePorts, release, remove } from '#pipeline/operate/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance, type Instance, sqsFor } from './instance.ts';
 import { checkNaming, type Line, nameRecipients } from './name-recipients.ts';

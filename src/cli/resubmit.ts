@@ -2,12 +2,12 @@
 // and their jobs sent. It never touches content, never resubmits a notice, and given twice it does not do the same twice.
 
 import { parseArgs } from 'node:util';
-import { parseDuration } from '#core/config-values.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import { parseDuration } from '#config/values.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { doubtAbout } from '#core/delivery/resubmission.ts';
 import { operateConcurrency, queueRetentionMs } from '#core/limits.ts';
-import { doubtAbout } from '#core/resubmit.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
-import { type Operated, type ResubmitPorts, resubmit, whyNotNow } from '#pipeline/operate.ts';
+import { type Operated, type ResubmitPorts, resubmit, whyNotNow } from '#pipeline/operate/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { findInstance, spoolFor } from './instance.ts';
 import type { Line } from './name-recipients.ts';

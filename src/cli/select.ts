@@ -2,10 +2,10 @@
 // those that a next hop took within a time.
 // It only reads. Of many, it takes the newest messages first, up to a limit.
 
-import { isMeant } from '#adapters/trace-query.ts';
-import { parseDuration } from '#core/config-values.ts';
-import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
-import { standsAlone } from '#core/delivery.ts';
+import { isMeant } from '#adapters/aws/trace-query.ts';
+import { parseDuration } from '#config/values.ts';
+import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
+import { standsAlone } from '#core/delivery/delivery.ts';
 import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
 import { Usage } from './exit.ts';
 

@@ -4,12 +4,12 @@
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
-import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
-import { type Mailbox, parseMailbox } from '#core/address.ts';
-import { toDomainKey } from '#core/domain-key.ts';
-import { fileText } from '#core/file-text.ts';
-import { parseSubmitter, submitterOutput } from '#core/submission.ts';
+import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
+import { S3SubmissionStore } from '#adapters/aws/s3-submission-store.ts';
+import { fileText } from '#config/file-text.ts';
+import { type Mailbox, parseMailbox } from '#core/message/address.ts';
+import { toDomainKey } from '#core/message/domain-key.ts';
+import { parseSubmitter, submitterOutput } from '#core/submission/submission.ts';
 import type { SubmissionStore } from '#pipeline/ports.ts';
 import { EX, Exit } from './sendmail-exit.ts';
 

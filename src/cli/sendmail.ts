@@ -5,19 +5,19 @@
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
-import { type Mailbox, parseMailbox } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { messageBytesMax, submissionRecipientsMax } from '#core/limits.ts';
-import { headerFieldsOf } from '#core/message.ts';
-import { oneLine } from '#core/notice-encoding.ts';
-import { printable } from '#core/printable.ts';
-import { readArguments } from '#core/recipient-list.ts';
-import { readSendmailArguments, type SendmailArguments } from '#core/sendmail-arguments.ts';
-import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/sendmail-message.ts';
-import { recipientsFor, spoolIdOf } from '#core/submission.ts';
-import { receivedField } from '#core/submitted-fields.ts';
-import { mayAuthor } from '#core/submitter.ts';
-import { storableBytes, submit } from '#pipeline/submit.ts';
+import { type Mailbox, parseMailbox } from '#core/message/address.ts';
+import { headerFieldsOf } from '#core/message/header.ts';
+import { printable } from '#core/message/printable.ts';
+import { readArguments } from '#core/message/recipient-list.ts';
+import { oneLine } from '#core/message/text-encoding.ts';
+import { receivedField } from '#core/submission/added-fields.ts';
+import { readSendmailArguments, type SendmailArguments } from '#core/submission/sendmail-arguments.ts';
+import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/submission/sendmail-message.ts';
+import { recipientsFor, spoolIdOf } from '#core/submission/submission.ts';
+import { mayAuthor } from '#core/submission/submitter.ts';
+import { storableBytes, submit } from '#pipeline/submit/submit.ts';
 import { keepDeadLetter } from './dead-letter.ts';
 import { EX, Exit } from './sendmail-exit.ts';
 import { openPlace, type Place, type Where, whereTo } from './sendmail-place.ts';
@@ -120,9 +120,9 @@ async function send(given: SendmailArguments, where: Where, input: StandardInput
 /** SMTP on standard input and output, as if the submitter had logged in. */
 async function speak(where: Where): Promise<number> {
   const [{ submissionServer }, { SubmissionSpace }, { standardStreams }] = await Promise.all([
-    import('#adapters/submission-server.ts'),
-    import('#adapters/submission-space.ts'),
-    import('#adapters/standard-streams.ts'),
+    import('#gateway/server.ts'),
+    import('#gateway/space.ts'),
+    import('#gateway/standard-streams.ts'),
   ]);
   const place = await openPlace(where);
   const clock = new SystemClock();

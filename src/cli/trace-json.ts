@@ -1,7 +1,7 @@
 // The trace as JSON: the interface that tools read. A pure mapping of ledger rows.
 // Notices appear only inside their delivery; the events list all.
 
-import type { DeliveryRow, TraceEvent } from '#core/delivery.ts';
+import type { DeliveryRow, TraceEvent } from '#core/delivery/delivery.ts';
 import type { TraceRecord } from '#pipeline/ports.ts';
 
 export type TraceJson = ReturnType<typeof traceJson>;

@@ -2,9 +2,9 @@
 // Reads the ledger alone and changes nothing.
 
 import { parseArgs } from 'node:util';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { parseDuration } from '#core/config-values.ts';
-import { printable, printableJson } from '#core/printable.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { parseDuration } from '#config/values.ts';
+import { printable, printableJson } from '#core/message/printable.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance } from './instance.ts';

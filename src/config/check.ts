@@ -3,8 +3,10 @@
 // and what a later version brings is refused by its name, never taken and ignored.
 
 import { createHash } from 'node:crypto';
-import { needsSmtputf8, parseMailbox } from './address.ts';
-import type { RouteSettings, Settings } from './config.ts';
+import { queueRetentionMs, rowsOutliveObjectMs } from '#core/limits.ts';
+import { needsSmtputf8, parseMailbox } from '#core/message/address.ts';
+import { isVerified, sendingDomains, sendsBySes } from '#core/message/ses-use.ts';
+import { compileRoutes, parseMatch } from '#core/routing/routes.ts';
 import {
   type Field,
   join,
@@ -16,9 +18,9 @@ import {
   record,
   required,
   unknownKeys,
-} from './config-fields.ts';
-import { readNextHops } from './config-next-hops.ts';
-import { readRoute } from './config-routes.ts';
+} from './fields.ts';
+import { readNextHops } from './next-hops.ts';
+import { readRoute } from './routes-section.ts';
 import {
   DOMAIN,
   feedbackField,
@@ -31,11 +33,9 @@ import {
   submittersField,
   traceField,
   transferField,
-} from './config-sections.ts';
-import { isPrivateHost } from './config-values.ts';
-import { queueRetentionMs, rowsOutliveObjectMs } from './limits.ts';
-import { compileRoutes, parseMatch } from './routes.ts';
-import { isVerified, sendingDomains, sendsBySes } from './ses-use.ts';
+} from './sections.ts';
+import type { RouteSettings, Settings } from './settings.ts';
+import { isPrivateHost } from './values.ts';
 
 export type Checked =
   /** `warnings` are lines of the same form: deploying must fail on them, running here need not. */

@@ -1,7 +1,11 @@
 // The next hops of the configuration: what each kind may say, and what stands where it says nothing.
 // It knows nothing of routes, resolves no host and opens no secret.
 
-import type { NextHopSettings, ServerSettings } from './config.ts';
+import { detailTextMax } from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { sesBounce, sesReport } from '#core/notice/way.ts';
+import { parseStatus, statusClass, statusOf } from '#core/reply/status.ts';
+import { returnsHop } from '#core/routing/return-path.ts';
 import {
   among,
   join,
@@ -18,13 +22,9 @@ import {
   show,
   text,
   wholeNumber,
-} from './config-fields.ts';
-import { parseHost, parseName, parsePem, parseSecretName } from './config-values.ts';
-import { plainText } from './field-text.ts';
-import { detailTextMax } from './limits.ts';
-import { sesBounce, sesReport } from './notice-way.ts';
-import { returnsHop } from './return-path.ts';
-import { parseStatus, statusClass, statusOf } from './status.ts';
+} from './fields.ts';
+import type { NextHopSettings, ServerSettings } from './settings.ts';
+import { parseHost, parseName, parsePem, parseSecretName } from './values.ts';
 
 export const SECRET = text(
   parseSecretName,

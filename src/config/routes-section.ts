@@ -1,7 +1,7 @@
 // The routes of the configuration: what they may match, and what their actions may say.
 // DESIGN §2.13: the first action answers to the sender, every further one is a copy.
 
-import type { ActionSettings, NextHopSettings, ReturnPathMode, RouteSettings } from './config.ts';
+import { parseMatch } from '#core/routing/routes.ts';
 import {
   boolean,
   list,
@@ -14,11 +14,11 @@ import {
   type Reader,
   required,
   text,
-} from './config-fields.ts';
-import { nextHopName } from './config-next-hops.ts';
-import { ADDRESS } from './config-sections.ts';
-import { normalMatch } from './config-values.ts';
-import { parseMatch } from './routes.ts';
+} from './fields.ts';
+import { nextHopName } from './next-hops.ts';
+import { ADDRESS } from './sections.ts';
+import type { ActionSettings, NextHopSettings, ReturnPathMode, RouteSettings } from './settings.ts';
+import { normalMatch } from './values.ts';
 
 export type RouteContext = {
   /** The next hops of the file, whether or not their own sections are right. */

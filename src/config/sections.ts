@@ -1,7 +1,9 @@
 // The sections of the configuration, each a reader: what it may say, in which words, and what stands where it says nothing.
 // Nothing here looks from one section into another, except for the names of next hops.
 
-import type { Settings } from './config.ts';
+import { domainsMax } from '#core/limits.ts';
+import { domainKeyOf } from '#core/message/domain-key.ts';
+import { parseSubmitter } from '#core/submission/submission.ts';
 import {
   boolean,
   type Field,
@@ -17,12 +19,10 @@ import {
   show,
   text,
   wholeNumber,
-} from './config-fields.ts';
-import { nextHopName, SECRET } from './config-next-hops.ts';
-import { parseAddress, parseDuration, parseSelector, parseStackName } from './config-values.ts';
-import { domainKeyOf } from './domain-key.ts';
-import { domainsMax } from './limits.ts';
-import { parseSubmitter } from './submission.ts';
+} from './fields.ts';
+import { nextHopName, SECRET } from './next-hops.ts';
+import type { Settings } from './settings.ts';
+import { parseAddress, parseDuration, parseSelector, parseStackName } from './values.ts';
 
 const DURATION = text(
   parseDuration,

@@ -1,7 +1,7 @@
 // The configuration as people write it (Config: docs/interfaces.md says how), and as the functions read it once it is validated
-// (Settings). Types alone: core/config-check.ts leads from the one to the other.
+// (Settings). Types alone: config/check.ts leads from the one to the other.
 
-import type { Status } from './status.ts';
+import type { Status } from '#core/reply/status.ts';
 
 export type Duration = string; // '1s' '15m' '4h' '2d'
 export type TlsMode = 'implicit' | 'required' | 'opportunistic' | 'off';
@@ -9,7 +9,7 @@ export type ReturnPathMode = 'keep' | 'token' | 'srs';
 export type PolicyChoice = 'relay' | 'quarantine' | 'refuse';
 export type UnscannedChoice = 'relay' | 'quarantine';
 
-/** What a person writes in everpost.config.ts, .js or .json. core/config-check.ts turns it into Settings or says what is wrong. */
+/** What a person writes in everpost.config.ts, .js or .json. config/check.ts turns it into Settings or says what is wrong. */
 export type Config = {
   /** Names the CloudFormation stack and the SES rule set. Default: Everpost. */
   stackName?: string;
@@ -109,7 +109,7 @@ export type Settings = {
   readonly notices: {
     readonly from: string;
     readonly postmaster: string;
-    /** Null: notices go by SES (core/notice-way.ts). */
+    /** Null: notices go by SES (core/notice/way.ts). */
     readonly via: string | null;
     readonly mode: 'send' | 'hold';
     readonly copyPostmasterOn: readonly string[];

@@ -1,8 +1,8 @@
 // The words of the configuration: durations, domains, addresses, hosts, names. Each parser gives the value or null.
 // Pure: it resolves no host and opens no secret.
 
-import { domainKeyOf } from './domain-key.ts';
-import { parseMatch } from './routes.ts';
+import { domainKeyOf } from '#core/message/domain-key.ts';
+import { parseMatch } from '#core/routing/routes.ts';
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const DURATION_MAX_MS = 3650 * UNIT_MS.d; // ten years: above it somebody has mistyped

@@ -159,7 +159,7 @@ export const envidCharsMax = 100;
 export const orcptCharsMax = 500;
 /** Of submitted content, how long its header section is waited for, to see what is missing in it; of a longer one nothing is known. */
 export const submissionHeadBytesMax = 128 * KIB;
-/** Content as a client submits it: room is kept for the fields that we put on top (core/submitted-fields.ts). */
+/** Content as a client submits it: room is kept for the fields that we put on top (core/submission/added-fields.ts). */
 export const submissionBytesMax = messageBytesMax - 8 * KIB;
 /** An envelope object: a thousand recipients with their original addresses, and room. */
 export const envelopeBytesMax = MIB;

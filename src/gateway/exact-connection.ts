@@ -5,8 +5,8 @@
 import type { Socket } from 'node:net';
 import type { SMTPServer, SMTPServerSession } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
-import type { SmtpAnswer } from '#core/smtp-command.ts';
-import { readData } from '#core/smtp-data.ts';
+import type { SmtpAnswer } from '#core/submission/smtp-command.ts';
+import { readData } from '#core/submission/smtp-data.ts';
 
 /** Answers to the commands of a transaction, each with its own enhanced status. `line` is the whole command. */
 export type Commands = {

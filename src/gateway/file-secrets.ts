@@ -2,9 +2,9 @@
 // use, so that a changed file is seen. Its words never become part of an error.
 
 import { readFile } from 'node:fs/promises';
-import { fileText } from '#core/file-text.ts';
+import type { Credentials } from '#adapters/aws/secrets.ts';
+import { fileText } from '#config/file-text.ts';
 import type { SecretSource } from './login-guard.ts';
-import type { Credentials } from './secrets.ts';
 
 export class FileSecrets implements SecretSource {
   private readonly path: string;

@@ -2,7 +2,8 @@
 // address in all. Secrets come from where they are kept, stay in memory for minutes, and never reach a log or a reply.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { SubmitterSettings } from '#core/config.ts';
+import type { Credentials } from '#adapters/aws/secrets.ts';
+import type { SubmitterSettings } from '#config/settings.ts';
 import {
   loginFailuresPerAddressMax,
   loginFailuresPerNameMax,
@@ -12,7 +13,6 @@ import {
   loginsRememberedMax,
 } from '#core/limits.ts';
 import type { Clock } from '#pipeline/ports.ts';
-import type { Credentials } from './secrets.ts';
 
 /** Where secrets are: Secrets Manager (AwsSecrets), or a file (FileSecrets). */
 export interface SecretSource {

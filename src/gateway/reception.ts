@@ -2,15 +2,15 @@
 // It answers 250 when both objects are stored, and never before; whatever else happens nothing was promised, and the client tries again.
 
 import type { SMTPServerSession } from 'smtp-server';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { messageBytesMax } from '#core/limits.ts';
-import { type SmtpAnswer, tooBig } from '#core/smtp-command.ts';
-import { recipientsFor, spoolIdOf } from '#core/submission.ts';
-import { missingFields, receivedField, receptionProtocol, TopFields } from '#core/submitted-fields.ts';
+import { missingFields, receivedField, receptionProtocol, TopFields } from '#core/submission/added-fields.ts';
+import { type SmtpAnswer, tooBig } from '#core/submission/smtp-command.ts';
+import { recipientsFor, spoolIdOf } from '#core/submission/submission.ts';
 import type { Clock, SubmissionNames, SubmissionStore } from '#pipeline/ports.ts';
-import { submit } from '#pipeline/submit.ts';
-import { type Intake, SpaceExhausted, type SubmissionSpace } from './submission-space.ts';
-import type { SubmissionTransaction } from './submission-transactions.ts';
+import { submit } from '#pipeline/submit/submit.ts';
+import { type Intake, SpaceExhausted, type SubmissionSpace } from './space.ts';
+import type { SubmissionTransaction } from './transactions.ts';
 
 /** One line each; fields never hold secrets or content. */
 export type SubmissionLog = (event: string, fields: Readonly<Record<string, unknown>>) => void;

@@ -5,7 +5,7 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SMTPServer, type SMTPServerAuthentication, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import {
   loginDelayMs,
   loginFailuresPerConnectionMax,
@@ -18,12 +18,12 @@ import {
   submissionLineBytesMax,
   submissionRecipientsMax,
 } from '#core/limits.ts';
-import { loginNameShown } from '#core/login-name.ts';
-import type { SmtpAnswer } from '#core/smtp-command.ts';
-import { endAfterInput, isInData, makeExact, textOf } from './exact-smtp-connection.ts';
+import { loginNameShown } from '#core/submission/login-name.ts';
+import type { SmtpAnswer } from '#core/submission/smtp-command.ts';
+import { endAfterInput, isInData, makeExact, textOf } from './exact-connection.ts';
 import type { LoginGuard } from './login-guard.ts';
-import { type ReceptionParts, receive } from './submission-reception.ts';
-import { SubmissionTransactions } from './submission-transactions.ts';
+import { type ReceptionParts, receive } from './reception.ts';
+import { SubmissionTransactions } from './transactions.ts';
 
 export type TlsFiles = { readonly key: string; readonly cert: string };
 export type SubmissionServerParts = ReceptionParts & {

@@ -2,15 +2,15 @@
 // exactly as the client gave it, until the package begins a new one (RSET, EHLO, the end of DATA). It stores nothing.
 
 import type { SMTPServerSession } from 'smtp-server';
-import { parseSubmittedPath } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { messageBytesMax, submissionBytesMax } from '#core/limits.ts';
-import { type MailCommand, readMailCommand, readRcptCommand, type SmtpAnswer } from '#core/smtp-command.ts';
-import { recipientsFor, type SubmittedRecipient } from '#core/submission.ts';
-import { mayUsePath } from '#core/submitter.ts';
-import type { Commands } from './exact-smtp-connection.ts';
+import { parseSubmittedPath } from '#core/message/address.ts';
+import { type MailCommand, readMailCommand, readRcptCommand, type SmtpAnswer } from '#core/submission/smtp-command.ts';
+import { recipientsFor, type SubmittedRecipient } from '#core/submission/submission.ts';
+import { mayUsePath } from '#core/submission/submitter.ts';
+import type { Commands } from './exact-connection.ts';
 
-/** What we put on top of content (core/submitted-fields.ts). */
+/** What we put on top of content (core/submission/added-fields.ts). */
 const ownFieldsBytesMax = messageBytesMax - submissionBytesMax;
 
 export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {

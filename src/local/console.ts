@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { responsePath } from '#aws-local/cloudformation/custom-resource.ts';
 import type { AlarmReport } from '#aws-local/cloudwatch/cloudwatch.ts';
-import { parseDuration } from '#core/config-values.ts';
+import { parseDuration } from '#config/values.ts';
 
 /** What the command line needs to use the SDK adapters against this instance. */
 export type EndpointReport = {

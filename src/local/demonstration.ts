@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { handOver } from '#aws-local/ses/smtp-send.ts';
 import { openDemoNextHop } from './demo-next-hop.ts';
 
-const ROOT = join(import.meta.dirname, '..');
+const ROOT = join(import.meta.dirname, '../..');
 const SENDER = 'you@src.example';
 const START_MS = 120_000;
 const SETTLE_MS = 90_000;
@@ -134,7 +134,7 @@ async function startStage(folder: string, nextHopPort: number, signal: AbortSign
   writeFileSync(config, JSON.stringify(configFor(nextHopPort), null, 1));
   const data = join(folder, 'data');
   const ports = ['--mx-port', '0', '--submission-port', '0', '--console-port', '0'];
-  const args = ['local/main.ts', '--config', config, '--data', data, ...ports, '--no-demo', '--sweep-every', '1s'];
+  const args = ['src/local/main.ts', '--config', config, '--data', data, ...ports, '--no-demo', '--sweep-every', '1s'];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore', 'ipc'], signal });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   child.on('error', () => {}); // an abort; told by `ended`
@@ -155,7 +155,7 @@ async function startStage(folder: string, nextHopPort: number, signal: AbortSign
     },
     async settled(forwardPath) {
       for (const end = Date.now() + SETTLE_MS; Date.now() < end; await sleep(500, null, { signal })) {
-        const trace = ['cli/everpost.ts', 'trace', '--data', data, '--forward-path', forwardPath, '--json'];
+        const trace = ['src/cli/everpost.ts', 'trace', '--data', data, '--forward-path', forwardPath, '--json'];
         const { stdout } = await promisify(execFile)(process.execPath, trace, { cwd: ROOT, signal });
         const [message] = JSON.parse(stdout) as readonly Message[];
         if (message?.deliveries.every(({ state }) => state === 'relayed' || state === 'returned')) return message;

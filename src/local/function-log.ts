@@ -4,7 +4,7 @@
 
 import { createWriteStream, existsSync, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { printable, printableJson } from '#core/printable.ts';
+import { printable, printableJson } from '#core/message/printable.ts';
 
 export type FunctionLog = {
   runtime(line: string): void;

@@ -2,7 +2,7 @@
 // or the first login alone. It tells names, never values, and stops nothing: the file is read at each use.
 
 import type { Secrets } from '#aws-local/secrets/secrets-manager.ts';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 
 /** A line for each that is missing or has not what it must have. */
 export function lackingSecrets(settings: Settings, file: string | null, secrets: Secrets): readonly string[] {

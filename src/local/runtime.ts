@@ -9,7 +9,7 @@ import type { Deployed } from '#aws-local/cloudformation/deploy.ts';
 import { type Assembly, readAssembly } from '#aws-local/cloudformation/template.ts';
 import type { Emulators } from '#aws-local/emulators.ts';
 import { type Answer, type MailDoor, openFrontDoor } from '#aws-local/ses/inbound-smtp.ts';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { type Console, openConsole } from './console.ts';
 import { tryDisk } from './disk.ts';

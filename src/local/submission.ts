@@ -2,18 +2,18 @@
 // policy and nothing else. With no submitters configured it greets, and refuses every MAIL with a reply that says so.
 
 import { join } from 'node:path';
-import { FileSecrets } from '#adapters/file-secrets.ts';
-import { LoginGuard } from '#adapters/login-guard.ts';
-import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
-import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
-import { submissionServer } from '#adapters/submission-server.ts';
-import { SubmissionSpace } from '#adapters/submission-space.ts';
+import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
+import { S3SubmissionStore } from '#adapters/aws/s3-submission-store.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import type { Deployed } from '#aws-local/cloudformation/deploy.ts';
 import type { Emulators } from '#aws-local/emulators.ts';
 import { type Answer, openFrontDoor } from '#aws-local/ses/inbound-smtp.ts';
-import type { Settings } from '#core/config.ts';
-import { submitterOutput } from '#core/submission.ts';
+import type { Settings } from '#config/settings.ts';
+import { submitterOutput } from '#core/submission/submission.ts';
+import { FileSecrets } from '#gateway/file-secrets.ts';
+import { LoginGuard } from '#gateway/login-guard.ts';
+import { submissionServer } from '#gateway/server.ts';
+import { SubmissionSpace } from '#gateway/space.ts';
 import { certificateOf } from './certificate.ts';
 
 export type Submission = { readonly port: number; close(): Promise<void> };

@@ -1,11 +1,11 @@
 // Taking a row's lease for one attempt, and what the claim itself tells: an earlier attempt that did not end, or one too many of them.
 // It never waits for a lease, and reads nothing first: the conditional write says all.
 
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { isUnderWay } from '#core/delivery.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
+import { afterPoison } from '#core/delivery/progress.ts';
 import { claimsMax } from '#core/limits.ts';
-import { afterPoison } from '#core/progress.ts';
 import type { Clock, Job, Ledger, Watch } from './ports.ts';
 import { recordOn } from './record.ts';
 

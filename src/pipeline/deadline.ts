@@ -1,8 +1,8 @@
 // Our own deadline, before anything of a message has left us: no outcome of the next hop's, and no reason to doubt the next attempt.
 // Recorded as a deferral of ours, so that the claim is answered for and nothing is marked as a possible duplicate (RFC 1047).
 
-import type { Outcome } from '#core/outcome.ts';
-import { statusOf } from '#core/status.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
+import { statusOf } from '#core/reply/status.ts';
 
 /** What `work` gives, or null where the signal ended it. Whatever else it throws is thrown on. */
 export async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {

@@ -2,8 +2,8 @@
 // Bounce jobs are not its business, and neither is whether a row may run: the claim says that.
 // Each send is whole or throws, so that the caller's job comes again.
 
-import type { DeliveryRow } from '#core/delivery.ts';
-import { returnsHop } from '#core/return-path.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { returnsHop } from '#core/routing/return-path.ts';
 import type { Job, JobQueue } from './ports.ts';
 
 export type WorkQueues = { readonly relayQueue: JobQueue; readonly feedbackQueue: JobQueue };

@@ -1,12 +1,12 @@
 // What the stages need from the world. No AWS types; adapters/ implements these, adapters/memory/ too.
 // Expected results are values. A throw means a bug or lost infrastructure: the job is then tried again by SQS.
 
-import type { Mailbox, ReversePath } from '#core/address.ts';
-import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery.ts';
-import type { DsnRequest } from '#core/dsn-parameters.ts';
-import type { ExpiryCount } from '#core/expiry.ts';
-import type { ServiceBounce } from '#core/notice-bounce.ts';
-import type { AttemptResult, ServiceFault } from '#core/reply.ts';
+import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
+import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
+import type { Mailbox, ReversePath } from '#core/message/address.ts';
+import type { ServiceBounce } from '#core/notice/ses-bounce.ts';
+import type { AttemptResult, ServiceFault } from '#core/reply/reply.ts';
+import type { DsnRequest } from '#core/submission/dsn-parameters.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */

@@ -1,9 +1,9 @@
 // Writing what became of a row, when somebody else may have written meanwhile: read again, decide again, write again.
 // It never overwrites a version that it has not seen.
 
-import type { DeliveryRow } from '#core/delivery.ts';
-import { deliveryId } from '#core/delivery.ts';
-import type { Progress } from '#core/progress.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { deliveryId } from '#core/delivery/delivery.ts';
+import type { Progress } from '#core/delivery/progress.ts';
 import type { Ledger } from './ports.ts';
 
 type RecordPorts = { readonly ledger: Ledger };

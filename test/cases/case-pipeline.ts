@@ -1,10 +1,10 @@
 // The pipeline of a case: everything of the product but AWS, on memory ports, with a next hop that is reached over a real socket. Messages
 // come in as SES's receipts do, or through the submission server. It decides nothing; it reads the end from the ledger and the mailboxes.
 
-import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
-import type { NextHopSettings, Settings, TlsMode } from '#core/config.ts';
+import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
+import type { NextHopSettings, Settings, TlsMode } from '#config/settings.ts';
 import { smtpTimeoutsMs } from '#core/limits.ts';
-import { writeSubmissionEvent } from '#core/submission-event.ts';
+import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { Client, openGateway } from '#test/integration/submission/gateway.ts';
 import { ACCEPTED_AT } from '#test/simulation/notification.ts';

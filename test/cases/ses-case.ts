@@ -4,8 +4,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sesSendClient } from '#adapters/aws-clients.ts';
-import { SesNextHop } from '#adapters/ses-next-hop.ts';
+import { sesSendClient } from '#adapters/aws/clients.ts';
+import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
 import { openConfigurationSets } from '#aws-local/ses/configuration-sets.ts';
 import { openOutgoing } from '#aws-local/ses/outgoing.ts';
 import { openEvents } from '#aws-local/ses/sending-events.ts';

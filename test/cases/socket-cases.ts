@@ -1,7 +1,7 @@
 // The kinds of cases that are spoken over sockets: a next hop's server, the submission port, the emulated SES, and what a sender is shown.
 // Each function gives what the case does not pass by.
 
-import { recipientsInHeader } from '#core/sendmail-message.ts';
+import { recipientsInHeader } from '#core/submission/sendmail-message.ts';
 import { type CasePipeline, type HopTerms, withGateway, withServer } from './case-pipeline.ts';
 import { SERVER_MEMBERS, type ServerSpec } from './case-server.ts';
 import { type Case, differences, expected, type Faults, fileOf, objectOf, only, textOf, textsOf } from './read-case.ts';

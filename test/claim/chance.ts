@@ -1,6 +1,6 @@
 // Chance for generator and simulator: the same draws for the same seed, on every machine.
 
-import { MemoryEntropy } from '#adapters/memory/memory-clock.ts';
+import { MemoryEntropy } from '#adapters/memory/clock.ts';
 
 /** A generator of draws. */
 export class Chance {

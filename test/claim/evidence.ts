@@ -1,7 +1,7 @@
 // What the checker is given: what the senders were told, what the next hops took, and only then the ledger and the alarms.
 // Types alone. The simulator, crash-everywhere, the end-to-end scenarios, the kill test and the corpus run fill them in.
 
-import type { DeliveryState, Direction, NoticeKind } from '#core/delivery.ts';
+import type { DeliveryState, Direction, NoticeKind } from '#core/delivery/delivery.ts';
 
 /** A message that somebody was told to be accepted. */
 export type Accepted = {

@@ -1,8 +1,8 @@
 // The next hops of a plan: each follows the fate of its message, keeps what it takes, and where it is SES says afterwards what the plan has it
 // say. What they took is the checker's first witness.
 
-import type { ScriptedReply } from '#adapters/memory/memory-next-hop.ts';
-import { MemoryNextHop } from '#adapters/memory/memory-next-hop.ts';
+import type { ScriptedReply } from '#adapters/memory/next-hop.ts';
+import { MemoryNextHop } from '#adapters/memory/next-hop.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
 import { say } from '../simulation/ses-events.ts';
 import type { Taken } from './evidence.ts';

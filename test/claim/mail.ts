@@ -2,9 +2,9 @@
 // what becomes of content meanwhile, and the reports that come back to our return paths.
 
 import { createHash } from 'node:crypto';
-import type { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { contentKeyOf, envelopeKeyOf, spoolIdOf, writeEnvelope } from '#core/submission.ts';
-import { writeSubmissionEvent } from '#core/submission-event.ts';
+import type { MemorySpool } from '#adapters/memory/spool.ts';
+import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
+import { contentKeyOf, envelopeKeyOf, spoolIdOf, writeEnvelope } from '#core/submission/submission.ts';
 import type { Transaction } from '#pipeline/ports.ts';
 import { Chance, hashOf } from './chance.ts';
 import type { Accepted } from './evidence.ts';

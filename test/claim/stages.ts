@@ -2,17 +2,17 @@
 // environment keeps between invocations is kept here too: the budget of bytes.
 
 import * as limits from '#core/limits.ts';
-import { compileRoutes } from '#core/routes.ts';
-import { bounce } from '#pipeline/bounce.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
-import { giveDigest } from '#pipeline/digest.ts';
-import { feedback } from '#pipeline/feedback.ts';
-import { orphans } from '#pipeline/orphans.ts';
-import { purge } from '#pipeline/purge.ts';
-import { relay } from '#pipeline/relay.ts';
-import { returned } from '#pipeline/returned.ts';
-import { sweep } from '#pipeline/sweep.ts';
-import { takeIn } from '#pipeline/take-in.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import { bounce } from '#pipeline/bounce/bounce.ts';
+import { feedback } from '#pipeline/feedback/feedback.ts';
+import { returned } from '#pipeline/feedback/returned.ts';
+import { takeIn } from '#pipeline/ingest/ingest-job.ts';
+import { orphans } from '#pipeline/orphans/orphans.ts';
+import { giveDigest } from '#pipeline/purge/digest-notice.ts';
+import { purge } from '#pipeline/purge/purge.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { relay } from '#pipeline/relay/relay.ts';
+import { sweep } from '#pipeline/sweep/sweep.ts';
 import type { Stage } from './plan.ts';
 import type { Invocation } from './process.ts';
 import type { Body } from './sim-queue.ts';

@@ -1,6 +1,6 @@
 // What a town of test/simulation has for the checker. What is to become of each delivery the test says, in the ledger's words for its states.
 
-import type { DeliveryState } from '#core/delivery.ts';
+import type { DeliveryState } from '#core/delivery/delivery.ts';
 import type { Town } from '../simulation/town.ts';
 import { check } from './checker.ts';
 import type { Due, End, Evidence } from './evidence.ts';

@@ -1,9 +1,9 @@
 // The ledger of the simulator: the one in memory, and after each change of a row the question whether something will look at it again.
 
 import { aroundCalls } from '#adapters/memory/interrupt.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { isFinal } from '#core/delivery.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { isFinal } from '#core/delivery/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import type { Finding } from './evidence.ts';
 

@@ -2,10 +2,10 @@
 // schedules, and a plan's troubles. Which worker goes on at which call hangs on how long each call takes, and that on the seed. It decides
 // nothing that a stage should decide, and keeps what the checker asks for.
 
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
+import { MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { maxReceiveCount, orphanSweepEveryMs, purgeEveryMs, sweepEveryMs } from '#core/limits.ts';
 import type { Transaction } from '#pipeline/ports.ts';
 import { Chance, fractionOf, hashOf } from './chance.ts';

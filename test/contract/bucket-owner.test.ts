@@ -6,12 +6,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
-import { ownedBy } from '#adapters/bucket-owner.ts';
-import { S3Inventory } from '#adapters/s3-inventory.ts';
-import { S3Spool } from '#adapters/s3-spool.ts';
-import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
-import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
+import { ownedBy } from '#adapters/aws/bucket-owner.ts';
+import { awsSettings, s3Client, s3ListClient } from '#adapters/aws/clients.ts';
+import { S3Inventory } from '#adapters/aws/s3-inventory.ts';
+import { S3Spool } from '#adapters/aws/s3-spool.ts';
+import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
+import { S3SubmissionStore } from '#adapters/aws/s3-submission-store.ts';
 import { type StartedEmulators, startEmulators } from '#aws-local/start-emulators.ts';
 
 const Bucket = 'ours';
@@ -106,7 +106,7 @@ test('a function takes its account from the environment', () => {
 
 test('no S3 client is made without it', () => {
   const repository = join(import.meta.dirname, '../..');
-  const makers = ['adapters', 'cli', 'lambdas', 'local'].flatMap((folder) =>
+  const makers = ['src', 'lambdas', 'packages/aws-local/src'].flatMap((folder) =>
     readdirSync(join(repository, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => readFileSync(join(repository, folder, name), 'utf8')),

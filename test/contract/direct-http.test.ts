@@ -9,8 +9,8 @@ import { buffer } from 'node:stream/consumers';
 import { createServer as createTlsServer, setDefaultCACertificates } from 'node:tls';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { dynamoClient } from '#adapters/aws-clients.ts';
-import { DirectHttp, directBodyOf } from '#adapters/direct-http.ts';
+import { dynamoClient } from '#adapters/aws/clients.ts';
+import { DirectHttp, directBodyOf } from '#adapters/aws/direct-http.ts';
 
 const fixtures = new URL('../fixtures/tls/', import.meta.url);
 const wholeOf = async (body: Readable | Uint8Array) => (body instanceof Readable ? buffer(body) : Buffer.from(body));

@@ -2,7 +2,7 @@
 // Run by ledger.contract.ts for every implementation; each test has instants of its own, so that none sees another's rows.
 
 import { describe, expect, it, vi } from 'vitest';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import { facts, newSpoolId, queued, T0 } from './rows.ts';
 

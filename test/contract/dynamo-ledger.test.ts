@@ -9,11 +9,11 @@ import {
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { itemOfRow, MESSAGE_KEY, sortKeyOf } from '#adapters/dynamo-row.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { itemOfRow, MESSAGE_KEY, sortKeyOf } from '#adapters/aws/dynamo-row.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { extractBytesMax } from '#core/limits.ts';
-import { statusOf } from '#core/status.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
 import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';
 

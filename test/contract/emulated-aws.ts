@@ -1,8 +1,8 @@
 // The emulated AWS of the local runtime for contract tests: one endpoint on a free port, a folder of its own.
 // Faults are set in the emulators, never in an adapter.
 
-import { dynamoClient } from '#adapters/aws-clients.ts';
-import type { AwsSettings } from '#adapters/client-settings.ts';
+import type { AwsSettings } from '#adapters/aws/client-settings.ts';
+import { dynamoClient } from '#adapters/aws/clients.ts';
 import { createDynamoDb } from '#aws-local/dynamodb/dynamodb.ts';
 import type { TableProperties } from '#aws-local/dynamodb/tables.ts';
 import { createSecretsManager, type Secrets } from '#aws-local/secrets/secrets-manager.ts';

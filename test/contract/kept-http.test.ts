@@ -10,6 +10,7 @@ import { SendBounceCommand } from '@aws-sdk/client-ses';
 import { SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { AwsSettings } from '#adapters/aws/client-settings.ts';
 import {
   dynamoClient,
   s3Client,
@@ -18,10 +19,9 @@ import {
   sesBounceClient,
   sesSendClient,
   sqsClient,
-} from '#adapters/aws-clients.ts';
-import type { AwsSettings } from '#adapters/client-settings.ts';
-import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
-import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
+} from '#adapters/aws/clients.ts';
+import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
+import { S3SubmissionStore } from '#adapters/aws/s3-submission-store.ts';
 import { keptSocketIdleMs } from '#core/limits.ts';
 
 type Caller = { call(): Promise<unknown>; close(): void };

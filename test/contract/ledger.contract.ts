@@ -2,7 +2,7 @@
 // Reads by index may lag on AWS: they are waited for; everything else must hold at once.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
+import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import { dueContract } from './due.contract.ts';
 import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './rows.ts';

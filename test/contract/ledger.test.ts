@@ -3,9 +3,9 @@
 
 import { type DynamoDBClient, QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { describe } from 'vitest';
-import { awsSettings, dynamoClient } from '#adapters/aws-clients.ts';
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { awsSettings, dynamoClient } from '#adapters/aws/clients.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
 import { ledgerContract } from './ledger.contract.ts';
 

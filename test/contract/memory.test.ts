@@ -2,13 +2,13 @@
 // No emulators here.
 
 import { describe, expect, it } from 'vitest';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
 import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryNextHop } from '#adapters/memory/memory-next-hop.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import type { Mailbox } from '#core/address.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryNextHop } from '#adapters/memory/next-hop.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import type { Mailbox } from '#core/message/address.ts';
 import { ContentUnreadable, type Transaction } from '#pipeline/ports.ts';
 import { newSpoolId, queued } from './rows.ts';
 

@@ -2,7 +2,7 @@
 // It takes standard output for itself while it runs.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { PowertoolsWatch } from '#adapters/powertools-watch.ts';
+import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 
 describe('PowertoolsWatch', () => {
   let lines: Record<string, unknown>[];

@@ -2,8 +2,8 @@
 // spoolIds, so that a table shared with other tests (or with AWS) does no harm.
 
 import { randomUUID } from 'node:crypto';
-import type { DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
-import { statusOf } from '#core/status.ts';
+import type { DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
+import { statusOf } from '#core/reply/status.ts';
 
 export const T0 = 1_760_000_000_000;
 

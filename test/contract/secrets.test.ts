@@ -2,9 +2,9 @@
 // Run on the emulator, whose file changes under it.
 
 import { describe, expect, it } from 'vitest';
-import { secretsClient } from '#adapters/aws-clients.ts';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { AwsSecrets } from '#adapters/secrets.ts';
+import { secretsClient } from '#adapters/aws/clients.ts';
+import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
 import type { StartedEmulators } from '#aws-local/start-emulators.ts';
 import { openSecrets, settingsOf } from './emulated-aws.ts';
 

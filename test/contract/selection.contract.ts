@@ -2,7 +2,7 @@
 // Run by ledger.contract.ts for every implementation; each test has a next hop of its own, so that none finds another's rows.
 
 import { describe, expect, it } from 'vitest';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
 import { newSpoolId, queued, T0 } from './rows.ts';
 

@@ -1,7 +1,7 @@
 // A next hop that is SES, at an endpoint of a test's choice.
 
-import { sesSendClient } from '#adapters/aws-clients.ts';
-import { SesNextHop } from '#adapters/ses-next-hop.ts';
+import { sesSendClient } from '#adapters/aws/clients.ts';
+import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
 
 export function sesNextHopFor(config: {
   readonly endpoint: string;

@@ -4,10 +4,10 @@
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { awsSettings, s3Client, s3ListClient } from '#adapters/aws-clients.ts';
-import type { AwsSettings } from '#adapters/client-settings.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { S3Spool } from '#adapters/s3-spool.ts';
+import type { AwsSettings } from '#adapters/aws/client-settings.ts';
+import { awsSettings, s3Client, s3ListClient } from '#adapters/aws/clients.ts';
+import { S3Spool } from '#adapters/aws/s3-spool.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
 import { startEmulators } from '#aws-local/start-emulators.ts';
 import { ContentUnreadable, type OpenedContent } from '#pipeline/ports.ts';
 import { settingsOf } from './emulated-aws.ts';

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SubmissionStore } from '#pipeline/ports.ts';
-import { storableBytes } from '#pipeline/submit.ts';
+import { storableBytes } from '#pipeline/submit/submit.ts';
 
 export type SubmissionStoreUnderTest = {
   readonly store: SubmissionStore;

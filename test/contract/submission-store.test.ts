@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MemorySubmissionStore } from '#adapters/memory/memory-submission-store.ts';
-import { s3SubmissionClient } from '#adapters/s3-submission-client.ts';
-import { S3SubmissionStore } from '#adapters/s3-submission-store.ts';
+import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
+import { S3SubmissionStore } from '#adapters/aws/s3-submission-store.ts';
+import { MemorySubmissionStore } from '#adapters/memory/submission-store.ts';
 import { type StartedEmulators, startEmulators } from '#aws-local/start-emulators.ts';
-import { storableBytes } from '#pipeline/submit.ts';
+import { storableBytes } from '#pipeline/submit/submit.ts';
 import { refuse } from './s3-stub.ts';
 import { submissionStoreContract } from './submission-store.contract.ts';
 

@@ -1,10 +1,10 @@
-// The part of `npm run test:corpus -- DIR` for reports: what core/remote-dsn.ts reads in each message of the folder beside what independent parsers read
+// The part of `npm run test:corpus -- DIR` for reports: what core/feedback/report.ts reads in each message of the folder beside what independent parsers read
 // (DIR/DSN-BASELINE.tsv, where there is one), what it reads in the same messages wrapped, damaged and merged (test/kit/report-variants.ts),
 // then every message once through a token's address: each must end accounted for.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type RemoteReport, readRemoteReport } from '#core/remote-dsn.ts';
+import { type RemoteReport, readRemoteReport } from '#core/feedback/report.ts';
 import { type Instance, traced } from '../e2e/instance.ts';
 import { type Caught, sendMail } from '../e2e/smtp.ts';
 import { factsOf } from '../kit/report-facts.ts';

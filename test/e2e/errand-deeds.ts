@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type _Object, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { SqsIngestQueue } from '#adapters/sqs-ingest-queue.ts';
+import { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Catcher, sendMail } from './smtp.ts';

@@ -1,9 +1,9 @@
 // What a running instance and the servers around it have for the checker of the claim (test/claim): what the front door gave a 250 for, what the
 // catcher keeps, the ledger's rows, and the alarms. It decides nothing.
 
-import { DynamoLedger } from '#adapters/dynamo-ledger.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { dynamoFor, findInstance } from '#cli/instance.ts';
-import type { DeliveryState } from '#core/delivery.ts';
+import type { DeliveryState } from '#core/delivery/delivery.ts';
 import type { TraceRecord } from '#pipeline/ports.ts';
 import { check } from '../claim/checker.ts';
 import type { Due, End, Evidence, Taken } from '../claim/evidence.ts';

@@ -153,7 +153,7 @@ describe('real clients', () => {
     writeFileSync(file, JSON.stringify(settings));
     const text = 'From: root (Cron Daemon)\nTo: ops@far.example,dev@far.example\nSubject: Cron <root@web1> true\n\nx\n';
     const words = ['-FCronDaemon', '-i', '-B8BITMIME', '-oem', 'ops@far.example,dev@far.example'];
-    await piped(process.execPath, ['cli/everpost.ts', 'sendmail', '--config', file, ...words], Buffer.from(text));
+    await piped(process.execPath, ['src/cli/everpost.ts', 'sendmail', '--config', file, ...words], Buffer.from(text));
     for (const path of ['ops@far.example', 'dev@far.example'])
       expect((await arrival(path)).reversePath).toBe('cron@example.com');
   });
@@ -175,7 +175,7 @@ describe('real clients', () => {
 
 function sendmail(args: readonly string[], text: string | Buffer): Promise<void> {
   const own = ['--data', instance.data, '--submitter', 'exchange', '--domain', 'example.com'];
-  return piped(process.execPath, ['cli/everpost.ts', 'sendmail', ...own, ...args], Buffer.from(text as string));
+  return piped(process.execPath, ['src/cli/everpost.ts', 'sendmail', ...own, ...args], Buffer.from(text as string));
 }
 
 function piped(command: string, args: readonly string[], input: Uint8Array): Promise<void> {

@@ -17,7 +17,10 @@ export type GatewayProcess = {
 export async function startGateway(instance: Instance, port = 0): Promise<GatewayProcess> {
   const place = ['--data', instance.data, '--config', join(instance.data, 'everpost.config.json')];
   const args = ['gateway', ...place, '--secrets', join(instance.data, 'secrets.json'), '--listen', `127.0.0.1:${port}`];
-  const child = spawn(process.execPath, ['cli/everpost.ts', ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['src/cli/everpost.ts', ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const gateway: GatewayProcess = {
     port: 0,

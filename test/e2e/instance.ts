@@ -1,4 +1,4 @@
-// A running Everpost as a person has it: `node local/main.ts` in its own process, with a configuration, a data folder and free ports.
+// A running Everpost as a person has it: `node src/local/main.ts` in its own process, with a configuration, a data folder and free ports.
 // Tests speak to it by SMTP, by its console's tool endpoints and by `everpost trace`; never by a function call.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -52,7 +52,7 @@ export async function start(given: Given): Promise<Instance> {
     '1s',
   ];
   if (given.secrets !== undefined) args.push('--secrets', secrets);
-  const child = spawn(process.execPath, ['local/main.ts', ...args, ...(given.args ?? [])], {
+  const child = spawn(process.execPath, ['src/local/main.ts', ...args, ...(given.args ?? [])], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -94,7 +94,7 @@ export async function discard(instance: Instance | undefined): Promise<void> {
 export async function trace(instance: Instance, ...args: string[]): Promise<TraceJson[]> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['cli/everpost.ts', 'trace', '--data', instance.data, '--json', '--limit', '10000', ...args],
+    ['src/cli/everpost.ts', 'trace', '--data', instance.data, '--json', '--limit', '10000', ...args],
     { cwd: ROOT, maxBuffer: 256 << 20 },
   );
   return JSON.parse(stdout);

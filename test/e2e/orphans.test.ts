@@ -76,7 +76,7 @@ async function held(name: string): Promise<string> {
 
 /** `everpost VERB …`: its exit code and what it says. */
 async function everpost(...args: string[]): Promise<{ readonly code: number; readonly said: string }> {
-  const given = ['cli/everpost.ts', ...args, '--data', instance.data];
+  const given = ['src/cli/everpost.ts', ...args, '--data', instance.data];
   const run = promisify(execFile)(process.execPath, given, { cwd: `${import.meta.dirname}/../..` });
   return run.then(
     ({ stdout }) => ({ code: 0, said: stdout }),

@@ -65,7 +65,7 @@ const objects = async (Prefix = 'in/') =>
 
 /** As a person would; where nothing fits its exit code is 1. */
 async function everpost(...args: string[]): Promise<unknown> {
-  const words = ['cli/everpost.ts', ...args, '--data', instance.data, '--json'];
+  const words = ['src/cli/everpost.ts', ...args, '--data', instance.data, '--json'];
   const ended = await promisify(execFile)(process.execPath, words, { cwd: join(import.meta.dirname, '../..') }).catch(
     (error: { stdout: string }) => error,
   );

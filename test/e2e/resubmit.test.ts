@@ -49,7 +49,7 @@ type Line = {
 };
 
 async function resubmit(...words: string[]): Promise<{ lines: Line[]; code: number; said: string }> {
-  const args = ['cli/everpost.ts', 'resubmit', '--data', instance.data, '--json', ...words];
+  const args = ['src/cli/everpost.ts', 'resubmit', '--data', instance.data, '--json', ...words];
   const ended = await promisify(execFile)(process.execPath, args, { cwd: ROOT }).catch(
     (error: { stdout: string; stderr: string; code: number }) => error,
   );

@@ -93,9 +93,13 @@ async function settled(forwardPath: string, ...states: string[]) {
 }
 async function everpost(...args: string[]): Promise<unknown> {
   const root = join(import.meta.dirname, '../..');
-  const run = promisify(execFile)(process.execPath, ['cli/everpost.ts', ...args, '--data', instance.data, '--json'], {
-    cwd: root,
-  });
+  const run = promisify(execFile)(
+    process.execPath,
+    ['src/cli/everpost.ts', ...args, '--data', instance.data, '--json'],
+    {
+      cwd: root,
+    },
+  );
   return JSON.parse((await run).stdout);
 }
 

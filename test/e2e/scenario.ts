@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TraceJson } from '#cli/trace-json.ts';
-import type { DeliveryState } from '#core/delivery.ts';
+import type { DeliveryState } from '#core/delivery/delivery.ts';
 import { mailDiff } from '../judges/mail-diff.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import { dueFor, findingsAt } from './evidence.ts';

@@ -217,7 +217,7 @@ describe('notices that the configuration holds', () => {
       expect(message?.deliveries[0]?.notice?.reason).toBe('notices-held');
       expect(sentTo('ida@src.example')).toEqual([]);
       await promisify(execFile)(process.execPath, [
-        'cli/everpost.ts',
+        'src/cli/everpost.ts',
         'release',
         '--data',
         quiet.data,

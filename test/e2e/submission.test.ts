@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '#aws-local/world.ts';
-import { checkConfig } from '#core/config-check.ts';
+import { checkConfig } from '#config/check.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import { deviations, submittedFields } from './arrival.ts';

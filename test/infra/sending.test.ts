@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { createIam } from '#aws-local/iam/iam.ts';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { inlinePoliciesCharsMax, managedPoliciesMax, managedPolicyCharsMax } from '#core/limits.ts';
 import { everpostStack } from '#infra/stack.ts';
 import { addChecks, newApp } from '#infra/synthesise.ts';

@@ -4,8 +4,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Settings } from '#core/config.ts';
-import { checkConfig } from '#core/config-check.ts';
+import { checkConfig } from '#config/check.ts';
+import type { Settings } from '#config/settings.ts';
 import { deployedFunctions } from '#infra/bundles.ts';
 import { everpostStack } from '#infra/stack.ts';
 import { newApp } from '#infra/synthesise.ts';

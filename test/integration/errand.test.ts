@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkConfig } from '#core/config-check.ts';
+import { checkConfig } from '#config/check.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
 import { errandConfig, errandNextHop, errandSecrets, parts, runPart } from '../e2e/errand.ts';
 import { lackIn, lacks } from '../e2e/grants.ts';

@@ -1,17 +1,17 @@
 // The names that outside checks stand on: one small function for each decision that can be asked without a running system. A caller gives
 // text or bytes and gets a plain value. Nothing is decided here: each function only calls the product.
 
-import { classify as classifyResult } from '#core/classify.ts';
-import { headerSection } from '#core/message.ts';
-import { type RecipientList, readArguments } from '#core/recipient-list.ts';
-import { mendLines } from '#core/reencode.ts';
-import { readRemoteReport } from '#core/remote-dsn.ts';
-import type { Phase } from '#core/reply.ts';
-import { factOfReport } from '#core/returned.ts';
-import { recipientsInHeader } from '#core/sendmail-message.ts';
-import { sesEdit } from '#core/ses-edit.ts';
-import { readRcptCommand } from '#core/smtp-command.ts';
-import { isJunk, SmtpReplyReader } from '#core/smtp-reply.ts';
+import { readRemoteReport } from '#core/feedback/report.ts';
+import { factOfReport } from '#core/feedback/returned-mail.ts';
+import { headerSection } from '#core/message/header.ts';
+import { type RecipientList, readArguments } from '#core/message/recipient-list.ts';
+import { mendLines } from '#core/message/reencode.ts';
+import { sesEdit } from '#core/message/ses-edit.ts';
+import { classify as classifyResult } from '#core/reply/classify.ts';
+import type { Phase } from '#core/reply/reply.ts';
+import { isJunk, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
+import { recipientsInHeader } from '#core/submission/sendmail-message.ts';
+import { readRcptCommand } from '#core/submission/smtp-command.ts';
 
 export type Classified = {
   readonly outcome: 'relayed' | 'deferred' | 'failed';

@@ -1,6 +1,6 @@
 // What is known of deliveries from a message that came back, in a form that two readings can be compared by.
 
-import { readRemoteReport } from '#core/remote-dsn.ts';
+import { readRemoteReport } from '#core/feedback/report.ts';
 
 /** One line for each recipient; empty where it is no report, and goes to the postmaster or is an answer. */
 export function factsOf(bytes: Uint8Array): string[] {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkConfig } from '#core/config-check.ts';
+import { checkConfig } from '#config/check.ts';
 import { type EndpointReport, openConsole } from '#local/console.ts';
 import { openDemoNextHop } from '#local/demo-next-hop.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
@@ -54,7 +54,10 @@ type Ran = { readonly code: number | null; readonly out: string; readonly err: s
 
 /** `everpost …`; `closeAfter` closes its standard output after so many bytes, as `head` does. */
 function everpost(args: readonly string[], closeAfter = Number.POSITIVE_INFINITY): Promise<Ran> {
-  const child = spawn(process.execPath, ['cli/everpost.ts', ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['src/cli/everpost.ts', ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [out, err] = ['', ''];
   if (closeAfter === 0) child.stdout.destroy();
   child.stdout.on('data', (chunk: Buffer) => {
@@ -141,7 +144,7 @@ describe('a pipe that is closed', () => {
   }, 120_000);
   it('ends neither npm start nor synth with one', async () => {
     for (const args of [
-      ['local/main.ts', '--help'],
+      ['src/local/main.ts', '--help'],
       ['infra/synth.ts', '--config', 'no-such-file'],
     ]) {
       const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -39,7 +39,7 @@ it('is 0700 and everything in it is closed to others, whatever wrote it', async 
   const ports = ['--mx-port', '0', '--submission-port', '0', '--console-port', '0', '--no-demo'];
   const child = spawn(
     process.execPath,
-    ['local/main.ts', '--config', join(folder, 'c.json'), '--data', data, ...ports],
+    ['src/local/main.ts', '--config', join(folder, 'c.json'), '--data', data, ...ports],
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'ignore'],

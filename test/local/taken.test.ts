@@ -27,7 +27,7 @@ describe('npm start', () => {
   const args = (own: Readonly<Record<string, string>>): string[] => {
     const ports = { '--mx-port': '0', '--submission-port': '0', '--console-port': '0', ...own };
     return [
-      'local/main.ts',
+      'src/local/main.ts',
       '--config',
       join(folder, 'c.json'),
       '--data',

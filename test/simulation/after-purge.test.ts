@@ -2,10 +2,10 @@
 
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import { deliveryId } from '#core/delivery.ts';
-import { release, remove, resubmit } from '#pipeline/operate.ts';
-import { purge } from '#pipeline/purge.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import { deliveryId } from '#core/delivery/delivery.ts';
+import { release, remove, resubmit } from '#pipeline/operate/operate.ts';
+import { purge } from '#pipeline/purge/purge.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { ANN, BOB, DAY, noticesToAnn, ok, reportOf, reverseOf, row, settings, TARGET, text } from './returning.ts';

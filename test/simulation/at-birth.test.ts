@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Settings } from '#core/config.ts';
-import { namedRecipientsBody } from '#core/named-recipients.ts';
-import { writeSubmissionEvent } from '#core/submission-event.ts';
-import { noticeMark, passMark } from '#core/trace-fields.ts';
+import type { Settings } from '#config/settings.ts';
+import { noticeMark, passMark } from '#core/message/trace-fields.ts';
+import { namedRecipientsBody } from '#core/spool/named-recipients.ts';
+import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
 import { ACCEPTED_AT, notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
 import { deliveries, ENVELOPE, townOf, ULID } from './submitting-town.ts';

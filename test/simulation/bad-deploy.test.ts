@@ -2,10 +2,10 @@
 // lifetime the valve lets no more than its number of reports out, and holds the rest with an alarm.
 
 import { describe, expect, it } from 'vitest';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { Settings } from '#core/config.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import type { Settings } from '#config/settings.ts';
 import { lostJobAfterMs, suspectExpiriesPerHourMax } from '#core/limits.ts';
-import { release } from '#pipeline/operate.ts';
+import { release } from '#pipeline/operate/operate.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { settingsOf } from './routed.ts';
 import { Town, townSettings } from './town.ts';

@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import { type DeliveryState, isFinal } from '#core/delivery.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import { type DeliveryState, isFinal } from '#core/delivery/delivery.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { findingsIn } from '../claim/town-evidence.ts';
 import { Town, townSettings } from './town.ts';

@@ -2,9 +2,9 @@
 // On the town: real stages, memory ports, a virtual clock.
 
 import { describe, expect, it } from 'vitest';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { parseNotice } from '../judges/rfc3464.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { Town, townSettings } from './town.ts';

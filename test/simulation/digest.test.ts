@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Accepted, Script } from '#adapters/memory/memory-next-hop.ts';
+import type { Accepted, Script } from '#adapters/memory/next-hop.ts';
 import { digestEntriesMax, lostJobAfterMs } from '#core/limits.ts';
-import { giveDigest } from '#pipeline/digest.ts';
-import { release, remove } from '#pipeline/operate.ts';
+import { release, remove } from '#pipeline/operate/operate.ts';
+import { giveDigest } from '#pipeline/purge/digest-notice.ts';
 import { settingsOf } from './routed.ts';
 import { Town } from './town.ts';
 

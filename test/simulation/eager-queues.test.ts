@@ -2,13 +2,13 @@
 // its end in one call, and no sweep has to find anything. A stage that sends its jobs before its rows is found here.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import type { Settings } from '#core/config.ts';
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { Settings } from '#config/settings.ts';
 import {
   batchBytesMax,
   expiryHourMs,
@@ -18,21 +18,21 @@ import {
   orphanAfterMs,
   smtpLeaseMs,
 } from '#core/limits.ts';
-import { namedRecipientsBody } from '#core/named-recipients.ts';
-import { compileRoutes } from '#core/routes.ts';
-import { contentKeyOf, envelopeKeyOf, writeEnvelope } from '#core/submission.ts';
-import { writeSubmissionEvent } from '#core/submission-event.ts';
-import { type BouncePorts, bounce } from '#pipeline/bounce.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
-import { giveDigest } from '#pipeline/digest.ts';
-import type { IngestPorts } from '#pipeline/ingest.ts';
-import { hold, release, remove, resubmit } from '#pipeline/operate.ts';
-import { type OrphanPorts, orphans } from '#pipeline/orphans.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import { namedRecipientsBody } from '#core/spool/named-recipients.ts';
+import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
+import { contentKeyOf, envelopeKeyOf, writeEnvelope } from '#core/submission/submission.ts';
+import { type BouncePorts, bounce } from '#pipeline/bounce/bounce.ts';
+import { type ReturnedPorts, returned } from '#pipeline/feedback/returned.ts';
+import type { IngestPorts } from '#pipeline/ingest/ingest.ts';
+import { takeIn } from '#pipeline/ingest/ingest-job.ts';
+import { hold, release, remove, resubmit } from '#pipeline/operate/operate.ts';
+import { type OrphanPorts, orphans } from '#pipeline/orphans/orphans.ts';
 import type { Job, JobQueue } from '#pipeline/ports.ts';
-import { type RelayPorts, relay } from '#pipeline/relay.ts';
-import { type ReturnedPorts, returned } from '#pipeline/returned.ts';
-import { type SweepPorts, sweep } from '#pipeline/sweep.ts';
-import { takeIn } from '#pipeline/take-in.ts';
+import { giveDigest } from '#pipeline/purge/digest-notice.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { type RelayPorts, relay } from '#pipeline/relay/relay.ts';
+import { type SweepPorts, sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
 import { committed } from './submitted.ts';

@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
-import { namedRecipientsBody } from '#core/named-recipients.ts';
-import { hold, release, resubmit } from '#pipeline/operate.ts';
+import { namedRecipientsBody } from '#core/spool/named-recipients.ts';
+import { hold, release, resubmit } from '#pipeline/operate/operate.ts';
 import { settingsOf } from './routed.ts';
 import { recipient, settings as submitting, townOf, ULID } from './submitting-town.ts';
 import { Town, townSettings } from './town.ts';

@@ -2,9 +2,9 @@
 // ends as SES said, and that its author is told once. SES speaks of every copy that it took.
 
 import { describe, expect, it } from 'vitest';
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { type DeliveryState, isFinal } from '#core/delivery.ts';
+import { type DeliveryState, isFinal } from '#core/delivery/delivery.ts';
 import { findingsIn } from '../claim/town-evidence.ts';
 import { bySes, FAILURES, type Said, say } from './ses-events.ts';
 import { Town } from './town.ts';

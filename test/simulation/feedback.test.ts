@@ -2,8 +2,8 @@
 // same at the end. On the town: real stages, memory ports, a virtual clock.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import type { Transaction } from '#pipeline/ports.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import { bySes, FAILURES, type Said, say } from './ses-events.ts';

@@ -2,18 +2,18 @@
 // what it wrote to the sweep, a quarter of an hour later; or, where nothing is due, for good.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import { type DeliveryRow, deliveryId } from '#core/delivery.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { type DeliveryRow, deliveryId } from '#core/delivery/delivery.ts';
+import { failedAtBirth } from '#core/delivery/progress.ts';
 import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs } from '#core/limits.ts';
-import { failedAtBirth } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
-import { bounce } from '#pipeline/bounce.ts';
-import { feedback } from '#pipeline/feedback.ts';
-import { release, remove } from '#pipeline/operate.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { bounce } from '#pipeline/bounce/bounce.ts';
+import { feedback } from '#pipeline/feedback/feedback.ts';
+import { release, remove } from '#pipeline/operate/operate.ts';
 import type { JobQueue } from '#pipeline/ports.ts';
-import { sweep } from '#pipeline/sweep.ts';
+import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued, T0 } from '../contract/rows.ts';
 import { bySes, say } from './ses-events.ts';
 import { Town, townSettings } from './town.ts';

@@ -3,8 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { Settings } from '#core/config.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import type { Settings } from '#config/settings.ts';
 import type { MetricName } from '#pipeline/ports.ts';
 import { forwarded, settings as forwarding, reportOf, reverseOf } from './returning.ts';
 import { settingsOf } from './routed.ts';

@@ -3,7 +3,7 @@
 
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { ScriptedReply } from '#adapters/memory/memory-next-hop.ts';
+import type { ScriptedReply } from '#adapters/memory/next-hop.ts';
 import type { Check, More } from './notification.ts';
 import { lived, noticesTo, ANN as OURS } from './submitting-town.ts';
 import { Town, townSettings } from './town.ts';

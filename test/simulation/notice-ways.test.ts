@@ -2,8 +2,8 @@
 // where only a report could carry it and the message is itself an answer, not at all; and then somebody must hear.
 
 import { expect, it } from 'vitest';
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
 import type { More } from './notification.ts';
 import { Town, townSettings } from './town.ts';
 

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
-import { hold, type OperatePorts, release, remove } from '#pipeline/operate.ts';
+import { hold, type OperatePorts, release, remove } from '#pipeline/operate/operate.ts';
 import { settingsOf } from './routed.ts';
 import { Town } from './town.ts';
 

@@ -3,11 +3,11 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
-import { namedRecipientsBody } from '#core/named-recipients.ts';
-import { placeholderKey } from '#core/orphan.ts';
-import { release, remove } from '#pipeline/operate.ts';
+import { namedRecipientsBody } from '#core/spool/named-recipients.ts';
+import { placeholderKey } from '#core/spool/orphan.ts';
+import { release, remove } from '#pipeline/operate/operate.ts';
 import { notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
 import { Town } from './town.ts';

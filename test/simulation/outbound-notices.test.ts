@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import { isFinal } from '#core/delivery.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import { isFinal } from '#core/delivery/delivery.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
 import type { Submitted } from './submitted.ts';

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import { remove } from '#pipeline/operate.ts';
-import { purge } from '#pipeline/purge.ts';
+import { remove } from '#pipeline/operate/operate.ts';
+import { purge } from '#pipeline/purge/purge.ts';
 import { facts, queued } from '#test/contract/rows.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import {

@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { purgeFailuresMax, sesFeedbackMs } from '#core/limits.ts';
-import { release } from '#pipeline/operate.ts';
-import { purge } from '#pipeline/purge.ts';
+import { release } from '#pipeline/operate/operate.ts';
+import { purge } from '#pipeline/purge/purge.ts';
 import { facts, queued } from '#test/contract/rows.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { settingsOf } from './routed.ts';

@@ -3,11 +3,11 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Settings } from '#core/config.ts';
-import { type DeliveryRow, deliveryId } from '#core/delivery.ts';
+import type { Settings } from '#config/settings.ts';
+import { type DeliveryRow, deliveryId } from '#core/delivery/delivery.ts';
+import { traced } from '#core/delivery/progress.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
-import { traced } from '#core/progress.ts';
-import { type ResubmitPorts, resubmit } from '#pipeline/operate.ts';
+import { type ResubmitPorts, resubmit } from '#pipeline/operate/operate.ts';
 import { settingsOf } from './routed.ts';
 import { bySes, say } from './ses-events.ts';
 import { Town, townSettings } from './town.ts';

@@ -3,9 +3,9 @@
 
 import { expect } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { ReturnPathMode, Settings } from '#core/config.ts';
-import { isFinal } from '#core/delivery.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import type { ReturnPathMode, Settings } from '#config/settings.ts';
+import { isFinal } from '#core/delivery/delivery.ts';
 import { Town, townSettings } from './town.ts';
 
 export const ANN = 'ann@src.example';

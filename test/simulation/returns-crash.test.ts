@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { ReturnPathMode } from '#core/config.ts';
+import type { ReturnPathMode } from '#config/settings.ts';
 import {
   forwarded,
   noticesToAnn,

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import {
   ANN,

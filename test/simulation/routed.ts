@@ -1,7 +1,7 @@
 // Settings for simulations of routes: next hops `exchange` and `second` take mail, `gone` refuses and `sink` discards.
 
-import type { ActionSettings, NextHopSettings, PolicyChoice, Settings } from '#core/config.ts';
-import { statusOf } from '#core/status.ts';
+import type { ActionSettings, NextHopSettings, PolicyChoice, Settings } from '#config/settings.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { townSettings } from './town.ts';
 
 const HOUR = 3_600_000;

@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { NextHopSettings } from '#core/config.ts';
-import { type DeliveryState, isFinal, type TraceEventName } from '#core/delivery.ts';
-import { statusOf } from '#core/status.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import type { NextHopSettings } from '#config/settings.ts';
+import { type DeliveryState, isFinal, type TraceEventName } from '#core/delivery/delivery.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { findingsIn } from '../claim/town-evidence.ts';
 import type { Check } from './notification.ts';
 import { type Routed, settingsOf } from './routed.ts';

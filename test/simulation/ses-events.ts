@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { townSettings } from './town.ts';
 

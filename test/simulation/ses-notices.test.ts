@@ -2,11 +2,11 @@
 // and after every port call, start again, and require one answer to the sender, or the recorded reason why there is none.
 
 import { describe, expect, it } from 'vitest';
+import { MemoryBounceService, type ScriptedBounce } from '#adapters/memory/bounce-service.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import { MemoryBounceService, type ScriptedBounce } from '#adapters/memory/memory-bounce-service.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { Settings } from '#core/config.ts';
-import { type DeliveryState, isFinal } from '#core/delivery.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import type { Settings } from '#config/settings.ts';
+import { type DeliveryState, isFinal } from '#core/delivery/delivery.ts';
 import { findingsIn } from '../claim/town-evidence.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import type { More } from './notification.ts';

@@ -2,7 +2,7 @@
 // It only makes bytes and values; the town stores them.
 
 import { createHash } from 'node:crypto';
-import type { SubmittedEnvelope } from '#core/submission.ts';
+import type { SubmittedEnvelope } from '#core/submission/submission.ts';
 
 export type Submitted = {
   readonly envelope?: Partial<SubmittedEnvelope>;

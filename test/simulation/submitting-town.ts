@@ -1,9 +1,9 @@
 // A town with submitters, and what the tests of outbound mail ask of it.
 
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import type { Script } from '#adapters/memory/memory-next-hop.ts';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { Script } from '#adapters/memory/next-hop.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import type { Submitted } from './submitted.ts';
 import { Town, townSettings } from './town.ts';
 

@@ -2,12 +2,13 @@
 // takes 200 a second, beside one that answers hardly at all and one that is well. Real sweep, real relay; the workers are a rhythm.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryNextHop } from '#adapters/memory/memory-next-hop.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryNextHop } from '#adapters/memory/next-hop.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { newDelivery } from '#core/delivery/progress.ts';
 import {
   activeJobsMax,
   batchBytesMax,
@@ -19,11 +20,10 @@ import {
   sweepTimeoutMs,
   topUpEveryMs,
 } from '#core/limits.ts';
-import { newDelivery } from '#core/progress.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
 import type { Job, JobQueue } from '#pipeline/ports.ts';
-import { relay } from '#pipeline/relay.ts';
-import { sweep } from '#pipeline/sweep.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { relay } from '#pipeline/relay/relay.ts';
+import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { townSettings } from './town.ts';
 

@@ -2,15 +2,15 @@
 // virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the same stores.
 // The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
 
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import type { Settings } from '#core/config.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { Settings } from '#config/settings.ts';
 import {
   batchBytesMax,
   expiryHourMs,
@@ -24,18 +24,18 @@ import {
   smtpLeaseMs,
   sweepEveryMs,
 } from '#core/limits.ts';
-import { compileRoutes } from '#core/routes.ts';
-import { contentKeyOf, envelopeKeyOf, writeEnvelope } from '#core/submission.ts';
-import { writeSubmissionEvent } from '#core/submission-event.ts';
-import { bounce } from '#pipeline/bounce.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
-import { feedback } from '#pipeline/feedback.ts';
-import { orphans } from '#pipeline/orphans.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
+import { contentKeyOf, envelopeKeyOf, writeEnvelope } from '#core/submission/submission.ts';
+import { bounce } from '#pipeline/bounce/bounce.ts';
+import { feedback } from '#pipeline/feedback/feedback.ts';
+import { returned } from '#pipeline/feedback/returned.ts';
+import { takeIn } from '#pipeline/ingest/ingest-job.ts';
+import { orphans } from '#pipeline/orphans/orphans.ts';
 import type { NextHop } from '#pipeline/ports.ts';
-import { relay } from '#pipeline/relay.ts';
-import { returned } from '#pipeline/returned.ts';
-import { sweep } from '#pipeline/sweep.ts';
-import { takeIn } from '#pipeline/take-in.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { relay } from '#pipeline/relay/relay.ts';
+import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from './notification.ts';
 import { CONTENT, committed, type Submitted } from './submitted.ts';
 

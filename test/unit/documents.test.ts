@@ -6,25 +6,26 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { traceJson } from '#cli/trace-json.ts';
-import { checkConfig, withoutEffectYet } from '#core/config-check.ts';
+import { checkConfig, withoutEffectYet } from '#config/check.ts';
+import { failedAtBirth, heldAtBirth } from '#core/delivery/progress.ts';
 import * as limits from '#core/limits.ts';
-import { failedAtBirth, heldAtBirth } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { facts, queued } from '../contract/rows.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const articles = readdirSync(join(ROOT, 'docs/runbook')).map((file) => [file, read(`docs/runbook/${file}`)] as const);
 
-const sources = ['core', 'pipeline', 'adapters', 'lambdas', 'infra'].flatMap((folder) =>
-  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => ({ path: `${folder}/${file}`, text: read(`${folder}/${file}`) })),
+const sources = ['src/core', 'src/config', 'src/pipeline', 'src/adapters', 'src/gateway', 'lambdas', 'infra'].flatMap(
+  (folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => ({ path: `${folder}/${file}`, text: read(`${folder}/${file}`) })),
 );
 const all = sources.map(({ text }) => text).join('\n');
 
 const everpost = (...args: string[]) =>
-  execFileSync(process.execPath, [join(ROOT, 'cli/everpost.ts'), ...args]).toString();
+  execFileSync(process.execPath, [join(ROOT, 'src/cli/everpost.ts'), ...args]).toString();
 const verbs = [...everpost('help').matchAll(/^ {2}([a-z]+) {2}/gm)].map((found) => found[1] ?? '');
 const optionsOf = new Map(
   verbs.map((verb) => [
@@ -85,13 +86,13 @@ describe('the runbook', () => {
     const events = [...text.matchAll(new RegExp(`\\b((?:${stages})\\.[a-z]+(?:-[a-z]+)*)\\b`, 'g'))].map(
       (found) => found[1] ?? '',
     );
-    // lambdas/stage.ts and lambdas/scheduled.ts put the stage's name in front; pipeline/feedback.ts the fact's kind behind.
+    // lambdas/stage.ts and lambdas/scheduled.ts put the stage's name in front; pipeline/feedback/feedback.ts the fact's kind behind.
     const made = /\.(?:crashed|failed|deadline)$|^feedback\.(?:failed|confirmed|delayed|complained|answered)$/;
     expect(events.filter((name) => !all.includes(`'${name}'`) && !made.test(name))).toEqual([]);
   });
 
   it.each(articles)('%s names trace events that exist', (_, text) => {
-    const delivery = read('core/delivery.ts');
+    const delivery = read('src/core/delivery/delivery.ts');
     const events = [...text.matchAll(/\.event == "([A-Z_]+)"/g)].map((found) => found[1] ?? '');
     expect(events.filter((name) => !delivery.includes(`| '${name}'`))).toEqual([]);
   });
@@ -99,7 +100,7 @@ describe('the runbook', () => {
 
 /** Every key that a configuration may have, by its last name. */
 function configured(): Record<string, true> {
-  const config = read('core/config.ts');
+  const config = read('src/config/settings.ts');
   const types = config.slice(config.indexOf('export type Config ='), config.indexOf('/** Validated, complete'));
   return Object.fromEntries([...types.matchAll(/\b([a-z]\w*)\??:/gi)].map((found) => [found[1] ?? '', true as const]));
 }
@@ -113,7 +114,7 @@ describe('what has no effect yet', () => {
     }
   });
   it('is not what has one: the purge deletes by retention.spool', () => {
-    expect(read('core/purge-decision.ts')).toMatch(/\bspool\b/);
+    expect(read('src/core/spool/purge-decision.ts')).toMatch(/\bspool\b/);
     expect(JSON.stringify(withoutEffectYet)).not.toContain('spool');
   });
   it('is named in the interfaces, and nothing else is', () => {

@@ -1,13 +1,13 @@
 // What differs in a postmaster's copy, and in what SendBounce is given: the one hides nothing, the other hides as an NDR does.
 
 import { describe, expect, it } from 'vitest';
-import { composeNotice } from '#core/compose-notice.ts';
-import { bounceOf } from '#core/notice-bounce.ts';
-import { type NoticeInput, noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
-import { hasHeldNotice, noticeReleased } from '#core/notice-release.ts';
-import { withNoticeWithheld } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
-import { bearsNoticeMark, noticeMark } from '#core/trace-fields.ts';
+import { withNoticeWithheld } from '#core/delivery/progress.ts';
+import { bearsNoticeMark, noticeMark } from '#core/message/trace-fields.ts';
+import { composeNotice } from '#core/notice/compose.ts';
+import { type NoticeInput, noticeMessageId, noticeRecipient } from '#core/notice/input.ts';
+import { hasHeldNotice, noticeReleased } from '#core/notice/release.ts';
+import { bounceOf } from '#core/notice/ses-bounce.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { facts, queued } from '#test/contract/rows.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 

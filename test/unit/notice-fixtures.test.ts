@@ -3,11 +3,11 @@
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Mailbox } from '#core/address.ts';
-import { composeNotice } from '#core/compose-notice.ts';
-import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery.ts';
-import { type NoticeInput, type NoticeOriginal, noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
-import { statusOf } from '#core/status.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { composeNotice } from '#core/notice/compose.ts';
+import { type NoticeInput, type NoticeOriginal, noticeMessageId, noticeRecipient } from '#core/notice/input.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { mailDiff } from '#test/judges/mail-diff.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
 

@@ -4,11 +4,18 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { asciiLine, encodedWords, foldedField, mailDate, oneLine, quotedPrintable } from '#core/notice-encoding.ts';
-import { noticeMessageId, noticeRecipient, noticeStatus } from '#core/notice-input.ts';
-import { statusText } from '#core/notice-texts.ts';
-import { statusOf } from '#core/status.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import {
+  asciiLine,
+  encodedWords,
+  foldedField,
+  mailDate,
+  oneLine,
+  quotedPrintable,
+} from '#core/message/text-encoding.ts';
+import { noticeMessageId, noticeRecipient, noticeStatus } from '#core/notice/input.ts';
+import { statusText } from '#core/notice/texts.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { mailDiff } from '#test/judges/mail-diff.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
 

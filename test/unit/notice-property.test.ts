@@ -2,12 +2,12 @@
 // The seed is printed with every failure; SEED=n runs that one alone.
 
 import { describe, expect, it } from 'vitest';
-import type { Mailbox } from '#core/address.ts';
-import { composeNotice } from '#core/compose-notice.ts';
-import type { Extract } from '#core/delivery.ts';
-import { type NoticeInput, type NoticeOriginal, type NoticeRecipient, noticeStatus } from '#core/notice-input.ts';
-import type { Reply } from '#core/reply.ts';
-import { parseStatus } from '#core/status.ts';
+import type { Extract } from '#core/delivery/delivery.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { composeNotice } from '#core/notice/compose.ts';
+import { type NoticeInput, type NoticeOriginal, type NoticeRecipient, noticeStatus } from '#core/notice/input.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import { parseStatus } from '#core/reply/status.ts';
 import { judgeNotice, parseNotice } from '#test/judges/rfc3464.ts';
 
 const SEEDS = 400;

@@ -2,10 +2,10 @@
 // reads, however it is wrapped; and no address that the sender knows is touched. The readings here are the test's own.
 
 import { describe, expect, it } from 'vitest';
-import { composeNotice } from '#core/compose-notice.ts';
-import type { NoticeInput, NoticeRecipient } from '#core/notice-input.ts';
-import { scrubber } from '#core/notice-scrub.ts';
-import { statusOf } from '#core/status.ts';
+import { composeNotice } from '#core/notice/compose.ts';
+import type { NoticeInput, NoticeRecipient } from '#core/notice/input.ts';
+import { scrubber } from '#core/notice/scrub.ts';
+import { statusOf } from '#core/reply/status.ts';
 
 const hex = (char: string) => Buffer.from(char).toString('hex').toUpperCase();
 const each = (text: string, form: (char: string) => string) => [...text].map(form).join('');

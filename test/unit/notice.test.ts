@@ -3,9 +3,9 @@
 // Whether the answer is acted on is the pipeline's test, not this one's.
 
 import { describe, expect, it } from 'vitest';
-import type { Mailbox } from '#core/address.ts';
-import type { Verdicts } from '#core/delivery.ts';
-import { type NoticeFacts, reasonToWithhold } from '#core/notice.ts';
+import type { Verdicts } from '#core/delivery/delivery.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { type NoticeFacts, reasonToWithhold } from '#core/notice/permission.ts';
 
 const ann: Mailbox = { address: 'ann@src.example', localPart: 'ann', domain: 'src.example', domainKey: 'src.example' };
 const pass: Verdicts = { spam: 'PASS', virus: 'PASS', spf: 'PASS', dkim: 'PASS', dmarc: 'PASS', dmarcPolicy: null };

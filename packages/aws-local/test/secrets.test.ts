@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateSecretCommand, GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { lackingSecrets } from '#local/named-secrets.ts';
 import { createSecretsManager, readSecrets, type Secrets, secretArn } from '../src/secrets/secrets-manager.ts';
 import { type StartedEmulators, startEmulators } from '../src/start-emulators.ts';

@@ -13,7 +13,7 @@ export type AwsSettings = {
   };
   /** Where all services answer, when that is not AWS. */
   readonly endpoint?: string;
-  /** Whose buckets are meant (adapters/bucket-owner.ts): twelve digits. */
+  /** Whose buckets are meant (adapters/aws/bucket-owner.ts): twelve digits. */
   readonly account?: string;
 };
 

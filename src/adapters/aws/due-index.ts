@@ -2,11 +2,11 @@
 // Its projection (infra/ledger.ts) has what DueRow has. Reads are eventually consistent; the sweep reads each row before it decides.
 
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
-import { isUnderWay } from '#core/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
 import type { DueRow, Quarantined, QuarantineQuery } from '#pipeline/ports.ts';
 import { DUE_SHARDS, dueRowOfItem, type Item } from './dynamo-row.ts';
 
-/** A row whose job is with the relay queue, as the index shows it: core/sweep-decision.ts moved `dueAt` past `nextAttemptAt`. */
+/** A row whose job is with the relay queue, as the index shows it: core/delivery/sweep-decision.ts moved `dueAt` past `nextAttemptAt`. */
 export function isEnqueued(row: DueRow): boolean {
   return isUnderWay(row.state) && row.dueAt > row.nextAttemptAt;
 }

@@ -2,7 +2,7 @@
 // no more. They are forgotten by themselves. A call that the SDK sends again may count twice, never leave one out.
 
 import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import type { ExpiryCount } from '#core/expiry.ts';
+import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
 import { EXPIRIES_KEY, secondsOf } from './dynamo-row.ts';
 
 export async function countExpiry(

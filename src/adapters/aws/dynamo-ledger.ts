@@ -12,8 +12,8 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
-import type { ExpiryCount } from '#core/expiry.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
+import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
 import type {
   ClaimResult,
   DueRow,

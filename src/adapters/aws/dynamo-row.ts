@@ -13,11 +13,11 @@ import type {
   TraceEvent,
   VerdictStatus,
   Verdicts,
-} from '#core/delivery.ts';
-import { isSettled } from '#core/delivery.ts';
-import { inboundPrefix } from '#core/receipt.ts';
-import type { Reply } from '#core/reply.ts';
-import type { Notify } from '#core/submission.ts';
+} from '#core/delivery/delivery.ts';
+import { isSettled } from '#core/delivery/delivery.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import { inboundPrefix } from '#core/spool/receipt.ts';
+import type { Notify } from '#core/submission/submission.ts';
 import type { DueRow } from '#pipeline/ports.ts';
 
 export type Item = Record<string, AttributeValue>;

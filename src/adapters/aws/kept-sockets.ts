@@ -3,8 +3,8 @@
 
 import type { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { turnOfTheLoop } from '#adapters/loop-turn.ts';
 import { keptSocketIdleMs } from '#core/limits.ts';
-import { turnOfTheLoop } from './loop-turn.ts';
 
 /** By the wall clock: timers stand still while Lambda freezes the function. A clock that went back says nothing, so the answer is no. */
 export function isFresh(idleSince: number): boolean {

@@ -2,7 +2,7 @@
 // stand still for the sake of a mark. Until the secret was read once, marks are made and known by the stack's id alone; what was read once is
 // used until it can be read again. It never logs a value.
 
-import type { MarkKey } from '#core/mark-key.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
 import type { Clock, Watch } from '#pipeline/ports.ts';
 
 /** How long an invocation may be held up by it. */

@@ -1,17 +1,17 @@
 // The next hop that is SES, by v2 SendEmail with raw content: one recipient a call, the author kept or written so that people can read
-// him (core/ses-edit.ts), the body's bytes as they are, where its lines are none too long (core/reencode.ts). SES replaces Message-ID and Date and knows no null envelope sender.
+// him (core/message/ses-edit.ts), the body's bytes as they are, where its lines are none too long (core/message/reencode.ts). SES replaces Message-ID and Date and knows no null envelope sender.
 // It holds the content once, and the client's request some more (`heldPerByte`); it never sends one call twice.
 
 import { type SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
-import type { Mailbox } from '#core/address.ts';
-import { needsSmtputf8 } from '#core/address.ts';
-import { asciiAddressOf } from '#core/author.ts';
 import { lineOctetsMax, sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
-import { headerSection } from '#core/message.ts';
-import { mendLines } from '#core/reencode.ts';
-import { type SesEdit, sesEdit } from '#core/ses-edit.ts';
-import { deliveryTag, sesHost } from '#core/ses-use.ts';
-import { statusOf } from '#core/status.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { needsSmtputf8 } from '#core/message/address.ts';
+import { asciiAddressOf } from '#core/message/authors.ts';
+import { headerSection } from '#core/message/header.ts';
+import { mendLines } from '#core/message/reencode.ts';
+import { type SesEdit, sesEdit } from '#core/message/ses-edit.ts';
+import { deliveryTag, sesHost } from '#core/message/ses-use.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction } from '#pipeline/ports.ts';
 import { neverSent, resultOfFailure } from './ses-errors.ts';
 

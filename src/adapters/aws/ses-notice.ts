@@ -4,7 +4,7 @@
 
 import { type SESClient, SendBounceCommand } from '@aws-sdk/client-ses';
 import { bounceEveryMs } from '#core/limits.ts';
-import type { ServiceBounce } from '#core/notice-bounce.ts';
+import type { ServiceBounce } from '#core/notice/ses-bounce.ts';
 import type { BounceService, Clock, NextHopResult } from '#pipeline/ports.ts';
 import { neverSent, resultOfFailure } from './ses-errors.ts';
 import { accepted } from './ses-next-hop.ts';

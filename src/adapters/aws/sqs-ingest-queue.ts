@@ -2,7 +2,7 @@
 // bring. Nothing else is ever sent there by us. Sending it twice is harmless: the second one finds the deliveries made.
 
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
-import { type NamedRecipients, namedRecipientsBody } from '#core/named-recipients.ts';
+import { type NamedRecipients, namedRecipientsBody } from '#core/spool/named-recipients.ts';
 import type { EventQueue } from '#pipeline/ports.ts';
 
 export class SqsIngestQueue implements EventQueue {

@@ -1,7 +1,7 @@
 // Whether a message answers a trace query: the part of the search that no index does.
 // Shared by every ledger. Pure.
 
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 
 /** All terms given must hold. Addresses match without regard to case, which people do not remember; Message-IDs exactly. */

@@ -4,7 +4,7 @@
 // by a crash in between, or by two writers at once: what moves out is already committed, and its key derives from itself.
 
 import { createHash } from 'node:crypto';
-import type { TraceEvent } from '#core/delivery.ts';
+import type { TraceEvent } from '#core/delivery/delivery.ts';
 import { attemptsInlineMax } from '#core/limits.ts';
 
 /** Events that stay in the row for good, whatever their attempt: a row must not grow with resubmissions. */

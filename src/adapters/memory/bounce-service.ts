@@ -1,9 +1,9 @@
 // SES's SendBounce in memory: follows a script and keeps what it took, for tests that compare it with the ledger.
 // It keeps SES's promise alone: what is throttled or refused was not sent.
 
-import type { ServiceBounce } from '#core/notice-bounce.ts';
-import type { NetworkFault } from '#core/reply.ts';
-import { statusOf } from '#core/status.ts';
+import type { ServiceBounce } from '#core/notice/ses-bounce.ts';
+import type { NetworkFault } from '#core/reply/reply.ts';
+import { statusOf } from '#core/reply/status.ts';
 import type { BounceService, NextHopResult } from '#pipeline/ports.ts';
 
 export type ScriptedBounce =

@@ -1,13 +1,13 @@
 // The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of long rows.
 // One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
 
-import { inQuarantine, isEnqueued } from '#adapters/due-index.ts';
-import { lastInstantOf } from '#adapters/dynamo-row.ts';
-import { answers } from '#adapters/trace-query.ts';
-import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
-import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery.ts';
-import { isSettled } from '#core/delivery.ts';
-import type { ExpiryCount } from '#core/expiry.ts';
+import { inQuarantine, isEnqueued } from '#adapters/aws/due-index.ts';
+import { lastInstantOf } from '#adapters/aws/dynamo-row.ts';
+import { answers } from '#adapters/aws/trace-query.ts';
+import { joinTrace, type MovedEvent, splitTrace } from '#adapters/aws/trace-split.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
+import { isSettled } from '#core/delivery/delivery.ts';
+import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
 import type {
   ClaimResult,
   DueRow,

@@ -1,9 +1,9 @@
 // A next hop that follows a script and keeps what it accepted: the server's own view, which tests compare with the ledger's.
 // Consumes content exactly where a server would: after 354, never for a refusal before it.
 
-import type { Mailbox, ReversePath } from '#core/address.ts';
-import type { AttemptResult, CapabilityFault, NetworkFault, Phase } from '#core/reply.ts';
-import { parseStatus } from '#core/status.ts';
+import type { Mailbox, ReversePath } from '#core/message/address.ts';
+import type { AttemptResult, CapabilityFault, NetworkFault, Phase } from '#core/reply/reply.ts';
+import { parseStatus } from '#core/reply/status.ts';
 import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction } from '#pipeline/ports.ts';
 
 /** What happens to one attempt at one forward-path. */

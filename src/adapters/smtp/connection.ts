@@ -4,19 +4,19 @@
 // less; no text that leaves here holds a password.
 
 import type { SecureContext } from 'node:tls';
-import type { Mailbox } from '#core/address.ts';
-import type { TlsMode } from '#core/config.ts';
-import { type DsnRequest, dsnOfMail, dsnOfRcpt } from '#core/dsn-parameters.ts';
+import type { TlsMode } from '#config/settings.ts';
 import type { smtpTimeoutsMs } from '#core/limits.ts';
-import type { AttemptResult, Phase } from '#core/reply.ts';
-import type { SmtpReply } from '#core/smtp-reply.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import type { AttemptResult, Phase } from '#core/reply/reply.ts';
+import type { SmtpReply } from '#core/reply/smtp-reply.ts';
+import { type DsnRequest, dsnOfMail, dsnOfRcpt } from '#core/submission/dsn-parameters.ts';
 import type { NextHopResult, Transaction } from '#pipeline/ports.ts';
-import { gatherBuffer, sendContent } from './smtp-content.ts';
-import { Dialogue } from './smtp-dialogue.ts';
-import { featuresOf } from './smtp-features.ts';
-import { type Credentials, type KnownLogin, logIn } from './smtp-login.ts';
-import { accepted, answerResult, networkResult, OUT_OF_STEP, Results } from './smtp-results.ts';
-import { isFault, openWire, type SmtpWire, type WireFault } from './smtp-wire.ts';
+import { gatherBuffer, sendContent } from './content.ts';
+import { Dialogue } from './dialogue.ts';
+import { featuresOf } from './features.ts';
+import { type Credentials, type KnownLogin, logIn } from './login.ts';
+import { accepted, answerResult, networkResult, OUT_OF_STEP, Results } from './results.ts';
+import { isFault, openWire, type SmtpWire, type WireFault } from './wire.ts';
 
 export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
 /** What was learnt of a host, for the connections to come: kept by the next hop, in this function's memory. */

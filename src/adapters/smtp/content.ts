@@ -3,9 +3,9 @@
 // for what is put in: a dot before a line's dot, the missing half of a bare CR or LF, and the last line's end.
 
 import { smtpGatherBytes } from '#core/limits.ts';
-import type { SmtpReply } from '#core/smtp-reply.ts';
+import type { SmtpReply } from '#core/reply/smtp-reply.ts';
 import { ContentUnreadable, type UnreadableCause } from '#pipeline/ports.ts';
-import { isFault, type SmtpWire, type WireFault } from './smtp-wire.ts';
+import { isFault, type SmtpWire, type WireFault } from './wire.ts';
 
 export type ContentSent =
   /** All of it and the final dot; the reply to that is still to come. */

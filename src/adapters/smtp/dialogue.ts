@@ -2,8 +2,8 @@
 // Notices a server that drops what was written together. Never writes a command while something unasked lies in the socket.
 
 import { smtpGroupBytesMax, smtpGroupSilenceMs } from '#core/limits.ts';
-import type { SmtpReply } from '#core/smtp-reply.ts';
-import { isFault, type SmtpWire, type WireFault } from './smtp-wire.ts';
+import type { SmtpReply } from '#core/reply/smtp-reply.ts';
+import { isFault, type SmtpWire, type WireFault } from './wire.ts';
 
 export class Dialogue {
   readonly pipelined: boolean;

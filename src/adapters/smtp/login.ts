@@ -2,9 +2,9 @@
 // leaves here. What a server took or refused is remembered for as long as the login is the same, so that a wrong one is not tried twice over.
 
 import { smtpAuthLineOctetsMax } from '#core/limits.ts';
-import type { SmtpReply } from '#core/smtp-reply.ts';
-import { accepted, NO_ANSWER } from './smtp-results.ts';
-import { isFault, type SmtpWire, type WireFault } from './smtp-wire.ts';
+import type { SmtpReply } from '#core/reply/smtp-reply.ts';
+import { accepted, NO_ANSWER } from './results.ts';
+import { isFault, type SmtpWire, type WireFault } from './wire.ts';
 
 export type Credentials = { readonly username: string; readonly password: string };
 type Mechanism = 'PLAIN' | 'LOGIN';

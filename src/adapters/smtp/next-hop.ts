@@ -3,19 +3,13 @@
 // bug of ours, a path that no parser of ours lets through.
 
 import { createSecureContext, type SecureContext } from 'node:tls';
-import type { Mailbox } from '#core/address.ts';
-import type { LmtpSettings, SmtpSettings } from '#core/config.ts';
+import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
 import { smtpKeptAgeMs, smtpKeptIdleMs, smtpKeptMax, smtpKeptMessagesMax, smtpTimeoutsMs } from '#core/limits.ts';
-import type { AttemptResult } from '#core/reply.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import type { AttemptResult } from '#core/reply/reply.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
-import {
-  type HostHabits,
-  openSmtp,
-  type SmtpConnection,
-  type SmtpServer,
-  type SmtpTimeouts,
-} from './smtp-connection.ts';
-import type { Credentials } from './smtp-login.ts';
+import { type HostHabits, openSmtp, type SmtpConnection, type SmtpServer, type SmtpTimeouts } from './connection.ts';
+import type { Credentials } from './login.ts';
 
 export type SmtpTerms = {
   /** Our name in EHLO. */

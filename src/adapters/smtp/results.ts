@@ -1,10 +1,10 @@
-// What an SMTP dialogue's answers mean, as facts for core/classify.ts: one result for each forward-path.
+// What an SMTP dialogue's answers mean, as facts for core/reply/classify.ts: one result for each forward-path.
 // Never decides what follows from them, and never takes what is out of step for consent or refusal.
 
-import type { AttemptResult, Phase, Reply } from '#core/reply.ts';
-import type { SmtpReply } from '#core/smtp-reply.ts';
+import type { AttemptResult, Phase, Reply } from '#core/reply/reply.ts';
+import type { SmtpReply } from '#core/reply/smtp-reply.ts';
 import type { NextHopResult } from '#pipeline/ports.ts';
-import { isFault, type SmtpWire, type WireFault } from './smtp-wire.ts';
+import { isFault, type SmtpWire, type WireFault } from './wire.ts';
 
 /** What became of each forward-path; the first word on it stands. */
 export class Results {

@@ -4,10 +4,10 @@
 
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { turnOfTheLoop } from '#adapters/loop-turn.ts';
 import { smtpAddressAttemptMs, smtpAfterJunkMs } from '#core/limits.ts';
-import type { NetworkFault } from '#core/reply.ts';
-import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/smtp-reply.ts';
-import { turnOfTheLoop } from './loop-turn.ts';
+import type { NetworkFault } from '#core/reply/reply.ts';
+import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
 
 export type WireFault = { readonly fault: NetworkFault; readonly detail: string };
 export type TlsTerms = { readonly context: SecureContext | undefined; readonly verify: boolean };

@@ -1,6 +1,6 @@
 // The notices on which nothing hangs, and what the row says of them: of a delay (RFC 5321 §4.5.4.1, RFC 3464 §2.3.3 "delayed"), once, and
 // of a success for who asked (RFC 3461 §5.2.2, "relayed"). Such a notice stands in the row until another takes its place; the trace keeps
-// all. It never decides whether a notice may be sent at all: core/notice.ts does.
+// all. It never decides whether a notice may be sent at all: core/notice/permission.ts does.
 
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
 import { isUnderWay, transition } from './delivery.ts';
@@ -52,7 +52,7 @@ export function withSideNoticeQueued(row: DeliveryRow, kind: SideKind, notice: T
   };
 }
 
-/** No notice may be sent: the delivery itself goes on as it was. `reason` is one of core/notice.ts's names. */
+/** No notice may be sent: the delivery itself goes on as it was. `reason` is one of core/notice/permission.ts's names. */
 export function withSideNoticeWithheld(
   row: DeliveryRow,
   kind: SideKind,

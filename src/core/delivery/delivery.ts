@@ -1,9 +1,9 @@
 // A delivery: one message to one forward-path by one action of a route. The unit of state, and its state machine.
 // Pure. Instants are milliseconds since the epoch; text is as the ledger keeps it.
 
-import type { Reply } from './reply.ts';
-import type { Status } from './status.ts';
-import type { Notify, Return } from './submission.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import type { Status } from '#core/reply/status.ts';
+import type { Notify, Return } from '#core/submission/submission.ts';
 
 export type DeliveryState =
   | 'queued'
@@ -39,7 +39,7 @@ export type Extract = {
   readonly subject: string | null;
   readonly messageIdField: string | null;
   readonly autoSubmitted: string | null;
-  /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice.ts). */
+  /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice/permission.ts). */
   readonly listMail?: true;
   /** It bears an X-Everpost-Notice that our own key signed: a notice of ours that came back. */
   readonly ownNotice?: true;
@@ -122,7 +122,7 @@ export type NoticeSummary = {
   readonly to: string | null;
   readonly messageIdField: string | null;
   readonly at: number;
-  /** Why there is none, where there is none: one of core/notice.ts's reasons. */
+  /** Why there is none, where there is none: one of core/notice/permission.ts's reasons. */
   readonly reason: string | null;
 };
 
@@ -171,7 +171,7 @@ export type DeliveryRow = {
   /** What the submitter asked for this recipient (RFC 3461 §4.1 and §4.2); absent where nothing was asked. */
   readonly dsn?: { readonly notify: readonly Notify[] | null; readonly orcpt: string | null };
 
-  /** Under which return path of ours it leaves (core/return-path.ts); absent: under the one that it came with. */
+  /** Under which return path of ours it leaves (core/routing/return-path.ts); absent: under the one that it came with. */
   readonly returnPath?: 'token' | 'srs';
 
   /** An operator had it relayed again, and when; `from`: how far it had come before, at any such time. Absent: nobody had. */

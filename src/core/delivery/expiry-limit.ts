@@ -1,11 +1,11 @@
 // Whether an expiry is the next hop's doing or ours, and the valve on those that are ours (DESIGN decision 4): one bad deploy must not
 // mail a report to every sender. Pure: how many expired in the hour is counted by the ledger.
 
-import type { Settings } from './config.ts';
+import type { Settings } from '#config/settings.ts';
+import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from '#core/limits.ts';
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
 import { canFallBack } from './fallback.ts';
-import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from './limits.ts';
 import type { Progress } from './progress.ts';
 import { traced, withDoubt } from './progress.ts';
 

@@ -1,11 +1,11 @@
 // Deliveries that are kept and do not move, and how that ends: quarantine by policy, hold by an operator; release, removal, discard.
 // Pure: every function takes a row and the present instant. Whatever happens leaves a trace event; nothing here is silent.
 
+import type { Status } from '#core/reply/status.ts';
 import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
 import { transition } from './delivery.ts';
 import type { Progress } from './progress.ts';
 import { traced, withDoubt } from './progress.ts';
-import type { Status } from './status.ts';
 
 /** Kept by policy until `until`, an instant; then the sweep discards it, if nobody has released it. */
 export function quarantinedAtBirth(row: DeliveryRow, reason: string, until: number, now: number): DeliveryRow {

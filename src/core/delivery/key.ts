@@ -2,7 +2,7 @@
 // message that matches two receipt rules, makes each delivery once. Routes may be renumbered between the two; hence no route.
 
 import { createHash } from 'node:crypto';
-import type { ForwardPath } from './address.ts';
+import type { ForwardPath } from '#core/message/address.ts';
 import type { NoticeKind } from './delivery.ts';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'; // RFC 4648 base32, lower case

@@ -1,8 +1,8 @@
 // Our own word on an attempt, come after somebody else settled the row: another worker, once our lease had run out, or what SES said of
 // the message before we had written its 200 down (DESIGN decision 12). The row's word stands; what we know is added. Pure.
 
+import type { Outcome } from '#core/reply/outcome.ts';
 import type { DeliveryRow } from './delivery.ts';
-import type { Outcome } from './outcome.ts';
 import type { Progress } from './progress.ts';
 import { traced } from './progress.ts';
 
@@ -29,7 +29,7 @@ export function withLateWord(
 }
 
 /**
- * What settled the row was said of this very attempt: it counted it (core/feedback.ts), and there was no other claim whose result could be
+ * What settled the row was said of this very attempt: it counted it (core/feedback/fact.ts), and there was no other claim whose result could be
  * the one that was spoken of. Another worker's outcome would have marked a possible duplicate.
  */
 function isAboutThisAttempt(current: DeliveryRow, claimed: DeliveryRow): boolean {

@@ -1,6 +1,12 @@
-// What a ledger row becomes: after an attempt, at expiry, when its notice is settled. What the sweep does with it: core/sweep-decision.ts.
+// What a ledger row becomes: after an attempt, at expiry, when its notice is settled. What the sweep does with it: core/delivery/sweep-decision.ts.
 // Pure: every function takes a row and the present instant and returns the next row with the trace events that explain it.
 
+import { claimsMax } from '#core/limits.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import type { Status } from '#core/reply/status.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './delay-success.ts';
 import type {
   DeliveryRow,
   DeliveryState,
@@ -11,12 +17,6 @@ import type {
   TraceEventName,
 } from './delivery.ts';
 import { transition } from './delivery.ts';
-import { claimsMax } from './limits.ts';
-import type { Outcome } from './outcome.ts';
-import type { Reply } from './reply.ts';
-import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './side-notice.ts';
-import type { Status } from './status.ts';
-import { statusOf } from './status.ts';
 
 export type Progress = { readonly row: DeliveryRow; readonly events: readonly TraceEvent[] };
 
@@ -157,7 +157,7 @@ export type AttemptTerms = {
   readonly undeleted?: boolean;
   /** The return path of ours under which it left. */
   readonly returnPath?: string | null;
-  /** By SES: parts of the body left in another transfer encoding (core/reencode.ts). */
+  /** By SES: parts of the body left in another transfer encoding (core/message/reencode.ts). */
   readonly reencoded?: boolean;
   /** The next hop offers DSN, and was asked to report as the submitter had asked. */
   readonly dsnTaken?: boolean;
@@ -356,7 +356,7 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     },
     notice.nextHop,
   );
-  // A notice that came back late holds the facts, which may have gone elsewhere (pipeline/feedback.ts).
+  // A notice that came back late holds the facts, which may have gone elsewhere (pipeline/feedback/feedback.ts).
   const message = row.message ?? notice.message;
   return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null, message } };
 }

@@ -2,12 +2,12 @@
 // (docs/decisions/resubmit.md). It says what may be resubmitted and what the row becomes. Pure; it never looks at content.
 // Whoever had the mail all the same gets it twice, so it is marked: in the row, in the trace and in the message itself.
 
+import { isSesHost } from '#core/message/ses-use.ts';
+import { isSuccessNoticeDue } from './delay-success.ts';
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
 import type { Progress } from './progress.ts';
 import { traced } from './progress.ts';
-import { isSesHost } from './ses-use.ts';
-import { isSuccessNoticeDue } from './side-notice.ts';
 
 /** In the trace's RESUBMIT. */
 export const resubmittedByOperator = 'resubmitted-by-operator';

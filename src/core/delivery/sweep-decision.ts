@@ -1,13 +1,13 @@
 // What the sweep must do with a row whose `dueAt` has come, and how its room in the relay queue is shared among next hops.
 // Pure. Enqueuing moves `dueAt` forward in the same write, so that nothing is enqueued again each minute.
 
-import { discarded } from './custody.ts';
+import { claimsMax } from '#core/limits.ts';
+import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './delay-success.ts';
 import type { DeliveryRow, TraceEvent } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
-import { isSuspectExpiry } from './expiry.ts';
-import { claimsMax } from './limits.ts';
+import { isSuspectExpiry } from './expiry-limit.ts';
+import { discarded } from './hold-release.ts';
 import { traced } from './progress.ts';
-import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './side-notice.ts';
 
 export type SweepTerms = {
   readonly now: number;
@@ -28,7 +28,7 @@ export type SweepDecision =
       readonly events: readonly TraceEvent[];
       readonly lost: boolean;
     }
-  /** Its lifetime is over. The valve (core/expiry.ts) has its word first where it is suspect. */
+  /** Its lifetime is over. The valve (core/delivery/expiry-limit.ts) has its word first where it is suspect. */
   | { readonly kind: 'expire'; readonly suspect: boolean }
   /** Its quarantine is over. */
   | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }

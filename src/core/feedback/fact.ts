@@ -2,13 +2,13 @@
 // throw: they come twice, late, in any order, and before our own word (failure over confirmed over relayed, DESIGN decision 12).
 // Pure. That a fact came before is known by its event in the trace, which bears the instant that its teller gave it.
 
-import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
-import { isUnderWay, transition } from './delivery.ts';
-import type { Progress } from './progress.ts';
-import { traced, withDoubt } from './progress.ts';
-import type { Reply } from './reply.ts';
-import { wantsSuccessNotice } from './side-notice.ts';
-import type { Status } from './status.ts';
+import { wantsSuccessNotice } from '#core/delivery/delay-success.ts';
+import type { DeliveryRow, TraceEvent, TraceEventName } from '#core/delivery/delivery.ts';
+import { isUnderWay, transition } from '#core/delivery/delivery.ts';
+import type { Progress } from '#core/delivery/progress.ts';
+import { traced, withDoubt } from '#core/delivery/progress.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import type { Status } from '#core/reply/status.ts';
 
 type Told = {
   /** When it happened, as the teller says, in milliseconds since the epoch. */
@@ -122,7 +122,7 @@ function decided({ uncertain: _, ...row }: DeliveryRow): DeliveryRow {
 
 /**
  * Before our own word: that the next hop had it is the outcome of the claim under way, and our word will find it recorded
- * (core/late-word.ts).
+ * (core/delivery/overtaken-outcome.ts).
  */
 function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
   if (!isUnderWay(row.state) || row.claims === 0) return row;

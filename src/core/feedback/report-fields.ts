@@ -3,12 +3,12 @@
 // What no group says (which delivery, what to do) is not asked here.
 
 import { isUtf8 } from 'node:buffer';
-import { plainText } from './field-text.ts';
-import { replyTextMax, reportRecipientsMax } from './limits.ts';
-import { oneLine } from './notice-encoding.ts';
-import type { HeaderField } from './receipt.ts';
+import { replyTextMax, reportRecipientsMax } from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { oneLine } from '#core/message/text-encoding.ts';
+import type { Status } from '#core/reply/status.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
 import { exactStatus, statusFrom, statusIn } from './report-status.ts';
-import type { Status } from './status.ts';
 
 /** RFC 3464 §2.3.3. */
 export type RemoteAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded';

@@ -2,9 +2,9 @@
 // damaged, missing or stray empty lines, bare LFs, an mbox line in front. Total, bounded, and linear in the input: lines are looked at one
 // by one. For reading reports alone; nothing that is read here ever goes back into a message that we relay.
 
-import { decodeUnlabelled } from './field-text.ts';
-import { reportBytesMax, reportDepthMax, reportPartsMax } from './limits.ts';
-import { looksLikeStatus } from './remote-dsn-fields.ts';
+import { reportBytesMax, reportDepthMax, reportPartsMax } from '#core/limits.ts';
+import { decodeUnlabelled } from '#core/message/field-text.ts';
+import { looksLikeStatus } from './report-fields.ts';
 import { beginsOriginal } from './report-original.ts';
 
 /** A leaf, or an attached message, which is entered by `partsIn` alone. */

@@ -2,7 +2,7 @@
 // a delivery failed: a mailer's signs must stand beside them. Claims of header fields alone, which anybody can write; a return path vouches for
 // no more than that its writer had the message.
 
-import { plainText } from './field-text.ts';
+import { plainText } from '#core/message/field-text.ts';
 import type { Parts } from './report-parts.ts';
 
 export type Signs = {

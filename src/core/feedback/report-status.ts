@@ -1,7 +1,7 @@
 // The status that a report gives, and what its words let one conclude: senders of reports write a general one (5.0.0, 5.1.0) where the
 // last server's words are exact. Total; never another class than the report's own.
 
-import { parseStatus, type Status, statusOf } from './status.ts';
+import { parseStatus, type Status, statusOf } from '#core/reply/status.ts';
 
 const WORDS_CHARS_MAX = 2_000;
 const ENHANCED = /(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)/g;

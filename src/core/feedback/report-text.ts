@@ -1,12 +1,12 @@
 // Reports in words (qmail, Exim, Exchange before 2007, Domino, Smail and many a home-made one): whom they name and what they say. It works
 // by shape, not by product: a sentence that tells of a failure, and after it addresses that stand alone, in front of a colon, or within one
 // of the sentences that mailers write. Total and linear: each line is looked at a bounded number of times and cut short.
-// Whether the text is a report at all is asked by the caller too (core/report-signs.ts).
+// Whether the text is a report at all is asked by the caller too (core/feedback/report-signs.ts).
 
-import { replyTextMax, reportRecipientsMax } from './limits.ts';
-import { oneLine } from './notice-encoding.ts';
-import type { HeaderField } from './receipt.ts';
-import { originalFields } from './remote-dsn-fields.ts';
+import { replyTextMax, reportRecipientsMax } from '#core/limits.ts';
+import { oneLine } from '#core/message/text-encoding.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
+import { originalFields } from './report-fields.ts';
 import { hasForm } from './report-forms.ts';
 import { beginsOriginal } from './report-original.ts';
 

@@ -4,25 +4,25 @@
 // In this order: what machines read (a delivery-status part, X-Failed-Recipients); a mailer's own form together with a mailer's signs, or a report
 // within an attached message; words with a mailer's signs that no answer has; the signs of an answer. Words alone make no failure.
 
-import { decodeUnlabelled } from './field-text.ts';
-import { looksLikeHtml, textOfHtml } from './html-text.ts';
-import { reportDepthMax, reportRecipientsMax } from './limits.ts';
-import { oneLine } from './notice-encoding.ts';
-import type { HeaderField } from './receipt.ts';
+import { reportDepthMax, reportRecipientsMax } from '#core/limits.ts';
+import { decodeUnlabelled } from '#core/message/field-text.ts';
+import { looksLikeHtml, textOfHtml } from '#core/message/html-text.ts';
+import { oneLine } from '#core/message/text-encoding.ts';
+import { passField } from '#core/message/trace-fields.ts';
+import { type Status, statusOf } from '#core/reply/status.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
 import {
   looksLikeStatus,
   originalFields,
   type RemoteRecipient,
   type StatusGroup,
   statusFields,
-} from './remote-dsn-fields.ts';
-import { type BounceText, hasCode, readBounceText, wordsFor } from './remote-dsn-text.ts';
+} from './report-fields.ts';
 import { beginsOriginal } from './report-original.ts';
 import { type Parts, partsIn, partsOf, type ReportPart } from './report-parts.ts';
 import { isAutomaticAnswer, type Signs, signsOf, subjectOf } from './report-signs.ts';
 import { exactStatus, statusFrom } from './report-status.ts';
-import { type Status, statusOf } from './status.ts';
-import { passField } from './trace-fields.ts';
+import { type BounceText, hasCode, readBounceText, wordsFor } from './report-text.ts';
 
 export type RemoteReport =
   | {

@@ -1,25 +1,25 @@
-// What follows from a message that came back to a return path: which delivery it speaks of, what it says of it as a fact (core/feedback.ts),
+// What follows from a message that came back to a return path: which delivery it speaks of, what it says of it as a fact (core/feedback/fact.ts),
 // and what becomes of the message's own row. Pure. A report is believed as far as its return path vouches for it, and no further:
 // whoever has the token, or returns our own signed mark, had the message.
 
-import type { Settings } from './config.ts';
-import { discarded } from './custody.ts';
-import type { DeliveryRef, DeliveryRow } from './delivery.ts';
-import { refOfDeliveryId, transition } from './delivery.ts';
-import { replyOfDiagnostic } from './diagnostic-code.ts';
-import type { Disposition } from './disposition.ts';
-import type { ReportedFact } from './feedback.ts';
-import { detailTextMax, passesCheckedMax } from './limits.ts';
-import type { MarkKey } from './mark-key.ts';
-import { oneLine } from './notice-encoding.ts';
-import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
-import type { HeaderField } from './receipt.ts';
-import type { RemoteReport } from './remote-dsn.ts';
-import type { RemoteRecipient } from './remote-dsn-fields.ts';
-import type { Resolved } from './routes.ts';
-import { statusClass, statusOf } from './status.ts';
-import { passField, verifiedPass } from './trace-fields.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
+import { refOfDeliveryId, transition } from '#core/delivery/delivery.ts';
+import { discarded } from '#core/delivery/hold-release.ts';
+import type { Progress } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/progress.ts';
+import { detailTextMax, passesCheckedMax } from '#core/limits.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { oneLine } from '#core/message/text-encoding.ts';
+import { passField, verifiedPass } from '#core/message/trace-fields.ts';
+import { replyOfDiagnostic } from '#core/reply/diagnostic-code.ts';
+import { statusClass, statusOf } from '#core/reply/status.ts';
+import type { Disposition } from '#core/routing/policy.ts';
+import type { Resolved } from '#core/routing/routes.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
+import type { ReportedFact } from './fact.ts';
+import type { RemoteReport } from './report.ts';
+import type { RemoteRecipient } from './report-fields.ts';
 
 /**
  * The delivery that the returned header section bears: a pass that our key signed, and the Received field that we wrote beside it. It finds reports to SRS

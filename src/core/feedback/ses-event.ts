@@ -1,17 +1,17 @@
 // SES's events about mail that we sent (docs/aws-contracts.md §3.2), read tolerantly: members may be missing, kinds and members may be new.
-// What they mean for a delivery is a fact (core/feedback.ts). Which delivery, its tag says: nothing is looked up by SES's message id.
+// What they mean for a delivery is a fact (core/feedback/fact.ts). Which delivery, its tag says: nothing is looked up by SES's message id.
 // It never takes a word for a failure that may be none (an absence notice), nor a failure for less (a suppressed recipient).
 
-import type { DeliveryRef } from './delivery.ts';
-import { refOfDeliveryId } from './delivery.ts';
-import { diagnosticText, replyOfDiagnostic } from './diagnostic-code.ts';
-import type { ReportedFact } from './feedback.ts';
-import { plainText } from './field-text.ts';
-import { detailTextMax } from './limits.ts';
-import type { Reply } from './reply.ts';
-import { deliveryTag } from './ses-use.ts';
-import { bounceWithoutReport } from './side-notice.ts';
-import { parseStatus, type Status, statusOf } from './status.ts';
+import { bounceWithoutReport } from '#core/delivery/delay-success.ts';
+import type { DeliveryRef } from '#core/delivery/delivery.ts';
+import { refOfDeliveryId } from '#core/delivery/delivery.ts';
+import { detailTextMax } from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { deliveryTag } from '#core/message/ses-use.ts';
+import { diagnosticText, replyOfDiagnostic } from '#core/reply/diagnostic-code.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import { parseStatus, type Status, statusOf } from '#core/reply/status.ts';
+import type { ReportedFact } from './fact.ts';
 
 export type SesEvent = {
   /** As SES names it: Bounce, Delivery, … */

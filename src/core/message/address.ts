@@ -2,8 +2,8 @@
 // carry a line break. An address is kept exactly as it came; only the domain has a second, comparable form.
 // Never looks anything up, and never guesses at a domain that is not there.
 
+import { domainOctetsMax, localPartOctetsMax } from '#core/limits.ts';
 import { toDomainKey } from './domain-key.ts';
-import { domainOctetsMax, localPartOctetsMax } from './limits.ts';
 
 /** One mailbox. `address` is exactly what the envelope had, case kept. */
 export type Mailbox = {

@@ -1,10 +1,10 @@
 // The authors that an address field names (From, Reply-To: RFC 5322 §3.4), and a mailbox of our own making. Forgiving in what it reads
-// (core/address-list.ts), as real From fields are often broken; what it writes is ASCII and correct. It never decides what a field should say.
+// (core/message/address-list.ts), as real From fields are often broken; what it writes is ASCII and correct. It never decides what a field should say.
 
+import { authorFieldCharsMax } from '#core/limits.ts';
 import { type Mailbox, needsSmtputf8 } from './address.ts';
 import { type AddressList, readAddressList } from './address-list.ts';
-import { authorFieldCharsMax } from './limits.ts';
-import { encodedWords, foldedField, isAscii, oneLine } from './notice-encoding.ts';
+import { encodedWords, foldedField, isAscii, oneLine } from './text-encoding.ts';
 
 export type Author = { readonly name: string; readonly mailbox: Mailbox };
 

@@ -2,7 +2,7 @@
 // what was submitted stays in the spool as it was. It looks at the header section as it passes: whole fields go, folded lines and all, and every
 // other byte is handed on. It holds no more than the beginning of a line, and CRs of which the next byte decides.
 
-import { returnPathFieldBytesMax } from './limits.ts';
+import { returnPathFieldBytesMax } from '#core/limits.ts';
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -91,7 +91,7 @@ function trailingReturns(bytes: Uint8Array): number {
   return count;
 }
 
-/** What begins at `at`, as `fields` in message.ts reads it; `unknown`: more bytes are needed to say. */
+/** What begins at `at`, as `fields` in header.ts reads it; `unknown`: more bytes are needed to say. */
 function lineAt(bytes: Uint8Array, at: number): 'end' | 'folded' | 'bcc' | 'other' | 'unknown' {
   const undecided = bytes.length - at > LINE_START_BYTES_MAX ? 'other' : 'unknown';
   if (isBlank(bytes[at])) return 'folded';

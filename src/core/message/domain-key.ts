@@ -1,8 +1,8 @@
-// Domains in their comparable form: A-labels in lower case, as every Mailbox's domainKey is (core/address.ts). In two strengths: what an
+// Domains in their comparable form: A-labels in lower case, as every Mailbox's domainKey is (core/message/address.ts). In two strengths: what an
 // envelope may name, and what our configuration may. The DNS is not asked.
 
 import { domainToASCII } from 'node:url';
-import { domainOctetsMax } from './limits.ts';
+import { domainOctetsMax } from '#core/limits.ts';
 
 // Underscores are no LDH, but stand in names of real hosts.
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;

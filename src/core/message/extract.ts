@@ -1,10 +1,10 @@
 // What the ledger keeps of a header section, for notices and searches: a few fields, decoded, 600 bytes together.
 // Never the envelope, which is not in the header section.
 
-import type { Extract } from './delivery.ts';
+import type { Extract } from '#core/delivery/delivery.ts';
+import { extractBytesMax, fieldTextBytesMax } from '#core/limits.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
 import { cutText, plainText } from './field-text.ts';
-import { extractBytesMax, fieldTextBytesMax } from './limits.ts';
-import type { HeaderField } from './receipt.ts';
 
 /**
  * What each part may have in bytes of UTF-8, in the order in which they take; what one leaves, the next ones may use.

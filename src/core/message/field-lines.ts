@@ -2,9 +2,9 @@
 // Lines that are short enough stay as they are. A longer one is folded where it has blanks, which loses nothing (§2.2.3); a word that is
 // too long for any line is broken where its kind of field allows it. "Octets": strings whose every character is one byte.
 
+import { lineOctetsMax, lineOctetsWanted } from '#core/limits.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
-import { lineOctetsMax, lineOctetsWanted } from './limits.ts';
-import { encodedWords } from './notice-encoding.ts';
+import { encodedWords } from './text-encoding.ts';
 
 /** `value` is all behind the colon, with the line ends that it came with. The result ends with CRLF. */
 export function fieldLines(name: string, value: string, lineEnd = '\r\n'): string {

@@ -2,10 +2,10 @@
 // Looks and cuts, never re-serialises: apart from `fieldText`, which is for people, nothing here becomes a string.
 // All work is linear in the header section, which is bounded (limits.ts); a body is never looked at.
 
+import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax, strayLinesKeptMax } from '#core/limits.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
 import { isMailField } from './field-names.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
-import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax, strayLinesKeptMax } from './limits.ts';
-import type { HeaderField } from './receipt.ts';
 
 const TAB = 0x09;
 const LF = 0x0a;

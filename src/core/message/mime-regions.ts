@@ -2,9 +2,9 @@
 // between them. One pass, linear, bounded in parts and depth; boundaries are found as mail readers find them, whole lines alone.
 // Looks and says; changes nothing, decodes nothing.
 
+import { headerBytesMax, mimeDepthMax, mimePartsMax } from '#core/limits.ts';
 import { type ContentType, contentTypeOf, parameterOf } from './content-type.ts';
-import { headerBytesMax, mimeDepthMax, mimePartsMax } from './limits.ts';
-import { type Field, type HeaderSection, headerSection } from './message.ts';
+import { type Field, type HeaderSection, headerSection } from './header.ts';
 
 /** `signed` and `encrypted`: every octet of it is vouched for (RFC 1847 §2), so that none may change. */
 export type Protection = 'signed' | 'encrypted' | null;

@@ -10,7 +10,7 @@ import { getDomain } from 'tldts';
 export function organizationalDomain(domainKey: string): string | null {
   return domainKey.startsWith('[') ? null : getDomain(domainKey, OPTIONS);
 }
-/** A domainKey is a name already (core/address.ts): nothing is extracted, and underscores stand in names of real hosts. */
+/** A domainKey is a name already (core/message/address.ts): nothing is extracted, and underscores stand in names of real hosts. */
 const OPTIONS = { allowPrivateDomains: true, extractHostname: false, validateHostname: false } as const;
 
 /** Relaxed alignment: one domain, or two of one organization. Both are domainKeys. */

@@ -1,6 +1,6 @@
 // Recipients as people and programs write them: a To, Cc or Bcc field's value (RFC 5322 §3.4), or an argument of sendmail. Called by
 // sendmail-message.ts. It decides who gets the message, so it places every character or calls the text unreadable; it never skips what it does
-// not understand, and never takes a part of a name for a person. One pass, linear time. From and Reply-To are read by author.ts, which forgives.
+// not understand, and never takes a part of a name for a person. One pass, linear time. From and Reply-To are read by authors.ts, which forgives.
 
 import { type Mailbox, mailboxKey, parseMailbox } from './address.ts';
 import { cutText } from './field-text.ts';

@@ -2,10 +2,10 @@
 // quoted-printable, other parts by Base64, Base64 without line breaks wrapped. All else keeps its bytes. A message within a message is never
 // encoded itself, its parts are; nothing is changed in what is signed or encrypted part by part. Who decodes it sees what he saw before.
 
+import { lineOctetsMax } from '#core/limits.ts';
 import { parameterOf } from './content-type.ts';
 import { fieldLines } from './field-lines.ts';
-import { lineOctetsMax } from './limits.ts';
-import type { HeaderSection } from './message.ts';
+import type { HeaderSection } from './header.ts';
 import { type Entity, isIdentity, type Protection, type Region, regionsOf } from './mime-regions.ts';
 import type { BodyChange } from './ses-edit.ts';
 import { base64, linesOf, quotedPrintable, softened, wrappedBase64 } from './transfer-encoding.ts';

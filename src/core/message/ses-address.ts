@@ -4,8 +4,8 @@
 
 import { type Mailbox, needsSmtputf8 } from './address.ts';
 import { type AddressList, readAddressList } from './address-list.ts';
-import { addressField, asciiAddressOf, mailboxText } from './author.ts';
-import { encodedWords, oneLine } from './notice-encoding.ts';
+import { addressField, asciiAddressOf, mailboxText } from './authors.ts';
+import { encodedWords, oneLine } from './text-encoding.ts';
 
 /** Of what is no address, in characters, as a group's name. */
 const TEXT_CHARS_MAX = 200;

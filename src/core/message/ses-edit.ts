@@ -2,16 +2,16 @@
 // written so that people can read him where it is not, fields that SES interprets or refuses taken out or mended, the rest as it was.
 // Splices fields; the body's bytes are never looked at, moved or changed. Total: any bytes give a header section, in linear time.
 
+import { authorFieldCharsMax, strayLinesKeptMax } from '#core/limits.ts';
 import { type Mailbox, parseMailbox } from './address.ts';
 import { readAddressList } from './address-list.ts';
-import { type Author, addressField, asciiAddressOf, authorsIn, authorsMax, authorsOf, mailboxText } from './author.ts';
+import { type Author, addressField, asciiAddressOf, authorsIn, authorsMax, authorsOf, mailboxText } from './authors.ts';
 import { fieldLines } from './field-lines.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
-import { authorFieldCharsMax, strayLinesKeptMax } from './limits.ts';
-import { type Field, type HeaderSection, headerSection } from './message.ts';
-import { encodedWords, isAscii, oneLine } from './notice-encoding.ts';
+import { type Field, type HeaderSection, headerSection } from './header.ts';
 import { mendedAddressField, sesMailboxText } from './ses-address.ts';
 import { isVerified } from './ses-use.ts';
+import { encodedWords, isAscii, oneLine } from './text-encoding.ts';
 
 export type SesTerms = {
   /** Those that SES has verified for us; their sub-domains are so too. */
@@ -51,7 +51,7 @@ const ONCE: ReadonlySet<string> = new Set(
   sender solicitation sensitivity subject thread-index thread-topic user-agent vbr-info`.split(/\s+/),
 );
 
-/** What becomes of the body, where its lines are too long for SES (core/reencode.ts). */
+/** What becomes of the body, where its lines are too long for SES (core/message/reencode.ts). */
 export type BodyChange = {
   /** The new Content-Transfer-Encoding of a message that is one part; null: parts have theirs, and the message's own stays. */
   readonly encoding: string | null;
@@ -65,7 +65,7 @@ export function sesEdit(
   body: BodyChange | null = null,
 ): SesEdit {
   const from = parseMailbox(terms.noticesFrom);
-  if (from === null) throw new Error('notices.from is no address: core/config-check.ts');
+  if (from === null) throw new Error('notices.from is no address: src/config/check.ts');
   const found = section.fields;
   const fromField = found.find(({ name }) => name === 'from');
   const fromValue = textOf(bytes, fromField);

@@ -1,8 +1,8 @@
 // What of SES's sending side a configuration uses, and which addresses SES lets us send as. Asked by the configuration's check, by the
 // permissions of the stack and by the wiring, so that the three agree.
 
+import type { Settings } from '#config/settings.ts';
 import type { Mailbox } from './address.ts';
-import type { Settings } from './config.ts';
 
 /** The tag that every send bears: the delivery's id, by which events are joined to it (DESIGN decision 12). */
 export const deliveryTag = 'everpost';

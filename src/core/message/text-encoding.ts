@@ -1,7 +1,7 @@
 // How text becomes the lines of a notice: cleaned, dated, folded, and encoded (RFC 5322, RFC 2047, RFC 2045).
 // "Octets" are strings whose every character is one byte (Latin-1), so that foreign bytes survive; "text" is Unicode.
 
-import { lineOctetsMax, lineOctetsWanted } from './limits.ts';
+import { lineOctetsMax, lineOctetsWanted } from '#core/limits.ts';
 
 const WORD_OCTETS_MAX = 900; // of one unbreakable word: leaves room for a field name within a line of 998
 const ENCODED_WORD_BYTES = 39; // 52 in Base64: an encoded-word of 64, within the 76 of a line that holds one (RFC 2047 §2)

@@ -3,8 +3,8 @@
 // Tells a reader no more than he knows: the forward-path as accepted, never the routed address (RFC 3464 §4.2).
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { lineOctetsMax, lineOctetsWanted, noticeMarksCheckedMax } from '#core/limits.ts';
 import { formatPath, needsSmtputf8, parseMailbox } from './address.ts';
-import { lineOctetsMax, lineOctetsWanted, noticeMarksCheckedMax } from './limits.ts';
 import { acceptedKeys, type MarkKey, type MarkLabel, signingKey } from './mark-key.ts';
 
 /** Lower case, as header lookups want them. */

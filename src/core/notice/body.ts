@@ -1,8 +1,8 @@
 // Whether the body of the original may go back with a notice, or its header section alone. Pure. Size and form are no question here: see
-// core/notice-original.ts.
+// core/notice/original-part.ts.
 
-import { parseReversePath } from './address.ts';
-import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { parseReversePath } from '#core/message/address.ts';
 import { voucherOf } from './vouching.ts';
 
 /**

@@ -3,7 +3,7 @@
 // lost result is the same one. Never reads anything, and never shows the routed address to the sender.
 
 import { createHash } from 'node:crypto';
-import { ndrSubjectTextMax } from './limits.ts';
+import { ndrSubjectTextMax } from '#core/limits.ts';
 import {
   asciiLine,
   encodedWords,
@@ -13,13 +13,13 @@ import {
   octetsOf,
   oneLine,
   unstructuredField,
-} from './notice-encoding.ts';
-import { humanPart } from './notice-human.ts';
-import { type NoticeInput, noticeMessageId } from './notice-input.ts';
-import { returnedOriginal } from './notice-original.ts';
-import { asciiAddress, reportPart } from './notice-report.ts';
-import { type Scrubber, scrubber } from './notice-scrub.ts';
-import { duplicateField, resultUnknown } from './trace-fields.ts';
+} from '#core/message/text-encoding.ts';
+import { duplicateField, resultUnknown } from '#core/message/trace-fields.ts';
+import { humanPart } from './human-part.ts';
+import { type NoticeInput, noticeMessageId } from './input.ts';
+import { returnedOriginal } from './original-part.ts';
+import { asciiAddress, reportPart } from './report-part.ts';
+import { type Scrubber, scrubber } from './scrub.ts';
 
 const ADDRESS_MAX = 900;
 // What may stand in angle brackets (RFC 5322 §3.4.1), loosely: an atom or a quoted string, and a domain or a literal.

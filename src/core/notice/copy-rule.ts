@@ -1,7 +1,7 @@
 // Which failures the postmaster gets a copy of (`notices.copyPostmasterOn`), by reason, state or status; Exchange asks for codes likewise.
 // It knows nothing of how the copy is sent.
 
-import type { DeliveryRow } from './delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 
 /** Each code is a reason ('no-such-user'), a state ('expired') or a status ('5.1.1'); '*' stands for any characters. */
 export function wantsCopy(codes: readonly string[], row: DeliveryRow): boolean {

@@ -1,14 +1,14 @@
 // The digest of the quarantine: what was kept by policy on whole days of UTC, for the postmaster, with the commands that release it. Pure.
 // What senders wrote is cleaned, and nothing of it stands in a command but an address that no shell could read as anything else.
 
-import type { Mailbox } from './address.ts';
-import { fromAddress, toField } from './compose-notice.ts';
-import type { Settings } from './config.ts';
-import type { DeliveryRow, MessageFacts } from './delivery.ts';
-import { digestEveryMs, ndrSubjectTextMax } from './limits.ts';
-import { asciiLine, foldedField, mailDate, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
-import { noticeMessageId } from './notice-input.ts';
-import { newDelivery, traced } from './progress.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { newDelivery, traced } from '#core/delivery/progress.ts';
+import { digestEveryMs, ndrSubjectTextMax } from '#core/limits.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { asciiLine, foldedField, mailDate, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';
+import { fromAddress, toField } from './compose.ts';
+import { noticeMessageId } from './input.ts';
 
 /** From after `from` up to `until`, both midnights of UTC. */
 export type DigestPeriod = { readonly from: number; readonly until: number };

@@ -1,13 +1,13 @@
-// What core/notice.ts is asked about one delivery: gathered from its row, its message and the settings. Pure. Ingest asks before it
+// What core/notice/permission.ts is asked about one delivery: gathered from its row, its message and the settings. Pure. Ingest asks before it
 // refuses by policy, bounce before it writes a notice; the list of reasons stays one.
 
-import { parseMailbox, parseReversePath } from './address.ts';
-import type { Settings } from './config.ts';
-import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
-import type { NoticeFacts } from './notice.ts';
-import { wayOf } from './notice-way.ts';
-import { isForPeople } from './return-path.ts';
-import { mayUsePath } from './submitter.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { parseMailbox, parseReversePath } from '#core/message/address.ts';
+import { isForPeople } from '#core/routing/return-path.ts';
+import { mayUsePath } from '#core/submission/submitter.ts';
+import type { NoticeFacts } from './permission.ts';
+import { wayOf } from './way.ts';
 
 /** The question that ingest asked, asked again: nobody is told on the word of who may not speak for him. */
 function isForeign(settings: Settings, { submission, reversePath }: MessageFacts): boolean {

@@ -1,14 +1,14 @@
 // The first part of a notice, for people, in the five blocks that Exchange Online uses: what happened and to whom; why; who can fix it;
 // what to do now; details for administrators. Plain text, no links, nothing of our inner works (no bucket, no ARN, no stack trace).
 
-import { ndrSubjectTextMax, replyTextMax } from './limits.ts';
-import { mailDate, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
-import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
-import type { ReturnedOriginal } from './notice-original.ts';
-import { actionOf, isOurWord, realReply } from './notice-report.ts';
-import type { Scrubber } from './notice-scrub.ts';
-import { statusText } from './notice-texts.ts';
-import { replyLine } from './progress.ts';
+import { replyLine } from '#core/delivery/progress.ts';
+import { ndrSubjectTextMax, replyTextMax } from '#core/limits.ts';
+import { mailDate, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';
+import type { NoticeInput, NoticeRecipient } from './input.ts';
+import type { ReturnedOriginal } from './original-part.ts';
+import { actionOf, isOurWord, realReply } from './report-part.ts';
+import type { Scrubber } from './scrub.ts';
+import { statusText } from './texts.ts';
 
 const WIDTH = 72; // columns: room to be quoted in an answer
 const ADDRESS_MAX = 900;

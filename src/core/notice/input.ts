@@ -2,10 +2,10 @@
 // Types, and the few derivations that every caller needs in the same way. Never reads anything itself.
 
 import { createHash } from 'node:crypto';
-import type { Mailbox } from './address.ts';
-import type { DeliveryRow, MessageFacts, NoticeKind } from './delivery.ts';
-import type { Reply } from './reply.ts';
-import { parseStatus, type Status, statusClass, statusOf } from './status.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import { parseStatus, type Status, statusClass, statusOf } from '#core/reply/status.ts';
 
 /** One forward-path that the notice reports on. */
 export type NoticeRecipient = {
@@ -48,7 +48,7 @@ export type NoticeInput = {
   readonly kind: NoticeKind;
   /** `notices.from`: an address a person reads (RFC 3464 §2). */
   readonly from: string;
-  /** The reverse-path of the original (never null here, see core/notice.ts); for a postmaster's copy the postmaster. */
+  /** The reverse-path of the original (never null here, see core/notice/permission.ts); for a postmaster's copy the postmaster. */
   readonly to: Mailbox;
   readonly postmaster: string;
   /** Our host: Reporting-MTA, and how we present ourselves to the reader. */

@@ -2,14 +2,14 @@
 // else its header section; else, where nothing can be read, what was noted of it at acceptance. Always without what the sender must not
 // see: Bcc, our own and SES's fields, the routed address.
 
-import type { Extract } from './delivery.ts';
-import { plainText } from './field-text.ts';
-import { lineOctetsMax, ndrOriginalBytesMax } from './limits.ts';
-import { fields, fieldText, findHeaderEnd } from './message.ts';
-import { isAscii, isSevenBit, octetsOf, oneLine, quotedPrintable } from './notice-encoding.ts';
-import type { NoticeInput } from './notice-input.ts';
-import type { Scrubber } from './notice-scrub.ts';
-import { isSideKind } from './side-notice.ts';
+import { isSideKind } from '#core/delivery/delay-success.ts';
+import type { Extract } from '#core/delivery/delivery.ts';
+import { lineOctetsMax, ndrOriginalBytesMax } from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { fields, fieldText, findHeaderEnd } from '#core/message/header.ts';
+import { isAscii, isSevenBit, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';
+import type { NoticeInput } from './input.ts';
+import type { Scrubber } from './scrub.ts';
 
 const LF = 0x0a;
 const FIELD_TEXT_MAX = 998;

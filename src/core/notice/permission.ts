@@ -2,9 +2,9 @@
 // The envelope decides. Header fields (Auto-Submitted, List-*) never suppress an NDR: automatic mail with a real reverse-path
 // relies on it; they suppress delay notices only. A reason is recorded in the ledger, never an absence.
 
-import type { Mailbox } from './address.ts';
-import type { Direction, NoticeKind, Verdicts } from './delivery.ts';
-import type { Notify } from './submission.ts';
+import type { Direction, NoticeKind, Verdicts } from '#core/delivery/delivery.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import type { Notify } from '#core/submission/submission.ts';
 import { isAuthorOf, voucherOf } from './vouching.ts';
 
 export type NoticeFacts = {
@@ -34,14 +34,14 @@ export type NoticeFacts = {
   readonly listMail: boolean;
   /** `notices.perDomainPerHour` is used up for the reverse-path's domain. */
   readonly overDomainLimit: boolean;
-  /** Only a report with an envelope sender could carry it, and the message is itself an automatic answer (core/notice-way.ts). */
+  /** Only a report with an envelope sender could carry it, and the message is itself an automatic answer (core/notice/way.ts). */
   readonly wayClosed: boolean;
   readonly mode: 'send' | 'hold';
   /** What the submitter asked for (RFC 3461 §4.1); null: nothing, and then failures and delays are told. */
   readonly notify: readonly Notify[] | null;
   /** Outbound mail whose reverse-path is none that its submitter may use: an operator let it go on, or the configuration has changed. */
   readonly foreignSender: boolean;
-  /** It had been confirmed before an operator resubmitted it (core/resubmit.ts): that it failed may be no news of any use. */
+  /** It had been confirmed before an operator resubmitted it (core/delivery/resubmission.ts): that it failed may be no news of any use. */
   readonly confirmedBefore: boolean;
 };
 
@@ -130,7 +130,7 @@ function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
 }
 
 /**
- * RFC 5321 §6.2: a notice only where it will be usefully delivered. Where something vouches for the reverse-path (core/vouching.ts), that is
+ * RFC 5321 §6.2: a notice only where it will be usefully delivered. Where something vouches for the reverse-path (core/notice/vouching.ts), that is
  * to whoever wrote. Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent, within limits.
  */
 function backscatter(facts: NoticeFacts, to: Mailbox): WithheldName | null {

@@ -1,11 +1,11 @@
 // A delivery that is held because the configuration holds notices (`notices.mode`: a migration), let go on by an operator: its notice is
-// sent, whatever the configuration says by then. Releasing a message, so that it is attempted again, is another thing: core/custody.ts.
+// sent, whatever the configuration says by then. Releasing a message, so that it is attempted again, is another thing: core/delivery/hold-release.ts.
 
-import type { DeliveryRow } from './delivery.ts';
-import { transition } from './delivery.ts';
-import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
-import { statusClass } from './status.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { transition } from '#core/delivery/delivery.ts';
+import type { Progress } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/progress.ts';
+import { statusClass } from '#core/reply/status.ts';
 
 /** Whether what is held is its notice: the delivery itself failed, and that is settled. */
 export function hasHeldNotice(row: DeliveryRow): boolean {
@@ -22,7 +22,7 @@ export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: numb
       ...row,
       state: hadExpired(row) ? 'expired' : failed,
       stateReason: row.lastReason,
-      // A notice that was decided on: bounce gives it without asking once more whether it may (pipeline/bounce.ts).
+      // A notice that was decided on: bounce gives it without asking once more whether it may (pipeline/bounce/bounce.ts).
       notice: { kind: 'ndr', state: 'queued', via: null, to: null, messageIdField: null, at: now, reason: null },
       leaseUntil: null,
       dueAt: now + sweepAgainMs,

@@ -2,13 +2,13 @@
 // It names only the forward-path, claims a remote server only where one answered, and never passes our own words off as its reply.
 
 import { domainToASCII } from 'node:url';
-import type { NoticeKind } from './delivery.ts';
-import { replyTextMax } from './limits.ts';
-import { asciiLine, foldedField, isAscii, mailDate, octetsOf, oneLine } from './notice-encoding.ts';
-import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
-import type { Scrubber } from './notice-scrub.ts';
-import { replyLine } from './progress.ts';
-import type { Reply } from './reply.ts';
+import type { NoticeKind } from '#core/delivery/delivery.ts';
+import { replyLine } from '#core/delivery/progress.ts';
+import { replyTextMax } from '#core/limits.ts';
+import { asciiLine, foldedField, isAscii, mailDate, octetsOf, oneLine } from '#core/message/text-encoding.ts';
+import type { Reply } from '#core/reply/reply.ts';
+import type { NoticeInput, NoticeRecipient } from './input.ts';
+import type { Scrubber } from './scrub.ts';
 
 const ADDRESS_MAX = 900; // octets: paths end at 256 (RFC 5321 §4.5.3.1.3), but a line must never pass 998
 const HOST_MAX = 255;

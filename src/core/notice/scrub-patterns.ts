@@ -1,5 +1,5 @@
 // How an address, or a part of it, may stand in other people's words: patterns over normalised text (text-views.ts). Every quantifier is
-// bounded, so that a long text is read in linear time. What a finding is replaced by is decided in notice-scrub.ts.
+// bounded, so that a long text is read in linear time. What a finding is replaced by is decided in scrub.ts.
 
 export type Pattern = {
   /** Null: there is nothing to look for. Global and sticky state is the caller's to reset. */

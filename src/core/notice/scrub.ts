@@ -3,9 +3,9 @@
 // an address travels (text-views.ts), and never touches an address that the sender knows.
 
 import { domainToASCII, domainToUnicode } from 'node:url';
-import { plainText } from './field-text.ts';
-import { encodedWords, isAscii, octetsOf, oneLine } from './notice-encoding.ts';
-import type { NoticeInput, NoticeRecipient } from './notice-input.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { encodedWords, isAscii, octetsOf, oneLine } from '#core/message/text-encoding.ts';
+import type { NoticeInput, NoticeRecipient } from './input.ts';
 import { addressAlone, domainAlone, localAlone, localAnywhere, type Pattern, wholeAddress } from './scrub-patterns.ts';
 import { endOf, normalised, startOf, type View, viewsOf } from './text-views.ts';
 

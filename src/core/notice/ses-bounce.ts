@@ -1,15 +1,15 @@
 // A notice as SES's SendBounce wants it: facts and a short text, from which SES composes the report itself.
 // The same scrubbing as in a report of our own: the sender never sees the routed address. It sends nothing.
 
-import { parseMailbox } from './address.ts';
-import { asciiAddressOf } from './author.ts';
-import { bounceExplanationMax } from './limits.ts';
-import { asciiLine, mailDate } from './notice-encoding.ts';
-import type { NoticeInput } from './notice-input.ts';
-import { diagnosticCode, hostName, isOurWord, realReply } from './notice-report.ts';
-import { scrubber } from './notice-scrub.ts';
-import { statusText } from './notice-texts.ts';
-import type { Status } from './status.ts';
+import { bounceExplanationMax } from '#core/limits.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { asciiAddressOf } from '#core/message/authors.ts';
+import { asciiLine, mailDate } from '#core/message/text-encoding.ts';
+import type { Status } from '#core/reply/status.ts';
+import type { NoticeInput } from './input.ts';
+import { diagnosticCode, hostName, isOurWord, realReply } from './report-part.ts';
+import { scrubber } from './scrub.ts';
+import { statusText } from './texts.ts';
 
 export type ServiceBounce = {
   readonly sesMessageId: string;

@@ -1,8 +1,8 @@
 // What people are told, by status code: what went wrong, who can fix it, what to do. Keyed by language, English for now.
 // Plain words, no blame that we can not prove, and nothing that only we understand. Never assembled from remote text.
 
-import { operatorReasons } from './reply-rules.ts';
-import type { Status } from './status.ts';
+import { operatorReasons } from '#core/reply/rules.ts';
+import type { Status } from '#core/reply/status.ts';
 
 export type Language = 'en';
 export type StatusText = { readonly cause: string; readonly whoCanFix: string; readonly whatToDo: string };

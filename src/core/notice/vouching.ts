@@ -1,9 +1,9 @@
 // What vouches for a reverse-path: that its domain, or our own submitter's login, stands for whoever wrote it. Asked before a notice is
-// sent (core/notice.ts) and before a body goes back with it (core/notice-body.ts). Pure; it decides on verdicts that SES gave.
+// sent (core/notice/permission.ts) and before a body goes back with it (core/notice/body.ts). Pure; it decides on verdicts that SES gave.
 
-import { type Mailbox, parseMailbox } from './address.ts';
-import type { Direction, Verdicts } from './delivery.ts';
-import { isAligned } from './organizational-domain.ts';
+import type { Direction, Verdicts } from '#core/delivery/delivery.ts';
+import { type Mailbox, parseMailbox } from '#core/message/address.ts';
+import { isAligned } from '#core/message/organizational-domain.ts';
 
 export type VouchingFacts = {
   readonly direction: Direction;
@@ -15,7 +15,7 @@ export type VouchingFacts = {
 };
 
 /**
- * `login`: one of our own submitters sent it, and may use this reverse-path (core/submitter.ts). `spf`: PASS is about the reverse-path's own
+ * `login`: one of our own submitters sent it, and may use this reverse-path (core/submission/submitter.ts). `spf`: PASS is about the reverse-path's own
  * domain (RFC 7208 §2.6.3). `dmarc`: PASS is about the From field's domain, so it counts where the two are of one organization.
  * Null: nothing does. Any other result of SPF is no word for the reverse-path: SES says GRAY for none, softfail and neutral. DKIM's PASS
  * counts for nothing by itself: SES's verdict does not say which domain signed, and anybody can sign with his own.

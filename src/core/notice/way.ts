@@ -1,11 +1,11 @@
 // By which way a notice leaves, decided anew at each attempt (DESIGN decision 9): `notices.via`, which carries the null reverse-path;
 // else SES's SendBounce while it takes one for the message; else a report of our own by SES, whose envelope sender is never null.
-// It says nothing of whether a notice may be sent at all: core/notice.ts does, and asks here what carries it.
+// It says nothing of whether a notice may be sent at all: core/notice/permission.ts does, and asks here what carries it.
 
-import { needsSmtputf8, parseMailbox } from './address.ts';
-import type { Settings } from './config.ts';
-import type { DeliveryRow, Direction, MessageFacts, NoticeKind } from './delivery.ts';
-import { bounceAgeMsMax } from './limits.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, Direction, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { bounceAgeMsMax } from '#core/limits.ts';
+import { needsSmtputf8, parseMailbox } from '#core/message/address.ts';
 
 /** Names that stand in a notice's row where no next hop of the configuration carries it; none may be called so. */
 export const sesBounce = 'ses-bounce';

@@ -1,13 +1,13 @@
-// From what an attempt found out to what follows: relayed, deferred or failed. The rules for replies are data in reply-rules.ts.
+// From what an attempt found out to what follows: relayed, deferred or failed. The rules for replies are data in rules.ts.
 // Whatever is not understood is transient: bounded by the message's lifetime, counted, alarmed. Never "no idea, so reject".
 
-import { plainText } from './field-text.ts';
-import { detailTextMax } from './limits.ts';
+import { detailTextMax } from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
 import type { Outcome } from './outcome.ts';
 import type { AttemptResult, CapabilityFault, NetworkFault, Phase, Reply, ServiceFault } from './reply.ts';
-import type { ReplyRule } from './reply-rule.ts';
-import { replyRules } from './reply-rules.ts';
-import { fromServiceFault } from './ses-errors.ts';
+import type { ReplyRule } from './rule.ts';
+import { replyRules } from './rules.ts';
+import { fromServiceFault } from './ses-rules.ts';
 import { parseStatus, type Status, statusOf } from './status.ts';
 
 /** The content broke off while it was being sent, before the final dot: nothing was accepted. */

@@ -18,7 +18,7 @@ export type Outcome =
       readonly possibleDuplicate: boolean;
       /** Ours to mend, not the sender's (a refused login, a missing certificate): alarmed, never blamed on the sender. */
       readonly operatorFault: boolean;
-      /** Where the next attempt has a pace of its own: a throttled one comes soon, a used-up quota needs hours (core/schedule.ts). */
+      /** Where the next attempt has a pace of its own: a throttled one comes soon, a used-up quota needs hours (core/delivery/retry-schedule.ts). */
       readonly pace?: 'short' | 'long';
     }
   | {

@@ -58,7 +58,7 @@ export type ServiceFault = {
 };
 
 /**
- * What one attempt at one next hop found out about one forward-path: facts only. core/classify.ts says what follows.
+ * What one attempt at one next hop found out about one forward-path: facts only. core/reply/classify.ts says what follows.
  * `sizeMax` is the SIZE the server announced, in bytes, where that is the reason (RFC 1870).
  */
 export type AttemptResult =

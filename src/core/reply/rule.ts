@@ -1,4 +1,4 @@
-// One row of the reply rules, and the stages that rows name. The rows themselves: reply-rules.ts and the files that it reads.
+// One row of the reply rules, and the stages that rows name. The rows themselves: rules.ts and the files that it reads.
 // Types and names alone; nothing is decided here.
 
 import type { Phase } from './reply.ts';
@@ -15,7 +15,7 @@ export type ReplyRule = {
   readonly unless?: RegExp;
 
   readonly kind: 'deferred' | 'failed';
-  /** Stable: it stands in ledgers and traces. `policy-…` is kept for our own policy (disposition.ts). */
+  /** Stable: it stands in ledgers and traces. `policy-…` is kept for our own policy (routing/policy.ts). */
   readonly reason: string;
   /** The status where the reply has none. */
   readonly statusIfNone?: string;

@@ -1,7 +1,7 @@
 // Replies about us: our login, name, address, certificate, connector, licence and sending limits. They are the operator's to mend, so a message
 // waits, and its sender is not told before the lifetime ends. It never holds a rule by which a message fails.
 
-import { BEFORE_MAIL, CONTENT, ENVELOPE, operators, type ReplyRule, words } from './reply-rule.ts';
+import { BEFORE_MAIL, CONTENT, ENVELOPE, operators, type ReplyRule, words } from './rule.ts';
 
 /** Where the stage decides before any words do: the connection, STARTTLS and the login carry no message yet. */
 export const operatorStageRules: readonly ReplyRule[] = [

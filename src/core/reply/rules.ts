@@ -2,9 +2,9 @@
 // decides what follows (docs/decisions/whose-fault.md): the operator's is deferred and alarmed, the others' is returned to the sender.
 // No rule makes a 4xx permanent, and none makes an unknown reply anything but transient (see classify.ts for what fits no rule).
 
-import type { ReplyRule } from './reply-rule.ts';
-import { operatorRules, operatorStageRules } from './reply-rules-operator.ts';
-import { certainRules, othersRules, othersStageRules } from './reply-rules-others.ts';
+import type { ReplyRule } from './rule.ts';
+import { operatorRules, operatorStageRules } from './rules-operator.ts';
+import { certainRules, othersRules, othersStageRules } from './rules-others.ts';
 
 /** Room, size and pace: what a code says by itself, and what passes. */
 const passingRules: readonly ReplyRule[] = [

@@ -2,8 +2,8 @@
 // By the error's name and message, because throttling has no class of its own. What no rule knows is transient, counted and alarmed.
 // Nothing that is ours to mend (identities, pauses, permissions, quotas) is ever blamed on the sender.
 
-import { plainText } from './field-text.ts';
-import { detailTextMax } from './limits.ts';
+import { detailTextMax } from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
 import type { Outcome } from './outcome.ts';
 import type { ServiceFault } from './reply.ts';
 import { type Status, statusOf } from './status.ts';

@@ -8,7 +8,7 @@ import {
   smtpReplyEndlessBytes,
   smtpReplyLineBytesMax,
   smtpReplyTextCharsMax,
-} from './limits.ts';
+} from '#core/limits.ts';
 import { parseStatus, type Status } from './status.ts';
 
 export type SmtpReply = {

@@ -1,11 +1,11 @@
 // Loop detection: our own signed passes, and the number of Received fields (RFC 5321 §6.3). A loop ends in an NDR, never in a drop.
-// Reads a list of fields, as SES's receipt gives it or message.ts reads it; knows nothing of routes.
+// Reads a list of fields, as SES's receipt gives it or message/header.ts reads it; knows nothing of routes.
 
-import { ownPassesMax, passesCheckedMax, receivedFieldsMax } from './limits.ts';
-import type { MarkKey } from './mark-key.ts';
-import type { HeaderField } from './receipt.ts';
-import { type Status, statusOf } from './status.ts';
-import { passField, verifiedPass } from './trace-fields.ts';
+import { ownPassesMax, passesCheckedMax, receivedFieldsMax } from '#core/limits.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { passField, verifiedPass } from '#core/message/trace-fields.ts';
+import { type Status, statusOf } from '#core/reply/status.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
 
 export type LoopFinding = { readonly kind: 'loop'; readonly status: Status; readonly detail: string };
 

@@ -1,10 +1,10 @@
 // Policy's decision on a message as a whole: relay it, hold it, or refuse it. Pure; from SES's verdicts and the operator's policy.
 // Policy never discards: only an explicit route may, and that is traced.
 
-import type { NextHopSettings, PolicyChoice, Settings } from './config.ts';
-import type { VerdictStatus, Verdicts } from './delivery.ts';
-import type { Status } from './status.ts';
-import { statusOf } from './status.ts';
+import type { NextHopSettings, PolicyChoice, Settings } from '#config/settings.ts';
+import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
+import type { Status } from '#core/reply/status.ts';
+import { statusOf } from '#core/reply/status.ts';
 
 export type Disposition =
   | { readonly kind: 'relay' }

@@ -2,11 +2,11 @@
 // a mistyped address. Pure. It never names a recipient twice, and no condition takes one that we have no route for, except where
 // SES's limits (or its syntax) force a whole domain: those domains are told, and their unknown recipients get an NDR.
 
-import { mailboxKey, parseMailbox } from './address.ts';
-import type { RouteSettings } from './config.ts';
-import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } from './limits.ts';
+import type { RouteSettings } from '#config/settings.ts';
+import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } from '#core/limits.ts';
+import { mailboxKey, parseMailbox } from '#core/message/address.ts';
+import { isVerified } from '#core/message/ses-use.ts';
 import { type Match, parseMatch } from './routes.ts';
-import { isVerified } from './ses-use.ts';
 
 export type ReceiptRule = { readonly slot: number; readonly recipients: readonly string[] };
 export type ReceiptRules = {

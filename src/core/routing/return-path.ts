@@ -3,13 +3,13 @@
 // The null reverse-path is never rewritten, and what an address of ours stands for is never believed without its hash.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath, sameMailbox } from './address.ts';
-import type { ReturnPathMode, RouteSettings } from './config.ts';
-import { srsDaysMax, srsHashChars, srsLocalPartOctetsMax } from './limits.ts';
-import { type MarkKey, signingKey } from './mark-key.ts';
-import { isAutomatic } from './notice.ts';
+import type { ReturnPathMode, RouteSettings } from '#config/settings.ts';
+import { srsDaysMax, srsHashChars, srsLocalPartOctetsMax } from '#core/limits.ts';
+import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath, sameMailbox } from '#core/message/address.ts';
+import { type MarkKey, signingKey } from '#core/message/mark-key.ts';
+import { isAutomatic } from '#core/notice/permission.ts';
 
-/** Where a message to a return path goes: no next hop of the configuration, which none may be called; pipeline/returned.ts reads it. */
+/** Where a message to a return path goes: no next hop of the configuration, which none may be called; pipeline/feedback/returned.ts reads it. */
 export const returnsHop = 'returns';
 
 // ── Tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────────

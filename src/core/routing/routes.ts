@@ -2,10 +2,10 @@
 // The routes are compiled once into tables by key, so that finding one costs the same among ten and among a million.
 // It never looks at content, and never decides what an unmatched forward-path means.
 
-import { type Mailbox, mailboxKey, parseMailbox } from './address.ts';
-import type { ActionSettings, RouteSettings } from './config.ts';
-import type { Direction } from './delivery.ts';
-import { domainKeyOf } from './domain-key.ts';
+import type { ActionSettings, RouteSettings } from '#config/settings.ts';
+import type { Direction } from '#core/delivery/delivery.ts';
+import { type Mailbox, mailboxKey, parseMailbox } from '#core/message/address.ts';
+import { domainKeyOf } from '#core/message/domain-key.ts';
 
 /** A match, read. Local parts are lower-cased for comparison, domains are A-labels. */
 export type Match =

@@ -1,8 +1,8 @@
 // An operator's word on an orphan: to whom it goes. The one other thing beside receipts that the ingest queue may hold, so that rows
 // are born in one place, with the routes that are deployed. Read strictly; nobody but who may send to the queue can write one.
 
-import { parseMailbox } from './address.ts';
-import { namedRecipientsMax, queueRetentionMs } from './limits.ts';
+import { namedRecipientsMax, queueRetentionMs } from '#core/limits.ts';
+import { parseMailbox } from '#core/message/address.ts';
 
 export type NamedRecipients = {
   readonly kind: 'named-recipients';

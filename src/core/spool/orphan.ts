@@ -2,19 +2,19 @@
 // never came, and the placeholder that holds it. Pure. The recipients are never guessed: what the header section hints at is shown to
 // people, and nothing is sent by it.
 
-import { parseMailbox, parseReversePath } from './address.ts';
-import type { DeliveryRef, DeliveryRow, MessageFacts } from './delivery.ts';
-import { extractOf } from './extract.ts';
-import { detailTextMax } from './limits.ts';
-import type { MarkKey } from './mark-key.ts';
-import { heldAtBirth, newDelivery, traced } from './progress.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { heldAtBirth, newDelivery, traced } from '#core/delivery/progress.ts';
+import { detailTextMax } from '#core/limits.ts';
+import { parseMailbox, parseReversePath } from '#core/message/address.ts';
+import { extractOf } from '#core/message/extract.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { bearsNoticeMark } from '#core/message/trace-fields.ts';
+import { outboundPrefix } from '#core/submission/submission.ts';
 import type { HeaderField } from './receipt.ts';
 import { inboundPrefix, setupNotification } from './receipt.ts';
-import { outboundPrefix } from './submission.ts';
-import { bearsNoticeMark } from './trace-fields.ts';
 
 /**
- * The key of the row that stands for a message without a receipt. No forward-path has it (core/delivery-key.ts: 16 of [a-z2-7]), and it
+ * The key of the row that stands for a message without a receipt. No forward-path has it (core/delivery/key.ts: 16 of [a-z2-7]), and it
  * comes before all that do, so that the first two keys of a message say whether it stands alone.
  */
 export const placeholderKey = '0-receipt-missing';

@@ -1,9 +1,9 @@
 // Which objects of a list of the spool are one message: received mail is one object, a submission two, its content and its envelope.
 // Pure. An object whose key is neither's is somebody's file, and belongs to no message.
 
+import { submissionAt } from '#core/submission/object-key.ts';
+import { outboundPrefix } from '#core/submission/submission.ts';
 import { spoolIdOf } from './orphan.ts';
-import { outboundPrefix } from './submission.ts';
-import { submissionAt } from './submission-place.ts';
 
 type Keyed = { readonly objectKey: string };
 export type SpoolMessage<Entry> = {

@@ -1,9 +1,9 @@
 // What a submission server puts on top of a message: its own Received (RFC 5321 §4.4), and Date and Message-ID where they are missing (RFC 6409
 // §8.2, §8.3). It finds out by looking at the header section as it passes; what the client sent is handed on byte for byte.
 
-import { submissionHeadBytesMax } from './limits.ts';
-import { fields, findHeaderEnd } from './message.ts';
-import { mailDate } from './notice-encoding.ts';
+import { submissionHeadBytesMax } from '#core/limits.ts';
+import { fields, findHeaderEnd } from '#core/message/header.ts';
+import { mailDate } from '#core/message/text-encoding.ts';
 
 export type Reception = {
   /** What the client called itself; anything. */

@@ -2,8 +2,8 @@
 // has an id and is accounted for under it. It reads nothing.
 
 import { createHash } from 'node:crypto';
+import { envelopeSuffix } from './stored-event.ts';
 import { contentKeyOf, outboundPrefix, parseSubmitter, spoolIdOf, submissionOfKey } from './submission.ts';
-import { envelopeSuffix } from './submission-event.ts';
 
 export type SubmissionPlace = {
   readonly spoolId: string;

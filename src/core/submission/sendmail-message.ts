@@ -2,13 +2,13 @@
 // top, Bcc goes where the header names the recipients (DESIGN §2.8). Spliced in bytes: all other bytes stay as they were. Pure.
 
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { Mailbox } from './address.ts';
-import { addressField, mailboxText } from './author.ts';
-import { decodeUnlabelled } from './field-text.ts';
-import { headerBytesMax } from './limits.ts';
-import { type Field, fields, findHeaderEnd, headerSection } from './message.ts';
-import { type RecipientList, readRecipients } from './recipient-list.ts';
-import { missingFields } from './submitted-fields.ts';
+import { headerBytesMax } from '#core/limits.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { addressField, mailboxText } from '#core/message/authors.ts';
+import { decodeUnlabelled } from '#core/message/field-text.ts';
+import { type Field, fields, findHeaderEnd, headerSection } from '#core/message/header.ts';
+import { type RecipientList, readRecipients } from '#core/message/recipient-list.ts';
+import { missingFields } from './added-fields.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;

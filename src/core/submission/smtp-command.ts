@@ -1,8 +1,8 @@
 // MAIL and RCPT as a submission server reads them: the path exactly as it came, and every parameter that we offer (SIZE, 8BITMIME, SMTPUTF8,
 // DSN, AUTH) read strictly. Pure; it answers with a value or with the reply that refuses. It never mends an address.
 
-import { parseMailbox } from './address.ts';
-import { envidCharsMax, orcptCharsMax } from './limits.ts';
+import { envidCharsMax, orcptCharsMax } from '#core/limits.ts';
+import { parseMailbox } from '#core/message/address.ts';
 import type { Notify, Return, SubmittedRecipient } from './submission.ts';
 
 /** What is said to the client: `status` is RFC 3463's enhanced code. */

@@ -2,7 +2,6 @@
 // envelope, which commits it. One contract for the SMTP gateway, for sendmail and for any S3 client. Reads tolerantly what may be
 // missing and strictly what decides where mail goes; it never looks into content.
 
-import { parseMailbox, parseSubmittedPath } from './address.ts';
 import {
   envelopeBytesMax,
   envidCharsMax,
@@ -10,7 +9,8 @@ import {
   orcptCharsMax,
   submissionFanOutBytesMax,
   submissionRecipientsMax,
-} from './limits.ts';
+} from '#core/limits.ts';
+import { parseMailbox, parseSubmittedPath } from '#core/message/address.ts';
 
 /** Where submitters write: `out/<submitter>/<ulid>.eml`, then `out/<submitter>/<ulid>.envelope.json`. */
 export const outboundPrefix = 'out/';

@@ -2,10 +2,10 @@
 // submitter's own domains. Only where it is null does the author speak for it. Asked by ingest, and before it by who takes mail over
 // SMTP; never by relay, which sends what was accepted.
 
-import type { ReversePath } from './address.ts';
-import { authorsOf } from './author.ts';
-import type { Settings } from './config.ts';
-import type { HeaderField } from './receipt.ts';
+import type { Settings } from '#config/settings.ts';
+import type { ReversePath } from '#core/message/address.ts';
+import { authorsOf } from '#core/message/authors.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
 
 export type SenderFinding =
   | { readonly kind: 'allowed' }

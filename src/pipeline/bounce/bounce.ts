@@ -12,26 +12,26 @@
 // | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
 // A notice that failed or expired, or came back after its acceptance, makes its delivery held, alarmed, and never causes another notice.
 
-import { parseReversePath } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery.ts';
-import { deliveryId, isUnderWay, standsAlone } from '#core/delivery.ts';
-import { noticeKeyOf } from '#core/delivery-key.ts';
+import type { Settings } from '#config/settings.ts';
+import { isSideKind, isSuccessNoticeDue, isUncertainNoticeDue, type SideKind } from '#core/delivery/delay-success.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
+import { noticeKeyOf } from '#core/delivery/key.ts';
+import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/delivery/progress.ts';
 import { noticeCountMs } from '#core/limits.ts';
-import type { Withheld } from '#core/notice.ts';
-import { isCounted, reasonToWithhold } from '#core/notice.ts';
-import { noticeFactsOf } from '#core/notice-facts.ts';
-import { noticeMessageId } from '#core/notice-input.ts';
-import { wayName, wayOf } from '#core/notice-way.ts';
-import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/progress.ts';
-import { isSideKind, isSuccessNoticeDue, isUncertainNoticeDue, type SideKind } from '#core/side-notice.ts';
-import { fallBack } from './fallback.ts';
-import type { Finished } from './finished.ts';
-import { finished } from './finished.ts';
-import type { Clock, Job, JobQueue, Ledger, Watch } from './ports.ts';
+import { parseReversePath } from '#core/message/address.ts';
+import { noticeFactsOf } from '#core/notice/facts.ts';
+import { noticeMessageId } from '#core/notice/input.ts';
+import type { Withheld } from '#core/notice/permission.ts';
+import { isCounted, reasonToWithhold } from '#core/notice/permission.ts';
+import { wayName, wayOf } from '#core/notice/way.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import { finished } from '#pipeline/finished.ts';
+import type { Clock, Job, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
+import { recordedOn, recordOn } from '#pipeline/record.ts';
+import { giveSideNotice, settleSideNotice } from './delay-success-notice.ts';
 import { givePostmasterCopy } from './postmaster-copy.ts';
-import { recordedOn, recordOn } from './record.ts';
-import { giveSideNotice, settleSideNotice } from './side-notice.ts';
+import { fallBack } from './try-fallback.ts';
 
 export type BouncePorts = {
   readonly settings: Settings;
@@ -115,7 +115,7 @@ async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld
 async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<Finished> {
   const to = parseReversePath(message.reversePath);
   if (to === null || to === undefined)
-    throw new Error('a reverse-path that takes no notice was not withheld: core/notice.ts');
+    throw new Error('a reverse-path that takes no notice was not withheld: src/core/notice/permission.ts');
   const now = ports.clock.now();
   const notice = newNotice(
     row,

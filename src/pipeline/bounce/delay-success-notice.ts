@@ -12,14 +12,6 @@
 // | (notice accepted or refused)    |                                                                              |
 // | 4 delivery says so              | the trace has the notice's own events; the summary stays at `queued`         |
 
-import { parseReversePath } from '#core/address.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryId, isUnderWay } from '#core/delivery.ts';
-import { noticeKeyOf } from '#core/delivery-key.ts';
-import type { Withheld } from '#core/notice.ts';
-import { noticeMessageId } from '#core/notice-input.ts';
-import { wayName, wayOf } from '#core/notice-way.ts';
-import { newNotice, withNoticeWithheld } from '#core/progress.ts';
 import {
   delayNoticeAt,
   isSuccessNoticeDue,
@@ -29,14 +21,22 @@ import {
   withSideNoticeQueued,
   withSideNoticeSettled,
   withSideNoticeWithheld,
-} from '#core/side-notice.ts';
+} from '#core/delivery/delay-success.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
+import { noticeKeyOf } from '#core/delivery/key.ts';
+import { newNotice, withNoticeWithheld } from '#core/delivery/progress.ts';
+import { parseReversePath } from '#core/message/address.ts';
+import { noticeMessageId } from '#core/notice/input.ts';
+import type { Withheld } from '#core/notice/permission.ts';
+import { wayName, wayOf } from '#core/notice/way.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import { finished } from '#pipeline/finished.ts';
+import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
+import { recordOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce.ts';
-import type { Finished } from './finished.ts';
-import { finished } from './finished.ts';
-import type { Clock, Ledger, Watch } from './ports.ts';
-import { recordOn } from './record.ts';
 
-/** A bounce job for a delivery that did not fail. `withheld` is core/notice.ts's word on a notice of that kind. */
+/** A bounce job for a delivery that did not fail. `withheld` is core/notice/permission.ts's word on a notice of that kind. */
 export async function giveSideNotice(
   ports: BouncePorts,
   row: DeliveryRow,
@@ -55,7 +55,7 @@ export async function giveSideNotice(
   }
   const to = parseReversePath(message.reversePath);
   if (to === null || to === undefined)
-    throw new Error('a reverse-path that takes no notice was not withheld: core/notice.ts');
+    throw new Error('a reverse-path that takes no notice was not withheld: src/core/notice/permission.ts');
   const notice = newNotice(
     row,
     {

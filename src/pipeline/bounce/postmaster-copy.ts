@@ -2,15 +2,15 @@
 // hidden. Its end changes nothing about the delivery; one that can not be delivered is held, and never causes another.
 // Written before the sender's notice, because a settled delivery has no further bounce jobs. The crash table is bounce's.
 
-import { parseMailbox } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { isUnderWay } from '#core/delivery.ts';
-import { noticeKeyOf } from '#core/delivery-key.ts';
-import { wantsCopy } from '#core/notice-copy.ts';
-import { sesReport } from '#core/notice-way.ts';
-import { newNotice, traced } from '#core/progress.ts';
-import { compileRoutes, type RouteTable } from '#core/routes.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
+import { noticeKeyOf } from '#core/delivery/key.ts';
+import { newNotice, traced } from '#core/delivery/progress.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { wantsCopy } from '#core/notice/copy-rule.ts';
+import { sesReport } from '#core/notice/way.ts';
+import { compileRoutes, type RouteTable } from '#core/routing/routes.ts';
 import type { BouncePorts } from './bounce.ts';
 
 export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<void> {

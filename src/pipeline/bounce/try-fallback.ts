@@ -7,12 +7,12 @@
 // |   fallback             | job by the row's new `dueAt`                                                          |
 // | 2 relay job            | done; a second job is refused by the claim                                            |
 
-import type { DeliveryRow } from '#core/delivery.ts';
-import { canFallBack, redirected } from '#core/fallback.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { canFallBack, redirected } from '#core/delivery/fallback.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import { finished } from '#pipeline/finished.ts';
+import { recordedOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce.ts';
-import type { Finished } from './finished.ts';
-import { finished } from './finished.ts';
-import { recordedOn } from './record.ts';
 
 /** Null where there is nothing to fall back to. */
 export async function fallBack(ports: BouncePorts, row: DeliveryRow): Promise<Finished | null> {

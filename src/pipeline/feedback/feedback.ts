@@ -1,5 +1,5 @@
 // Feedback: what others say of a delivery after the next hop had it. SES's events are joined by their tag to the row that they speak of;
-// what the row becomes, core/feedback.ts says. A failure is then bounce's, as any other. Facts come twice, late and in any order.
+// what the row becomes, core/feedback/fact.ts says. A failure is then bounce's, as any other. Facts come twice, late and in any order.
 //
 // | effect, in order                | if we die right after                                                            |
 // | ------------------------------- | -------------------------------------------------------------------------------- |
@@ -10,17 +10,17 @@
 // |   that of a notice's delivery   | of its confirmation is settled by the sweep's job, which reads the notice's row  |
 // What is about no delivery of ours is logged; what can not be read throws, and ends in the dead-letter queue, held and alarmed.
 
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryId, isFinal, isUnderWay } from '#core/delivery.ts';
-import { type AfterFact, afterFact, type ReportedFact } from '#core/feedback.ts';
-import { feedbackBody } from '#core/feedback-body.ts';
-import { holdingFacts } from '#core/progress.ts';
-import { readSesEvent, type SesEvent } from '#core/ses-event.ts';
-import type { Finished } from './finished.ts';
-import { finished } from './finished.ts';
-import type { Clock, JobQueue, Ledger, Watch } from './ports.ts';
-import { recordOn } from './record.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { deliveryId, isFinal, isUnderWay } from '#core/delivery/delivery.ts';
+import { holdingFacts } from '#core/delivery/progress.ts';
+import { type AfterFact, afterFact, type ReportedFact } from '#core/feedback/fact.ts';
+import { feedbackBody } from '#core/feedback/queue-body.ts';
+import { readSesEvent, type SesEvent } from '#core/feedback/ses-event.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import { finished } from '#pipeline/finished.ts';
+import type { Clock, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
+import { recordOn } from '#pipeline/record.ts';
 
 export type FeedbackPorts = {
   readonly settings: Settings;

@@ -13,38 +13,45 @@
 // |   for the postmaster: queued  | the sweep sends the relay job by the row's `dueAt`                                 |
 // | 5 relay job                   | done; a second job is refused by the claim, or finds the row settled               |
 
-import type { Mailbox } from '#core/address.ts';
-import { mailboxKey, parseMailbox, parseReversePath } from '#core/address.ts';
-import { classify } from '#core/classify.ts';
-import { heldByOperator } from '#core/custody.ts';
-import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryId, isUnderWay } from '#core/delivery.ts';
-import { disposition } from '#core/disposition.ts';
-import type { ReportedFact } from '#core/feedback.ts';
-import { dayMs, reportBytesMax } from '#core/limits.ts';
-import type { MarkKey } from '#core/mark-key.ts';
-import { isAutomatic } from '#core/notice.ts';
-import { afterAttempt, type Progress, traced } from '#core/progress.ts';
-import type { HeaderField } from '#core/receipt.ts';
-import { type RemoteReport, readRemoteReport } from '#core/remote-dsn.ts';
-import { isForPeople, readSrs, returnAddressOf, returnsHop } from '#core/return-path.ts';
+import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
+import { heldByOperator } from '#core/delivery/hold-release.ts';
+import { afterAttempt, type Progress, traced } from '#core/delivery/progress.ts';
+import { nextAttemptAt } from '#core/delivery/retry-schedule.ts';
+import type { ReportedFact } from '#core/feedback/fact.ts';
+import { type RemoteReport, readRemoteReport } from '#core/feedback/report.ts';
 import {
   deliveryInOriginal,
   factOfReport,
   returnSettled,
   sentOnToPostmaster,
   wayToPostmaster,
-} from '#core/returned.ts';
-import type { RouteTable } from '#core/routes.ts';
-import { nextAttemptAt } from '#core/schedule.ts';
-import { bearsNoticeMark } from '#core/trace-fields.ts';
-import { claim } from './claim.ts';
+} from '#core/feedback/returned-mail.ts';
+import { dayMs, reportBytesMax } from '#core/limits.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { mailboxKey, parseMailbox, parseReversePath } from '#core/message/address.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { bearsNoticeMark } from '#core/message/trace-fields.ts';
+import { isAutomatic } from '#core/notice/permission.ts';
+import { classify } from '#core/reply/classify.ts';
+import { disposition } from '#core/routing/policy.ts';
+import { isForPeople, readSrs, returnAddressOf, returnsHop } from '#core/routing/return-path.ts';
+import type { RouteTable } from '#core/routing/routes.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
+import { claim } from '#pipeline/claim.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import { finished } from '#pipeline/finished.ts';
+import { workFor } from '#pipeline/jobs.ts';
+import {
+  ContentUnreadable,
+  type Entropy,
+  type Job,
+  type JobQueue,
+  type Spool,
+  type UnreadableCause,
+} from '#pipeline/ports.ts';
+import { recordOn } from '#pipeline/record.ts';
 import { type FeedbackPorts, joinFact } from './feedback.ts';
-import type { Finished } from './finished.ts';
-import { finished } from './finished.ts';
-import { ContentUnreadable, type Entropy, type Job, type JobQueue, type Spool, type UnreadableCause } from './ports.ts';
-import { recordOn } from './record.ts';
-import { workFor } from './work-queue.ts';
 
 export type ReturnedPorts = FeedbackPorts & {
   readonly routes: RouteTable;

@@ -8,19 +8,19 @@
 // | 2 relay and bounce jobs       | as above; a second job is refused by the claim                            |
 // | 3 placeholder ended           | as above; the second time there is nothing to do                          |
 
-import { stillHeld } from '#core/custody.ts';
+import { stillHeld } from '#core/delivery/hold-release.ts';
 import { detailTextMax, headerBytesMax } from '#core/limits.ts';
-import { findLoop } from '#core/loop.ts';
-import { headerFieldsOf } from '#core/message.ts';
-import { type NamedRecipients, readNamedRecipients } from '#core/named-recipients.ts';
-import { orphanFacts, placeholderKey } from '#core/orphan.ts';
-import { readSubmissionEvent } from '#core/submission-event.ts';
-import { type Finished, finished } from './finished.ts';
+import { headerFieldsOf } from '#core/message/header.ts';
+import { findLoop } from '#core/routing/loop.ts';
+import { type NamedRecipients, readNamedRecipients } from '#core/spool/named-recipients.ts';
+import { orphanFacts, placeholderKey } from '#core/spool/orphan.ts';
+import { readSubmissionEvent } from '#core/submission/stored-event.ts';
+import { type Finished, finished } from '#pipeline/finished.ts';
+import { recordOn } from '#pipeline/record.ts';
 import { deliveries, type IngestPorts, ingest, plan } from './ingest.ts';
-import { report, sendJobs, writeRows } from './ingest-rows.ts';
-import { ingestSubmissions } from './ingest-submission.ts';
 import { endPlaceholder } from './placeholder.ts';
-import { recordOn } from './record.ts';
+import { report, sendJobs, writeRows } from './rows.ts';
+import { ingestSubmissions } from './submitted-mail.ts';
 
 /** Throws on what can not be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function takeIn(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {

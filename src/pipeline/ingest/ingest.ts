@@ -13,29 +13,31 @@
 // |   receipt came that late       |                                                                           |
 // | (notification deleted)         | done                                                                      |
 
-import type { Mailbox } from '#core/address.ts';
-import { parseMailbox, parseReversePath } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
-import { quarantinedAtBirth } from '#core/custody.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import type { Disposition } from '#core/disposition.ts';
-import { disposition } from '#core/disposition.ts';
-import { extractOf } from '#core/extract.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { quarantinedAtBirth } from '#core/delivery/hold-release.ts';
+import { failedAtBirth, traced } from '#core/delivery/progress.ts';
 import { headerBytesMax } from '#core/limits.ts';
-import type { LoopFinding } from '#core/loop.ts';
-import { findLoop } from '#core/loop.ts';
-import type { MarkKey } from '#core/mark-key.ts';
-import { headerFieldsOf } from '#core/message.ts';
-import { reasonToWithhold } from '#core/notice.ts';
-import { noticeFactsOf } from '#core/notice-facts.ts';
-import { failedAtBirth, traced } from '#core/progress.ts';
-import type { HeaderField, Receipt } from '#core/receipt.ts';
-import { inboundPrefix, readReceipt } from '#core/receipt.ts';
-import { comesBack, returnsHop } from '#core/return-path.ts';
-import type { RouteTable } from '#core/routes.ts';
-import { bearsNoticeMark } from '#core/trace-fields.ts';
-import type { Finished } from './finished.ts';
-import { finished } from './finished.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { parseMailbox, parseReversePath } from '#core/message/address.ts';
+import { extractOf } from '#core/message/extract.ts';
+import { headerFieldsOf } from '#core/message/header.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { bearsNoticeMark } from '#core/message/trace-fields.ts';
+import { noticeFactsOf } from '#core/notice/facts.ts';
+import { reasonToWithhold } from '#core/notice/permission.ts';
+import type { LoopFinding } from '#core/routing/loop.ts';
+import { findLoop } from '#core/routing/loop.ts';
+import type { Disposition } from '#core/routing/policy.ts';
+import { disposition } from '#core/routing/policy.ts';
+import { comesBack, returnsHop } from '#core/routing/return-path.ts';
+import type { RouteTable } from '#core/routing/routes.ts';
+import type { HeaderField, Receipt } from '#core/spool/receipt.ts';
+import { inboundPrefix, readReceipt } from '#core/spool/receipt.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import { finished } from '#pipeline/finished.ts';
+import type { Clock, JobQueue, Ledger, Spool, Watch } from '#pipeline/ports.ts';
+import { endPlaceholder } from './placeholder.ts';
 import {
   disposedByRoute,
   type Plan,
@@ -47,9 +49,7 @@ import {
   uniqueByKey,
   unroutedPlan,
   writeRows,
-} from './ingest-rows.ts';
-import { endPlaceholder } from './placeholder.ts';
-import type { Clock, JobQueue, Ledger, Spool, Watch } from './ports.ts';
+} from './rows.ts';
 
 export type IngestPorts = {
   readonly settings: Settings;
@@ -189,7 +189,7 @@ export function plan(ports: IngestPorts, forwardPath: string, { reversePath, ext
   return routedPlans(found, mailbox, forwardPath);
 }
 
-/** Mail that comes back to us: no route, no policy and no loop has a say in it; pipeline/returned.ts reads it. */
+/** Mail that comes back to us: no route, no policy and no loop has a say in it; pipeline/feedback/returned.ts reads it. */
 function returnPlan(forwardPath: string, mailbox: Mailbox): Plan {
   return {
     forwardPath,

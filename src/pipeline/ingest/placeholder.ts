@@ -1,10 +1,10 @@
 // Ends the placeholder of an orphan, once the message has deliveries of its own: its receipt came, or an operator named the recipients.
 // One conditional write, traced; it never touches a placeholder that has ended already, and never any other row.
 
-import { superseded } from '#core/custody.ts';
-import { placeholderKey } from '#core/orphan.ts';
-import type { Clock, Ledger, Watch } from './ports.ts';
-import { recordOn } from './record.ts';
+import { superseded } from '#core/delivery/hold-release.ts';
+import { placeholderKey } from '#core/spool/orphan.ts';
+import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
+import { recordOn } from '#pipeline/record.ts';
 
 type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };
 

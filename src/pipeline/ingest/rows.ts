@@ -1,17 +1,17 @@
 // What ingest does alike in both directions: from routes to the plan of each delivery, from the plan to its row, and after the rows are
 // written their jobs and what is logged and counted of them. It decides nothing about a message and writes no row.
 
-import type { Mailbox } from '#core/address.ts';
-import { discardedAtBirth } from '#core/custody.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryKeyOf } from '#core/delivery-key.ts';
-import { routeDisposition } from '#core/disposition.ts';
-import type { LoopFinding } from '#core/loop.ts';
-import { failedAtBirth, newDelivery, traced } from '#core/progress.ts';
-import type { Resolved } from '#core/routes.ts';
-import { statusOf } from '#core/status.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { discardedAtBirth } from '#core/delivery/hold-release.ts';
+import { deliveryKeyOf } from '#core/delivery/key.ts';
+import { failedAtBirth, newDelivery, traced } from '#core/delivery/progress.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { statusOf } from '#core/reply/status.ts';
+import type { LoopFinding } from '#core/routing/loop.ts';
+import { routeDisposition } from '#core/routing/policy.ts';
+import type { Resolved } from '#core/routing/routes.ts';
+import { sendWork, workFor } from '#pipeline/jobs.ts';
 import type { IngestPorts } from './ingest.ts';
-import { sendWork, workFor } from './work-queue.ts';
 
 export type Plan = {
   readonly forwardPath: string;

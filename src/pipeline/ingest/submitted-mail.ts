@@ -14,27 +14,28 @@
 // | 4 the held row of 0 removed    | as above; removed already                                                 |
 // | (event deleted)                | done                                                                      |
 
-import { parseMailbox, parseSubmittedPath } from '#core/address.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { extractOf } from '#core/extract.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { failedAtBirth } from '#core/delivery/progress.ts';
 import { envelopeBytesMax, headerBytesMax, submittedHeadBytes } from '#core/limits.ts';
-import type { LoopFinding } from '#core/loop.ts';
-import { findLoop } from '#core/loop.ts';
-import { findHeaderEnd, headerFieldsOf } from '#core/message.ts';
-import { failedAtBirth } from '#core/progress.ts';
-import type { HeaderField } from '#core/receipt.ts';
-import { statusOf } from '#core/status.ts';
+import { parseMailbox, parseSubmittedPath } from '#core/message/address.ts';
+import { extractOf } from '#core/message/extract.ts';
+import { findHeaderEnd, headerFieldsOf } from '#core/message/header.ts';
+import { bearsNoticeMark } from '#core/message/trace-fields.ts';
+import { statusOf } from '#core/reply/status.ts';
+import type { LoopFinding } from '#core/routing/loop.ts';
+import { findLoop } from '#core/routing/loop.ts';
+import type { HeaderField } from '#core/spool/receipt.ts';
+import { placeOfEnvelope, type SubmissionPlace } from '#core/submission/object-key.ts';
+import type { StoredEnvelope, SubmissionEventReading } from '#core/submission/stored-event.ts';
 import {
   type EnvelopeReading,
   readEnvelope,
   type SubmittedEnvelope,
   type SubmittedRecipient,
-} from '#core/submission.ts';
-import type { StoredEnvelope, SubmissionEventReading } from '#core/submission-event.ts';
-import { placeOfEnvelope, type SubmissionPlace } from '#core/submission-place.ts';
-import { mayAuthor, mayUsePath, type SenderFinding } from '#core/submitter.ts';
-import { bearsNoticeMark } from '#core/trace-fields.ts';
-import { type Finished, finished } from './finished.ts';
+} from '#core/submission/submission.ts';
+import { mayAuthor, mayUsePath, type SenderFinding } from '#core/submission/submitter.ts';
+import { type Finished, finished } from '#pipeline/finished.ts';
+import type { UnreadableCause } from '#pipeline/ports.ts';
 import type { IngestPorts } from './ingest.ts';
 import {
   disposedByRoute,
@@ -47,9 +48,8 @@ import {
   uniqueByKey,
   unroutedPlan,
   writeRows,
-} from './ingest-rows.ts';
-import type { UnreadableCause } from './ports.ts';
-import { heldRow, settleUnread, unknownPlan, unreadFacts, unreadRow } from './unread.ts';
+} from './rows.ts';
+import { heldRow, settleUnread, unknownPlan, unreadFacts, unreadRow } from './unreadable-submission.ts';
 
 /** Throws on an event that can not be understood, and while an envelope can not be read: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingestSubmissions(

@@ -1,15 +1,15 @@
 // The row that stands for a submission of which nobody knows yet for whom it is: its envelope can not be read, or is not there. Held, so that
 // a person hears of it, under a key of its own; it ends by itself when the envelope is read. It is never sent and never expires.
 
-import { superseded } from '#core/custody.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryKeyOf } from '#core/delivery-key.ts';
-import { heldAtBirth } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
-import type { SubmissionPlace } from '#core/submission-place.ts';
-import { type Plan, type RowTerms, rowFor, unroutedPlan } from './ingest-rows.ts';
-import type { Clock, Ledger } from './ports.ts';
-import { recordOn } from './record.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { superseded } from '#core/delivery/hold-release.ts';
+import { deliveryKeyOf } from '#core/delivery/key.ts';
+import { heldAtBirth } from '#core/delivery/progress.ts';
+import { statusOf } from '#core/reply/status.ts';
+import type { SubmissionPlace } from '#core/submission/object-key.ts';
+import type { Clock, Ledger } from '#pipeline/ports.ts';
+import { recordOn } from '#pipeline/record.ts';
+import { type Plan, type RowTerms, rowFor, unroutedPlan } from './rows.ts';
 
 const STANDS_FOR_ALL = 'envelope-unreadable';
 

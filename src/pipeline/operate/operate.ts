@@ -7,17 +7,17 @@
 // |                          | removed with a notice: the bounce job likewise; otherwise nothing more is to do   |
 // | 2 relay or bounce job    | done; a second job is refused by the claim, or finds the row settled              |
 
-import { heldByOperator, refused, released, removed } from '#core/custody.ts';
-import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
-import { isUnderWay } from '#core/delivery.ts';
-import { hasHeldNotice, noticeReleased } from '#core/notice-release.ts';
-import { isPlaceholder } from '#core/orphan.ts';
-import { holdingFacts, type Progress } from '#core/progress.ts';
-import { resubmitted, whyNotResubmitted } from '#core/resubmit.ts';
-import { statusOf } from '#core/status.ts';
-import type { Clock, JobQueue, Ledger, Spool } from './ports.ts';
-import { recordOn } from './record.ts';
-import { sendWork, workFor } from './work-queue.ts';
+import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
+import { heldByOperator, refused, released, removed } from '#core/delivery/hold-release.ts';
+import { holdingFacts, type Progress } from '#core/delivery/progress.ts';
+import { resubmitted, whyNotResubmitted } from '#core/delivery/resubmission.ts';
+import { hasHeldNotice, noticeReleased } from '#core/notice/release.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { isPlaceholder } from '#core/spool/orphan.ts';
+import { sendWork, workFor } from '#pipeline/jobs.ts';
+import type { Clock, JobQueue, Ledger, Spool } from '#pipeline/ports.ts';
+import { recordOn } from '#pipeline/record.ts';
 
 export type OperatePorts = {
   readonly ledger: Ledger;

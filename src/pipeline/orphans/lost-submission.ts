@@ -7,11 +7,11 @@
 // |   (held row) alarm        | raised once too often; the next run raises it again before it    |
 // | 1 event or held row       | the page is read again: the event comes twice, the row stands    |
 
-import type { Settings } from '#core/config.ts';
-import { writeSubmissionEvent } from '#core/submission-event.ts';
-import type { SubmissionPlace } from '#core/submission-place.ts';
-import type { Clock, EventQueue, Ledger, SpoolEntry, SpoolInventory, Watch } from './ports.ts';
-import { settleUnread, unreadFacts, unreadKey, unreadRow } from './unread.ts';
+import type { Settings } from '#config/settings.ts';
+import type { SubmissionPlace } from '#core/submission/object-key.ts';
+import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
+import { settleUnread, unreadFacts, unreadKey, unreadRow } from '#pipeline/ingest/unreadable-submission.ts';
+import type { Clock, EventQueue, Ledger, SpoolEntry, SpoolInventory, Watch } from '#pipeline/ports.ts';
 
 export type LostPorts = {
   readonly settings: Settings;

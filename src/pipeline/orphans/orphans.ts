@@ -11,10 +11,10 @@
 // Cost: one list call for 1,000 objects that lie in the spool, each hour; one read for each new object, ever. A million messages a month
 // with a retention of 14 days are 470 pages an hour, some $1.70 a month, and $0.13 for the reads. Above 10^7 objects S3 Inventory is cheaper.
 
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { headerBytesMax, orphanPage, orphanReadsAtOnce, orphanShardsAtOnce } from '#core/limits.ts';
-import type { MarkKey } from '#core/mark-key.ts';
-import { headerFieldsOf } from '#core/message.ts';
+import { headerFieldsOf } from '#core/message/header.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
 import {
   orphanFacts,
   orphanShards,
@@ -23,14 +23,14 @@ import {
   type Shard,
   spoolIdOf,
   submissionShard,
-} from '#core/orphan.ts';
-import { afterPage, isNew, placeOf, type Round, roundOf } from '#core/orphan-round.ts';
-import { outboundPrefix } from '#core/submission.ts';
-import { submissionAt } from '#core/submission-place.ts';
-import { inTurns } from './in-turns.ts';
+} from '#core/spool/orphan.ts';
+import { afterPage, isNew, placeOf, type Round, roundOf } from '#core/spool/orphan-round.ts';
+import { submissionAt } from '#core/submission/object-key.ts';
+import { outboundPrefix } from '#core/submission/submission.ts';
+import { inTurns } from '#pipeline/in-turns.ts';
+import { endPlaceholder } from '#pipeline/ingest/placeholder.ts';
+import type { Clock, EventQueue, Ledger, Spool, SpoolEntry, SpoolInventory, Watch } from '#pipeline/ports.ts';
 import { isLostSubmission } from './lost-submission.ts';
-import { endPlaceholder } from './placeholder.ts';
-import type { Clock, EventQueue, Ledger, Spool, SpoolEntry, SpoolInventory, Watch } from './ports.ts';
 
 export type OrphanPorts = {
   readonly settings: Settings;

@@ -9,17 +9,24 @@
 // | 3 bookmark past the period  | done. Dying before, and not run again that day: the next digest begins where     |
 // |                             | this one did, and tells some twice; never of none                                |
 
-import { parseMailbox } from '#core/address.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { isUnderWay } from '#core/delivery.ts';
-import { composeDigest, type DigestEntry, digestMessageId, duePeriod, newDigest, periodOf } from '#core/digest.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
 import { digestEntriesMax, digestSoonMs, sweepConcurrency } from '#core/limits.ts';
-import { noticeMark } from '#core/trace-fields.ts';
-import type { BouncePorts } from './bounce.ts';
-import type { ComposePorts } from './compose.ts';
-import { inTurns } from './in-turns.ts';
-import type { DueRow } from './ports.ts';
-import { wayToPostmaster } from './postmaster-copy.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { noticeMark } from '#core/message/trace-fields.ts';
+import {
+  composeDigest,
+  type DigestEntry,
+  digestMessageId,
+  duePeriod,
+  newDigest,
+  periodOf,
+} from '#core/notice/digest.ts';
+import type { BouncePorts } from '#pipeline/bounce/bounce.ts';
+import { wayToPostmaster } from '#pipeline/bounce/postmaster-copy.ts';
+import { inTurns } from '#pipeline/in-turns.ts';
+import type { DueRow } from '#pipeline/ports.ts';
+import type { ComposePorts } from '#pipeline/relay/notice-content.ts';
 
 const BOOKMARK = 'digest';
 

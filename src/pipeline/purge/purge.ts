@@ -5,7 +5,7 @@
 // | effect, in order                 | if we die right after                                                                   |
 // | -------------------------------- | --------------------------------------------------------------------------------------- |
 // | 1 message's own item dated       | its objects are listed again: it is decided anew, and dated later. A row taken up       |
-// |   (several deliveries)           | again meanwhile, which keeps the objects, holds the facts itself (pipeline/feedback.ts) |
+// |   (several deliveries)           | again meanwhile, which keeps the objects, holds the facts itself (pipeline/feedback/feedback.ts) |
 // | 2 delete marker over a           | the content is listed without it, and goes by the same rows. To the search for orphans  |
 // |   submission's envelope          | it is known by its rows. The envelope is what would have mail sent once more: it is     |
 // |                                  | gone first, so that not even the loss of the rows could do that                         |
@@ -16,16 +16,16 @@
 // A second notification may add a delivery between the read and the removal: its content is then found by its version, for as long as
 // those stay. Two runs at once do the same work twice, and no harm.
 
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { purgeConcurrency, purgeFailuresMax, purgePage } from '#core/limits.ts';
-import { type KeptBecause, purgeDecision } from '#core/purge-decision.ts';
-import { inboundPrefix } from '#core/receipt.ts';
-import { messagesAmong, type SpoolMessage, wholeMessages } from '#core/spool-message.ts';
-import { outboundPrefix } from '#core/submission.ts';
-import { inTurns } from './in-turns.ts';
-import type { Clock, Ledger, SpoolEntry, SpoolInventory, TraceRecord, Watch } from './ports.ts';
-import { standsForMissingEnvelope } from './unread.ts';
+import { type KeptBecause, purgeDecision } from '#core/spool/purge-decision.ts';
+import { inboundPrefix } from '#core/spool/receipt.ts';
+import { messagesAmong, type SpoolMessage, wholeMessages } from '#core/spool/stored-message.ts';
+import { outboundPrefix } from '#core/submission/submission.ts';
+import { inTurns } from '#pipeline/in-turns.ts';
+import { standsForMissingEnvelope } from '#pipeline/ingest/unreadable-submission.ts';
+import type { Clock, Ledger, SpoolEntry, SpoolInventory, TraceRecord, Watch } from '#pipeline/ports.ts';
 
 export type PurgePorts = {
   readonly settings: Settings;

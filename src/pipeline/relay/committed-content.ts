@@ -3,9 +3,9 @@
 // name it may sign, and what the submitter asked to hear.
 
 import { createHash } from 'node:crypto';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { ContentUnreadable, type OpenedContent, type Transaction } from './ports.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { ContentUnreadable, type OpenedContent, type Transaction } from '#pipeline/ports.ts';
 
 /** The content to be read in place of what was opened, or that it can not be used. */
 export function asCommitted(opened: OpenedContent, { submission, size, objectKey }: MessageFacts): OpenedContent {

@@ -1,11 +1,11 @@
 // What relay does with a delivery whose next hop became one that refuses or discards while it was under way: what ingest would have
 // done, had it come later. No attempt is made. Its one write is the claimed row's; a failed row's bounce job is the caller's to send.
 
-import { discarded, refused } from '#core/custody.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { isUnderWay } from '#core/delivery.ts';
-import { routeDisposition } from '#core/disposition.ts';
-import { recordedOn } from './record.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
+import { discarded, refused } from '#core/delivery/hold-release.ts';
+import { routeDisposition } from '#core/routing/policy.ts';
+import { recordedOn } from '#pipeline/record.ts';
 import type { RelayPorts } from './relay.ts';
 
 /** The row as it was settled, or null where its next hop takes mail. */

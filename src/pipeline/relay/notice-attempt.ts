@@ -1,4 +1,4 @@
-// One attempt at a notice by the way that is open to it now (core/notice-way.ts): a next hop of the configuration, SES's SendBounce, or a
+// One attempt at a notice by the way that is open to it now (core/notice/way.ts): a next hop of the configuration, SES's SendBounce, or a
 // report of our own by SES. Composed anew from the ledger each time; nothing of it is spooled. Relay claims before and records after.
 //
 // | effect, in order                    | if we die right after                                                          |
@@ -7,20 +7,20 @@
 // |   its one call a second is taken    |                                                                                |
 // | 2 SES or the next hop took it       | the result is lost: the next claim marks POSSIBLE_DUPLICATE, as for any mail   |
 
-import { parseMailbox } from '#core/address.ts';
-import { classify } from '#core/classify.ts';
-import { composeNotice } from '#core/compose-notice.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryId } from '#core/delivery.ts';
-import { bounceOf } from '#core/notice-bounce.ts';
-import type { NoticeInput } from '#core/notice-input.ts';
-import { type NoticeWay, sesBounce, sesReport, wayOf } from '#core/notice-way.ts';
-import type { Outcome } from '#core/outcome.ts';
-import { statusOf } from '#core/status.ts';
-import { type ComposePorts, noticeInputFor } from './compose.ts';
-import { inTime, outOfTime } from './deadline.ts';
-import { digestFor } from './digest.ts';
-import type { BounceService, NextHop, NextHopResult } from './ports.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { deliveryId } from '#core/delivery/delivery.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { composeNotice } from '#core/notice/compose.ts';
+import type { NoticeInput } from '#core/notice/input.ts';
+import { bounceOf } from '#core/notice/ses-bounce.ts';
+import { type NoticeWay, sesBounce, sesReport, wayOf } from '#core/notice/way.ts';
+import { classify } from '#core/reply/classify.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { inTime, outOfTime } from '#pipeline/deadline.ts';
+import type { BounceService, NextHop, NextHopResult } from '#pipeline/ports.ts';
+import { digestFor } from '#pipeline/purge/digest-notice.ts';
+import { type ComposePorts, noticeInputFor } from './notice-content.ts';
 
 export type NoticePorts = ComposePorts & {
   /** `ses-report` is a name that it knows too. */

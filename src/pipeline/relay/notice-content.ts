@@ -1,16 +1,16 @@
 // What a notice is composed from: the ledger, and what can still be read of the original. It reads one range of the content at the most,
 // and a notice never waits for content that can not be opened: then it carries what the receipt told us (DESIGN decision 5).
 
-import { parseReversePath } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import { ndrOriginalBytesMax } from '#core/limits.ts';
-import type { MarkKey } from '#core/mark-key.ts';
-import { mayReturnBody } from '#core/notice-body.ts';
-import type { NoticeInput, NoticeOriginal } from '#core/notice-input.ts';
-import { noticeMessageId, noticeRecipient } from '#core/notice-input.ts';
-import { noticeMark } from '#core/trace-fields.ts';
-import type { Clock, Ledger, Spool, UnreadableCause, Watch } from './ports.ts';
+import { parseReversePath } from '#core/message/address.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { noticeMark } from '#core/message/trace-fields.ts';
+import { mayReturnBody } from '#core/notice/body.ts';
+import type { NoticeInput, NoticeOriginal } from '#core/notice/input.ts';
+import { noticeMessageId, noticeRecipient } from '#core/notice/input.ts';
+import type { Clock, Ledger, Spool, UnreadableCause, Watch } from '#pipeline/ports.ts';
 
 export type ComposePorts = {
   readonly settings: Settings;

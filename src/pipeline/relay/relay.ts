@@ -15,28 +15,26 @@
 // |   notice relayed: its     | the delivery stays failed with a due notice; the sweep's bounce job reads the      |
 // |   delivery is returned    | notice's row and settles it                                                        |
 
-import { parseMailbox, parseReversePath } from '#core/address.ts';
-import { withoutBcc } from '#core/bcc.ts';
-import { classify } from '#core/classify.ts';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery.ts';
-import { deliveryId, isUnderWay, standsAlone } from '#core/delivery.ts';
-import { withLateWord } from '#core/late-word.ts';
-import type { MarkKey } from '#core/mark-key.ts';
-import { intactEdit } from '#core/message.ts';
-import type { Outcome } from '#core/outcome.ts';
-import { afterAttempt, withNoticeSettled } from '#core/progress.ts';
-import { nextAttemptAt, pacedSchedule } from '#core/schedule.ts';
-import { isSideKind, isSuccessNoticeDue } from '#core/side-notice.ts';
-import { statusOf } from '#core/status.ts';
-import { relayFields } from '#core/trace-fields.ts';
-import { type ByteBudget, NoRoomInTime } from './byte-budget.ts';
-import { claim } from './claim.ts';
-import { inTime, outOfRoom, outOfTime } from './deadline.ts';
-import { disposeByRoute } from './dispose.ts';
-import type { Finished } from './finished.ts';
-import { finished } from './finished.ts';
-import { attemptNotice, outcomeOf } from './notice-attempt.ts';
+import type { Settings } from '#config/settings.ts';
+import { isSideKind, isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
+import { withLateWord } from '#core/delivery/overtaken-outcome.ts';
+import { afterAttempt, withNoticeSettled } from '#core/delivery/progress.ts';
+import { nextAttemptAt, pacedSchedule } from '#core/delivery/retry-schedule.ts';
+import { parseMailbox, parseReversePath } from '#core/message/address.ts';
+import { withoutBcc } from '#core/message/bcc.ts';
+import { intactEdit } from '#core/message/header.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { relayFields } from '#core/message/trace-fields.ts';
+import { classify } from '#core/reply/classify.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { isDelayOver, settleSideNotice } from '#pipeline/bounce/delay-success-notice.ts';
+import { claim } from '#pipeline/claim.ts';
+import { inTime, outOfRoom, outOfTime } from '#pipeline/deadline.ts';
+import type { Finished } from '#pipeline/finished.ts';
+import { finished } from '#pipeline/finished.ts';
 import type {
   BounceService,
   Clock,
@@ -49,11 +47,13 @@ import type {
   Spool,
   UnreadableCause,
   Watch,
-} from './ports.ts';
-import { recordedOn, recordOn } from './record.ts';
-import { leaveUnder } from './return-path.ts';
-import { isDelayOver, settleSideNotice } from './side-notice.ts';
-import { asCommitted, ofSubmission } from './submitted.ts';
+} from '#pipeline/ports.ts';
+import { recordedOn, recordOn } from '#pipeline/record.ts';
+import { type ByteBudget, NoRoomInTime } from './byte-budget.ts';
+import { asCommitted, ofSubmission } from './committed-content.ts';
+import { disposeByRoute } from './dispose.ts';
+import { attemptNotice, outcomeOf } from './notice-attempt.ts';
+import { leaveUnder } from './reverse-path.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;

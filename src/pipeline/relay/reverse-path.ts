@@ -1,15 +1,15 @@
-// The reverse-path under which an attempt leaves: the row says which kind (core/return-path.ts), SMTP and LMTP alone carry it. A token is in
+// The reverse-path under which an attempt leaves: the row says which kind (core/routing/return-path.ts), SMTP and LMTP alone carry it. A token is in
 // the ledger before anything was sent under it; the same delivery has the same one at every attempt. It never sends anything.
 // The crash table is relay's.
 
-import { parseMailbox, parseReversePath, parseSubmittedPath, type ReversePath } from '#core/address.ts';
-import type { Settings } from '#core/config.ts';
-import { type DeliveryRow, deliveryId, type MessageFacts } from '#core/delivery.ts';
+import type { Settings } from '#config/settings.ts';
+import { type DeliveryRow, deliveryId, type MessageFacts } from '#core/delivery/delivery.ts';
 import { dayMs } from '#core/limits.ts';
-import type { MarkKey } from '#core/mark-key.ts';
-import { returnPathFor, type Srs, tokenAddress, tokenOf } from '#core/return-path.ts';
-import { sendingDomains } from '#core/ses-use.ts';
-import type { Clock, Ledger, Watch } from './ports.ts';
+import { parseMailbox, parseReversePath, parseSubmittedPath, type ReversePath } from '#core/message/address.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { sendingDomains } from '#core/message/ses-use.ts';
+import { returnPathFor, type Srs, tokenAddress, tokenOf } from '#core/routing/return-path.ts';
+import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
 
 export type ReturnPathPorts = {
   readonly settings: Settings;

@@ -15,8 +15,8 @@ import {
   type SubmittedRecipient,
   spoolIdOf,
   writeEnvelope,
-} from '#core/submission.ts';
-import type { Storable, StoreResult, SubmissionStore } from './ports.ts';
+} from '#core/submission/submission.ts';
+import type { Storable, StoreResult, SubmissionStore } from '#pipeline/ports.ts';
 
 export type SubmitRequest = {
   readonly submitter: string;

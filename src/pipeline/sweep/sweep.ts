@@ -10,17 +10,17 @@
 // |   (expiry: state too)     | as above, with a bounce job; held by the valve: its alarm was raised before      |
 // | 2 relay or bounce job     | done; a second job is refused by the claim, or finds the row settled             |
 
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRef, DeliveryRow } from '#core/delivery.ts';
-import { isUnderWay } from '#core/delivery.ts';
-import { afterExpiryHeld, type ExpiryCount, mayReport, valveHolds } from '#core/expiry.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
+import { afterExpiryHeld, type ExpiryCount, mayReport, valveHolds } from '#core/delivery/expiry-limit.ts';
+import { afterExpiry } from '#core/delivery/progress.ts';
+import { fairShares, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
-import { afterExpiry } from '#core/progress.ts';
-import { returnsHop } from '#core/return-path.ts';
-import { fairShares, sweepDecision } from '#core/sweep-decision.ts';
-import { inTurns } from './in-turns.ts';
-import type { Clock, DueRow, JobQueue, Ledger, Watch } from './ports.ts';
-import { sendWork, type Work, workFor } from './work-queue.ts';
+import { returnsHop } from '#core/routing/return-path.ts';
+import { inTurns } from '#pipeline/in-turns.ts';
+import { sendWork, type Work, workFor } from '#pipeline/jobs.ts';
+import type { Clock, DueRow, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
 
 export type SweepPorts = {
   readonly settings: Settings;

@@ -7,7 +7,7 @@ const paged = "DynamoLedger behind pages of two items, on the emulator, keeps th
 export const adapterMutations: readonly Mutation[] = [
   {
     name: "ledger/first-page-of-a-message's-items",
-    file: 'adapters/dynamo-ledger.ts',
+    file: 'src/adapters/aws/dynamo-ledger.ts',
     text: '      items.push(...(page.Items ?? []));\n      from = page.LastEvaluatedKey;',
     replacement: '      items.push(...(page.Items ?? []));\n      from = undefined;',
     test: {
@@ -17,7 +17,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'ledger/message-after-its-rows',
-    file: 'adapters/dynamo-ledger.ts',
+    file: 'src/adapters/aws/dynamo-ledger.ts',
     text: '    if (message !== null) await this.putNew(itemOfMessage(message, this.options));\n    return inBatches(rows, (row) => this.putNew(itemOfRow(row, this.options)));',
     replacement:
       '    const results = await inBatches(rows, (row) => this.putNew(itemOfRow(row, this.options)));\n    if (message !== null) await this.putNew(itemOfMessage(message, this.options));\n    return results;',
@@ -28,7 +28,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'ledger/reads-what-was',
-    file: 'adapters/dynamo-ledger.ts',
+    file: 'src/adapters/aws/dynamo-ledger.ts',
     text: 'new GetItemCommand({ TableName: this.table, Key: key, ConsistentRead: true })',
     replacement: 'new GetItemCommand({ TableName: this.table, Key: key })',
     test: {
@@ -38,7 +38,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'ledger/outage-is-no-item',
-    file: 'adapters/dynamo-ledger.ts',
+    file: 'src/adapters/aws/dynamo-ledger.ts',
     text: '      if (!(error instanceof ConditionalCheckFailedException)) throw error;\n',
     replacement: '',
     test: {
@@ -48,7 +48,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'ledger/expiries-of-the-hour-forgotten',
-    file: 'adapters/dynamo-ledger.ts',
+    file: 'src/adapters/aws/dynamo-ledger.ts',
     text: 'until: hour + this.options.ledgerRetentionMs',
     replacement: 'until: hour',
     test: {
@@ -58,7 +58,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'spool/short-body-is-whole',
-    file: 'adapters/s3-spool.ts',
+    file: 'src/adapters/aws/s3-spool.ts',
     text: 'if (read !== length) throw',
     replacement: 'if (read > length) throw',
     test: {
@@ -68,7 +68,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'spool/403-hides-no-version',
-    file: 'adapters/s3-spool.ts',
+    file: 'src/adapters/aws/s3-spool.ts',
     text: "(got.cause === 'missing' || got.cause === 'denied')",
     replacement: "got.cause === 'missing'",
     test: {
@@ -78,7 +78,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'spool/any-delete-marker',
-    file: 'adapters/s3-spool.ts',
+    file: 'src/adapters/aws/s3-spool.ts',
     text: 'marker.Key === objectKey && marker.IsLatest',
     replacement: 'marker.Key === objectKey',
     test: {
@@ -88,21 +88,21 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'spool/throttled-is-denied',
-    file: 'adapters/s3-spool.ts',
+    file: 'src/adapters/aws/s3-spool.ts',
     text: 'status !== 408 && status !== 429)',
     replacement: 'status !== 408)',
     test: { file: 'test/unit/adapters/s3-spool.test.ts', name: 'TooManyRequests (429) is unavailable' },
   },
   {
     name: 'secrets/the-older-one-signs',
-    file: 'adapters/secrets.ts',
+    file: 'src/adapters/aws/secrets.ts',
     text: 'return [SecretString, ...(await this.previous(name))];',
     replacement: 'return [...(await this.previous(name)), SecretString];',
     test: { file: 'test/unit/adapters/rotating-secrets.test.ts', name: 'the newest first, then the one before it' },
   },
   {
     name: 'ledger/claimed-before-its-time',
-    file: 'adapters/dynamo-ledger.ts',
+    file: 'src/adapters/aws/dynamo-ledger.ts',
     text: "(#state = :queued OR #state = :deferred) AND #nextAttemptAt <= :now'",
     replacement: "(#state = :queued OR #state = :deferred)'",
     test: {
@@ -112,7 +112,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'A1/a-reply-before-its-command-is-believed',
-    file: 'adapters/smtp-wire.ts',
+    file: 'src/adapters/smtp/wire.ts',
     text: '      } else this.#early(item);',
     replacement: '      } else this.#replies.push(item);',
     test: {
@@ -122,7 +122,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'A9/a-host-is-shut-for-its-good-logins-too',
-    file: 'adapters/login-guard.ts',
+    file: 'src/gateway/login-guard.ts',
     text: 'this.known.of(name, now) === 0;',
     replacement: 'this.known.of(name, now) >= 0;',
     test: {
@@ -132,7 +132,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'A9/one-wrong-login-shuts-the-neighbours',
-    file: 'adapters/login-guard.ts',
+    file: 'src/gateway/login-guard.ts',
     text: '.update(username)',
     replacement: ".update(username && '')",
     test: {
@@ -142,7 +142,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'A12/pipelined-once-more',
-    file: 'adapters/smtp-connection.ts',
+    file: 'src/adapters/smtp/connection.ts',
     text: "this.#features.has('PIPELINING') && !habits.dropsPipelined",
     replacement: "this.#features.has('PIPELINING')",
     test: {

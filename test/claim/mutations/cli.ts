@@ -7,7 +7,7 @@ const exitCodes = 'test/integration/cli/exit-codes.test.ts';
 export const cliMutations: readonly Mutation[] = [
   {
     name: 'sendmail/exits-0-for-what-nobody-thought-of',
-    file: 'cli/sendmail.ts',
+    file: 'src/cli/sendmail.ts',
     text: ': EX.tempFail; // what nobody thought of',
     replacement: ': EX.ok; // what nobody thought of',
     test: {
@@ -17,7 +17,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/exits-0-where-some-were-done',
-    file: 'cli/operate.ts',
+    file: 'src/cli/operate.ts',
     text: "results.every((result) => result.kind === 'done')",
     replacement: "results.some((result) => result.kind === 'done')",
     test: {
@@ -27,7 +27,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'gateway/AUTH-in-the-clear',
-    file: 'cli/gateway.ts',
+    file: 'src/cli/gateway.ts',
     text: 'allowPlainAuth: flags.allowPlainAuth,',
     replacement: 'allowPlainAuth: true,',
     test: {
@@ -37,7 +37,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'everpost/nobody-answers-is-done',
-    file: 'cli/everpost.ts',
+    file: 'src/cli/everpost.ts',
     text: '? exitCodes.notReachable',
     replacement: '? exitCodes.done',
     test: {
@@ -47,7 +47,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'everpost/a-surprise-is-done',
-    file: 'cli/everpost.ts',
+    file: 'src/cli/everpost.ts',
     text: ': exitCodes.failed;',
     replacement: ': exitCodes.done;',
     test: {
@@ -57,7 +57,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/many-at-once-unasked',
-    file: 'cli/operate.ts',
+    file: 'src/cli/operate.ts',
     text: '  if (selection.spoolId === null && values.yes !== true) return show(values, meant);\n',
     replacement: '',
     test: {
@@ -67,7 +67,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/removed-without-a-word',
-    file: 'cli/operate.ts',
+    file: 'src/cli/operate.ts',
     text: "const notice = values['without-notice'] !== true;",
     replacement: "const notice = values['without-notice'] === true;",
     test: {
@@ -77,7 +77,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/released-for-an-hour',
-    file: 'cli/operate.ts',
+    file: 'src/cli/operate.ts',
     text: "values.lifetime ?? '48h'",
     replacement: "values.lifetime ?? '1h'",
     test: {
@@ -87,7 +87,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/by-the-clock-of-this-machine',
-    file: 'cli/operate.ts',
+    file: 'src/cli/operate.ts',
     text: 'Date.now() + instance.aheadMs',
     replacement: 'Date.now()',
     test: {
@@ -97,7 +97,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/bounce-jobs-to-the-relay-queue',
-    file: 'cli/operate.ts',
+    file: 'src/cli/operate.ts',
     text: 'bounceQueue: new SqsJobQueue(sqs, instance.bounceQueueUrl),',
     replacement: 'bounceQueue: new SqsJobQueue(sqs, instance.relayQueueUrl),',
     test: {
@@ -107,7 +107,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'resubmit/exits-0-where-some-were-done',
-    file: 'cli/resubmit.ts',
+    file: 'src/cli/resubmit.ts',
     text: '  if (words.yes === true) return codeOf(lines.map(({ result }) => result));\n',
     replacement: '',
     test: {
@@ -117,7 +117,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'trace/ten-messages',
-    file: 'cli/trace.ts',
+    file: 'src/cli/trace.ts',
     text: "text('limit') ?? '20'",
     replacement: "text('limit') ?? '10'",
     test: {
@@ -127,7 +127,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'gateway/TLS-port-without-TLS',
-    file: 'cli/gateway.ts',
+    file: 'src/cli/gateway.ts',
     text: 'await open(server, flags.tlsListen, true)',
     replacement: 'await open(server, flags.tlsListen, false)',
     test: {
@@ -137,7 +137,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'gateway/does-not-wait-for-messages',
-    file: 'cli/gateway.ts',
+    file: 'src/cli/gateway.ts',
     text: '  await server.stop();\n',
     replacement: '',
     test: {
@@ -147,7 +147,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'A10/a-dead-letter-that-others-read',
-    file: 'cli/dead-letter.ts',
+    file: 'src/cli/dead-letter.ts',
     text: '  if (problem === null) await handle.chmod(0o600);\n  else await handle.close();',
     replacement: '  if (problem !== null) await handle.close();',
     test: { file: 'test/integration/cli/dead-letter.test.ts', name: 'makes a file that others could read its own' },

@@ -5,7 +5,7 @@ import type { Mutation } from './mutation.ts';
 export const coreMutations: readonly Mutation[] = [
   {
     name: 'B3/the-body-goes-to-whom-nothing-vouches-for',
-    file: 'core/notice-body.ts',
+    file: 'src/core/notice/body.ts',
     text: "return kind === 'postmaster' || isVouchedFor(message);",
     replacement: 'return true;',
     test: {
@@ -15,7 +15,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'B3/a-virus-that-policy-relays-goes-back',
-    file: 'core/notice-body.ts',
+    file: 'src/core/notice/body.ts',
     text: "message.verdicts?.virus === 'FAIL' || ",
     replacement: '',
     test: {
@@ -25,7 +25,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'B3/a-virus-that-the-next-hop-found-goes-back',
-    file: 'core/notice-body.ts',
+    file: 'src/core/notice/body.ts',
     text: 'namesVirus(row) || ',
     replacement: '',
     test: {
@@ -35,7 +35,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'B3/a-softfail-vouches',
-    file: 'core/vouching.ts',
+    file: 'src/core/notice/vouching.ts',
     text: "if (verdicts.spf === 'PASS') return 'spf';",
     replacement: "if (verdicts.spf === 'PASS' || verdicts.spf === 'GRAY') return 'spf';",
     test: {
@@ -45,7 +45,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'B3/anybodys-dmarc-vouches',
-    file: 'core/vouching.ts',
+    file: 'src/core/notice/vouching.ts',
     text: "return verdicts.dmarc === 'PASS' && isAuthorOf(reversePath, fromField) ? 'dmarc' : null;",
     replacement: "return verdicts.dmarc === 'PASS' ? 'dmarc' : null;",
     test: {
@@ -55,7 +55,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'B3/a-return-path-answers-where-its-postmaster-refuses',
-    file: 'core/notice-facts.ts',
+    file: 'src/core/notice/facts.ts',
     text: 'toReturnPath: isToReturnPath(settings, row, message),',
     replacement: 'toReturnPath: false,',
     test: {
@@ -65,7 +65,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A14/a-setting-said-to-have-no-effect',
-    file: 'core/config-check.ts',
+    file: 'src/config/check.ts',
     text: "notices: ['dkim'] } as const;",
     replacement: "notices: ['dkim', 'via'] } as const;",
     test: {
@@ -75,7 +75,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A8/an-address-at-the-end-of-a-remotes-words',
-    file: 'core/notice-scrub.ts',
+    file: 'src/core/notice/scrub.ts',
     text: 'edges: { before: /(?!)/, after: /(?!)/ },',
     replacement: 'edges: { before: /^$^/, after: /^$^/ },',
     test: {
@@ -85,7 +85,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'feedback/a-success-notice-lost-to-a-confirmation',
-    file: 'core/feedback.ts',
+    file: 'src/core/feedback/fact.ts',
     text: 'dueAt: wantsSuccessNotice(row) ? row.dueAt : null,',
     replacement: 'dueAt: null,',
     test: {
@@ -95,7 +95,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A2/a-name-that-the-shell-parted',
-    file: 'core/recipient-list.ts',
+    file: 'src/core/message/recipient-list.ts',
     text: 'unreadable: [...unreadable, ...parted] };',
     replacement: 'unreadable };',
     test: {
@@ -105,7 +105,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A2/what-is-doubtful-is-left-out',
-    file: 'core/recipient-list.ts',
+    file: 'src/core/message/recipient-list.ts',
     text: '...scan.doubtful.filter((each) => !isAmong(found, each))',
     replacement: '...scan.doubtful.filter((each) => isAmong(found, each))',
     test: {
@@ -115,7 +115,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A4/a-bounce-without-words-after-the-arrival',
-    file: 'core/feedback.ts',
+    file: 'src/core/feedback/fact.ts',
     text: "  if (fact.kind === 'uncertain' && row.state === 'confirmed') return afterFact(row, arrived(fact), terms);\n",
     replacement: '',
     test: {
@@ -125,7 +125,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A4/warned-each-time',
-    file: 'core/feedback.ts',
+    file: 'src/core/feedback/fact.ts',
     text: 'told: row.uncertain?.told ?? false };',
     replacement: 'told: false };',
     test: {
@@ -135,7 +135,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A5/an-address-chooses-the-rule',
-    file: 'core/classify.ts',
+    file: 'src/core/reply/classify.ts',
     text: 'const text = withoutAddresses(reply.text);',
     replacement: 'const text = withoutAddresses(reply.text) && reply.text;',
     test: {
@@ -145,14 +145,14 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A5/what-is-ours-is-tried-at-once',
-    file: 'core/classify.ts',
+    file: 'src/core/reply/classify.ts',
     text: "? { pace: 'long' as const } : {}",
     replacement: "? { pace: 'short' as const } : {}",
     test: { file: 'test/unit/core/reply-faults.test.ts', name: 'what is ours is tried again on the long pace' },
   },
   {
     name: 'A7/an-author-with-a-broken-name-gets-no-answer',
-    file: 'core/ses-edit.ts',
+    file: 'src/core/message/ses-edit.ts',
     text: 'if (!kept) {\n    const via',
     replacement: 'if (!kept && list.wellFormed) {\n    const via',
     test: {
@@ -162,14 +162,14 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A6/a-failure-that-calls-itself-a-success',
-    file: 'core/remote-dsn-fields.ts',
+    file: 'src/core/feedback/report-fields.ts',
     text: "const believed = given !== null && !(action === 'failed' && given.startsWith('2')) ? given : null;",
     replacement: 'const believed = given;',
     test: { file: 'test/unit/core/remote-dsn.test.ts', name: 'each shape > 23-success-status-for-a-failure' },
   },
   {
     name: 'A8/the-routed-local-part-at-another-host',
-    file: 'core/notice-scrub.ts',
+    file: 'src/core/notice/scrub.ts',
     text: '    { pattern: localAnywhere(locals), by: forwardPath },\n',
     replacement: '',
     test: {
@@ -179,7 +179,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'B4/a-disabled-scan-counts-as-one',
-    file: 'core/disposition.ts',
+    file: 'src/core/routing/policy.ts',
     text: "return status === 'PASS' || status === 'FAIL';",
     replacement: "return status !== 'GRAY' && status !== 'PROCESSING_FAILED';",
     test: {
@@ -189,7 +189,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'B4/a-finding-that-is-relayed-ends-the-search',
-    file: 'core/disposition.ts',
+    file: 'src/core/routing/policy.ts',
     text: "each !== null && each.kind !== 'relay') ??",
     replacement: 'each !== null) ??',
     test: {

@@ -8,21 +8,21 @@ const eager = 'test/simulation/eager-queues.test.ts';
 export const ingestMutations: readonly Mutation[] = [
   {
     name: 'ingest/fourth-recipient-dropped',
-    file: 'pipeline/ingest.ts',
+    file: 'src/pipeline/ingest/ingest.ts',
     text: 'receipt.recipients.flatMap(',
     replacement: 'receipt.recipients.toSpliced(3, 1).flatMap(',
     test: { file: recipients, name: 'recipients > 4 of one receipt: each has it once' },
   },
   {
     name: 'ingest/jobs-before-rows',
-    file: 'pipeline/ingest.ts',
+    file: 'src/pipeline/ingest/ingest.ts',
     text: '  const results = await writeRows(ports, rows, facts);\n  await sendJobs(ports, rows);',
     replacement: '  await sendJobs(ports, rows);\n  const results = await writeRows(ports, rows, facts);',
     test: { file: eager, name: 'a job that runs the instant it is sent finds what it needs > of a receipt: relayed' },
   },
   {
     name: 'ingest/bounce-jobs-not-sent',
-    file: 'pipeline/ingest-rows.ts',
+    file: 'src/pipeline/ingest/rows.ts',
     text: '  if (bounce.length > 0) await ports.bounceQueue.send(bounce);\n',
     replacement: '',
     test: {
@@ -32,7 +32,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/malformed-not-counted',
-    file: 'pipeline/ingest-submission.ts',
+    file: 'src/pipeline/ingest/submitted-mail.ts',
     text: "  if (reading.kind === 'malformed') ports.watch.raise('SubmissionMalformed');\n",
     replacement: '',
     test: {
@@ -42,14 +42,14 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/fourth-recipient-of-an-envelope-dropped',
-    file: 'pipeline/ingest-submission.ts',
+    file: 'src/pipeline/ingest/submitted-mail.ts',
     text: 'envelope.forwardPaths.flatMap(',
     replacement: 'envelope.forwardPaths.toSpliced(3, 1).flatMap(',
     test: { file: 'test/simulation/every-recipient.test.ts', name: 'recipients > 4 of one envelope: each has it once' },
   },
   {
     name: 'take-in/fourth-named-recipient-dropped',
-    file: 'pipeline/take-in.ts',
+    file: 'src/pipeline/ingest/ingest-job.ts',
     text: 'named.recipients.flatMap(',
     replacement: 'named.recipients.toSpliced(3, 1).flatMap(',
     test: {
@@ -59,7 +59,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'orphans/held-not-counted',
-    file: 'pipeline/orphans.ts',
+    file: 'src/pipeline/orphans/orphans.ts',
     text: "  ports.watch.raise('Held');\n",
     replacement: '',
     test: {
@@ -69,7 +69,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/loops-ignored',
-    file: 'pipeline/ingest.ts',
+    file: 'src/pipeline/ingest/ingest.ts',
     text: 'const loop = findLoop(headers, ports.markKey);',
     replacement: 'const loop = findLoop([], ports.markKey);',
     test: {
@@ -79,7 +79,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/quarantined-as-long-as-the-spool',
-    file: 'pipeline/ingest.ts',
+    file: 'src/pipeline/ingest/ingest.ts',
     text: 'row.acceptedAt + ports.settings.retentionMs.quarantine',
     replacement: 'row.acceptedAt + ports.settings.retentionMs.spool',
     test: {
@@ -89,7 +89,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/own-notice-not-known',
-    file: 'pipeline/ingest.ts',
+    file: 'src/pipeline/ingest/ingest.ts',
     text: '      ...(bearsNoticeMark(ports.markKey, headers) ? { ownNotice: true } : {}),\n',
     replacement: '',
     test: {
@@ -99,7 +99,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/accepted-when-read',
-    file: 'pipeline/ingest-rows.ts',
+    file: 'src/pipeline/ingest/rows.ts',
     text: 'acceptedAt: facts.acceptedAt,',
     replacement: 'acceptedAt: now,',
     test: {
@@ -109,7 +109,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/loop-before-an-explicit-discard',
-    file: 'pipeline/ingest-rows.ts',
+    file: 'src/pipeline/ingest/rows.ts',
     text: "  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);\n  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);",
     replacement:
       "  if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);\n  if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);",
@@ -120,7 +120,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/first-read-of-a-header-section',
-    file: 'pipeline/ingest-submission.ts',
+    file: 'src/pipeline/ingest/submitted-mail.ts',
     text: 'head.size > head.bytes.length && !findHeaderEnd',
     replacement: 'head.size < head.bytes.length && !findHeaderEnd',
     test: {
@@ -130,7 +130,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'ingest/first-envelope-of-an-event',
-    file: 'pipeline/ingest-submission.ts',
+    file: 'src/pipeline/ingest/submitted-mail.ts',
     text: 'for (const stored of event.envelopes)',
     replacement: 'for (const stored of event.envelopes.slice(0, 1))',
     test: {
@@ -140,7 +140,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'submit/denied-is-tried-again',
-    file: 'pipeline/submit.ts',
+    file: 'src/pipeline/submit/submit.ts',
     text: "return { kind: 'not-stored', cause: result.cause, detail: result.detail };",
     replacement: "return { kind: 'not-stored', cause: 'unavailable', detail: result.detail };",
     test: {
@@ -150,7 +150,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'lost-submission/race-leaves-it-held',
-    file: 'pipeline/lost-submission.ts',
+    file: 'src/pipeline/orphans/lost-submission.ts',
     text: 'if ((await ports.ledger.rowKeys(spoolId, 2)).length > 1) {',
     replacement: 'if ((await ports.ledger.rowKeys(spoolId, 2)).length > 2) {',
     test: {
@@ -160,7 +160,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'lost-submission/not-counted',
-    file: 'pipeline/lost-submission.ts',
+    file: 'src/pipeline/orphans/lost-submission.ts',
     text: "    ports.watch.count('LostJob');\n",
     replacement: '',
     test: {
@@ -170,7 +170,7 @@ export const ingestMutations: readonly Mutation[] = [
   },
   {
     name: 'take-in/loops-ignored',
-    file: 'pipeline/take-in.ts',
+    file: 'src/pipeline/ingest/ingest-job.ts',
     text: 'findLoop(headers, ports.markKey)',
     replacement: 'findLoop([], ports.markKey)',
     test: {

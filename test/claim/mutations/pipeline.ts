@@ -5,7 +5,7 @@ import type { Mutation } from './mutation.ts';
 export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'B3/a-forged-return-path-answers-a-person',
-    file: 'pipeline/returned.ts',
+    file: 'src/pipeline/feedback/returned.ts',
     text: "if (addressee.kind === 'nobody') return settle(ports, row, addressee.why, null);",
     replacement: "if (addressee.kind === 'nobody') return sendOn(ports, row, message, addressee.why);",
     test: {
@@ -15,7 +15,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'sweep/expiries-counted-by-the-instant',
-    file: 'pipeline/sweep.ts',
+    file: 'src/pipeline/sweep/sweep.ts',
     text: 'countExpiry(now - (now % ports.hourMs), suspect)',
     replacement: 'countExpiry(now, suspect)',
     test: {
@@ -25,7 +25,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/removal-does-not-last',
-    file: 'pipeline/operate.ts',
+    file: 'src/pipeline/operate/operate.ts',
     text: "row.kind === 'delivery' && row.notice?.kind !== 'ndr' && ",
     replacement: "row.kind === 'delivery' && ",
     test: {
@@ -35,7 +35,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'sweep/job-before-row',
-    file: 'pipeline/sweep.ts',
+    file: 'src/pipeline/sweep/sweep.ts',
     text: "    case 'relay':\n      if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;",
     replacement:
       "    case 'relay':\n      if ((await ports.relayQueue.send([workFor(row)])) === undefined && (await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;",
@@ -46,7 +46,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'sweep/lost-jobs-not-counted',
-    file: 'pipeline/sweep.ts',
+    file: 'src/pipeline/sweep/sweep.ts',
     text: "  ports.watch.count('LostJob', total.lost);\n",
     replacement: '',
     test: {
@@ -56,7 +56,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'sweep/job-does-not-know-its-claims',
-    file: 'pipeline/sweep.ts',
+    file: 'src/pipeline/sweep/sweep.ts',
     text: '{ job: row.claims > 0 ? { ...job, claims: row.claims } : job, group }',
     replacement: '{ job, group }',
     test: {
@@ -66,14 +66,14 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'feedback/bounce-job-not-awaited',
-    file: 'pipeline/feedback.ts',
+    file: 'src/pipeline/feedback/feedback.ts',
     text: '  await ports.bounceQueue.send([\n',
     replacement: '  void ports.bounceQueue.send([\n',
     test: { file: 'test/simulation/lost-sends.test.ts', name: 'a stage fails where its jobs are not taken > feedback' },
   },
   {
     name: 'feedback/unknown-delivery-not-counted',
-    file: 'pipeline/feedback.ts',
+    file: 'src/pipeline/feedback/feedback.ts',
     text: "    ports.watch.count('UnknownDelivery');\n",
     replacement: '',
     test: {
@@ -83,7 +83,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'bounce/a-notice-counted-twice',
-    file: 'pipeline/bounce.ts',
+    file: 'src/pipeline/bounce/bounce.ts',
     text: '  if ((await ports.ledger.read(noticeRef(row, kind))) !== null) return null;\n',
     replacement: '',
     test: {
@@ -93,7 +93,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'bounce/decided-once-more',
-    file: 'pipeline/bounce.ts',
+    file: 'src/pipeline/bounce/bounce.ts',
     text: "const given = row.notice?.kind === 'ndr' && row.notice.state === 'queued';",
     replacement: 'const given = false;',
     test: {
@@ -103,7 +103,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'bounce/looked-at-each-minute',
-    file: 'pipeline/bounce.ts',
+    file: 'src/pipeline/bounce/bounce.ts',
     text: 'Math.max(now, standing.nextAttemptAt) + ports.sweepAgainMs',
     replacement: 'now',
     test: {
@@ -113,7 +113,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'bounce/job-for-an-attempted-notice',
-    file: 'pipeline/bounce.ts',
+    file: 'src/pipeline/bounce/bounce.ts',
     text: 'if (standing.attempts === 0)',
     replacement: 'if (standing.attempts >= 0)',
     test: {
@@ -123,14 +123,14 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'feedback/first-delivery-of-an-event',
-    file: 'pipeline/feedback.ts',
+    file: 'src/pipeline/feedback/feedback.ts',
     text: 'for (const ref of event.refs) await',
     replacement: 'for (const ref of event.refs.slice(0, 1)) await',
     test: { file: 'test/simulation/lost-sends.test.ts', name: 'a word of SES > about two deliveries reaches both' },
   },
   {
     name: 'feedback/ses-has-the-last-word',
-    file: 'pipeline/feedback.ts',
+    file: 'src/pipeline/feedback/feedback.ts',
     text: "const elsewhere = teller === 'ses' && wentOn(ports.settings, current);",
     replacement: 'const elsewhere = false;',
     test: {
@@ -140,14 +140,14 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'notice/way-decided-once',
-    file: 'pipeline/notice-attempt.ts',
+    file: 'src/pipeline/relay/notice-attempt.ts',
     text: 'kind: row.noticeKind }, startedAt, row.nextHop);',
     replacement: 'kind: row.noticeKind }, row.acceptedAt, row.nextHop);',
     test: { file: 'test/simulation/notice-ways.test.ts', name: 'goes as a report once a day has passed' },
   },
   {
     name: 'notice/waits-for-a-way-that-is-closed',
-    file: 'pipeline/notice-attempt.ts',
+    file: 'src/pipeline/relay/notice-attempt.ts',
     text: "if (way.kind === 'auto-replied') return { via: sesReport, reason: 'auto-replied' };",
     replacement: "if (way.kind === 'auto-replied') return { via: sesReport, reason: 'delivery-missing' };",
     test: {
@@ -157,7 +157,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'returned/lease-kept',
-    file: 'pipeline/returned.ts',
+    file: 'src/pipeline/feedback/returned.ts',
     text: 'claims: Math.max(0, current.claims - 1)',
     replacement: 'claims: current.claims',
     test: {
@@ -167,7 +167,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'returned/no-job-for-relay',
-    file: 'pipeline/returned.ts',
+    file: 'src/pipeline/feedback/returned.ts',
     text: '  await ports.relayQueue.send([workFor(next)]); // its own may have met our lease\n',
     replacement: '',
     test: {
@@ -177,7 +177,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'returned/settles-what-another-settled',
-    file: 'pipeline/returned.ts',
+    file: 'src/pipeline/feedback/returned.ts',
     text: '    if (isUnderWay(current.state)) return decide(current);',
     replacement:
       "    if (isUnderWay(current.state) || current.state === 'held') return decide({ ...current, state: 'queued' });",
@@ -188,14 +188,14 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'returned/unreadable-calls-nobody',
-    file: 'pipeline/returned.ts',
+    file: 'src/pipeline/feedback/returned.ts',
     text: "  ports.watch.count('ContentUnreadable');\n",
     replacement: '',
     test: { file: 'test/unit/pipeline/returned.test.ts', name: 'content that is denied is put off and calls somebody' },
   },
   {
     name: "returned/a-person's-words-are-a-report",
-    file: 'pipeline/returned.ts',
+    file: 'src/pipeline/feedback/returned.ts',
     text: "if (!automatic && report.kind !== 'auto-reply') return sendOn",
     replacement: "if (!automatic && report.kind === 'none') return sendOn",
     test: {
@@ -205,7 +205,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'compose/a-part-is-called-whole',
-    file: 'pipeline/compose.ts',
+    file: 'src/pipeline/relay/notice-content.ts',
     text: 'const whole = head.size <= head.bytes.byteLength && ',
     replacement: 'const whole = ',
     test: {
@@ -215,7 +215,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'compose/spam-is-sent-again',
-    file: 'pipeline/compose.ts',
+    file: 'src/pipeline/relay/notice-content.ts',
     text: '!isAboutContent(row) && ',
     replacement: '',
     test: {
@@ -225,7 +225,7 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'compose/RET-ignored',
-    file: 'pipeline/compose.ts',
+    file: 'src/pipeline/relay/notice-content.ts',
     text: " && message.submission?.ret !== 'HDRS';",
     replacement: ';',
     test: { file: 'test/simulation/notice-original.test.ts', name: 'of mail from our side as RET=HDRS has it' },

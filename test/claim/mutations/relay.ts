@@ -8,7 +8,7 @@ const warm = 'test/unit/pipeline/warm-function.test.ts';
 export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-after-a-crash',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: ': content.chunks, fields),',
     replacement: ': row.claims > 1 ? (async function* () {})() : content.chunks, fields),',
     test: {
@@ -18,21 +18,21 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/no-body-at-a-later-attempt',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: ': content.chunks, fields),',
     replacement: ': row.attempts > 0 ? (async function* () {})() : content.chunks, fields),',
     test: { file: recipients, name: 'the content > is whole at the fourth, after three were put off before it' },
   },
   {
     name: 'relay/budget-never-given-back',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: '  } finally {\n    room.giveBack();',
     replacement: '  } finally {',
     test: { file: warm, name: 'the budget of bytes is whole again > after attempts that were accepted' },
   },
   {
     name: 'relay/possible-duplicate-unsaid',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: 'possibleDuplicate: row.claims > 1 || row.possibleDuplicate,',
     replacement: 'possibleDuplicate: row.possibleDuplicate,',
     test: {
@@ -42,7 +42,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/possible-duplicate-recorded-and-unsaid',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: 'possibleDuplicate: row.claims > 1 || row.possibleDuplicate,',
     replacement: 'possibleDuplicate: row.claims > 1,',
     test: {
@@ -52,7 +52,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/a-forgery-is-signed',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',",
     replacement: 'authorDoubted: false,',
     test: {
@@ -62,7 +62,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/length-without-our-fields',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: 'bytes: content.bytes + fields.length,',
     replacement: 'bytes: content.bytes,',
     test: {
@@ -72,7 +72,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/success-is-told-by-the-sweep',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "if (row.state === 'failed' || isSuccessNoticeDue(row)) {",
     replacement: "if (row.state === 'failed') {",
     test: {
@@ -82,7 +82,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/confirmed-notice-settles-nothing',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "const accepted = row.state === 'relayed' || row.state === 'confirmed';",
     replacement: "const accepted = row.state === 'relayed';",
     test: {
@@ -92,7 +92,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/bounce-job-not-awaited',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: '    await ports.bounceQueue.send([',
     replacement: '    void ports.bounceQueue.send([',
     test: {
@@ -102,7 +102,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/possible-duplicate-not-counted',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "if (outcome.possibleDuplicate) ports.watch.count('PossibleDuplicate');",
     replacement: '',
     test: {
@@ -112,7 +112,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/unknown-reply-not-counted',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "if (attempt.unknownReply) ports.watch.count('UnknownReply');",
     replacement: '',
     test: {
@@ -122,7 +122,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'claim/possible-duplicate-not-counted',
-    file: 'pipeline/claim.ts',
+    file: 'src/pipeline/claim.ts',
     text: "    ports.watch.count('PossibleDuplicate');\n",
     replacement: '',
     test: {
@@ -132,7 +132,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/budget-not-given-back-while-waiting',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: '  if (room.giveBack === null) {\n    content.close();',
     replacement: '  if (room.giveBack === null) {',
     test: {
@@ -142,7 +142,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/postmaster-copy-answers-for-the-delivery',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: '  if (standsAlone(row)) return; // it answers for nothing\n',
     replacement: '',
     test: {
@@ -152,7 +152,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/expired-is-not-returned',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "current.state === 'failed' || current.state === 'expired'\n      ? withNoticeSettled",
     replacement: "current.state === 'failed'\n      ? withNoticeSettled",
     test: {
@@ -162,7 +162,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/schedule-off-by-one',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: 'attempts: claimed.attempts + 1,',
     replacement: 'attempts: claimed.attempts,',
     test: {
@@ -172,7 +172,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/pace-ignored',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "outcome.kind === 'deferred' ? outcome.pace : undefined",
     replacement: 'undefined',
     test: {
@@ -182,7 +182,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/content-left-open',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: '    room.giveBack();\n    content.close();',
     replacement: '    room.giveBack();',
     test: {
@@ -192,7 +192,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/delete-marker-untold',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: 'undeleted: attempt.opened?.undeleted === true,',
     replacement: 'undeleted: false,',
     test: {
@@ -202,7 +202,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'in-turns/failure-dropped',
-    file: 'pipeline/in-turns.ts',
+    file: 'src/pipeline/in-turns.ts',
     text: '  if (failure !== undefined) throw failure.reason;\n',
     replacement: '',
     test: {
@@ -212,14 +212,14 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'in-turns/goes-on-after-its-time',
-    file: 'pipeline/in-turns.ts',
+    file: 'src/pipeline/in-turns.ts',
     text: 'index < inputs.length && !signal.aborted; index',
     replacement: 'index < inputs.length; index',
     test: { file: 'test/unit/pipeline/in-turns.test.ts', name: 'begins nothing more once time is short' },
   },
   {
     name: 'A3/weights-are-no-whole-numbers',
-    file: 'pipeline/byte-budget.ts',
+    file: 'src/pipeline/relay/byte-budget.ts',
     text: 'return Number.isSafeInteger(whole) && whole >= 0 ? whole : bytesMax;',
     replacement: 'return Number.isSafeInteger(whole) && whole >= 0 ? bytes : bytesMax;',
     test: {
@@ -229,7 +229,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'A3/a-wait-has-no-end',
-    file: 'pipeline/byte-budget.ts',
+    file: 'src/pipeline/relay/byte-budget.ts',
     text: '        if (waiting.includes(entry)) timer = setTimeout(',
     replacement: '        if (!waiting.includes(entry)) timer = setTimeout(',
     test: {
@@ -239,7 +239,7 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'A9/Bcc-is-shown-to-the-next-hop',
-    file: 'pipeline/relay.ts',
+    file: 'src/pipeline/relay/relay.ts',
     text: "message.direction === 'outbound' ? withoutBcc",
     replacement: "message.direction !== 'outbound' ? withoutBcc",
     test: {

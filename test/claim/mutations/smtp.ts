@@ -5,7 +5,7 @@ import type { Mutation } from './mutation.ts';
 export const smtpMutations: readonly Mutation[] = [
   {
     name: 'smtp/reply-before-its-command-believed',
-    file: 'adapters/smtp-wire.ts',
+    file: 'src/adapters/smtp/wire.ts',
     text: '} else this.#early(item);',
     replacement: '} else this.#replies.push(item);',
     test: {
@@ -15,7 +15,7 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'smtp/reply-that-began-before-the-dot-believed',
-    file: 'adapters/smtp-wire.ts',
+    file: 'src/adapters/smtp/wire.ts',
     text: 'this.#replies.length > 0 || this.#reader.begun ? await this.reply(timeoutMs) : this.#fault',
     replacement: 'this.#fault',
     test: {
@@ -25,7 +25,7 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'smtp/dot-counts-as-written-when-it-was-not',
-    file: 'adapters/smtp-connection.ts',
+    file: 'src/adapters/smtp/connection.ts',
     text: "sent.dotWritten ? 'final-dot' : 'content'",
     replacement: "'final-dot'",
     test: {
@@ -35,7 +35,7 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'smtp/long-reply-without-its-code',
-    file: 'core/smtp-reply.ts',
+    file: 'src/core/reply/smtp-reply.ts',
     text: 'if (this.#garbled || this.#bytes <= smtpReplyBytesMax) return null;',
     replacement: 'if (this.#garbled || this.#bytes <= 10 * smtpReplyBytesMax) return null;',
     test: {
@@ -45,7 +45,7 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'smtp/dropped-pipelining-forgotten',
-    file: 'adapters/smtp-connection.ts',
+    file: 'src/adapters/smtp/connection.ts',
     text: '      habits.dropsPipelined = true;\n',
     replacement: '',
     test: {
@@ -55,14 +55,14 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'smtp/first-auth-line-alone',
-    file: 'adapters/smtp-features.ts',
+    file: 'src/adapters/smtp/features.ts',
     text: "name === 'AUTH' ? features.get(name) : undefined",
     replacement: "name === 'AUT' ? features.get(name) : undefined",
     test: { file: 'test/integration/smtp/forgiving.test.ts', name: 'logins > AUTH= beside AUTH' },
   },
   {
     name: 'http/idle-connection-used',
-    file: 'adapters/kept-sockets.ts',
+    file: 'src/adapters/aws/kept-sockets.ts',
     text: 'return idle >= 0 && idle < keptSocketIdleMs;',
     replacement: 'return idle >= 0 || idle < keptSocketIdleMs;',
     test: {
@@ -72,7 +72,7 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'http/retry-by-another-kept-connection',
-    file: 'adapters/direct-http.ts',
+    file: 'src/adapters/aws/direct-http.ts',
     text: '      if (!signal?.aborted) this.endIdle(originOf(request));\n',
     replacement: '',
     test: {
@@ -82,7 +82,7 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'http/retry-by-another-kept-connection-of-the-sdk',
-    file: 'adapters/kept-sockets.ts',
+    file: 'src/adapters/aws/kept-sockets.ts',
     text: 'kept.end(() => true);',
     replacement: 'kept.end(() => false);',
     test: {

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf } from '#cli/operate.ts';
-import { readEnvelope } from '#core/submission.ts';
-import type { Operated } from '#pipeline/operate.ts';
+import { readEnvelope } from '#core/submission/submission.ts';
+import type { Operated } from '#pipeline/operate/operate.ts';
 import { queued } from '#test/contract/rows.ts';
 import { type Instance, openInstance, submitting } from './instance.ts';
 
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 async function everpost(args: readonly string[], input = '', env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, ['cli/everpost.ts', ...args], {
+  const child = spawn(process.execPath, ['src/cli/everpost.ts', ...args], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: folder, EVERPOST_SENDMAIL_CONFIG: empty, ...env },
   });

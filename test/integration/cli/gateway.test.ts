@@ -5,15 +5,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { SubmissionServerParts } from '#adapters/submission-server.ts';
 import { gateway } from '#cli/gateway.ts';
+import type { SubmissionServerParts } from '#gateway/server.ts';
 import { type Instance, openInstance, said, submitting } from './instance.ts';
 
 type Opened = { readonly host: string; readonly port: number; readonly implicitTls: boolean };
 const opened: Opened[] = [];
 let parts: SubmissionServerParts | null = null;
 let stopped = 0;
-vi.mock('#adapters/submission-server.ts', () => ({
+vi.mock('#gateway/server.ts', () => ({
   submissionServer: (given: SubmissionServerParts) => {
     parts = given;
     return {

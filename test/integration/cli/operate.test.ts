@@ -7,7 +7,7 @@ import { NotReachable, Usage } from '#cli/exit.ts';
 import { holdVerb, releaseVerb, removeVerb } from '#cli/operate.ts';
 import { resubmitVerb } from '#cli/resubmit.ts';
 import { trace } from '#cli/trace.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { facts, newSpoolId, queued } from '#test/contract/rows.ts';
 import { type Instance, openInstance, said } from './instance.ts';
 

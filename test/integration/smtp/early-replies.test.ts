@@ -3,7 +3,7 @@
 // where the final dot had left.
 
 import { describe, expect, it } from 'vitest';
-import { classify } from '#core/classify.ts';
+import { classify } from '#core/reply/classify.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { attemptOne, mailbox, message, never, patient, withServer } from './smtp-case.ts';
 

@@ -3,8 +3,8 @@
 
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
-import { classify } from '#core/classify.ts';
+import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
+import { classify } from '#core/reply/classify.ts';
 import { attemptOne, mailbox, message, never, patient, settings, withServer } from './smtp-case.ts';
 
 const TAKE = 'C: MAIL *\nS: 250 ok\nC: RCPT *\nS: 250 ok\nC: DATA\nS: 354 go\ncontent\nS: 250 2.0.0 taken';

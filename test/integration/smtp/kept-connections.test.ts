@@ -3,7 +3,7 @@
 
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
+import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { smtpKeptAgeMs, smtpKeptIdleMs, smtpKeptMessagesMax } from '#core/limits.ts';
 import { scriptedServer } from '#test/smtp-dialogue.ts';
 import { attemptOne, message, never, patient, settings, withServer } from './smtp-case.ts';

@@ -2,7 +2,7 @@
 // Whatever happens, an attempt ends in one value that says where and how; and only the final dot leaves doubt.
 
 import { describe, expect, it, vi } from 'vitest';
-import type { Phase } from '#core/reply.ts';
+import type { Phase } from '#core/reply/reply.ts';
 import { attemptOne, message } from './smtp-case.ts';
 
 type Step = { readonly phase: Phase; readonly ask: string; readonly yes: string };

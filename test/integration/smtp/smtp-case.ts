@@ -1,10 +1,10 @@
 // What the SMTP tests share: a next hop on a scripted server, an envelope, and one attempt that is checked to end in
 // values. It adds nothing to what is under test.
 
-import type { SmtpTerms } from '#adapters/smtp-next-hop.ts';
-import { SmtpNextHop } from '#adapters/smtp-next-hop.ts';
-import type { Mailbox } from '#core/address.ts';
-import type { LmtpSettings, SmtpSettings } from '#core/config.ts';
+import type { SmtpTerms } from '#adapters/smtp/next-hop.ts';
+import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
+import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
+import type { Mailbox } from '#core/message/address.ts';
 import type { NextHopResult, Transaction } from '#pipeline/ports.ts';
 import { type ScriptedServer, scriptedServer } from '#test/smtp-dialogue.ts';
 

@@ -2,7 +2,7 @@
 // The scripted server's certificate is for localhost and 127.0.0.1, signed by the authority in fixtures/tls.
 
 import { describe, expect, it } from 'vitest';
-import type { TlsMode } from '#core/config.ts';
+import type { TlsMode } from '#config/settings.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { attemptOne } from './smtp-case.ts';
 

@@ -12,7 +12,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 const env = { PATH: process.env.PATH ?? '', HOME: home, EVERPOST_SENDMAIL_CONFIG: '/dev/null/none' };
 
 function call(...args: string[]) {
-  const { status, stderr } = spawnSync(process.execPath, ['cli/everpost.ts', ...args], {
+  const { status, stderr } = spawnSync(process.execPath, ['src/cli/everpost.ts', ...args], {
     cwd: ROOT,
     env,
     encoding: 'utf8',

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Intake, SubmissionSpace } from '#adapters/submission-space.ts';
+import { type Intake, SubmissionSpace } from '#gateway/space.ts';
 
 const limits = { heldBytesMax: 10, spaceBytesMax: 1_000 };
 let folder: string;

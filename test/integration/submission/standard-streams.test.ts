@@ -3,7 +3,7 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { standardStreams } from '#adapters/standard-streams.ts';
+import { standardStreams } from '#gateway/standard-streams.ts';
 import { openGateway, submissions } from './gateway.ts';
 
 const DIALOGUE =

@@ -1,9 +1,9 @@
 // Reading the secret of marks: a function goes on without it, for as long as need be, and takes it when it is there.
 
 import { expect, it, vi } from 'vitest';
-import { MarkSecret } from '#adapters/mark-secret.ts';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { MarkSecret } from '#adapters/aws/mark-secret.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
 
 function reading(read: () => Promise<readonly string[]>) {
   const clock = new MemoryClock(0);

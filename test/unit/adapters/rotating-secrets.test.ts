@@ -6,8 +6,8 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { AwsSecrets } from '#adapters/secrets.ts';
+import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
 
 function secretsOf(values: { current: string; previous: string | null }) {
   const clock = new MemoryClock(0);

@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import { S3Spool } from '#adapters/s3-spool.ts';
+import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import type { OpenedContent } from '#pipeline/ports.ts';
 
 const { signal } = new AbortController();

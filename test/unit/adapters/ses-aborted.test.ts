@@ -3,12 +3,12 @@
 import { SESClient } from '@aws-sdk/client-ses';
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { expect, it } from 'vitest';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { SesNextHop } from '#adapters/ses-next-hop.ts';
-import { SesBounceService } from '#adapters/ses-notice.ts';
-import { parseMailbox } from '#core/address.ts';
-import { classify } from '#core/classify.ts';
-import { statusOf } from '#core/status.ts';
+import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
+import { SesBounceService } from '#adapters/aws/ses-notice.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { classify } from '#core/reply/classify.ts';
+import { statusOf } from '#core/reply/status.ts';
 
 const bob = parseMailbox('bob@far.example');
 if (bob === null) throw new Error('a mailbox');

@@ -2,7 +2,7 @@
 // Each key is used more than once, and more keys than are kept.
 
 import { describe, expect, it } from 'vitest';
-import { Sha256 } from '#adapters/sha256.ts';
+import { Sha256 } from '#adapters/aws/sha256.ts';
 
 const hex = async (hash: Sha256) => Buffer.from(await hash.digest()).toString('hex');
 const vectors: readonly [string, string | Uint8Array | undefined, string | Uint8Array, string][] = [

@@ -2,7 +2,7 @@
 // The expectation is made by a second, plain reading of RFC 5321 §4.5.2, not by the code under test.
 
 import { describe, expect, it } from 'vitest';
-import { DotStuffer } from '#adapters/smtp-content.ts';
+import { DotStuffer } from '#adapters/smtp/content.ts';
 
 /** The wire form by the book: line endings first, then dots, then the end. */
 function byTheBook(content: string): { wire: string; bare: number } {

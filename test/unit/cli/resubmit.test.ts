@@ -1,10 +1,10 @@
 // Which deliveries the words of `everpost resubmit` mean: too many would be somebody's mail twice, too few somebody's mail lost.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { lossOf } from '#cli/resubmit.ts';
 import { select } from '#cli/select.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { asNoticeOf, facts, queued, T0 } from '#test/contract/rows.ts';
 
 const HOUR = 3_600_000;

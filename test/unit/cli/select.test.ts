@@ -1,9 +1,9 @@
 // Which deliveries an operator's words mean, and which words mean nothing. What is selected too much would be done to somebody's mail.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { select, selectionOf } from '#cli/select.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { asNoticeOf, facts, queued, T0 } from '#test/contract/rows.ts';
 
 const DAY = 86_400_000;

@@ -10,7 +10,7 @@ import {
   parseReversePath,
   parseSubmittedPath,
   sameMailbox,
-} from '#core/address.ts';
+} from '#core/message/address.ts';
 
 const mailbox = (text: string) => {
   const parsed = parseMailbox(text);

@@ -1,7 +1,7 @@
 // Bcc taken out of what leaves: every form of the field, whole; no other byte; the same however the content is cut into chunks.
 
 import { expect, test } from 'vitest';
-import { withoutBcc } from '#core/bcc.ts';
+import { withoutBcc } from '#core/message/bcc.ts';
 
 async function filtered(text: string, size: number): Promise<string> {
   const bytes = Buffer.from(text, 'latin1');

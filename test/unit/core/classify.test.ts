@@ -2,11 +2,11 @@
 // Each rule is tried on the real reply that it names, so that no rule can be hidden by an earlier one unnoticed.
 
 import { describe, expect, test } from 'vitest';
-import { type ContentFault, classify } from '#core/classify.ts';
 import { detailTextMax } from '#core/limits.ts';
-import type { AttemptResult, NetworkFault, Phase, Reply } from '#core/reply.ts';
-import { replyRules } from '#core/reply-rules.ts';
-import { parseStatus, statusClass } from '#core/status.ts';
+import { type ContentFault, classify } from '#core/reply/classify.ts';
+import type { AttemptResult, NetworkFault, Phase, Reply } from '#core/reply/reply.ts';
+import { replyRules } from '#core/reply/rules.ts';
+import { parseStatus, statusClass } from '#core/reply/status.ts';
 
 /** A reply from its line on the wire. */
 function replyOf(text: string): Reply {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkConfig } from '#core/config-check.ts';
+import { checkConfig } from '#config/check.ts';
 
 // good.json has every section that this version takes; each block of mistakes.txt spoils one place of it.
 const fixtures = join(import.meta.dirname, '../../fixtures/config');

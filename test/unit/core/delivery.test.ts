@@ -10,7 +10,7 @@ import {
   isFinal,
   refOfDeliveryId,
   transition,
-} from '#core/delivery.ts';
+} from '#core/delivery/delivery.ts';
 
 const commands: readonly Command[] = [
   'relayed',

@@ -1,9 +1,9 @@
 // The digest's mail: what strangers wrote stands in it cleaned, and nothing of it in a command. Its periods: whole days, none left out.
 
 import { describe, expect, it } from 'vitest';
-import { parseMailbox } from '#core/address.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { composeDigest, type DigestInput, duePeriod, newDigest, periodOf } from '#core/digest.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { composeDigest, type DigestInput, duePeriod, newDigest, periodOf } from '#core/notice/digest.ts';
 import { facts, queued } from '#test/contract/rows.ts';
 import { townSettings } from '#test/simulation/town.ts';
 

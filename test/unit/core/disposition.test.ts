@@ -2,10 +2,10 @@
 // Which choice it leads to is the operator's.
 
 import { describe, expect, it } from 'vitest';
-import type { NextHopSettings } from '#core/config.ts';
-import type { Verdicts } from '#core/delivery.ts';
-import { disposition, routeDisposition } from '#core/disposition.ts';
-import { statusOf } from '#core/status.ts';
+import type { NextHopSettings } from '#config/settings.ts';
+import type { Verdicts } from '#core/delivery/delivery.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { disposition, routeDisposition } from '#core/routing/policy.ts';
 
 const pass: Verdicts = { spam: 'PASS', virus: 'PASS', spf: 'PASS', dkim: 'PASS', dmarc: 'PASS', dmarcPolicy: null };
 const policy = { spam: 'quarantine', virus: 'refuse', dmarcReject: 'relay', unscanned: 'relay' } as const;

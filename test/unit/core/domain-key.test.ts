@@ -1,7 +1,7 @@
 // A domain's key, in both strengths: as others' envelopes name domains, and as our configuration may.
 
 import { expect, it } from 'vitest';
-import { domainKeyOf, toDomainKey } from '#core/domain-key.ts';
+import { domainKeyOf, toDomainKey } from '#core/message/domain-key.ts';
 
 it.each([
   ['Example.COM', 'example.com', 'example.com'],

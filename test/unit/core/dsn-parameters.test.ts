@@ -1,7 +1,7 @@
 // The parameters of RFC 3461 as they stand on the wire: xtext, and nothing that could end a command.
 
 import { expect, test } from 'vitest';
-import { dsnOfMail, dsnOfRcpt } from '#core/dsn-parameters.ts';
+import { dsnOfMail, dsnOfRcpt } from '#core/submission/dsn-parameters.ts';
 
 const none = { ret: null, envid: null, notify: null, orcpt: null };
 

@@ -2,9 +2,9 @@
 // Characters of one to four bytes are cut at every length that could go wrong.
 
 import { describe, expect, test } from 'vitest';
-import { extractOf } from '#core/extract.ts';
 import { extractBytesMax } from '#core/limits.ts';
-import { headerFieldsOf } from '#core/message.ts';
+import { extractOf } from '#core/message/extract.ts';
+import { headerFieldsOf } from '#core/message/header.ts';
 
 const of = (entries: Record<string, string>, subject = true) =>
   extractOf(

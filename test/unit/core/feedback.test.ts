@@ -1,12 +1,12 @@
 // What a row becomes by what others say of it: precedence, lateness, and what our own word is after that. Tables; instants are literals.
 
 import { describe, expect, it } from 'vitest';
-import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
-import { replyOfDiagnostic } from '#core/diagnostic-code.ts';
-import { afterFact, type ReportedFact } from '#core/feedback.ts';
-import { withLateWord } from '#core/late-word.ts';
-import { isSuccessNoticeDue } from '#core/side-notice.ts';
-import { statusOf } from '#core/status.ts';
+import { isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
+import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
+import { withLateWord } from '#core/delivery/overtaken-outcome.ts';
+import { afterFact, type ReportedFact } from '#core/feedback/fact.ts';
+import { replyOfDiagnostic } from '#core/reply/diagnostic-code.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { queued, T0 } from '#test/contract/rows.ts';
 
 const told = { at: T0 + 5_000, sentAt: T0 + 2_000 };

@@ -2,7 +2,7 @@
 // The last rows are there for time: nothing a sender writes may take more than linear work.
 
 import { describe, expect, test } from 'vitest';
-import { cutText, decodeUnlabelled, plainText } from '#core/field-text.ts';
+import { cutText, decodeUnlabelled, plainText } from '#core/message/field-text.ts';
 
 describe('header text for people', () => {
   test.each([

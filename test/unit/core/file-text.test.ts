@@ -1,7 +1,7 @@
 // Files of people: how editors and shells of any system save them, and who else may read them.
 
 import { expect, test } from 'vitest';
-import { fileText, openToOthers } from '#core/file-text.ts';
+import { fileText, openToOthers } from '#config/file-text.ts';
 
 const JSON_TEXT = '{"größe": "✉"}';
 

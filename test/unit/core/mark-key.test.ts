@@ -1,11 +1,11 @@
 // The keys of marks: each kind has its own, what was signed before a deploy or a rotation is still known, and nothing older.
 
 import { describe, expect, it } from 'vitest';
-import { findLoop } from '#core/loop.ts';
-import type { MarkKey } from '#core/mark-key.ts';
-import { acceptedKeys, signingKey } from '#core/mark-key.ts';
-import { tokenOf } from '#core/return-path.ts';
-import { bearsNoticeMark, noticeMark, passMark, verifiedPass } from '#core/trace-fields.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import { acceptedKeys, signingKey } from '#core/message/mark-key.ts';
+import { bearsNoticeMark, noticeMark, passMark, verifiedPass } from '#core/message/trace-fields.ts';
+import { findLoop } from '#core/routing/loop.ts';
+import { tokenOf } from '#core/routing/return-path.ts';
 
 const stackId = 'arn:aws:cloudformation:eu-west-1:111122223333:stack/Everpost/0c1e';
 const first: MarkKey = { current: 'one', previous: null, stackId };

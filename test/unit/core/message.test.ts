@@ -12,7 +12,7 @@ import {
   headerFieldsOf,
   headerSection,
   intactEdit,
-} from '#core/message.ts';
+} from '#core/message/header.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 const range = (bytes: Uint8Array, start: number, end: number) =>

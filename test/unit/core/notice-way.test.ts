@@ -1,11 +1,11 @@
 // By which way a notice leaves, which failures the postmaster gets a copy of, and which notices count against a domain: as tables.
 
 import { describe, expect, it } from 'vitest';
-import type { NoticeFacts } from '#core/notice.ts';
-import { isCounted } from '#core/notice.ts';
-import { wantsCopy } from '#core/notice-copy.ts';
-import { noticeWay, type WayFacts, wayName } from '#core/notice-way.ts';
-import { statusOf } from '#core/status.ts';
+import { wantsCopy } from '#core/notice/copy-rule.ts';
+import type { NoticeFacts } from '#core/notice/permission.ts';
+import { isCounted } from '#core/notice/permission.ts';
+import { noticeWay, type WayFacts, wayName } from '#core/notice/way.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { queued } from '#test/contract/rows.ts';
 
 const HOUR = 3_600_000;

@@ -1,7 +1,7 @@
 // Organizations and relaxed alignment, as a table of domains.
 
 import { describe, expect, it } from 'vitest';
-import { isAligned, organizationalDomain } from '#core/organizational-domain.ts';
+import { isAligned, organizationalDomain } from '#core/message/organizational-domain.ts';
 
 describe('the organization', () => {
   it.each([

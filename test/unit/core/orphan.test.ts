@@ -1,11 +1,18 @@
 // What may be an orphan, what is known of one, and how far the search for them has come.
 
 import { describe, expect, it, test } from 'vitest';
-import { deliveryKeyOf } from '#core/delivery-key.ts';
+import { deliveryKeyOf } from '#core/delivery/key.ts';
 import { namedRecipientsMax } from '#core/limits.ts';
-import { namedRecipientsBody, readNamedRecipients } from '#core/named-recipients.ts';
-import { orphanFacts, orphanShards, placeholderFor, placeholderKey, recipientHint, spoolIdOf } from '#core/orphan.ts';
-import { afterPage, isNew, placeOf, type Round, roundOf } from '#core/orphan-round.ts';
+import { namedRecipientsBody, readNamedRecipients } from '#core/spool/named-recipients.ts';
+import {
+  orphanFacts,
+  orphanShards,
+  placeholderFor,
+  placeholderKey,
+  recipientHint,
+  spoolIdOf,
+} from '#core/spool/orphan.ts';
+import { afterPage, isNew, placeOf, type Round, roundOf } from '#core/spool/orphan-round.ts';
 
 const field = (name: string, value: string) => ({ name, value });
 const RECEIVED =

@@ -1,7 +1,7 @@
 // What a terminal must not be given raw, whoever wrote it; and what people must still be able to read.
 
 import { expect, test } from 'vitest';
-import { printable, printableJson, printableLines } from '#core/printable.ts';
+import { printable, printableJson, printableLines } from '#core/message/printable.ts';
 
 test.for<[string, string, string]>([
   ['escape sequences', 'a\u001b[2Jb', 'a\\u001b[2Jb'],

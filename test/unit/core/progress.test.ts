@@ -2,11 +2,11 @@
 // Instants are literals; nothing here reads a clock.
 
 import { describe, expect, it } from 'vitest';
-import type { DeliveryRow } from '#core/delivery.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { afterAttempt, afterExpiry, newDelivery } from '#core/delivery/progress.ts';
 import { claimsMax } from '#core/limits.ts';
-import type { Outcome } from '#core/outcome.ts';
-import { afterAttempt, afterExpiry, newDelivery } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
+import { statusOf } from '#core/reply/status.ts';
 
 const T = Date.UTC(2026, 10, 22, 10, 0, 0);
 const MINUTE = 60_000;

@@ -1,9 +1,9 @@
 // What may leave the spool, by the states of all rows of a message. In doubt it stays.
 
 import { describe, expect, it } from 'vitest';
-import type { DeliveryRow, DeliveryState } from '#core/delivery.ts';
+import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
 import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
-import { purgeDecision } from '#core/purge-decision.ts';
+import { purgeDecision } from '#core/spool/purge-decision.ts';
 import { asNoticeOf, queued, T0 } from '#test/contract/rows.ts';
 import { townSettings } from '#test/simulation/town.ts';
 

@@ -2,9 +2,9 @@
 // Recipients are refused during SMTP by exactly these lists.
 
 import { describe, expect, test } from 'vitest';
-import type { RouteSettings } from '#core/config.ts';
+import type { RouteSettings } from '#config/settings.ts';
 import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } from '#core/limits.ts';
-import { receiptRules } from '#core/receipt-rules.ts';
+import { receiptRules } from '#core/routing/receipt-rules.ts';
 
 function routesOf(matches: readonly string[], direction: 'inbound' | 'outbound' = 'inbound'): RouteSettings[] {
   return [

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readReceipt } from '#core/receipt.ts';
+import { readReceipt } from '#core/spool/receipt.ts';
 
 const event = (name: string) =>
   readFileSync(join(import.meta.dirname, '../../fixtures/events', `${name}.json`), 'utf8');

@@ -3,7 +3,7 @@
 // The seed is printed with every failure; SEED=n runs that one alone.
 
 import { describe, expect, it, test } from 'vitest';
-import { readArguments, readRecipients } from '#core/recipient-list.ts';
+import { readArguments, readRecipients } from '#core/message/recipient-list.ts';
 import { argumentRecipients, recipientsOf } from '#test/kit/probe.ts';
 
 const HOST = 'host.test';

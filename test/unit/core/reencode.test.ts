@@ -2,9 +2,9 @@
 // it sees what he saw before, asked of a reader that is not ours over messages made by chance.
 
 import { describe, expect, it } from 'vitest';
-import { headerSection } from '#core/message.ts';
-import { hasLongLine, mendLines } from '#core/reencode.ts';
-import { type SesTerms, sesEdit } from '#core/ses-edit.ts';
+import { headerSection } from '#core/message/header.ts';
+import { hasLongLine, mendLines } from '#core/message/reencode.ts';
+import { type SesTerms, sesEdit } from '#core/message/ses-edit.ts';
 import { shown } from '#test/judges/mime-reading.ts';
 import { mimeTree } from '#test/kit/mime-trees.ts';
 

@@ -4,10 +4,10 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { type RemoteReport, readRemoteReport } from '#core/feedback/report.ts';
+import { statusFrom, statusIn } from '#core/feedback/report-status.ts';
 import { reportBytesMax, reportRecipientsMax } from '#core/limits.ts';
-import { type RemoteReport, readRemoteReport } from '#core/remote-dsn.ts';
-import { statusFrom, statusIn } from '#core/report-status.ts';
-import { parseStatus } from '#core/status.ts';
+import { parseStatus } from '#core/reply/status.ts';
 
 const FOLDER = join(import.meta.dirname, '../../fixtures/reports');
 const stems = readdirSync(FOLDER).flatMap((name) => (name.endsWith('.eml') ? [name.slice(0, -4)] : []));

@@ -3,12 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { classify as classifyResult } from '#core/classify.ts';
+import { pacedSchedule } from '#core/delivery/retry-schedule.ts';
 import { smtpReplyTextCharsMax } from '#core/limits.ts';
-import { statusText } from '#core/notice-texts.ts';
-import { replyRules } from '#core/reply-rules.ts';
-import { pacedSchedule } from '#core/schedule.ts';
-import { statusOf } from '#core/status.ts';
+import { statusText } from '#core/notice/texts.ts';
+import { classify as classifyResult } from '#core/reply/classify.ts';
+import { replyRules } from '#core/reply/rules.ts';
+import { statusOf } from '#core/reply/status.ts';
 import { classify } from '#test/kit/probe.ts';
 
 type Seen = readonly [stage: string, reply: string];

@@ -2,7 +2,7 @@
 // sizes, by processor time. What reads in less than can be measured passes.
 
 import { describe, expect, it } from 'vitest';
-import { readRemoteReport } from '#core/remote-dsn.ts';
+import { readRemoteReport } from '#core/feedback/report.ts';
 
 const part = 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n';
 const BEGINNINGS: Readonly<Record<string, string>> = {

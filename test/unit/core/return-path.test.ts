@@ -3,8 +3,8 @@
 
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Mailbox, parseMailbox } from '#core/address.ts';
 import { srsDaysMax } from '#core/limits.ts';
+import { type Mailbox, parseMailbox } from '#core/message/address.ts';
 import {
   comesBack,
   readSrs,
@@ -14,7 +14,7 @@ import {
   srsAddress,
   tokenAddress,
   tokenOf,
-} from '#core/return-path.ts';
+} from '#core/routing/return-path.ts';
 
 const DAY = Date.UTC(2020, 0, 1) / 86_400_000;
 const srs: Srs = { returnPathDomain: 'example.com', secrets: ['tops3cr3t'], day: DAY };

@@ -2,9 +2,9 @@
 // of one.
 
 import { describe, expect, it } from 'vitest';
-import type { RemoteAction, RemoteRecipient } from '#core/remote-dsn-fields.ts';
-import { factOfReport } from '#core/returned.ts';
-import { statusOf } from '#core/status.ts';
+import type { RemoteAction, RemoteRecipient } from '#core/feedback/report-fields.ts';
+import { factOfReport } from '#core/feedback/returned-mail.ts';
+import { statusOf } from '#core/reply/status.ts';
 
 const of = (finalRecipient: string | null, action: RemoteAction, originalRecipient: string | null = null) =>
   ({

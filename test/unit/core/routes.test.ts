@@ -2,9 +2,9 @@
 // Pure tables; the cost is counted in look-ups, never in time.
 
 import { describe, expect, test, vi } from 'vitest';
-import type { Mailbox } from '#core/address.ts';
-import type { RouteSettings } from '#core/config.ts';
-import { compileRoutes, parseMatch } from '#core/routes.ts';
+import type { RouteSettings } from '#config/settings.ts';
+import type { Mailbox } from '#core/message/address.ts';
+import { compileRoutes, parseMatch } from '#core/routing/routes.ts';
 
 function mailbox(localPart: string, domain: string): Mailbox {
   return { address: `${localPart}@${domain}`, localPart, domain, domainKey: domain.toLowerCase() };

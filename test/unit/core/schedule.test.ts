@@ -2,7 +2,7 @@
 // Intervals are in minutes after a fixed instant.
 
 import { describe, expect, test } from 'vitest';
-import { nextAttemptAt } from '#core/schedule.ts';
+import { nextAttemptAt } from '#core/delivery/retry-schedule.ts';
 
 const SCHEDULE = [1, 5, 15, 30, 60].map((minutes) => minutes * 60_000);
 const NOW = Date.UTC(2026, 0, 1);

@@ -1,10 +1,10 @@
 // sendmail's command line as programs write it, and the message that comes of what they pipe: line ends, dots, headers, Bcc.
 
 import { describe, expect, it, test } from 'vitest';
-import { parseMailbox } from '#core/address.ts';
-import { readArguments } from '#core/recipient-list.ts';
-import { readSendmailArguments } from '#core/sendmail-arguments.ts';
-import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/sendmail-message.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { readArguments } from '#core/message/recipient-list.ts';
+import { readSendmailArguments } from '#core/submission/sendmail-arguments.ts';
+import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/submission/sendmail-message.ts';
 
 function read(...args: string[]) {
   const found = readSendmailArguments(args);

@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { addressListFault } from '#aws-local/ses/address-lists.ts';
-import { authorsOf, mailboxText } from '#core/author.ts';
-import { plainText } from '#core/field-text.ts';
-import { headerSection } from '#core/message.ts';
-import { type SesTerms, sesEdit } from '#core/ses-edit.ts';
+import { authorsOf, mailboxText } from '#core/message/authors.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { headerSection } from '#core/message/header.ts';
+import { type SesTerms, sesEdit } from '#core/message/ses-edit.ts';
 
 const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', authorDoubted: false };
 

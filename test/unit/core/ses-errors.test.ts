@@ -1,8 +1,8 @@
 // What each of SES's errors means for a message, as docs/aws-contracts.md §2.5 has it; and how soon the next attempt is.
 
 import { describe, expect, it } from 'vitest';
-import { classify } from '#core/classify.ts';
-import { pacedSchedule } from '#core/schedule.ts';
+import { pacedSchedule } from '#core/delivery/retry-schedule.ts';
+import { classify } from '#core/reply/classify.ts';
 
 const fault = (name: string, text = '', statusCode: number | null = 400) =>
   classify({ kind: 'service', name, text, statusCode, host: 'email.eu-west-1.amazonaws.com' });

@@ -4,9 +4,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { feedbackBody } from '#core/feedback-body.ts';
+import { feedbackBody } from '#core/feedback/queue-body.ts';
+import { readSesEvent } from '#core/feedback/ses-event.ts';
 import { detailTextMax } from '#core/limits.ts';
-import { readSesEvent } from '#core/ses-event.ts';
 
 const folder = join(import.meta.dirname, '../../fixtures/ses-events');
 const NOW = Date.UTC(2026, 10, 22, 13, 0, 0);

@@ -9,7 +9,7 @@ import {
   smtpReplyLineBytesMax,
   smtpReplyTextCharsMax,
 } from '#core/limits.ts';
-import { isJunk, type SmtpJunk, type SmtpReply, SmtpReplyReader } from '#core/smtp-reply.ts';
+import { isJunk, type SmtpJunk, type SmtpReply, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 const brief = (item: SmtpReply | SmtpJunk) => (isJunk(item) ? item.junk : [item.code, item.status, item.text]);

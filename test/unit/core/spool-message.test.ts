@@ -1,7 +1,7 @@
 // Which listed objects are one message, and which are nobody's.
 
 import { expect, it } from 'vitest';
-import { messagesAmong, wholeMessages } from '#core/spool-message.ts';
+import { messagesAmong, wholeMessages } from '#core/spool/stored-message.ts';
 
 const ULID = '01JD0000000000000000000000';
 const NEXT = '01JD0000000000000000000001';

@@ -1,9 +1,9 @@
 // S3's word of a stored object: the shapes that S3 sends, the one that asks for nothing, and all that must not be taken for either.
 
 import { describe, expect, test } from 'vitest';
-import { refOfDeliveryId } from '#core/delivery.ts';
-import { readSubmissionEvent, writeSubmissionEvent } from '#core/submission-event.ts';
-import { placeOfEnvelope } from '#core/submission-place.ts';
+import { refOfDeliveryId } from '#core/delivery/delivery.ts';
+import { placeOfEnvelope } from '#core/submission/object-key.ts';
+import { readSubmissionEvent, writeSubmissionEvent } from '#core/submission/stored-event.ts';
 
 const STORED_AT = Date.UTC(2026, 10, 22, 10);
 const record = (key: unknown, more: object = {}) => ({

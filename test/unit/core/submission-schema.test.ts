@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { envelopeBytesMax, messageBytesMax, submissionRecipientsMax } from '#core/limits.ts';
-import { readEnvelope } from '#core/submission.ts';
+import { readEnvelope } from '#core/submission/submission.ts';
 import { fits } from '#test/judges/json-schema.ts';
 
 const schema = JSON.parse(

@@ -11,7 +11,7 @@ import {
   spoolIdOf,
   submissionOfKey,
   writeEnvelope,
-} from '#core/submission.ts';
+} from '#core/submission/submission.ts';
 
 const sound: SubmittedEnvelope = {
   version: 1,

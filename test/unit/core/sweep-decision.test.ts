@@ -2,11 +2,11 @@
 // Instants are literals; nothing here reads a clock.
 
 import { describe, expect, it } from 'vitest';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { isSuspectExpiry, valveHolds } from '#core/expiry.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { isSuspectExpiry, valveHolds } from '#core/delivery/expiry-limit.ts';
+import { newDelivery } from '#core/delivery/progress.ts';
+import { fairShares, type SweepTerms, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import { claimsMax } from '#core/limits.ts';
-import { newDelivery } from '#core/progress.ts';
-import { fairShares, type SweepTerms, sweepDecision } from '#core/sweep-decision.ts';
 
 const T = Date.UTC(2026, 10, 22, 10, 0, 0);
 const MINUTE = 60_000;

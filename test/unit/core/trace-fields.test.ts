@@ -2,9 +2,16 @@
 // What may not be forged, hidden or injected is tried here.
 
 import { describe, expect, test } from 'vitest';
-import { findLoop } from '#core/loop.ts';
-import { fields, fieldText, headerFieldsOf } from '#core/message.ts';
-import { formatDate, isNoticeMark, noticeMark, passMark, relayFields, verifiedPass } from '#core/trace-fields.ts';
+import { fields, fieldText, headerFieldsOf } from '#core/message/header.ts';
+import {
+  formatDate,
+  isNoticeMark,
+  noticeMark,
+  passMark,
+  relayFields,
+  verifiedPass,
+} from '#core/message/trace-fields.ts';
+import { findLoop } from '#core/routing/loop.ts';
 
 const GIVEN = {
   host: 'mx.example.com',

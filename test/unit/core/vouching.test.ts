@@ -1,9 +1,9 @@
 // What vouches for a reverse-path, as a table: every result of SPF, DKIM and DMARC, the author's domain, and the direction.
 
 import { describe, expect, it } from 'vitest';
-import { parseMailbox } from '#core/address.ts';
-import type { VerdictStatus, Verdicts } from '#core/delivery.ts';
-import { voucherOf } from '#core/vouching.ts';
+import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { voucherOf } from '#core/notice/vouching.ts';
 
 const STATUSES: readonly VerdictStatus[] = ['PASS', 'FAIL', 'GRAY', 'PROCESSING_FAILED', 'DISABLED'];
 const at = (address: string) => {

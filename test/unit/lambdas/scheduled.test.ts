@@ -2,7 +2,7 @@
 
 import type { Context } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { scheduled } from '#lambdas/scheduled.ts';
 
 class FlushedWatch extends MemoryWatch {

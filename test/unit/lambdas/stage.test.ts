@@ -3,7 +3,7 @@
 
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { type BatchAnswer, jobOf, stage, type Work } from '#lambdas/stage.ts';
 import { type Finished, finished } from '#pipeline/finished.ts';
 

@@ -3,7 +3,7 @@
 
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Settings } from '#core/config.ts';
+import type { Settings } from '#config/settings.ts';
 import { settingsOf } from '../../infra/template.ts';
 
 const SECOND = 1_000;
@@ -32,7 +32,7 @@ const settings: Settings = settingsOf();
 
 /** What Secrets Manager holds, by name: the newest value, then the one before. */
 const secretValues = new Map<string, readonly string[]>();
-vi.mock('#adapters/secrets.ts', () => ({
+vi.mock('#adapters/aws/secrets.ts', () => ({
   AwsSecrets: class {
     rotating(name: string) {
       return async () => secretValues.get(name) ?? Promise.reject(new Error('AccessDeniedException'));
@@ -50,15 +50,15 @@ const caught =
     calls.push({ stage, given });
     return answers.get(stage)?.() ?? { became: 'caught', more: false };
   };
-vi.mock('#pipeline/take-in.ts', () => ({ takeIn: caught('takeIn') }));
-vi.mock('#pipeline/relay.ts', () => ({ relay: caught('relay') }));
-vi.mock('#pipeline/bounce.ts', () => ({ bounce: caught('bounce') }));
-vi.mock('#pipeline/feedback.ts', () => ({ feedback: caught('feedback') }));
-vi.mock('#pipeline/returned.ts', () => ({ returned: caught('returned') }));
-vi.mock('#pipeline/sweep.ts', () => ({ sweep: caught('sweep') }));
-vi.mock('#pipeline/orphans.ts', () => ({ orphans: caught('orphans') }));
-vi.mock('#pipeline/purge.ts', () => ({ purge: caught('purge') }));
-vi.mock('#pipeline/digest.ts', () => ({ giveDigest: caught('digest') }));
+vi.mock('#pipeline/ingest/ingest-job.ts', () => ({ takeIn: caught('takeIn') }));
+vi.mock('#pipeline/relay/relay.ts', () => ({ relay: caught('relay') }));
+vi.mock('#pipeline/bounce/bounce.ts', () => ({ bounce: caught('bounce') }));
+vi.mock('#pipeline/feedback/feedback.ts', () => ({ feedback: caught('feedback') }));
+vi.mock('#pipeline/feedback/returned.ts', () => ({ returned: caught('returned') }));
+vi.mock('#pipeline/sweep/sweep.ts', () => ({ sweep: caught('sweep') }));
+vi.mock('#pipeline/orphans/orphans.ts', () => ({ orphans: caught('orphans') }));
+vi.mock('#pipeline/purge/purge.ts', () => ({ purge: caught('purge') }));
+vi.mock('#pipeline/purge/digest-notice.ts', () => ({ giveDigest: caught('digest') }));
 
 // In a bundle it lies beside the code.
 vi.mock('node:fs', async (original) => {

@@ -2,14 +2,14 @@
 // an alarm is raised by each before it writes, so that it cannot be lost with its function.
 
 import { expect, it } from 'vitest';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { failedAtBirth } from '#core/delivery/progress.ts';
 import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
-import { failedAtBirth } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
-import { bounce } from '#pipeline/bounce.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { bounce } from '#pipeline/bounce/bounce.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

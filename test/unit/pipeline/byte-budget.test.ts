@@ -2,7 +2,7 @@
 // Never more bytes under way than the budget, but for one message larger than it.
 
 import { expect, it } from 'vitest';
-import { byteBudget, NoRoomInTime } from '#pipeline/byte-budget.ts';
+import { byteBudget, NoRoomInTime } from '#pipeline/relay/byte-budget.ts';
 
 const never = new AbortController().signal;
 

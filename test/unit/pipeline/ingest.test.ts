@@ -1,14 +1,14 @@
 // Ingest and the one thing that it may read of the content: the header section of a long one. What a delete marker hides it finds.
 
 import { expect, it } from 'vitest';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
-import { compileRoutes } from '#core/routes.ts';
-import { ingest } from '#pipeline/ingest.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import { ingest } from '#pipeline/ingest/ingest.ts';
 import { ACCEPTED_AT, notification } from '../../simulation/notification.ts';
 import { townSettings } from '../../simulation/town.ts';
 

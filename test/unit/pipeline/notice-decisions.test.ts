@@ -1,17 +1,17 @@
 // Bounce, asked a second time: what was decided on a failure stays decided, is counted once, and is looked at again by the sweep.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import type { Settings } from '#core/config.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { noticeKeyOf } from '#core/delivery-key.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { noticeKeyOf } from '#core/delivery/key.ts';
+import { failedAtBirth } from '#core/delivery/progress.ts';
 import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
-import { failedAtBirth } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
-import { bounce } from '#pipeline/bounce.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { bounce } from '#pipeline/bounce/bounce.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

@@ -2,13 +2,13 @@
 // place is made good by the next round and hides nothing elsewhere.
 
 import { describe, expect, it } from 'vitest';
+import { MemoryClock } from '#adapters/memory/clock.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import { orphanShards } from '#core/orphan.ts';
-import { orphans } from '#pipeline/orphans.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { orphanShards } from '#core/spool/orphan.ts';
+import { orphans } from '#pipeline/orphans/orphans.ts';
 import { queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

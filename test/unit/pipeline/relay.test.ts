@@ -2,16 +2,17 @@
 // somebody else who settles the row meanwhile. What the trace says then, what the metrics count, and what the next claim believes.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import { heldByOperator } from '#core/custody.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
-import { noticeKeyOf } from '#core/delivery-key.ts';
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { heldByOperator } from '#core/delivery/hold-release.ts';
+import { noticeKeyOf } from '#core/delivery/key.ts';
+import { afterAttempt, failedAtBirth, newNotice } from '#core/delivery/progress.ts';
 import {
   batchBytesMax,
   claimsMax,
@@ -20,10 +21,9 @@ import {
   relayVisibilityMs,
   smtpLeaseMs,
 } from '#core/limits.ts';
-import { afterAttempt, failedAtBirth, newNotice } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
-import { type RelayPorts, relay } from '#pipeline/relay.ts';
+import { statusOf } from '#core/reply/status.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { type RelayPorts, relay } from '#pipeline/relay/relay.ts';
 import { facts, queued } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

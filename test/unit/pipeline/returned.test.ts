@@ -2,17 +2,17 @@
 // its content is not to be had. And whose word a report is: a program's, never a person's.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import { heldByOperator } from '#core/custody.ts';
-import { type DeliveryRow, deliveryId } from '#core/delivery.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { type DeliveryRow, deliveryId } from '#core/delivery/delivery.ts';
+import { heldByOperator } from '#core/delivery/hold-release.ts';
 import { feedbackLeaseMs, feedbackVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
-import { returnsHop, tokenAddress, tokenOf } from '#core/return-path.ts';
-import { compileRoutes } from '#core/routes.ts';
-import { returned } from '#pipeline/returned.ts';
+import { returnsHop, tokenAddress, tokenOf } from '#core/routing/return-path.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import { returned } from '#pipeline/feedback/returned.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

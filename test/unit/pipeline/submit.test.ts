@@ -2,9 +2,9 @@
 // client is what the store said.
 
 import { describe, expect, it } from 'vitest';
-import { contentKeyOf, envelopeKeyOf, readEnvelope } from '#core/submission.ts';
+import { contentKeyOf, envelopeKeyOf, readEnvelope } from '#core/submission/submission.ts';
 import type { StoreResult, SubmissionStore } from '#pipeline/ports.ts';
-import { storableBytes, submit } from '#pipeline/submit.ts';
+import { storableBytes, submit } from '#pipeline/submit/submit.ts';
 
 const { signal } = new AbortController();
 const place = { submitter: 'exchange', ulid: '01JD0000000000000000000000' };

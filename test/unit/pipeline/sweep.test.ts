@@ -1,14 +1,14 @@
 // The sweep and the clock: what is counted by the hour, by hours that pass; what is due at an instant, one millisecond before it and at it.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryClock } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
 import type { JobQueue } from '#pipeline/ports.ts';
-import { sweep } from '#pipeline/sweep.ts';
+import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

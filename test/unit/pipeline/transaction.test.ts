@@ -2,21 +2,21 @@
 // and whether its author is to be believed. Asked of the next hop, which counts what it was handed.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryBounceService } from '#adapters/memory/memory-bounce-service.ts';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryNextHop } from '#adapters/memory/memory-next-hop.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import { type DeliveryRow, deliveryId, type Verdicts } from '#core/delivery.ts';
-import { noticeKeyOf } from '#core/delivery-key.ts';
+import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryNextHop } from '#adapters/memory/next-hop.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { type DeliveryRow, deliveryId, type Verdicts } from '#core/delivery/delivery.ts';
+import { noticeKeyOf } from '#core/delivery/key.ts';
+import { failedAtBirth, newNotice } from '#core/delivery/progress.ts';
 import { batchBytesMax, lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs } from '#core/limits.ts';
-import { failedAtBirth, newNotice } from '#core/progress.ts';
-import { statusOf } from '#core/status.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
+import { statusOf } from '#core/reply/status.ts';
 import type { Transaction } from '#pipeline/ports.ts';
-import { type RelayPorts, relay } from '#pipeline/relay.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { type RelayPorts, relay } from '#pipeline/relay/relay.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

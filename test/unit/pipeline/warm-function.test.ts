@@ -2,16 +2,16 @@
 // each. And what the message itself says of an earlier attempt whose result was lost.
 
 import { describe, expect, it } from 'vitest';
-import { MemoryClock, MemoryEntropy } from '#adapters/memory/memory-clock.ts';
-import { MemoryJobQueue } from '#adapters/memory/memory-job-queue.ts';
-import { MemoryLedger } from '#adapters/memory/memory-ledger.ts';
-import { MemoryNextHop, type Script } from '#adapters/memory/memory-next-hop.ts';
-import { MemorySpool } from '#adapters/memory/memory-spool.ts';
-import { MemoryWatch } from '#adapters/memory/memory-watch.ts';
-import type { DeliveryRow } from '#core/delivery.ts';
+import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
+import { MemorySpool } from '#adapters/memory/spool.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs } from '#core/limits.ts';
-import { byteBudget } from '#pipeline/byte-budget.ts';
-import { type RelayPorts, relay } from '#pipeline/relay.ts';
+import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { type RelayPorts, relay } from '#pipeline/relay/relay.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { fileText } from '#core/file-text.ts';
+import { fileText } from '#config/file-text.ts';
 import { readBody } from '../http/request-body.ts';
 import { AwsError, type HttpCall, type HttpService, type World } from '../world.ts';
 import type { MadeSecrets } from './generated.ts';

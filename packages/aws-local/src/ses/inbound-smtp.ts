@@ -2,7 +2,7 @@
 // envelope and exact bytes to a `MailDoor`, which decides. It never answers 250 to DATA before the door has said so.
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { readData } from '#core/smtp-data.ts';
+import { readData } from '#core/submission/smtp-data.ts';
 import { readPath } from './smtp-path.ts';
 
 export const MESSAGE_BYTES_MAX = 40 * 1024 * 1024; // SES quota: 40 MB an inbound message

@@ -1,8 +1,8 @@
 // What the emulated SES checks in a raw message and writes into it (docs/aws-contracts.md §2.2 to §2.4). Written from the documents, apart
-// from core/ses-edit.ts, which it is there to judge. It refuses as SES does; the body's bytes it hands on.
+// from core/message/ses-edit.ts, which it is there to judge. It refuses as SES does; the body's bytes it hands on.
 
 import { createHash } from 'node:crypto';
-import { fields, findHeaderEnd } from '#core/message.ts';
+import { fields, findHeaderEnd } from '#core/message/header.ts';
 import { AwsError } from '../world.ts';
 import { addressListFault } from './address-lists.ts';
 

@@ -3,7 +3,7 @@
 // does not take it; how long SES does that is not documented. Order is not kept.
 
 import { randomUUID } from 'node:crypto';
-import { fields, findHeaderEnd } from '#core/message.ts';
+import { fields, findHeaderEnd } from '#core/message/header.ts';
 import type { Store } from '../store.ts';
 import type { World } from '../world.ts';
 import { type ConfigurationSets, type EventType, eventCaller } from './configuration-sets.ts';

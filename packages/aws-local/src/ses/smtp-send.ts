@@ -1,5 +1,5 @@
 // Hands one message to an SMTP server, for what the emulated SES sends: one connection, one recipient, no TLS, no login, loopback.
-// It is no mail client for anything else; the product's own is adapters/smtp-next-hop.ts, which the emulators must not share.
+// It is no mail client for anything else; the product's own is adapters/smtp/next-hop.ts, which the emulators must not share.
 
 import { connect } from 'node:net';
 
