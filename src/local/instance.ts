@@ -27,7 +27,7 @@ import { sendingDomains } from '#core/message/ses-use.ts';
 import type { Console, ConsoleParts, EndpointReport } from './console.ts';
 import { demoPort, openDemoNextHop } from './demo-next-hop.ts';
 import type { FunctionLog } from './function-log.ts';
-import type { RuntimeOptions } from './runtime.ts';
+import type { RuntimeOptions } from './options.ts';
 import { openSubmission } from './submission.ts';
 import { another, taken } from './taken.ts';
 

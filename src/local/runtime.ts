@@ -9,39 +9,14 @@ import type { Deployed } from '#aws-local/cloudformation/deploy.ts';
 import { type Assembly, readAssembly } from '#aws-local/cloudformation/template.ts';
 import type { Emulators } from '#aws-local/emulators.ts';
 import { type Answer, type MailDoor, openFrontDoor } from '#aws-local/ses/inbound-smtp.ts';
-import type { Settings } from '#config/settings.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { type Console, openConsole } from './console.ts';
 import { tryDisk } from './disk.ts';
 import { type FunctionLog, openLog } from './function-log.ts';
 import { type Instance, openInstance } from './instance.ts';
 import { takeLock } from './lock.ts';
+import type { RuntimeOptions } from './options.ts';
 import { another, taken } from './taken.ts';
-
-export type RuntimeOptions = {
-  readonly settings: Settings;
-  readonly dataFolder: string;
-  /** 0 takes a free port. */
-  readonly mxPort: number;
-  readonly submissionPort: number;
-  readonly consolePort: number;
-  /** The file of --secrets, read at each call. */
-  readonly secretsFile: string | null;
-  readonly sweepEveryMs: number | null;
-  /** HOST:PORT that takes by SMTP what SES sends; null or none: Maildir folders under the data folder. */
-  readonly sesOut?: string | null;
-  /** Addresses and sub-domains that have an identity of their own at SES, beside the domains of the configuration. */
-  readonly sesIdentities?: readonly string[];
-  readonly timeScale: number;
-  /** Whether the built-in next hop stands in where the configuration names it. */
-  readonly demo: boolean;
-  /** What a person should read on the terminal. */
-  readonly show: (line: string) => void;
-  /** Another assembly than the one that the settings give: for tests that take something out of it. */
-  readonly assemblyFolder?: string;
-  /** Asked before each commit and by each look at the disk; throws as a full disk does. For tests, which have no disk to fill. */
-  readonly beforeWrite?: () => void;
-};
 
 export type Runtime = {
   readonly ports: { readonly mx: number; readonly submission: number; readonly console: number };

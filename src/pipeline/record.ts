@@ -3,7 +3,7 @@
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { deliveryId } from '#core/delivery/delivery.ts';
-import type { Progress } from '#core/delivery/progress.ts';
+import type { Progress } from '#core/delivery/trace.ts';
 import type { Ledger } from './ports.ts';
 
 type RecordPorts = { readonly ledger: Ledger };

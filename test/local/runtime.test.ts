@@ -10,7 +10,8 @@ import { checkConfig } from '#config/check.ts';
 import type { Settings } from '#config/settings.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { openDemoNextHop } from '#local/demo-next-hop.ts';
-import { boot, type Runtime, type RuntimeOptions } from '#local/runtime.ts';
+import type { RuntimeOptions } from '#local/options.ts';
+import { boot, type Runtime } from '#local/runtime.ts';
 import { lacks } from '../e2e/grants.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'runtime-'));

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Settings } from '#config/settings.ts';
 import { type DeliveryRow, deliveryId } from '#core/delivery/delivery.ts';
-import { traced } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/trace.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
 import { type ResubmitPorts, resubmit } from '#pipeline/operate/operate.ts';
 import { settingsOf } from './routed.ts';

@@ -2,8 +2,8 @@
 // The seed is printed with every failure; SEED=n runs that one alone.
 
 import { describe, expect, it } from 'vitest';
-import type { Extract } from '#core/delivery/delivery.ts';
 import type { Mailbox } from '#core/message/address.ts';
+import type { Extract } from '#core/message/extract.ts';
 import { composeNotice } from '#core/notice/compose.ts';
 import { type NoticeInput, type NoticeOriginal, type NoticeRecipient, noticeStatus } from '#core/notice/input.ts';
 import type { Reply } from '#core/reply/reply.ts';

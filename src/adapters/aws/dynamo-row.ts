@@ -6,7 +6,6 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type {
   DeliveryRef,
   DeliveryRow,
-  Extract,
   MessageFacts,
   NoticeSummary,
   SubmissionFacts,
@@ -15,6 +14,7 @@ import type {
   Verdicts,
 } from '#core/delivery/delivery.ts';
 import { isSettled } from '#core/delivery/delivery.ts';
+import type { Extract } from '#core/message/extract.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import { inboundPrefix } from '#core/spool/receipt.ts';
 import type { Notify } from '#core/submission/submission.ts';

@@ -4,8 +4,8 @@
 
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
 import { isUnderWay, transition } from './delivery.ts';
-import type { Progress } from './progress.ts';
-import { traced, withDoubt } from './progress.ts';
+import type { Progress } from './trace.ts';
+import { traced, withDoubt } from './trace.ts';
 
 /** The instant from which the sender must be told, also in the past; null where he has been, or a reason why not is recorded, or never will be. */
 export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): number | null {

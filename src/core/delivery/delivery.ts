@@ -1,6 +1,7 @@
 // A delivery: one message to one forward-path by one action of a route. The unit of state, and its state machine.
 // Pure. Instants are milliseconds since the epoch; text is as the ledger keeps it.
 
+import type { Extract } from '#core/message/extract.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import type { Status } from '#core/reply/status.ts';
 import type { Notify, Return } from '#core/submission/submission.ts';
@@ -29,20 +30,6 @@ export type Verdicts = {
   readonly dmarc: VerdictStatus;
   /** Present only when DMARC failed (SES receipt contract). */
   readonly dmarcPolicy: 'none' | 'quarantine' | 'reject' | null;
-};
-
-/** What of the header section is kept for notices and searches: together at most 600 bytes (limits.ts). */
-export type Extract = {
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly date: string | null;
-  readonly subject: string | null;
-  readonly messageIdField: string | null;
-  readonly autoSubmitted: string | null;
-  /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice/permission.ts). */
-  readonly listMail?: true;
-  /** It bears an X-Everpost-Notice that our own key signed: a notice of ours that came back. */
-  readonly ownNotice?: true;
 };
 
 export type MessageFacts = {

@@ -6,8 +6,8 @@ import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from '#
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
 import { canFallBack } from './fallback.ts';
-import type { Progress } from './progress.ts';
-import { traced, withDoubt } from './progress.ts';
+import type { Progress } from './trace.ts';
+import { traced, withDoubt } from './trace.ts';
 
 /** Reasons of deferrals that say nothing of the next hop: we had no word from it. */
 const NO_WORD: ReadonlySet<string> = new Set([

@@ -3,8 +3,8 @@
 
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
-import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
+import type { Progress } from './trace.ts';
+import { traced } from './trace.ts';
 
 /** Faults of our own: content that can not be opened, or that crashes us, is no better at another next hop. */
 const OURS: readonly (string | null)[] = ['content-unreadable', 'poison'];

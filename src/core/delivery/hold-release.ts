@@ -4,8 +4,8 @@
 import type { Status } from '#core/reply/status.ts';
 import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
 import { transition } from './delivery.ts';
-import type { Progress } from './progress.ts';
-import { traced, withDoubt } from './progress.ts';
+import type { Progress } from './trace.ts';
+import { traced, withDoubt } from './trace.ts';
 
 /** Kept by policy until `until`, an instant; then the sweep discards it, if nobody has released it. */
 export function quarantinedAtBirth(row: DeliveryRow, reason: string, until: number, now: number): DeliveryRow {

@@ -3,8 +3,8 @@
 
 import type { Outcome } from '#core/reply/outcome.ts';
 import type { DeliveryRow } from './delivery.ts';
-import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
+import type { Progress } from './trace.ts';
+import { traced } from './trace.ts';
 
 export type LateTerms = { readonly startedAt: number; readonly now: number; readonly openMs: number };
 

@@ -3,7 +3,6 @@
 
 import { claimsMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
-import type { Reply } from '#core/reply/reply.ts';
 import type { Status } from '#core/reply/status.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './delay-success.ts';
@@ -17,8 +16,7 @@ import type {
   TraceEventName,
 } from './delivery.ts';
 import { transition } from './delivery.ts';
-
-export type Progress = { readonly row: DeliveryRow; readonly events: readonly TraceEvent[] };
+import { type Progress, traced, withDoubt } from './trace.ts';
 
 /**
  * The purge dates the own item of a message of several deliveries once they all are final. A delivery that is taken up again may be held for
@@ -242,17 +240,6 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   return [...events, { ...note(EVENT_OF[outcome.kind], reason), latency }];
 }
 
-/**
- * What ends while attempts have no recorded result may have been delivered by one of them (DESIGN decision 26): the row and its trace say so,
- * and its notice does. `unfinished`: claims without a result, less the one of who ends it without having sent anything.
- */
-export function withDoubt(progress: Progress, unfinished: number, now: number): Progress {
-  if (unfinished <= 0) return progress;
-  const what = { attempt: null, status: null, reason: 'earlier-attempt-unfinished', reply: null };
-  const event = traced(progress.row, 'POSSIBLE_DUPLICATE', now, what);
-  return { row: { ...progress.row, possibleDuplicate: true }, events: [event, ...progress.events] };
-}
-
 /** RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is 5.3.0. */
 export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
   const poisoned = row.claims >= claimsMax;
@@ -365,28 +352,4 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
 function withoutNotice(state: DeliveryState): DeliveryState {
   const bounced = transition(state, 'notice-bounced');
   return bounced === 'ignored' ? transition(state, 'notice-failed') : bounced;
-}
-
-/** One trace event about a row. */
-export function traced(
-  row: { readonly nextHop: string },
-  event: TraceEventName,
-  at: number,
-  what: { attempt: number | null; status: string | null; reason: string | null; reply: Reply | null },
-  nextHop: string | null = row.nextHop,
-): TraceEvent {
-  return {
-    at,
-    event,
-    attempt: what.attempt,
-    nextHop,
-    status: what.status,
-    reply: what.reply === null ? null : replyLine(what.reply),
-    reason: what.reason,
-  };
-}
-
-/** A reply on one line, as it stood on the wire: `550 5.1.1 no such user`. */
-export function replyLine(reply: Reply): string {
-  return [String(reply.code), reply.status ?? '', reply.text].filter((part) => part !== '').join(' ');
 }

@@ -6,8 +6,8 @@ import { isSesHost } from '#core/message/ses-use.ts';
 import { isSuccessNoticeDue } from './delay-success.ts';
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
-import type { Progress } from './progress.ts';
-import { traced } from './progress.ts';
+import type { Progress } from './trace.ts';
+import { traced } from './trace.ts';
 
 /** In the trace's RESUBMIT. */
 export const resubmittedByOperator = 'resubmitted-by-operator';

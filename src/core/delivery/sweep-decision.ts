@@ -7,7 +7,7 @@ import type { DeliveryRow, TraceEvent } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
 import { isSuspectExpiry } from './expiry-limit.ts';
 import { discarded } from './hold-release.ts';
-import { traced } from './progress.ts';
+import { traced } from './trace.ts';
 
 export type SweepTerms = {
   readonly now: number;

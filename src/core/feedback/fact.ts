@@ -5,8 +5,8 @@
 import { wantsSuccessNotice } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, TraceEvent, TraceEventName } from '#core/delivery/delivery.ts';
 import { isUnderWay, transition } from '#core/delivery/delivery.ts';
-import type { Progress } from '#core/delivery/progress.ts';
-import { traced, withDoubt } from '#core/delivery/progress.ts';
+import type { Progress } from '#core/delivery/trace.ts';
+import { traced, withDoubt } from '#core/delivery/trace.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import type { Status } from '#core/reply/status.ts';
 

@@ -5,9 +5,9 @@
 import { isUtf8 } from 'node:buffer';
 import { replyTextMax, reportRecipientsMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import { oneLine } from '#core/message/text-encoding.ts';
 import type { Status } from '#core/reply/status.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 import { exactStatus, statusFrom, statusIn } from './report-status.ts';
 
 /** RFC 3464 §2.3.3. */

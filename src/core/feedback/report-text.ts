@@ -4,8 +4,8 @@
 // Whether the text is a report at all is asked by the caller too (core/feedback/report-signs.ts).
 
 import { replyTextMax, reportRecipientsMax } from '#core/limits.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import { oneLine } from '#core/message/text-encoding.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 import { originalFields } from './report-fields.ts';
 import { hasForm } from './report-forms.ts';
 import { beginsOriginal } from './report-original.ts';

@@ -6,11 +6,11 @@
 
 import { reportDepthMax, reportRecipientsMax } from '#core/limits.ts';
 import { decodeUnlabelled } from '#core/message/field-text.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import { looksLikeHtml, textOfHtml } from '#core/message/html-text.ts';
 import { oneLine } from '#core/message/text-encoding.ts';
 import { passField } from '#core/message/trace-fields.ts';
 import { type Status, statusOf } from '#core/reply/status.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 import {
   looksLikeStatus,
   originalFields,

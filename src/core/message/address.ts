@@ -5,6 +5,11 @@
 import { domainOctetsMax, localPartOctetsMax } from '#core/limits.ts';
 import { toDomainKey } from './domain-key.ts';
 
+/** RFC 5321 §4.5.1, RFC 2142: at the domain of return paths people read these addresses alone, and these alone are answered. */
+export function isForPeople(localPart: string): boolean {
+  return /^(postmaster|abuse)(\+|$)/i.test(localPart);
+}
+
 /** One mailbox. `address` is exactly what the envelope had, case kept. */
 export type Mailbox = {
   readonly address: string;

@@ -1,10 +1,23 @@
 // What the ledger keeps of a header section, for notices and searches: a few fields, decoded, 600 bytes together.
 // Never the envelope, which is not in the header section.
 
-import type { Extract } from '#core/delivery/delivery.ts';
 import { extractBytesMax, fieldTextBytesMax } from '#core/limits.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 import { cutText, plainText } from './field-text.ts';
+import type { HeaderField } from './header.ts';
+
+/** What of the header section is kept for notices and searches: together at most 600 bytes (limits.ts). */
+export type Extract = {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly date: string | null;
+  readonly subject: string | null;
+  readonly messageIdField: string | null;
+  readonly autoSubmitted: string | null;
+  /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice/permission.ts). */
+  readonly listMail?: true;
+  /** It bears an X-Everpost-Notice that our own key signed: a notice of ours that came back. */
+  readonly ownNotice?: true;
+};
 
 /**
  * What each part may have in bytes of UTF-8, in the order in which they take; what one leaves, the next ones may use.

@@ -3,9 +3,10 @@
 // All work is linear in the header section, which is bounded (limits.ts); a body is never looked at.
 
 import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax, strayLinesKeptMax } from '#core/limits.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 import { isMailField } from './field-names.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
+
+export type HeaderField = { readonly name: string; readonly value: string };
 
 const TAB = 0x09;
 const LF = 0x0a;

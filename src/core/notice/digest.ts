@@ -3,7 +3,8 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
-import { newDelivery, traced } from '#core/delivery/progress.ts';
+import { newDelivery } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/trace.ts';
 import { digestEveryMs, ndrSubjectTextMax } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { asciiLine, foldedField, mailDate, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';

@@ -3,8 +3,7 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
-import { parseMailbox, parseReversePath } from '#core/message/address.ts';
-import { isForPeople } from '#core/routing/return-path.ts';
+import { isForPeople, parseMailbox, parseReversePath } from '#core/message/address.ts';
 import { mayUsePath } from '#core/submission/submitter.ts';
 import type { NoticeFacts } from './permission.ts';
 import { wayOf } from './way.ts';

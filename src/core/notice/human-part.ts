@@ -1,7 +1,7 @@
 // The first part of a notice, for people, in the five blocks that Exchange Online uses: what happened and to whom; why; who can fix it;
 // what to do now; details for administrators. Plain text, no links, nothing of our inner works (no bucket, no ARN, no stack trace).
 
-import { replyLine } from '#core/delivery/progress.ts';
+import { replyLine } from '#core/delivery/trace.ts';
 import { ndrSubjectTextMax, replyTextMax } from '#core/limits.ts';
 import { mailDate, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';
 import type { NoticeInput, NoticeRecipient } from './input.ts';

@@ -3,8 +3,8 @@
 // see: Bcc, our own and SES's fields, the routed address.
 
 import { isSideKind } from '#core/delivery/delay-success.ts';
-import type { Extract } from '#core/delivery/delivery.ts';
 import { lineOctetsMax, ndrOriginalBytesMax } from '#core/limits.ts';
+import type { Extract } from '#core/message/extract.ts';
 import { plainText } from '#core/message/field-text.ts';
 import { fields, fieldText, findHeaderEnd } from '#core/message/header.ts';
 import { isAscii, isSevenBit, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';

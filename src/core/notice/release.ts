@@ -3,8 +3,8 @@
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { transition } from '#core/delivery/delivery.ts';
-import type { Progress } from '#core/delivery/progress.ts';
-import { traced } from '#core/delivery/progress.ts';
+import type { Progress } from '#core/delivery/trace.ts';
+import { traced } from '#core/delivery/trace.ts';
 import { statusClass } from '#core/reply/status.ts';
 
 /** Whether what is held is its notice: the delivery itself failed, and that is settled. */

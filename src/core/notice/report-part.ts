@@ -3,7 +3,7 @@
 
 import { domainToASCII } from 'node:url';
 import type { NoticeKind } from '#core/delivery/delivery.ts';
-import { replyLine } from '#core/delivery/progress.ts';
+import { replyLine } from '#core/delivery/trace.ts';
 import { replyTextMax } from '#core/limits.ts';
 import { asciiLine, foldedField, isAscii, mailDate, octetsOf, oneLine } from '#core/message/text-encoding.ts';
 import type { Reply } from '#core/reply/reply.ts';

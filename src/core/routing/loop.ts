@@ -2,10 +2,10 @@
 // Reads a list of fields, as SES's receipt gives it or message/header.ts reads it; knows nothing of routes.
 
 import { ownPassesMax, passesCheckedMax, receivedFieldsMax } from '#core/limits.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import { passField, verifiedPass } from '#core/message/trace-fields.ts';
 import { type Status, statusOf } from '#core/reply/status.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 
 export type LoopFinding = { readonly kind: 'loop'; readonly status: Status; readonly detail: string };
 

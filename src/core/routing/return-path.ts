@@ -154,11 +154,6 @@ export function returnAddressOf({ localPart }: Mailbox): ReturnAddress {
   return /^SRS[01][=+-]/i.test(localPart) ? { kind: 'srs' } : { kind: 'other' };
 }
 
-/** RFC 5321 §4.5.1, RFC 2142: at the domain of return paths people read these addresses alone, and these alone are answered. */
-export function isForPeople(localPart: string): boolean {
-  return /^(postmaster|abuse)(\+|$)/i.test(localPart);
-}
-
 /**
  * Whether mail to `mailbox` is for us to read before anybody else: at the domain of return paths all of it, at the address of notices what a program sent (a
  * person's answer goes where the routes say) and what no route takes.

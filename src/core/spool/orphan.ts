@@ -3,14 +3,15 @@
 // people, and nothing is sent by it.
 
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
-import { heldAtBirth, newDelivery, traced } from '#core/delivery/progress.ts';
+import { heldAtBirth, newDelivery } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/trace.ts';
 import { detailTextMax } from '#core/limits.ts';
 import { parseMailbox, parseReversePath } from '#core/message/address.ts';
 import { extractOf } from '#core/message/extract.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import { bearsNoticeMark } from '#core/message/trace-fields.ts';
 import { outboundPrefix } from '#core/submission/submission.ts';
-import type { HeaderField } from './receipt.ts';
 import { inboundPrefix, setupNotification } from './receipt.ts';
 
 /**

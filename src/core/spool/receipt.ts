@@ -2,8 +2,7 @@
 // can not be understood is said to be malformed, never skipped. The envelope recipients stand only here (aws-contracts §1.6).
 
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
-
-export type HeaderField = { readonly name: string; readonly value: string };
+import type { HeaderField } from '#core/message/header.ts';
 
 export type Receipt = {
   readonly sesMessageId: string;

@@ -5,7 +5,7 @@
 import type { Settings } from '#config/settings.ts';
 import type { ReversePath } from '#core/message/address.ts';
 import { authorsOf } from '#core/message/authors.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
+import type { HeaderField } from '#core/message/header.ts';
 
 export type SenderFinding =
   | { readonly kind: 'allowed' }

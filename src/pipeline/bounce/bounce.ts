@@ -12,7 +12,6 @@
 // | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
 // A notice that failed or expired, or came back after its acceptance, makes its delivery held, alarmed, and never causes another notice.
 
-import type { Settings } from '#config/settings.ts';
 import { isSideKind, isSuccessNoticeDue, isUncertainNoticeDue, type SideKind } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
@@ -27,20 +26,12 @@ import { isCounted, reasonToWithhold } from '#core/notice/permission.ts';
 import { wayName, wayOf } from '#core/notice/way.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
-import type { Clock, Job, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
+import type { Job } from '#pipeline/ports.ts';
 import { recordedOn, recordOn } from '#pipeline/record.ts';
+import type { BouncePorts } from './bounce-ports.ts';
 import { giveSideNotice, settleSideNotice } from './delay-success-notice.ts';
 import { givePostmasterCopy } from './postmaster-copy.ts';
 import { fallBack } from './try-fallback.ts';
-
-export type BouncePorts = {
-  readonly settings: Settings;
-  readonly ledger: Ledger;
-  readonly relayQueue: JobQueue;
-  readonly clock: Clock;
-  readonly watch: Watch;
-  readonly sweepAgainMs: number;
-};
 
 export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
   const row = await ports.ledger.read(job);

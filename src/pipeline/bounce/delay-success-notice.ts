@@ -34,7 +34,7 @@ import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
 import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
-import type { BouncePorts } from './bounce.ts';
+import type { BouncePorts } from './bounce-ports.ts';
 
 /** A bounce job for a delivery that did not fail. `withheld` is core/notice/permission.ts's word on a notice of that kind. */
 export async function giveSideNotice(

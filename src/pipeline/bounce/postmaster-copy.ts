@@ -6,12 +6,13 @@ import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
-import { newNotice, traced } from '#core/delivery/progress.ts';
+import { newNotice } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/trace.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { wantsCopy } from '#core/notice/copy-rule.ts';
 import { sesReport } from '#core/notice/way.ts';
 import { compileRoutes, type RouteTable } from '#core/routing/routes.ts';
-import type { BouncePorts } from './bounce.ts';
+import type { BouncePorts } from './bounce-ports.ts';
 
 export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<void> {
   const { notices, retry } = ports.settings;

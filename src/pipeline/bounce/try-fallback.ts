@@ -12,7 +12,7 @@ import { canFallBack, redirected } from '#core/delivery/fallback.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
 import { recordedOn } from '#pipeline/record.ts';
-import type { BouncePorts } from './bounce.ts';
+import type { BouncePorts } from './bounce-ports.ts';
 
 /** Null where there is nothing to fall back to. */
 export async function fallBack(ports: BouncePorts, row: DeliveryRow): Promise<Finished | null> {

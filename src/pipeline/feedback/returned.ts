@@ -16,8 +16,9 @@
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
 import { heldByOperator } from '#core/delivery/hold-release.ts';
-import { afterAttempt, type Progress, traced } from '#core/delivery/progress.ts';
+import { afterAttempt } from '#core/delivery/progress.ts';
 import { nextAttemptAt } from '#core/delivery/retry-schedule.ts';
+import { type Progress, traced } from '#core/delivery/trace.ts';
 import type { ReportedFact } from '#core/feedback/fact.ts';
 import { type RemoteReport, readRemoteReport } from '#core/feedback/report.ts';
 import {
@@ -29,15 +30,15 @@ import {
 } from '#core/feedback/returned-mail.ts';
 import { dayMs, reportBytesMax } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
-import { mailboxKey, parseMailbox, parseReversePath } from '#core/message/address.ts';
+import { isForPeople, mailboxKey, parseMailbox, parseReversePath } from '#core/message/address.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import { bearsNoticeMark } from '#core/message/trace-fields.ts';
 import { isAutomatic } from '#core/notice/permission.ts';
 import { classify } from '#core/reply/classify.ts';
 import { disposition } from '#core/routing/policy.ts';
-import { isForPeople, readSrs, returnAddressOf, returnsHop } from '#core/routing/return-path.ts';
+import { readSrs, returnAddressOf, returnsHop } from '#core/routing/return-path.ts';
 import type { RouteTable } from '#core/routing/routes.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 import { claim } from '#pipeline/claim.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';

@@ -13,16 +13,16 @@
 // |   receipt came that late       |                                                                           |
 // | (notification deleted)         | done                                                                      |
 
-import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { quarantinedAtBirth } from '#core/delivery/hold-release.ts';
-import { failedAtBirth, traced } from '#core/delivery/progress.ts';
+import { failedAtBirth } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/trace.ts';
 import { headerBytesMax } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { parseMailbox, parseReversePath } from '#core/message/address.ts';
 import { extractOf } from '#core/message/extract.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import { headerFieldsOf } from '#core/message/header.ts';
-import type { MarkKey } from '#core/message/mark-key.ts';
 import { bearsNoticeMark } from '#core/message/trace-fields.ts';
 import { noticeFactsOf } from '#core/notice/facts.ts';
 import { reasonToWithhold } from '#core/notice/permission.ts';
@@ -31,12 +31,11 @@ import { findLoop } from '#core/routing/loop.ts';
 import type { Disposition } from '#core/routing/policy.ts';
 import { disposition } from '#core/routing/policy.ts';
 import { comesBack, returnsHop } from '#core/routing/return-path.ts';
-import type { RouteTable } from '#core/routing/routes.ts';
-import type { HeaderField, Receipt } from '#core/spool/receipt.ts';
+import type { Receipt } from '#core/spool/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/spool/receipt.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
-import type { Clock, JobQueue, Ledger, Spool, Watch } from '#pipeline/ports.ts';
+import type { IngestPorts } from './ingest-ports.ts';
 import { endPlaceholder } from './placeholder.ts';
 import {
   disposedByRoute,
@@ -50,22 +49,6 @@ import {
   unroutedPlan,
   writeRows,
 } from './rows.ts';
-
-export type IngestPorts = {
-  readonly settings: Settings;
-  readonly routes: RouteTable;
-  readonly spool: Spool;
-  readonly ledger: Ledger;
-  readonly relayQueue: JobQueue;
-  readonly bounceQueue: JobQueue;
-  readonly feedbackQueue: JobQueue;
-  readonly clock: Clock;
-  readonly watch: Watch;
-  readonly markKey: MarkKey;
-  readonly sweepAgainMs: number;
-  /** How old an object without a row may be taken for an orphan. */
-  readonly orphanAfterMs: number;
-};
 
 /** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingest(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {

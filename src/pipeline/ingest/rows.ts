@@ -4,14 +4,15 @@
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { discardedAtBirth } from '#core/delivery/hold-release.ts';
 import { deliveryKeyOf } from '#core/delivery/key.ts';
-import { failedAtBirth, newDelivery, traced } from '#core/delivery/progress.ts';
+import { failedAtBirth, newDelivery } from '#core/delivery/progress.ts';
+import { traced } from '#core/delivery/trace.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { statusOf } from '#core/reply/status.ts';
 import type { LoopFinding } from '#core/routing/loop.ts';
 import { routeDisposition } from '#core/routing/policy.ts';
 import type { Resolved } from '#core/routing/routes.ts';
 import { sendWork, workFor } from '#pipeline/jobs.ts';
-import type { IngestPorts } from './ingest.ts';
+import type { IngestPorts } from './ingest-ports.ts';
 
 export type Plan = {
   readonly forwardPath: string;

@@ -19,12 +19,12 @@ import { failedAtBirth } from '#core/delivery/progress.ts';
 import { envelopeBytesMax, headerBytesMax, submittedHeadBytes } from '#core/limits.ts';
 import { parseMailbox, parseSubmittedPath } from '#core/message/address.ts';
 import { extractOf } from '#core/message/extract.ts';
+import type { HeaderField } from '#core/message/header.ts';
 import { findHeaderEnd, headerFieldsOf } from '#core/message/header.ts';
 import { bearsNoticeMark } from '#core/message/trace-fields.ts';
 import { statusOf } from '#core/reply/status.ts';
 import type { LoopFinding } from '#core/routing/loop.ts';
 import { findLoop } from '#core/routing/loop.ts';
-import type { HeaderField } from '#core/spool/receipt.ts';
 import { placeOfEnvelope, type SubmissionPlace } from '#core/submission/object-key.ts';
 import type { StoredEnvelope, SubmissionEventReading } from '#core/submission/stored-event.ts';
 import {
@@ -36,7 +36,7 @@ import {
 import { mayAuthor, mayUsePath, type SenderFinding } from '#core/submission/submitter.ts';
 import { type Finished, finished } from '#pipeline/finished.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
-import type { IngestPorts } from './ingest.ts';
+import type { IngestPorts } from './ingest-ports.ts';
 import {
   disposedByRoute,
   type Plan,

@@ -10,8 +10,9 @@
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import { heldByOperator, refused, released, removed } from '#core/delivery/hold-release.ts';
-import { holdingFacts, type Progress } from '#core/delivery/progress.ts';
+import { holdingFacts } from '#core/delivery/progress.ts';
 import { resubmitted, whyNotResubmitted } from '#core/delivery/resubmission.ts';
+import type { Progress } from '#core/delivery/trace.ts';
 import { hasHeldNotice, noticeReleased } from '#core/notice/release.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { isPlaceholder } from '#core/spool/orphan.ts';

@@ -22,7 +22,7 @@ import {
   newDigest,
   periodOf,
 } from '#core/notice/digest.ts';
-import type { BouncePorts } from '#pipeline/bounce/bounce.ts';
+import type { BouncePorts } from '#pipeline/bounce/bounce-ports.ts';
 import { wayToPostmaster } from '#pipeline/bounce/postmaster-copy.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import type { DueRow } from '#pipeline/ports.ts';

@@ -6,7 +6,7 @@ import { isUnderWay } from '#core/delivery/delivery.ts';
 import { discarded, refused } from '#core/delivery/hold-release.ts';
 import { routeDisposition } from '#core/routing/policy.ts';
 import { recordedOn } from '#pipeline/record.ts';
-import type { RelayPorts } from './relay.ts';
+import type { RelayPorts } from './relay-ports.ts';
 
 /** The row as it was settled, or null where its next hop takes mail. */
 export async function disposeByRoute(ports: RelayPorts, claimed: DeliveryRow): Promise<DeliveryRow | null> {

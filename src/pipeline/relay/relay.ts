@@ -15,7 +15,6 @@
 // |   notice relayed: its     | the delivery stays failed with a due notice; the sweep's bounce job reads the      |
 // |   delivery is returned    | notice's row and settles it                                                        |
 
-import type { Settings } from '#config/settings.ts';
 import { isSideKind, isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
@@ -25,7 +24,6 @@ import { nextAttemptAt, pacedSchedule } from '#core/delivery/retry-schedule.ts';
 import { parseMailbox, parseReversePath } from '#core/message/address.ts';
 import { withoutBcc } from '#core/message/bcc.ts';
 import { intactEdit } from '#core/message/header.ts';
-import type { MarkKey } from '#core/message/mark-key.ts';
 import { relayFields } from '#core/message/trace-fields.ts';
 import { classify } from '#core/reply/classify.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
@@ -35,44 +33,14 @@ import { claim } from '#pipeline/claim.ts';
 import { inTime, outOfRoom, outOfTime } from '#pipeline/deadline.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
-import type {
-  BounceService,
-  Clock,
-  Entropy,
-  Job,
-  JobQueue,
-  Ledger,
-  NextHop,
-  NextHopResult,
-  Spool,
-  UnreadableCause,
-  Watch,
-} from '#pipeline/ports.ts';
+import type { Job, NextHop, NextHopResult, UnreadableCause } from '#pipeline/ports.ts';
 import { recordedOn, recordOn } from '#pipeline/record.ts';
-import { type ByteBudget, NoRoomInTime } from './byte-budget.ts';
+import { NoRoomInTime } from './byte-budget.ts';
 import { asCommitted, ofSubmission } from './committed-content.ts';
 import { disposeByRoute } from './dispose.ts';
 import { attemptNotice, outcomeOf } from './notice-attempt.ts';
+import type { RelayPorts } from './relay-ports.ts';
 import { leaveUnder } from './reverse-path.ts';
-
-export type RelayPorts = {
-  readonly settings: Settings;
-  readonly spool: Spool;
-  readonly ledger: Ledger;
-  readonly bounceQueue: JobQueue;
-  readonly nextHop: (name: string) => NextHop | null;
-  /** Null where no notice can need it. */
-  readonly bounceService?: BounceService | null;
-  readonly clock: Clock;
-  readonly entropy: Entropy;
-  readonly watch: Watch;
-  readonly budget: ByteBudget;
-  readonly markKey: MarkKey;
-  /** Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they can not be had. */
-  readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
-  readonly leaseMs: number;
-  readonly sweepAgainMs: number;
-};
 
 export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): Promise<Finished> {
   const claimed = await claim(ports, job, 'relay');

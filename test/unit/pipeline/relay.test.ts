@@ -23,7 +23,8 @@ import {
 } from '#core/limits.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
-import { type RelayPorts, relay } from '#pipeline/relay/relay.ts';
+import { relay } from '#pipeline/relay/relay.ts';
+import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

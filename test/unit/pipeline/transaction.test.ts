@@ -16,7 +16,8 @@ import { batchBytesMax, lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtp
 import { statusOf } from '#core/reply/status.ts';
 import type { Transaction } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
-import { type RelayPorts, relay } from '#pipeline/relay/relay.ts';
+import { relay } from '#pipeline/relay/relay.ts';
+import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

@@ -11,7 +11,8 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs, smtpLeaseMs } from '#core/limits.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
-import { type RelayPorts, relay } from '#pipeline/relay/relay.ts';
+import { relay } from '#pipeline/relay/relay.ts';
+import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
 import { townSettings } from '../../simulation/town.ts';
 

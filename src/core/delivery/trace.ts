@@ -1,0 +1,42 @@
+// Trace events of a delivery, and a row together with the events that explain it. Used by everything that changes a row.
+// Pure. It never decides what a row becomes.
+
+import type { Reply } from '#core/reply/reply.ts';
+import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
+
+export type Progress = { readonly row: DeliveryRow; readonly events: readonly TraceEvent[] };
+
+/**
+ * What ends while attempts have no recorded result may have been delivered by one of them (DESIGN decision 26): the row and its trace say so,
+ * and its notice does. `unfinished`: claims without a result, less the one of who ends it without having sent anything.
+ */
+export function withDoubt(progress: Progress, unfinished: number, now: number): Progress {
+  if (unfinished <= 0) return progress;
+  const what = { attempt: null, status: null, reason: 'earlier-attempt-unfinished', reply: null };
+  const event = traced(progress.row, 'POSSIBLE_DUPLICATE', now, what);
+  return { row: { ...progress.row, possibleDuplicate: true }, events: [event, ...progress.events] };
+}
+
+/** One trace event about a row. */
+export function traced(
+  row: { readonly nextHop: string },
+  event: TraceEventName,
+  at: number,
+  what: { attempt: number | null; status: string | null; reason: string | null; reply: Reply | null },
+  nextHop: string | null = row.nextHop,
+): TraceEvent {
+  return {
+    at,
+    event,
+    attempt: what.attempt,
+    nextHop,
+    status: what.status,
+    reply: what.reply === null ? null : replyLine(what.reply),
+    reason: what.reason,
+  };
+}
+
+/** A reply on one line, as it stood on the wire: `550 5.1.1 no such user`. */
+export function replyLine(reply: Reply): string {
+  return [String(reply.code), reply.status ?? '', reply.text].filter((part) => part !== '').join(' ');
+}

@@ -1,0 +1,26 @@
+// The ports that relay uses, and the settings and limits it is given. Made by lambdas/relay.ts and by the test pipeline;
+// used by every file of this folder.
+
+import type { Settings } from '#config/settings.ts';
+import type { MarkKey } from '#core/message/mark-key.ts';
+import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Watch } from '#pipeline/ports.ts';
+import type { ByteBudget } from './byte-budget.ts';
+
+export type RelayPorts = {
+  readonly settings: Settings;
+  readonly spool: Spool;
+  readonly ledger: Ledger;
+  readonly bounceQueue: JobQueue;
+  readonly nextHop: (name: string) => NextHop | null;
+  /** Null where no notice can need it. */
+  readonly bounceService?: BounceService | null;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly watch: Watch;
+  readonly budget: ByteBudget;
+  readonly markKey: MarkKey;
+  /** Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they can not be had. */
+  readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
+  readonly leaseMs: number;
+  readonly sweepAgainMs: number;
+};
