@@ -3,10 +3,10 @@
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
-import { AwsSecrets } from '#adapters/aws/secrets.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';

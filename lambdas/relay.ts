@@ -12,10 +12,10 @@ import {
   sqsClient,
 } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
-import { AwsSecrets } from '#adapters/aws/secrets.ts';
 import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
 import { SesBounceService } from '#adapters/aws/ses-notice.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';

@@ -73,8 +73,8 @@ describe('imports', () => {
     'infra/synth.ts cli': 'it is a program that writes to a terminal',
     'src/cli/gateway.ts infra': 'it reads the configuration file, which infra/load-config.ts does for everybody',
     'src/local/main.ts cli': 'it is a program that writes to a terminal',
-    'src/local/submission.ts adapters': 'it runs the gateway, as the Lambda host runs functions',
-    'src/local/submission.ts gateway': 'it runs the gateway, as the Lambda host runs functions',
+    'src/local/submission-port.ts adapters': 'it runs the gateway, as the Lambda host runs functions',
+    'src/local/submission-port.ts gateway': 'it runs the gateway, as the Lambda host runs functions',
   };
   it('run one way: core ← pipeline ← adapters ← lambdas', () => {
     const wrong = product.flatMap((source) =>

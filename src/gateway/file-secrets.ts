@@ -2,7 +2,7 @@
 // use, so that a changed file is seen. Its words never become part of an error.
 
 import { readFile } from 'node:fs/promises';
-import type { Credentials } from '#adapters/aws/secrets.ts';
+import type { Credentials } from '#adapters/aws/login-secrets.ts';
 import { fileText } from '#config/file-text.ts';
 import type { SecretSource } from './login-guard.ts';
 

@@ -2,7 +2,7 @@
 // address in all. Secrets come from where they are kept, stay in memory for minutes, and never reach a log or a reply.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Credentials } from '#adapters/aws/secrets.ts';
+import type { Credentials } from '#adapters/aws/login-secrets.ts';
 import type { SubmitterSettings } from '#config/settings.ts';
 import {
   loginFailuresPerAddressMax,

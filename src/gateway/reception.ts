@@ -9,8 +9,8 @@ import { type SmtpAnswer, tooBig } from '#core/submission/smtp-command.ts';
 import { recipientsFor, spoolIdOf } from '#core/submission/submission.ts';
 import type { Clock, SubmissionNames, SubmissionStore } from '#pipeline/ports.ts';
 import { submit } from '#pipeline/submit/submit.ts';
+import type { SubmissionTransaction } from './mail-transactions.ts';
 import { type Intake, SpaceExhausted, type SubmissionSpace } from './space.ts';
-import type { SubmissionTransaction } from './transactions.ts';
 
 /** One line each; fields never hold secrets or content. */
 export type SubmissionLog = (event: string, fields: Readonly<Record<string, unknown>>) => void;

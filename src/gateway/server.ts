@@ -22,8 +22,8 @@ import { loginNameShown } from '#core/submission/login-name.ts';
 import type { SmtpAnswer } from '#core/submission/smtp-command.ts';
 import { endAfterInput, isInData, makeExact, textOf } from './exact-connection.ts';
 import type { LoginGuard } from './login-guard.ts';
+import { SubmissionTransactions } from './mail-transactions.ts';
 import { type ReceptionParts, receive } from './reception.ts';
-import { SubmissionTransactions } from './transactions.ts';
 
 export type TlsFiles = { readonly key: string; readonly cert: string };
 export type SubmissionServerParts = ReceptionParts & {

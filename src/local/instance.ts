@@ -28,7 +28,7 @@ import type { Console, ConsoleParts, EndpointReport } from './console.ts';
 import { demoPort, openDemoNextHop } from './demo-next-hop.ts';
 import type { FunctionLog } from './function-log.ts';
 import type { RuntimeOptions } from './options.ts';
-import { openSubmission } from './submission.ts';
+import { openSubmission } from './submission-port.ts';
 import { another, taken } from './taken.ts';
 
 export type Instance = {

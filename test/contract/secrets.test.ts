@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { secretsClient } from '#adapters/aws/clients.ts';
-import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 import type { StartedEmulators } from '#aws-local/start-emulators.ts';
 import { openSecrets, settingsOf } from './emulated-aws.ts';

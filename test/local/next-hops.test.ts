@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { folderName, openDemoNextHop } from '#local/demo-next-hop.ts';
-import { refuseSubmission } from '#local/submission.ts';
+import { refuseSubmission } from '#local/submission-port.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -95,7 +95,7 @@ export const adapterMutations: readonly Mutation[] = [
   },
   {
     name: 'secrets/the-older-one-signs',
-    file: 'src/adapters/aws/secrets.ts',
+    file: 'src/adapters/aws/login-secrets.ts',
     text: 'return [SecretString, ...(await this.previous(name))];',
     replacement: 'return [...(await this.previous(name)), SecretString];',
     test: { file: 'test/unit/adapters/rotating-secrets.test.ts', name: 'the newest first, then the one before it' },

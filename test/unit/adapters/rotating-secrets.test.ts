@@ -6,7 +6,7 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { expect, it } from 'vitest';
-import { AwsSecrets } from '#adapters/aws/secrets.ts';
+import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 
 function secretsOf(values: { current: string; previous: string | null }) {

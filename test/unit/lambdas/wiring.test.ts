@@ -32,7 +32,7 @@ const settings: Settings = settingsOf();
 
 /** What Secrets Manager holds, by name: the newest value, then the one before. */
 const secretValues = new Map<string, readonly string[]>();
-vi.mock('#adapters/aws/secrets.ts', () => ({
+vi.mock('#adapters/aws/login-secrets.ts', () => ({
   AwsSecrets: class {
     rotating(name: string) {
       return async () => secretValues.get(name) ?? Promise.reject(new Error('AccessDeniedException'));
