@@ -215,9 +215,9 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'compose/spam-is-sent-again',
-    file: 'src/pipeline/relay/notice-content.ts',
-    text: '!isAboutContent(row) && ',
-    replacement: '',
+    file: 'src/core/notice/body.ts',
+    text: ' || isAboutContent(row)) return',
+    replacement: ') return',
     test: {
       file: 'test/simulation/notice-original.test.ts',
       name: 'one that was refused as spam: its header section, and nothing of its body',
@@ -225,9 +225,9 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'compose/RET-ignored',
-    file: 'src/pipeline/relay/notice-content.ts',
-    text: " && message.submission?.ret !== 'HDRS';",
-    replacement: ';',
+    file: 'src/core/notice/body.ts',
+    text: "message.submission?.ret === 'HDRS'",
+    replacement: 'false',
     test: { file: 'test/simulation/notice-original.test.ts', name: 'of mail from our side as RET=HDRS has it' },
   },
 ];
