@@ -2,11 +2,11 @@
 // Where a rule costs clarity in one place, the place is excused below, with its reason; an excuse nobody needs is a finding too.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
-const HOUSE = ['src', 'lambdas', 'infra', 'test', 'bench'] as const;
+const HOUSE = ['src', 'lambdas', 'infra', 'packages', 'test', 'bench'] as const;
 
 /** file → why it may be longer than the limit. */
 const LONG_FILES: Readonly<Record<string, string>> = {};
@@ -23,14 +23,20 @@ type Source = {
   readonly lines: readonly string[];
 };
 const sources: readonly Source[] = HOUSE.flatMap((folder) => walk(join(ROOT, folder)))
-  .filter((path) => path.endsWith('.ts') && !path.includes(`${sep}fixtures${sep}`))
+  .filter((path) => path.endsWith('.ts') && !/[\\/](fixtures|dist|node_modules)[\\/]/.test(path))
   .map((path) => {
     const text = readFileSync(path, 'utf8');
     const name = path.slice(ROOT.length + 1).replaceAll(sep, '/');
-    const [top = '', room = ''] = name.split('/');
-    return { path: name, folder: top === 'src' ? room : top, text, lines: text.split('\n') };
+    return { path: name, folder: folderOf(name), text, lines: text.split('\n') };
   });
 const product = sources.filter((source) => source.folder !== 'test' && source.folder !== 'bench');
+
+/** A room of src stands for itself; a package's tests are tests. */
+function folderOf(name: string): string {
+  const [top = '', room = '', part] = name.split('/');
+  if (top === 'packages' && part === 'test') return 'test';
+  return top === 'src' ? room : top;
+}
 
 function walk(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
@@ -67,6 +73,7 @@ describe('imports', () => {
     infra: ['config', 'core', 'infra'],
     local: ['config', 'core', 'infra', 'local', 'aws-local'],
     cli: ['config', 'core', 'pipeline', 'adapters', 'gateway', 'cli'],
+    packages: [],
   };
   /** `file folder` → why this one may. */
   const EXCUSED: Readonly<Record<string, string>> = {
@@ -90,13 +97,34 @@ describe('imports', () => {
       product
         .filter(
           (source) =>
-            source.folder !== 'local' &&
+            !['local', 'packages'].includes(source.folder) &&
             /from '\.\.\/\.\.|from '\.\.\/(config|core|pipeline|adapters|gateway|lambdas|infra|local|cli)\//.test(
               source.text,
             ),
         )
         .map((source) => source.path),
     ).toEqual([]);
+  });
+  it('of a package stay in it: its own files, Node, and what its package.json names', () => {
+    const wrong = sources
+      .filter((source) => source.path.startsWith('packages/'))
+      .flatMap((source) => {
+        const home = source.path.split('/').slice(0, 2).join('/');
+        const named = JSON.parse(readFileSync(join(ROOT, home, 'package.json'), 'utf8')) as Record<string, object>;
+        const may = Object.keys({
+          ...named.dependencies,
+          ...(source.folder === 'test' ? { ...named.devDependencies, vitest: '' } : {}),
+        });
+        const isOwn = (to: string) =>
+          to.startsWith('.')
+            ? join(dirname(source.path), to).startsWith(join(home, sep))
+            : to.startsWith('node:') || may.includes(to);
+        return [...source.text.matchAll(/(?:^|[ }])(?:from|import) '([^']+)';$|\bimport\('([^']+)'\)/gm)]
+          .map((found) => found[1] ?? found[2] ?? '')
+          .filter((to) => !isOwn(to))
+          .map((to) => `${source.path} ${to}`);
+      });
+    expect(wrong).toEqual([]);
   });
   it('keep SDK clients in adapters (and the one custom resource), Node I/O out of core and pipeline', () => {
     const sdk = product
@@ -118,7 +146,7 @@ describe('imports', () => {
 
 describe('time, chance and environment', () => {
   const PLACES = (source: Source) =>
-    !['adapters', 'gateway', 'local', 'cli', 'infra'].includes(source.folder) &&
+    !['adapters', 'gateway', 'local', 'packages', 'cli', 'infra'].includes(source.folder) &&
     source.path !== 'lambdas/config.ts' &&
     source.path !== 'lambdas/activate.ts';
   it('come in through ports', () => {

@@ -4,7 +4,6 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { responsePath } from '#aws-local/cloudformation/custom-resource.ts';
 import type { AlarmReport } from '#aws-local/cloudwatch/cloudwatch.ts';
 import { parseDuration } from '#config/values.ts';
 
@@ -39,14 +38,11 @@ export type ConsoleParts = {
   /** What the policies refused, and what they were asked for and granted: for checks of least privilege. */
   readonly permissions: () => { readonly denied: unknown; readonly used: unknown };
   readonly endpoint: () => EndpointReport;
-  readonly takeResponse: (token: string, body: string) => boolean;
 };
 
 export type Console = {
   readonly port: number;
   readonly url: string;
-  /** Custom resources may answer; all else is told what it was told before. */
-  prepare(parts: ConsoleParts): void;
   serve(parts: ConsoleParts): void;
   /** Until it is served again every request is answered 503 with this. */
   suspend(report: Suspended): void;
@@ -54,7 +50,7 @@ export type Console = {
 };
 export type Suspended = { readonly status: 'starting' | 'storage-failed'; readonly error: string };
 
-const BODY_BYTES_MAX = 1_048_576; // a fault or a custom resource's answer (4 KB at AWS); anything larger is a mistake
+const BODY_BYTES_MAX = 1_048_576; // a fault or a verdict; anything larger is a mistake
 
 /** Listens at once; answers 503 until `serve` gives it something to say. Rejects when the port is taken. */
 export async function openConsole(port: number): Promise<Console> {
@@ -71,9 +67,6 @@ export async function openConsole(port: number): Promise<Console> {
   return {
     port: bound,
     url: `http://127.0.0.1:${bound}`,
-    prepare(given) {
-      parts = given;
-    },
     serve(given) {
       parts = given;
       suspended = null;
@@ -98,10 +91,6 @@ async function answer(
   const refusal = foreign(request);
   if (refusal !== null) return send(response, 403, { error: refusal });
   const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
-  if (parts !== null && request.method === 'PUT' && pathname.startsWith(responsePath)) {
-    const taken = parts.takeResponse(pathname.slice(responsePath.length), await bodyOf(request));
-    return send(response, taken ? 200 : 404, {});
-  }
   if (suspended !== null || parts === null) return send(response, 503, suspended);
   const route = `${request.method} ${pathname}`;
   switch (route) {

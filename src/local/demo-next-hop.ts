@@ -3,13 +3,13 @@
 // arrive in it like any mail.
 // It keeps bytes as they came and adds Return-Path alone, as the final delivery does (RFC 5321 §4.4).
 
-import { createHash } from 'node:crypto';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { link, rename, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
+import { folderName } from '#aws-local/ses/mailbox-folder.ts';
 
 /** Where the shipped configuration looks for it. */
 export const demoPort = 2526;
@@ -85,16 +85,4 @@ export async function openDemoNextHop(
 
 function reply(responseCode: number, message: string): Error {
   return Object.assign(new Error(message), { responseCode });
-}
-
-/** An address as the name of one folder that can lie nowhere else: lower case, everything unusual as %XX. */
-export function folderName(address: string): string {
-  const name = address
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}@._+=-]/gu, (it) =>
-      [...Buffer.from(it)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join(''),
-    )
-    .replace(/^\.+/, (it) => '%2e'.repeat(it.length));
-  if (Buffer.byteLength(name) <= 200) return name;
-  return `${name.slice(0, 60)}%${createHash('sha256').update(address).digest('hex')}`; // folder names have 255 bytes
 }

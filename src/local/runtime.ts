@@ -119,7 +119,7 @@ async function keepRunning(
       refused = error;
       if (opened !== null && opened === running) recovering = recover(opened, error);
     };
-    opened = await openInstance({ options, assembly, log, consoleServer, submissionPort, offsetMs, failed });
+    opened = await openInstance({ options, assembly, log, submissionPort, offsetMs, failed });
     if (refused === null) return opened;
     await opened.stop(0);
     throw refused;

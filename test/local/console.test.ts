@@ -1,19 +1,9 @@
-// The console's tool endpoints: who may ask, and what is answered. And custom resources, whose answers arrive there.
+// The console's tool endpoints: who may ask, and what is answered.
 // A real socket each time: Host and Origin are what a browser would send.
 
 import { request } from 'node:http';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  applyCustomResource,
-  type CustomResourceRow,
-  createResponses,
-} from '#aws-local/cloudformation/custom-resource.ts';
-import type { Json } from '#aws-local/cloudformation/template.ts';
-import { lambdaHost } from '#aws-local/lambda/lambda.ts';
-import { openStore } from '#aws-local/store.ts';
 import { type Console, type ConsoleParts, openConsole } from '#local/console.ts';
-import { bareWorld } from '../../packages/aws-local/test/bare-world.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -40,7 +30,6 @@ async function served(overrides: Partial<ConsoleParts> = {}): Promise<Console> {
     endpoint: () => {
       throw new Error('not asked for here');
     },
-    takeResponse: () => false,
     ...overrides,
   });
   return it;
@@ -193,56 +182,5 @@ describe('the console', () => {
   it('refuses a port that is taken', async () => {
     const { port } = await served();
     await expect(openConsole(port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
-  });
-});
-
-describe('a custom resource', () => {
-  async function applied() {
-    const world = bareWorld();
-    const responses = createResponses(() => url);
-    const { url } = await served({ takeResponse: responses.take });
-    const host = lambdaHost({
-      world,
-      clockOffset: world.clock.offset,
-      endpoint: () => url,
-      issueKey: () => ({ accessKeyId: 'a', secretAccessKey: 's', sessionToken: 't', revoke: () => {} }),
-    });
-    closing.push(() => host.stop());
-    host.define({
-      name: 'activate',
-      arn: 'arn:aws:lambda:eu-west-1:000000000000:function:activate',
-      roleArn: 'arn:aws:iam::000000000000:role/activate',
-      folder: fileURLToPath(new URL('../../packages/aws-local/test/fixtures/handlers', import.meta.url)),
-      handler: 'custom-resource.handler',
-      memoryMb: 128,
-      timeoutMs: 5_000,
-      environment: {},
-      reservedConcurrency: null,
-    });
-    const table = openStore(null).table<CustomResourceRow>('custom_resources');
-    const parts = { world, host, responses, table, stackId: 'arn:stack' };
-    return (properties: Record<string, Json>) =>
-      applyCustomResource(parts, {
-        logicalId: 'ActiveRuleSet',
-        type: 'Custom::ActiveRuleSet',
-        properties: { ServiceToken: 'arn:aws:lambda:eu-west-1:000000000000:function:activate', ...properties },
-      });
-  }
-
-  it('is created once and then updated, with all scalars as text', async () => {
-    const apply = await applied();
-    expect(await apply({ Answer: 'SUCCESS', Flag: true })).toEqual({
-      ref: 'made-once',
-      attributes: { Request: 'Create', Old: 'none', Flag: 'true' },
-    });
-    expect(await apply({ Answer: 'SUCCESS', Flag: 2 })).toMatchObject({
-      attributes: { Request: 'Update', Old: 'SUCCESS', Flag: '2' },
-    });
-  });
-
-  it('fails with the reason, or because no answer will come', async () => {
-    const apply = await applied();
-    await expect(apply({ Answer: 'FAILED' })).rejects.toThrow('ActiveRuleSet (Custom::ActiveRuleSet) failed: as asked');
-    await expect(apply({ Answer: 'nothing' })).rejects.toThrow('no answer will come');
   });
 });

@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { folderName, openDemoNextHop } from '#local/demo-next-hop.ts';
+import { folderName } from '#aws-local/ses/mailbox-folder.ts';
+import { openDemoNextHop } from '#local/demo-next-hop.ts';
 import { refuseSubmission } from '#local/submission-port.ts';
 
 const closing: (() => Promise<void>)[] = [];

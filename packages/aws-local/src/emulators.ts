@@ -39,8 +39,7 @@ export type Emulators = {
   close(): Promise<void>;
 };
 
-/** State in `dataFolder` is taken up again, the virtual clock included. Rejects when the port is taken. */
-export async function openEmulators(settings: {
+export type EmulatorsOptions = {
   readonly dataFolder: string;
   readonly port?: number; // 0: a free one
   readonly account?: string;
@@ -51,7 +50,10 @@ export async function openEmulators(settings: {
   readonly offsetMs?: number;
   /** See StoreOptions. */
   readonly disk?: { readonly failed: (error: Error) => void; readonly beforeWrite?: () => void };
-}): Promise<Emulators> {
+};
+
+/** State in `dataFolder` is taken up again, the virtual clock included. Rejects when the port is taken. */
+export async function openEmulators(settings: EmulatorsOptions): Promise<Emulators> {
   const account = settings.account ?? '000000000000';
   const log = settings.log ?? (() => {});
   const timeScale = settings.timeScale ?? 1;

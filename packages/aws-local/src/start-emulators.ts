@@ -1,5 +1,5 @@
-// Starts S3, SQS and SNS behind the real front, gate and IAM for a test, with its queues and buckets, in a folder of their own. Further
-// services are added to `front`. Never opens a fixed port.
+// Starts S3, SQS and SNS alone behind the real front, gate and IAM, with queues, buckets and topics, in a folder of their own, for
+// tests of single services: further ones are added to `front`. And what start-aws.ts does in the same way. Never opens a fixed port.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,8 @@ import { type Emulators, openEmulators } from './emulators.ts';
 import type { AccessKey } from './http/access-keys.ts';
 import type { QueueSpec } from './sqs/queues.ts';
 
-export type StartedEmulators = Emulators & {
+/** How a program reaches them. */
+export type Access = {
   readonly endpoint: string;
   readonly region: string;
   readonly folder: string;
@@ -27,27 +28,43 @@ export type StartedEmulators = Emulators & {
   /** Credentials of a role with these statements (an identity policy), new or changed. */
   role(name: string, statements: readonly unknown[], kill?: () => void): AccessKey;
 };
+export type StartedEmulators = Emulators & Access;
 
 /** Dead-letter queues come before the queues that name them. A given `dataFolder` outlives `close`. */
-export async function startEmulators(
-  wanted: {
-    readonly queues?: readonly (QueueSpec | string)[];
-    readonly buckets?: readonly (
-      | { readonly name: string; readonly versioned?: boolean; readonly policy?: unknown }
-      | string
-    )[];
-    readonly topics?: readonly ({ readonly name: string; readonly policy?: unknown } | string)[];
-    readonly dataFolder?: string;
-    readonly timeScale?: number;
-  } = {},
-): Promise<StartedEmulators> {
-  const folder = wanted.dataFolder ?? mkdtempSync(path.join(tmpdir(), 'everpost-aws-'));
+export type Wanted = {
+  readonly queues?: readonly (QueueSpec | string)[];
+  readonly buckets?: readonly (
+    | { readonly name: string; readonly versioned?: boolean; readonly policy?: unknown }
+    | string
+  )[];
+  readonly topics?: readonly ({ readonly name: string; readonly policy?: unknown } | string)[];
+  readonly dataFolder?: string;
+  /** Divides timeouts and visibilities. 1 is real time. */
+  readonly timeScale?: number;
+};
+
+export async function startEmulators(wanted: Wanted = {}): Promise<StartedEmulators> {
+  const folder = wanted.dataFolder ?? mkdtempSync(path.join(tmpdir(), 'aws-local-'));
   const lines: string[] = [];
   const emulators = await openEmulators({
     dataFolder: folder,
     log: (line) => lines.push(line),
     ...(wanted.timeScale === undefined ? {} : { timeScale: wanted.timeScale }),
   });
+  furnish(emulators, wanted);
+  emulators.resume();
+  return {
+    ...emulators,
+    ...accessTo(emulators, folder, lines),
+    async close() {
+      await emulators.close();
+      if (wanted.dataFolder === undefined) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Makes what is wanted; what is there already stays. */
+export function furnish(emulators: Emulators, wanted: Wanted): void {
   for (const queue of wanted.queues ?? []) emulators.queues.create(typeof queue === 'string' ? { name: queue } : queue);
   for (const bucket of wanted.buckets ?? []) {
     if (typeof bucket === 'string') emulators.s3.buckets.create(bucket);
@@ -57,12 +74,13 @@ export async function startEmulators(
     if (typeof topic === 'string') emulators.topics.create(topic);
     else emulators.topics.create(topic.name, topic.policy);
   }
-  emulators.resume();
+}
+
+export function accessTo(emulators: Emulators, folder: string, lines: readonly string[]): Access {
   const { endpoint } = emulators.front;
-  const { region, account } = emulators.world;
+  const { region, account, partition } = emulators.world;
   const credentials = emulators.keys.issue({ kind: 'root' });
   return {
-    ...emulators,
     endpoint,
     region,
     folder,
@@ -71,13 +89,9 @@ export async function startEmulators(
     lines,
     queueUrl: (name) => `${endpoint}/${account}/${name}`,
     role(name, statements, kill) {
-      const arn = `arn:aws:iam::${account}:role/${name}`;
+      const arn = `arn:${partition}:iam::${account}:role/${name}`;
       emulators.iam.setRole(arn, [{ Version: '2012-10-17', Statement: statements }]);
       return emulators.keys.issue({ kind: 'role', arn, functionName: name }, kill);
-    },
-    async close() {
-      await emulators.close();
-      if (wanted.dataFolder === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -1,7 +1,7 @@
 // The SMTP listener, byte by byte: what ends DATA and what does not, sizes, pipelining, envelopes, and clients that go away.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readData } from '#core/submission/smtp-data.ts';
+import { readData } from '../src/ses/data-reader.ts';
 import {
   type Envelope,
   type FrontDoor,

@@ -5,9 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateSecretCommand, GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Settings } from '#config/settings.ts';
-import { lackingSecrets } from '#local/named-secrets.ts';
-import { createSecretsManager, readSecrets, type Secrets, secretArn } from '../src/secrets/secrets-manager.ts';
+import { createSecretsManager, readSecrets, secretArn } from '../src/secrets/secrets-manager.ts';
 import { type StartedEmulators, startEmulators } from '../src/start-emulators.ts';
 import { secretsConformance } from './conformance/secrets.ts';
 
@@ -65,48 +63,6 @@ test('a secrets file with a byte order mark is read; what is wrong in one is tol
     expect(() => readSecrets(path)).toThrow(/^[^\n]*s\.json: it is not JSON( \(line \d+ column \d+\))?$/);
   }
   rmSync(folder, { recursive: true });
-});
-
-describe('at the start, a secret that is named', () => {
-  const settings = {
-    nextHops: {
-      exchange: { kind: 'smtp', auth: { secret: 'everpost/exchange' } },
-      open: { kind: 'smtp', auth: null },
-      store: { kind: 'lmtp', auth: { secret: 'everpost/store' } },
-      aws: { kind: 'ses' },
-    },
-    submitters: { erp: { secret: 'everpost/erp', senderDomains: [] } },
-  } as unknown as Settings;
-  const good = { username: 'u', password: 'p' };
-  test.for<[unknown, string]>([
-    [undefined, 'is missing'],
-    [{}, 'has no username'],
-    [{ username: 'u' }, 'has no password'],
-    [{ username: 'u', password: 7 }, 'has no password'],
-    [{ username: 'u', password: '' }, 'has an empty password'],
-    ['hunter2', 'has no username'],
-    ['null', 'has no username'],
-  ])('as %j %s', ([secret, what]) => {
-    const secrets = {
-      'everpost/store': good,
-      'everpost/erp': JSON.stringify(good),
-      'everpost/exchange': secret,
-    } as Secrets;
-    if (secret === undefined) delete (secrets as Record<string, unknown>)['everpost/exchange'];
-    const [line, ...others] = lackingSecrets(settings, 's.json', secrets);
-    expect(others).toEqual([]);
-    expect(line).toContain(`the secret everpost/exchange of the next hop exchange ${what} (s.json)`);
-    expect(line).not.toContain('hunter2');
-  });
-  test('of every kind is looked for, and without a file the remedy is the flag', () => {
-    const lines = lackingSecrets(settings, null, {});
-    expect(lines.map((line) => /of the (.*) is missing/.exec(line)?.[1])).toEqual([
-      'next hop exchange',
-      'next hop store',
-      'submitter erp',
-    ]);
-    expect(lines[0]).toContain('npm start -- --secrets FILE');
-  });
 });
 
 test.each([

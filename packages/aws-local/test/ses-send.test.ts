@@ -1,13 +1,13 @@
 // The emulated SES's sending: the conformance suite, and what only the emulator can show: what it sends, keeps after a crash, and skips.
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sesNextHopFor } from '#test/contract/ses-next-hop.ts';
-import { catcher } from '#test/e2e/smtp.ts';
 import { eventTypes, openConfigurationSets, TRIAL } from '../src/ses/configuration-sets.ts';
 import { openOutgoing, type SesOut } from '../src/ses/outgoing.ts';
 import type { Announce } from '../src/ses/receipt-actions.ts';
@@ -110,11 +110,19 @@ describe('what it sends', () => {
   });
 
   it('goes to nobody who is suppressed, although it was taken', async () => {
-    const hop = sesNextHopFor(config());
-    const [result] = await hop.attempt(transactionTo('suppressed@far.example'), new AbortController().signal);
-    expect(result).toMatchObject({ kind: 'reply', reply: { code: 250 } });
+    const client = new SESv2Client(config());
+    const { MessageId } = await client.send(
+      new SendEmailCommand({
+        FromEmailAddress: 'a@example.com',
+        Destination: { ToAddresses: ['suppressed@far.example'] },
+        Content: { Raw: { Data: Buffer.from('From: a@example.com\r\n\r\nbody\r\n') } },
+        ConfigurationSetName: 'everpost',
+      }),
+    );
+    client.destroy();
+    expect(MessageId).toBeDefined();
+    await aws.clock.advance(0);
     expect(() => readdirSync(join(out, 'suppressed@far.example'))).toThrow();
-    await hop.close();
   });
 });
 
@@ -160,9 +168,9 @@ describe('what it tells of what a server said', () => {
 
   it('refused, put off until the set gives up, taken; once each, and a word of trial at the first start alone', async () => {
     const data = mkdtempSync(join(tmpdir(), 'everpost-ses-'));
-    const server = await catcher({
-      rcpt: (to) => (to.startsWith('no') ? '552 5.2.2 full' : to.startsWith('later') ? '450 4.2.1 busy' : undefined),
-    });
+    const server = await smtpServer((to) =>
+      to.startsWith('no') ? [552, '5.2.2 full'] : to.startsWith('later') ? [450, '4.2.1 busy'] : null,
+    );
     const first = await withQueue(undefined, data);
     const { service, events, outgoing } = await serve(first, { host: '127.0.0.1', port: server.port });
     first.front.add(service);
@@ -245,101 +253,22 @@ describe('what it tells of what a server said', () => {
   });
 });
 
-describe('the next hop that is SES', () => {
-  it('needs both permissions on the identity that it sends as, and on the configuration set', async () => {
-    const both = ['ses:SendEmail', 'ses:SendRawEmail'];
-    const ours = ['identity/example.com', 'configuration-set/everpost'];
-    const may = (actions: readonly string[], on: readonly string[]) => {
-      const Resource = on.map((name) => `arn:aws:ses:eu-west-1:000000000000:${name}`);
-      return aws.role(`sender-${actions.join()}-${on.join()}`, [{ Effect: 'Allow', Action: actions, Resource }]);
-    };
-    const results: unknown[] = [];
-    for (const credentials of [
-      may(both, ours),
-      may(['ses:SendEmail'], ours),
-      may(both, ['identity/other.example', 'configuration-set/everpost']),
-      may(both, ['identity/example.com', 'configuration-set/another']),
-    ]) {
-      const hop = sesNextHopFor({ ...config(), credentials });
-      const [result] = await hop.attempt(transactionTo('to@far.example'), new AbortController().signal);
-      results.push(result?.kind === 'service' ? result.name : result?.kind);
-      await hop.close();
-    }
-    const denied = 'AccessDeniedException';
-    expect(results).toEqual(['reply', denied, denied, denied]);
+/** Takes all mail, but for recipients to whom `refuse` has a code and a text to say. */
+async function smtpServer(refuse: (forwardPath: string) => readonly [number, string] | null) {
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS', 'AUTH'],
+    onRcptTo({ address }, _session, done) {
+      const [responseCode, text] = refuse(address) ?? [0, ''];
+      done(responseCode === 0 ? null : Object.assign(new Error(text), { responseCode }));
+    },
+    onData(stream, _session, done) {
+      stream.resume().once('end', () => done());
+    },
   });
-
-  it('refuses what is too large before a byte is read, and says both numbers', async () => {
-    const hop = sesNextHopFor(config());
-    const untouched = {
-      // biome-ignore lint/correctness/useYield: it must not be asked at all
-      async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-        throw new Error('it was read');
-      },
-    };
-    const transaction = { ...transactionTo('to@far.example'), bytes: 29_000_001, content: untouched };
-    expect(await hop.attempt(transaction, new AbortController().signal)).toMatchObject([
-      { kind: 'capability', fault: 'size-exceeded', sizeMax: 29_000_000 },
-    ]);
-    await hop.close();
-  });
-
-  it('encodes a body whose lines are too long, says so, and gives back one that may not be changed', async () => {
-    const hop = sesNextHopFor(config());
-    const head = 'From: Ann <ann@src.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/';
-    const body = `; boundary=b\r\n\r\n--b\r\n\r\n${'long '.repeat(300)}\r\n--b--\r\n`;
-    const attempt = async (type: string, address: string) => {
-      const content = Buffer.from(`${head}${type}${body}`);
-      return hop.attempt(transactionTo(address, content), new AbortController().signal);
-    };
-    expect(await attempt('mixed', 'mixed@far.example')).toMatchObject([{ kind: 'reply', reencoded: true }]);
-    expect(await sent('mixed@far.example')).toMatch(
-      /--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n(?:long )+/,
-    );
-    expect(await attempt('signed', 'signed@far.example')).toMatchObject([
-      { kind: 'capability', fault: 'conversion-prohibited', detail: expect.stringContaining('signed') },
-    ]);
-    expect(await hop.attempt(transactionTo('plain@far.example'), new AbortController().signal)).toEqual([
-      expect.not.objectContaining({ reencoded: true }),
-    ]);
-    await hop.close();
-  });
-
-  it('asks the size limit of what comes out', async () => {
-    const hop = sesNextHopFor(config());
-    const content = Buffer.from(`From: Ann <ann@src.example>\r\n\r\n${'\xff'.repeat(10_000_000)}`, 'latin1');
-    expect(content.length).toBeLessThan(29_000_000);
-    const transaction = transactionTo('large@far.example', content);
-    expect(await hop.attempt(transaction, new AbortController().signal)).toMatchObject([
-      { kind: 'capability', fault: 'size-exceeded', sizeMax: 29_000_000 },
-    ]);
-    await hop.close();
-  });
-
-  it('says that a result is not known where none came', async () => {
-    aws.faults.add({ service: 'ses', operation: 'SendEmail', effect: 'lose-response', times: 1 });
-    const hop = sesNextHopFor(config());
-    const [result] = await hop.attempt(transactionTo('lost@far.example'), new AbortController().signal);
-    expect(result).toMatchObject({ kind: 'network', phase: 'final-dot' });
-    expect(await sent('lost@far.example')).toContain('via example.com');
-    await hop.close();
-  });
-});
-
-function transactionTo(
-  address: string,
-  content = Buffer.from('From: Ann <ann@src.example>\r\nSubject: s\r\n\r\nbody\r\n'),
-) {
-  const [localPart = '', domain = ''] = address.split('@');
-  return {
-    reversePath: null,
-    forwardPaths: [{ address, localPart, domain, domainKey: domain }],
-    bytes: content.length,
-    content: (async function* () {
-      yield content;
-    })(),
-    tag: 'm1-key',
-  };
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  const { port } = server.server.address() as AddressInfo;
+  return { port, close: () => new Promise<void>((resolve) => server.close(() => resolve())) };
 }
 
 describe('what was refused for want of room', () => {

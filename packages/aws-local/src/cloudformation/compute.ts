@@ -162,7 +162,7 @@ type Target = {
 };
 
 const rule: Creator = ({ name, properties }, boot) => {
-  const { world, sweepEveryMs } = boot.emulators;
+  const { world, schedulesEveryMs } = boot.emulators;
   understood(properties, ['Name', 'ScheduleExpression', 'State', 'Targets'], ['Description', 'Tags']);
   const ruleName = textOf(properties, 'Name', name);
   const expression = textOf(properties, 'ScheduleExpression');
@@ -177,7 +177,7 @@ const rule: Creator = ({ name, properties }, boot) => {
         world,
         name: ruleName,
         expression,
-        everyMs: sweepEveryMs,
+        everyMs: schedulesEveryMs,
         run: (due) => callTarget(boot, arn, target, due),
       }),
     );

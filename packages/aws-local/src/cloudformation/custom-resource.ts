@@ -2,6 +2,8 @@
 // the request's ResponseURL. A boot is a deploy: the first one creates, later ones update, with the properties as they were.
 
 import { randomUUID } from 'node:crypto';
+import type { Front } from '../http/front.ts';
+import { readBody } from '../http/request-body.ts';
 import type { LambdaHost } from '../lambda/lambda.ts';
 import type { Table } from '../store.ts';
 import type { World } from '../world.ts';
@@ -9,39 +11,51 @@ import type { Created, Json } from './template.ts';
 
 export type CustomResourceRow = { readonly physicalId: string; readonly properties: Json };
 
-/** Where answers arrive; the console serves them. */
+/** Where answers arrive: by a PUT to the endpoint. */
 export type Responses = {
   /** A URL for one answer, and the answer. */
   expect(): { readonly url: string; readonly answer: Promise<unknown>; readonly forget: () => void };
-  /** A PUT came for this token. False when nobody waits for it. */
-  take(token: string, body: string): boolean;
 };
 
-/** `base` is the console's origin: http://127.0.0.1:PORT. */
-export function createResponses(base: () => string): Responses {
+const PATH = '/custom-resource/';
+const ANSWER_BYTES_MAX = 1_048_576; // AWS takes 4 KB
+
+/** Serves the answers at the endpoint. */
+export function createResponses(front: Pick<Front, 'endpoint' | 'addRoute'>): Responses {
   const waiting = new Map<string, (answer: unknown) => void>();
+  front.addRoute((request, response, { pathname }) => {
+    if (request.method !== 'PUT' || !pathname.startsWith(PATH)) return false;
+    void readBody(request, ANSWER_BYTES_MAX).then(
+      (body) => response.writeHead(take(pathname.slice(PATH.length), body.toString()) ? 200 : 404).end(),
+      () => response.writeHead(413).end(),
+    );
+    return true;
+  });
+  /** False when nobody waits for it. */
+  const take = (token: string, body: string): boolean => {
+    const resolve = waiting.get(token);
+    if (resolve === undefined) return false;
+    waiting.delete(token);
+    resolve(parsed(body));
+    return true;
+  };
   return {
     expect() {
       const token = randomUUID();
       const answer = new Promise<unknown>((resolve) => waiting.set(token, resolve));
-      return { url: `${base()}${responsePath}${token}`, answer, forget: () => waiting.delete(token) };
-    },
-    take(token, body) {
-      const resolve = waiting.get(token);
-      if (resolve === undefined) return false;
-      waiting.delete(token);
-      let answer: unknown = null;
-      try {
-        answer = JSON.parse(body);
-      } catch {
-        // Not JSON is no answer; applyCustomResource says so.
-      }
-      resolve(answer);
-      return true;
+      return { url: `${front.endpoint}${PATH}${token}`, answer, forget: () => waiting.delete(token) };
     },
   };
 }
-export const responsePath = '/custom-resource/';
+
+/** What is not JSON is no answer; applyCustomResource says so. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
+}
 
 type Answer = {
   readonly Status?: string;

@@ -49,8 +49,8 @@ export type Makers = {
   readonly cloudWatch: CloudWatch;
   readonly responses: Responses;
   readonly customResources: Table<CustomResourceRow>;
-  /** `--sweep-every`, in milliseconds. */
-  readonly sweepEveryMs: number | null;
+  /** Where it is given, every schedule is due so often, whatever its expression says. */
+  readonly schedulesEveryMs: number | null;
   readonly queueUrl: (name: string) => string;
 };
 

@@ -24,6 +24,9 @@ export type Environment = {
   end(why: string): Promise<void>;
 };
 
+/** Sources run as they are; the published package is JavaScript. */
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+
 /** `ended` is called once, when the environment can not be used any more. */
 export function startEnvironment(
   definition: FunctionDefinition,
@@ -46,7 +49,7 @@ export function startEnvironment(
     memoryMb: definition.memoryMb,
     clockOffset: options.clockOffset,
   };
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+  const worker = new Worker(WORKER, {
     workerData: start,
     env: environmentVariables(definition, world, options.endpoint(), key),
     execArgv: [],

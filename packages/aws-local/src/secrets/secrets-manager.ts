@@ -3,7 +3,6 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { fileText } from '#config/file-text.ts';
 import { readBody } from '../http/request-body.ts';
 import { AwsError, type HttpCall, type HttpService, type World } from '../world.ts';
 import type { MadeSecrets } from './generated.ts';
@@ -19,7 +18,7 @@ export function readSecrets(path: string): Secrets {
   let content: unknown;
   let text: string;
   try {
-    text = fileText(readFileSync(path));
+    text = textOf(readFileSync(path));
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -38,6 +37,13 @@ export function readSecrets(path: string): Secrets {
     }
   }
   return content as Secrets;
+}
+
+/** UTF-8, with a byte order mark or without; UTF-16 with one: editors of Windows write all of them. */
+function textOf(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  return new TextDecoder(first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8').decode(bytes);
 }
 
 /** A secret's ARN: its name, a hyphen and six characters, which here follow from the name so that a template can be written. */

@@ -1,8 +1,8 @@
-// The SMTP listener of the local runtime: it stands where inbound-smtp.REGION.amazonaws.com stands. It speaks SMTP and hands
+// The SMTP listener of the emulated SES: it stands where inbound-smtp.REGION.amazonaws.com stands. It speaks SMTP and hands
 // envelope and exact bytes to a `MailDoor`, which decides. It never answers 250 to DATA before the door has said so.
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { readData } from '#core/submission/smtp-data.ts';
+import { readData } from './data-reader.ts';
 import { readPath } from './smtp-path.ts';
 
 export const MESSAGE_BYTES_MAX = 40 * 1024 * 1024; // SES quota: 40 MB an inbound message

@@ -2,9 +2,9 @@
 // from core/message/ses-edit.ts, which it is there to judge. It refuses as SES does; the body's bytes it hands on.
 
 import { createHash } from 'node:crypto';
-import { fields, findHeaderEnd } from '#core/message/header.ts';
 import { AwsError } from '../world.ts';
 import { addressListFault } from './address-lists.ts';
+import { headerSection } from './header-section.ts';
 
 export type RawTerms = {
   readonly region: string;
@@ -34,10 +34,10 @@ type RawField = { readonly name: string; readonly value: string; readonly start:
 
 /** The message as SES sends it. Throws AwsError where SES refuses it. `source`: the envelope's From, where the call names one. */
 export function rewritten(raw: Uint8Array, source: string | null, terms: RawTerms): Uint8Array {
-  const { end, bodyStart, complete } = findHeaderEnd(raw);
+  const { end, bodyStart, complete } = headerSection(raw);
   if (!complete) throw refused('Missing final blank line after the header section.');
   demandFieldNames(raw.subarray(0, end));
-  const found = fieldsIn(raw.subarray(0, end));
+  const found = fieldsIn(raw);
   demandWellFormed(raw, found);
   demandVerified(found, source, terms);
   const kept = found.filter(({ name }) => !REPLACED.has(name) && !name.startsWith('x-ses-'));
@@ -50,19 +50,19 @@ export function steeredBy(raw: Uint8Array): {
   readonly configurationSet: string | null;
   readonly tags: Readonly<Record<string, string>>;
 } {
-  const found = fieldsIn(raw.subarray(0, findHeaderEnd(raw).end));
+  const found = fieldsIn(raw);
   const fieldNamed = (wanted: string) => found.find(({ name }) => name === wanted)?.value ?? null;
   const pairs = (fieldNamed('x-ses-message-tags') ?? '').split(',').map((pair) => pair.trim().split('='));
   const tags = pairs.flatMap(([name = '', value = '']) => (name === '' ? [] : [[name, value] as const]));
   return { configurationSet: fieldNamed('x-ses-configuration-set'), tags: Object.fromEntries(tags) };
 }
 
-function fieldsIn(header: Uint8Array): RawField[] {
-  return Array.from(fields(header), ({ name, start, end: to, valueStart }) => ({
+function fieldsIn(raw: Uint8Array): RawField[] {
+  return headerSection(raw).fields.map(({ name, start, end, valueStart }) => ({
     name,
     start,
-    end: to,
-    value: Buffer.from(header.subarray(valueStart, to)).toString('latin1').trim(),
+    end,
+    value: Buffer.from(raw.subarray(valueStart, end)).toString('latin1').trim(),
   }));
 }
 

@@ -3,10 +3,10 @@
 // does not take it; how long SES does that is not documented. Order is not kept.
 
 import { randomUUID } from 'node:crypto';
-import { fields, findHeaderEnd } from '#core/message/header.ts';
 import type { Store } from '../store.ts';
 import type { World } from '../world.ts';
 import { type ConfigurationSets, type EventType, eventCaller } from './configuration-sets.ts';
+import { headerSection } from './header-section.ts';
 import type { OutgoingMail } from './outgoing.ts';
 import type { Announce } from './receipt-actions.ts';
 
@@ -92,8 +92,9 @@ export function openEvents(world: World, store: Store, sets: ConfigurationSets, 
 
 function mailMember(world: World, mail: OutgoingMail, content: Uint8Array): object {
   const headers: { readonly name: string; readonly value: string }[] = [];
-  const header = content.subarray(0, findHeaderEnd(content).end);
-  for (const { start, end, valueStart } of fields(header)) {
+  const section = headerSection(content);
+  const header = content.subarray(0, section.end);
+  for (const { start, end, valueStart } of section.fields) {
     const text = (from: number, to: number) => Buffer.from(header.subarray(from, to)).toString('utf8');
     headers.push({ name: text(start, valueStart).replace(/:\s*$/, ''), value: text(valueStart, end).trim() });
     if (end > HEADERS_BYTES_MAX) break;

@@ -1,0 +1,211 @@
+// Opens the whole emulated AWS in one data folder: S3, SQS and SNS of emulators.ts, and on them DynamoDB, SES, Secrets Manager,
+// CloudWatch and the Lambda host. `deploy` makes a synthesised stack on it. It opens the endpoint and no other port: SES's SMTP
+// listener is the caller's (`ses.door`). Called by start-aws.ts, and by who boots a product on it.
+
+import { randomUUID } from 'node:crypto';
+import { type CustomResourceRow, createResponses } from './cloudformation/custom-resource.ts';
+import { type Deployed, deploy, type Makers } from './cloudformation/deploy.ts';
+import type { Assembly } from './cloudformation/template.ts';
+import { type CloudWatch, startCloudWatch } from './cloudwatch/cloudwatch.ts';
+import { createMetrics, type Metrics } from './cloudwatch/metric-data.ts';
+import { createDynamoDb } from './dynamodb/dynamodb.ts';
+import type { Tables } from './dynamodb/tables.ts';
+import { type Emulators, type EmulatorsOptions, openEmulators } from './emulators.ts';
+import { type InvocationRecord, type LambdaHost, lambdaHost } from './lambda/lambda.ts';
+import { madeSecrets } from './secrets/generated.ts';
+import { createSecretsManager, type Secrets } from './secrets/secrets-manager.ts';
+import { type ConfigurationSets, openConfigurationSets } from './ses/configuration-sets.ts';
+import { openOutgoing, type SesOut } from './ses/outgoing.ts';
+import type { Announce } from './ses/receipt-actions.ts';
+import { createSesReceive, type SesReceive } from './ses/receiving.ts';
+import type { ReceivedMail } from './ses/send-bounce.ts';
+import { openEvents } from './ses/sending-events.ts';
+import { createSes } from './ses/ses.ts';
+
+export type MailOptions = {
+  /** What a receipt rule without recipients stands for. */
+  readonly verifiedDomains: () => readonly string[];
+  /** Domains, whose sub-domains count too, and addresses that SES sends as. */
+  readonly identities: () => readonly string[];
+  /** Where SES hands what it sends: an SMTP server, or a folder of Maildirs. */
+  readonly out: SesOut;
+};
+
+export type AwsOptions = EmulatorsOptions & {
+  readonly mail: MailOptions;
+  /** Secrets beside those that a template makes; asked at each call. */
+  readonly secrets?: () => Secrets;
+  /** Whole lines that functions write, without those that are metrics. */
+  readonly onFunctionLine?: (functionName: string, line: string) => void;
+};
+
+export type Aws = Emulators & {
+  readonly tables: Tables;
+  readonly ses: SesReceive;
+  readonly configurationSets: ConfigurationSets;
+  readonly functions: LambdaHost;
+  readonly cloudWatch: CloudWatch;
+  /** Makes each resource of the stack, or brings it up to date, and starts what works by itself. Throws with the resource's name. */
+  deploy(assembly: Assembly, schedulesEveryMs?: number | null): Promise<Deployed>;
+  /** Ends everything. Functions in work have so many real milliseconds to end; what is cut off comes again by its visibility timeout. */
+  close(patienceMs?: number): Promise<void>;
+};
+
+/** SendBounce is for a day; what is older is of no use here. */
+const DAYS_2_MS = 172_800_000;
+
+/** Rejects where the port is taken, and with DamagedStore where state is lost; nothing is left running. */
+export async function openAws(options: AwsOptions): Promise<Aws> {
+  const closers: ((patienceMs: number) => unknown)[] = [];
+  const onClose = (close: (patienceMs: number) => unknown): unknown => closers.unshift(close);
+  const close = async (patienceMs = 0): Promise<void> => {
+    for (const each of closers.splice(0)) await each(patienceMs);
+  };
+  try {
+    return { ...(await open(options, onClose)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type OnClose = (close: (patienceMs: number) => unknown) => unknown;
+
+async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'close'>> {
+  const emulators = await openEmulators(options);
+  onClose(emulators.close);
+  const { world, clock, store, front } = emulators;
+  const metrics = createMetrics(() => clock.now());
+  const cloudWatch = startCloudWatch(world, metrics, emulators.topics.publish);
+  onClose(cloudWatch.stop);
+  const dynamoDb = await createDynamoDb(world, options.disk ?? {});
+  onClose(dynamoDb.close);
+  front.add(dynamoDb.service);
+  const secrets = madeSecrets(store);
+  front.add(createSecretsManager(world, options.secrets ?? (() => ({})), secrets));
+  const { ses, configurationSets, resume } = openSes(emulators, metrics, options.mail, onClose);
+  const functions = openFunctions(emulators, metrics, options.onFunctionLine ?? (() => {}));
+  onClose(functions.stop);
+  const responses = createResponses(front);
+  const makers: Omit<Makers, 'schedulesEveryMs'> = {
+    ...emulators,
+    secrets,
+    tables: dynamoDb.tables,
+    buckets: emulators.s3.buckets,
+    receiptRules: ses.rules,
+    configurationSets,
+    host: functions,
+    cloudWatch,
+    responses,
+    customResources: store.table<CustomResourceRow>('custom_resources'),
+    queueUrl: (name) => `${front.endpoint}/${world.account}/${name}`,
+  };
+  return {
+    ...emulators,
+    tables: dynamoDb.tables,
+    ses,
+    configurationSets,
+    functions,
+    cloudWatch,
+    async deploy(assembly, schedulesEveryMs = null) {
+      const stackId = stackIdOf(emulators, assembly.stackName);
+      const deployed = await deploy(assembly, { ...makers, schedulesEveryMs }, stackId);
+      onClose((patienceMs) => endWork(deployed, functions, patienceMs));
+      return deployed;
+    },
+    resume() {
+      emulators.resume();
+      resume();
+    },
+  };
+}
+
+function openSes(
+  { world, clock, store, ...emulators }: Emulators,
+  metrics: Metrics,
+  mail: MailOptions,
+  onClose: OnClose,
+) {
+  const received = store.table<ReceivedMail>('ses_received');
+  for (const [id, { acceptedAt }] of [...received.entries()])
+    if (clock.now() - acceptedAt > DAYS_2_MS) received.delete(id);
+  const announce: Announce = (by, topicArn, subject, message) =>
+    emulators.topics.announce(by, topicArn, { message, subject });
+  const ses = createSesReceive({
+    world,
+    store,
+    deposit: emulators.s3.deposit,
+    announce,
+    verifiedDomains: mail.verifiedDomains,
+    measure: metrics.put,
+    remember: received.put,
+  });
+  onClose(ses.stop);
+  const configurationSets = openConfigurationSets(world, store, announce);
+  const events = openEvents(world, store, configurationSets, announce);
+  onClose(events.stop);
+  const outgoing = openOutgoing(world, mail.out, { sets: configurationSets, events });
+  onClose(outgoing.stop);
+  const sending = {
+    outgoing,
+    configurationSets,
+    identities: mail.identities,
+    received: (id: string) => received.get(id) ?? null,
+  };
+  emulators.front.add(createSes(world, ses.rules, sending));
+  const resume = (): void => {
+    ses.resume();
+    outgoing.resume();
+    events.resume();
+  };
+  return { ses, configurationSets, resume };
+}
+
+function openFunctions(
+  { world, clock, front, keys }: Emulators,
+  metrics: Metrics,
+  onLine: (functionName: string, line: string) => void,
+): LambdaHost {
+  return lambdaHost({
+    world,
+    clockOffset: clock.offset,
+    endpoint: () => front.endpoint,
+    issueKey: (principal, kill) => {
+      const key = keys.issue(principal, kill);
+      return { ...key, revoke: () => keys.revoke(key.accessKeyId) };
+    },
+    onLine: (functionName, line) => {
+      if (!metrics.takeLine(line)) onLine(functionName, line);
+    },
+    onInvocation: (record) => measureInvocation(metrics, record, clock.now()),
+  });
+}
+
+/** What is cut off comes again by its visibility timeout. */
+async function endWork(deployed: Deployed, host: { stop(): Promise<void> }, patienceMs: number): Promise<void> {
+  const ended = deployed.stop();
+  const patience = new Promise((resolve) => setTimeout(resolve, patienceMs).unref());
+  await Promise.race([ended, patience]);
+  await host.stop();
+  await ended;
+}
+
+/** Kept: names that a stack makes of its id stay the same over restarts. */
+function stackIdOf({ store, world }: Emulators, stackName: string): string {
+  const ids = store.table<string>('stacks');
+  const known = ids.get(stackName);
+  if (known !== undefined) return known;
+  const id = `arn:${world.partition}:cloudformation:${world.region}:${world.account}:stack/${stackName}/${randomUUID()}`;
+  ids.put(stackName, id);
+  return id;
+}
+
+function measureInvocation(metrics: Metrics, record: InvocationRecord, at: number): void {
+  const put = (name: string, value: number): void =>
+    metrics.put({ namespace: 'AWS/Lambda', name, dimensions: { FunctionName: record.functionName } }, value, at);
+  put('Throttles', record.result === 'refused' ? 1 : 0);
+  if (record.result === 'refused') return;
+  put('Invocations', 1);
+  put('Errors', record.result === 'error' ? 1 : 0);
+  put('Duration', record.durationMs);
+}

@@ -1,0 +1,41 @@
+// The content of DATA out of a stream of chunks: dots unstuffed, the final dot found (RFC 5321 §4.5.2). Called by inbound-smtp.ts.
+// One byte after the other, with a state. Only CRLF ends a line: a dot after a bare LF is content. It shares nothing with the
+// client that it is there to judge.
+
+const CR = 0x0d;
+const LF = 0x0a;
+const DOT = 0x2e;
+
+/** What a chunk holds: content, and once the final dot has come what follows it; null before. */
+export type DataPart = { readonly content: Buffer; readonly rest: Buffer | null };
+
+/** Where in a line the next byte stands. `dot` and `dotCr`: a dot that began the line, and a CR after it, are not decided yet. */
+type Place = 'lineStart' | 'inLine' | 'cr' | 'dot' | 'dotCr';
+
+export function readData(): (chunk: Buffer) => DataPart {
+  let place: Place = 'lineStart';
+
+  return (chunk) => {
+    const content = Buffer.allocUnsafe(chunk.length + 1); // a CR after a dot may come from the chunk before
+    let length = 0;
+    for (let at = 0; at < chunk.length; at += 1) {
+      const byte = chunk[at] ?? 0;
+      if (place === 'lineStart' && byte === DOT) {
+        place = 'dot'; // it is dropped: it ends DATA, or it was stuffed
+        continue;
+      }
+      if (place === 'dot' && byte === CR) {
+        place = 'dotCr';
+        continue;
+      }
+      if (place === 'dotCr') {
+        if (byte === LF) return { content: content.subarray(0, length), rest: chunk.subarray(at + 1) };
+        content[length++] = CR;
+        place = 'cr';
+      }
+      content[length++] = byte;
+      place = byte === CR ? 'cr' : byte === LF && place === 'cr' ? 'lineStart' : 'inLine';
+    }
+    return { content: content.subarray(0, length), rest: null };
+  };
+}

@@ -1,0 +1,84 @@
+// The package's door: starts an AWS for a test or a program in one call, with the queues, buckets, topics, tables and secrets that it
+// is given, or with the stack of a synthesised template. It opens free ports on 127.0.0.1 alone.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Aws, openAws } from './aws.ts';
+import type { Deployed } from './cloudformation/deploy.ts';
+import { readAssembly } from './cloudformation/template.ts';
+import type { TableProperties } from './dynamodb/tables.ts';
+import type { Secrets } from './secrets/secrets-manager.ts';
+import { openFrontDoor } from './ses/inbound-smtp.ts';
+import { type Access, accessTo, furnish, type Wanted } from './start-emulators.ts';
+
+export type StartOptions = Wanted & {
+  /** In the words of AWS::DynamoDB::Table. */
+  readonly tables?: readonly TableProperties[];
+  readonly secrets?: Secrets;
+  /** What SES sends as and receives for; by default it does neither. */
+  readonly mail?: {
+    readonly domains: readonly string[];
+    /** An SMTP server that takes what SES sends. By default it lies in Maildirs, in `ses-out` of the data folder. */
+    readonly sendTo?: { readonly host: string; readonly port: number };
+  };
+  /** A folder that `cdk synth` wrote, with one stack: its resources are made and its functions run. */
+  readonly assembly?: string;
+  /** Of the endpoint; a free one by default. */
+  readonly port?: number;
+  readonly account?: string;
+  readonly region?: string;
+  /** Hears what the emulators and the functions say. */
+  readonly log?: (line: string) => void;
+};
+
+export type AwsLocal = Aws &
+  Access & {
+    /** Where SES receives mail by SMTP; null without `mail`. */
+    readonly smtpPort: number | null;
+    /** What was made of `assembly`. */
+    readonly stack: Deployed | null;
+  };
+
+/** Without `dataFolder` its state is in a temporary folder and goes with `close`. With one, it is taken up at the next start. */
+export async function startAws(options: StartOptions = {}): Promise<AwsLocal> {
+  const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'aws-local-'));
+  const closers: (() => unknown)[] = [];
+  if (options.dataFolder === undefined) closers.push(() => rmSync(folder, { recursive: true, force: true }));
+  const close = async (): Promise<void> => {
+    for (const each of closers.splice(0).reverse()) await each();
+  };
+  try {
+    return { ...(await start(options, folder, closers)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(options: StartOptions, folder: string, closers: (() => unknown)[]): Promise<AwsLocal> {
+  const { mail, secrets = {} } = options;
+  const lines: string[] = [];
+  const log = (line: string): void => {
+    lines.push(line);
+    options.log?.(line);
+  };
+  const domains = (): readonly string[] => mail?.domains ?? [];
+  const aws = await openAws({
+    ...options,
+    dataFolder: folder,
+    log,
+    secrets: () => secrets,
+    mail: { verifiedDomains: domains, identities: domains, out: mail?.sendTo ?? { folder: join(folder, 'ses-out') } },
+    onFunctionLine: (functionName, line) => log(`${functionName} ${line}`),
+  });
+  closers.push(() => aws.close());
+  furnish(aws, options);
+  for (const table of options.tables ?? []) await aws.tables.create(table);
+  const stack = options.assembly === undefined ? null : await aws.deploy(readAssembly(options.assembly));
+  aws.resume();
+  const host = `inbound-smtp.${aws.world.region}.amazonaws.com`;
+  const smtp = mail === undefined ? null : await openFrontDoor({ port: 0, host, door: aws.ses.door, log });
+  if (smtp !== null) closers.push(smtp.close);
+  return { ...aws, ...accessTo(aws, folder, lines), smtpPort: smtp?.port ?? null, stack };
+}

@@ -1,0 +1,48 @@
+// At the start: which secrets that the configuration names are missing from the file of --secrets, or lack what they must have.
+
+import { describe, expect, test } from 'vitest';
+import type { Secrets } from '#aws-local/secrets/secrets-manager.ts';
+import type { Settings } from '#config/settings.ts';
+import { lackingSecrets } from '#local/named-secrets.ts';
+
+describe('at the start, a secret that is named', () => {
+  const settings = {
+    nextHops: {
+      exchange: { kind: 'smtp', auth: { secret: 'everpost/exchange' } },
+      open: { kind: 'smtp', auth: null },
+      store: { kind: 'lmtp', auth: { secret: 'everpost/store' } },
+      aws: { kind: 'ses' },
+    },
+    submitters: { erp: { secret: 'everpost/erp', senderDomains: [] } },
+  } as unknown as Settings;
+  const good = { username: 'u', password: 'p' };
+  test.for<[unknown, string]>([
+    [undefined, 'is missing'],
+    [{}, 'has no username'],
+    [{ username: 'u' }, 'has no password'],
+    [{ username: 'u', password: 7 }, 'has no password'],
+    [{ username: 'u', password: '' }, 'has an empty password'],
+    ['hunter2', 'has no username'],
+    ['null', 'has no username'],
+  ])('as %j %s', ([secret, what]) => {
+    const secrets = {
+      'everpost/store': good,
+      'everpost/erp': JSON.stringify(good),
+      'everpost/exchange': secret,
+    } as Secrets;
+    if (secret === undefined) delete (secrets as Record<string, unknown>)['everpost/exchange'];
+    const [line, ...others] = lackingSecrets(settings, 's.json', secrets);
+    expect(others).toEqual([]);
+    expect(line).toContain(`the secret everpost/exchange of the next hop exchange ${what} (s.json)`);
+    expect(line).not.toContain('hunter2');
+  });
+  test('of every kind is looked for, and without a file the remedy is the flag', () => {
+    const lines = lackingSecrets(settings, null, {});
+    expect(lines.map((line) => /of the (.*) is missing/.exec(line)?.[1])).toEqual([
+      'next hop exchange',
+      'next hop store',
+      'submitter erp',
+    ]);
+    expect(lines[0]).toContain('npm start -- --secrets FILE');
+  });
+});
