@@ -1,68 +1,65 @@
 #!/usr/bin/env node
 // `everpost <verb>`: operates a running instance (--data DIR) or a deployed stack (--stack NAME).
-// Here verbs are only found; each has a file of its own. Exit codes as in sysexits: 0, 1, 2 usage, 69 not reachable, 75, 78.
+// It finds the verb, and turns its errors into exit codes: 0 done, 1 something is wrong, 2 usage, 69 not reachable, 75 try again, 78 configuration.
 
+import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
 import { printableLines } from '#core/message/printable.ts';
 import { passOverBrokenPipe } from './broken-pipe.ts';
-import { BadConfiguration, exitCodes, NotReachable, Usage } from './exit.ts';
-
-type Run = (args: readonly string[]) => Promise<number>;
-type Verb = {
-  readonly summary: string;
-  /** Its file is read when it is asked for: sendmail must not wait for the rest. */
-  readonly load: () => Promise<{ readonly help: string; readonly run: Run }>;
-};
-const VERBS: Readonly<Record<string, Verb>> = {
-  trace: {
-    summary: 'what became of a message, newest first',
-    load: () => import('./trace.ts').then(({ trace, traceHelp }) => ({ help: traceHelp, run: trace })),
-  },
-  release: {
-    summary: 'let held or quarantined deliveries go on',
-    load: () => import('./operate.ts').then((it) => ({ help: it.releaseHelp, run: it.releaseVerb })),
-  },
-  hold: {
-    summary: 'stop deliveries until they are released',
-    load: () => import('./operate.ts').then((it) => ({ help: it.holdHelp, run: it.holdVerb })),
-  },
-  remove: {
-    summary: 'end deliveries; their senders are told',
-    load: () => import('./operate.ts').then((it) => ({ help: it.removeHelp, run: it.removeVerb })),
-  },
-  resubmit: {
-    summary: 'relay again what a next hop took and lost',
-    load: () => import('./resubmit.ts').then((it) => ({ help: it.resubmitHelp, run: it.resubmitVerb })),
-  },
-  gateway: {
-    summary: 'a submission server (SMTP) for mail from our side',
-    load: () => import('./gateway.ts').then(({ gateway, gatewayHelp }) => ({ help: gatewayHelp, run: gateway })),
-  },
-  sendmail: {
-    summary: 'submits one message, as sendmail does',
-    load: () => import('./sendmail.ts').then(({ sendmail, sendmailHelp }) => ({ help: sendmailHelp, run: sendmail })),
-  },
-};
+import { BadConfiguration, exitCodes, NotReachable, short, Usage } from './exit.ts';
+import { laterVerbs, type VerbEntry, verbs } from './verbs.ts';
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === '--help' || name === 'help') {
-    process.stdout.write(overview());
-    return name === undefined ? exitCodes.usage : exitCodes.done;
+  if (name === undefined) return say(overview(), exitCodes.usage);
+  if (name === '--version') return say(`${version()}\n`, exitCodes.done);
+  if (name === 'help' || asksForHelp(name)) {
+    const [about] = name === 'help' ? rest : [];
+    if (about === undefined || asksForHelp(about)) return say(overview(), exitCodes.done);
+    return say((await entryOf(about).load()).help(), exitCodes.done);
   }
-  const verb = VERBS[name];
-  if (verb === undefined) throw new Usage(`there is no verb "${name}"; write one of: ${Object.keys(VERBS).join(', ')}`);
-  const { help, run } = await verb.load();
-  // To sendmail anything may be said by whoever fills in a form: only a call for help and nothing else ends with 0 and takes no message.
-  if (name === 'sendmail' ? rest.length === 1 && rest[0] === '--help' : rest.includes('--help')) {
-    process.stdout.write(help);
-    return exitCodes.done;
-  }
-  return run(rest);
+  const verb = await entryOf(name).load();
+  // Whoever fills in a web page's form may write words for sendmail: only a call for help and nothing else ends with 0 and takes no message.
+  if (name === 'sendmail' ? rest.length === 1 && rest[0] === '--help' : rest.some(asksForHelp))
+    return say(verb.help(), exitCodes.done);
+  return verb.run(rest);
+}
+
+function asksForHelp(word: string): boolean {
+  return word === '--help' || word === '-h';
+}
+
+function say(text: string, code: number): number {
+  process.stdout.write(text);
+  return code;
+}
+
+/** Throws Usage where there is none. */
+function entryOf(name: string): VerbEntry {
+  const entry = verbs.get(name);
+  if (entry !== undefined) return entry;
+  const names = [...verbs.keys()].join(', ');
+  if (laterVerbs.includes(name)) throw new Usage(`'${name}' is not built yet; write one of: ${names}`);
+  const order = name.startsWith('-') ? ' (options stand after the verb)' : '';
+  throw new Usage(`there is no verb "${short(name)}"${order}; write one of: ${names}`);
 }
 
 function overview(): string {
-  const verbs = Object.entries(VERBS).map(([name, verb]) => `  ${name.padEnd(10)} ${verb.summary}`);
-  return `everpost <verb> [options]\n\n${verbs.join('\n')}\n\nEvery verb has --help and --json. --data DIR (default .everpost) or --stack NAME says which instance.\n`;
+  const lines = [...verbs].map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
+  return `everpost <verb> [options]
+
+${lines.join('\n')}
+
+Every verb has --help. Every verb but sendmail has --json.
+--data DIR (default .everpost) or --stack NAME says which instance. --version says which Everpost this is.
+`;
+}
+
+function version(): string {
+  const file = findPackageJSON(import.meta.url);
+  if (file === undefined) throw new Error('package.json is missing beside the program');
+  const { version: number }: { readonly version: string } = JSON.parse(readFileSync(file, 'utf8'));
+  return number;
 }
 
 passOverBrokenPipe(process.stdout, process.stderr);

@@ -14,5 +14,11 @@ export const exitCodes = {
 export class Usage extends Error {}
 /** The instance or the stack did not answer. */
 export class NotReachable extends Error {}
-/** What was configured can not work. */
+/** What was configured cannot work. */
 export class BadConfiguration extends Error {}
+
+/** A word that means nothing, as an error shows it: not at length. */
+export function short(word: string): string {
+  return word.length > WORD_MAX ? `${word.slice(0, WORD_MAX)}…` : word;
+}
+const WORD_MAX = 40;

@@ -4,7 +4,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
-import { parseArgs } from 'node:util';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import { openToOthers } from '#config/file-text.ts';
@@ -17,43 +16,38 @@ import { SubmissionSpace } from '#gateway/space.ts';
 import { loadConfig } from '#infra/load-config.ts';
 import { BadConfiguration, exitCodes, Usage } from './exit.ts';
 import { bucketAlone, findInstance, secretsFor, submissionsFor } from './instance.ts';
+import { flag, text, type ValuesOf, verb } from './verb.ts';
 
-export const gatewayHelp = `everpost gateway [options]: a submission server (SMTP) whose mail goes to the spool; docs/gateway.md
+const options = {
+  stack: text('NAME', 'the deployed stack, by your AWS credentials'),
+  bucket: text('NAME', 'its bucket, where your credentials may not ask for the stack'),
+  data: text('DIR', 'the local instance of this folder (default .everpost)'),
+  config: text('FILE', 'where submitters and domains stand (default everpost.config.ts)'),
+  listen: text('HOST:PORT', 'default 127.0.0.1:587'),
+  'tls-listen': text('HOST:PORT', 'TLS from the start, usually port 465; needs --cert and --key'),
+  cert: text('FILE', 'PEM; with it and --key STARTTLS is offered. SIGHUP reads both again'),
+  key: text('FILE', 'PEM; the private key of --cert'),
+  secrets: text('FILE', '{"name": {"username": "…", "password": "…"}} (default: Secrets Manager)'),
+  'allow-plain-auth': flag('logins without TLS, also from other machines: passwords can be read on the way'),
+  json: flag('the ready line as JSON'),
+};
 
-  --stack NAME           the deployed stack, by your AWS credentials
-  --bucket NAME          its bucket, where your credentials may not ask for the stack
-  --data DIR             the local instance of this folder (default .everpost)
-  --config FILE          where submitters and domains stand (default everpost.config.ts)
-  --listen HOST:PORT     default 127.0.0.1:587
-  --tls-listen HOST:PORT TLS from the start, usually port 465; needs --cert and --key
-  --cert FILE --key FILE PEM; with them STARTTLS is offered. SIGHUP reads them again
-  --secrets FILE         {"name": {"username": "…", "password": "…"}} (default: Secrets Manager)
-  --allow-plain-auth     logins without TLS, also from other machines: passwords can be read on the way
-  --json                 the ready line as JSON
-
-One JSON line for each message goes to standard error. SIGTERM ends it when messages in work are answered.
-`;
-
-const OPTIONS = {
-  stack: { type: 'string' },
-  bucket: { type: 'string' },
-  data: { type: 'string' },
-  config: { type: 'string' },
-  listen: { type: 'string', default: '127.0.0.1:587' },
-  'tls-listen': { type: 'string' },
-  cert: { type: 'string' },
-  key: { type: 'string' },
-  secrets: { type: 'string' },
-  'allow-plain-auth': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-} as const;
+export const gateway = verb({
+  usage: 'gateway [options]',
+  about: 'a submission server (SMTP) whose mail goes to the spool; docs/gateway.md',
+  sections: [
+    options,
+    'One JSON line for each message goes to standard error. SIGTERM ends it when messages in work are answered.',
+  ],
+  run: serve,
+});
 
 type Flags = ReturnType<typeof read>;
 type Place = { readonly host: string; readonly port: number };
 
-export async function gateway(args: readonly string[]): Promise<number> {
+async function serve(values: ValuesOf<typeof options>): Promise<number> {
   const ended = signalled();
-  const flags = read(args);
+  const flags = read(values);
   const settings = await settingsOf(flags.config);
   const server = await wired(flags, settings);
   const places: Record<string, string> = { submission: await open(server, flags.listen, false) };
@@ -67,10 +61,7 @@ export async function gateway(args: readonly string[]): Promise<number> {
 }
 
 async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer> {
-  const instance =
-    flags.bucket === null
-      ? await findInstance({ data: flags.data, stack: flags.stack })
-      : await bucketAlone(flags.bucket);
+  const instance = flags.bucket === null ? await findInstance(flags) : await bucketAlone(flags.bucket);
   if (instance.bucket === '') throw new BadConfiguration('the instance names no bucket: deploy the stack again');
   for (const file of [flags.secrets, flags.tls?.key ?? null]) warnOf(file);
   const clock = new SystemClock();
@@ -89,7 +80,7 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
   });
 }
 
-/** A password or a key that others can read is said at the start. What can not be looked at is told where it is used. */
+/** A password or a key that others can read is said at the start. What cannot be looked at is told where it is used. */
 function warnOf(file: string | null): void {
   if (file === null || process.platform === 'win32') return;
   const mode = modeOf(file);
@@ -110,37 +101,29 @@ export function logLine(event: string, fields: Readonly<Record<string, unknown>>
   process.stderr.write(`${printableJson(JSON.stringify({ at: new Date().toISOString(), event, ...fields }))}\n`);
 }
 
-function read(args: readonly string[]) {
-  const { values } = parsed(args);
-  const { cert, key } = values;
+function read(values: ValuesOf<typeof options>) {
+  const { cert, key, stack, data } = values;
   if ((cert === undefined) !== (key === undefined)) throw new Usage('--cert and --key belong together');
   const tls = cert === undefined || key === undefined ? null : { cert, key };
-  const listen = placeOf('--listen', values.listen);
+  const listen = placeOf('--listen', values.listen ?? '127.0.0.1:587');
   const tlsListen = values['tls-listen'] === undefined ? null : placeOf('--tls-listen', values['tls-listen']);
   if (tlsListen !== null && tls === null) throw new Usage('--tls-listen needs --cert FILE and --key FILE');
   const local = listen.host === '127.0.0.1' || listen.host === '::1' || listen.host === 'localhost';
-  if (!local && tls === null && !values['allow-plain-auth'])
+  const allowPlainAuth = values['allow-plain-auth'] === true;
+  if (!local && tls === null && !allowPlainAuth)
     throw new Usage(`nobody could log in at ${listen.host} without TLS: give --cert FILE and --key FILE`);
   return {
-    stack: values.stack ?? null,
+    stack,
+    data,
     bucket: values.bucket ?? null,
-    data: values.data ?? '.everpost',
     config: values.config,
     secrets: values.secrets ?? null,
-    allowPlainAuth: values['allow-plain-auth'],
-    json: values.json,
+    allowPlainAuth,
+    json: values.json === true,
     listen,
     tlsListen,
     tls,
   };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false });
-  } catch (error) {
-    throw new Usage(`${error instanceof Error ? error.message : String(error)} (everpost gateway --help)`);
-  }
 }
 
 function placeOf(flag: string, text: string): Place {
@@ -169,7 +152,7 @@ async function open(server: SubmissionServer, { host, port }: Place, implicitTls
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new Error(`the port ${port} is taken: choose another, or end what has it`);
     if (code === 'EACCES') throw new Error(`the port ${port} may not be opened by this user: choose one above 1023`);
-    throw new Error(`${host}:${port} can not be opened: ${message}`);
+    throw new Error(`${host}:${port} cannot be opened: ${message}`);
   }
 }
 
@@ -177,7 +160,7 @@ function readTls({ cert, key }: { readonly cert: string; readonly key: string })
   try {
     return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
   } catch (error) {
-    throw new BadConfiguration(`the certificate can not be read: ${error instanceof Error ? error.message : error}`);
+    throw new BadConfiguration(`the certificate cannot be read: ${error instanceof Error ? error.message : error}`);
   }
 }
 

@@ -72,8 +72,12 @@ export async function bucketAlone(bucket: string): Promise<SubmissionPlace> {
   }
 }
 
-export async function findInstance(where: { readonly data: string; readonly stack: string | null }): Promise<Instance> {
-  return where.stack === null ? local(where.data) : deployed(where.stack);
+/** The instance that the command line names, or the one of `.everpost`. */
+export async function findInstance(where: {
+  readonly data?: string;
+  readonly stack?: string | null;
+}): Promise<Instance> {
+  return where.stack == null ? local(where.data ?? '.everpost') : deployed(where.stack);
 }
 
 async function local(data: string): Promise<Instance> {
@@ -213,7 +217,7 @@ async function deployed(stack: string): Promise<Instance> {
     return { aws: null, region, table, bucket, account, ...queues, outputs: all, aheadMs: 0 };
   } catch (error) {
     throw new NotReachable(
-      `the stack ${stack} can not be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,
+      `the stack ${stack} cannot be read (${error instanceof Error ? error.message : String(error)}): check the name, AWS_REGION and your credentials`,
     );
   }
 }

@@ -1,67 +1,58 @@
 // `everpost resubmit`: relays once more what a next hop accepted within a time and then lost. Shown first; with --yes the rows are queued
 // and their jobs sent. It never touches content, never resubmits a notice, and given twice it does not do the same twice.
 
-import { parseArgs } from 'node:util';
 import { parseDuration } from '#config/values.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { doubtAbout } from '#core/delivery/resubmission.ts';
 import { operateConcurrency, queueRetentionMs } from '#core/limits.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
-import { type Operated, type ResubmitPorts, resubmit, whyNotNow } from '#pipeline/operate/operate.ts';
+import { type Operated, type ResubmitPorts, resubmit as resubmitRow, whyNotNow } from '#pipeline/operate/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { findInstance, spoolFor } from './instance.ts';
 import type { Line } from './name-recipients.ts';
 import { codeOf, describe, onlyShown, portsOf, print } from './operate.ts';
 import { type Selection, select } from './select.ts';
+import { flag, instanceOptions, text, type ValuesOf, verb } from './verb.ts';
 
-export const resubmitHelp = `everpost resubmit --next-hop NAME --since WHEN [options]: relays again what a next hop took and lost
+const lossOptions = {
+  'next-hop': text('NAME', 'what this next hop accepted'),
+  since: text(
+    'WHEN',
+    'at attempts that began within this time (30s, 15m, 4h, 2d) or since this instant (2026-01-31T10:00:00Z); an attempt may have begun minutes before it was accepted',
+  ),
+  until: text('WHEN', 'and before then (default now)'),
+  'spool-id': text('ID', 'of that, one message'),
+  'forward-path': text('ADDR', 'of that, what is for this recipient'),
+  limit: text('N', 'at most N deliveries, newest first (default 100); the same words with --yes go on with the next'),
+  again: flag('also what was resubmitted since then already'),
+  lifetime: text('DURATION', 'how long it is tried from now (default 48h)'),
+  yes: flag('do it; otherwise it is only shown'),
+};
+const placeOptions = { ...instanceOptions, json: flag('one JSON array: what became of each delivery') };
+type Words = ValuesOf<typeof lossOptions>;
 
-  --next-hop NAME        what this next hop accepted
-  --since WHEN           at attempts that began within this time (30s, 15m, 4h, 2d) or since this instant
-                         (2026-01-31T10:00:00Z); an attempt may have begun minutes before it was accepted
-  --until WHEN           and before then (default now)
-  --spool-id ID          of that, one message
-  --forward-path ADDR    of that, what is for this recipient
-  --limit N              at most N deliveries, newest first (default 100); the same words with --yes go on with the next
-  --again                also what was resubmitted since then already
-  --lifetime DURATION    how long it is tried from now (default 48h)
-  --yes                  do it; otherwise it is only shown
-
-Who has the message all the same gets it twice: it bears X-Everpost-Possible-Duplicate.
-
-  --data DIR             the local instance of this folder (default .everpost)
-  --stack NAME           the deployed stack of this name, by your AWS credentials
-  --json                 one JSON array: what became of each delivery
-`;
-
-const OPTIONS = {
-  'next-hop': { type: 'string' },
-  since: { type: 'string' },
-  until: { type: 'string' },
-  'spool-id': { type: 'string' },
-  'forward-path': { type: 'string' },
-  limit: { type: 'string' },
-  again: { type: 'boolean' },
-  lifetime: { type: 'string' },
-  yes: { type: 'boolean' },
-  data: { type: 'string' },
-  stack: { type: 'string' },
-  json: { type: 'boolean' },
-} as const;
-type Words = ReturnType<typeof parsed>;
+export const resubmit = verb({
+  usage: 'resubmit --next-hop NAME --since WHEN [options]',
+  about: 'relays again what a next hop took and lost',
+  sections: [
+    lossOptions,
+    'Who has the message all the same gets it twice: it bears X-Everpost-Possible-Duplicate.',
+    placeOptions,
+  ],
+  run: resubmitLost,
+});
 const NEVER = new AbortController().signal;
 
-export async function resubmitVerb(args: readonly string[]): Promise<number> {
-  const words = parsed(args);
+async function resubmitLost(words: Words & ValuesOf<typeof placeOptions>): Promise<number> {
   const lifetimeMs = parseDuration(words.lifetime ?? '48h');
   if (lifetimeMs === null || lifetimeMs >= queueRetentionMs)
     throw new Usage(`--lifetime takes a duration of less than 14d, such as 48h, not "${words.lifetime}"`);
   const selectionAt = lossOf(words);
-  const instance = await findInstance({ data: words.data ?? '.everpost', stack: words.stack ?? null });
+  const instance = await findInstance(words);
   const ports = { ...portsOf(instance), spool: spoolFor(instance) };
   const selection = selectionAt(ports.clock.now());
   const meant = await select(ports.ledger, selection, ports.clock.now()).catch((error: unknown) => {
-    throw new NotReachable(`the ledger ${instance.table} can not be read: ${wordsOf(error)}`);
+    throw new NotReachable(`the ledger ${instance.table} cannot be read: ${wordsOf(error)}`);
   });
   const lines = await inTurns(
     meant.map((row, index) => ({ row, index })),
@@ -87,7 +78,7 @@ type Told = { readonly line: Line; readonly result: Operated };
 
 async function done(ports: ResubmitPorts, row: DeliveryRow, lifetimeMs: number): Promise<Told> {
   // One that fails must not keep what became of the others from being said. Where the row was written, the sweep sends its job.
-  const result = await resubmit(ports, row, lifetimeMs, NEVER).catch(
+  const result = await resubmitRow(ports, row, lifetimeMs, NEVER).catch(
     (error: unknown): Operated => ({ kind: 'refused', row, why: `${wordsOf(error)}; try again`, tryAgain: true }),
   );
   return told(row, result);
@@ -138,12 +129,4 @@ function momentOf(option: string, text: string): (now: number) => number {
 
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw new Usage(error instanceof Error ? error.message : String(error));
-  }
 }

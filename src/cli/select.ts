@@ -8,6 +8,7 @@ import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
 import { standsAlone } from '#core/delivery/delivery.ts';
 import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
 import { Usage } from './exit.ts';
+import { flag, text, type ValuesOf } from './verb.ts';
 
 export type Selection = {
   /** Null: not one message, but many. */
@@ -21,17 +22,22 @@ export type Selection = {
   readonly max: number;
 };
 
-export const selectOptions = {
-  'spool-id': { type: 'string' },
-  'forward-path': { type: 'string' },
-  action: { type: 'string' },
-  state: { type: 'string' },
-  reason: { type: 'string' },
-  'next-hop': { type: 'string' },
-  since: { type: 'string' },
-  limit: { type: 'string' },
-} as const;
-type Values = { readonly [name in keyof typeof selectOptions]?: string };
+/** One message, and of it some deliveries. */
+export const oneMessage = {
+  'spool-id': text('ID', 'one message (its spool id is in every notice, and in everpost trace)'),
+  'forward-path': text('ADDR', 'of its deliveries those to this recipient alone'),
+  action: text('N', 'and of those the one by this action of the route (0 is the first)'),
+};
+/** Or deliveries of many messages. */
+export const manyMessages = {
+  state: text('STATE', 'instead of one message: all deliveries in this state; without --yes they are only shown'),
+  reason: text('REASON', 'of those, the ones for this reason, as everpost trace shows it'),
+  'next-hop': text('NAME', 'of those, the ones at this next hop'),
+  since: text('DURATION', 'of those, the ones accepted within this time: 30s, 15m, 4h, 2d'),
+  limit: text('N', 'at most N, newest first (default 100)'),
+  yes: flag('do it'),
+};
+type Values = Omit<ValuesOf<typeof oneMessage & typeof manyMessages>, 'yes'>;
 
 /** `states`: those that the verb can do something about. Throws Usage. */
 export function selectionOf(values: Values, states: readonly DeliveryState[]): Selection {

@@ -70,7 +70,7 @@ export async function openPlace({ bucket, stack, data, submitter, senderDomains 
     return { store: new S3SubmissionStore(s3SubmissionClient({ region, credentials: null }), bucket), senderDomains };
   }
   const { findInstance, submissionsFor } = await import('./instance.ts');
-  const instance = await findInstance({ data: data ?? '.everpost', stack });
+  const instance = await findInstance({ data: data ?? undefined, stack });
   const output = submitterOutput(submitter);
   if (instance.outputs[`${output}PolicyArn`] === undefined)
     throw new Exit(EX.config, `no submitter is called ${submitter}: see submitters in everpost.config.ts`);
@@ -92,7 +92,7 @@ function fileSettings(path: string | null): Readonly<Record<string, string>> {
     text = fileText(readFileSync(path ?? USUAL_FILE));
   } catch (error) {
     if (path === null && (error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw new Exit(EX.config, `the configuration can not be read: ${error instanceof Error ? error.message : error}`);
+    throw new Exit(EX.config, `the configuration cannot be read: ${error instanceof Error ? error.message : error}`);
   }
   try {
     const value: unknown = JSON.parse(text);

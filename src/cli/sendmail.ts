@@ -13,7 +13,7 @@ import { printable } from '#core/message/printable.ts';
 import { readArguments } from '#core/message/recipient-list.ts';
 import { oneLine } from '#core/message/text-encoding.ts';
 import { receivedField } from '#core/submission/added-fields.ts';
-import { readSendmailArguments, type SendmailArguments } from '#core/submission/sendmail-arguments.ts';
+import { ownOptions, readSendmailArguments, type SendmailArguments } from '#core/submission/sendmail-arguments.ts';
 import { asLines, completed, needsDeclaration, recipientsInHeader } from '#core/submission/sendmail-message.ts';
 import { recipientsFor, spoolIdOf } from '#core/submission/submission.ts';
 import { mayAuthor } from '#core/submission/submitter.ts';
@@ -21,8 +21,9 @@ import { storableBytes, submit } from '#pipeline/submit/submit.ts';
 import { keepDeadLetter } from './dead-letter.ts';
 import { EX, Exit } from './sendmail-exit.ts';
 import { openPlace, type Place, type Where, whereTo } from './sendmail-place.ts';
+import type { Verb } from './verb.ts';
 
-export const sendmailHelp = `everpost sendmail [-t] [-i] [-f SENDER] [-F NAME] [-N WHEN] [-R RET] [-V ENVID] [-bs] [ADDRESS …]
+const sendmailHelp = `everpost sendmail [-t] [-i] [-f SENDER] [-F NAME] [-N WHEN] [-R RET] [-V ENVID] [-bs] [ADDRESS …]
 
 Reads one message from standard input and submits it. Options are sendmail's; others that it knows are ignored.
 
@@ -39,7 +40,14 @@ Ends with 0 when the message is stored; else the message stays in ~/dead.letter:
 78 configuration.
 `;
 
-export async function sendmail(args: readonly string[]): Promise<number> {
+/** Its grammar is sendmail's own, and it starts for every mail: it does without the argument library. */
+export const sendmailVerb: Verb = {
+  help: () => sendmailHelp,
+  run: sendmail,
+  options: ownOptions.map((name) => `--${name}`),
+};
+
+async function sendmail(args: readonly string[]): Promise<number> {
   const input = new StandardInput();
   let piped = !args.some((word) => /^-b[^m]/.test(word)); // other modes have no message on standard input
   try {
@@ -156,7 +164,7 @@ class StandardInput {
       }
     } catch (error) {
       if (error instanceof Exit) throw error;
-      throw new Exit(EX.noInput, `standard input can not be read: ${error instanceof Error ? error.message : error}`);
+      throw new Exit(EX.noInput, `standard input cannot be read: ${error instanceof Error ? error.message : error}`);
     }
     return Buffer.concat(this.chunks);
   }

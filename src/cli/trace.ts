@@ -1,7 +1,6 @@
 // `everpost trace`: what became of a message, delivery by delivery, with every event.
 // Reads the ledger alone and changes nothing.
 
-import { parseArgs } from 'node:util';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { parseDuration } from '#config/values.ts';
 import { printable, printableJson } from '#core/message/printable.ts';
@@ -9,77 +8,58 @@ import type { TraceQuery } from '#pipeline/ports.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance } from './instance.ts';
 import { type TraceJson, traceJson } from './trace-json.ts';
+import { flag, instanceOptions, text, textOrEmpty, type ValuesOf, verb } from './verb.ts';
 
-export const traceHelp = `everpost trace [what] [options]: what became of messages, newest first
+const which = {
+  'spool-id': text('ID', "the message with this id (the S3 object's base name)"),
+  'message-id': text('"<…>"', 'the Message-ID field of the message'),
+  'reverse-path': textOrEmpty('ADDR', 'from this envelope sender ("" is the null reverse-path)'),
+  'forward-path': text('ADDR', 'to this envelope recipient, as its sender gave it'),
+  since: text('DURATION', 'accepted within this time: 30s, 15m, 4h, 2d'),
+  limit: text('N', 'at most N messages (default 20)'),
+};
+type Words = ValuesOf<typeof which>;
 
-  --spool-id ID          the message with this id (the S3 object's base name)
-  --message-id "<…>"     the Message-ID field of the message
-  --reverse-path ADDR    from this envelope sender ("" is the null reverse-path)
-  --forward-path ADDR    to this envelope recipient, as its sender gave it
-  --since DURATION       accepted within this time: 30s, 15m, 4h, 2d
-  --limit N              at most N messages (default 20)
-
-  --data DIR             the local instance of this folder (default .everpost)
-  --stack NAME           the deployed stack of this name, by your AWS credentials
-  --json                 one JSON array, instants in UTC
-`;
-
-const OPTIONS = {
-  'spool-id': { type: 'string' },
-  'message-id': { type: 'string' },
-  'reverse-path': { type: 'string' },
-  'forward-path': { type: 'string' },
-  since: { type: 'string' },
-  limit: { type: 'string' },
-  data: { type: 'string' },
-  stack: { type: 'string' },
-  json: { type: 'boolean' },
-} as const;
-
-export async function trace(args: readonly string[]): Promise<number> {
-  const { values } = parsed(args);
-  queryOf(values, 0); // a mistake in the words is told before anything is asked
-  const instance = await findInstance({ data: values.data ?? '.everpost', stack: values.stack ?? null });
-  const ledger = new DynamoLedger(dynamoFor(instance), instance.table, { ledgerRetentionMs: 0, search: true });
-  const records = await ledger.trace(queryOf(values, Date.now() + instance.aheadMs)).catch((error: unknown) => {
-    throw new NotReachable(
-      `the ledger ${instance.table} can not be read: ${error instanceof Error ? error.message : String(error)}`,
+export const trace = verb({
+  usage: 'trace [what] [options]',
+  about: 'what became of messages, newest first',
+  sections: [which, { ...instanceOptions, json: flag('one JSON array, instants in UTC') }],
+  async run(values) {
+    queryOf(values, 0); // a mistake in the words is told before anything is asked
+    const instance = await findInstance(values);
+    const ledger = new DynamoLedger(dynamoFor(instance), instance.table, { ledgerRetentionMs: 0, search: true });
+    const records = await ledger.trace(queryOf(values, Date.now() + instance.aheadMs)).catch((error: unknown) => {
+      throw new NotReachable(
+        `the ledger ${instance.table} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    });
+    const messages = records.map(traceJson);
+    process.stdout.write(
+      values.json === true ? `${printableJson(JSON.stringify(messages, null, 1))}\n` : forPeople(messages),
     );
-  });
-  const messages = records.map(traceJson);
-  process.stdout.write(
-    values.json === true ? `${printableJson(JSON.stringify(messages, null, 1))}\n` : forPeople(messages),
-  );
-  return exitCodes.done;
-}
+    return codeOf(values, messages.length);
+  },
+});
 
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false });
-  } catch (error) {
-    throw new Usage(`${error instanceof Error ? error.message : String(error)} (everpost trace --help)`);
-  }
+/** A message that was named and is not there is something wrong. A list may be empty. */
+export function codeOf({ 'spool-id': spoolId, 'message-id': messageIdField }: Words, found: number): number {
+  const named = spoolId !== undefined || messageIdField !== undefined;
+  return named && found === 0 ? exitCodes.failed : exitCodes.done;
 }
 
 /** `now` by the instance's clock: the local runtime's may be days ahead. Throws Usage. */
-export function queryOf(
-  values: { readonly [name in keyof typeof OPTIONS]?: string | boolean },
-  now: number,
-): TraceQuery {
-  const text = (name: keyof typeof OPTIONS) =>
-    typeof values[name] === 'string' ? (values[name] as string) : undefined;
-  const limit = Number(text('limit') ?? '20');
+export function queryOf(values: Words, now: number): TraceQuery {
+  const limit = Number(values.limit ?? '20');
   if (!Number.isInteger(limit) || limit < 1) throw new Usage('--limit takes a whole number from 1');
-  const sinceText = text('since');
-  const since = sinceText === undefined ? null : parseDuration(sinceText);
-  if (sinceText !== undefined && since === null)
-    throw new Usage(`--since takes a duration such as 30s, 15m, 4h or 2d, not "${sinceText}"`);
-  const reversePath = text('reverse-path');
+  const since = values.since === undefined ? null : parseDuration(values.since);
+  if (values.since !== undefined && since === null)
+    throw new Usage(`--since takes a duration such as 30s, 15m, 4h or 2d, not "${values.since}"`);
+  const reversePath = values['reverse-path'];
   return {
-    spoolId: text('spool-id'),
-    messageIdField: bracketed(text('message-id')),
+    spoolId: values['spool-id'],
+    messageIdField: bracketed(values['message-id']),
     reversePath: reversePath === '<>' ? '' : reversePath,
-    forwardPath: text('forward-path'),
+    forwardPath: values['forward-path'],
     since: since === null ? undefined : now - since,
     limit,
   };

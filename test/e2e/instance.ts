@@ -90,13 +90,14 @@ export async function discard(instance: Instance | undefined): Promise<void> {
   rmSync(instance.data, { recursive: true, force: true });
 }
 
-/** `everpost trace … --json`, as a person would run it. */
+/** `everpost trace … --json`, as a person would run it. A message that is not there yet ends it with 1, and is an empty list. */
 export async function trace(instance: Instance, ...args: string[]): Promise<TraceJson[]> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['src/cli/everpost.ts', 'trace', '--data', instance.data, '--json', '--limit', '10000', ...args],
-    { cwd: ROOT, maxBuffer: 256 << 20 },
-  );
+  const words = ['src/cli/everpost.ts', 'trace', '--data', instance.data, '--json', '--limit', '10000', ...args];
+  const run = promisify(execFile)(process.execPath, words, { cwd: ROOT, maxBuffer: 256 << 20 });
+  const { stdout } = await run.catch((error: Error & { code?: unknown; stdout?: string }) => {
+    if (error.code === 1 && error.stdout === '[]\n') return { stdout: error.stdout };
+    throw error;
+  });
   return JSON.parse(stdout);
 }
 

@@ -1,11 +1,11 @@
 // What the documents say of the code beside which they stand: commands, options, fields, events, paths and the example are looked up in the
 // code, so that neither can change without the other.
 
-import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { traceJson } from '#cli/trace-json.ts';
+import { laterVerbs, verbs } from '#cli/verbs.ts';
 import { checkConfig, withoutEffectYet } from '#config/check.ts';
 import { failedAtBirth, heldAtBirth } from '#core/delivery/progress.ts';
 import * as limits from '#core/limits.ts';
@@ -24,27 +24,23 @@ const sources = ['src/core', 'src/config', 'src/pipeline', 'src/adapters', 'src/
 );
 const all = sources.map(({ text }) => text).join('\n');
 
-const everpost = (...args: string[]) =>
-  execFileSync(process.execPath, [join(ROOT, 'src/cli/everpost.ts'), ...args]).toString();
-const verbs = [...everpost('help').matchAll(/^ {2}([a-z]+) {2}/gm)].map((found) => found[1] ?? '');
 const optionsOf = new Map(
-  verbs.map((verb) => [
-    verb,
-    new Set([...everpost(verb, '--help').matchAll(/--([a-z-]+)/g)].map((found) => found[1] ?? '')),
-  ]),
+  await Promise.all([...verbs].map(async ([name, { load }]) => [name, (await load()).options] as const)),
 );
+/** Commands of `everpost` in a text that name a verb or an option that it does not have. */
+function strangeCommands(text: string): string[] {
+  return [...text.matchAll(/everpost (?:-- )?([a-z]+)\b([^`\n|]*)/g)].flatMap(([whole, verb = '', rest = '']) => {
+    if (verb === 'help') return [];
+    const options = optionsOf.get(verb);
+    if (options === undefined) return [whole];
+    const given = [...rest.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([name]) => name);
+    return given.filter((name) => name !== '--help' && !options.includes(name)).map((name) => `${verb} ${name}`);
+  });
+}
 
 describe('the runbook', () => {
   it.each(articles)('%s names verbs and options that everpost has', (_, text) => {
-    const wrong = [...text.matchAll(/everpost (?:-- )?([a-z]+)\b([^`\n|]*)/g)].flatMap(
-      ([whole, verb = '', rest = '']) => {
-        const options = optionsOf.get(verb);
-        if (options === undefined) return [whole];
-        const given = [...rest.matchAll(/--([a-z-]+)/g)].map((found) => found[1] ?? '');
-        return given.filter((name) => !options.has(name) && !['json', 'stack', 'data'].includes(name));
-      },
-    );
-    expect(wrong).toEqual([]);
+    expect(strangeCommands(text)).toEqual([]);
   });
 
   it.each(articles)('%s names fields that the trace, the log, the configuration or the limits have', (_, text) => {
@@ -127,8 +123,41 @@ describe('what has no effect yet', () => {
 describe('the interfaces', () => {
   it('tell of every verb', () => {
     const text = read('docs/interfaces.md');
-    const told = verbs.filter((verb) => new RegExp(`everpost (?:[a-z|]+\\|)?${verb}\\b`).test(text));
-    expect(told).toEqual(verbs);
+    const told = [...verbs.keys()].filter((verb) => new RegExp(`everpost (?:[a-z|]+\\|)?${verb}\\b`).test(text));
+    expect(told).toEqual([...verbs.keys()]);
+  });
+  it('tell of every option of every verb', () => {
+    const text = read('docs/interfaces.md');
+    const start = text.indexOf('## `npx everpost');
+    const section = text.slice(start, text.indexOf('\n## ', start + 1));
+    for (const [verb, options] of optionsOf)
+      expect(
+        options.filter((name) => !new RegExp(`${name}(?![\\w-])`).test(section)),
+        verb,
+      ).toEqual([]);
+  });
+  it('tell of every verb that is refused by name', () => {
+    const text = read('docs/interfaces.md');
+    expect(laterVerbs.filter((verb) => !text.includes(`\`${verb}\``))).toEqual([]);
+    expect(laterVerbs.filter((verb) => verbs.has(verb))).toEqual([]);
+  });
+});
+
+describe('commands', () => {
+  const documents = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md'].filter((path) =>
+    existsSync(join(ROOT, path)),
+  );
+  const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter((it) =>
+    it.endsWith('.md'),
+  );
+  it.each([...documents, ...pages.map((page) => `docs/${page}`)])(
+    'of everpost in %s exist, with their options',
+    (path) => {
+      expect(strangeCommands(read(path))).toEqual([]);
+    },
+  );
+  it('of everpost in notices and messages of the program exist, with their options', () => {
+    expect(sources.flatMap(({ text }) => strangeCommands(text))).toEqual([]);
   });
 });
 

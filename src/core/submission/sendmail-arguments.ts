@@ -27,7 +27,7 @@ export type SendmailArguments = {
 };
 export type WrongArguments = { readonly kind: 'wrong'; readonly why: string };
 
-const OWN = ['submitter', 'bucket', 'stack', 'data', 'domain', 'config'];
+export const ownOptions = ['submitter', 'bucket', 'stack', 'data', 'domain', 'config'];
 /** Of a word that is no option, so much is said. */
 const NAME_MAX = 40;
 /** Letters that take a value. */
@@ -53,8 +53,8 @@ export function readSendmailArguments(args: readonly string[]): SendmailArgument
           `--${name.slice(0, NAME_MAX)}: options of Everpost stand before those of sendmail and before recipients`,
         );
       const value = attached ?? words.shift();
-      if (!OWN.includes(name) || value === undefined)
-        return wrong(`--${name.slice(0, NAME_MAX)}: write one of --${OWN.join(', --')} VALUE`);
+      if (!ownOptions.includes(name) || value === undefined)
+        return wrong(`--${name.slice(0, NAME_MAX)}: write one of --${ownOptions.join(', --')} VALUE`);
       own[name] = value;
       continue;
     } else if (word.startsWith('-') && word.length > 1) {

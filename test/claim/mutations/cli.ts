@@ -67,7 +67,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/removed-without-a-word',
-    file: 'src/cli/operate.ts',
+    file: 'src/cli/remove.ts',
     text: "const notice = values['without-notice'] !== true;",
     replacement: "const notice = values['without-notice'] === true;",
     test: {
@@ -77,7 +77,7 @@ export const cliMutations: readonly Mutation[] = [
   },
   {
     name: 'operate/released-for-an-hour',
-    file: 'src/cli/operate.ts',
+    file: 'src/cli/release.ts',
     text: "values.lifetime ?? '48h'",
     replacement: "values.lifetime ?? '1h'",
     test: {
@@ -118,8 +118,8 @@ export const cliMutations: readonly Mutation[] = [
   {
     name: 'trace/ten-messages',
     file: 'src/cli/trace.ts',
-    text: "text('limit') ?? '20'",
-    replacement: "text('limit') ?? '10'",
+    text: "values.limit ?? '20'",
+    replacement: "values.limit ?? '10'",
     test: {
       file: 'test/integration/cli/operate.test.ts',
       name: 'trace > is of those accepted within a time, and twenty at most unless more is said',
@@ -151,5 +151,55 @@ export const cliMutations: readonly Mutation[] = [
     text: '  if (problem === null) await handle.chmod(0o600);\n  else await handle.close();',
     replacement: '  if (problem !== null) await handle.close();',
     test: { file: 'test/integration/cli/dead-letter.test.ts', name: 'makes a file that others could read its own' },
+  },
+  {
+    name: 'verb/an-option-eats-the-next-one',
+    file: 'src/cli/verb.ts',
+    text: '  if (!isOption(next)) return next;',
+    replacement: '  if (next !== null) return next;',
+    test: {
+      file: 'test/unit/cli/verb.test.ts',
+      name: `a command line > ["--spool-id","--yes"] is refused: Option '--spool-id' argument is ambiguous, "--yes" begins with a dash`,
+    },
+  },
+  {
+    name: 'verb/a-password-is-repeated',
+    file: 'src/cli/verb.ts',
+    text: "short(name === '--' ? word : name)",
+    replacement: 'short(word)',
+    test: {
+      file: 'test/unit/cli/verb.test.ts',
+      name: `a command line > ["--limt=secret"] is refused: Unknown option '--limt'. Did you mean --limit? (everpost sample --help)`,
+    },
+  },
+  {
+    name: 'verb/an-unset-variable-is-a-value',
+    file: 'src/cli/verb.ts',
+    text: "if (given === '' && !mayBeEmpty)",
+    replacement: "if (given === '' && mayBeEmpty)",
+    test: {
+      file: 'test/unit/cli/verb.test.ts',
+      name: 'a command line > ["--spool-id",""] is refused: --spool-id is empty: write --spool-id ID',
+    },
+  },
+  {
+    name: 'trace/a-message-that-is-not-there-is-done',
+    file: 'src/cli/trace.ts',
+    text: 'named && found === 0 ? exitCodes.failed',
+    replacement: 'named && found < 0 ? exitCodes.failed',
+    test: {
+      file: 'test/integration/cli/operate.test.ts',
+      name: 'trace > ends with 1 where a message was named and is not there, and with 0 for a list that is empty',
+    },
+  },
+  {
+    name: 'sendmail/waits-for-the-argument-library',
+    file: 'src/cli/sendmail.ts',
+    text: "import type { Verb } from './verb.ts';",
+    replacement: "import './verb.ts';\nimport type { Verb } from './verb.ts';",
+    test: {
+      file: 'test/integration/cli/exit-codes.test.ts',
+      name: 'everpost > loads the argument library for the verbs that use it, and not for sendmail',
+    },
   },
 ];

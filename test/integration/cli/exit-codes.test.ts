@@ -67,6 +67,69 @@ describe('everpost', () => {
     for (const verb of ['trace', 'release', 'hold', 'remove', 'resubmit', 'gateway', 'sendmail'])
       expect(help?.out).toContain(`\n  ${verb}`);
   });
+  it('shows the help that was accepted, of all verbs and of each, on standard output', async () => {
+    for (const name of ['', 'trace', 'release', 'hold', 'remove', 'resubmit', 'gateway', 'sendmail']) {
+      const expected = readFileSync(join(ROOT, `test/fixtures/cli/${name || 'everpost'}.help.txt`), 'utf8');
+      const asked =
+        name === ''
+          ? [['-h'], ['help'], ['help', '--help']]
+          : [
+              [name, '--help'],
+              ['help', name],
+            ];
+      for (const { code, out, err } of await Promise.all(asked.map((args) => everpost(args))))
+        expect([code, out, err]).toEqual([0, expected, '']);
+    }
+    const asked = ['release', '--state', 'held', '--yes', '--nevr', '-h', '--data', instance.data];
+    expect(await everpost(asked)).toMatchObject({ code: 0, out: expect.stringMatching(/^everpost release /), err: '' });
+  }, 120_000);
+  it('says which version it is', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(await everpost(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
+  });
+  it('refuses by name what is not built yet, and what is no verb', async () => {
+    const built = 'trace, release, hold, remove, resubmit, gateway, sendmail';
+    for (const args of [['queue'], ['queue', '--help'], ['help', 'queue'], ['console'], ['retry', '--yes']]) {
+      const verb = args.find((word) => word !== 'help');
+      const err = `everpost: '${verb}' is not built yet; write one of: ${built}\n`;
+      expect(await everpost(args)).toEqual({ code: 2, out: '', err });
+    }
+    const odd = ['', 'Trace', 'constructor', '__proto__', 'toString', 'trace\n', 'x'.repeat(100_000)];
+    for (const { code, out, err } of await Promise.all(odd.map((name) => everpost([name])))) {
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toMatch(/^everpost: there is no verb "[\s\S]{0,42}"; write one of: trace, .*\n$/);
+    }
+    for (const args of [['--data', instance.data, 'trace'], ['--json', 'trace'], ['-x'], ['--'], ['--verison']])
+      expect(await everpost(args)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(`there is no verb "${args[0]}" (options stand after the verb)`),
+      });
+  }, 120_000);
+  it('ends with 2 for a wrong word of every verb but sendmail, and says it on standard error', async () => {
+    const ended = await Promise.all(
+      ['trace', 'release', 'hold', 'remove', 'resubmit', 'gateway'].map((verb) => everpost([verb, '--nevr'])),
+    );
+    for (const { code, out, err } of ended)
+      expect([code, out, err]).toEqual([2, '', expect.stringContaining("Unknown option '--nevr' (everpost ")]);
+  }, 60_000);
+  it('loads the argument library for the verbs that use it, and not for sendmail', async () => {
+    const tell = join(folder, 'tell.mjs');
+    const hook = 'resolve(a, b, next) { const it = next(a, b); process._rawDebug(it.url); return it; }';
+    writeFileSync(tell, `import { registerHooks } from 'node:module';\nregisterHooks({ ${hook} });\n`);
+    const loadedBy = async (args: readonly string[]) =>
+      (await everpost(args, 'x', { NODE_OPTIONS: `--import=${tell}` })).err.split('\n');
+    const library = (urls: readonly string[]) => urls.some((url) => url.includes('/node_modules/commander/'));
+    expect(library(await loadedBy(['trace', '--help']))).toBe(true);
+    for (const args of [
+      ['sendmail', '--help'],
+      ['sendmail', '--submitter', 'cron', '--data', instance.data, '-f', 'eve@bank.example', 'ann@x.example'],
+      ['sendmail', '--submitter', 'cron', '--bucket', 'b', 'ann@x.example'],
+    ]) {
+      const urls = await loadedBy(args);
+      expect(urls.some((url) => url.endsWith('/sendmail.ts'))).toBe(true);
+      expect(library(urls)).toBe(false);
+    }
+  }, 60_000);
   it('ends with 69 where the instance does not answer, with 78 where the configuration cannot work, and with 1 for what nobody thought of', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));

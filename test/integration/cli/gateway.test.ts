@@ -58,7 +58,9 @@ beforeEach(() => {
 async function run(...args: string[]) {
   left = args.includes('--tls-listen') ? 2 : 1;
   const secrets = ['--secrets', join(folder, 'secrets.json')];
-  const { code, out } = await said(() => gateway(['--data', instance.data, '--config', config, ...secrets, ...args]));
+  const { code, out } = await said(() =>
+    gateway.run(['--data', instance.data, '--config', config, ...secrets, ...args]),
+  );
   if (parts === null) throw new Error('no server was made');
   return { code, out, parts: parts as SubmissionServerParts };
 }

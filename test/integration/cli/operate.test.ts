@@ -4,9 +4,12 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NotReachable, Usage } from '#cli/exit.ts';
-import { holdVerb, releaseVerb, removeVerb } from '#cli/operate.ts';
-import { resubmitVerb } from '#cli/resubmit.ts';
+import { hold } from '#cli/hold.ts';
+import { release } from '#cli/release.ts';
+import { remove } from '#cli/remove.ts';
+import { resubmit } from '#cli/resubmit.ts';
 import { trace } from '#cli/trace.ts';
+import type { Verb } from '#cli/verb.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { facts, newSpoolId, queued } from '#test/contract/rows.ts';
 import { type Instance, openInstance, said } from './instance.ts';
@@ -34,15 +37,14 @@ const held = (change: Partial<DeliveryRow> = {}) =>
 const stateOf = async (row: DeliveryRow) => (await instance.ledger.read(row))?.state;
 const jobOf = ({ spoolId, deliveryKey }: DeliveryRow) => ({ version: 1, spoolId, deliveryKey });
 
-type Verb = (args: readonly string[]) => Promise<number>;
-const run = (verb: Verb, ...args: string[]) => said(() => verb([...args, '--data', instance.data]));
+const run = (verb: Verb, ...args: string[]) => said(() => verb.run([...args, '--data', instance.data]));
 const lines = (out: string) =>
   JSON.parse(out) as { spoolId: string; state: string; done: boolean; why: string | null }[];
 
 describe('one message', () => {
   it('is released: queued with a lifetime from now, and its relay job sent', async () => {
     const row = await held();
-    expect(await run(releaseVerb, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
+    expect(await run(release, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
     const after = await instance.ledger.read(row);
     expect(after).toMatchObject({ state: 'queued', attempts: 0, claims: 0 });
     expect(Math.abs((after?.expiresAt ?? 0) - (Date.now() + 48 * HOUR))).toBeLessThan(60_000);
@@ -52,23 +54,23 @@ describe('one message', () => {
   });
   it('is released for as long as was said', async () => {
     const row = await held();
-    await run(releaseVerb, '--spool-id', row.spoolId, '--lifetime', '3h');
+    await run(release, '--spool-id', row.spoolId, '--lifetime', '3h');
     const { expiresAt = 0 } = (await instance.ledger.read(row)) ?? {};
     expect(Math.abs(expiresAt - (Date.now() + 3 * HOUR))).toBeLessThan(60_000);
     await instance.sent('relay');
   });
   it('is held, and no job is sent', async () => {
     const row = await given();
-    expect(await run(holdVerb, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
+    expect(await run(hold, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
     expect(await instance.ledger.read(row)).toMatchObject({ state: 'held', dueAt: null });
     for (const queue of ['relay', 'bounce', 'feedback'] as const) expect(await instance.sent(queue)).toEqual([]);
   });
   it('is removed, and its sender told; or nobody', async () => {
     const [told, quiet] = [await held(), await held()];
-    expect(await run(removeVerb, '--spool-id', told.spoolId)).toMatchObject({ code: 0 });
+    expect(await run(remove, '--spool-id', told.spoolId)).toMatchObject({ code: 0 });
     expect(await stateOf(told)).toBe('failed');
     expect(await instance.sent('bounce')).toEqual([jobOf(told)]);
-    expect(await run(removeVerb, '--spool-id', quiet.spoolId, '--without-notice')).toMatchObject({ code: 0 });
+    expect(await run(remove, '--spool-id', quiet.spoolId, '--without-notice')).toMatchObject({ code: 0 });
     expect(await stateOf(quiet)).toBe('removed');
     expect(await instance.sent('bounce')).toEqual([]);
   });
@@ -76,11 +78,11 @@ describe('one message', () => {
     const first = await held();
     const second = await held({ spoolId: first.spoolId, deliveryKey: 'second', forwardPath: 'eve@example.com' });
     const third = await given({ spoolId: first.spoolId, deliveryKey: 'third', state: 'relayed', dueAt: null });
-    expect(await run(releaseVerb, '--spool-id', first.spoolId, '--forward-path', 'eve@example.com')).toMatchObject({
+    expect(await run(release, '--spool-id', first.spoolId, '--forward-path', 'eve@example.com')).toMatchObject({
       code: 0,
     });
     expect([await stateOf(first), await stateOf(second)]).toEqual(['held', 'queued']);
-    expect(await run(releaseVerb, '--spool-id', first.spoolId)).toMatchObject({ code: 0 });
+    expect(await run(release, '--spool-id', first.spoolId)).toMatchObject({ code: 0 });
     expect([await stateOf(first), await stateOf(third)]).toEqual(['queued', 'relayed']);
     await instance.sent('relay');
   });
@@ -90,7 +92,7 @@ describe('the exit code', () => {
   it('is 1 where only some were done, and says which', async () => {
     const [row, nowhere] = [await held(), await held({ nextHop: '' })];
     const some = await held({ spoolId: row.spoolId, deliveryKey: 'nowhere', nextHop: '' });
-    const { code, out } = await run(releaseVerb, '--spool-id', row.spoolId, '--json');
+    const { code, out } = await run(release, '--spool-id', row.spoolId, '--json');
     expect(code).toBe(1);
     expect(
       lines(out)
@@ -98,48 +100,48 @@ describe('the exit code', () => {
         .sort(),
     ).toEqual([false, true]);
     expect([await stateOf(row), await stateOf(some)]).toEqual(['queued', 'held']);
-    expect(await run(releaseVerb, '--spool-id', nowhere.spoolId)).toMatchObject({ code: 1 });
+    expect(await run(release, '--spool-id', nowhere.spoolId)).toMatchObject({ code: 1 });
     await instance.sent('relay');
   });
   it('is 1 where nothing fits, or nothing can be done', async () => {
-    expect(await run(releaseVerb, '--spool-id', newSpoolId())).toMatchObject({ code: 1, out: 'no delivery fits\n' });
-    expect(await run(holdVerb, '--state', 'deferred', '--yes')).toMatchObject({ code: 1 });
-    expect(await run(holdVerb, '--state', 'deferred')).toMatchObject({ code: 1 });
+    expect(await run(release, '--spool-id', newSpoolId())).toMatchObject({ code: 1, out: 'no delivery fits\n' });
+    expect(await run(hold, '--state', 'deferred', '--yes')).toMatchObject({ code: 1 });
+    expect(await run(hold, '--state', 'deferred')).toMatchObject({ code: 1 });
     const relayed = await given({ state: 'relayed', dueAt: null });
-    const { code, out } = await run(removeVerb, '--spool-id', relayed.spoolId);
+    const { code, out } = await run(remove, '--spool-id', relayed.spoolId);
     expect([code, out]).toEqual([1, expect.stringContaining('nothing is left to remove')]);
   });
   it('is 75 while an attempt is under way, whatever became of the others', async () => {
     const busy = await given({ leaseUntil: Date.now() + HOUR, claims: 1 });
     const free = await given({ spoolId: busy.spoolId, deliveryKey: 'free' });
-    expect(await run(holdVerb, '--spool-id', busy.spoolId)).toMatchObject({ code: 75 });
+    expect(await run(hold, '--spool-id', busy.spoolId)).toMatchObject({ code: 75 });
     expect([await stateOf(busy), await stateOf(free)]).toEqual(['queued', 'held']);
   });
   it.each([
-    [releaseVerb, [], 'say which'],
-    [releaseVerb, ['--spool-id', 'x', '--state', 'held'], 'say which'],
-    [releaseVerb, ['--state', 'deferred'], '--state takes held or quarantined'],
-    [holdVerb, ['--state', 'held'], '--state takes queued or deferred'],
-    [holdVerb, ['--spool-id', 'x', '--lifetime', '2h'], '--lifetime means nothing here'],
-    [removeVerb, ['--spool-id', 'x', '--to', 'a@b.example'], '--to means nothing here'],
-    [releaseVerb, ['--spool-id', 'x', '--without-notice'], '--without-notice means nothing here'],
-    [releaseVerb, ['--spool-id', 'x', '--lifetime', 'long'], '--lifetime takes a duration'],
-    [releaseVerb, ['--spool-id', 'x', '--limit', '0'], '--limit takes a whole number'],
-    [releaseVerb, ['--spool-id', 'x', '--never'], "'--never'"],
-    [releaseVerb, ['--to', 'bob@example.com'], '--spool-id is missing'],
-    [releaseVerb, ['--spool-id', 'x', '--to', 'nobody'], '--to takes an address'],
-    [releaseVerb, ['--spool-id', 'x', '--to', 'a@b.example', '--lifetime', '14d'], 'less than 14d'],
+    [release, [], 'say which'],
+    [release, ['--spool-id', 'x', '--state', 'held'], 'say which'],
+    [release, ['--state', 'deferred'], '--state takes held or quarantined'],
+    [hold, ['--state', 'held'], '--state takes queued or deferred'],
+    [hold, ['--spool-id', 'x', '--lifetime', '2h'], '--lifetime means nothing here'],
+    [remove, ['--spool-id', 'x', '--to', 'a@b.example'], '--to means nothing here'],
+    [release, ['--spool-id', 'x', '--without-notice'], '--without-notice means nothing here'],
+    [release, ['--spool-id', 'x', '--lifetime', 'long'], '--lifetime takes a duration'],
+    [release, ['--spool-id', 'x', '--limit', '0'], '--limit takes a whole number'],
+    [release, ['--spool-id', 'x', '--never'], "'--never'"],
+    [release, ['--to', 'bob@example.com'], '--spool-id is missing'],
+    [release, ['--spool-id', 'x', '--to', 'nobody'], '--to takes an address'],
+    [release, ['--spool-id', 'x', '--to', 'a@b.example', '--lifetime', '14d'], 'less than 14d'],
   ] as [Verb, string[], string][])('%o %j is a wrong call', async (verb, args, why) => {
-    const call = async () => verb([...args, '--data', instance.data]);
+    const call = async () => verb.run([...args, '--data', instance.data]);
     await expect(call()).rejects.toThrow(Usage);
     await expect(call()).rejects.toThrow(why);
   });
   it('of an instance that is not there: it says so', async () => {
-    for (const verb of [releaseVerb, holdVerb, removeVerb])
-      await expect(verb(['--spool-id', 'x', '--data', '/nowhere'])).rejects.toThrow(NotReachable);
-    await expect(trace(['--data', '/nowhere'])).rejects.toThrow(NotReachable);
+    for (const verb of [release, hold, remove])
+      await expect(verb.run(['--spool-id', 'x', '--data', '/nowhere'])).rejects.toThrow(NotReachable);
+    await expect(trace.run(['--data', '/nowhere'])).rejects.toThrow(NotReachable);
     const words = ['--next-hop', 'exchange', '--since', '1h', '--data', '/nowhere'];
-    await expect(resubmitVerb(words)).rejects.toThrow(NotReachable);
+    await expect(resubmit.run(words)).rejects.toThrow(NotReachable);
   });
 });
 
@@ -148,16 +150,16 @@ describe('many', () => {
     const rows = [];
     for (let index = 0; index < 5; index++)
       rows.push(await held({ stateReason: 'many', nextHop: 'lotus', acceptedAt: NOW - HOUR + index }));
-    const shown = await run(releaseVerb, '--state', 'held', '--reason', 'many', '--json');
+    const shown = await run(release, '--state', 'held', '--reason', 'many', '--json');
     expect([shown.code, lines(shown.out).length]).toEqual([0, 5]);
     expect(await Promise.all(rows.map(stateOf))).toEqual(Array(5).fill('held'));
     expect(await instance.sent('relay')).toEqual([]);
-    expect(await run(releaseVerb, '--state', 'held', '--reason', 'many', '--limit', '2', '--yes')).toMatchObject({
+    expect(await run(release, '--state', 'held', '--reason', 'many', '--limit', '2', '--yes')).toMatchObject({
       code: 0,
     });
     expect(await Promise.all(rows.map(stateOf))).toEqual(['held', 'held', 'held', 'queued', 'queued']);
     expect(await instance.sent('relay')).toHaveLength(2);
-    await run(releaseVerb, '--state', 'held', '--next-hop', 'lotus', '--yes');
+    await run(release, '--state', 'held', '--next-hop', 'lotus', '--yes');
     expect(await Promise.all(rows.map(stateOf))).toEqual(Array(5).fill('queued'));
     await instance.sent('relay');
   });
@@ -179,15 +181,15 @@ describe('resubmit', () => {
   const words = ['--next-hop', 'swallowed', '--since', '2h'];
   it('shows, then does, then has nothing more to do; and 1 where one of them could not be done', async () => {
     const [first, second] = [await lost(), await lost()];
-    expect(await run(resubmitVerb, ...words)).toMatchObject({ code: 0 });
+    expect(await run(resubmit, ...words)).toMatchObject({ code: 0 });
     expect([await stateOf(first), await instance.sent('relay')]).toEqual(['relayed', []]);
-    expect(await run(resubmitVerb, ...words, '--yes')).toMatchObject({ code: 0 });
+    expect(await run(resubmit, ...words, '--yes')).toMatchObject({ code: 0 });
     expect([await stateOf(first), await stateOf(second)]).toEqual(['queued', 'queued']);
     expect(await instance.sent('relay')).toHaveLength(2);
-    expect(await run(resubmitVerb, ...words, '--yes')).toMatchObject({ code: 1 });
+    expect(await run(resubmit, ...words, '--yes')).toMatchObject({ code: 1 });
 
     const [third, without] = [await lost(), await lost(false)];
-    const { code, out } = await run(resubmitVerb, ...words, '--yes', '--json');
+    const { code, out } = await run(resubmit, ...words, '--yes', '--json');
     expect(code).toBe(1);
     expect(lines(out).find(({ spoolId }) => spoolId === without.spoolId)?.why).toContain('content');
     expect([await stateOf(third), await stateOf(without)]).toEqual(['queued', 'relayed']);
@@ -207,7 +209,19 @@ describe('trace', () => {
       const { code, out } = await run(trace, ...words, '--json');
       expect([code, lines(out).map(({ spoolId }) => spoolId)]).toEqual([0, [row.spoolId]]);
     }
-    expect(await run(trace, '--spool-id', newSpoolId())).toMatchObject({ code: 0, out: 'no message fits\n' });
+  });
+  it('ends with 1 where a message was named and is not there, and with 0 for a list that is empty', async () => {
+    for (const words of [
+      ['--spool-id', newSpoolId()],
+      ['--message-id', `<${newSpoolId()}@src.example>`],
+    ]) {
+      expect(await run(trace, ...words)).toEqual({ code: 1, out: 'no message fits\n' });
+      expect(await run(trace, ...words, '--json')).toEqual({ code: 1, out: '[]\n' });
+    }
+    expect(await run(trace, '--forward-path', 'nobody@nowhere.example')).toMatchObject({ code: 0 });
+    const { spoolId } = await given();
+    expect(await run(trace, '--spool-id', spoolId, '--since', '1m')).toMatchObject({ code: 1 });
+    expect(await run(trace, '--spool-id', spoolId, '--since', '2h')).toMatchObject({ code: 0 });
   });
   it('is of those accepted within a time, and twenty at most unless more is said', async () => {
     const reversePath = `${newSpoolId()}@src.example`;
@@ -236,7 +250,7 @@ describe('an instance whose clock is ahead', () => {
       });
       await other.ledger.create([row], null);
       const { code } = await said(() =>
-        releaseVerb(['--state', 'held', '--since', '2h', '--yes', '--data', other.data]),
+        release.run(['--state', 'held', '--since', '2h', '--yes', '--data', other.data]),
       );
       const { expiresAt = 0 } = (await other.ledger.read(row)) ?? {};
       expect(code).toBe(0);

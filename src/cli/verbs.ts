@@ -1,0 +1,66 @@
+// The verbs of `everpost`, each with a file of its own, and those that are planned and refused by name. A verb's file is loaded when it is asked
+// for: `sendmail` starts for every mail that cron or PHP sends, and must not wait for the argument library or for the other verbs.
+
+import type { Verb } from './verb.ts';
+
+export type VerbEntry = { readonly summary: string; readonly load: () => Promise<Verb> };
+
+export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
+  [
+    'trace',
+    {
+      summary: 'what became of a message, newest first',
+      load: () => import('./trace.ts').then(({ trace }) => trace),
+    },
+  ],
+  [
+    'release',
+    {
+      summary: 'let held or quarantined deliveries go on',
+      load: () => import('./release.ts').then(({ release }) => release),
+    },
+  ],
+  [
+    'hold',
+    { summary: 'stop deliveries until they are released', load: () => import('./hold.ts').then(({ hold }) => hold) },
+  ],
+  [
+    'remove',
+    {
+      summary: 'end deliveries; their senders are told',
+      load: () => import('./remove.ts').then(({ remove }) => remove),
+    },
+  ],
+  [
+    'resubmit',
+    {
+      summary: 'relay again what a next hop took and lost',
+      load: () => import('./resubmit.ts').then(({ resubmit }) => resubmit),
+    },
+  ],
+  [
+    'gateway',
+    {
+      summary: 'a submission server (SMTP) for mail from our side',
+      load: () => import('./gateway.ts').then(({ gateway }) => gateway),
+    },
+  ],
+  [
+    'sendmail',
+    {
+      summary: 'submits one message, as sendmail does',
+      load: () => import('./sendmail.ts').then(({ sendmailVerb }) => sendmailVerb),
+    },
+  ],
+]);
+
+/** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
+export const laterVerbs: readonly string[] = [
+  ...['classify', 'connector'],
+  ...['pause', 'resume', 'retry'],
+  ...['dns', 'doctor', 'canary'],
+  ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],
+  ...['route', 'sweep', 'rehearse', 'completion'],
+  'console',
+  ...['cost', 'import', 'destroy', 'erase', 'audit', 'alias'],
+];
