@@ -246,6 +246,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     says: 'a message or a notice is held and will not move without a person.',
   },
   {
+    metricName: 'NoticeLimit',
+    article: 'Notices that are not sent any more',
+    says: 'the hourly number of notices where nothing vouches for the reverse-path is used up; further senders are not told.',
+  },
+  {
     metricName: 'OperatorFault',
     article: 'A next hop that refuses us',
     says: 'deliveries wait for something that is ours to mend, such as a password.',

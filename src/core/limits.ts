@@ -266,8 +266,22 @@ export const bounceAgeMsMax = 24 * HOUR - 15 * MINUTE;
 export const bounceEveryMs = SECOND;
 /** The text that we give to SendBounce, in characters: some sentences. */
 export const bounceExplanationMax = 1_500;
-/** A domain's count of notices is of one hour, and may be forgotten after two. */
+
+// Notices where nothing vouches for the reverse-path (docs/decisions/backscatter.md). Who is beyond a limit is not told.
+
+/** Counts of notices are of one hour, and may be forgotten after two; a message's own is kept as long as its rows. */
 export const noticeCountMs = HOUR;
+/** Of one message: who mistypes does so once or twice, and a forged message to a hundred invented addresses must not become a hundred. */
+export const noticesPerMessageMax = 5;
+/** Of these, such as tell of a delay: they may be left out, an NDR may not, so most of the room is kept for NDRs. */
+export const delayNoticesPerMessageMax = 2;
+/** To one reverse-path in an hour, sub-addresses (`ann+x`) counted with it: two messages' worth. A domain's hundred must not hit one person. */
+export const noticesPerAddressMax = 10;
+/**
+ * In all, in an hour: ten domains' default hundred. An ordinary hour has some tens; SES looks at accounts of which mail comes back. Where
+ * `notices.perDomainPerHour` is set above it, that number is the most in all too.
+ */
+export const noticesInAllMax = 1_000;
 
 // ── SMTP as a client (RFC 5321 §4.5.3.2) ──────────────────────────────────────────────────────────────────────────────
 

@@ -203,6 +203,8 @@ export interface Ledger {
    * forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
+  /** The same, but each `key` counts once: for one that was counted under `name` before, it is true again and changes nothing. */
+  countOnce(name: string, key: string, max: number, until: number): Promise<boolean>;
   /**
    * The delivery keys of the first `max` rows of a message, notices too, in order of the keys. None: nothing was decided on it yet, or its
    * rows are gone. One read, of the keys alone.
@@ -302,6 +304,7 @@ export type MetricName =
   | 'Expired'
   | 'Returned'
   | 'Unreturnable'
+  | 'NoticeLimit'
   | 'Held'
   | 'Quarantined'
   | 'Discarded'

@@ -92,7 +92,7 @@ function quarantineEnds(plan: Plan, message: MessagePlan, recipient: RecipientPl
   if (message.direction === 'outbound' || against === null || choice === 'relay') return null;
   const kept: End[] = [`quarantined: policy-${against}`, 'discarded: quarantine-over'];
   if (choice === 'quarantine' || copy) return kept;
-  const failure = failureEnds(plan, message, recipient, false);
+  const failure = noticeEnds(plan, message, recipient, false);
   return failure.some((end) => end.startsWith('unreturnable')) ? kept : failure;
 }
 
@@ -145,7 +145,18 @@ function comesBack({ reportAfterMs, direction }: MessagePlan, address: string): 
 }
 
 /** What becomes of a delivery that failed: its sender hears of it, or there is a reason why not. */
-function failureEnds(plan: Plan, message: MessagePlan, { notify }: RecipientPlan, copy: boolean): End[] {
+function failureEnds(plan: Plan, message: MessagePlan, recipient: RecipientPlan, copy: boolean): End[] {
+  const ends = noticeEnds(plan, message, recipient, copy);
+  const told = ends.includes('returned') || ends.includes('held: *');
+  return told && mayBeTooMany(message) ? [...ends, 'unreturnable: message-limit'] : ends;
+}
+
+/** Nothing vouches for its reverse-path, and its recipients may make more than five notices, two of them of delays. */
+function mayBeTooMany({ direction, spf, recipients }: MessagePlan): boolean {
+  return direction === 'inbound' && spf !== 'PASS' && recipients.length > 3;
+}
+
+function noticeEnds(plan: Plan, message: MessagePlan, { notify }: RecipientPlan, copy: boolean): End[] {
   if (copy) return ['held: copy-delivery'];
   const { reversePath } = message;
   if (reversePath === '') return ['unreturnable: null-reverse-path'];

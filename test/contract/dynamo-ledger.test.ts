@@ -253,6 +253,7 @@ describe('DynamoLedger', () => {
     ['enqueued', (it) => it.enqueued(0, 1)],
     ['countExpiry', (it) => it.countExpiry(0, true)],
     ['countUpTo', (it) => it.countUpTo('x', 1, 1)],
+    ['countOnce', (it) => it.countOnce('x', 'y', 1, 1)],
     ['rowKeys', (it) => it.rowKeys('x', 1)],
     ['forgetMessage', (it) => it.forgetMessage('x', 1)],
     ['bookmark', (it) => it.bookmark('x')],
@@ -275,10 +276,12 @@ describe('DynamoLedger', () => {
     const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
     await ledger.countExpiry(hour, true);
     await ledger.countUpTo('notices/x', 3, hour + 7_200_000);
+    await ledger.countOnce('notices/of/x', 'y', 3, hour + 10_800_000);
     const { Items = [] } = await under.client.send(new ScanCommand({ TableName: ledgerTable.TableName }));
     const ttlOf = (pk: string) => Number(Items.find((item) => item.pk?.S === pk)?.ttl?.N) * 1_000;
     expect(ttlOf('#expiries')).toBeGreaterThanOrEqual(hour + 2 * 3_600_000);
     expect(ttlOf('n#notices/x')).toBe(hour + 7_200_000);
+    expect(ttlOf('n#notices/of/x')).toBe(hour + 10_800_000);
   });
 
   describe('asks DynamoDB', () => {

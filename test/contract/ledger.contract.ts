@@ -367,6 +367,29 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       });
     });
 
+    describe('countOnce', () => {
+      it('counts each key once and no more of them than the number, whoever counts at once', async () => {
+        const name = newSpoolId();
+        const until = Date.now() + 60_000;
+        const count = (key: string, max = 5) => ledger.countOnce(name, key, max, until);
+        const all = await Promise.all(
+          Array.from({ length: 12 }, async (_, index) => ({
+            key: `k${index % 6}`,
+            within: await count(`k${index % 6}`),
+          })),
+        );
+        const within = new Set(all.filter((each) => each.within).map(({ key }) => key));
+        expect(within.size).toBe(5);
+        for (const { key, within: was } of all) {
+          if (within.has(key)) expect([key, was]).toEqual([key, true]);
+          expect([key, await count(key)]).toEqual([key, within.has(key)]);
+          expect(await count(key, 2)).toBe(within.has(key)); // it is in: a lower number changes nothing
+        }
+        expect(await count('another', 6)).toBe(true);
+        expect(await ledger.countOnce(newSpoolId(), 'k0', 1, until)).toBe(true);
+      });
+    });
+
     selectionContract(() => ledger);
     sweepsContract(() => ledger);
   });

@@ -112,6 +112,7 @@ describe('our own metrics', () => {
       Expired: true,
       Returned: true,
       Unreturnable: true,
+      NoticeLimit: true,
     },
     ...{
       Held: true,
@@ -144,6 +145,7 @@ describe('our own metrics', () => {
       'Held',
       'MarkSecretUnreadable',
       'NoEnd',
+      'NoticeLimit',
       'OperatorFault',
       'OrphanSweepRun',
       'Poison',
@@ -201,6 +203,7 @@ describe('our own metrics', () => {
     ['ExpiryHeld', 1, 60],
     ['Held', 1, 60],
     ['NoEnd', 1, 60],
+    ['NoticeLimit', 1, 60],
     ['OperatorFault', 1, 60],
     ['Poison', 1, 60],
     ['ReceiptMissing', 1, 60],

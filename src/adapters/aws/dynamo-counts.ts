@@ -1,5 +1,6 @@
 // Counters beside the ledger's rows, each one item and one atomic update: of the expiries of an hour, and of what may be done so often and
-// no more. They are forgotten by themselves. A call that the SDK sends again may count twice, never leave one out.
+// no more. They are forgotten by themselves. A call that the SDK sends again may count twice where
+// nothing says what is counted, never leave one out.
 
 import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
@@ -41,6 +42,38 @@ export async function countUpTo(
     ExpressionAttributeNames: { '#count': 'c', '#until': 'ttl' },
     ExpressionAttributeValues: { ':one': { N: '1' }, ':max': { N: String(max) }, ':until': secondsOf(until) },
   });
+  return taken(client, command);
+}
+
+/** The same, where what was counted is known: a set of strings, which holds `max` of them at the most and so stays small. */
+export async function countOnce(
+  client: DynamoDBClient,
+  table: string,
+  {
+    name,
+    key,
+    max,
+    until,
+  }: { readonly name: string; readonly key: string; readonly max: number; readonly until: number },
+): Promise<boolean> {
+  const command = new UpdateItemCommand({
+    TableName: table,
+    Key: { pk: { S: `n#${name}` }, sk: { S: 'n' } },
+    UpdateExpression: 'SET #until = :until ADD #keys :keys',
+    ConditionExpression: 'attribute_not_exists(#keys) OR contains(#keys, :key) OR size(#keys) < :max',
+    ExpressionAttributeNames: { '#keys': 'k', '#until': 'ttl' },
+    ExpressionAttributeValues: {
+      ':keys': { SS: [key] },
+      ':key': { S: key },
+      ':max': { N: String(max) },
+      ':until': secondsOf(until),
+    },
+  });
+  return taken(client, command);
+}
+
+/** False: its condition did not hold, and nothing changed. */
+async function taken(client: DynamoDBClient, command: UpdateItemCommand): Promise<boolean> {
   try {
     await client.send(command);
     return true;

@@ -25,7 +25,7 @@ import type {
 } from '#pipeline/ports.ts';
 import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import { canonical, scanFilter, sentAgain, standingItem } from './dynamo-conditions.ts';
-import { countExpiry, countUpTo } from './dynamo-counts.ts';
+import { countExpiry, countOnce, countUpTo } from './dynamo-counts.ts';
 import {
   BOOKMARKS_KEY,
   CLAIM,
@@ -144,6 +144,10 @@ export class DynamoLedger implements Ledger {
 
   countUpTo(name: string, max: number, until: number): Promise<boolean> {
     return countUpTo(this.client, this.table, { name, max, until });
+  }
+
+  countOnce(name: string, key: string, max: number, until: number): Promise<boolean> {
+    return countOnce(this.client, this.table, { name, key, max, until });
   }
 
   async keepToken(token: string, ref: DeliveryRef, until: number): Promise<void> {

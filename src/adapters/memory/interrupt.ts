@@ -31,6 +31,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   bookmark: true,
   claim: true,
   countExpiry: true,
+  countOnce: true,
   countUpTo: true,
   create: true,
   depth: true,

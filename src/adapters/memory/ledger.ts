@@ -24,6 +24,7 @@ export class MemoryLedger implements Ledger {
   private readonly expiries = new Map<number, ExpiryCount>();
   private readonly moved = new Map<string, Map<string, TraceEvent>>();
   private readonly counts = new Map<string, number>();
+  private readonly keys = new Map<string, Set<string>>();
   private readonly tokens = new Map<string, { readonly ref: DeliveryRef; readonly until: number }>();
   private readonly forgotten = new Map<string, number>();
   private readonly bookmarks = new Map<string, string>();
@@ -106,6 +107,14 @@ export class MemoryLedger implements Ledger {
     const count = this.counts.get(name) ?? 0;
     if (count >= max) return false;
     this.counts.set(name, count + 1);
+    return true;
+  }
+
+  async countOnce(name: string, key: string, max: number): Promise<boolean> {
+    const keys = this.keys.get(name) ?? new Set();
+    this.keys.set(name, keys);
+    if (!keys.has(key) && keys.size >= max) return false;
+    keys.add(key);
     return true;
   }
 

@@ -20,7 +20,7 @@ function isToReturnPath(settings: Settings, { forwardPath }: DeliveryRow, { dire
   return mailbox !== null && mailbox.domainKey === settings.returnPathDomain && !isForPeople(mailbox.localPart);
 }
 
-/** The domain's hourly number is not in it: who counts sets `overDomainLimit`. */
+/** The limits are not in it: who counts sets `overLimit`. */
 export function noticeFactsOf(
   settings: Settings,
   about: { readonly row: DeliveryRow; readonly message: MessageFacts; readonly kind: NoticeKind },
@@ -41,7 +41,7 @@ export function noticeFactsOf(
     fromField: message.extract.from,
     autoSubmitted: message.extract.autoSubmitted,
     listMail: message.extract.listMail === true,
-    overDomainLimit: false,
+    overLimit: null,
     wayClosed: wayOf(settings, about, now).kind === 'auto-replied',
     mode: settings.notices.mode,
     notify: row.dsn?.notify ?? null,

@@ -5,6 +5,7 @@
 import type { Direction, NoticeKind, Verdicts } from '#core/delivery/delivery.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import type { Notify } from '#core/submission/submission.ts';
+import type { NoticeLimit } from './counts.ts';
 import { isAuthorOf, voucherOf } from './vouching.ts';
 
 export type NoticeFacts = {
@@ -32,8 +33,8 @@ export type NoticeFacts = {
   readonly autoSubmitted: string | null;
   /** It has a List-* field or Precedence: list, bulk or junk. */
   readonly listMail: boolean;
-  /** `notices.perDomainPerHour` is used up for the reverse-path's domain. */
-  readonly overDomainLimit: boolean;
+  /** The limit that is reached, of those that hold where nothing vouches for the reverse-path; null: none. */
+  readonly overLimit: NoticeLimit | null;
   /** Only a report with an envelope sender could carry it, and the message is itself an automatic answer (core/notice/way.ts). */
   readonly wayClosed: boolean;
   readonly mode: 'send' | 'hold';
@@ -45,14 +46,11 @@ export type NoticeFacts = {
   readonly confirmedBefore: boolean;
 };
 
-/**
- * Whether the notice counts against its domain's hourly number: where nothing vouches for the reverse-path, and one would be sent. Only
- * then is the count asked for and raised.
- */
+/** Whether the notice counts: where nothing vouches for the reverse-path, and one would be sent. Only then are the counts asked for and raised. */
 export function isCounted(facts: NoticeFacts): boolean {
   return (
-    reasonToWithhold({ ...facts, overDomainLimit: false }) === null &&
-    reasonToWithhold({ ...facts, overDomainLimit: true })?.name === 'domain-limit'
+    reasonToWithhold({ ...facts, overLimit: null }) === null &&
+    reasonToWithhold({ ...facts, overLimit: 'domain-limit' })?.name === 'domain-limit'
   );
 }
 
@@ -86,7 +84,11 @@ const EXPLANATIONS = {
   'notify-no-delay': 'its submitter asked for other notices than those of delays (RFC 3461 §4.1)',
   'resubmitted-confirmed':
     'its arrival had been confirmed before it was resubmitted, and a report that it failed would be false for all we know',
+  'message-limit':
+    'as many notices of this message were sent as may be where nothing vouches for its reverse-path; a forger chooses its recipients',
+  'address-limit': 'the hourly number of notices to this reverse-path is used up, and nothing vouches for it',
   'domain-limit': 'the hourly number of notices to this unverified domain is used up',
+  'total-limit': 'the hourly number of notices to reverse-paths that nothing vouches for is used up',
   'delay-auto-submitted': 'the message was sent by a program, which a delay notice does not concern',
   'delay-list-mail': 'the message is list or bulk mail, which a delay notice does not concern',
   'notices-held': 'notices are held by the configuration (notices.mode)',
@@ -141,7 +143,7 @@ function backscatter(facts: NoticeFacts, to: Mailbox): WithheldName | null {
   if (verdicts?.spf === 'FAIL') return 'spf-fail';
   const distrusted = verdicts?.dmarcPolicy === 'reject' || verdicts?.dmarcPolicy === 'quarantine';
   if (verdicts?.dmarc === 'FAIL' && distrusted && isAuthorOf(to, fromField)) return 'dmarc-fail';
-  return facts.overDomainLimit ? 'domain-limit' : null;
+  return facts.overLimit;
 }
 
 function sameAddress(a: string, b: string): boolean {

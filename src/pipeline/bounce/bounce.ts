@@ -6,7 +6,9 @@
 // | (failure recorded, by others)   | SQS gives the bounce job again, or the sweep sends one by the row's `dueAt`    |
 // | 0 postmaster's copy, its job    | the same job runs again: the row stands, its job is sent again                 |
 // |   (held) alarm                  | raised once too often; the same job runs again and holds the row               |
-// |   its domain's count raised     | counted once more at the next run: a limit is reached early, never late        |
+// |   its counts raised             | its message's and its address's know it; the wide ones count it once more at   |
+// |                                 | the next run: a limit is reached early, never late                             |
+// |   (total limit reached) alarm   | raised once too often; the same job runs again and settles the row             |
 // | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again                 |
 // | 2 notice's relay job            | as above; a second job is refused by the claim                                 |
 // | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
@@ -17,8 +19,8 @@ import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/deliv
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/delivery/progress.ts';
-import { noticeCountMs } from '#core/limits.ts';
 import { parseReversePath } from '#core/message/address.ts';
+import { type NoticeCount, type NoticeLimit, noticeCounts } from '#core/notice/counts.ts';
 import { noticeFactsOf } from '#core/notice/facts.ts';
 import { noticeMessageId } from '#core/notice/input.ts';
 import type { Withheld } from '#core/notice/permission.ts';
@@ -76,10 +78,23 @@ async function withholdReason(
   if (!isCounted(facts) || facts.to === null) return reasonToWithhold(facts);
   // One that has its row already was counted with it.
   if ((await ports.ledger.read(noticeRef(row, kind))) !== null) return null;
-  const hour = Math.floor(now / noticeCountMs) * noticeCountMs;
-  const name = `notices/${facts.to.domainKey}/${hour}`;
-  const within = await ports.ledger.countUpTo(name, ports.settings.notices.perDomainPerHour, hour + 2 * noticeCountMs);
-  return reasonToWithhold({ ...facts, overDomainLimit: !within });
+  const about = { message, to: facts.to, kind, noticeKey: noticeKeyOf(row.deliveryKey, kind) };
+  return reasonToWithhold({ ...facts, overLimit: await limitReached(ports, noticeCounts(ports.settings, about, now)) });
+}
+
+/** The first that is, of limits in the order in which they are asked; each one before it has counted the notice. */
+async function limitReached(ports: BouncePorts, counts: readonly NoticeCount[]): Promise<NoticeLimit | null> {
+  for (const { limit, name, max, until, key } of counts) {
+    const within =
+      key === undefined
+        ? await ports.ledger.countUpTo(name, max, until)
+        : await ports.ledger.countOnce(name, key, max, until);
+    if (within) continue;
+    // The other limits are one forger's or one victim's; this one means that nobody more is told in this hour.
+    if (limit === 'total-limit') ports.watch.raise('NoticeLimit');
+    return limit;
+  }
+  return null;
 }
 
 function noticeRef(row: DeliveryRow, kind: NoticeKind) {
@@ -87,7 +102,7 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 }
 
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
-  // Refused by policy, and its domain's number was used up, which ingest could not know: kept for somebody to look at.
+  // Refused by policy, and a limit was reached, which ingest could not know: kept for somebody to look at.
   const hold = withheld.state === 'held' || row.stateReason?.startsWith('policy-') === true;
   if (hold) ports.watch.raise('Held');
   const { row: settled, written } = await recordedOn(ports, row, (current) =>

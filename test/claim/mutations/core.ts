@@ -4,6 +4,20 @@ import type { Mutation } from './mutation.ts';
 
 export const coreMutations: readonly Mutation[] = [
   {
+    name: 'B3/sub-domains-of-a-victim-multiply-his-limit',
+    file: 'src/core/notice/counts.ts',
+    text: 'organizationalDomain(to.domainKey) ?? to.domainKey',
+    replacement: 'to.domainKey',
+    test: { file: 'test/unit/core/notice-limits.test.ts', name: 'a sub-domain: domain-limit' },
+  },
+  {
+    name: 'B3/sub-addresses-of-a-victim-multiply-his-limit',
+    file: 'src/core/notice/counts.ts',
+    text: 'return mailboxKey({ ...mailbox, localPart });',
+    replacement: 'return mailboxKey(mailbox) + localPart.slice(0, 0);',
+    test: { file: 'test/unit/core/notice-limits.test.ts', name: 'a sub-address: address-limit' },
+  },
+  {
     name: 'B3/the-body-goes-to-whom-nothing-vouches-for',
     file: 'src/core/notice/body.ts',
     text: "return kind === 'postmaster' || isVouchedFor(message);",

@@ -4,6 +4,26 @@ import type { Mutation } from './mutation.ts';
 
 export const pipelineMutations: readonly Mutation[] = [
   {
+    name: 'B3/a-crash-uses-up-a-messages-notices',
+    file: 'src/pipeline/bounce/bounce.ts',
+    text: ': await ports.ledger.countOnce(name, key, max, until);',
+    replacement: ': await ports.ledger.countUpTo(name, max, until);',
+    test: {
+      file: 'test/unit/pipeline/notice-decisions.test.ts',
+      name: 'the number of notices of a message that nothing vouches for > is five, and the same five however often bounce dies and is asked again',
+    },
+  },
+  {
+    name: 'B3/nobody-is-called-when-no-sender-is-told-any-more',
+    file: 'src/pipeline/bounce/bounce.ts',
+    text: "    if (limit === 'total-limit') ports.watch.raise('NoticeLimit');\n",
+    replacement: '',
+    test: {
+      file: 'test/unit/pipeline/notice-decisions.test.ts',
+      name: 'the limit on all notices calls a person; the others call nobody',
+    },
+  },
+  {
     name: 'B3/a-forged-return-path-answers-a-person',
     file: 'src/pipeline/feedback/returned.ts',
     text: "if (addressee.kind === 'nobody') return settle(ports, row, addressee.why, null);",

@@ -97,7 +97,7 @@ describe('a notice counts against its domain', () => {
     fromField: 'a@src.example',
     autoSubmitted: null,
     listMail: false,
-    overDomainLimit: false,
+    overLimit: null,
     wayClosed: false,
     mode: 'send',
     notify: null,

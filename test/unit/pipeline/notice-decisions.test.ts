@@ -39,10 +39,11 @@ async function at(perDomainPerHour: number, ...rows: readonly DeliveryRow[]) {
   for (const row of rows) await ledger.create([row], null);
   const relayQueue = new MemoryJobQueue({ clock, visibilityMs: bounceVisibilityMs, maxReceiveCount });
   const settings: Settings = { ...townSettings, notices: { ...townSettings.notices, perDomainPerHour } };
-  const ports = { settings, ledger, relayQueue, clock, watch: new MemoryWatch(), sweepAgainMs: lostJobAfterMs };
+  const watch = new MemoryWatch();
+  const ports = { settings, ledger, relayQueue, clock, watch, sweepAgainMs: lostJobAfterMs };
   const asked = async ({ spoolId, deliveryKey }: DeliveryRow, given = settings) =>
     (await bounce({ ...ports, settings: given }, { version: 1, spoolId, deliveryKey })).became;
-  return { asked, ledger, relayQueue, clock, settings };
+  return { asked, ledger, relayQueue, clock, settings, watch };
 }
 
 describe('the number of notices to a domain in an hour', () => {
@@ -63,6 +64,57 @@ describe('the number of notices to a domain in an hour', () => {
     await ledger.create([third], null);
     expect(await asked(third)).toBe('notice-queued');
   });
+});
+
+describe('the number of notices of a message that nothing vouches for', () => {
+  /** Deliveries of one message to as many recipients, all failed. */
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      ...failed('m1'),
+      deliveryKey: `key${index}`,
+      forwardPath: `r${index}@example.com`,
+    }));
+
+  it('is five, and the same five however often bounce dies and is asked again', async () => {
+    const rows = many(8);
+    const { asked, ledger } = await at(1_000, ...rows);
+    const create = ledger.create.bind(ledger);
+    for (const row of rows) {
+      for (let deaths = 0; deaths < 3; deaths += 1) {
+        ledger.create = async () => {
+          ledger.create = create;
+          throw new Error('we die after the notice was counted, and before it was written');
+        };
+        await asked(row).catch(() => {});
+      }
+      ledger.create = create;
+    }
+    const became = [];
+    for (const row of rows) became.push(await asked(row));
+    expect(became.slice(0, 5)).toEqual(Array(5).fill('notice-queued'));
+    const beyond = await Promise.all(rows.slice(5).map((row) => ledger.read(row)));
+    for (const row of beyond)
+      expect(row).toMatchObject({ state: 'unreturnable', notice: { state: 'unreturnable', reason: 'message-limit' } });
+    expect(beyond.map((row) => row?.trace.at(-1)?.event)).toEqual(Array(3).fill('SUPPRESSED'));
+  });
+});
+
+it('the limit on all notices calls a person; the others call nobody', async () => {
+  const { asked, ledger, watch } = await at(1_000);
+  const [countUpTo, countOnce] = [ledger.countUpTo.bind(ledger), ledger.countOnce.bind(ledger)];
+  for (const [limit, called] of [
+    ['/of/', false],
+    ['/to/', false],
+    ['/in/', false],
+    ['/all/', true],
+  ] as const) {
+    const row = { ...failed('m3'), spoolId: `m${limit}` };
+    await ledger.create([row], null);
+    ledger.countOnce = (name, key, max) => (name.includes(limit) ? Promise.resolve(false) : countOnce(name, key, max));
+    ledger.countUpTo = (name, max) => (name.includes(limit) ? Promise.resolve(false) : countUpTo(name, max));
+    expect(await asked(row)).toBe('unreturnable');
+    expect([limit, watch.total('NoticeLimit') > 0]).toEqual([limit, called]);
+  }
 });
 
 it('a notice that is on its way is not withheld by a configuration that changed meanwhile', async () => {
