@@ -4,9 +4,12 @@
 import type { SMTPServerSession } from 'smtp-server';
 import type { Settings } from '#config/settings.ts';
 import { messageBytesMax } from '#core/limits.ts';
+import { parseSubmittedPath } from '#core/message/address.ts';
+import { readFrom } from '#core/message/from-field.ts';
 import { missingFields, receivedField, receptionProtocol, TopFields } from '#core/submission/added-fields.ts';
 import { type SmtpAnswer, tooBig } from '#core/submission/smtp-command.ts';
 import { recipientsFor, spoolIdOf } from '#core/submission/submission.ts';
+import { mayAuthor, severalFromFields } from '#core/submission/submitter.ts';
 import type { Clock, SubmissionNames, SubmissionStore } from '#pipeline/ports.ts';
 import { submit } from '#pipeline/submit/submit.ts';
 import type { SubmissionTransaction } from './mail-transactions.ts';
@@ -16,7 +19,7 @@ import { type Intake, SpaceExhausted, type SubmissionSpace } from './space.ts';
 export type SubmissionLog = (event: string, fields: Readonly<Record<string, unknown>>) => void;
 
 export type ReceptionParts = {
-  readonly settings: Pick<Settings, 'host'>;
+  readonly settings: Pick<Settings, 'host' | 'domains' | 'submitters'>;
   /** Where this submitter's objects go. */
   readonly storeOf: (submitter: string) => SubmissionStore;
   readonly space: SubmissionSpace;
@@ -35,6 +38,8 @@ export async function receive(
     /** Null: it was no network client, and needed no login. */
     readonly address: string | null;
     readonly bytesMax: number;
+    /** False: the client is the submitter itself, and ingest alone asks whether it may send as its author. */
+    readonly asked: boolean;
     readonly signal: AbortSignal;
   },
 ): Promise<SmtpAnswer> {
@@ -44,7 +49,17 @@ export async function receive(
   let refusal: Refusal | null = null;
   let answer: SmtpAnswer | null = null;
   try {
-    refusal = await take(given, intake, topOf(parts, given, name));
+    let head: Uint8Array | null = null;
+    const top = topOf(parts, given, name);
+    refusal = await take(
+      given,
+      intake,
+      new TopFields((seen) => {
+        head = seen;
+        return top(seen);
+      }),
+    );
+    if (refusal === null && head !== null) refusal = refusedAuthor(parts.settings, given, head);
     if (refusal === null) refusal = tooMuch(intake.bytes, transaction.recipients.size);
     if (refusal === null) refusal = await store(parts, transaction, name, intake, given.signal);
     answer = refusal?.answer ?? { code: 250, status: '2.6.0', text: `Stored as ${spoolIdOf(name)}` };
@@ -115,7 +130,7 @@ function topOf(
     readonly address: string | null;
   },
   name: Name,
-): TopFields {
+): (head: Uint8Array | null) => string {
   const { session, transaction, address } = given;
   const [only, ...others] = transaction.recipients.keys();
   const at = clock.now();
@@ -134,7 +149,23 @@ function topOf(
     at,
   });
   const messageIdField = `<${name.ulid}@${settings.host}>`;
-  return new TopFields((head) => received + (head === null ? '' : missingFields(head, { at, messageIdField })));
+  return (head) => received + (head === null ? '' : missingFields(head, { at, messageIdField }));
+}
+
+/** What ingest would hold, its sender hears here. Ingest alone asks where no From field was seen, or the header section is too long. */
+function refusedAuthor(
+  settings: ReceptionParts['settings'],
+  { transaction, asked }: { readonly transaction: SubmissionTransaction; readonly asked: boolean },
+  head: Uint8Array,
+): Refusal | null {
+  const from = readFrom(head);
+  if (from.doubt === 'several-from-fields')
+    return { answer: { code: 554, status: '5.6.0', text: `Refused: ${severalFromFields}` } };
+  const { submitter, reversePath } = transaction;
+  const finding = mayAuthor(settings, submitter, parseSubmittedPath(reversePath) ?? null, from);
+  if (!asked || from.doubt === 'no-from-field' || finding.kind === 'allowed') return null;
+  const text = `${finding.detail}: senderDomains does not have it`;
+  return { answer: { code: 550, status: '5.7.1', text }, why: finding.detail };
 }
 
 /** Its size was not declared, or wrongly: otherwise some of its recipients would have heard 452. */

@@ -158,7 +158,8 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     const timed = endsWith(stream, () => clearTimeout(slow));
     const address = 'submitter' in parts.clients ? null : session.remoteAddress;
     const { bytesMax } = limits;
-    return receive(parts, { content: timed, session, transaction, address, bytesMax, signal: client.gone.signal });
+    const given = { content: timed, session, transaction, address, bytesMax, asked: isAsked(parts) };
+    return receive(parts, { ...given, signal: client.gone.signal });
   }
 
   function cut(session: SMTPServerSession): void {

@@ -4,6 +4,7 @@
 import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
 import type { Mailbox, ReversePath } from '#core/message/address.ts';
+import type { AuthorEvidence } from '#core/message/author-trust.ts';
 import type { ServiceBounce } from '#core/notice/ses-bounce.ts';
 import type { AttemptResult, ServiceFault } from '#core/reply/reply.ts';
 import type { DsnRequest } from '#core/submission/dsn-parameters.ts';
@@ -257,10 +258,8 @@ export type Transaction = {
   readonly content: AsyncIterable<Uint8Array>;
   /** The delivery's id, for next hops that tag what they send (SES: later events are joined by it). */
   readonly tag?: string;
-  /** Something speaks against the From field's author: a next hop that signs must not do so in his name. */
-  readonly authorDoubted?: boolean;
-  /** The domains in whose name a next hop that signs may do so for this message; absent: all that it has. */
-  readonly authorDomains?: readonly string[];
+  /** What speaks for the From field's author: a next hop that signs may do so in his name on nothing else. Absent: nothing does. */
+  readonly author?: AuthorEvidence;
   /** What its submitter asked for: a next hop that offers DSN takes it along. */
   readonly dsn?: DsnRequest;
   /** Declared by its submitter: a next hop that offers SMTPUTF8 is told so (RFC 6531 §3.4). */
@@ -280,6 +279,8 @@ export type NextHopResult =
   | (AttemptResult & {
       readonly bareLineEndings?: number;
       readonly dsnTaken?: boolean;
+      /** Why the author was kept, or written anew (core/message/author-trust.ts): a next hop that signs says so. */
+      readonly author?: string;
       /** Parts of the body left in another transfer encoding, because their lines were too long. */
       readonly reencoded?: boolean;
     })

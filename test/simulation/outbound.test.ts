@@ -87,12 +87,12 @@ describe('what is submitted', () => {
     const forwardPaths = [recipient(BOB, { notify: ['FAILURE'], orcpt: 'rfc822;b@far.example' })];
     const envelope = { forwardPaths, ret: 'HDRS', envid: 'Q1', smtputf8: true } as const;
     await lived({ envelope }, (_to, _attempt, transaction) => {
-      asked.push(transaction.dsn, transaction.authorDomains, transaction.smtputf8);
+      asked.push(transaction.dsn, transaction.author, transaction.smtputf8);
       return ok;
     });
     expect(asked).toEqual([
       { ret: 'HDRS', envid: 'Q1', notify: ['FAILURE'], orcpt: 'rfc822;b@far.example' },
-      ['example.com'],
+      { by: 'submitter', senderDomains: ['example.com'], ourDomains: expect.arrayContaining(['example.com']) },
       true,
     ]);
   });
@@ -130,6 +130,20 @@ describe('who may send', () => {
       'foreign-author',
     ],
   ];
+  const OTHER = 'boss@cron.example'; // of the submitter cron
+  for (const [name, from] of [
+    ["an author of a domain of ours that is another submitter's", `From: ${OTHER}`],
+    ['one of two authors', `From: ann@example.com, ${OTHER}`],
+    ['one behind a source route', `From: <@a.example,@b.example:${OTHER}>`],
+    ['one before a final dot', `From: ${OTHER}.`],
+    ['one in a group', `From: Staff: ${OTHER};`],
+    ['one behind a comment', `From: eve@bank.example (<${OTHER}>)`],
+    ['one among junk', `From: <eve@bank.example> or ${OTHER}`],
+    ['one behind a bare CR', `X: y\rFrom: ${OTHER}\r\nFrom: ann@example.com`],
+    ['one in a sub-domain', 'From: boss@a.cron.example'],
+    ['two From fields', 'From: ann@example.com\r\nFrom: ann@example.com'],
+  ] as const)
+    refused.push([name, 'exchange', { content: `${from}\r\n\r\nHello\r\n` }, 'foreign-author']);
   it.each(refused)('%s: held, and nothing leaves', async (_, submitter, submitted, reason) => {
     const town = await lived(submitted, undefined, submitter);
     expect(endsOf(town)).toEqual({ [BOB]: `held ${reason}` });

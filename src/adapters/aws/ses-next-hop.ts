@@ -6,6 +6,7 @@ import { type SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { lineOctetsMax, sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { needsSmtputf8 } from '#core/message/address.ts';
+import { noEvidence } from '#core/message/author-trust.ts';
 import { asciiAddressOf } from '#core/message/authors.ts';
 import { headerSection } from '#core/message/header.ts';
 import { mendLines } from '#core/message/reencode.ts';
@@ -66,15 +67,11 @@ export class SesNextHop implements NextHop {
     const mend = mendLines(message, section);
     if (mend.kind === 'impossible') return unconvertible(mend.why, this.host);
     const { domains, noticesFrom } = this.terms;
-    const terms = {
-      domains: transaction.authorDomains ?? domains,
-      noticesFrom,
-      authorDoubted: transaction.authorDoubted === true,
-    };
+    const terms = { domains, noticesFrom, evidence: transaction.author ?? noEvidence };
     const edit = sesEdit(message, terms, section, mend.kind === 'none' ? null : mend.change);
     const raw = mend.kind === 'none' ? spliced(bytes, start, edit) : joined(edit.header, mend.chunks);
     if (raw === null || raw.length > sesMessageBytesMax) return tooLarge(this.host);
-    return { raw, from: edit.from, reencoded: mend.kind === 'mended' };
+    return { raw, from: edit.from, author: edit.why, reencoded: mend.kind === 'mended' };
   }
 
   private get host(): string {
@@ -82,7 +79,7 @@ export class SesNextHop implements NextHop {
   }
 
   private async send(
-    { raw, from, reencoded }: Outgoing,
+    { raw, from, author, reencoded }: Outgoing,
     forwardPath: Mailbox,
     { reversePath, tag }: Transaction,
     signal: AbortSignal,
@@ -103,7 +100,7 @@ export class SesNextHop implements NextHop {
     });
     try {
       const { MessageId } = await this.client.send(command, { abortSignal: signal });
-      return { ...accepted(MessageId ?? '', this.host), ...(reencoded ? { reencoded } : {}) };
+      return { ...accepted(MessageId ?? '', this.host), author, ...(reencoded ? { reencoded } : {}) };
     } catch (error) {
       return resultOfFailure(error, this.host, signal);
     }
@@ -111,7 +108,7 @@ export class SesNextHop implements NextHop {
 }
 
 /** SES's 200 as the reply that it stands for; its message id is what its events will name. */
-export function accepted(sesMessageId: string, host: string): NextHopResult {
+export function accepted(sesMessageId: string, host: string): Extract<NextHopResult, { readonly kind: 'reply' }> {
   const reply = { code: 250, status: statusOf('2.0.0'), text: `Ok ${sesMessageId}`.trim(), host };
   return { kind: 'reply', phase: 'final-dot', reply, tls: true };
 }
@@ -134,7 +131,12 @@ function unconvertible(why: keyof typeof UNCONVERTIBLE, host: string): NextHopRe
   return { kind: 'capability', fault, detail, host };
 }
 
-type Outgoing = { readonly raw: Uint8Array; readonly from: string; readonly reencoded: boolean };
+type Outgoing = {
+  readonly raw: Uint8Array;
+  readonly from: string;
+  readonly author: SesEdit['why'];
+  readonly reencoded: boolean;
+};
 type Collected = { readonly bytes: Uint8Array; readonly start: number };
 
 /** The content behind some free room, or why it could not be read to its end. */

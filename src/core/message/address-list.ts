@@ -15,6 +15,8 @@ export type AddressList = {
   /** No address had obsolete blanks, a route or a final dot taken off. */
   readonly asWritten: boolean;
   readonly groups: number;
+  /** By the grammar that mail is written in today, and nothing beside the mailboxes that some reader may take for one. */
+  readonly plain: boolean;
 };
 
 /** `value` as decoded text, folded or not. At most `entriesMax` entries are read. */
@@ -22,7 +24,7 @@ export function readAddressList(value: string, entriesMax = Number.POSITIVE_INFI
   const text = value.replace(/[\r\n\0]+/g, ' ');
   const strict = strictEntries(text, entriesMax);
   if (strict !== null) return { ...strict, wellFormed: true };
-  return { entries: piecedEntries(text, entriesMax), wellFormed: false, asWritten: false, groups: 0 };
+  return { entries: piecedEntries(text, entriesMax), wellFormed: false, asWritten: false, groups: 0, plain: false };
 }
 
 // ── By the grammar ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -32,20 +34,31 @@ type Element = {
   words: string;
   comment: string;
   angle: string | null;
+  /** Where it begins in the text. */
+  from: number;
+  /** In a comment stands what some reader may take for another address. */
+  decoy: boolean;
+  /** An at sign stands among the words, outside of quotes. */
+  wordsAt: boolean;
 };
+function elementAt(from: number): Element {
+  return { words: '', comment: '', angle: null, from, decoy: false, wordsAt: false };
+}
 
 /** Null where the value is no address list. */
 function strictEntries(text: string, entriesMax: number): Omit<AddressList, 'wellFormed'> | null {
   const entries: ListEntry[] = [];
-  let element: Element = { words: '', comment: '', angle: null };
+  let element = elementAt(0);
   let inGroup = false;
   let groups = 0;
   let asWritten = true;
-  const close = (): boolean => {
+  let plain = true;
+  const close = (end: number): boolean => {
     const entry = strictEntry(element);
     asWritten &&=
       entry === null || entry === 'empty' || (element.angle ?? element.words).trim() === entry.mailbox.address;
-    element = { words: '', comment: '', angle: null };
+    plain &&= isPlain(element, entry, text.slice(element.from, end));
+    element = elementAt(end);
     if (entry === null) return false;
     if (entry !== 'empty') entries.push(entry);
     return true;
@@ -58,6 +71,7 @@ function strictEntries(text: string, entriesMax: number): Omit<AddressList, 'wel
     at = end;
     if (char === '(') {
       if (element.comment === '') element.comment = unit.slice(1, -1);
+      element.decoy ||= /[@<>"\\]/.test(unit);
       continue;
     }
     if (char === '<') {
@@ -66,7 +80,7 @@ function strictEntries(text: string, entriesMax: number): Omit<AddressList, 'wel
       continue;
     }
     if (char === ',' || char === ';') {
-      if (!close() || (char === ';' && !inGroup)) return null;
+      if (!close(at) || (char === ';' && !inGroup)) return null;
       if (char === ';') inGroup = false;
       continue;
     }
@@ -74,15 +88,23 @@ function strictEntries(text: string, entriesMax: number): Omit<AddressList, 'wel
       if (inGroup || element.angle !== null || element.words.trim() === '') return null;
       inGroup = true;
       groups += 1;
-      element = { words: '', comment: '', angle: null };
+      element = elementAt(at);
       continue;
     }
     if (char === ')' || char === '>') return null;
     if (element.angle !== null && unit.trim() !== '') return null;
     element.words += unit;
+    element.wordsAt ||= char !== '"' && unit.includes('@');
   }
-  if (entries.length < entriesMax && (!close() || inGroup)) return null;
-  return { entries, asWritten, groups };
+  if (entries.length < entriesMax && (!close(text.length) || inGroup)) return null;
+  return { entries, asWritten, groups, plain: plain && asWritten && groups === 0 };
+}
+
+/** `raw` is the element as it stands in the text: a comment within the address parts it there. */
+function isPlain({ angle, decoy, wordsAt }: Element, entry: ReturnType<typeof strictEntry>, raw: string): boolean {
+  if (entry === null || entry === 'empty' || decoy || (angle !== null && wordsAt)) return false;
+  const { address } = entry.mailbox;
+  return raw.includes(address) && !/^"[^"]*[@<>,;:\\]/.test(address);
 }
 
 function strictEntry({ words, comment, angle }: Element): Extract<ListEntry, { kind: 'mailbox' }> | 'empty' | null {

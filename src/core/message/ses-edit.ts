@@ -1,16 +1,17 @@
-// The header section of a message as SES will take it (docs/aws-contracts.md §2.2 to §2.4): the author kept where his domain is ours and
-// written so that people can read him where it is not, fields that SES interprets or refuses taken out or mended, the rest as it was.
+// The header section of a message as SES will take it (docs/aws-contracts.md §2.2 to §2.4): the author kept where core/message/author-trust.ts
+// believes him, and written so that people can read him where it does not; fields that SES interprets or refuses taken out or mended, the rest as it was.
 // Splices fields; the body's bytes are never looked at, moved or changed. Total: any bytes give a header section, in linear time.
 
 import { authorFieldCharsMax, strayLinesKeptMax } from '#core/limits.ts';
-import { type Mailbox, parseMailbox } from './address.ts';
-import { readAddressList } from './address-list.ts';
-import { type Author, addressField, asciiAddressOf, authorsIn, authorsMax, authorsOf, mailboxText } from './authors.ts';
+import { parseMailbox } from './address.ts';
+import { type AuthorDecision, type AuthorEvidence, authorDecision } from './author-trust.ts';
+import { type Author, addressField, asciiAddressOf, authorsMax, authorsOf, mailboxText } from './authors.ts';
 import { fieldLines } from './field-lines.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
+import { readFrom } from './from-field.ts';
 import { type Field, type HeaderSection, headerSection } from './header.ts';
 import { mendedAddressField, sesMailboxText } from './ses-address.ts';
-import { isVerified } from './ses-use.ts';
+import { signingDomains } from './signing-domains.ts';
 import { encodedWords, isAscii, oneLine } from './text-encoding.ts';
 
 export type SesTerms = {
@@ -18,19 +19,23 @@ export type SesTerms = {
   readonly domains: readonly string[];
   /** `notices.from`: the address that authors of other domains are written over. */
   readonly noticesFrom: string;
-  /** Something speaks against the author being who he says he is: then SES must not sign in his name, although his domain is ours. */
-  readonly authorDoubted: boolean;
+  /** What speaks for the author: SES signs in nobody's name without it. */
+  readonly evidence: AuthorEvidence;
 };
 export type SesEdit = {
   /** For FromEmailAddress: the address that the From field has now, ASCII. */
   readonly from: string;
   readonly kept: boolean;
+  /** Why the author was kept, or written anew. */
+  readonly why: AuthorDecision['why'] | 'not-ascii';
   /** The new header section with its empty line. */
   readonly header: Uint8Array;
   /** Where in the given bytes the body begins, which follows unchanged. */
   readonly bodyStart: number;
 };
 
+/** Of a message with several From fields, which RFC 5322 §3.6 forbids: more than anybody is shown. */
+const FROM_FIELDS_KEPT = 10;
 const NAME_CHARS_MAX = 120;
 /** Of a From without an author, what a name is looked for in. */
 const NAME_CHARS_READ = 4_000;
@@ -67,14 +72,8 @@ export function sesEdit(
   const from = parseMailbox(terms.noticesFrom);
   if (from === null) throw new Error('notices.from is no address: src/config/check.ts');
   const found = section.fields;
-  const fromField = found.find(({ name }) => name === 'from');
-  const fromValue = textOf(bytes, fromField);
-  const list = readAddressList(fromValue, authorsMax);
-  const authors = authorsIn(list);
-  const [author] = authors;
-  // A field that had to be pieced together may be read otherwise by those who check it: nothing is signed in the name that we found.
-  const isOne = list.wellFormed && authors.length === 1;
-  const kept = author !== undefined && isOne && !terms.authorDoubted && isOurs(author.mailbox, terms);
+  const decision = decided(bytes, section, terms);
+  const { kept } = decision;
 
   const seen = new Set<string>();
   const out: string[] = [];
@@ -90,7 +89,10 @@ export function sesEdit(
     if (name === 'message-id') out.push(renamed(bytes, field, 'X-Original-Message-ID')); // SES writes its own
   }
   if (!kept) {
-    const via = `${describe(authors, fromValue)} via ${from.domainKey}`;
+    const fromFields = found.filter(({ name }) => name === 'from').slice(0, FROM_FIELDS_KEPT);
+    const values = fromFields.map((field) => textOf(bytes, field));
+    const authors = values.flatMap((value) => authorsOf(value)).slice(0, authorsMax);
+    const via = `${describe(authors, values[0] ?? '')} via ${from.domainKey}`;
     out.push(addressField('From', [mailboxText(via, from) ?? `<${asciiAddressOf(from)}>`]));
     out.push(
       ...replyTo(
@@ -101,7 +103,7 @@ export function sesEdit(
         ),
       ),
     );
-    if (fromField !== undefined) out.push(renamed(bytes, fromField, 'X-Original-From'));
+    for (const field of fromFields) out.push(renamed(bytes, field, 'X-Original-From'));
   }
   out.push(...strayFields(bytes, section));
   if (body?.encoding) {
@@ -109,11 +111,22 @@ export function sesEdit(
     out.push(`Content-Transfer-Encoding: ${body.encoding}\r\n`);
   }
   return {
-    from: asciiAddressOf(kept ? author.mailbox : from),
+    from: asciiAddressOf(decision.kept ? decision.author : from),
     kept,
+    why: decision.why,
     header: Buffer.from(`${out.join('')}\r\n`, 'latin1'),
     bodyStart: section.bodyStart,
   };
+}
+
+/** SES's addresses are ASCII (docs/aws-contracts.md §2.2). */
+function decided(
+  bytes: Uint8Array,
+  section: HeaderSection,
+  { domains, evidence }: SesTerms,
+): AuthorDecision | { readonly kept: false; readonly why: 'not-ascii' } {
+  const decision = authorDecision(readFrom(bytes, section), evidence, domains, () => signingDomains(bytes, section));
+  return decision.kept && !isAscii(decision.author.localPart) ? { kept: false, why: 'not-ascii' } : decision;
 }
 
 /** Fields that SES reads as addresses. */
@@ -149,12 +162,6 @@ function addressLines(bytes: Uint8Array, field: Field): string {
   const name = nameOf(bytes, field);
   const value = decodeUnlabelled(bytes.subarray(field.valueStart, field.end));
   return mendedAddressField(name, value) ?? renamed(bytes, field, name);
-}
-
-/** SES's addresses are ASCII (docs/aws-contracts.md §2.2). */
-function isOurs(mailbox: Mailbox, { domains }: SesTerms): boolean {
-  if (!isAscii(mailbox.localPart)) return false;
-  return isVerified(mailbox.domainKey, domains);
 }
 
 /** `Ann (ann@src.example)`, so that the reader sees both who wrote and from where. */

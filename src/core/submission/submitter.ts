@@ -1,11 +1,11 @@
-// Who may submit what (DESIGN §2.10). The reverse-path decides, as it does at any submission server: it must be of one of the
-// submitter's own domains. Only where it is null does the author speak for it. Asked by ingest, and before it by who takes mail over
-// SMTP; never by relay, which sends what was accepted.
+// Who may submit what (DESIGN §2.10): the reverse-path must be of one of the submitter's own domains, and so must every author in a domain of
+// ours. Asked by ingest, and before it by what takes mail over SMTP; never by relay, which sends what was accepted.
 
 import type { Settings } from '#config/settings.ts';
 import type { ReversePath } from '#core/message/address.ts';
-import { authorsOf } from '#core/message/authors.ts';
-import type { HeaderField } from '#core/message/header.ts';
+import { type AuthorEvidence, type AuthorVerdicts, isOwn, ownerOf } from '#core/message/author-trust.ts';
+import type { FromReading } from '#core/message/from-field.ts';
+import { sendingDomains } from '#core/message/ses-use.ts';
 
 export type SenderFinding =
   | { readonly kind: 'allowed' }
@@ -26,13 +26,50 @@ export function mayUsePath({ submitters }: Given, submitter: string, reversePath
   return refused('foreign-sender', `${submitter} may not send as ${reversePath.domainKey}`);
 }
 
-/** Reports and automatic answers have the null reverse-path: then every author must be of our domains, or of the submitter's. */
-export function mayAuthor(given: Given, submitter: string, headers: readonly HeaderField[]): SenderFinding {
-  const ours = new Set([...given.domains, ...(given.submitters[submitter]?.senderDomains ?? [])]);
-  const authors = headers.filter(({ name }) => name.toLowerCase() === 'from').flatMap(({ value }) => authorsOf(value));
-  if (authors.length > 0 && authors.every(({ mailbox }) => ours.has(mailbox.domainKey))) return { kind: 'allowed' };
-  const who = authors.map(({ mailbox }) => mailbox.address).join(', ');
-  return refused('foreign-author', `the reverse-path is null and the author is not of our domains: ${who || 'none'}`);
+/**
+ * By the authors, once the header section is there. An author in a domain of ours must be in one of the submitter's, whatever the reverse-path
+ * is. A stranger's mail is passed on: a next hop that signs writes its author anew. But where the reverse-path is null, as in reports and
+ * automatic answers, nobody but the author speaks for the message: then every author must be the submitter's.
+ */
+export function mayAuthor(given: Given, submitter: string, reversePath: ReversePath, from: FromReading): SenderFinding {
+  const evidence = submitterEvidence(given, submitter);
+  if (from.doubt === 'several-from-fields') return refused('foreign-author', severalFromFields);
+  const foreign = from.domains.find(
+    (domain) => ownerOf(domain, evidence.ourDomains) !== null && !isOwn(domain, evidence),
+  );
+  if (foreign !== undefined)
+    return refused('foreign-author', `${submitter} may not send mail whose author is of ${foreign}`);
+  if (reversePath !== null) return { kind: 'allowed' };
+  if (from.authors.length > 0 && from.authors.every(({ domainKey }) => isOwn(domainKey, evidence)))
+    return { kind: 'allowed' };
+  const who = from.authors.find(({ domainKey }) => !isOwn(domainKey, evidence))?.domainKey ?? from.doubt ?? 'none';
+  return refused('foreign-author', `the reverse-path is null and the author is not of ${submitter}'s domains: ${who}`);
+}
+
+/** RFC 5322 §3.6: readers choose for themselves which one they show, so none of them can be vouched for. */
+export const severalFromFields = 'the message has more than one From field, and RFC 5322 allows one';
+
+/** What speaks for the author of this message, for a next hop that signs (core/message/author-trust.ts). */
+export function authorEvidence(
+  settings: Given,
+  {
+    submission,
+    verdicts,
+    reversePath,
+  }: {
+    readonly submission?: { readonly submitter: string };
+    readonly verdicts: AuthorVerdicts | null;
+    readonly reversePath: string;
+  },
+): AuthorEvidence {
+  if (submission === undefined) return { by: 'receipt', verdicts, reversePath };
+  return submitterEvidence(settings, submission.submitter);
+}
+
+function submitterEvidence(given: Given, submitter: string): Extract<AuthorEvidence, { by: 'submitter' }> {
+  const { submitters } = given;
+  const known = Object.hasOwn(submitters, submitter) ? submitters[submitter] : undefined;
+  return { by: 'submitter', senderDomains: known?.senderDomains ?? [], ourDomains: sendingDomains(given) };
 }
 
 function refused(reason: Extract<SenderFinding, { kind: 'refused' }>['reason'], detail: string): SenderFinding {

@@ -1,5 +1,5 @@
 // Ingest of mail from our side: from S3's word that an envelope was stored to a ledger row and a relay job for each delivery. The
-// envelope says where mail goes; the header section is read for loops, notices and the author of a null reverse-path alone.
+// envelope says where mail goes; the header section is read for loops, notices and authors alone.
 // Nothing that was submitted vanishes: what can not be used is reported to its reverse-path, or held under a row of its own.
 //
 // | effect, in order               | if we die right after                                                     |
@@ -19,8 +19,9 @@ import { failedAtBirth } from '#core/delivery/progress.ts';
 import { envelopeBytesMax, headerBytesMax, submittedHeadBytes } from '#core/limits.ts';
 import { parseMailbox, parseSubmittedPath } from '#core/message/address.ts';
 import { extractOf } from '#core/message/extract.ts';
+import { type FromReading, readFrom } from '#core/message/from-field.ts';
 import type { HeaderField } from '#core/message/header.ts';
-import { findHeaderEnd, headerFieldsOf } from '#core/message/header.ts';
+import { findHeaderEnd, headerFieldsOf, headerSection } from '#core/message/header.ts';
 import { bearsNoticeMark } from '#core/message/trace-fields.ts';
 import { statusOf } from '#core/reply/status.ts';
 import type { LoopFinding } from '#core/routing/loop.ts';
@@ -76,7 +77,7 @@ async function ingestSubmission(ports: IngestPorts, stored: StoredEnvelope, sign
   const born =
     reading.kind === 'malformed'
       ? [malformedRow(ports, given.place, facts, reading.why)]
-      : deliveries(ports, facts, reading.envelope, headers);
+      : deliveries(ports, facts, reading.envelope, { headers, from: found?.from ?? null });
   const rows = found?.undeleted ? born.map(restored) : born;
   if (reading.kind === 'malformed') ports.watch.raise('SubmissionMalformed');
   const results = await writeRows(ports, rows, facts);
@@ -113,19 +114,21 @@ function textOf(bytes: Uint8Array): string {
   return new TextDecoder('utf-8').decode(bytes);
 }
 
+type Head = { readonly headers: readonly HeaderField[]; readonly from: FromReading };
+
 /** Null where the content can not be opened now. The rows are written all the same: relay meets the same content, and its sender hears. */
 async function headerFields(
   ports: IngestPorts,
   { spoolId, contentKey }: SubmissionPlace,
   signal: AbortSignal,
-): Promise<{ readonly headers: readonly HeaderField[]; readonly undeleted: boolean } | null> {
+): Promise<(Head & { readonly undeleted: boolean }) | null> {
   let head = await ports.spool.head(contentKey, submittedHeadBytes, signal);
   if (head.kind === 'read' && head.size > head.bytes.length && !findHeaderEnd(head.bytes).complete)
     head = await ports.spool.head(contentKey, headerBytesMax, signal);
   if (head.kind === 'read') {
     const undeleted = head.undeleted === true;
     if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId });
-    return { headers: headerFieldsOf(head.bytes), undeleted };
+    return { headers: headerFieldsOf(head.bytes), from: readFrom(head.bytes, headerSection(head.bytes)), undeleted };
   }
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', { spoolId, cause: head.cause, detail: head.detail });
@@ -167,10 +170,10 @@ function deliveries(
   ports: IngestPorts,
   facts: MessageFacts,
   envelope: SubmittedEnvelope,
-  headers: readonly HeaderField[],
+  { headers, from }: { readonly headers: readonly HeaderField[]; readonly from: FromReading | null },
 ): DeliveryRow[] {
   const now = ports.clock.now();
-  const may = mayBeSent(ports, facts, headers);
+  const may = mayBeSent(ports, facts, from);
   const loop = findLoop(headers, ports.markKey);
   const plans = uniqueByKey(
     envelope.forwardPaths.flatMap((recipient) => plan(ports, recipient).map((each) => ({ ...each, recipient }))),
@@ -184,12 +187,13 @@ function deliveries(
   });
 }
 
-function mayBeSent(ports: IngestPorts, facts: MessageFacts, headers: readonly HeaderField[]): SenderFinding {
+/** Content that cannot be opened now names no author: relay cannot open it either, and asks again in whose name SES may sign. */
+function mayBeSent(ports: IngestPorts, facts: MessageFacts, from: FromReading | null): SenderFinding {
   const { settings } = ports;
   const submitter = facts.submission?.submitter ?? '';
   const reversePath = parseSubmittedPath(facts.reversePath) ?? null;
   const byPath = mayUsePath(settings, submitter, reversePath);
-  return byPath.kind === 'refused' || reversePath !== null ? byPath : mayAuthor(settings, submitter, headers);
+  return byPath.kind === 'refused' || from === null ? byPath : mayAuthor(settings, submitter, reversePath, from);
 }
 
 function disposed(ports: IngestPorts, row: DeliveryRow, planned: Plan, loop: LoopFinding | null): DeliveryRow {

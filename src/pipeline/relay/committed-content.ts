@@ -1,9 +1,8 @@
 // What relay does for submitted mail alone. Its content must be as its envelope committed it: of that length, and with that SHA-256; whoever
-// reads it is told before the end when it is another, so that nothing of it is ever accepted anywhere. And the next hop is told in whose
-// name it may sign, and what the submitter asked to hear.
+// reads it is told before the end when it is another, so that nothing of it is ever accepted anywhere. And the next hop is told what the
+// submitter asked to hear.
 
 import { createHash } from 'node:crypto';
-import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { ContentUnreadable, type OpenedContent, type Transaction } from '#pipeline/ports.ts';
 
@@ -33,18 +32,14 @@ async function* checked(
     throw new ContentUnreadable('damaged', `${objectKey}: its SHA-256 is ${found}, and its envelope says ${sha256}`);
 }
 
-/** A submitter speaks for his own domains alone, although others of ours are verified too. What he asked for goes along (RFC 3461 §5.2.1). */
+/** What the submitter asked for goes along (RFC 3461 §5.2.1). */
 export function ofSubmission(
-  { submitters }: Settings,
   { dsn, copy }: DeliveryRow,
   { submission }: MessageFacts,
-): Pick<Transaction, 'authorDomains' | 'dsn' | 'smtputf8'> {
+): Pick<Transaction, 'dsn' | 'smtputf8'> {
   if (submission === undefined) return {};
   const { ret, envid, smtputf8 } = submission;
-  const given = {
-    authorDomains: submitters[submission.submitter]?.senderDomains ?? [],
-    ...(smtputf8 ? { smtputf8 } : {}),
-  };
+  const given = smtputf8 ? { smtputf8 } : {};
   if (copy) return given;
   return { ...given, dsn: { ret, envid, notify: dsn?.notify ?? null, orcpt: dsn?.orcpt ?? null } };
 }

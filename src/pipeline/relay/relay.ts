@@ -28,6 +28,7 @@ import { relayFields } from '#core/message/trace-fields.ts';
 import { classify } from '#core/reply/classify.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { statusOf } from '#core/reply/status.ts';
+import { authorEvidence } from '#core/submission/submitter.ts';
 import { isDelayOver, settleSideNotice } from '#pipeline/bounce/delay-success-notice.ts';
 import { claim } from '#pipeline/claim.ts';
 import { inTime, outOfRoom, outOfTime } from '#pipeline/deadline.ts';
@@ -71,6 +72,7 @@ type Attempt = {
   readonly bareLineEndings: number;
   readonly dsnTaken: boolean;
   readonly reencoded: boolean;
+  readonly author?: string;
   /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
   readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
@@ -130,9 +132,8 @@ async function attemptMessage(
         bytes: content.bytes + fields.length,
         content: intactEdit(message.direction === 'outbound' ? withoutBcc(content.chunks) : content.chunks, fields),
         tag: deliveryId(row),
-        // DMARC failed: who wrote it is not known. A next hop that signs would give a forgery our own signature.
-        authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',
-        ...ofSubmission(ports.settings, row, message),
+        author: authorEvidence(ports.settings, message),
+        ...ofSubmission(row, message),
       },
       signal,
     );
@@ -194,7 +195,8 @@ function decide(results: readonly NextHopResult[], messageBytes: number): Attemp
   const unknownReply = outcome.kind === 'deferred' && outcome.reason === 'unknown-reply';
   const dsnTaken = 'dsnTaken' in result && result.dsnTaken === true;
   const reencoded = 'reencoded' in result && result.reencoded === true;
-  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken, reencoded };
+  const author = 'author' in result ? result.author : undefined;
+  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken, reencoded, author };
 }
 
 async function record(
@@ -291,6 +293,7 @@ function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
     reason: row.stateReason,
     bytes: attempt.opened?.bytes,
     openMs: attempt.openMs,
+    ...(attempt.author === undefined ? {} : { author: attempt.author }),
     ...(attempt.waitedMs === 0 ? {} : { waitedMs: attempt.waitedMs }),
   };
   switch (outcome.kind) {

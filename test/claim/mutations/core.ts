@@ -167,8 +167,8 @@ export const coreMutations: readonly Mutation[] = [
   {
     name: 'A7/an-author-with-a-broken-name-gets-no-answer',
     file: 'src/core/message/ses-edit.ts',
-    text: 'if (!kept) {\n    const via',
-    replacement: 'if (!kept && list.wellFormed) {\n    const via',
+    text: 'if (!kept) {\n    const fromFields',
+    replacement: "if (!kept && decision.why !== 'from-unclear') {\n    const fromFields",
     test: {
       file: 'test/unit/core/ses-edit.test.ts',
       name: 'a field that SES refuses is mended > an author whose name is broken is answered all the same, and nothing is signed in his name',
@@ -209,6 +209,106 @@ export const coreMutations: readonly Mutation[] = [
     test: {
       file: 'test/unit/core/disposition.test.ts',
       name: 'asks what else speaks against a message where policy relays one finding',
+    },
+  },
+  {
+    name: 'B2/no-verdict-is-innocence',
+    file: 'src/core/message/author-trust.ts',
+    text: "if (dmarc === 'PASS') return 'dmarc';",
+    replacement: "if (dmarc === 'PASS' || dmarc === 'PROCESSING_FAILED') return 'dmarc';",
+    test: {
+      file: 'test/unit/core/author-trust.test.ts',
+      name: 'an author of ours in mail that SES received > ann@example.com is kept with DMARC PASS alone, or with an aligned PASS where DMARC says nothing',
+    },
+  },
+  {
+    name: 'B2/a-pass-of-anybody-is-a-proof',
+    file: 'src/core/message/author-trust.ts',
+    text: 'path && isAligned(path.domainKey, domainKey)',
+    replacement: 'path',
+    test: {
+      file: 'test/unit/core/author-trust.test.ts',
+      name: 'an author of ours in mail that SES received > ann@eu.example.com is kept with DMARC PASS alone, or with an aligned PASS where DMARC says nothing',
+    },
+  },
+  {
+    name: 'B2/a-strict-policy-is-passed-over',
+    file: 'src/core/message/author-trust.ts',
+    text: "if (dmarc === 'FAIL') return 'dmarc-fail';",
+    replacement: '',
+    test: {
+      file: 'test/unit/core/author-trust.test.ts',
+      name: 'an author of ours in mail that SES received > is shown so in docs/authors.md',
+    },
+  },
+  {
+    name: 'B2/one-signer-of-ours-vouches-for-all',
+    file: 'src/core/message/author-trust.ts',
+    text: 'signers.every((signer)',
+    replacement: 'signers.some((signer)',
+    test: {
+      file: 'test/unit/core/author-trust.test.ts',
+      name: 'what proves nothing > DKIM PASS of one of two signers',
+    },
+  },
+  {
+    name: 'B2/a-lost-receipt-is-innocence',
+    file: 'src/core/message/author-trust.ts',
+    text: "if (verdicts === null) return 'unproven';",
+    replacement: "if (verdicts === null) return 'dmarc';",
+    test: {
+      file: 'test/unit/core/author-trust.test.ts',
+      name: 'what proves nothing > no receipt',
+    },
+  },
+  {
+    name: 'B2/a-suffix-is-an-organization',
+    file: 'src/core/message/organizational-domain.ts',
+    text: 'organization !== null && ',
+    replacement: '',
+    test: {
+      file: 'test/unit/core/organizational-domain.test.ts',
+      name: "alignment > of 'a.co.uk' and 'b.co.uk': false",
+    },
+  },
+  {
+    name: 'B5/a-route-hides-an-author',
+    file: 'src/core/message/address-list.ts',
+    text: 'plain: plain && asWritten && groups === 0',
+    replacement: 'plain: plain && groups === 0',
+    test: {
+      file: 'test/unit/core/from-field.test.ts',
+      name: 'nobody is known to have written, and the domain that some reader finds is named > a source route',
+    },
+  },
+  {
+    name: 'B5/a-bare-cr-hides-a-field',
+    file: 'src/core/message/lines-named.ts',
+    text: 'text[at] !== LF && text[at] !== CR',
+    replacement: 'text[at] !== LF',
+    test: {
+      file: 'test/unit/core/from-field.test.ts',
+      name: 'the fields > one behind a bare CR',
+    },
+  },
+  {
+    name: 'B5/an-author-of-another-submitter',
+    file: 'src/core/submission/submitter.ts',
+    text: 'if (foreign !== undefined)',
+    replacement: 'if (foreign !== undefined && reversePath === null)',
+    test: {
+      file: 'test/simulation/outbound.test.ts',
+      name: "who may send > an author of a domain of ours that is another submitter's: held, and nothing leaves",
+    },
+  },
+  {
+    name: 'B5/two-from-fields-are-stored',
+    file: 'src/core/submission/submitter.ts',
+    text: "if (from.doubt === 'several-from-fields') return",
+    replacement: "if (from.doubt === 'several-from-fields' && reversePath === null) return",
+    test: {
+      file: 'test/simulation/outbound.test.ts',
+      name: 'who may send > two From fields: held, and nothing leaves',
     },
   },
 ];

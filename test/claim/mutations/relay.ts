@@ -53,11 +53,11 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/a-forgery-is-signed',
     file: 'src/pipeline/relay/relay.ts',
-    text: "authorDoubted: message.direction === 'inbound' && message.verdicts?.dmarc === 'FAIL',",
-    replacement: 'authorDoubted: false,',
+    text: 'author: authorEvidence(ports.settings, message),',
+    replacement: "author: { by: 'submitter', senderDomains: ports.settings.domains, ourDomains: [] },",
     test: {
       file: 'test/unit/pipeline/transaction.test.ts',
-      name: 'a message > whose DMARC is FAIL: nobody signs in its author\u2019s name: true',
+      name: 'a message > tells a next hop that signs what speaks for its author: SES\u2019s verdicts, and the reverse-path that they are of',
     },
   },
   {

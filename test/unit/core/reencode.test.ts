@@ -8,7 +8,8 @@ import { type SesTerms, sesEdit } from '#core/message/ses-edit.ts';
 import { shown } from '#test/judges/mime-reading.ts';
 import { mimeTree } from '#test/kit/mime-trees.ts';
 
-const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', authorDoubted: false };
+const evidence = { by: 'submitter', senderDomains: ['example.com'], ourDomains: ['example.com'] } as const;
+const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', evidence };
 const LONG = 'x'.repeat(1_200);
 
 function mended(bytes: Uint8Array) {

@@ -2,12 +2,14 @@
 
 import { describe, expect, it } from 'vitest';
 import { addressListFault } from '#aws-local/ses/address-lists.ts';
+import { noEvidence } from '#core/message/author-trust.ts';
 import { authorsOf, mailboxText } from '#core/message/authors.ts';
 import { plainText } from '#core/message/field-text.ts';
 import { headerSection } from '#core/message/header.ts';
 import { type SesTerms, sesEdit } from '#core/message/ses-edit.ts';
 
-const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', authorDoubted: false };
+const evidence = { by: 'submitter', senderDomains: ['example.com'], ourDomains: ['example.com'] } as const;
+const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', evidence };
 
 function edited(message: string, more: Partial<SesTerms> = {}) {
   const bytes = Buffer.from(message, 'latin1');
@@ -50,8 +52,8 @@ describe('the author', () => {
     expect(edit.text).not.toContain('Reply-To');
   });
 
-  it('of ours is not kept where something speaks against him', () => {
-    expect(edited('From: Boss <boss@example.com>\r\n\r\n', { authorDoubted: true }).kept).toBe(false);
+  it('of ours is not kept where nothing speaks for him', () => {
+    expect(edited('From: Boss <boss@example.com>\r\n\r\n', { evidence: noEvidence }).kept).toBe(false);
   });
 
   it('beyond ASCII is written in encoded words', () => {

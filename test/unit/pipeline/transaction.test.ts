@@ -61,13 +61,15 @@ describe('a message', () => {
     expect(transaction.reversePath?.address).toBe('ann@src.example');
     expect(transaction.forwardPaths.map(({ address }) => address)).toEqual(['bob@inside.example']);
   });
-  it.each([
-    ['FAIL', true],
-    ['PASS', false],
-    ['GRAY', false],
-  ] as const)('whose DMARC is %s: nobody signs in its author’s name: %s', async (dmarc, doubted) => {
-    const message = facts('m1', { verdicts: verdicts(dmarc) });
-    expect((await handed(queued('m1', { message }))).transaction.authorDoubted).toBe(doubted);
+  it('tells a next hop that signs what speaks for its author: SES’s verdicts, and the reverse-path that they are of', async () => {
+    const found = verdicts('GRAY');
+    const message = facts('m1', { verdicts: found, reversePath: 'ann@src.example' });
+    const { transaction } = await handed(queued('m1', { message, address: 'bob@inside.example' }));
+    expect(transaction.author).toEqual({ by: 'receipt', verdicts: found, reversePath: 'ann@src.example' });
+  });
+  it('whose receipt was lost has nothing that speaks for its author', async () => {
+    const message = facts('m1', { verdicts: null });
+    expect((await handed(queued('m1', { message }))).transaction.author).toMatchObject({ verdicts: null });
   });
   it('with the null reverse-path leaves with it', async () => {
     const message = facts('m1', { reversePath: '' });

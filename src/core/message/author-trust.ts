@@ -1,0 +1,87 @@
+// Whether an author of ours is believed: the one decision on trust by the From field. It stands behind what SES signs (core/message/ses-edit.ts) and
+// behind what a submitter may send (core/submission/submitter.ts). What lacks a proof is a stranger's; the absence of a verdict proves nothing.
+// docs/authors.md has the table; test/unit/core/author-trust.test.ts checks that it is whole.
+
+import { type Mailbox, parseReversePath } from './address.ts';
+import type { FromDoubt, FromReading } from './from-field.ts';
+import { isAligned } from './organizational-domain.ts';
+
+/** Of SES's verdicts those that speak of who wrote, in SES's words. */
+export type AuthorVerdicts = { readonly spf: string; readonly dkim: string; readonly dmarc: string };
+
+/** What is known of a message beside its bytes. */
+export type AuthorEvidence =
+  /** Received: SES's verdicts, null where its receipt was lost, and the reverse-path as accepted, of which SPF speaks. */
+  | { readonly by: 'receipt'; readonly verdicts: AuthorVerdicts | null; readonly reversePath: string }
+  /** Submitted: the submitter's own domains, and all domains in whose name we send. */
+  | { readonly by: 'submitter'; readonly senderDomains: readonly string[]; readonly ourDomains: readonly string[] };
+
+/** Nothing at all. */
+export const noEvidence: AuthorEvidence = { by: 'receipt', verdicts: null, reversePath: '' };
+
+export type AuthorDecision =
+  | { readonly kept: true; readonly author: Mailbox; readonly why: 'dmarc' | 'spf' | 'dkim' | 'submitter' }
+  | { readonly kept: false; readonly why: FromDoubt | 'several-authors' | 'foreign' | 'dmarc-fail' | 'unproven' };
+
+/**
+ * Whether SES may sign in the author's name. `ourDomains`: those that SES has verified for us, their sub-domains included.
+ * `signedBy`: core/message/signing-domains.ts; asked only where it counts.
+ */
+export function authorDecision(
+  from: FromReading,
+  evidence: AuthorEvidence,
+  ourDomains: readonly string[],
+  signedBy: () => readonly string[] | null,
+): AuthorDecision {
+  const [author, ...others] = from.authors;
+  if (author === undefined) return rewritten(from.doubt ?? 'no-from-field');
+  if (others.length > 0) return rewritten('several-authors');
+  const { domainKey } = author;
+  if (ownerOf(domainKey, ourDomains) === null) return rewritten('foreign');
+  if (evidence.by === 'submitter')
+    return isOwn(domainKey, evidence) ? { kept: true, author, why: 'submitter' } : rewritten('foreign');
+  const proof = proofOf(domainKey, evidence, signedBy);
+  return proof === 'dmarc-fail' || proof === 'unproven' ? rewritten(proof) : { kept: true, author, why: proof };
+}
+
+/**
+ * RFC 7489 §3.1: the author's domain is proved by DMARC, or by a check of a domain that is aligned with it. DMARC FAIL stands above both: the
+ * domain's owner may ask for more than relaxed alignment. A null reverse-path is nobody's domain: SPF then speaks of the HELO name.
+ */
+function proofOf(
+  domainKey: string,
+  { verdicts, reversePath }: Extract<AuthorEvidence, { by: 'receipt' }>,
+  signedBy: () => readonly string[] | null,
+): 'dmarc' | 'spf' | 'dkim' | 'dmarc-fail' | 'unproven' {
+  if (verdicts === null) return 'unproven';
+  const { spf, dkim, dmarc } = verdicts;
+  if (dmarc === 'PASS') return 'dmarc';
+  if (dmarc === 'FAIL') return 'dmarc-fail';
+  const path = parseReversePath(reversePath);
+  if (spf === 'PASS' && path && isAligned(path.domainKey, domainKey)) return 'spf';
+  if (dkim !== 'PASS') return 'unproven';
+  const signers = signedBy() ?? [];
+  return signers.length > 0 && signers.every((signer) => isAligned(signer, domainKey)) ? 'dkim' : 'unproven';
+}
+
+function rewritten(why: Extract<AuthorDecision, { kept: false }>['why']): AuthorDecision {
+  return { kept: false, why };
+}
+
+/** The domain of ours that an author's domain belongs to: itself, or the closest one above it. Null: it is a stranger's. */
+export function ownerOf(domainKey: string, ourDomains: readonly string[]): string | null {
+  let owner: string | null = null;
+  for (const domain of ourDomains)
+    if ((domainKey === domain || domainKey.endsWith(`.${domain}`)) && domain.length > (owner?.length ?? 0))
+      owner = domain;
+  return owner;
+}
+
+/** A sub-domain belongs to whom its closest named parent belongs. */
+export function isOwn(
+  domainKey: string,
+  { senderDomains, ourDomains }: Pick<Extract<AuthorEvidence, { by: 'submitter' }>, 'senderDomains' | 'ourDomains'>,
+): boolean {
+  const owner = ownerOf(domainKey, [...ourDomains, ...senderDomains]);
+  return owner !== null && senderDomains.includes(owner);
+}
