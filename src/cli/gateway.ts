@@ -22,7 +22,7 @@ const options = {
   stack: text('NAME', 'the deployed stack, by your AWS credentials'),
   bucket: text('NAME', 'its bucket, where your credentials may not ask for the stack'),
   data: text('DIR', 'the local instance of this folder (default .everpost)'),
-  config: text('FILE', 'where submitters and domains stand (default everpost.config.ts)'),
+  config: text('FILE', 'the configuration, for submitters and domains (default everpost.config.ts)'),
   listen: text('HOST:PORT', 'default 127.0.0.1:587'),
   'tls-listen': text('HOST:PORT', 'TLS from the start, usually port 465; needs --cert and --key'),
   cert: text('FILE', 'PEM; with it and --key STARTTLS is offered. SIGHUP reads both again'),
@@ -37,7 +37,7 @@ export const gateway = verb({
   about: 'a submission server (SMTP) whose mail goes to the spool; docs/gateway.md',
   sections: [
     options,
-    'One JSON line for each message goes to standard error. SIGTERM ends it when messages in work are answered.',
+    'It writes one JSON line for each message to standard error. At SIGTERM it answers the messages in work, then ends.',
   ],
   run: serve,
 });

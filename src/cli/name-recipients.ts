@@ -48,7 +48,7 @@ export async function nameRecipients(naming: Naming): Promise<Told> {
   const ref = { spoolId, deliveryKey: placeholderKey };
   const before = await ledger.read(ref);
   if (before === null)
-    return refused(naming, null, 'it is not held for want of its receipt: release it without --to', exitCodes.failed);
+    return refused(naming, null, 'its receipt is not missing: release it without --to', exitCodes.failed);
   if (before.state !== 'held')
     return refused(naming, before, `it is ${before.state} (${before.stateReason})`, exitCodes.failed);
   await naming.ingestQueue.name({ spoolId, recipients: naming.recipients, lifetimeMs: naming.lifetimeMs });
@@ -59,7 +59,7 @@ export async function nameRecipients(naming: Naming): Promise<Told> {
     const said = now.trace.length > before.trace.length ? now.trace.at(-1)?.reason : null;
     if (said) return refused(naming, now, said, exitCodes.failed);
   }
-  const why = 'ingest was told and has not answered yet; see everpost trace in a while';
+  const why = 'ingest has the recipients and has not answered yet: look with everpost trace later';
   return refused(naming, before, why, exitCodes.tryAgain);
 }
 

@@ -23,10 +23,13 @@ const lossOptions = {
   until: text('WHEN', 'and before then (default now)'),
   'spool-id': text('ID', 'of that, one message'),
   'forward-path': text('ADDR', 'of that, what is for this recipient'),
-  limit: text('N', 'at most N deliveries, newest first (default 100); the same words with --yes go on with the next'),
-  again: flag('also what was resubmitted since then already'),
+  limit: text(
+    'N',
+    'at most N deliveries, newest first (default 100); the same command with --yes goes on with the next',
+  ),
+  again: flag('also what has been resubmitted since then'),
   lifetime: text('DURATION', 'how long it is tried from now (default 48h)'),
-  yes: flag('do it; otherwise it is only shown'),
+  yes: flag('do it; without it the deliveries are only shown'),
 };
 const placeOptions = { ...instanceOptions, json: flag('one JSON array: what became of each delivery') };
 type Words = ValuesOf<typeof lossOptions>;
@@ -36,7 +39,7 @@ export const resubmit = verb({
   about: 'relays again what a next hop took and lost',
   sections: [
     lossOptions,
-    'Who has the message all the same gets it twice: it bears X-Everpost-Possible-Duplicate.',
+    'A recipient who has the message already gets it twice. The second copy has the field X-Everpost-Possible-Duplicate.',
     placeOptions,
   ],
   run: resubmitLost,

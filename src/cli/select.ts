@@ -25,15 +25,15 @@ export type Selection = {
 /** One message, and of it some deliveries. */
 export const oneMessage = {
   'spool-id': text('ID', 'one message (its spool id is in every notice, and in everpost trace)'),
-  'forward-path': text('ADDR', 'of its deliveries those to this recipient alone'),
-  action: text('N', 'and of those the one by this action of the route (0 is the first)'),
+  'forward-path': text('ADDR', 'only its deliveries to this recipient'),
+  action: text('N', 'of those, only the one by this action of the route (0 is the first)'),
 };
 /** Or deliveries of many messages. */
 export const manyMessages = {
   state: text('STATE', 'instead of one message: all deliveries in this state; without --yes they are only shown'),
-  reason: text('REASON', 'of those, the ones for this reason, as everpost trace shows it'),
-  'next-hop': text('NAME', 'of those, the ones at this next hop'),
-  since: text('DURATION', 'of those, the ones accepted within this time: 30s, 15m, 4h, 2d'),
+  reason: text('REASON', 'of those, only the ones for this reason, as everpost trace shows it'),
+  'next-hop': text('NAME', 'of those, only the ones at this next hop'),
+  since: text('DURATION', 'of those, only the ones accepted within this time: 30s, 15m, 4h, 2d'),
   limit: text('N', 'at most N, newest first (default 100)'),
   yes: flag('do it'),
 };

@@ -34,12 +34,13 @@ export function whereTo(own: Readonly<Record<string, string>>): Where {
   const setting = (name: string, variable = name.toUpperCase()) =>
     own[name] ?? (process.env[`EVERPOST_${variable}`] || file[name]) ?? null;
   const submitter = setting('submitter');
-  if (submitter === null) throw new Exit(EX.config, 'as whom? Set EVERPOST_SUBMITTER, or give --submitter NAME');
+  if (submitter === null)
+    throw new Exit(EX.config, 'no submitter is named: set EVERPOST_SUBMITTER, or give --submitter NAME');
   if (parseSubmitter(submitter) === null) throw new Exit(EX.config, `"${submitter}" is no submitter's name`);
   // The first source that names a place decides: --data is not overruled by a bucket in the file.
   const sources = [own, environment(), file];
   const place = sources.find((source) => source.bucket ?? source.stack ?? source.data);
-  if (place === undefined) throw new Exit(EX.config, 'where to? Set EVERPOST_BUCKET, or give --bucket NAME');
+  if (place === undefined) throw new Exit(EX.config, 'no bucket is named: set EVERPOST_BUCKET, or give --bucket NAME');
   const sender = setting('defaultSender', 'DEFAULT_SENDER');
   const defaultSender = sender === null ? null : parseMailbox(sender);
   if (sender !== null && defaultSender === null) throw new Exit(EX.config, `defaultSender "${sender}" is no address`);
@@ -65,7 +66,7 @@ export async function openPlace({ bucket, stack, data, submitter, senderDomains 
     if (senderDomains.length === 0)
       throw new Exit(
         EX.config,
-        `which senders may ${submitter} use? Write defaultSender, or senderDomains, into ${USUAL_FILE}`,
+        `it is not known which senders ${submitter} may use: write defaultSender or senderDomains into ${USUAL_FILE}`,
       );
     return { store: new S3SubmissionStore(s3SubmissionClient({ region, credentials: null }), bucket), senderDomains };
   }

@@ -27,17 +27,19 @@ const sendmailHelp = `everpost sendmail [-t] [-i] [-f SENDER] [-F NAME] [-N WHEN
 
 Reads one message from standard input and submits it. Options are sendmail's; others that it knows are ignored.
 
-Where to, from these options, else the environment, else /etc/everpost/sendmail.json (EVERPOST_SENDMAIL_CONFIG names another):
-  --submitter NAME       EVERPOST_SUBMITTER  as whom; its credentials are your AWS credentials
+The destination comes from these options, else from the environment, else from /etc/everpost/sendmail.json
+(EVERPOST_SENDMAIL_CONFIG names another file):
+  --submitter NAME       EVERPOST_SUBMITTER  the submitter; its credentials are your AWS credentials
   --bucket NAME          EVERPOST_BUCKET     the stack's bucket: fastest, and needs no further permission
   --stack NAME           EVERPOST_STACK      or the stack, whose bucket is then asked for
   --data DIR             EVERPOST_DATA       or the local instance of this folder
   --domain NAME          EVERPOST_DOMAIN     completes addresses without a domain (default: this machine's name)
 
-In the file also "defaultSender": whom mail is from without -f, and "senderDomains": what the submitter may use, where only the bucket is known.
+The file may also have "defaultSender", the sender without -f, and "senderDomains", the domains that the submitter may
+use, where only the bucket is known.
 
-Ends with 0 when the message is stored; else the message stays in ~/dead.letter: 64 usage, 65 no recipient or too big, 66 no input, 67 no address, 75 try again, 77 not allowed,
-78 configuration.
+It ends with 0 when the message is stored. Otherwise the message stays in ~/dead.letter: 64 usage, 65 no recipient or
+too big, 66 no input, 67 no address, 75 try again, 77 not allowed, 78 configuration.
 `;
 
 /** Its grammar is sendmail's own, and it starts for every mail: it does without the argument library. */
