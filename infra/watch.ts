@@ -237,7 +237,7 @@ function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void
 const CALLS: readonly { readonly metricName: string; readonly article: string; readonly says: string }[] = [
   {
     metricName: 'ContentUnreadable',
-    article: 'Content that can not be opened',
+    article: 'Content that cannot be opened',
     says: 'an accepted message can not be read from the spool.',
   },
   {
@@ -295,7 +295,7 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
 const OF_SUBMISSIONS = [
   {
     metricName: 'SubmissionMalformed',
-    article: 'An envelope that can not be used',
+    article: 'An envelope that cannot be used',
     says: 'a submitter stored an envelope that ingest does not understand; its message was not sent.',
   },
   {
@@ -366,7 +366,7 @@ function watchSes(raise: Raise, { door }: Watched): void {
         statistic: 'Sum',
       }),
       threshold: 1,
-      article: metricName === 'PublishFailure' ? 'SES can not store mail or publish its receipt' : 'SES gave mail up',
+      article: metricName === 'PublishFailure' ? 'SES cannot store mail or publish its receipt' : 'SES gave mail up',
       says:
         metricName === 'PublishFailure'
           ? 'SES fails to write to the spool or its topic and tries again.'

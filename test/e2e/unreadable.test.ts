@@ -1,4 +1,4 @@
-// Content that can not be opened (Microsoft KB Q157684 is why this product exists), each way in a row: the event, the metric's alarm, the
+// Content that cannot be opened (Microsoft KB Q157684 is why this product exists), each way in a row: the event, the metric's alarm, the
 // bytes that remain, and at the end of the lifetime a report without the content. Faults are switched on at the emulated S3.
 
 import {
