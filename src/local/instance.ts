@@ -79,6 +79,7 @@ async function open(
       identities: () => [...sendingDomains(settings), ...(options.sesIdentities ?? [])],
       out: sesOutOf(options),
     },
+    functionVariables: options.timeScale === 1 ? {} : { EVERPOST_TIME_SCALE: String(options.timeScale) },
     onFunctionLine: log.ofFunction,
   });
   onStop(aws.close);

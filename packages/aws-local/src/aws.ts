@@ -35,6 +35,8 @@ export type AwsOptions = EmulatorsOptions & {
   readonly mail: MailOptions;
   /** Secrets beside those that a template makes; asked at each call. */
   readonly secrets?: () => Secrets;
+  /** Variables that every function sees beside its own. */
+  readonly functionVariables?: Readonly<Record<string, string>>;
   /** Whole lines that functions write, without those that are metrics. */
   readonly onFunctionLine?: (functionName: string, line: string) => void;
 };
@@ -46,7 +48,7 @@ export type Aws = Emulators & {
   readonly functions: LambdaHost;
   readonly cloudWatch: CloudWatch;
   /** Makes each resource of the stack, or brings it up to date, and starts what works by itself. Throws with the resource's name. */
-  deploy(assembly: Assembly, schedulesEveryMs?: number | null): Promise<Deployed>;
+  deploy(assembly: Assembly, minutelyEveryMs?: number | null): Promise<Deployed>;
   /** Ends everything. Functions in work have so many real milliseconds to end; what is cut off comes again by its visibility timeout. */
   close(patienceMs?: number): Promise<void>;
 };
@@ -84,10 +86,10 @@ async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'c
   const secrets = madeSecrets(store);
   front.add(createSecretsManager(world, options.secrets ?? (() => ({})), secrets));
   const { ses, configurationSets, resume } = openSes(emulators, metrics, options.mail, onClose);
-  const functions = openFunctions(emulators, metrics, options.onFunctionLine ?? (() => {}));
+  const functions = openFunctions(emulators, metrics, options);
   onClose(functions.stop);
   const responses = createResponses(front);
-  const makers: Omit<Makers, 'schedulesEveryMs'> = {
+  const makers: Omit<Makers, 'minutelyEveryMs'> = {
     ...emulators,
     secrets,
     tables: dynamoDb.tables,
@@ -107,9 +109,9 @@ async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'c
     configurationSets,
     functions,
     cloudWatch,
-    async deploy(assembly, schedulesEveryMs = null) {
+    async deploy(assembly, minutelyEveryMs = null) {
       const stackId = stackIdOf(emulators, assembly.stackName);
-      const deployed = await deploy(assembly, { ...makers, schedulesEveryMs }, stackId);
+      const deployed = await deploy(assembly, { ...makers, minutelyEveryMs }, stackId);
       onClose((patienceMs) => endWork(deployed, functions, patienceMs));
       return deployed;
     },
@@ -164,18 +166,19 @@ function openSes(
 function openFunctions(
   { world, clock, front, keys }: Emulators,
   metrics: Metrics,
-  onLine: (functionName: string, line: string) => void,
+  { functionVariables = {}, onFunctionLine = () => {} }: AwsOptions,
 ): LambdaHost {
   return lambdaHost({
     world,
     clockOffset: clock.offset,
     endpoint: () => front.endpoint,
+    variables: functionVariables,
     issueKey: (principal, kill) => {
       const key = keys.issue(principal, kill);
       return { ...key, revoke: () => keys.revoke(key.accessKeyId) };
     },
     onLine: (functionName, line) => {
-      if (!metrics.takeLine(line)) onLine(functionName, line);
+      if (!metrics.takeLine(line)) onFunctionLine(functionName, line);
     },
     onInvocation: (record) => measureInvocation(metrics, record, clock.now()),
   });

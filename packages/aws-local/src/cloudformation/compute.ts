@@ -162,7 +162,7 @@ type Target = {
 };
 
 const rule: Creator = ({ name, properties }, boot) => {
-  const { world, schedulesEveryMs } = boot.emulators;
+  const { world, minutelyEveryMs } = boot.emulators;
   understood(properties, ['Name', 'ScheduleExpression', 'State', 'Targets'], ['Description', 'Tags']);
   const ruleName = textOf(properties, 'Name', name);
   const expression = textOf(properties, 'ScheduleExpression');
@@ -177,7 +177,7 @@ const rule: Creator = ({ name, properties }, boot) => {
         world,
         name: ruleName,
         expression,
-        everyMs: schedulesEveryMs,
+        everyMs: minutelyEveryMs,
         run: (due) => callTarget(boot, arn, target, due),
       }),
     );

@@ -49,8 +49,8 @@ export type Makers = {
   readonly cloudWatch: CloudWatch;
   readonly responses: Responses;
   readonly customResources: Table<CustomResourceRow>;
-  /** Where it is given, every schedule is due so often, whatever its expression says. */
-  readonly schedulesEveryMs: number | null;
+  /** Where it is given, a schedule of every minute is due so often. */
+  readonly minutelyEveryMs: number | null;
   readonly queueUrl: (name: string) => string;
 };
 

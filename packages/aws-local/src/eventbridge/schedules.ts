@@ -7,7 +7,7 @@ export type ScheduleOptions = {
   readonly world: World;
   readonly name: string;
   readonly expression: string;
-  /** Replaces the rhythm of a minutely schedule (`--sweep-every`); null leaves it. */
+  /** Replaces the rhythm of a minutely schedule; null leaves it. */
   readonly everyMs: number | null;
   /** One run; `due` is the virtual instant it was due at. A throw is logged. */
   readonly run: (due: number) => Promise<void>;

@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import type { World } from '../world.ts';
 import type { FunctionDefinition, HostOptions, Invocation, IssuedKey } from './lambda.ts';
 import type { WorkerReport, WorkerStart } from './worker.ts';
 
@@ -51,7 +50,7 @@ export function startEnvironment(
   };
   const worker = new Worker(WORKER, {
     workerData: start,
-    env: environmentVariables(definition, world, options.endpoint(), key),
+    env: environmentVariables(definition, options, key),
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: definition.memoryMb },
     stdout: true,
@@ -150,19 +149,18 @@ export function startEnvironment(
 /** Exactly what a function finds in Lambda and may rely on: nothing of this process's environment. */
 function environmentVariables(
   definition: FunctionDefinition,
-  world: World,
-  endpoint: string,
+  { world, endpoint, variables }: HostOptions,
   key: IssuedKey,
 ): Record<string, string> {
   return {
     ...definition.environment,
-    ...(world.timeScale === 1 ? {} : { EVERPOST_TIME_SCALE: String(world.timeScale) }),
+    ...variables,
     AWS_REGION: world.region,
     AWS_DEFAULT_REGION: world.region,
     AWS_ACCESS_KEY_ID: key.accessKeyId,
     AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
     AWS_SESSION_TOKEN: key.sessionToken,
-    AWS_ENDPOINT_URL: endpoint,
+    AWS_ENDPOINT_URL: endpoint(),
     AWS_LAMBDA_FUNCTION_NAME: definition.name,
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(definition.memoryMb),

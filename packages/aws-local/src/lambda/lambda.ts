@@ -47,6 +47,8 @@ export type HostOptions = {
   readonly endpoint: () => string;
   /** Issues an access key for one environment; `kill` ends that environment. */
   readonly issueKey: (principal: Principal, kill: () => void) => IssuedKey;
+  /** Variables that every function sees beside its own. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Whole lines of what functions write. */
   readonly onLine?: (functionName: string, line: string) => void;
   readonly onInvocation?: (record: InvocationRecord) => void;

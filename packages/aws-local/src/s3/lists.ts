@@ -76,7 +76,7 @@ export function listVersions(objects: Objects, bucket: Bucket, query: URLSearchP
   };
 }
 
-const owner: XmlElement = { ID: 'everpost-local' };
+const owner: XmlElement = { ID: 'aws-local' };
 
 function contentsOf(object: ObjectVersion & { readonly kind: 'object' }, encode: (text: string) => string): XmlElement {
   return {

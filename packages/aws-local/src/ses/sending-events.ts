@@ -121,7 +121,7 @@ function mailMember(world: World, mail: OutgoingMail, content: Uint8Array): obje
       'ses:configuration-set': [mail.configurationSet],
       'ses:source-ip': ['127.0.0.1'],
       'ses:from-domain': [domain],
-      'ses:caller-identity': ['everpost'],
+      'ses:caller-identity': ['aws-local'],
       ...Object.fromEntries(tags),
     },
   };
