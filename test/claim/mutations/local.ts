@@ -1,4 +1,4 @@
-// Mutations of local/: see run.ts.
+// Mutations of the emulators (packages/aws-local): see run.ts.
 
 import type { Mutation } from './mutation.ts';
 
