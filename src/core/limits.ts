@@ -125,6 +125,8 @@ export const digestBytesMax = 4 * MIB;
 export const headerBytesMax = MIB;
 /** A Return-Path field longer than this is none that SES wrote (a path has 256 octets, RFC 5321 §4.5.3.1.3). */
 export const returnPathFieldBytesMax = 4 * KIB;
+/** Of an Authentication-Results field, what is read for its authserv-id: a name of 255 octets behind a long comment. */
+export const authservIdBytesMax = 4 * KIB;
 /** Of a field's value, what is decoded for people; the rest is of no use to a reader of notices and traces. */
 export const fieldTextBytesMax = 8 * KIB;
 /** Of a From or Reply-To field, in characters: fifty authors with long names. A field that is longer names nobody more. */

@@ -8,7 +8,7 @@ import type { TraceRecord } from '#pipeline/ports.ts';
 import { check } from '../claim/checker.ts';
 import type { Due, End, Evidence, Taken } from '../claim/evidence.ts';
 import { isOurs } from '../claim/matching.ts';
-import { onTheWire } from './arrival.ts';
+import { asRelayed } from './arrival.ts';
 import { type Instance, tool } from './instance.ts';
 import type { Caught } from './smtp.ts';
 
@@ -54,7 +54,7 @@ export async function evidenceAt(
     accepted: sent.map(({ messageIdField, forwardPath, ...message }) => ({
       ...message,
       direction: 'inbound' as const,
-      content: onTheWire(message.content),
+      content: asRelayed(message.content),
       spoolId: spoolIds(messageIdField ?? forwardPath ?? message.reversePath),
     })),
     taken,

@@ -54,7 +54,7 @@ function textOf(caught: Caught | undefined | null): string {
 }
 function mail(from: string, more = '', body = 'Hello\r\n\xff\x00 bytes\r\n'): Buffer {
   return Buffer.from(
-    `X-SES-CONFIGURATION-SET: theirs\r\nDKIM-Signature: v=1; a=1\r\nDKIM-Signature: v=1; a=2\r\nFrom: ${from}\r\nSender: x@src.example\r\n` +
+    `X-SES-CONFIGURATION-SET: theirs\r\nAuthentication-Results: amazonses.com; dmarc=pass header.from=forged.example\r\nDKIM-Signature: v=1; a=1\r\nDKIM-Signature: v=1; a=2\r\nFrom: ${from}\r\nSender: x@src.example\r\n` +
       `To: away@example.com\r\nBcc: secret@src.example\r\nSubject: Hi\r\nMessage-ID: <one@src.example>\r\n${more}\r\n${body}`,
     'latin1',
   );
@@ -72,7 +72,8 @@ describe('a next hop that is SES', () => {
     expect(text).toMatch(/^Reply-To: "Ann" <ann@src\.example>\r$/m);
     expect(text).toMatch(/^X-Original-From: Ann <ann@src\.example>\r$/m);
     expect(text).toMatch(/^X-Original-Message-ID: <one@src\.example>\r$/m);
-    expect(text).not.toMatch(/secret@src|^Sender:|theirs|a=1/m);
+    expect(text).not.toMatch(/secret@src|^Sender:|theirs|forged\.example|a=1/m);
+    expect(text).toMatch(/^Authentication-Results: amazonses\.com;\r\n spf=pass/m);
     expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toBe('Hello\r\n\xff\x00 bytes\r\n');
     const [message] = await traced(
       instance,

@@ -22,8 +22,8 @@ import { withLateWord } from '#core/delivery/overtaken-outcome.ts';
 import { afterAttempt, withNoticeSettled } from '#core/delivery/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/delivery/retry-schedule.ts';
 import { parseMailbox, parseReversePath } from '#core/message/address.ts';
-import { withoutBcc } from '#core/message/bcc.ts';
 import { intactEdit } from '#core/message/header.ts';
+import { withoutRemovedFields } from '#core/message/removed-fields.ts';
 import { relayFields } from '#core/message/trace-fields.ts';
 import { classify } from '#core/reply/classify.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
@@ -114,6 +114,8 @@ async function attemptMessage(
     content.close();
     return { ...plain(room.outcome), openMs, waitedMs: room.waitedMs };
   }
+  const { direction } = message;
+  const { domains } = ports.settings;
   try {
     const fields = relayFields({
       host: ports.settings.host,
@@ -130,7 +132,7 @@ async function attemptMessage(
         reversePath: leaving.reversePath,
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
-        content: intactEdit(message.direction === 'outbound' ? withoutBcc(content.chunks) : content.chunks, fields),
+        content: intactEdit(withoutRemovedFields(content.chunks, { direction, domains }), fields),
         tag: deliveryId(row),
         author: authorEvidence(ports.settings, message),
         ...ofSubmission(row, message),

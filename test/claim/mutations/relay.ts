@@ -9,8 +9,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-after-a-crash',
     file: 'src/pipeline/relay/relay.ts',
-    text: ': content.chunks, fields),',
-    replacement: ': row.claims > 1 ? (async function* () {})() : content.chunks, fields),',
+    text: 'withoutRemovedFields(content.chunks,',
+    replacement: 'withoutRemovedFields(row.claims > 1 ? (async function* () {})() : content.chunks,',
     test: {
       file: recipients,
       name: 'the content > is whole after our own death, before the next hop answered and after it',
@@ -19,8 +19,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-at-a-later-attempt',
     file: 'src/pipeline/relay/relay.ts',
-    text: ': content.chunks, fields),',
-    replacement: ': row.attempts > 0 ? (async function* () {})() : content.chunks, fields),',
+    text: 'withoutRemovedFields(content.chunks,',
+    replacement: 'withoutRemovedFields(row.attempts > 0 ? (async function* () {})() : content.chunks,',
     test: { file: recipients, name: 'the content > is whole at the fourth, after three were put off before it' },
   },
   {
@@ -239,12 +239,82 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'A9/Bcc-is-shown-to-the-next-hop',
-    file: 'src/pipeline/relay/relay.ts',
-    text: "message.direction === 'outbound' ? withoutBcc",
-    replacement: "message.direction !== 'outbound' ? withoutBcc",
+    file: 'src/core/message/removed-fields.ts',
+    text: "return this.block === null ? 'goes' : 'stays';",
+    replacement: "return this.block !== null ? 'goes' : 'stays';",
     test: {
       file: 'test/simulation/outbound.test.ts',
       name: 'what is submitted > shows its Bcc to no next hop and in no notice, and is stored as it was',
+    },
+  },
+  {
+    name: 'B4/inbound-mail-keeps-forged-results',
+    file: 'src/core/message/removed-fields.ts',
+    text: "terms.direction === 'inbound' ? new SesBlock() : null",
+    replacement: "terms.direction === 'inbound' ? null : new SesBlock()",
+    test: {
+      file: 'test/simulation/forged-results.test.ts',
+      name: 'a forged verdict > reaches no next hop, and SES’s own does: exchange',
+    },
+  },
+  {
+    name: 'B4/relay-forgets-the-domains-that-are-ours',
+    file: 'src/pipeline/relay/relay.ts',
+    text: '{ direction, domains })',
+    replacement: '{ direction, domains: [] })',
+    test: {
+      file: 'test/simulation/forged-results.test.ts',
+      name: 'a forged verdict > reaches no next hop, and SES’s own does: boxes',
+    },
+  },
+  {
+    name: 'B4/a-quoted-name-is-not-read',
+    file: 'src/core/message/authserv-id.ts',
+    text: "text[start] === '\"' ? quotedString(text, start) : token(text, start)",
+    replacement: 'token(text, start)',
+    test: {
+      file: 'test/unit/core/removed-fields.test.ts',
+      name: 'what came with a message that SES received > stays: Authentication-Results: "amazonses.com\\; x"; dmarc=pass',
+    },
+  },
+  {
+    name: 'B4/a-name-below-ours-is-anothers',
+    file: 'src/core/message/authserv-id.ts',
+    text: 'at = dot === -1 ? -1 : dot + 1;',
+    replacement: 'at = -1;',
+    test: {
+      file: 'test/unit/core/removed-fields.test.ts',
+      name: 'what came with a message that SES received > goes: Authentication-Results: mx.example.com; dmarc=pass',
+    },
+  },
+  {
+    name: 'B4/what-cannot-be-read-is-anothers',
+    file: 'src/core/message/authserv-id.ts',
+    text: '  if (cut) return true;',
+    replacement: '  return cut;',
+    test: {
+      file: 'test/unit/core/removed-fields.test.ts',
+      name: 'what came with a message that SES received > goes: Authentication-Results: x amazonses.com; dmarc=pass',
+    },
+  },
+  {
+    name: 'B4/a-second-field-of-a-name-is-SES’s',
+    file: 'src/core/message/ses-block.ts',
+    text: '    if (seen.has(name)) return false;\n',
+    replacement: '',
+    test: {
+      file: 'test/unit/core/removed-fields.test.ts',
+      name: 'what came with a message that SES received > goes where it is the second of its name, whether SES’s block was closed or not',
+    },
+  },
+  {
+    name: 'B4/SES’s-block-never-closes',
+    file: 'src/core/message/ses-block.ts',
+    text: 'return BETWEEN.has(name) && ![...CLOSING].some((closing) => seen.has(closing));',
+    replacement: 'return BETWEEN.has(name);',
+    test: {
+      file: 'test/unit/core/removed-fields.test.ts',
+      name: 'what came with a message that SES received > goes where SES itself wrote no such field: 5',
     },
   },
 ];
