@@ -179,22 +179,3 @@ describe('ARCHITECTURE', () => {
     expect(read('ARCHITECTURE.md')).toContain('A held row has none');
   });
 });
-
-describe('paths in monospace', () => {
-  const documents = [
-    'ARCHITECTURE.md',
-    'README.md',
-    'docs/design.md',
-    'docs/specifications.md',
-    'docs/style.md',
-    'docs/decisions/whose-fault.md',
-  ];
-  it.each(documents)('of %s exist', (document) => {
-    const paths = [
-      ...read(document).matchAll(
-        /`((?:core|pipeline|adapters|lambdas|infra|local|cli|test|docs)\/[\w./-]+\.(?:ts|md|json|mjs))`/g,
-      ),
-    ];
-    expect(paths.map((found) => found[1] ?? '').filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
-  });
-});
