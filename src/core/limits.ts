@@ -280,6 +280,13 @@ export const delayNoticesPerMessageMax = 2;
 /** To one reverse-path in an hour, sub-addresses (`ann+x`) counted with it: two messages' worth. A domain's hundred must not hit one person. */
 export const noticesPerAddressMax = 10;
 /**
+ * What a notice may have in bytes is a fifth of its message where that is enough, so that a message's five never send back more than came in.
+ * Of the header section this much may always go, raw or encoded: what names the message to its author.
+ */
+export const unvouchedHeaderBytesMin = KIB;
+/** What SES puts in front of a message (Received, Received-SPF, Authentication-Results, X-SES-*): some 2 KB, and room. It did not come in. */
+export const sesFieldsBytes = 4 * KIB;
+/**
  * In all, in an hour: ten domains' default hundred. An ordinary hour has some tens; SES looks at accounts of which mail comes back. Where
  * `notices.perDomainPerHour` is set above it, that number is the most in all too.
  */

@@ -50,6 +50,26 @@ describe('any notice', () => {
   });
 });
 
+it('a notice of limited size keeps to it, or to the least that a notice can be, and is sound', () => {
+  let small = 0;
+  const some = seeds.slice(0, SEEDS / 8);
+  for (const seed of some) {
+    const { input, targets } = inputOf(randomOf(seed));
+    const least = composeNotice({ ...input, bytesMax: 0 }).length;
+    const full = composeNotice(input).length;
+    for (const bytesMax of [0, 4_500, full]) {
+      const notice = composeNotice({ ...input, bytesMax });
+      const about = `seed ${seed}, at most ${bytesMax}`;
+      expect(judgeNotice(notice), about).toEqual([]);
+      expect(notice.length, about).toBeLessThanOrEqual(Math.max(bytesMax, least));
+      for (const target of targets)
+        for (const text of readings(notice)) expect(text.includes(target), `${about}: ${target} leaks`).toBe(false);
+      if (notice.length < full) small += 1;
+    }
+  }
+  if (some.length > 1) expect(small).toBeGreaterThan(some.length / 2); // it does make some smaller
+});
+
 /** The bytes, and each part with its encoding undone; lower case, as they are and unfolded. */
 function readings(notice: Uint8Array): string[] {
   const parsed = parseNotice(notice);

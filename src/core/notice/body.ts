@@ -1,7 +1,8 @@
-// Whether the body of the original may go back with a notice, or its header section alone. Pure. Size and form are no question here: see
-// core/notice/original-part.ts.
+// How much of the original may go back with a notice: its body or its header section alone, and how many bytes. Pure. What form it has is no
+// question here: see core/notice/original-part.ts.
 
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { noticesPerMessageMax, sesFieldsBytes } from '#core/limits.ts';
 import { parseReversePath } from '#core/message/address.ts';
 import { voucherOf } from './vouching.ts';
 
@@ -14,6 +15,15 @@ export function mayReturnBody(kind: NoticeKind, row: DeliveryRow, message: Messa
   if (message.verdicts?.virus === 'FAIL' || namesVirus(row) || isAboutContent(row)) return false;
   if (message.submission?.ret === 'HDRS') return false;
   return kind === 'postmaster' || isVouchedFor(message); // the postmaster is no stranger
+}
+
+/**
+ * The bytes that such a notice about a message of `size` bytes, as it is stored, may have; null: no limit but its own. The five of a message that
+ * nothing vouches for are together no larger than what came in, so that nobody can have more sent to somebody else than he sends himself.
+ */
+export function noticeBytesMax(kind: NoticeKind, message: MessageFacts, size: number): number | null {
+  if (kind === 'postmaster' || isVouchedFor(message)) return null;
+  return Math.max(0, Math.floor((size - sesFieldsBytes) / noticesPerMessageMax));
 }
 
 export function isVouchedFor({ direction, reversePath, verdicts, extract }: MessageFacts): boolean {

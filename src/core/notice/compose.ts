@@ -3,7 +3,7 @@
 // lost result is the same one. Never reads anything, and never shows the routed address to the sender.
 
 import { createHash } from 'node:crypto';
-import { ndrSubjectTextMax } from '#core/limits.ts';
+import { ndrSubjectTextMax, unvouchedHeaderBytesMin } from '#core/limits.ts';
 import {
   asciiLine,
   encodedWords,
@@ -25,14 +25,29 @@ const ADDRESS_MAX = 900;
 // What may stand in angle brackets (RFC 5322 §3.4.1), loosely: an atom or a quoted string, and a domain or a literal.
 const ADDRESS = /^(?:[^\s<>()[\]:;@\\,"]+|"(?:[^"\\]|\\.)*")@(?:[^\s<>()[\]@,;:"\\]+|\[[^\s[\]]+\])$/u;
 const MESSAGE_ID_MAX = 900; // a msg-id can not be folded, and a line must not pass 998
+const SMALL_ID_MAX = 250;
 const MARKER_MAX = 2_000;
+const ENCODING_BYTES = 100; // the fields that say how a header section is encoded
 
-/** The whole notice: CRLF line ends, lines of at most 998 octets, closed by its final boundary and a CRLF. */
+/**
+ * The whole notice: CRLF line ends, lines of at most 998 octets, closed by its final boundary and a CRLF. Not above `bytesMax`, unless what
+ * a notice must say, and `unvouchedHeaderBytesMin` of the header section, are above it already.
+ */
 export function composeNotice(input: NoticeInput): Uint8Array {
   const scrub = scrubber(input);
-  const original = returnedOriginal(input, scrub);
+  const { bytesMax } = input;
+  const full = composed(input, scrub, null);
+  if (bytesMax === undefined || bytesMax === null || full.length <= bytesMax) return full;
+  const spare = bytesMax - composed(input, scrub, 0).length - ENCODING_BYTES;
+  return composed(input, scrub, Math.max(unvouchedHeaderBytesMin, spare));
+}
+
+/** `room`: for the header section, where the notice is to be small; null: as it comes. */
+function composed(input: NoticeInput, scrub: Scrubber, room: number | null): Uint8Array {
+  const original = returnedOriginal(input, scrub, room);
+  const small = room !== null;
   const parts = [
-    humanPart(input, original, scrub),
+    humanPart(input, original, scrub, small),
     reportPart(input, scrub),
     ...(original.part === null ? [] : [original.part]),
   ];
@@ -53,7 +68,7 @@ export function composeNotice(input: NoticeInput): Uint8Array {
     subjectField(input, original.summary.subject),
     `Date: ${mailDate(input.now)}`,
     `Message-ID: ${messageIdField}`,
-    ...threadFields(input, original.summary.messageIdField, scrub),
+    ...threadFields(input, original.summary.messageIdField, scrub, small ? SMALL_ID_MAX : MESSAGE_ID_MAX),
     // RFC 3834 §5: a copy answers nobody. Exchange listens to the next one.
     `Auto-Submitted: ${input.kind === 'postmaster' ? 'auto-generated' : 'auto-replied'}`,
     'X-Auto-Response-Suppress: All',
@@ -108,8 +123,8 @@ function subjectField(input: NoticeInput, subject: string | null): string {
 }
 
 /** So that clients show the notice beside the original; only for a Message-ID that is one, and gives nothing away. */
-function threadFields(input: NoticeInput, messageIdField: string | null, scrub: Scrubber): string[] {
-  if (!input.threading || messageIdField === null) return [];
+function threadFields(input: NoticeInput, messageIdField: string | null, scrub: Scrubber, max: number): string[] {
+  if (!input.threading || messageIdField === null || messageIdField.length > max) return [];
   const id = validMessageId(messageIdField);
   return id === null || scrub.text(id) !== id ? [] : [`In-Reply-To: ${id}`, `References: ${id}`];
 }

@@ -14,13 +14,13 @@ const WIDTH = 72; // columns: room to be quoted in an answer
 const ADDRESS_MAX = 900;
 const MINUTE = 60_000;
 
-/** The MIME part without its delimiter: fields, empty line, content, closed by CRLF. */
-export function humanPart(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubber): string {
-  const text = humanText(input, original, scrub).join('\r\n');
+/** The MIME part without its delimiter: fields, empty line, content, closed by CRLF. `small`: with less of what the original says. */
+export function humanPart(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubber, small = false): string {
+  const text = humanText(input, original, scrub, small).join('\r\n');
   return `Content-Type: text/plain; charset=utf-8\r\nContent-Description: Notification\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${quotedPrintable(octetsOf(text))}\r\n`;
 }
 
-function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubber): string[] {
+function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubber, small: boolean): string[] {
   const host = oneLine(input.reportingMta, 255);
   return [
     ...wrapped(
@@ -30,7 +30,7 @@ function humanText(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubb
     '',
     ...OPENINGS[input.kind](input),
     '',
-    ...yourMessage(original),
+    ...yourMessage(original, small ? ndrSubjectTextMax / 2 : ndrSubjectTextMax * 2),
     ...(input.kind === 'success' ? [] : input.recipients.flatMap((recipient) => explanation(input, recipient))),
     ...wrapped(
       `This notice is about ${input.recipients.length === 1 ? 'the address' : 'the addresses'} above alone. If you wrote to others too, it says nothing about them.`,
@@ -122,16 +122,14 @@ function addresses(input: NoticeInput): string[] {
   return input.recipients.map((recipient) => `  ${oneLine(recipient.forwardPath, ADDRESS_MAX)}`);
 }
 
-function yourMessage({ summary }: ReturnedOriginal): string[] {
+function yourMessage({ summary }: ReturnedOriginal, textMax: number): string[] {
   const known: readonly [string, string | null][] = [
     ['From:        ', summary.from],
     ['Subject:     ', summary.subject],
     ['Sent:        ', summary.date],
     ['Message-ID:  ', summary.messageIdField],
   ];
-  const lines = known.flatMap(([label, value]) =>
-    value === null ? [] : [`  ${label}${oneLine(value, ndrSubjectTextMax * 2)}`],
-  );
+  const lines = known.flatMap(([label, value]) => (value === null ? [] : [`  ${label}${oneLine(value, textMax)}`]));
   return lines.length === 0 ? [] : ['Your message:', '', ...lines, ''];
 }
 

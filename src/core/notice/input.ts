@@ -62,6 +62,8 @@ export type NoticeInput = {
   readonly message: MessageFacts;
   readonly recipients: readonly [NoticeRecipient, ...NoticeRecipient[]];
   readonly original: NoticeOriginal;
+  /** The whole notice, in bytes, where that is limited (core/notice/body.ts): then less of the header section is returned. */
+  readonly bytesMax?: number | null;
   /** The original transaction was SMTPUTF8 and the notice's next hop offers it (RFC 6533). */
   readonly smtputf8: boolean;
   /** The result of an earlier attempt at this very notice is unknown: it may be the second one. */

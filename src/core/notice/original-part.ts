@@ -35,10 +35,11 @@ export type ReturnedOriginal = {
   readonly summary: OriginalSummary;
 };
 
-export function returnedOriginal(input: NoticeInput, scrub: Scrubber): ReturnedOriginal {
+/** `room`: for the header section, as it will be encoded; null: up to `ndrOriginalBytesMax`. */
+export function returnedOriginal(input: NoticeInput, scrub: Scrubber, room: number | null = null): ReturnedOriginal {
   const { original, message } = input;
-  const found = original.kind === 'unavailable' ? null : headerSection(original.bytes, scrub);
-  if (original.kind === 'unavailable' || found === null || found.octets === '') {
+  const found = original.kind === 'unavailable' ? null : headerSection(original.bytes, scrub, room);
+  if (original.kind === 'unavailable' || found === null || (found.octets === '' && !found.shortened)) {
     const rebuilt = rebuiltSection(message.extract, scrub);
     const part = rebuilt === '' ? null : headersPart(withReturnPath(rebuilt, input), input.smtputf8);
     return {
@@ -65,10 +66,14 @@ export function returnedOriginal(input: NoticeInput, scrub: Scrubber): ReturnedO
   return { source: 'message', shortened: false, whole: true, part, summary };
 }
 
-/** The header section in octets with CRLF line ends; null where there is no field at all. */
-function headerSection(bytes: Uint8Array, scrub: Scrubber): { octets: string; shortened: boolean } | null {
-  const kept: string[] = [];
-  let room = ndrOriginalBytesMax;
+/** The header section in octets with CRLF line ends; null where there is no field at all. What names the message has room before the rest. */
+function headerSection(
+  bytes: Uint8Array,
+  scrub: Scrubber,
+  room: number | null,
+): { octets: string; shortened: boolean } | null {
+  const found: { octets: string; cost: number; names: boolean; kept: boolean }[] = [];
+  const named = new Set<string>();
   let shortened = false;
   let last: number | null = null;
   for (const field of fields(bytes)) {
@@ -80,17 +85,24 @@ function headerSection(bytes: Uint8Array, scrub: Scrubber): { octets: string; sh
       break;
     }
     if (KEPT_BACK.test(field.name)) continue;
-    const size = field.end - field.start;
-    if (size > room) {
-      shortened = true;
-      continue;
-    }
     const octets = scrub.octets(cleanLines(Buffer.from(bytes.subarray(field.start, field.end)).toString('latin1')));
-    room -= octets.length;
-    kept.push(octets);
+    const cost = room === null ? octets.length : Math.max(octets.length, quotedPrintable(octets).length);
+    const names = NAMING.test(field.name) && !named.has(field.name);
+    if (names) named.add(field.name);
+    found.push({ octets, cost, names, kept: false });
   }
-  return last === null ? null : { octets: kept.join(''), shortened };
+  let left = room ?? ndrOriginalBytesMax;
+  for (const field of [...found.filter(({ names }) => names), ...found.filter(({ names }) => !names)]) {
+    field.kept = field.cost <= left;
+    if (field.kept) left -= field.cost;
+    else shortened = true;
+  }
+  const octets = found.flatMap((field) => (field.kept ? [field.octets] : []));
+  return last === null ? null : { octets: octets.join(''), shortened };
 }
+
+/** By these its author knows a message. */
+const NAMING = /^(?:message-id|date|from|subject)$/;
 
 /** The reader was given only the beginning of the message, and it ends within this field. */
 function isCutOff(bytes: Uint8Array, fieldEnd: number): boolean {

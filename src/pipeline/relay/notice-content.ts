@@ -7,7 +7,7 @@ import { ndrOriginalBytesMax } from '#core/limits.ts';
 import { parseReversePath } from '#core/message/address.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import { noticeMark } from '#core/message/trace-fields.ts';
-import { mayReturnBody } from '#core/notice/body.ts';
+import { mayReturnBody, noticeBytesMax } from '#core/notice/body.ts';
 import type { NoticeInput, NoticeOriginal } from '#core/notice/input.ts';
 import { noticeMessageId, noticeRecipient } from '#core/notice/input.ts';
 import type { Clock, Ledger, Spool, UnreadableCause, Watch } from '#pipeline/ports.ts';
@@ -50,7 +50,7 @@ export async function noticeInputFor(
     now: ports.clock.now(),
     message,
     recipients: [noticeRecipient(reported, notice.noticeKind)],
-    original: await originalOf(ports, notice.noticeKind, reported, message, signal),
+    ...(await originalOf(ports, notice.noticeKind, reported, message, signal)),
     smtputf8: false, // the null reverse-path's next hop may be any; RFC 6533 §3 has an ASCII form for every address
     repeated: notice.claims > 1 || notice.possibleDuplicate,
     threading: true,
@@ -63,18 +63,19 @@ async function originalOf(
   row: DeliveryRow,
   message: MessageFacts,
   signal: AbortSignal,
-): Promise<NoticeOriginal> {
+): Promise<{ readonly original: NoticeOriginal; readonly bytesMax: number | null }> {
   const head = await ports.spool.head(message.objectKey, ndrOriginalBytesMax, signal);
   if (head.kind === 'unreadable') {
     const fields = { spoolId: row.spoolId, forwardPath: row.forwardPath, cause: head.cause };
     const purged = isPurged(ports, message, head.cause);
     if (!purged) ports.watch.count('ContentUnreadable');
     ports.watch.warn(purged ? 'relay.notice-after-purge' : 'relay.notice-without-original', fields);
-    return { kind: 'unavailable' };
+    return { original: { kind: 'unavailable' }, bytesMax: null };
   }
   if (head.undeleted) ports.watch.warn('relay.delete-marker', { spoolId: row.spoolId, forwardPath: row.forwardPath });
   const whole = head.size <= head.bytes.byteLength && mayReturnBody(kind, row, message);
-  return { kind: whole ? 'full' : 'headers', bytes: head.bytes };
+  const original = { kind: whole ? 'full' : 'headers', bytes: head.bytes } as const;
+  return { original, bytesMax: noticeBytesMax(kind, message, head.size) };
 }
 
 /** A remote may report for as long as the row is kept, which is longer than content is: that calls nobody. */

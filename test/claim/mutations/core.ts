@@ -4,6 +4,26 @@ import type { Mutation } from './mutation.ts';
 
 export const coreMutations: readonly Mutation[] = [
   {
+    name: 'B3/a-long-header-section-goes-back-five-times',
+    file: 'src/core/notice/body.ts',
+    text: "if (kind === 'postmaster' || isVouchedFor(message)) return null;",
+    replacement: "if (kind !== 'delay') return null;",
+    test: {
+      file: 'test/simulation/reflector.test.ts',
+      name: 'no more goes out than came in > the same, all of it header section: five notices',
+    },
+  },
+  {
+    name: 'B3/encoding-triples-a-header-section',
+    file: 'src/core/notice/original-part.ts',
+    text: 'Math.max(octets.length, quotedPrintable(octets).length)',
+    replacement: 'octets.length',
+    test: {
+      file: 'test/simulation/reflector.test.ts',
+      name: 'no more goes out than came in > the same, in 8-bit text: five notices',
+    },
+  },
+  {
     name: 'B3/sub-domains-of-a-victim-multiply-his-limit',
     file: 'src/core/notice/counts.ts',
     text: 'organizationalDomain(to.domainKey) ?? to.domainKey',
