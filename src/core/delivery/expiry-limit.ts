@@ -3,26 +3,20 @@
 
 import type { Settings } from '#config/settings.ts';
 import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from '#core/limits.ts';
+import { reasonRow } from '#core/reply/reasons.ts';
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
 import { canFallBack } from './fallback.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
-/** Reasons of deferrals that say nothing of the next hop: we had no word from it. */
-const NO_WORD: ReadonlySet<string> = new Set([
-  'content-unreadable',
-  'poison',
-  'deadline',
-  'no-room',
-  'aborted',
-  'next-hop-missing',
-  'delivery-missing',
-]);
-
 /** Its last outcome is no next hop's reply and no network error: it crashed us, could not be read, or never had an attempt. */
 export function isSuspectExpiry(row: DeliveryRow): boolean {
-  return row.claims >= claimsMax || row.attempts === 0 || row.lastReason === null || NO_WORD.has(row.lastReason);
+  return row.claims >= claimsMax || row.attempts === 0 || row.lastReason === null || countsAsOurs(row.lastReason);
+}
+
+function countsAsOurs(reason: string): boolean {
+  return reasonRow(reason)?.countsAsOurs === true;
 }
 
 /**

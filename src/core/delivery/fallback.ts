@@ -1,17 +1,18 @@
 // The second chance of a route: a delivery that expired at its next hop goes on to the route's fallback, with the same address and
 // a fresh lifetime (DESIGN decision 13). Pure. A permanent refusal never falls back: its sender is told.
 
+import { reasonRow } from '#core/reply/reasons.ts';
 import type { DeliveryRow } from './delivery.ts';
 import { transition } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced } from './trace.ts';
 
-/** Faults of our own: content that can not be opened, or that crashes us, is no better at another next hop. */
-const OURS: readonly (string | null)[] = ['content-unreadable', 'poison'];
-
-/** Whether the delivery has a next hop still to be tried. */
+/**
+ * Whether the delivery has a next hop still to be tried. Content that cannot be opened, or that crashes us, is no better at
+ * another one.
+ */
 export function canFallBack(row: DeliveryRow): boolean {
-  return row.state === 'expired' && row.fallback !== null && !OURS.includes(row.stateReason);
+  return row.state === 'expired' && row.fallback !== null && reasonRow(row.stateReason)?.fallback !== false;
 }
 
 /**

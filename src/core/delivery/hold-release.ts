@@ -1,6 +1,7 @@
 // Deliveries that are kept and do not move, and how that ends: quarantine by policy, hold by an operator; release, removal, discard.
 // Pure: every function takes a row and the present instant. Whatever happens leaves a trace event; nothing here is silent.
 
+import type { TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
 import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
 import { transition } from './delivery.ts';
@@ -8,13 +9,13 @@ import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
 /** Kept by policy until `until`, an instant; then the sweep discards it, if nobody has released it. */
-export function quarantinedAtBirth(row: DeliveryRow, reason: string, until: number, now: number): DeliveryRow {
+export function quarantinedAtBirth(row: DeliveryRow, reason: TableReason, until: number, now: number): DeliveryRow {
   const state = transition(row.state, 'quarantined');
   return { ...row, state, stateReason: reason, dueAt: until, trace: [...row.trace, event(row, 'HOLD', reason, now)] };
 }
 
 /** Ended by an explicit route before anything was tried. */
-export function discardedAtBirth(row: DeliveryRow, reason: string, now: number): DeliveryRow {
+export function discardedAtBirth(row: DeliveryRow, reason: TableReason, now: number): DeliveryRow {
   const { row: next, events } = discarded(row, reason, now);
   return { ...next, trace: [...row.trace, ...events] };
 }
@@ -29,7 +30,7 @@ export function discarded(row: DeliveryRow, reason: string, now: number, own = 0
 /** Refused without an attempt, by a route that changed meanwhile or by an operator; bounce tells the sender, or says why not. */
 export function refused(
   row: DeliveryRow,
-  why: { readonly reason: string; readonly status: Status; readonly detail: string },
+  why: { readonly reason: TableReason; readonly status: Status; readonly detail: string },
   terms: { readonly now: number; readonly sweepAgainMs: number },
   own = 0,
 ): Progress {

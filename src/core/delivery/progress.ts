@@ -3,6 +3,7 @@
 
 import { claimsMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
+import { REASONS, reasonRow, type TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './delay-success.ts';
@@ -85,7 +86,7 @@ export function newDelivery(given: NewDelivery, now: number): DeliveryRow {
 export function failedAtBirth(
   row: DeliveryRow,
   status: Status,
-  reason: string,
+  reason: TableReason,
   detail: string,
   now: number,
 ): DeliveryRow {
@@ -240,12 +241,17 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   return [...events, { ...note(EVENT_OF[outcome.kind], reason), latency }];
 }
 
+/** Why its lifetime ends: it crashed us, its last attempt's reason, or there was no attempt. */
+export function expiryReason(row: DeliveryRow): string {
+  return row.claims >= claimsMax ? 'poison' : (row.lastReason ?? 'never-attempted');
+}
+
 /** RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is 5.3.0. */
 export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
-  const poisoned = row.claims >= claimsMax;
-  const unreadable = row.lastReason === 'content-unreadable';
-  const status = poisoned || unreadable ? statusOf('5.3.0') : (row.lastStatus ?? statusOf('4.4.7'));
-  const reason = poisoned ? 'poison' : (row.lastReason ?? 'never-attempted');
+  const reason = expiryReason(row);
+  const atExpiry = reasonRow(reason)?.atExpiry ?? null;
+  const status =
+    atExpiry === null ? (row.lastStatus ?? statusOf(REASONS['never-attempted'].status)) : statusOf(atExpiry);
   const event = traced(row, 'EXPIRE', now, { attempt: null, status, reason, reply: row.lastReply });
   const expired: DeliveryRow = {
     ...row,

@@ -7,6 +7,7 @@ import type { DeliveryRow, TraceEvent, TraceEventName } from '#core/delivery/del
 import { isUnderWay, transition } from '#core/delivery/delivery.ts';
 import type { Progress } from '#core/delivery/trace.ts';
 import { traced, withDoubt } from '#core/delivery/trace.ts';
+import type { Reason } from '#core/reply/reasons.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import type { Status } from '#core/reply/status.ts';
 
@@ -19,7 +20,7 @@ type Told = {
 };
 /** What is told of a delivery. Reasons are kebab-case and stable: they stand in ledgers, traces and `copyPostmasterOn`. */
 export type ReportedFact =
-  | (Told & { readonly kind: 'failed'; readonly reason: string; readonly status: Status; readonly detail: string })
+  | (Told & { readonly kind: 'failed'; readonly reason: Reason; readonly status: Status; readonly detail: string })
   | (Told & { readonly kind: 'confirmed' })
   /** Still being tried by the one who has it. */
   | (Told & { readonly kind: 'delayed'; readonly reason: string; readonly status: Status | null })

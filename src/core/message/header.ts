@@ -107,19 +107,6 @@ export function fields(bytes: Uint8Array): readonly Field[] {
   return headerSection(bytes).fields;
 }
 
-/** The first field of that name (lower case), or null. */
-export function firstField(bytes: Uint8Array, name: string): Field | null {
-  for (const field of fields(bytes)) if (field.name === name) return field;
-  return null;
-}
-
-/** How many fields have that name (lower case). */
-export function countFields(bytes: Uint8Array, name: string): number {
-  let count = 0;
-  for (const field of fields(bytes)) if (field.name === name) count += 1;
-  return count;
-}
-
 /** All fields as SES's receipt gives them: names as written, values unfolded, neither decoded nor cleaned. */
 export function headerFieldsOf(bytes: Uint8Array): HeaderField[] {
   return Array.from(fields(bytes), (field) => ({

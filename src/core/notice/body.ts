@@ -4,6 +4,7 @@
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import { noticesPerMessageMax, sesFieldsBytes } from '#core/limits.ts';
 import { parseReversePath } from '#core/message/address.ts';
+import { reasonRow } from '#core/reply/reasons.ts';
 import { voucherOf } from './vouching.ts';
 
 /**
@@ -32,10 +33,9 @@ export function isVouchedFor({ direction, reversePath, verdicts, extract }: Mess
 }
 
 function isAboutContent({ stateReason, lastReason, lastStatus }: DeliveryRow): boolean {
-  if (stateReason?.startsWith('policy-') === true) return true;
-  return ABOUT_CONTENT.has(lastReason ?? '') || /^5\.(7\.|6\.|3\.4$|2\.3$)/.test(lastStatus ?? '');
+  if (reasonRow(stateReason)?.aboutContent === true || reasonRow(lastReason)?.aboutContent === true) return true;
+  return /^5\.(7\.|6\.|3\.4$|2\.3$)/.test(lastStatus ?? '');
 }
-const ABOUT_CONTENT = new Set(['content-refused', 'refused-by-policy', 'ses-content-rejected']);
 
 /** Whatever status stands before such words. */
 function namesVirus({ lastReply, lastDetail }: DeliveryRow): boolean {

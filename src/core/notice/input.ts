@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import type { Mailbox } from '#core/message/address.ts';
+import { inWords, reasonRow } from '#core/reply/reasons.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import { parseStatus, type Status, statusClass, statusOf } from '#core/reply/status.ts';
 
@@ -84,9 +85,6 @@ export function noticeMessageId(of: { spoolId: string; deliveryKey: string; kind
   return `<${of.kind}.${hash}@${host === '' ? 'everpost.invalid' : host}>`;
 }
 
-/** Reasons that are ours: what the sender is told in the end is 5.3.0, whatever 4.y.z stood in between. */
-const OUR_FAULTS = new Set(['content-unreadable', 'poison']);
-
 /**
  * The status that a notice reports: the last real one, also at expiry (RFC 3463 §3.5 on X.4.7, RFC 3464 §2.3.3); 4.4.7 only where
  * no attempt gave any; 5.3.0 for what we could not open or process. A delay is always of class 4, a success of class 2.
@@ -98,7 +96,8 @@ export function noticeStatus(kind: NoticeKind, status: Status | null, reason: st
     return statusClass(status) === 4 ? status : (parseStatus(`4${status.slice(1)}`) ?? statusOf('4.0.0'));
   }
   if (kind === 'success') return status !== null && statusClass(status) === 2 ? status : statusOf('2.0.0');
-  if (reason !== null && OUR_FAULTS.has(reason)) return statusOf('5.3.0');
+  const atExpiry = reasonRow(reason)?.atExpiry ?? null;
+  if (atExpiry !== null) return statusOf(atExpiry);
   if (status === null) return statusOf('4.4.7');
   return statusClass(status) === 2 ? statusOf('5.0.0') : status;
 }
@@ -114,7 +113,7 @@ export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecip
 function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
   const expired = row.state === 'expired';
   const reason = expired ? (row.stateReason ?? row.lastReason) : row.lastReason;
-  const ours = reason !== null && OUR_FAULTS.has(reason);
+  const ours = (reasonRow(reason)?.atExpiry ?? null) !== null;
   return {
     forwardPath: row.forwardPath,
     originalRecipient: row.dsn?.orcpt ?? null,
@@ -122,7 +121,7 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     status: noticeStatus(kind, row.lastStatus, reason),
     reply: ours ? null : row.lastReply,
     reason,
-    detail: reason === 'poison' ? 'the stored message could not be processed' : (row.lastDetail ?? inWords(reason)),
+    detail: reason === 'poison' ? inWords(reason) : (row.lastDetail ?? inWords(reason)),
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,
     lastAttemptAt: row.lastAttemptAt,
@@ -132,9 +131,4 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     ...(row.possibleDuplicate ? { mayHaveArrived: true as const } : {}),
     ...(row.lastReason === 'reported-failed' ? { reported: true as const } : {}),
   };
-}
-
-/** A kebab-case reason, where nothing better was noted. */
-function inWords(reason: string | null): string | null {
-  return reason === null ? null : reason.replaceAll('-', ' ');
 }

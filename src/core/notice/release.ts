@@ -5,6 +5,7 @@ import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { transition } from '#core/delivery/delivery.ts';
 import type { Progress } from '#core/delivery/trace.ts';
 import { traced } from '#core/delivery/trace.ts';
+import { reasonRow } from '#core/reply/reasons.ts';
 import { statusClass } from '#core/reply/status.ts';
 
 /** Whether what is held is its notice: the delivery itself failed, and that is settled. */
@@ -33,5 +34,5 @@ export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: numb
 /** Held rows do not say how they came to their end. A refusal has a status of class 5; so has what was our own fault, and expired. */
 function hadExpired({ lastStatus, lastReason }: DeliveryRow): boolean {
   if (lastStatus === null || statusClass(lastStatus) !== 5) return true;
-  return lastReason === 'content-unreadable' || lastReason === 'poison';
+  return (reasonRow(lastReason)?.atExpiry ?? null) !== null;
 }

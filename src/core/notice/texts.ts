@@ -1,7 +1,7 @@
 // What people are told, by status code: what went wrong, who can fix it, what to do. Keyed by language, English for now.
 // Plain words, no blame that we can not prove, and nothing that only we understand. Never assembled from remote text.
 
-import { operatorReasons } from '#core/reply/rules.ts';
+import { reasonRow } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
 
 export type Language = 'en';
@@ -375,7 +375,7 @@ export function statusText(
   language: Language = 'en',
 ): StatusText {
   const texts = TEXTS[language];
-  const ours = reason !== null && operatorReasons.has(reason) ? ['reason operator'] : [];
+  const ours = reasonRow(reason)?.fault === 'operator' ? ['reason operator'] : [];
   for (const key of [`reason ${reason}`, ...ours, ...statusTextKeys(status, own)]) {
     const text = texts[key];
     if (text !== undefined) return text;

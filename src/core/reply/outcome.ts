@@ -1,15 +1,15 @@
-// The result of an attempt, decided. Postfix: sent, deferred, bounced.
-// Made by classify.ts alone; what a row becomes by it, progress.ts says.
+// The result of an attempt, decided. Postfix: sent, deferred, bounced. Made by classify.ts for what a next hop did, and by relay
+// for attempts that never reached one. What a row becomes by it, core/delivery/progress.ts decides.
 
+import { REASONS, type Reason, type TableReason } from './reasons.ts';
 import type { Reply } from './reply.ts';
-import type { Status } from './status.ts';
+import { type Status, statusOf } from './status.ts';
 
-/** Machine-readable reasons; kebab-case, stable, shown in traces. */
 export type Outcome =
   | { readonly kind: 'relayed'; readonly reply: Reply }
   | {
       readonly kind: 'deferred';
-      readonly reason: string;
+      readonly reason: Reason;
       readonly status: Status;
       readonly reply: Reply | null;
       /** One line for people; never contains secrets. */
@@ -18,13 +18,38 @@ export type Outcome =
       readonly possibleDuplicate: boolean;
       /** Ours to mend, not the sender's (a refused login, a missing certificate): alarmed, never blamed on the sender. */
       readonly operatorFault: boolean;
-      /** Where the next attempt has a pace of its own: a throttled one comes soon, a used-up quota needs hours (core/delivery/retry-schedule.ts). */
+      /** Absent: the configured schedule. A throttled attempt is repeated soon, a used-up quota takes hours. */
       readonly pace?: 'short' | 'long';
     }
   | {
       readonly kind: 'failed';
-      readonly reason: string;
+      readonly reason: Reason;
       readonly status: Status;
       readonly reply: Reply | null;
       readonly detail: string;
     };
+export type Deferred = Extract<Outcome, { kind: 'deferred' }>;
+export type Failed = Extract<Outcome, { kind: 'failed' }>;
+
+type Said = { readonly status?: Status; readonly reply?: Reply };
+type Doubt = { readonly possibleDuplicate?: boolean; readonly operatorFault?: boolean };
+
+/** Another attempt follows, at the pace of the reason's row. `operatorFault` is given where the reason alone does not tell. */
+export function deferredFor(reason: TableReason, detail: string, more: Said & Doubt = {}): Deferred {
+  const { fault, pace, status } = REASONS[reason];
+  return {
+    kind: 'deferred',
+    reason,
+    status: more.status ?? statusOf(status),
+    reply: more.reply ?? null,
+    detail,
+    possibleDuplicate: more.possibleDuplicate ?? false,
+    operatorFault: more.operatorFault ?? fault === 'operator',
+    ...(pace === 'normal' ? {} : { pace }),
+  };
+}
+
+export function failedFor(reason: TableReason, detail: string, more: Said = {}): Failed {
+  const status = more.status ?? statusOf(REASONS[reason].status);
+  return { kind: 'failed', reason, status, reply: more.reply ?? null, detail };
+}

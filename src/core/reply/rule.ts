@@ -1,6 +1,7 @@
 // One row of the reply rules, and the stages that rows name. The rows themselves: rules.ts and the files that it reads.
 // Types and names alone; nothing is decided here.
 
+import type { TableReason } from './reasons.ts';
 import type { Phase } from './reply.ts';
 
 export type ReplyRule = {
@@ -15,14 +16,12 @@ export type ReplyRule = {
   readonly unless?: RegExp;
 
   readonly kind: 'deferred' | 'failed';
-  /** Stable: it stands in ledgers and traces. `policy-…` is kept for our own policy (routing/policy.ts). */
-  readonly reason: string;
+  /** Whose fault it is, and how soon the next attempt is, its row says (core/reply/reasons.ts). */
+  readonly reason: TableReason;
   /** The status where the reply has none. */
   readonly statusIfNone?: string;
   /** The status whatever the reply has. */
   readonly statusAlways?: string;
-  /** Ours to mend: alarmed, tried again on the long pace, and never a refusal in the sender's eyes. */
-  readonly operatorFault?: true;
   /** A reply that made this rule necessary. */
   readonly seen: string;
 };
@@ -32,12 +31,12 @@ export const ENVELOPE: readonly Phase[] = ['mail', 'rcpt'];
 export const CONTENT: readonly Phase[] = ['data', 'content', 'final-dot'];
 
 /** A refusal that is ours to mend: by 4yz and 5yz alike, unless `when` says more. */
-export function operators(reason: string, seen: string, when: Partial<ReplyRule>): ReplyRule {
-  return { kind: 'deferred', operatorFault: true, reason, seen, ...when };
+export function operators(reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
+  return { kind: 'deferred', reason, seen, ...when };
 }
 
 /** A refusal for good that is not ours: the recipient's, the sender's or the message's. */
-export function others(reason: string, seen: string, when: Partial<ReplyRule>): ReplyRule {
+export function others(reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
   // Before MAIL nobody's message was named.
   return { kind: 'failed', codes: '5xx', reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
 }

@@ -32,7 +32,7 @@ export const operatorStageRules: readonly ReplyRule[] = [
     phases: ['starttls'],
     codes: '4xx',
     kind: 'deferred',
-    reason: 'tls-refused',
+    reason: 'tls-unavailable',
     statusIfNone: '4.7.0',
     seen: '454 4.7.0 TLS not available due to local problem',
   },

@@ -58,8 +58,3 @@ export const replyRules: readonly ReplyRule[] = [
   ...othersRules,
   ...othersStageRules,
 ];
-
-/** The reasons of the rules by which a delivery waits for the operator. */
-export const operatorReasons: ReadonlySet<string> = new Set(
-  replyRules.filter((rule) => rule.operatorFault === true).map((rule) => rule.reason),
-);

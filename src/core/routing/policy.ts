@@ -3,15 +3,16 @@
 
 import type { NextHopSettings, PolicyChoice, Settings } from '#config/settings.ts';
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
+import type { TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
 import { statusOf } from '#core/reply/status.ts';
 
 export type Disposition =
   | { readonly kind: 'relay' }
   /** Kept and not moving until an operator releases it, or `retention.quarantine` is over. */
-  | { readonly kind: 'quarantine'; readonly reason: string }
+  | { readonly kind: 'quarantine'; readonly reason: TableReason }
   /** An NDR where one is allowed; else the bounce stage says why there is none. */
-  | { readonly kind: 'refuse'; readonly reason: string; readonly status: Status; readonly detail: string };
+  | { readonly kind: 'refuse'; readonly reason: TableReason; readonly status: Status; readonly detail: string };
 
 /**
  * Each finding is asked of the policy, the gravest first, and the first that is not to be relayed decides. GRAY, PROCESSING_FAILED and DISABLED
@@ -34,7 +35,7 @@ function isScanned(status: VerdictStatus): boolean {
   return status === 'PASS' || status === 'FAIL';
 }
 
-function choose(choice: PolicyChoice, reason: string, detail: string): Disposition {
+function choose(choice: PolicyChoice, reason: TableReason, detail: string): Disposition {
   switch (choice) {
     case 'relay':
       return { kind: 'relay' };
@@ -48,7 +49,7 @@ function choose(choice: PolicyChoice, reason: string, detail: string): Dispositi
 /** What an explicit route decides before any attempt: by a next hop that refuses, or one that discards. */
 export type RouteDisposition =
   | Extract<Disposition, { kind: 'refuse' }>
-  | { readonly kind: 'discard'; readonly reason: string };
+  | { readonly kind: 'discard'; readonly reason: TableReason };
 
 /** Null where the next hop is one that takes mail. */
 export function routeDisposition(nextHop: NextHopSettings | undefined): RouteDisposition | null {

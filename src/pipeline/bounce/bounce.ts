@@ -26,6 +26,7 @@ import { noticeMessageId } from '#core/notice/input.ts';
 import type { Withheld } from '#core/notice/permission.ts';
 import { isCounted, reasonToWithhold } from '#core/notice/permission.ts';
 import { wayName, wayOf } from '#core/notice/way.ts';
+import { reasonRow } from '#core/reply/reasons.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
 import type { Job } from '#pipeline/ports.ts';
@@ -103,7 +104,7 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
   // Refused by policy, and a limit was reached, which ingest could not know: kept for somebody to look at.
-  const hold = withheld.state === 'held' || row.stateReason?.startsWith('policy-') === true;
+  const hold = withheld.state === 'held' || reasonRow(row.stateReason)?.byPolicy === true;
   if (hold) ports.watch.raise('Held');
   const { row: settled, written } = await recordedOn(ports, row, (current) =>
     isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null,

@@ -161,14 +161,13 @@ export function plan(ports: IngestPorts, forwardPath: string, { reversePath, ext
   const mailbox = parseMailbox(forwardPath);
   if (mailbox === null) {
     const odd = { address: forwardPath, localPart: forwardPath, domain: '', domainKey: '' };
-    return [unroutedPlan(forwardPath, odd, '5.1.3', 'bad-address', 'the address is not a mailbox')];
+    return [unroutedPlan(forwardPath, odd, 'bad-address', 'the address is not a mailbox')];
   }
   const found = ports.routes.resolve(mailbox, 'inbound');
   const { autoSubmitted } = extract;
   if (comesBack(mailbox, ports.settings, { reversePath, autoSubmitted, routed: found !== null }))
     return [returnPlan(forwardPath, mailbox)];
-  if (found === null)
-    return [unroutedPlan(forwardPath, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
+  if (found === null) return [unroutedPlan(forwardPath, mailbox, 'no-route', 'there is no such recipient here')];
   return routedPlans(found, mailbox, forwardPath);
 }
 

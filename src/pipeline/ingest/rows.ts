@@ -7,6 +7,7 @@ import { deliveryKeyOf } from '#core/delivery/key.ts';
 import { failedAtBirth, newDelivery } from '#core/delivery/progress.ts';
 import { traced } from '#core/delivery/trace.ts';
 import type { Mailbox } from '#core/message/address.ts';
+import { REASONS, type TableReason } from '#core/reply/reasons.ts';
 import { statusOf } from '#core/reply/status.ts';
 import type { LoopFinding } from '#core/routing/loop.ts';
 import { routeDisposition } from '#core/routing/policy.ts';
@@ -23,7 +24,7 @@ export type Plan = {
   readonly address: string;
   readonly copy: boolean;
   readonly fallback: string | null;
-  readonly unrouted: { readonly status: string; readonly reason: string; readonly detail: string } | null;
+  readonly unrouted: { readonly reason: TableReason; readonly detail: string } | null;
   readonly returnPath?: 'token' | 'srs';
 };
 
@@ -58,8 +59,8 @@ export function disposedByRoute(
   if (byRoute?.kind === 'discard') return discardedAtBirth(row, byRoute.reason, now);
   if (loop !== null) return failedAtBirth(row, loop.status, 'loop', loop.detail, now);
   if (planned.unrouted !== null) {
-    const { status, reason, detail } = planned.unrouted;
-    return failedAtBirth(row, statusOf(status), reason, detail, now);
+    const { reason, detail } = planned.unrouted;
+    return failedAtBirth(row, statusOf(REASONS[reason].status), reason, detail, now);
   }
   return byRoute?.kind === 'refuse' ? failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now) : null;
 }
@@ -105,13 +106,7 @@ export function restored(row: DeliveryRow): DeliveryRow {
   return { ...row, trace: [received, traced(row, 'RESTORE', received.at, what), ...others] };
 }
 
-export function unroutedPlan(
-  forwardPath: string,
-  mailbox: Mailbox,
-  status: string,
-  reason: string,
-  detail: string,
-): Plan {
+export function unroutedPlan(forwardPath: string, mailbox: Mailbox, reason: TableReason, detail: string): Plan {
   return {
     forwardPath,
     mailbox,
@@ -121,7 +116,7 @@ export function unroutedPlan(
     address: forwardPath,
     copy: false,
     fallback: null,
-    unrouted: { status, reason, detail },
+    unrouted: { reason, detail },
   };
 }
 

@@ -207,9 +207,9 @@ function plan(ports: IngestPorts, { address }: SubmittedRecipient): Plan[] {
   const found = ports.routes.resolve(mailbox, 'outbound') ?? ports.routes.resolve(mailbox, 'inbound');
   if (found !== null) return routedPlans(found, mailbox, address);
   if (ports.settings.domains.includes(mailbox.domainKey))
-    return [unroutedPlan(address, mailbox, '5.1.1', 'no-route', 'there is no such recipient here')];
+    return [unroutedPlan(address, mailbox, 'no-route', 'there is no such recipient here')];
   const detail = `no outbound route takes mail for ${mailbox.domainKey}`;
-  return [unroutedPlan(address, mailbox, '5.7.1', 'no-outbound-route', detail)];
+  return [unroutedPlan(address, mailbox, 'no-outbound-route', detail)];
 }
 
 function withDsn(row: DeliveryRow, { notify, orcpt }: SubmittedRecipient): DeliveryRow {

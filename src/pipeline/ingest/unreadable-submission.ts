@@ -57,7 +57,7 @@ export function heldRow(row: DeliveryRow, reason: string, status: string, detail
 /** Whom it was for can not be told, so one row stands for all of them. `reason` keeps such rows of a message apart. */
 export function unknownPlan(reason: string): Plan {
   const nobody = { address: 'unknown', localPart: reason, domain: '', domainKey: '' };
-  return unroutedPlan('unknown', nobody, '5.3.0', reason, '');
+  return unroutedPlan('unknown', nobody, 'submission-malformed', '');
 }
 
 /** It could be read at last: what stood for it goes, and says so. */

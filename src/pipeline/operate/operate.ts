@@ -123,7 +123,7 @@ const REMOVED = {
   reason: 'removed-by-operator',
   status: statusOf('5.7.1'),
   detail: 'the postmaster decided not to deliver this message',
-};
+} as const;
 
 async function operate(
   ports: OperatePorts,

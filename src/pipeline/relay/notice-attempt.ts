@@ -15,8 +15,7 @@ import type { NoticeInput } from '#core/notice/input.ts';
 import { bounceOf } from '#core/notice/ses-bounce.ts';
 import { type NoticeWay, sesBounce, sesReport, wayOf } from '#core/notice/way.ts';
 import { classify } from '#core/reply/classify.ts';
-import type { Outcome } from '#core/reply/outcome.ts';
-import { statusOf } from '#core/reply/status.ts';
+import { deferredFor, failedFor, type Outcome } from '#core/reply/outcome.ts';
 import { inTime, outOfTime } from '#pipeline/deadline.ts';
 import type { BounceService, NextHop, NextHopResult } from '#pipeline/ports.ts';
 import { digestFor } from '#pipeline/purge/digest-notice.ts';
@@ -124,25 +123,19 @@ async function byNextHop(
 
 /** What relay records where nothing was attempted. A way that will never open again is a failure, and the delivery is then held. */
 export function outcomeOf({ via, reason }: NoAttempt): Outcome {
-  if (reason === 'deadline') return outOfTime;
-  if (reason === 'auto-replied') {
-    const detail =
-      'only a report with an envelope sender could carry the notice, and the message is itself an automatic answer';
-    return { kind: 'failed', reason, status: statusOf('5.7.1'), reply: null, detail } as const;
+  switch (reason) {
+    case 'deadline':
+      return outOfTime;
+    case 'auto-replied':
+      return failedFor(
+        reason,
+        'only a report with an envelope sender could carry the notice, and the message is itself an automatic answer',
+      );
+    case 'next-hop-missing':
+      return deferredFor(reason, `no next hop is named "${via}" in the configuration`);
+    case 'delivery-missing':
+      return deferredFor(reason, 'the delivery this notice reports on is not in the ledger');
   }
-  const detail =
-    reason === 'next-hop-missing'
-      ? `no next hop is named "${via}" in the configuration`
-      : 'the delivery this notice reports on is not in the ledger';
-  return {
-    kind: 'deferred',
-    reason,
-    status: statusOf('4.3.5'),
-    reply: null,
-    detail,
-    possibleDuplicate: false,
-    operatorFault: true,
-  } as const;
 }
 
 function deliveryOf(ports: NoticePorts, notice: DeliveryRow): Promise<DeliveryRow | null> {

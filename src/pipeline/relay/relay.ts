@@ -27,7 +27,7 @@ import { withoutRemovedFields } from '#core/message/removed-fields.ts';
 import { relayFields } from '#core/message/trace-fields.ts';
 import { classify } from '#core/reply/classify.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
-import { statusOf } from '#core/reply/status.ts';
+import { deferredFor } from '#core/reply/outcome.ts';
 import { authorEvidence } from '#core/submission/submitter.ts';
 import { isDelayOver, settleSideNotice } from '#pipeline/bounce/delay-success-notice.ts';
 import { claim } from '#pipeline/claim.ts';
@@ -90,7 +90,7 @@ async function attemptOnce(
   const nextHop = ports.nextHop(row.nextHop);
   const address = parseMailbox(row.address);
   if (nextHop === null || address === null)
-    return plain(ours('next-hop-missing', `no next hop is named "${row.nextHop}" in the configuration`));
+    return plain(deferredFor('next-hop-missing', `no next hop is named "${row.nextHop}" in the configuration`));
   return attemptMessage(ports, nextHop, row, message, signal);
 }
 
@@ -344,11 +344,6 @@ function plain(outcome: Outcome): Attempt {
 }
 
 // Ours to mend: never blamed on the sender, tried again, alarmed.
-function ours(reason: string, detail: string): Outcome {
-  const status = statusOf('4.3.5');
-  return { kind: 'deferred', reason, status, reply: null, detail, possibleDuplicate: false, operatorFault: true };
-}
-
 function unreadable(cause: UnreadableCause, detail: string): Outcome {
   return classify({ kind: 'content', cause, detail });
 }

@@ -179,9 +179,9 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A5/what-is-ours-is-tried-at-once',
-    file: 'src/core/reply/classify.ts',
-    text: "? { pace: 'long' as const } : {}",
-    replacement: "? { pace: 'short' as const } : {}",
+    file: 'src/core/reply/reasons.ts',
+    text: "const pace = fault === 'operator' ? 'long' : 'normal';",
+    replacement: "const pace = 'normal' as const;",
     test: { file: 'test/unit/core/reply-faults.test.ts', name: 'what is ours is tried again on the long pace' },
   },
   {

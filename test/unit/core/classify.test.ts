@@ -269,19 +269,3 @@ test.each<readonly [string, boolean]>([
     possibleDuplicate: false,
   });
 });
-
-describe('while another host is still to be tried', () => {
-  test.each([
-    [replied('rcpt', '550 5.1.1 unknown here'), '4.1.1'],
-    [replied('final-dot', '554 no'), '4.0.0'],
-    [{ kind: 'capability', fault: 'size-exceeded', detail: '', host: null } as const, '4.3.4'],
-    [{ kind: 'capability', fault: 'smtputf8-not-offered', detail: '', host: null } as const, '4.6.7'],
-  ])('a refusal for good is only deferred', (result, status) => {
-    expect(classify(result, { isLastHost: true }).kind).toBe('failed');
-    expect(classify(result, { isLastHost: false })).toMatchObject({ kind: 'deferred', status, operatorFault: false });
-  });
-
-  test('acceptance is acceptance', () => {
-    expect(classify(replied('final-dot', '250 2.0.0 ok'), { isLastHost: false }).kind).toBe('relayed');
-  });
-});

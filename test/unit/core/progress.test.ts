@@ -85,7 +85,7 @@ describe('afterAttempt', () => {
   it('failed: due again, should the bounce job be lost', () => {
     const { row } = afterAttempt(
       claimed,
-      { kind: 'failed', reason: 'x', status: statusOf('5.1.1'), reply: null, detail: 'd' },
+      { kind: 'failed', reason: 'content-refused', status: statusOf('5.1.1'), reply: null, detail: 'd' },
       terms,
     );
     expect(row).toMatchObject({ state: 'failed', dueAt: terms.now + 15 * MINUTE });

@@ -7,6 +7,7 @@ import { pacedSchedule } from '#core/delivery/retry-schedule.ts';
 import { smtpReplyTextCharsMax } from '#core/limits.ts';
 import { statusText } from '#core/notice/texts.ts';
 import { classify as classifyResult } from '#core/reply/classify.ts';
+import { REASONS } from '#core/reply/reasons.ts';
 import { replyRules } from '#core/reply/rules.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { classify } from '#test/kit/probe.ts';
@@ -99,7 +100,7 @@ test('what is ours is tried again on the long pace', () => {
 });
 
 test('the notice at the end of the lifetime says that it was ours to mend, and not the recipient’s or the sender’s', () => {
-  const ours = new Set(replyRules.filter((rule) => rule.operatorFault).map(({ reason }) => reason));
+  const ours = new Set(replyRules.map(({ reason }) => reason).filter((reason) => REASONS[reason].fault === 'operator'));
   for (const reason of ours) {
     const text = statusText(statusOf('4.7.1'), false, reason);
     expect([reason, text.whoCanFix]).toEqual([reason, expect.stringMatching(/^We can/)]);
