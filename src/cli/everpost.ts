@@ -2,8 +2,6 @@
 // `everpost <verb>`: operates a running instance (--data DIR) or a deployed stack (--stack NAME).
 // It finds the verb, and turns its errors into exit codes: 0 done, 1 something is wrong, 2 usage, 69 not reachable, 75 try again, 78 configuration.
 
-import { readFileSync } from 'node:fs';
-import { findPackageJSON } from 'node:module';
 import { printableLines } from '#core/message/printable.ts';
 import { passOverBrokenPipe } from './broken-pipe.ts';
 import { BadConfiguration, exitCodes, NotReachable, short, Usage } from './exit.ts';
@@ -12,7 +10,7 @@ import { laterVerbs, type VerbEntry, verbs } from './verbs.ts';
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) return say(overview(), exitCodes.usage);
-  if (name === '--version') return say(`${version()}\n`, exitCodes.done);
+  if (name === '--version') return say(`${await version()}\n`, exitCodes.done);
   if (name === 'help' || asksForHelp(name)) {
     const [about] = name === 'help' ? rest : [];
     if (about === undefined || asksForHelp(about)) return say(overview(), exitCodes.done);
@@ -55,7 +53,9 @@ Every verb has --help. Every verb but sendmail has --json.
 `;
 }
 
-function version(): string {
+/** What it needs is loaded here alone: every start of `sendmail` would pay for it. */
+async function version(): Promise<string> {
+  const [{ readFileSync }, { findPackageJSON }] = await Promise.all([import('node:fs'), import('node:module')]);
   const file = findPackageJSON(import.meta.url);
   if (file === undefined) throw new Error('package.json is missing beside the program');
   const { version: number }: { readonly version: string } = JSON.parse(readFileSync(file, 'utf8'));
