@@ -1,6 +1,7 @@
-// Opens the whole emulated AWS in one data folder: S3, SQS and SNS of emulators.ts, and on them DynamoDB, SES, Secrets Manager,
-// CloudWatch and the Lambda host. `deploy` makes a synthesised stack on it. It opens the endpoint and no other port: SES's SMTP
-// listener is the caller's (`ses.door`). Called by start-aws.ts, and by who boots a product on it.
+// Opens all emulated services in one data folder: S3, SQS and SNS (emulators.ts), DynamoDB, SES, Secrets Manager,
+// CloudWatch and the Lambda host. Called by start-aws.ts, and by a product that boots its stack on them. `deploy` makes
+// the resources of a synthesised template. It opens one port, the endpoint; the caller opens SES's SMTP listener on
+// `ses.door`.
 
 import { randomUUID } from 'node:crypto';
 import { type CustomResourceRow, createResponses } from './cloudformation/custom-resource.ts';
@@ -47,9 +48,15 @@ export type Aws = Emulators & {
   readonly configurationSets: ConfigurationSets;
   readonly functions: LambdaHost;
   readonly cloudWatch: CloudWatch;
-  /** Makes each resource of the stack, or brings it up to date, and starts what works by itself. Throws with the resource's name. */
+  /**
+   * Makes each resource of the stack, or brings it up to date, and starts what works by itself. Throws with the
+   * resource's name.
+   */
   deploy(assembly: Assembly, minutelyEveryMs?: number | null): Promise<Deployed>;
-  /** Ends everything. Functions in work have so many real milliseconds to end; what is cut off comes again by its visibility timeout. */
+  /**
+   * Ends everything. Functions in work have so many real milliseconds to end; what is cut off comes again by its
+   * visibility timeout.
+   */
   close(patienceMs?: number): Promise<void>;
 };
 

@@ -1,8 +1,7 @@
-// Opens the heart of the emulated AWS in one data folder: clock, store, faults, IAM, gate, the endpoint, and S3, SQS and SNS on
-// it. Further services are added to `front`. It creates no resources: the template's reader, or a test, does.
+// Opens the base of the emulated AWS in one data folder: clock, store, faults, IAM, gate, endpoint, S3, SQS and SNS.
+// Called by aws.ts and start-emulators.ts, which add further services to `front`. It creates no resources.
 
 import path from 'node:path';
-import { createClock, type LocalClock } from './clock.ts';
 import { createFaults, type Faults } from './gate/faults.ts';
 import { createGate } from './gate/gate.ts';
 import { createKeys, type Keys } from './http/access-keys.ts';
@@ -16,6 +15,7 @@ import { createMoveTasks, type MoveTasks } from './sqs/move-tasks.ts';
 import { createQueues, type Queues } from './sqs/queues.ts';
 import { createSqs } from './sqs/sqs.ts';
 import { openStore, type Store } from './store.ts';
+import { createClock, type LocalClock } from './virtual-clock.ts';
 import type { World } from './world.ts';
 
 /** Of what the clock waits for; the rest would fill a screen. */

@@ -1,6 +1,6 @@
-// A binary heap of instants whose nodes know their own place, so that any of them can be taken out again in O(log n).
-// The clock's timers and each queue's waiting and expiring messages stand on it. It never compares anything but instants
-// and the order of arrival.
+// A binary heap of instants. Each node knows its place, so that any node can be removed in O(log n). The clock uses it
+// for its timers, and each queue for its waiting and expiring messages. It compares nothing but instants and the order
+// of arrival.
 
 export type HeapNode<T> = {
   readonly at: number;

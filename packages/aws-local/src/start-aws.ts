@@ -1,5 +1,5 @@
-// The package's door: starts an AWS for a test or a program in one call, with the queues, buckets, topics, tables and secrets that it
-// is given, or with the stack of a synthesised template. It opens free ports on 127.0.0.1 alone.
+// The package's entry: `startAws` starts an emulated AWS in one call, for a test or a program. The caller names queues,
+// buckets, topics, tables and secrets, or the folder of a synthesised template. It listens on 127.0.0.1 alone.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,10 @@ export type AwsLocal = Aws &
     readonly stack: Deployed | null;
   };
 
-/** Without `dataFolder` its state is in a temporary folder and goes with `close`. With one, it is taken up at the next start. */
+/**
+ * Without `dataFolder` its state is in a temporary folder and goes with `close`. With one, it is taken up at the next
+ * start.
+ */
 export async function startAws(options: StartOptions = {}): Promise<AwsLocal> {
   const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'aws-local-'));
   const closers: (() => unknown)[] = [];

@@ -1,5 +1,6 @@
-// Starts S3, SQS and SNS alone behind the real front, gate and IAM, with queues, buckets and topics, in a folder of their own, for
-// tests of single services: further ones are added to `front`. And what start-aws.ts does in the same way. Never opens a fixed port.
+// Starts S3, SQS and SNS behind the real endpoint, gate and IAM, for tests of single services; a test adds further
+// services to `front`. start-aws.ts shares what makes queues, buckets and topics, and the caller's access. It never
+// opens a fixed port.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

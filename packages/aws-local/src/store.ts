@@ -1,9 +1,11 @@
-// What the emulators remember across `kill -9`: one SQLite file, a table of JSON rows per kind of thing, kept in memory by
-// their owners and written through here; and bytes by a key, kept here alone. Puts of one event-loop turn share one transaction; who answers a caller first waits
-// for `flushed()`. The process may die, the machine not: WAL without fsync is enough, the page cache outlives the process.
+// The state of the emulators that outlives `kill -9`: one SQLite file with a table of JSON rows for each kind of thing,
+// and bytes by key. Opened by emulators.ts. Owners keep their rows in memory and write them through. Writes of one turn
+// of the event loop share a transaction; a caller that answers somebody waits for `flushed()` first. WAL without fsync
+// is enough: the page cache outlives the process, not the machine.
 //
-// A commit that the disk refused ends the store: nothing of that turn is kept, nothing is written any more, and every later wait is refused
-// too. Its owners remember what was refused, so that they must not go on; who opens the folder again finds what was acknowledged.
+// A commit that the disk refused ends the store: nothing of that turn is kept, nothing more is written, and every later
+// wait is refused. The owners remember what was refused, so they must not go on; the next start finds what was
+// acknowledged.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -56,7 +58,10 @@ type Pending = {
 };
 const dropped = Symbol('dropped');
 
-/** Opens `folder`/state.sqlite, or a database in memory for `null`. Throws DamagedStore where less is there than was acknowledged. */
+/**
+ * Opens `folder`/state.sqlite, or a database in memory for `null`. Throws DamagedStore where less is there than was
+ * acknowledged.
+ */
 export function openStore(folder: string | null, options: StoreOptions = {}): Store {
   const { database, tally } = folder === null ? inMemory() : openFile(folder);
   const count = database.prepare('UPDATE everpost_commits SET commits = commits + 1 RETURNING commits');
@@ -160,7 +165,8 @@ export function openStore(folder: string | null, options: StoreOptions = {}): St
     turn = undefined;
     if (ending === undefined || closed || ended !== null) return;
     try {
-      const encoded = encodedRows(); // a row that can not be encoded is a bug: the disk has refused nothing, and the rows stay pending
+      // a row that cannot be encoded is a bug: the disk has refused nothing, and the rows stay pending
+      const encoded = encodedRows();
       try {
         commit(encoded);
       } catch (error) {
@@ -235,7 +241,8 @@ function openFile(folder: string): Opened {
   const tally = openTally(path.join(folder, 'state.tally'));
   try {
     const acknowledged = tally.before ?? 0;
-    // Before anything is opened for writing: SQLite removes a log whose database is missing, and cuts off a damaged one.
+    // Before anything is opened for writing: SQLite removes a log whose database is missing, and cuts off a damaged
+    // one.
     const held = existsSync(file) ? commitsIn(file, folder) : 0;
     if (held < acknowledged)
       throw damaged(

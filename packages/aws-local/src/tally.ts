@@ -1,5 +1,6 @@
-// How many commits of a store were acknowledged, in a file beside it. A store that holds fewer has lost some: its log is damaged or
-// missing, and what is left is not to be taken for all that there was. It never grows, so that a full disk does not stop it.
+// The number of acknowledged commits of a store, in a file beside it. Called by the stores when they commit and when
+// they open. A store that holds fewer commits than its tally has lost some: its log is damaged or missing, and the
+// store is not opened. The file never grows, so that a full disk does not stop it.
 
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 
@@ -11,7 +12,10 @@ export type Tally = {
   close(): void;
 };
 
-/** Thrown where a store has less than was acknowledged, or can not be read at all. The message says which file, and what to do. */
+/**
+ * Thrown where a store has less than was acknowledged, or cannot be read at all. The message says which file, and what
+ * to do.
+ */
 export class DamagedStore extends Error {}
 
 const DIGITS = 16;

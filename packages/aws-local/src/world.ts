@@ -1,6 +1,6 @@
-// What every emulated service shares: the account, the clock, the store, and the gate that all calls pass, whether they
-// come over HTTP from the SDK or from inside (SES to S3, SNS to SQS, an event source mapping to SQS).
-// Faults and permissions live at the gate, so no caller can go around them.
+// The types that all emulated services share: the account, the clock, the store, and the gate. Every call passes the
+// gate: by HTTP from the SDK, or inside (SES to S3, SNS to SQS, an event source mapping to SQS). Faults and permissions
+// are applied at the gate, so that no caller can avoid them.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
@@ -17,7 +17,10 @@ export const serviceNames = [
 ] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
-/** Who calls. Roles come from the SigV4 credential; services act in their own name; root is the operator's CLI and console. */
+/**
+ * Who calls. Roles come from the SigV4 credential; services act in their own name; root is the operator's CLI and
+ * console.
+ */
 export type Principal =
   | { readonly kind: 'role'; readonly arn: string; readonly functionName: string | null }
   | { readonly kind: 'service'; readonly name: string }
@@ -34,7 +37,10 @@ export type Access = {
 /** Lower-cased condition keys and what the request holds for them. */
 export type ConditionContext = Readonly<Record<string, string | readonly string[]>>;
 
-/** Who calls a service from inside; an HttpCall is one too. `context` joins the context of every permission that the call needs. */
+/**
+ * Who calls a service from inside; an HttpCall is one too. `context` joins the context of every permission that the
+ * call needs.
+ */
 export type Caller = {
   readonly principal: Principal;
   readonly context?: ConditionContext;
@@ -49,7 +55,10 @@ export type Call = {
   readonly target: string;
   readonly principal: Principal;
   readonly access: readonly Access[];
-  /** Effects that only the service can bring about and that this operation knows how to; other calls do not use such a fault up. */
+  /**
+   * Effects that only the service can bring about and that this operation knows how to; other calls do not use such a
+   * fault up.
+   */
   readonly honours?: readonly FaultEffect[];
   /** Ends the worker that made the call (effect `kill`); absent for callers that are no worker. */
   readonly kill?: () => void;
@@ -83,12 +92,14 @@ export type Fault = {
 
 export interface Gate {
   /**
-   * Runs `work` as the call: faults first, then permission (identity and resource policies), then the work, then faults on the
-   * way back. Throws AwsError. `lose-response` runs the work and then throws a ResponseLost; `remove`, `corrupt` and `truncate`
-   * are handed to the work as its effects, because only the service knows how.
+   * Runs `work` as the call: faults first, then permission (identity and resource policies), then the work, then faults
+   * on the way back. Throws AwsError. `lose-response` runs the work and then throws a ResponseLost; `remove`, `corrupt`
+   * and `truncate` are handed to the work as its effects, because only the service knows how.
    */
   pass<T>(call: Call, work: (effects: readonly FaultEffect[]) => Promise<T>): Promise<T>;
-  /** Whether the principal holds the permission, with no denial recorded: S3 tells a missing key only to who may list. */
+  /**
+   * Whether the principal holds the permission, with no denial recorded: S3 tells a missing key only to who may list.
+   */
   may(principal: Principal, access: Access): boolean;
 }
 /** The work was done, but the caller must not hear of it: HTTP fronts destroy the socket. */
@@ -129,8 +140,8 @@ export type HttpCall = {
 export interface HttpService {
   readonly name: ServiceName;
   /**
-   * Answers the request: finds the operation, passes the gate, does the work, writes the response. Throws AwsError; the front
-   * then calls `fail`. What is not emulated throws AwsError('NotImplemented', 501, …) and names the operation.
+   * Answers the request: finds the operation, passes the gate, does the work, writes the response. Throws AwsError; the
+   * front then calls `fail`. What is not emulated throws AwsError('NotImplemented', 501, …) and names the operation.
    */
   serve(call: HttpCall): Promise<void>;
   fail(call: HttpCall, error: AwsError): void;

@@ -1,7 +1,7 @@
-// A world for tests of single parts of the local runtime: the real virtual clock, and a gate that lets every call pass unless
-// the test refuses it. No service stands behind it.
+// A world for tests of single parts of the local runtime: the real virtual clock, and a gate that lets every call pass
+// unless the test refuses it. No service stands behind it.
 
-import { createClock, type LocalClock } from '../src/clock.ts';
+import { createClock, type LocalClock } from '../src/virtual-clock.ts';
 import type { Call, FaultEffect, World } from '../src/world.ts';
 
 export type BareWorld = World & { readonly clock: LocalClock; readonly lines: string[]; readonly calls: Call[] };

@@ -1,4 +1,5 @@
-// The emulated DynamoDB: the conformance suite, and what is ours alone (permissions, faults, expiry, survival of a crash).
+// The emulated DynamoDB: the conformance suite, and what is ours alone (permissions, faults, expiry, survival of a
+// crash).
 
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';

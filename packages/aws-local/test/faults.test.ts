@@ -1,5 +1,5 @@
-// Faults, through the front and the real SDK clients: each effect does what INTERFACES says, as often as it says, and nothing
-// else is struck.
+// Faults, through the front and the real SDK clients: each effect does what INTERFACES says, as often as it says, and
+// nothing else is struck.
 
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -41,7 +41,7 @@ describe('effects', () => {
     expect(aws.faults.list()).toEqual([]);
     expect(aws.iam.denials()).toEqual([]); // an injected denial is no missing permission
   });
-  test('a KMS key that can not be used, as S3 answers for an object under it', async () => {
+  test('a KMS key that cannot be used, as S3 answers for an object under it', async () => {
     await put('in/locked');
     const head = () => s3.send(new HeadObjectCommand({ Bucket, Key: 'in/locked' }));
     aws.faults.add({ service: 'kms', operation: 'Decrypt', match: 'in/locked', effect: 'remove', times: 1 });
@@ -104,7 +104,7 @@ describe('effects', () => {
     await put('gone');
     const { VersionId } = await put('gone');
     aws.faults.add({ service: 's3', match: 'gone', effect: 'remove', times: 1 });
-    await put('gone-not'); // putting can not lose what is there: not struck
+    await put('gone-not'); // putting cannot lose what is there: not struck
     await expect(get('gone')).rejects.toMatchObject({ name: 'NoSuchKey' });
     await expect(s3.send(new HeadObjectCommand({ Bucket, Key: 'gone', VersionId }))).rejects.toMatchObject({
       name: 'NotFound',

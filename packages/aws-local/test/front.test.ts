@@ -1,5 +1,5 @@
-// The one endpoint: who is let in, to which service, and what happens to everything else; and S3's edges that no SDK client
-// would reach: broken bodies, unknown subresources, uploads that end half way.
+// The one endpoint: who is let in, to which service, and what happens to everything else; and S3's edges that no SDK
+// client would reach: broken bodies, unknown subresources, uploads that end half way.
 
 import { readdirSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';

@@ -1,5 +1,5 @@
-// The heap against a plain sorted list, over a long run of mixed operations from a fixed seed: removal from the middle is what
-// queues and clock depend on, and what is easiest to get wrong.
+// The heap against a plain sorted list, over a long run of mixed operations from a fixed seed: removal from the middle
+// is what queues and clock depend on, and what is easiest to get wrong.
 
 import { expect, test } from 'vitest';
 import { createHeap, type HeapNode } from '../src/heap.ts';

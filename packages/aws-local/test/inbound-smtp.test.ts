@@ -1,4 +1,5 @@
-// The SMTP listener, byte by byte: what ends DATA and what does not, sizes, pipelining, envelopes, and clients that go away.
+// The SMTP listener, byte by byte: what ends DATA and what does not, sizes, pipelining, envelopes, and clients that go
+// away.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readData } from '../src/ses/data-reader.ts';

@@ -196,7 +196,7 @@ describe('a function error', () => {
     expect(revoked).toEqual(['ASIA1']);
   });
 
-  it('of a bundle that can not be loaded says why', async () => {
+  it('of a bundle that cannot be loaded says why', async () => {
     const { ask } = probeHost({ handler: 'unloadable.handler' });
     expect(await ask({})).toMatchObject({
       kind: 'error',

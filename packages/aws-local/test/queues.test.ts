@@ -1,5 +1,5 @@
-// What SQS does over hours and days, on the virtual clock: visibility, redrive, delay, retention; and what it does at its
-// limits. The rest is in the conformance suite.
+// What SQS does over hours and days, on the virtual clock: visibility, redrive, delay, retention; and what it does at
+// its limits. The rest is in the conformance suite.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type StartedEmulators, startEmulators } from '../src/start-emulators.ts';

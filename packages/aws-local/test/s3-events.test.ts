@@ -1,5 +1,6 @@
-// What only the emulated S3 can show of its notifications: they outlive the process, meet a queue that is not well, and are lost, with a
-// line that says so, where the queue refuses them for good. And the conditions of a write, as policies see them.
+// What only the emulated S3 can show of its notifications: they outlive the process, meet a queue that is not well, and
+// are lost, with a line that says so, where the queue refuses them for good. And the conditions of a write, as policies
+// see them.
 
 import { rmSync } from 'node:fs';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';

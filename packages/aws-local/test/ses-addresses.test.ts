@@ -1,4 +1,5 @@
-// The address lists that the emulated SES refuses, each from a public report where there is one, and those that it must take.
+// The address lists that the emulated SES refuses, each from a public report where there is one, and those that it must
+// take.
 
 import { describe, expect, test } from 'vitest';
 import { addressListFault } from '../src/ses/address-lists.ts';

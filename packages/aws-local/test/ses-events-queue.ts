@@ -16,7 +16,9 @@ export const mayPublish = (name: string) => ({
   },
 });
 
-/** The queue `told`, subscribed to the topic `events`, to which SES may publish for the sets that the statements name. */
+/**
+ * The queue `told`, subscribed to the topic `events`, to which SES may publish for the sets that the statements name.
+ */
 export async function withQueue(
   statements: readonly object[] = ['everpost', 'quick'].map(mayPublish),
   dataFolder?: string,

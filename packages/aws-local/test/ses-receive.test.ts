@@ -1,5 +1,5 @@
-// The emulated SES inbound on the emulated S3, SNS and SQS: the conformance suite, receipt rules, verdicts, policies that refuse,
-// retries on the virtual clock, and what a crash leaves behind.
+// The emulated SES inbound on the emulated S3, SNS and SQS: the conformance suite, receipt rules, verdicts, policies
+// that refuse, retries on the virtual clock, and what a crash leaves behind.
 
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

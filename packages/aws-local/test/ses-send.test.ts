@@ -1,4 +1,5 @@
-// The emulated SES's sending: the conformance suite, and what only the emulator can show: what it sends, keeps after a crash, and skips.
+// The emulated SES's sending: the conformance suite, and what only the emulator can show: what it sends, keeps after a
+// crash, and skips.
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,5 @@
-// Auto Validation of the emulated SES: what becomes of mail to an address that cannot exist, by what the configuration set says of it.
+// Auto Validation of the emulated SES: what becomes of mail to an address that cannot exist, by what the configuration
+// set says of it.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
-// The write-through store: what one turn puts is committed together, what is read is what was put, and a refusal by the disk is
-// heard by whoever waits and ends the store. What is damaged is not taken for empty. Survival of kill -9 is in survival.test.ts.
+// The write-through store: what one turn puts is committed together, what is read is what was put, and a refusal by the
+// disk is heard by whoever waits and ends the store. What is damaged is not taken for empty. Survival of kill -9 is in
+// survival.test.ts.
 
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,7 +58,7 @@ test('the state at the flush is what is kept', async () => {
   store.close();
 });
 
-test('a row that can not be written rejects the wait, and the turn is not half committed', async () => {
+test('a row that cannot be written rejects the wait, and the turn is not half committed', async () => {
   const store = openStore(null);
   const table = store.table<unknown>('rows');
   table.put('good', 1);

@@ -1,5 +1,6 @@
-// kill -9 of a process under load, several times over one data folder: whatever had been promised before is there after, and
-// nothing that was deleted comes back. Messages in flight stay in flight, the virtual clock goes on where it stood.
+// kill -9 of a process under load, several times over one data folder: whatever had been promised before is there
+// after, and nothing that was deleted comes back. Messages in flight stay in flight, the virtual clock goes on where it
+// stood.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,6 @@
-// A process that is meant to be killed: it opens the emulators in the folder that it is given, and prints one JSON line for
-// each thing that it was promised, right after the promise. survival.test.ts kills it and looks whether the promises hold.
+// A process that is meant to be killed: it opens the emulators in the folder that it is given, and prints one JSON line
+// for each thing that it was promised, right after the promise. survival.test.ts kills it and looks whether the
+// promises hold.
 
 import { startEmulators } from '../src/start-emulators.ts';
 

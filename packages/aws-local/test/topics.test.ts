@@ -1,5 +1,5 @@
-// SNS to SQS (aws-contracts §1.5): delivery in SNS's own name under the queue's policy, what happens when it is refused, and
-// what when the queue's side is in trouble.
+// SNS to SQS (aws-contracts §1.5): delivery in SNS's own name under the queue's policy, what happens when it is
+// refused, and what when the queue's side is in trouble.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// The resources that run: functions, their event source mappings, their permissions, and the rules that call them by the clock.
-// Mappings and rules are only described here; deploy() starts them once the whole stack stands.
+// Creators of the resources that run: functions, event source mappings, permissions, and schedules. Called by
+// deploy.ts. A mapping or a schedule is only described here; deploy.ts starts it when the whole stack exists.
 
 import { randomUUID } from 'node:crypto';
 import { nextAfter, startSchedule } from '../eventbridge/schedules.ts';

@@ -1,5 +1,6 @@
-// A Lambda-backed custom resource, as CloudFormation drives it: the function is invoked with a request and answers by a PUT to
-// the request's ResponseURL. A boot is a deploy: the first one creates, later ones update, with the properties as they were.
+// A custom resource with a Lambda function, as CloudFormation handles it. Called by deploy.ts. The function gets a
+// request and answers by a PUT to the request's ResponseURL, a path of the endpoint. Each start is a deploy: the first
+// one creates the resource, later ones update it with the properties as they were.
 
 import { randomUUID } from 'node:crypto';
 import type { Front } from '../http/front.ts';

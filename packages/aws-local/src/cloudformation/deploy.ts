@@ -1,6 +1,6 @@
-// Makes each resource of the template on the emulators: one creator per resource type that the stack uses. A type, or a property
-// of a known type, that is not listed throws and is named: nothing of the template is left out in silence.
-// What works by itself (event source mappings, schedules) is started only once everything stands.
+// Creates the resources of a template on the emulators, one creator for each resource type. Called by aws.ts. A
+// resource type or a property that no creator knows throws an error that names it: nothing of the template is ignored.
+// Event source mappings and schedules start when the whole stack exists.
 
 import { createHash } from 'node:crypto';
 import { type CloudWatch, comparisons, statistics } from '../cloudwatch/cloudwatch.ts';
@@ -84,7 +84,10 @@ export type Deployed = {
   stop(): Promise<void>;
 };
 
-/** Creates every resource in the order of its dependencies, then starts what works by itself. Throws with the resource's name. */
+/**
+ * Creates every resource in the order of its dependencies, then starts what works by itself. Throws with the resource's
+ * name.
+ */
 export async function deploy(assembly: Assembly, emulators: Makers, stackId: string): Promise<Deployed> {
   const { world, iam } = emulators;
   const boot: Boot = {
@@ -197,7 +200,10 @@ const policy: Creator = ({ name, properties }, boot) => {
   return { ref: name, attributes: {} };
 };
 
-/** A role may have it. A submitter's nobody has: whoever submits with the operator's credentials needs no policy; a test may ask for its document. */
+/**
+ * A role may have it. A submitter's nobody has: whoever submits with the operator's credentials needs no policy; a test
+ * may ask for its document.
+ */
 const managedPolicy: Creator = ({ name, properties }, { emulators: { world, iam } }) => {
   understood(properties, ['PolicyDocument', 'ManagedPolicyName'], ['Description', 'Path']);
   const arn = `arn:${world.partition}:iam::${world.account}:policy/${textOf(properties, 'ManagedPolicyName', name)}`;

@@ -1,5 +1,5 @@
-// The resources that mail passes through: bucket, queues, topics, receipt rules, and their policies. Policies are kept where the
-// gate asks for them, never inside an emulator.
+// Creators of the resources that mail passes through: buckets, queues, topics, receipt rules, configuration sets, and
+// their policies. Called by deploy.ts. Policies are kept where the gate reads them, never in an emulator.
 
 import type { QueueNotification } from '../s3/event-notifications.ts';
 import { eventTypes } from '../ses/configuration-sets.ts';
@@ -41,7 +41,10 @@ function notificationsOf(properties: Properties): QueueNotification[] {
   });
 }
 
-/** Rules that only clear away what was deleted already are let pass: here nothing is cleared. Others would lose mail unseen. */
+/**
+ * Rules that only clear away what was deleted already are let pass: here nothing is cleared. Others would lose mail
+ * unseen.
+ */
 function refuseExpiry({ Rules = [] }: Properties): void {
   for (const rule of Rules as readonly Properties[])
     understood(

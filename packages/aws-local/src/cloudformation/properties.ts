@@ -1,5 +1,5 @@
-// Reads the resolved properties of a resource. What is not understood throws, naming the property: a setting that would change
-// behaviour in AWS must not be passed over here.
+// Reads the resolved properties of a resource. Called by the creators. A property that is not known throws an error
+// that names it: it would change behaviour in AWS.
 
 import type { Json } from './template.ts';
 

@@ -1,6 +1,6 @@
-// Reads a synthesised cloud assembly (cdk.out) and resolves CloudFormation's intrinsics, so that what boots here is what
-// `cdk deploy` would deploy. It never guesses: an intrinsic, parameter, attribute or reference that it does not know throws,
-// naming it and where it stands.
+// Reads a synthesised cloud assembly (cdk.out) and resolves CloudFormation's intrinsics. Called by deploy.ts and its
+// callers. What is created here is what `cdk deploy` would create. An intrinsic, parameter, attribute or reference that
+// is not known throws an error that names it and its place. It never guesses.
 
 import { readFileSync } from 'node:fs';
 import { join, resolve as resolvePath } from 'node:path';
@@ -129,7 +129,10 @@ function dependencies(resource: ResourceDefinition, template: Template): Readonl
   return found;
 }
 
-/** `value` with every intrinsic resolved. Members that resolve to AWS::NoValue disappear. `where` names the place in errors. */
+/**
+ * `value` with every intrinsic resolved. Members that resolve to AWS::NoValue disappear. `where` names the place in
+ * errors.
+ */
 export function resolve(value: Json, scope: Scope, where: string): Json {
   const resolved = resolveOrNone(value, scope, where);
   return resolved === NONE ? null : resolved;

@@ -1,5 +1,6 @@
-// The template's alarms, evaluated each minute of virtual time and whenever somebody asks. Queues are measured as SQS measures
-// them. One that rises is published to its topics. It never invents data: a period that began before this process did is not held against an alarm.
+// CloudWatch alarms, evaluated each minute of virtual time and whenever a caller asks for them. Opened by aws.ts;
+// deploy.ts adds the alarms. Queues are measured as SQS measures them. An alarm that rises is published to its topics.
+// A period that began before this process did does not count against an alarm.
 
 import type { Caller, World } from '../world.ts';
 import type { MetricKey, Metrics } from './metric-data.ts';
@@ -181,8 +182,8 @@ function measure(metrics: Metrics, queue: MeasuredQueue, at: number): void {
 type Datapoint = boolean | null | 'unknown';
 
 /**
- * The state that the last periods give, or null for "as it was". Whole periods decide; the present one joins them where the
- * comparison is upwards, because a sum or a maximum that is too high already will not become less.
+ * The state that the last periods give, or null for "as it was". Whole periods decide; the present one joins them where
+ * the comparison is upwards, because a sum or a maximum that is too high already will not become less.
  */
 function evaluate(definition: AlarmDefinition, metrics: Metrics, now: number, began: number): AlarmState | null {
   const { periodMs, evaluationPeriods, datapointsToAlarm, treatMissingData } = definition;

@@ -1,5 +1,5 @@
-// The metrics that CloudWatch would hold: what functions write as EMF lines, and what AWS itself measures of queues and
-// functions, summed up by minute of virtual time. It keeps a day, forgets the rest, and never judges: cloudwatch.ts does.
+// CloudWatch's metrics, by minute of virtual time: what functions write as EMF lines, and what AWS measures of queues
+// and functions. Filled by aws.ts and SES, read by cloudwatch.ts. It keeps one day, and it never judges.
 
 export type MetricKey = {
   readonly namespace: string;
@@ -97,7 +97,9 @@ function seriesName(key: MetricKey): string {
   return JSON.stringify([key.namespace, key.name, dimensions]);
 }
 
-/** CloudWatch's embedded metric format, as far as a line must have it to be taken as metrics (specification 2018-05-23). */
+/**
+ * CloudWatch's embedded metric format, as far as a line must have it to be taken as metrics (specification 2018-05-23).
+ */
 type Emf = {
   readonly _aws: {
     readonly Timestamp?: number;

@@ -1,5 +1,5 @@
-// Runs the engine's actions against the store: a change is one synchronous turn and one atomic write, a read sees every write
-// that was answered before it. Turns the engine's errors into AWS's.
+// Runs dynalite's actions on the store. Called by dynamodb.ts and transactions.ts. A change is one synchronous turn and
+// one atomic write; a read sees every write that was answered before it. Errors of the engine become AWS's errors.
 
 import { AwsError } from '../world.ts';
 import { type ActionName, act, createKey, type EngineError, type Item, type Request, validated } from './dynalite.ts';
@@ -40,7 +40,7 @@ export function checked(action: ActionName, request: Request, store: DynamoDbSto
   }
 }
 
-/** Runs an action that must end before it returns: only so can nothing come between. */
+/** Runs an action that must end before it returns: only so cannothing come between. */
 export function finished(action: ActionName, store: DynamoDbStore, data: Request): unknown {
   let outcome: { error: EngineError | null; result?: unknown } | undefined;
   act(action, store.engine, data, (error, result) => {

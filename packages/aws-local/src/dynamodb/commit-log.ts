@@ -1,6 +1,6 @@
-// How what DynamoDB's tables hold is written to LevelDB: group commit, and what is true when the disk refuses. A refused write ends the store:
-// LevelDB's log has half a record then, and all that would follow it is lost at the next start. Who opens it again finds what was
-// acknowledged, and nothing that was refused; where something acknowledged is missing, it is not opened.
+// Writes DynamoDB's tables to LevelDB, many commits at once. Called by item-store.ts. A refused write ends the store:
+// LevelDB's log then holds half a record, and the next start would lose all that follows. The next start finds every
+// acknowledged commit and no refused one; where an acknowledged commit is missing, it does not open the store.
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -32,7 +32,10 @@ export type StoreOptions = {
   readonly beforeWrite?: () => void;
 };
 
-/** Each batch leaves its number here: a batch that is missing in the middle shows, too. More than LevelDB's log ever holds before it is merged. */
+/**
+ * Each batch leaves its number here: a batch that is missing in the middle shows, too. More than LevelDB's log ever
+ * holds before it is merged.
+ */
 const COUNTED = 16_384;
 const countKey = (batch: number): string => `c!${String(batch % COUNTED).padStart(5, '0')}`;
 
@@ -48,7 +51,8 @@ export async function openLevel(path: string, { before }: Tally): Promise<Level>
   const level = new ClassicLevel(path, {
     keyEncoding: 'utf8',
     valueEncoding: 'utf8',
-    createIfMissing: acknowledged === 0, // else LevelDB takes a folder without its CURRENT for a new one, and empties it
+    // else LevelDB takes a folder without its CURRENT for a new one, and empties it
+    createIfMissing: acknowledged === 0,
   });
   try {
     await level.open();
@@ -76,9 +80,9 @@ export type Log = {
 };
 
 /**
- * Group commit: changes made while a write is under way share the next one. `pending` holds what LevelDB does not show yet,
- * so that the next operation, which runs at once, decides upon it. LevelDB hands each batch to the kernel before it
- * answers: that survives kill -9 (not a power failure, which nothing here needs to).
+ * Group commit: changes made while a write is under way share the next one. `pending` holds what LevelDB does not show
+ * yet, so that the next operation, which runs at once, decides upon it. LevelDB hands each batch to the kernel before
+ * it answers: that survives kill -9 (not a power failure, which nothing here needs to).
  */
 export function groupCommit(level: Level, tally: Tally, options: StoreOptions): Log {
   const pending = new Map<string, { value: string | undefined; batch: number }>();

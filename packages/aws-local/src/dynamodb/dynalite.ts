@@ -1,6 +1,6 @@
-// The typed door to dynalite's engine (CommonJS, without types): its request validation and its actions, which hold the
-// expression language. It never uses dynalite's own storage or its server; the storage is dynamodb-store.ts.
-// Two of its functions are replaced for our store: see `replaceIndexing`.
+// Types for dynalite's engine, which is CommonJS without types: request validation, and the actions with the expression
+// language. dynalite's own storage and server are not used; item-store.ts is the storage. `replaceIndexing` replaces
+// two of its functions for this store.
 
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
@@ -90,7 +90,9 @@ const validations = load('dynalite/validations') as Validations;
 const actions = new Map(ACTIONS.map((name) => [name, load(`dynalite/actions/${name}`) as Action]));
 const rules = new Map(ACTIONS.map((name) => [name, load(`dynalite/validations/${name}`) as Validation]));
 
-/** The request as the engine wants it: unknown members dropped, expressions parsed. Throws EngineError as AWS words it. */
+/**
+ * The request as the engine wants it: unknown members dropped, expressions parsed. Throws EngineError as AWS words it.
+ */
 export function validated(action: ActionName, request: Request, store: EngineStore): Request {
   const { types, custom } = found(rules, action);
   const data = validations.checkTypes(request, types);
@@ -137,8 +139,8 @@ export function indexEntry(
 
 /**
  * dynalite ends an index key with six digits of a hash of the table's key: of a thousand rows due in one instant some
- * thirtieth of the time two share it, and one vanishes from the index. Ours ends with the whole key. And ours leaves an index of
- * keys alone while the keys stay: most changes of an item touch no key.
+ * thirtieth of the time two share it, and one vanishes from the index. Ours ends with the whole key. And ours leaves an
+ * index of keys alone while the keys stay: most changes of an item touch no key.
  */
 function replaceIndexing(): void {
   db.createIndexKey = (item, table, keySchema) => db.createKey(item, table, keySchema) + db.createKey(item, table);
@@ -157,7 +159,9 @@ function replaceIndexing(): void {
   };
 }
 
-/** True where the entry of an index that holds keys alone is the same before and after. The table's key never changes. */
+/**
+ * True where the entry of an index that holds keys alone is the same before and after. The table's key never changes.
+ */
 function staysPut(before: Item, after: Item, { KeySchema, Projection }: Index): boolean {
   return (
     Projection.ProjectionType === 'KEYS_ONLY' &&

@@ -1,5 +1,6 @@
-// The emulated DynamoDB behind the SDK: JSON 1.0, one operation a request, each with the permissions that AWS asks for it.
-// What is not emulated answers NotImplemented and its name. Validation and expressions are dynalite's; see dynalite.ts.
+// DynamoDB over HTTP: JSON 1.0, one operation a request, with the permissions that AWS demands for it. Opened by
+// aws.ts. Validation and expressions are dynalite's (dynalite.ts). An operation that is not emulated is answered with
+// NotImplemented and its name.
 
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';

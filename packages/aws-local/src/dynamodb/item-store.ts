@@ -1,6 +1,6 @@
-// Where tables and items live: LevelDB, with one atomic write for all that an operation changes (item, index entries, expiry),
-// so that kill -9 can never leave an index that disagrees with its table. Operations run synchronously against it, one
-// after the other, hence need no locks. It never answers before the write has left the process.
+// The storage of tables and items: LevelDB, with one atomic write for all that an operation changes (item, index
+// entries, expiry). So kill -9 cannot leave an index that disagrees with its table. Operations run synchronously, one
+// after the other, and need no locks. It never answers before the kernel has the bytes.
 
 import { Readable } from 'node:stream';
 import { openTally } from '../tally.ts';
@@ -42,7 +42,10 @@ export type DynamoDbStore = {
   close(): Promise<void>;
 };
 
-/** Opens or creates the store. `path` is a folder of its own. Throws DamagedStore where less is there than was acknowledged. */
+/**
+ * Opens or creates the store. `path` is a folder of its own. Throws DamagedStore where less is there than was
+ * acknowledged.
+ */
 export async function openStore(path: string, options: StoreOptions = {}): Promise<DynamoDbStore> {
   const tally = openTally(`${path}.tally`);
   const level = await openLevel(path, tally).catch((error: unknown) => {
@@ -206,7 +209,10 @@ function notFound(table: string): Error {
   });
 }
 
-/** An item's size as DynamoDB counts it: UTF-8 names and values, 3 bytes a list or map and 1 an element. The engine counts UTF-16 units. */
+/**
+ * An item's size as DynamoDB counts it: UTF-8 names and values, 3 bytes a list or map and 1 an element. The engine
+ * counts UTF-16 units.
+ */
 export function itemBytes(item: Item): number {
   let bytes = 0;
   for (const [name, value] of Object.entries(item)) bytes += Buffer.byteLength(name) + valueBytes(value);

@@ -1,5 +1,6 @@
-// Remembers parsed expressions. dynalite's grammar backtracks, and parsing a long condition costs more than all the rest of a
-// write; programs send the same few expressions with other values. Never remembers a refusal, nor what depends on a value.
+// A cache of parsed expressions for dynalite.ts. dynalite's grammar backtracks: a long condition costs more than the
+// rest of a write, and programs send the same few expressions with other values. It never keeps a refusal, nor what
+// depends on a value.
 
 type Values = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 type Context = {

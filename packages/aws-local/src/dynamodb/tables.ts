@@ -1,5 +1,6 @@
-// Tables of the emulated DynamoDB: made from CloudFormation properties at boot, described, and emptied of expired items on
-// the virtual clock. Properties that would change behaviour and are not emulated are refused by name, never ignored.
+// DynamoDB's tables: created from CloudFormation properties, described, and emptied of expired items on the virtual
+// clock. Called by dynamodb.ts, and by deploy.ts for each table of a template. A property that is not emulated and
+// would change behaviour is refused by name.
 
 import { createHash } from 'node:crypto';
 import { AwsError, type World } from '../world.ts';
@@ -35,8 +36,9 @@ const WITHOUT_EFFECT = new Set(
 
 export type Tables = {
   /**
-   * Makes the table, or brings an existing one to these properties: indexes are added (and filled) or dropped, the expiry
-   * attribute is set. Throws AwsError where AWS would need a new table (other keys), or a property is not emulated.
+   * Makes the table, or brings an existing one to these properties: indexes are added (and filled) or dropped, the
+   * expiry attribute is set. Throws AwsError where AWS would need a new table (other keys), or a property is not
+   * emulated.
    */
   create(properties: TableProperties): Promise<{ readonly arn: string }>;
   /** Deletes the table and its items. */
@@ -99,7 +101,8 @@ export function openTables(world: World, store: DynamoDbStore): Tables {
             store.forget(entry);
             const item = store.item(table.TableName, key);
             const expiry = item ? expiryOf(item, expiresBy) : null;
-            if (!item || expiry === null || expiry > second) continue; // the entry is older than the item's present expiry
+            // the entry is older than the item's present expiry
+            if (!item || expiry === null || expiry > second) continue;
             act('deleteItem', store.engine, { TableName: table.TableName, Key: keyOf(item, table) }, (error) => {
               if (error) throw error;
             });

@@ -1,5 +1,6 @@
-// TransactWriteItems and TransactGetItems, which dynalite lacks. All actions run against the store inside one change: either
-// every write is committed as one, or none is. Never waits between actions, so no other operation can come between.
+// TransactWriteItems and TransactGetItems, which dynalite lacks. Called by dynamodb.ts. All actions run on the store
+// inside one change: every write is committed, or none. It never waits between actions, so that no other operation
+// comes between.
 
 import { createHash } from 'node:crypto';
 import { AwsError } from '../world.ts';

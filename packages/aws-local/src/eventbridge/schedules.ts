@@ -1,5 +1,5 @@
-// Schedules of EventBridge on the virtual clock: rate(…) and cron(…). A schedule never overlaps itself: what falls due while
-// its last run is still going is left out. It does not retry a failed run; the next one comes by itself.
+// EventBridge's schedules on the virtual clock: rate(…) and cron(…). Called by cloudformation/compute.ts. A schedule
+// never overlaps itself: an instant that falls due during its last run is left out. A failed run is not repeated.
 
 import type { World } from '../world.ts';
 
@@ -67,7 +67,10 @@ export function startSchedule(options: ScheduleOptions): { stop(): Promise<void>
   };
 }
 
-/** The function that gives the first instant after a given one at which the expression is due. Throws on what it can not read. */
+/**
+ * The function that gives the first instant after a given one at which the expression is due. Throws on what it cannot
+ * read.
+ */
 export function nextAfter(expression: string): (after: number) => number {
   const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);
   if (rate !== null) {

@@ -1,5 +1,5 @@
-// The faults that are switched on (INTERFACES: GET, POST and DELETE /faults). The gate asks which of them strike a call.
-// It never brings one about itself.
+// The faults that are switched on. The gate asks which of them apply to a call. Added by `aws.faults.add`, or by the
+// product's console. It never brings a fault about itself.
 
 import { type Call, type Fault, type FaultEffect, type ServiceName, serviceNames } from '../world.ts';
 
@@ -24,14 +24,19 @@ const effects: readonly FaultEffect[] = [
   'truncate',
   'kill',
 ];
-/** What only a service can do, and which services do it. Elsewhere such a fault would lie in the list and never strike. */
+/**
+ * What only a service can do, and which services do it. Elsewhere such a fault would lie in the list and never strike.
+ */
 const servedBy: Partial<Record<FaultEffect, readonly ServiceName[]>> = {
   remove: ['s3', 'kms'],
   corrupt: ['s3'],
   truncate: ['s3'],
 };
 
-/** KMS is asked by S3 alone, which has words of its own for these; where a service is not listed, its effects are those of the gate. */
+/**
+ * KMS is asked by S3 alone, which has words of its own for these; where a service is not listed, its effects are those
+ * of the gate.
+ */
 const knownTo: Partial<Record<ServiceName, readonly FaultEffect[]>> = { kms: ['deny', 'delay', 'remove'] };
 
 export function createFaults(): Faults {

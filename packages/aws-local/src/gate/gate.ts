@@ -1,5 +1,6 @@
-// The gate that every emulated call passes, over HTTP or from inside: faults first, then permission, then the work, then what
-// faults do on the way back. It words refusals as each AWS service does. It never looks into a request.
+// The gate of all emulated calls, by HTTP or inside. It applies the faults, asks for the permission, runs the work, and
+// applies the faults of the way back, in this order. It words refusals as each AWS service does. It never reads a
+// request.
 
 import type { Iam } from '../iam/iam.ts';
 import {
@@ -13,7 +14,9 @@ import {
 } from '../world.ts';
 import type { Faults } from './faults.ts';
 
-/** How long the effect `delay` holds a call, in virtual milliseconds: above the request timeout of any sensible client. */
+/**
+ * How long the effect `delay` holds a call, in virtual milliseconds: above the request timeout of any sensible client.
+ */
 const delayMs = 5_000;
 
 export function createGate(parts: {

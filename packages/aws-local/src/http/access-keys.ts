@@ -1,5 +1,6 @@
-// The access keys of this run. A key names its principal: a role's worker gets one when it starts, and whoever signs with it is
-// that role. Keys live as long as the process; signatures are not verified, because only loopback can reach the endpoint.
+// The access keys of this run. A key belongs to a principal: the environment of a function gets a key of its role when
+// it starts, and a request signed with the key comes from that role. Keys live as long as the process. Signatures are
+// not verified, because only loopback reaches the endpoint.
 
 import { randomBytes } from 'node:crypto';
 import type { Principal } from '../world.ts';

@@ -1,6 +1,6 @@
-// The one HTTP endpoint of the emulated AWS, on 127.0.0.1. It reads who signed and for which service (SigV4), and hands the
-// request to that service; requests without a signature go to further routes. It never verifies a signature and never
-// decides on permission: that is the gate's.
+// The HTTP endpoint of the emulated AWS, on 127.0.0.1. It reads the access key and the service from the signature
+// (SigV4) and gives the request to that service; a request without a signature goes to the added routes. It never
+// verifies a signature and never decides on permission: the gate does.
 
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -1,5 +1,5 @@
-// Reads a small request body whole: for the services whose requests are one JSON or form text.
-// Never for mail content, which is never held in memory.
+// Reads a small request body whole, for services whose requests are one JSON or form text. It never reads mail content,
+// which is streamed.
 
 import type { IncomingMessage } from 'node:http';
 import { AwsError } from '../world.ts';

@@ -1,10 +1,12 @@
-// Writes the XML that S3, SNS and SES's older API answer with, from plain objects.
-// It never parses any: no request that the stack sends has an XML body.
+// Writes the XML answers of S3, SNS and SES's older API from plain objects. It never parses XML: no emulated request
+// has an XML body.
 
 export type Xml = string | number | boolean | readonly Xml[] | XmlElement | null;
 export type XmlElement = { readonly [name: string]: Xml | undefined };
 
-/** One document: each member an element, each entry of a list an element of the member's name; null is an empty element. */
+/**
+ * One document: each member an element, each entry of a list an element of the member's name; null is an empty element.
+ */
 export function writeXml(root: string, members: XmlElement, namespace: string | null): string {
   const attribute = namespace === null ? '' : ` xmlns="${namespace}"`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${attribute}>${writeMembers(members)}</${root}>`;

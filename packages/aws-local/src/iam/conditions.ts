@@ -1,6 +1,6 @@
-// The condition operators of IAM policies that the stack and its services use. An operator that is not here throws when the
-// policy is read: a condition that is silently true would make a permission test lie.
-// Source: IAM user guide, "Condition operators" and "Multivalued context keys".
+// The condition operators of IAM policies. Called by iam.ts. An operator that is not known throws when the policy is
+// read: a condition that is always true would make a permission test worthless. Source: IAM user guide, "Condition
+// operators" and "Multivalued context keys".
 
 import type { ConditionContext } from '../world.ts';
 

@@ -1,7 +1,7 @@
-// IAM for one account: identity policies of roles, policies of resources, and the decision that AWS would take. It keeps what
-// was denied and what was used, so that a test can name a missing or an idle permission. It never falls back to "allow":
-// what it does not understand throws when the policy is read.
-// Source: IAM user guide, "Policy evaluation logic" (one account, no boundaries, no session or organisation policies).
+// IAM for one account: the policies of roles and resources, and the decision that AWS would make. Called by the gate.
+// It records what was denied and what was used, so that a test can name a missing or an unused permission. It never
+// falls back to "allow": what it does not know throws when the policy is read. Source: IAM user guide, "Policy
+// evaluation logic" (one account, no boundaries, no session or organisation policies).
 
 import type { Access, ConditionContext, Principal, ResourcePolicies } from '../world.ts';
 import { type Condition, compileConditions, glob, record, strings } from './conditions.ts';
@@ -218,8 +218,8 @@ function anyOf(value: unknown, place: string, fold: (text: string) => string): (
 }
 
 /**
- * The account named as principal only delegates to its identity policies: an Allow for it gives a role nothing by itself,
- * a Deny for it reaches every role.
+ * The account named as principal only delegates to its identity policies: an Allow for it gives a role nothing by
+ * itself, a Deny for it reaches every role.
  */
 function compilePrincipal(value: unknown, place: string, account: string): NonNullable<Statement['principals']> {
   if (value === '*') return () => true;

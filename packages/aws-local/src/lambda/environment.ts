@@ -1,6 +1,6 @@
-// One execution environment of the Lambda host, seen from outside: a worker thread with the function's own variables, its role's
-// key and its memory limit. It runs one invocation at a time and ends hard: at the timeout, or by whatever ends the thread. An
-// ended environment is never used again.
+// One execution environment, seen by the Lambda host: a worker thread with the function's variables, its role's key and
+// its memory limit. Called by lambda.ts. It runs one invocation at a time and ends at the timeout, or when the thread
+// ends. An ended environment is never used again.
 
 import { randomUUID } from 'node:crypto';
 import type { EventLoopUtilization } from 'node:perf_hooks';
@@ -26,7 +26,7 @@ export type Environment = {
 /** Sources run as they are; the published package is JavaScript. */
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
-/** `ended` is called once, when the environment can not be used any more. */
+/** `ended` is called once, when the environment cannot be used any more. */
 export function startEnvironment(
   definition: FunctionDefinition,
   options: HostOptions,

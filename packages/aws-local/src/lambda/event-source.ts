@@ -1,9 +1,9 @@
-// An SQS event source mapping, to the letter of its contract (aws-contracts §4.2): batches, window, partial batch responses,
-// back-off on function errors. It is woken by the queue and never polls an empty one. It never touches the visibility of a
-// failed message, and it deletes nothing that the function did not report as done.
+// An SQS event source mapping (docs/aws-contracts.md §4.2): batches, window, partial batch responses, back-off on
+// function errors. Called by cloudformation/compute.ts. The queue wakes it; it never polls an empty queue. It never
+// changes the visibility of a failed message, and deletes nothing that the function did not report as done.
 //
-// One deviation in time only: AWS waits out the batching window even for a single message; here a lull ends it, because a
-// person is waiting and nothing's meaning depends on it.
+// It differs from AWS in time only: AWS waits for the whole batching window even for a single message. Here a pause in
+// the arrivals ends the window, because a person is waiting and no meaning depends on it.
 
 import type { World } from '../world.ts';
 import type { Invocation, LambdaHost } from './lambda.ts';
@@ -13,7 +13,10 @@ export type SourceMessage = {
   readonly receiptHandle: string;
   readonly body: string;
   readonly md5OfBody: string;
-  /** ApproximateReceiveCount, SentTimestamp, SenderId, ApproximateFirstReceiveTimestamp, MessageGroupId, DeadLetterQueueSourceArn… */
+  /**
+   * ApproximateReceiveCount, SentTimestamp, SenderId, ApproximateFirstReceiveTimestamp, MessageGroupId,
+   * DeadLetterQueueSourceArn…
+   */
   readonly attributes: Readonly<Record<string, string>>;
   /** As SQS's JSON protocol gives them. */
   readonly messageAttributes: Readonly<
@@ -70,7 +73,8 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
 
   function go(): void {
     if (pumping !== null || !mayStart()) return;
-    const done = world.clock.busy(`${functionName}, fetching messages`); // in the very turn of the wake-up: a visible message is due work
+    // in the very turn of the wake-up: a visible message is due work
+    const done = world.clock.busy(`${functionName}, fetching messages`);
     pumping = pump().finally(() => {
       pumping = null;
       done();
@@ -173,9 +177,9 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
 }
 
 /**
- * Which messages of a batch stay in the queue. Without ReportBatchItemFailures: none after a return, all after an error. With it:
- * an absent, null or empty list (or response) is success; a list that is no list, an identifier that is empty, null, absent or
- * unknown, or a response that is no JSON object fails the whole batch.
+ * Which messages of a batch stay in the queue. Without ReportBatchItemFailures: none after a return, all after an
+ * error. With it: an absent, null or empty list (or response) is success; a list that is no list, an identifier that is
+ * empty, null, absent or unknown, or a response that is no JSON object fails the whole batch.
  */
 export function failures(
   result: Invocation,

@@ -1,7 +1,7 @@
-// The Lambda host: for each concurrent invocation of a function one execution environment (a worker thread), reused while warm,
-// with the function's own variables and its role's key, its memory limit, and a hard end at its timeout. What ends an
-// environment (a throw nobody caught, an exit, no memory, the timeout) is a function error, and the environment is replaced.
-// It never retries: that is its callers' contract.
+// The Lambda host. Each concurrent invocation of a function has an execution environment (a worker thread), which is
+// reused while warm. A throw that nothing catches, an exit, a lack of memory or the timeout is a function error, and
+// ends the environment. Called by event source mappings, schedules and custom resources. It never retries: its callers
+// do.
 
 import { availableParallelism } from 'node:os';
 import { AwsError, type Call, type ConditionContext, type Principal, ResponseLost, type World } from '../world.ts';
@@ -75,13 +75,17 @@ export type LambdaHost = {
   stop(): Promise<void>;
 };
 
-/** An invocation that has run this long and waits for a network leaves our processors alone: another one may begin beside it. */
+/**
+ * An invocation that has run this long and waits for a network leaves our processors alone: another one may begin
+ * beside it.
+ */
 const PATIENCE_MS = 1_000;
 /** Environments of one function at most: each holds a heap of its own (about 30 MB, and more after a backlog). */
 const SEATS_MAX = 16;
 /**
- * An environment that nobody needs is ended, as Lambda does after some minutes. The last one of a function is kept for longer, since a person
- * waits; but not one that has worked off a backlog: its heap has grown and would not shrink by itself.
+ * An environment that nobody needs is ended, as Lambda does after some minutes. The last one of a function is kept for
+ * longer, since a person waits; but not one that has worked off a backlog: its heap has grown and would not shrink by
+ * itself.
  */
 const IDLE_MS = { surplus: 30_000, last: 600_000, look: 10_000 };
 const GROWN_INVOCATIONS = 200;

@@ -1,6 +1,6 @@
-// One execution environment of the Lambda host: a worker thread that loads one bundle and runs one invocation at a time, as
-// Lambda's Node runtime does. `Date` follows the virtual clock before the bundle is loaded. It knows nothing of AWS services
-// and never sees the environment of the process that started it.
+// The inside of one execution environment: a worker thread that loads one bundle and runs one invocation at a time, as
+// Lambda's Node runtime does. Started by environment.ts. `Date` follows the virtual clock before the bundle is loaded.
+// It knows no AWS service, and never sees the environment variables of the process that started it.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { Module } from 'node:module';
@@ -16,7 +16,10 @@ export type WorkerStart = {
   readonly functionName: string;
   readonly functionArn: string;
   readonly memoryMb: number;
-  /** The virtual clock's (packages/aws-local/src/clock.ts): a BigInt64Array's buffer with the milliseconds to add to the machine's time. */
+  /**
+   * The virtual clock's (packages/aws-local/src/clock.ts): a BigInt64Array's buffer with the milliseconds to add to the
+   * machine's time.
+   */
   readonly clockOffset: SharedArrayBuffer;
 };
 export type WorkerRequest = { readonly requestId: string; readonly payload: string; readonly timeoutMs: number };
@@ -48,7 +51,8 @@ async function run(port: NonNullable<typeof parentPort>, start: WorkerStart): Pr
   report({ kind: 'ready' });
 
   async function answer({ requestId, payload, timeoutMs }: WorkerRequest): Promise<void> {
-    const ends = performance.now() + timeoutMs; // the machine's time: a jump of the virtual clock takes no time from a handler
+    // the machine's time: a jump of the virtual clock takes no time from a handler
+    const ends = performance.now() + timeoutMs;
     const context = {
       functionName: start.functionName,
       functionVersion: '$LATEST',
@@ -93,12 +97,16 @@ function followClock(offset: BigInt64Array): void {
   Object.defineProperty(globalThis, 'Date', { value: VirtualDate, configurable: true, writable: true });
 }
 
-/** How long output may wait for the answer that takes it along, in milliseconds: a message to the main thread costs both of us. */
+/**
+ * How long output may wait for the answer that takes it along, in milliseconds: a message to the main thread costs both
+ * of us.
+ */
 const OUTPUT_WAITS_MS = 100;
 
 /**
- * Output goes to the host as text, with the answer, or by itself when that is far or the thread ends: much cheaper on the main
- * thread than the worker's own streams. Whoever ends the thread from outside loses what was written in the last moment.
+ * Output goes to the host as text, with the answer, or by itself when that is far or the thread ends: much cheaper on
+ * the main thread than the worker's own streams. Whoever ends the thread from outside loses what was written in the
+ * last moment.
  */
 function captureOutput(emit: (text: string) => void): { take(): string; send(): void } {
   let text = '';
@@ -140,8 +148,8 @@ async function loadHandler(folder: string, spec: string): Promise<Handler> {
 }
 
 /**
- * Compiles the file as CommonJS whatever package.json stands above it (in Lambda none does), and without any node_modules
- * in reach: a bundle that forgot a dependency must fail here as it would fail there.
+ * Compiles the file as CommonJS whatever package.json stands above it (in Lambda none does), and without any
+ * node_modules in reach: a bundle that forgot a dependency must fail here as it would fail there.
  */
 function loadCommonJs(path: string): unknown {
   const module = new Module(path) as Module & { _compile(source: string, filename: string): void };

@@ -1,5 +1,6 @@
-// The checksums that S3 takes and gives, computed as the bytes pass: MD5 for the ETag and Content-MD5, CRC32, CRC32C,
-// CRC64NVME (S3's own default), SHA1 and SHA256. Pure computation; comparing and refusing is the body reader's.
+// The checksums that S3 takes and gives, computed while the bytes pass: MD5 for the ETag and Content-MD5, CRC32,
+// CRC32C, CRC64NVME (S3's default), SHA1 and SHA256. Called by upload-body.ts, which compares them, and objects.ts.
+// Pure.
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';

@@ -1,6 +1,6 @@
-// S3's event notifications to queues: at least once, in S3's own name and under the queue's policy, across restarts. An event is kept in
-// the same turn as the object that it tells of. What the queue refuses is dropped with a log line: that is the contract, and why the
-// stack looks for envelopes of which nothing is known. Only queues, and only objects created. Contract: aws-contracts §5.
+// S3's event notifications to queues: at least once, across restarts, in S3's own name and under the queue's policy.
+// Called by s3.ts. An event is stored in the same turn as its object. An event that the queue refuses is dropped with a
+// log line, as in AWS. Only queues are notified, and only of created objects. Contract: docs/aws-contracts.md §5.
 
 import { randomUUID } from 'node:crypto';
 import type { Queues } from '../sqs/queues.ts';

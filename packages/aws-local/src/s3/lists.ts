@@ -1,5 +1,5 @@
-// ListObjectsV2 and ListObjectVersions: the answers as S3 writes them, page by page.
-// Reads metadata only; no file is opened, no permission asked.
+// ListObjectsV2 and ListObjectVersions: the answers as S3 writes them, a page at a time. Called by s3.ts. It reads
+// metadata only: it opens no file and asks for no permission.
 
 import type { XmlElement } from '../http/xml.ts';
 import { AwsError } from '../world.ts';

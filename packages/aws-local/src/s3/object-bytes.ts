@@ -1,6 +1,6 @@
-// Sends an object's bytes, from memory or from its file: whole or a range, streamed, with the faults that only bytes can have. `corrupt` flips
-// one bit in every 64th byte, which leaves mail looking like mail; `truncate` cuts the connection half way. Both keep the
-// header fields of the true object, as a broken disk or network would.
+// Sends an object's bytes, from memory or from a file, whole or a range. Called by s3.ts. It also applies the faults
+// that only bytes can have: `corrupt` flips one bit in every 64th byte, `truncate` cuts the connection half way. Both
+// keep the header fields of the true object, as a broken disk or network does.
 
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -38,7 +38,7 @@ export async function sendObject(
   }
   const sent = effects.includes('truncate') ? Math.floor(length / 2) : length;
   const corrupt = effects.includes('corrupt') ? corruptFrom(start, size) : null;
-  // Before the head: a file that can not be opened must not look like a 200.
+  // Before the head: a file that cannot be opened must not look like a 200.
   if (sent === length && length <= atOnceBytesMax) {
     const bytes = typeof body === 'string' ? readAtOnce(body, start, length) : body.subarray(start, start + length);
     response.writeHead(statusCode, head);

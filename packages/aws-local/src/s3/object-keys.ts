@@ -1,5 +1,6 @@
-// The keys of one bucket in S3's order (UTF-8 bytes), and the pages that listings are cut into. Keys are merged in when somebody
-// lists, so that putting many thousand objects costs nothing. It knows keys only: whether one is visible, the bucket says.
+// The keys of one bucket in S3's order (UTF-8 bytes), and the pages of a listing. Called by objects.ts and lists.ts.
+// New keys are merged in at the next listing, so that storing thousands of objects costs nothing. Whether a key is
+// visible, the bucket decides.
 
 export type KeyIndex = {
   add(key: string): void;

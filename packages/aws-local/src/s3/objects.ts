@@ -1,6 +1,6 @@
-// The objects of the emulated S3: which versions each key has, and where their bytes are: in a file, or in the store beside the row
-// where they came in memory. An object exists once its row is written, and the row follows the finished file. Metadata is kept in memory and written through. That outlives the
-// process, not a power cut: nothing is synced to the disk. No HTTP, no permission here: both stand before it.
+// The storage of S3: the versions of each key, and their bytes, in a file or beside the row in the store. Called by
+// s3.ts. An object exists when its row is written, and the row is written after the file. Rows outlive the process, not
+// a power cut: nothing is synced. It knows neither HTTP nor permissions.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -112,8 +112,8 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
   }
 
   /**
-   * Begins a conditional write: throws at once where the condition already fails. Of several in progress the first to finish
-   * wins and the others get 412; a deletion in between makes it 409 (S3 user guide, "Conditional writes").
+   * Begins a conditional write: throws at once where the condition already fails. Of several in progress the first to
+   * finish wins and the others get 412; a deletion in between makes it 409 (S3 user guide, "Conditional writes").
    */
   function watch(
     of: Bucket,
@@ -175,8 +175,8 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
   }
 
   /**
-   * Makes bytes the current version, at once. It is committed with what else is written in this turn: whoever promises it to
-   * somebody waits for the store.
+   * Makes bytes the current version, at once. It is committed with what else is written in this turn: whoever promises
+   * it to somebody waits for the store.
    */
   function write(
     of: Bucket,
@@ -292,7 +292,9 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
     if (gone?.kind === 'object' && gone.file !== null) await rm(path.join(folder, gone.file), { force: true });
   }
 
-  /** What a killed process left behind: unfinished bodies, and files whose row was not written or was already deleted. */
+  /**
+   * What a killed process left behind: unfinished bodies, and files whose row was not written or was already deleted.
+   */
   function tidyFolders(): void {
     rmSync(stagingFolder, { recursive: true, force: true });
     mkdirSync(stagingFolder, { recursive: true });

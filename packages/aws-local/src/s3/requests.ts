@@ -1,5 +1,5 @@
-// Reads what an S3 request asks for: bucket and key from the raw path, conditions, ranges, and the list of everything that is
-// emulated. A subresource or header field that is not on the list is refused by name: nothing is silently ignored.
+// Reads an S3 request: bucket and key from the raw path, conditions and ranges. Called by s3.ts. It holds the list of
+// everything that is emulated: a subresource or a header field that is not on the list is refused by name.
 
 import type { IncomingHttpHeaders } from 'node:http';
 import { AwsError } from '../world.ts';
@@ -95,7 +95,10 @@ export function readCondition(headers: IncomingHttpHeaders, object: StoredObject
 
 export type ByteRange = { readonly start: number; readonly end: number }; // both inclusive
 
-/** `bytes=a-b`, `bytes=a-`, `bytes=-n` (longer than the object: all of it). Throws InvalidRange; ignores what is no range. */
+/**
+ * `bytes=a-b`, `bytes=a-`, `bytes=-n` (longer than the object: all of it). Throws InvalidRange; ignores what is no
+ * range.
+ */
 export function readRange(field: string | undefined, size: number): ByteRange | null {
   if (field === undefined) return null;
   if (/^bytes=.*,/.test(field)) throw notEmulated('GetObject with several ranges');

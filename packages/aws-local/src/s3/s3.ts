@@ -1,6 +1,6 @@
-// S3 over HTTP, path style, and from inside for SES: the operations that the stack uses, streamed to and from files. It words
-// answers and errors as S3 does. Whatever it does not know is 501 with its name; nothing is answered before it is written.
-// Contract: aws-contracts §1.4 and §5.
+// S3: by HTTP in path style, and inside for SES. Opened by emulators.ts. It streams objects to and from files, and
+// words answers and errors as S3 does. An operation that is not emulated is answered with 501 and its name. It answers
+// nothing before it is written. Contract: docs/aws-contracts.md §1.4 and §5.
 
 import { readFile } from 'node:fs/promises';
 import { writeXml } from '../http/xml.ts';
@@ -59,7 +59,9 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
       create(name: string, options: { readonly versioned?: boolean; readonly policy?: unknown } = {}): void {
         objects.createBucket(name, { versioned: options.versioned ?? false, policy: options.policy ?? null });
       },
-      /** Tells queues of objects created; rejects with InvalidArgument where one of them does not take S3's test event. */
+      /**
+       * Tells queues of objects created; rejects with InvalidArgument where one of them does not take S3's test event.
+       */
       async notify(name: string, notifications: readonly QueueNotification[]): Promise<void> {
         if (events === null) throw notEmulated('notifications without queues');
         await events.configure(objects.bucket(name).name, notifications);
@@ -75,8 +77,9 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
   // ── from inside ──
 
   /**
-   * Puts bytes, or takes a finished file over by rename; on an error the file stays the caller's. SES puts inbound mail so. Bytes
-   * are committed with what else is written in this turn: whoever promises them to somebody waits for the store.
+   * Puts bytes, or takes a finished file over by rename; on an error the file stays the caller's. SES puts inbound mail
+   * so. Bytes are committed with what else is written in this turn: whoever promises them to somebody waits for the
+   * store.
    */
   function deposit(
     by: Caller,
@@ -263,7 +266,9 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
 
   // ── shared ──
 
-  /** Finds the object to be read. A missing one is told as such only to who may list the bucket; to others it is 403. */
+  /**
+   * Finds the object to be read. A missing one is told as such only to who may list the bucket; to others it is 403.
+   */
   async function find(
     by: Caller,
     operation: 'GetObject' | 'HeadObject',
@@ -298,7 +303,7 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
     });
   }
 
-  /** Objects lie under S3's own keys; only a fault makes one lie under a key of KMS, and that one can not be used. */
+  /** Objects lie under S3's own keys; only a fault makes one lie under a key of KMS, and that one cannot be used. */
   function decrypt({ principal }: Caller, target: string): Promise<void> {
     const call = { service: 'kms', operation: 'Decrypt', target, principal, access: [], honours: ['remove'] } as const;
     return world.gate.pass(call, async (effects) => {
@@ -363,7 +368,9 @@ function listContext(asked: S3Request): Readonly<Record<string, string>> {
   return context;
 }
 
-/** Service authorization reference of S3: the conditions of a write, and that it makes an object (UploadPart does not). */
+/**
+ * Service authorization reference of S3: the conditions of a write, and that it makes an object (UploadPart does not).
+ */
 function writeContext(asked: S3Request): Readonly<Record<string, string>> {
   const context: Record<string, string> = { 's3:objectcreationoperation': 'true' };
   for (const name of ['if-none-match', 'if-match']) {

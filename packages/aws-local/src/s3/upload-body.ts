@@ -1,5 +1,5 @@
-// Takes the body of a PutObject: plain or aws-chunked, with or without trailer, streamed to a file and never held in memory.
-// Every checksum that the request names is compared; a wrong one is BadDigest and leaves nothing behind.
+// Reads the body of a PutObject, plain or aws-chunked, with or without a trailer. Called by s3.ts. It streams the body
+// to a file and compares every checksum that the request names; a wrong one is BadDigest and leaves nothing behind.
 // Source: S3 API reference, "PutObject"; SigV4 streaming uploads.
 
 import { hash } from 'node:crypto';

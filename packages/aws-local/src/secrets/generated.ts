@@ -1,5 +1,6 @@
-// Secrets that the stack itself makes: a random value at first, kept with the rest of the state, and the value before a new one was put.
-// Those of the file given by --secrets are not here.
+// Secrets that a template generates: a random value at first, kept with the rest of the state, and the value before the
+// last PutSecretValue. Called by deploy.ts and secrets-manager.ts. Given secrets (a file's, or `secrets` of startAws)
+// are not here.
 
 import { randomInt } from 'node:crypto';
 import type { Store } from '../store.ts';

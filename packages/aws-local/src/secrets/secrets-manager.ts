@@ -1,5 +1,6 @@
-// The emulated Secrets Manager: secrets of the JSON file given by --secrets, which are read alone, and those that the stack made, which can
-// be put anew. Every other operation answers NotImplemented and its name. It never logs a value.
+// Secrets Manager over HTTP, for given secrets, which can only be read, and for those that a template generated, which
+// can be replaced. Opened by aws.ts. Every other operation is answered with NotImplemented and its name. It never logs
+// a value.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -10,7 +11,9 @@ import type { MadeSecrets } from './generated.ts';
 const BODY_BYTES_MAX = 65_536; // a request names one secret
 const SERVICE_ERROR = 'com.amazonaws.secretsmanager#';
 
-/** Name to members, as in the file: {"everpost/exchange": {"username": "…", "password": "…"}}. A string stands as it is. */
+/**
+ * Name to members, as in the file: {"everpost/exchange": {"username": "…", "password": "…"}}. A string stands as it is.
+ */
 export type Secrets = Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
 
 /** Reads the file of --secrets. Throws with one line that says what is wrong. */
@@ -25,7 +28,8 @@ export function readSecrets(path: string): Secrets {
   try {
     content = JSON.parse(text);
   } catch (error) {
-    const [place = ''] = / \(line \d+ column \d+\)/.exec(String(error)) ?? []; // the rest of the message would quote the secrets
+    // the rest of the message would quote the secrets
+    const [place = ''] = / \(line \d+ column \d+\)/.exec(String(error)) ?? [];
     throw new Error(`${path}: it is not JSON${place}`);
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
@@ -46,7 +50,10 @@ function textOf(bytes: Uint8Array): string {
   return new TextDecoder(first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8').decode(bytes);
 }
 
-/** A secret's ARN: its name, a hyphen and six characters, which here follow from the name so that a template can be written. */
+/**
+ * A secret's ARN: its name, a hyphen and six characters, which here follow from the name so that a template can be
+ * written.
+ */
 export function secretArn(world: Pick<World, 'account' | 'partition' | 'region'>, name: string): string {
   const suffix = createHash('sha256').update(name).digest('base64').replace(/[+/=]/g, '').slice(0, 6);
   return `arn:${world.partition}:secretsmanager:${world.region}:${world.account}:secret:${name}-${suffix}`;

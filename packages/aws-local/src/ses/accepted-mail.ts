@@ -1,6 +1,7 @@
-// The accepted mail whose actions are not finished: a row of the store each, and a small message's bytes; a large one's are in a
-// file. A record that is kept and forgotten in one turn of the event loop never reaches the disk: what it stood for
-// is committed in that turn. It never forgets by itself, and it waits for nothing: `store.flushed()` is for who gives the 250.
+// The accepted mail whose rule actions are not finished: a row each, with the bytes of a small message; a large message
+// is in a file. Called by receiving.ts and receipt-actions.ts. A record that is kept and removed in one turn of the
+// event loop never reaches the disk: that turn's commit holds what the actions wrote. It waits for nothing: the caller
+// waits for `store.flushed()` before its 250.
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

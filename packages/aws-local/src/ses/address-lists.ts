@@ -1,7 +1,7 @@
-// Which address lists the emulated SES takes in a message's From, Sender, Reply-To, To, Cc and Bcc: it refuses the whole message for one that it
-// cannot read (docs/aws-contracts.md §2.4, no. 3). The words of its refusals in public reports are, one by one, those of JavaMail's strict
-// InternetAddress, so this reads as that class does. One pass over the text; it changes nothing. Written apart from core/message/authors.ts and core/message/ses-edit.ts,
-// which it is there to judge.
+// Decides which address lists SES takes in From, Sender, Reply-To, To, Cc and Bcc. Called by raw-message.ts. SES
+// refuses the whole message for a list that it cannot read (docs/aws-contracts.md §2.4, no. 3). Public reports of its
+// refusals have the words of JavaMail's strict InternetAddress, so this file reads as that class does, in one pass. It
+// shares nothing with core/message/authors.ts and core/message/ses-edit.ts, which it judges.
 
 const WHITE = /[\s\x7f]/;
 const ILLEGAL_LOCAL = '()<>,;:\\"[]@';

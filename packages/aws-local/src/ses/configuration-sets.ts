@@ -1,5 +1,5 @@
-// The emulated SES's configuration sets and their event destinations, as the template makes them at each start. A destination is tried when
-// it is new, as SES tries it: one word published to its topic, and a topic that SES may not publish to is refused.
+// SES's configuration sets and event destinations. Called by cloudformation/mail.ts at each start. A new destination is
+// tried, as SES tries it: one message is published to its topic, and a topic that SES may not publish to is refused.
 // Only SNS topics can be destinations. Contract: docs/aws-contracts.md §3.
 
 import type { Store } from '../store.ts';

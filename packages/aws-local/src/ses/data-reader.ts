@@ -1,6 +1,6 @@
-// The content of DATA out of a stream of chunks: dots unstuffed, the final dot found (RFC 5321 §4.5.2). Called by inbound-smtp.ts.
-// One byte after the other, with a state. Only CRLF ends a line: a dot after a bare LF is content. It shares nothing with the
-// client that it is there to judge.
+// Reads the content of DATA from a stream of chunks: it removes stuffed dots and finds the final dot (RFC 5321 §4.5.2).
+// Called by inbound-smtp.ts. Only CRLF ends a line: a dot after a bare LF is content. It shares nothing with the SMTP
+// client that it judges.
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -9,7 +9,10 @@ const DOT = 0x2e;
 /** What a chunk holds: content, and once the final dot has come what follows it; null before. */
 export type DataPart = { readonly content: Buffer; readonly rest: Buffer | null };
 
-/** Where in a line the next byte stands. `dot` and `dotCr`: a dot that began the line, and a CR after it, are not decided yet. */
+/**
+ * Where in a line the next byte stands. `dot` and `dotCr`: a dot that began the line, and a CR after it, are not
+ * decided yet.
+ */
 type Place = 'lineStart' | 'inLine' | 'cr' | 'dot' | 'dotCr';
 
 export function readData(): (chunk: Buffer) => DataPart {

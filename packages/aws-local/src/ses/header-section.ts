@@ -1,7 +1,11 @@
-// The header section of a message that SES sends: where it ends, and its fields (RFC 5322 §2.1, §2.2). Called by raw-message.ts and
-// sending-events.ts. It changes nothing, and it shares nothing with the product's reader, which it is there to judge.
+// Reads the header section of a message that SES sends: its end and its fields (RFC 5322 §2.1, §2.2). Called by
+// raw-message.ts and sending-events.ts. It changes nothing, and shares nothing with the product's reader, which it
+// judges.
 
-/** `end`: behind the last field. `bodyStart`: behind the empty line. Without an empty line all is header section, and it is not complete. */
+/**
+ * `end`: behind the last field. `bodyStart`: behind the empty line. Without an empty line all is header section, and it
+ * is not complete.
+ */
 export type HeaderSection = {
   readonly end: number;
   readonly bodyStart: number;

@@ -1,5 +1,5 @@
-// Which of the account's identities the emulated SES takes for an address: the most specific one that is verified. Its ARN is what a permission
-// is asked for (docs/aws-contracts.md §2.2). It decides nothing else.
+// Finds the identity by which SES sends as an address: the most specific verified one. Called by ses.ts. Permissions
+// are asked for the identity's ARN (docs/aws-contracts.md §2.2). Pure.
 
 /** Local parts as they are written, domains in any case. Null where no identity stands for the address. */
 export function mostSpecificIdentity(address: string, identities: readonly string[]): string | null {

@@ -1,5 +1,6 @@
-// The SMTP listener of the emulated SES: it stands where inbound-smtp.REGION.amazonaws.com stands. It speaks SMTP and hands
-// envelope and exact bytes to a `MailDoor`, which decides. It never answers 250 to DATA before the door has said so.
+// SES's SMTP listener, as at inbound-smtp.REGION.amazonaws.com. Opened by start-aws.ts and by the product's front door.
+// It speaks SMTP and gives the envelope and the exact bytes to a `MailDoor`, which decides. It never answers DATA with
+// 250 before the door does.
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { readData } from './data-reader.ts';
@@ -91,7 +92,9 @@ type Session = {
 /** What to answer; null where the verb said it itself; 'end' where the connection is over. */
 type Said = Answer | null | 'end';
 
-/** One connection, from greeting to QUIT. Replies wait until the client's pipelined commands are read (RFC 2920 §3.2). */
+/**
+ * One connection, from greeting to QUIT. Replies wait until the client's pipelined commands are read (RFC 2920 §3.2).
+ */
 async function converse(socket: Socket, host: string, door: MailDoor, bytesMax: number): Promise<void> {
   const wire = openWire(socket);
   const session: Session = { socket, wire, host, door, bytesMax, helo: null, transaction: null, mistakes: 0 };
@@ -101,7 +104,8 @@ async function converse(socket: Socket, host: string, door: MailDoor, bytesMax: 
     if (answer === 'end') return;
     if (answer !== null) {
       say(session, answer);
-      if (answer.code >= 500 && answer.code <= 503) session.mistakes += 1; // not 550: a list of dead addresses is no attack
+      // not 550: a list of dead addresses is no attack
+      if (answer.code >= 500 && answer.code <= 503) session.mistakes += 1;
     }
     if (session.mistakes >= MISTAKES_MAX) {
       say(session, reply(421, '4.7.0', 'Too many errors'));
@@ -121,7 +125,9 @@ function peerOf(session: Session): Peer {
   return { address: session.socket.remoteAddress ?? '127.0.0.1', helo: session.helo ?? '', secure: false };
 }
 
-/** A page in a browser can make it post to us: none of what it sends is a command (Postfix: smtpd_forbidden_commands). */
+/**
+ * A page in a browser can make it post to us: none of what it sends is a command (Postfix: smtpd_forbidden_commands).
+ */
 const HTTP = /^(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI)(?: |$)|^[A-Za-z0-9-]+:/i;
 
 async function obey(session: Session, line: string): Promise<Said> {

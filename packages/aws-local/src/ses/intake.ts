@@ -1,6 +1,6 @@
-// One message on its way in: SES's own header fields, then the exact bytes. A small message stays in memory until its record
-// is written, content included; a large one streams to a file. It gives no 250: that is ses-receive.ts's, after the record.
-// A file outlives the process, not a power cut: nothing here waits for the disk itself.
+// Stores one message that is being received: SES's own header fields, then the exact bytes. Called by receiving.ts. A
+// small message stays in memory until its record is written; a large one streams to a file. It never answers 250:
+// receiving.ts does, after the record. A file outlives the process, not a power cut.
 
 import { close, open, unlink, write, writev } from 'node:fs';
 import { promisify } from 'node:util';

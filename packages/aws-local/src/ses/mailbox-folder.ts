@@ -1,5 +1,6 @@
-// The name of the folder that keeps one address's mail, for what the emulated SES sends into Maildirs. Called by outgoing.ts.
-// A name holds no separator and begins with no dot, so that a folder lies where it should.
+// The name of the folder for one address's mail. Called by outgoing.ts, for what SES sends into Maildirs, and by the
+// product's built-in next hop. A name holds no path separator and does not begin with a dot, so that every folder lies
+// in its parent.
 
 import { createHash } from 'node:crypto';
 

@@ -1,5 +1,6 @@
-// SES's mailbox simulator: AWS's documented addresses (docs/aws-contracts.md §3.3), with labels (bounce+x@…), and what SES tells of mail to
-// them. Nothing is handed to any server for them. And what SES tells of what a real server said.
+// SES's mailbox simulator: AWS's documented addresses (docs/aws-contracts.md §3.3), also with labels (bounce+x@…).
+// Called by outgoing.ts. It decides which events such mail causes, and which events a real server's reply causes. Mail
+// to the simulator goes to no server.
 
 import type { EventType } from './configuration-sets.ts';
 
@@ -33,7 +34,10 @@ export function simulated(terms: Terms): readonly Telling[] | null {
   }
 }
 
-/** Why SES accepted it and does not try, by its subtype, in the words of its events; those of the last are not known from a document. */
+/**
+ * Why SES accepted it and does not try, by its subtype, in the words of its events; those of the last are not known
+ * from a document.
+ */
 const SUPPRESSED = {
   Suppressed:
     'Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an invalid address.',

@@ -1,6 +1,6 @@
-// What the emulated SES has accepted for sending: written down before the caller hears of it, then handed to the server of --ses-out by
-// SMTP, or laid into Maildir folders. It tries again as SES does, for as long as the configuration set says, also after a kill, and tells
-// the set's destinations what became of it. It never tells anybody else: who names no set hears nothing.
+// The mail that SES has accepted for sending. Called by ses.ts. It stores a message before it answers, then gives it to
+// an SMTP server, or writes it into Maildirs. It retries as SES does, also after a kill, until the configuration set's
+// limit, and reports the outcome as events. Mail without a configuration set causes no events.
 
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// What the emulated SES checks in a raw message and writes into it (docs/aws-contracts.md §2.2 to §2.4). Written from the documents, apart
-// from core/message/ses-edit.ts, which it is there to judge. It refuses as SES does; the body's bytes it hands on.
+// Checks a raw message as SES does and writes SES's own fields into it (docs/aws-contracts.md §2.2 to §2.4). Called by
+// ses.ts. It is written from the documents and shares nothing with core/message/ses-edit.ts, which it judges. It never
+// changes the body.
 
 import { createHash } from 'node:crypto';
 import { AwsError } from '../world.ts';
@@ -32,7 +33,10 @@ const LF = 0x0a;
 
 type RawField = { readonly name: string; readonly value: string; readonly start: number; readonly end: number };
 
-/** The message as SES sends it. Throws AwsError where SES refuses it. `source`: the envelope's From, where the call names one. */
+/**
+ * The message as SES sends it. Throws AwsError where SES refuses it. `source`: the envelope's From, where the call
+ * names one.
+ */
 export function rewritten(raw: Uint8Array, source: string | null, terms: RawTerms): Uint8Array {
   const { end, bodyStart, complete } = headerSection(raw);
   if (!complete) throw refused('Missing final blank line after the header section.');
@@ -45,7 +49,10 @@ export function rewritten(raw: Uint8Array, source: string | null, terms: RawTerm
   return Buffer.concat([Buffer.from(ownFields(terms, raw.subarray(bodyStart))), ...parts, raw.subarray(end)]);
 }
 
-/** What a message's own fields ask of SES: `X-SES-CONFIGURATION-SET: name`, `X-SES-MESSAGE-TAGS: name=value, name=value`. */
+/**
+ * What a message's own fields ask of SES: `X-SES-CONFIGURATION-SET: name`, `X-SES-MESSAGE-TAGS: name=value,
+ * name=value`.
+ */
 export function steeredBy(raw: Uint8Array): {
   readonly configurationSet: string | null;
   readonly tags: Readonly<Record<string, string>>;
@@ -133,7 +140,8 @@ export function refused(message: string): AwsError {
 }
 
 /**
- * What SES puts in front. Its signature is shown with the body's real hash, but nothing can verify it: this is no key of Amazon's.
+ * What SES puts in front. Its signature is shown with the body's real hash, but nothing can verify it: this is no key
+ * of Amazon's.
  */
 function ownFields({ region, now, sesMessageId }: RawTerms, body: Uint8Array): string {
   const hash = createHash('sha256').update(body).digest('base64');

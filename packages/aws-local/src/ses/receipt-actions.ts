@@ -1,6 +1,6 @@
-// Carries out the receipt rules' actions for accepted mail: S3 put, then SNS publish, each rule on its own, retried with
-// back-off on the virtual clock for 36 hours. The record goes when all rules are done, and only then: in the same commit as what
-// they did, so that it waits for none.
+// Performs the actions of the receipt rules for accepted mail: S3 put, then SNS publish, for each rule by itself.
+// Called by receiving.ts. It retries with back-off on the virtual clock for 36 hours. It removes the record when all
+// rules are done, in the same commit as their last write.
 
 import { link, open } from 'node:fs/promises';
 import type { Caller, World } from '../world.ts';
@@ -10,8 +10,8 @@ import { HEADER_SECTION_BYTES_MAX, notification } from './receipt-notification.t
 import type { RuleAction } from './rule-sets.ts';
 
 /**
- * Puts a message into a bucket: its bytes, or a finished file, which is taken over by rename and stays on an error. The object
- * need not be committed yet when it resolves, only written to the store. Rejects with AwsError.
+ * Puts a message into a bucket: its bytes, or a finished file, which is taken over by rename and stays on an error. The
+ * object need not be committed yet when it resolves, only written to the store. Rejects with AwsError.
  */
 export type Deposit = (by: Caller, bucket: string, key: string, content: Buffer | string) => Promise<unknown>;
 /** Publishes to a topic; committed like a deposit. Rejects with AwsError. */

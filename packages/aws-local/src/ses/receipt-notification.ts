@@ -1,11 +1,13 @@
-// The JSON that the emulated SES publishes for a received message. Envelope recipients and verdicts stand only here; header
-// values are given as the message has them, unfolded and not decoded. It reads the header section and nothing below it.
+// Composes the JSON that SES publishes for a received message. Called by receipt-actions.ts, and by receiving.ts when a
+// new rule is tried. Envelope recipients and verdicts are nowhere else. Header values are unfolded and not decoded. It
+// reads the header section alone.
 
 import type { S3Action } from './rule-sets.ts';
 import type { Verdicts } from './verdicts.ts';
 
 const HEADERS_BYTES_MAX = 10 * 1024; // SES quota: headers in a notification through SNS
-export const HEADER_SECTION_BYTES_MAX = 256 * 1024; // read from the file's head; a longer section is cut and called truncated
+// read from the file's head; a longer section is cut and called truncated
+export const HEADER_SECTION_BYTES_MAX = 256 * 1024;
 
 export type HeaderField = { readonly name: string; readonly value: string };
 export type Receipt = {

@@ -1,7 +1,7 @@
-// The emulated SES inbound: refuses unknown recipients, takes mail so that it outlives the process (not a power cut), and carries
-// out the actions of the rules that matched, as ses.amazonaws.com, until they succeed or 36 hours have passed. It never calls an
-// action done that was refused, and after a crash it begins again what was not finished: a notification may come twice, never
-// not at all.
+// SES's receiving side. Opened by aws.ts; inbound-smtp.ts calls its door. It refuses unknown recipients, stores mail so
+// that it outlives the process (not a power cut), and performs the actions of the rules that match. An action that is
+// refused is retried for 36 hours. After a crash unfinished actions run again: a notification may come twice, and is
+// never lost.
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -25,7 +25,8 @@ export type ReceiptRules = {
   createRuleSet(properties: { readonly RuleSetName: string }): void;
   /**
    * `AWS::SES::ReceiptRule`: when new or changed, SES first tests bucket and topic. Rejects with AwsError
-   * InvalidS3ConfigurationException or InvalidSnsTopicException where they refuse, NotImplemented for what is not emulated.
+   * InvalidS3ConfigurationException or InvalidSnsTopicException where they refuse, NotImplemented for what is not
+   * emulated.
    */
   createRule(properties: ReceiptRuleProperties): Promise<void>;
   /** Drops what is not named any more: rule sets by name, rules as `set/rule`. */
@@ -164,7 +165,8 @@ export function createSesReceive(parts: {
           const { reversePath, forwardPaths } = envelope;
           parts.remember?.(sesMessageId, { reversePath, forwardPaths, acceptedAt });
           records.keep(mail, content);
-          dispatch.accept(mail, true); // at once: what is done in this turn is committed with the record, or in its place
+          // at once: what is done in this turn is committed with the record, or in its place
+          dispatch.accept(mail, true);
           await store.flushed();
           return { code: 250, status: '2.6.0', text: `OK ${sesMessageId}` };
         } catch (error) {

@@ -1,5 +1,5 @@
-// Receipt rule sets of the emulated SES: what CloudFormation made, which one is active, and which rules match a recipient.
-// Kept in one file of the data folder. It never touches mail.
+// SES's receipt rule sets: the sets and rules of the template, which set is active, and which rules match a recipient.
+// Called by receiving.ts. They are kept in one file of the data folder. It never reads mail.
 
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -43,7 +43,10 @@ export type RuleBook = {
   createSet(name: string, now: number): void;
   /** The rule as it stands under this name, if any. */
   rule(set: string, name: string): ReceiptRule | undefined;
-  /** Puts the rule after `After`, or first (as the API does); one of the same name is replaced. Throws AwsError for what SES refuses. */
+  /**
+   * Puts the rule after `After`, or first (as the API does); one of the same name is replaced. Throws AwsError for what
+   * SES refuses.
+   */
   put(properties: ReceiptRuleProperties): void;
   /** Throws what `put` would throw, and changes nothing. */
   check(properties: ReceiptRuleProperties): void;
@@ -143,8 +146,9 @@ function indexed(
 }
 
 /**
- * The entries that match a recipient: itself, itself without its +label, its domain, and `.parent` for every parent domain.
- * Compared without regard to case, domains as A-labels; what SES does with the case of a local part is not documented.
+ * The entries that match a recipient: itself, itself without its +label, its domain, and `.parent` for every parent
+ * domain. Compared without regard to case, domains as A-labels; what SES does with the case of a local part is not
+ * documented.
  */
 function keysOf(recipient: string): readonly string[] {
   const at = recipient.lastIndexOf('@');

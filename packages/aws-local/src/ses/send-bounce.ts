@@ -1,5 +1,6 @@
-// The emulated SES's SendBounce (docs/aws-contracts.md §2.7): for mail that it received itself, up to 24 hours ago, once a second, to a
-// recipient of the original, from a verified sender. How the real report looks is not documented; this one follows RFC 3464.
+// SES's SendBounce (docs/aws-contracts.md §2.7). Called by ses.ts. It is for mail that SES received in the last 24
+// hours, for recipients of that mail, from a verified sender, once a second. AWS does not document the report's format;
+// this one follows RFC 3464.
 
 import { createHash } from 'node:crypto';
 import { AwsError } from '../world.ts';

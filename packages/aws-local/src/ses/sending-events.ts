@@ -1,6 +1,6 @@
-// The events that the emulated SES publishes about what it sends (docs/aws-contracts.md §3.2), to the destinations of the configuration set
-// that the mail names: without one, none. An event is in the store before it goes out, and is tried again for a while where the topic
-// does not take it; how long SES does that is not documented. Order is not kept.
+// The events that SES publishes about mail that it sends (docs/aws-contracts.md §3.2). Called by outgoing.ts. They go
+// to the destinations of the mail's configuration set. An event is stored before it is published, and is retried for a
+// while where the topic does not take it; AWS does not document for how long. Order is not kept.
 
 import { randomUUID } from 'node:crypto';
 import type { Store } from '../store.ts';

@@ -1,6 +1,6 @@
-// The sending and management side of the emulated SES, over HTTP: v2 SendEmail with raw content, and of the older Query API SendBounce and
-// what activates the receipt rule set. Every other operation answers NotImplemented and its name, in the form that its SDK client
-// reads. What it accepts is on the disk before it says so; it never sends twice for one call.
+// SES over HTTP: v2 SendEmail with raw content; of the older API SendBounce and the active receipt rule set. Opened by
+// aws.ts. Every other operation is answered with NotImplemented and its name, in the form that its SDK client reads. It
+// answers when the mail is stored, and never sends twice for one call.
 
 import { randomBytes } from 'node:crypto';
 import { readBody } from '../http/request-body.ts';

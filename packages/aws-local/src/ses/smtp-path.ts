@@ -1,5 +1,6 @@
-// Paths and parameters of MAIL and RCPT, as a server reads them (RFC 5321 §4.1.2, RFC 6531). The address is kept exactly as
-// sent. It shares nothing with the product's own parser: an emulator with the product's bugs would hide them.
+// Reads the paths and parameters of MAIL and RCPT (RFC 5321 §4.1.2, RFC 6531). Called by inbound-smtp.ts. An address is
+// kept exactly as sent. It shares nothing with the product's parser: an emulator with the product's bugs would hide
+// them.
 
 const PATH_BYTES_MAX = 320; // RFC 5321 §4.5.3.1.1 and .2 allow 64 + 1 + 255 octets; §4.5.3.1.3's 256 is often exceeded
 const QUOTED = /^"(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*"$/;
@@ -9,7 +10,10 @@ const LITERAL = /^\[[^\x00-\x20\x7f[\\\]]+\]$/;
 
 export type ReadPath = { readonly address: string; readonly parameters: ReadonlyMap<string, string> };
 
-/** What follows `FROM:` or `TO:`; null where it is no path. `<>` has the address ''. A source route is dropped (appendix C). */
+/**
+ * What follows `FROM:` or `TO:`; null where it is no path. `<>` has the address ''. A source route is dropped (appendix
+ * C).
+ */
 export function readPath(text: string): ReadPath | null {
   const trimmed = text.trimStart();
   if (!trimmed.startsWith('<')) return null;

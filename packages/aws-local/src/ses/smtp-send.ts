@@ -1,5 +1,6 @@
-// Hands one message to an SMTP server, for what the emulated SES sends: one connection, one recipient, no TLS, no login, loopback.
-// It is no mail client for anything else; the product's own is adapters/smtp/next-hop.ts, which the emulators must not share.
+// Gives one message to an SMTP server: one connection, one recipient, no TLS, no login, loopback. Called by
+// outgoing.ts, and by the product's demonstration. It is no client for anything else, and shares nothing with the
+// product's (adapters/smtp/next-hop.ts).
 
 import { connect } from 'node:net';
 

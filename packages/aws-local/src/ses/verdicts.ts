@@ -1,5 +1,5 @@
-// What the emulated SES finds in a message: what it was told to find (POST /verdicts), and the two test strings that every
-// scanner knows. It judges nothing by itself.
+// The verdicts on a received message: those that `set` names, and FAIL for the two test strings that every scanner
+// knows (GTUBE, EICAR). Called by receiving.ts. It judges nothing else.
 
 import type { Buffer } from 'node:buffer';
 
@@ -48,14 +48,15 @@ function checkedOrder(order: unknown): VerdictOrder {
         ? typeof value === 'string'
         : (name === 'dmarcPolicy' ? POLICIES : STATUSES).includes(value);
     if (!known || !(name === 'reversePath' || name in PASSED)) {
-      throw new Error(`verdicts: ${name} can not be ${JSON.stringify(value)}`);
+      throw new Error(`verdicts: ${name} cannot be ${JSON.stringify(value)}`);
     }
   }
   return order as VerdictOrder;
 }
 
 export type Finding = 'spam' | 'virus';
-// Written in parts, so that no scanner takes this file for what it looks for. The third is EICAR at the head of a base64 part.
+// Written in parts, so that no scanner takes this file for what it looks for. The third is EICAR at the head of a
+// base64 part.
 const PATTERNS: readonly { readonly text: string; readonly finding: Finding }[] = [
   { text: `XJS*C4JDBQADN1.NSBN3*2IDNEN*${'GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL'}*C.34X`, finding: 'spam' },
   { text: `X5O!P%@AP[4\\PZX54(P^)7CC)7}${'$EICAR-STANDARD-'}ANTIVIRUS-TEST-FILE!$H+H*`, finding: 'virus' },

@@ -1,5 +1,5 @@
-// SNS over HTTP: the Query protocol, and of it Publish to a topic. Services publish from inside, through the engine. Every
-// other operation, and every parameter that Publish does not know here, is refused by name.
+// SNS over HTTP: Publish to a topic, in the Query protocol. Opened by emulators.ts. Services inside publish by
+// topics.ts. Every other operation, and every other parameter of Publish, is refused by name.
 
 import { readBody } from '../http/request-body.ts';
 import { writeXml } from '../http/xml.ts';

@@ -1,6 +1,7 @@
-// The SNS engine: topics, and their delivery to SQS queues in SNS's own name, under the queue's policy. A refusal by the queue is
-// final (its subscription's dead-letter queue, or a lost message and a log line: that is the contract); trouble on the server's
-// side is tried again, across restarts. Only queues can subscribe. Contract: aws-contracts §1.5.
+// SNS's topics, and their delivery to SQS queues in SNS's own name, under the queue's policy. Called by sns.ts and by
+// services inside. A refusal by the queue is final: the message goes to the subscription's dead-letter queue, or is
+// lost with a log line, as in AWS. A server-side error is retried, across restarts. Only queues can subscribe.
+// Contract: docs/aws-contracts.md §1.5.
 
 import { randomUUID } from 'node:crypto';
 import type { Queues } from '../sqs/queues.ts';
@@ -81,7 +82,10 @@ export function createTopics(world: World, store: Store, queues: Queues) {
     return published;
   }
 
-  /** A publish that is committed with what else is written in this turn: whoever promises it to somebody waits for the store. */
+  /**
+   * A publish that is committed with what else is written in this turn: whoever promises it to somebody waits for the
+   * store.
+   */
   function announce(
     by: Caller,
     topicArn: string,

@@ -1,6 +1,6 @@
-// How messages move through the open queues: written down, taken in flight, given back, moved to the dead-letter queue, expired,
-// and handed to long polls, all on the virtual clock. Every change is written through; waiting for the disk is the caller's.
-// No permission here: who may do what is settled before.
+// The ways of messages through open queues: stored, in flight, returned, moved to the dead-letter queue, expired, and
+// given to long polls, on the virtual clock. Called by queues.ts. Every change is written; the caller waits for the
+// disk. It asks for no permission: its callers do.
 
 import type { Store } from '../store.ts';
 import type { World } from '../world.ts';

@@ -1,6 +1,6 @@
-// StartMessageMoveTask: how an operator redrives a dead-letter queue. Moved messages get a new id, enqueue time and full
-// retention (aws-contracts §4.4). A task survives a restart. It moves what is visible, at its rate, on the virtual clock; the
-// messages in flight stay. It never reads a queue that is nobody's dead-letter queue.
+// StartMessageMoveTask, the redrive of a dead-letter queue. Called by sqs.ts. Moved messages get a new id, enqueue time
+// and full retention (docs/aws-contracts.md §4.4). A task survives a restart. It moves visible messages at its rate on
+// the virtual clock; messages in flight stay. It never reads a queue that is no dead-letter queue.
 
 import { randomUUID } from 'node:crypto';
 import type { Store } from '../store.ts';

@@ -1,5 +1,5 @@
-// What a queue is told to be, what SQS would refuse in it, and what is kept beside it while it is open. Pure.
-// A FIFO queue is not emulated and says so.
+// The settings of a queue, what SQS refuses in them, and the state of an open queue. Called by queues.ts. Pure. A FIFO
+// queue is refused by name.
 
 import { AwsError } from '../world.ts';
 import type { Message, Queue } from './queue.ts';

@@ -1,5 +1,6 @@
-// One SQS standard queue in memory: which message is ready, delayed or in flight, when the next one changes, and when each
-// expires. No operation scans: 100,000 waiting messages cost as much as ten. It knows no caller, no policy, no store.
+// One standard queue in memory: which messages are ready, delayed or in flight, when the next change is due, and when
+// each message expires. Called by message-flow.ts. No operation scans: 100,000 waiting messages cost as much as ten. It
+// knows no caller, no policy and no store.
 
 import type { Heap, HeapNode } from '../heap.ts';
 import { createHeap } from '../heap.ts';

@@ -1,5 +1,5 @@
-// The calls of SQS: each passes the gate in its caller's name, from HTTP and from inside alike, and is answered only after it is
-// written. What messages do between the calls is message-flow.ts's. Contract: aws-contracts §4.
+// The calls of SQS, by HTTP and inside. Each passes the gate in its caller's name, and is answered when it is written.
+// Opened by emulators.ts. message-flow.ts moves messages between the calls. Contract: docs/aws-contracts.md §4.
 
 import { randomUUID } from 'node:crypto';
 import type { Store } from '../store.ts';
@@ -61,8 +61,8 @@ export function createQueues(world: World, store: Store) {
     /** What CloudWatch would be told; no call of anybody, so no gate. */
     counts,
     /**
-     * Calls back in the turn in which messages become visible, and once at the start if some are. Whoever is called takes
-     * until nothing is left: what stays is not announced again. Returns how to stop.
+     * Calls back in the turn in which messages become visible, and once at the start if some are. Whoever is called
+     * takes until nothing is left: what stays is not announced again. Returns how to stop.
      */
     onMessage,
     /** For the message move task, which works inside SQS. */
@@ -72,7 +72,9 @@ export function createQueues(world: World, store: Store) {
 
   // ── queues ──
 
-  /** Creates the queue, or takes it up again with the messages it held; the specification is the truth. Returns its ARN. */
+  /**
+   * Creates the queue, or takes it up again with the messages it held; the specification is the truth. Returns its ARN.
+   */
   function create(spec: QueueSpec): string {
     const arn = arnOf(spec.name);
     if (open.has(arn)) throw new AwsError('QueueNameExists', 400, `A queue ${spec.name} already exists.`);
@@ -113,7 +115,10 @@ export function createQueues(world: World, store: Store) {
     return sent;
   }
 
-  /** A send that is committed with what else is written in this turn: whoever promises it to somebody waits for the store. */
+  /**
+   * A send that is committed with what else is written in this turn: whoever promises it to somebody waits for the
+   * store.
+   */
   function post(by: Caller, arn: string, message: rules.Outgoing): Promise<Sent> {
     return pass(by, arn, 'SendMessage', 'SendMessage', async (entry) => {
       rules.checkOutgoing(message, entry.spec.messageBytesMax);

@@ -1,5 +1,5 @@
-// SQS over HTTP: the AWS JSON protocol 1.0 in front of the engine. It finds the operation, reads its parameters, words the
-// answer. The older Query protocol and operations that the stack does not use are refused by name, never answered with a 200.
+// SQS over HTTP: the AWS JSON protocol 1.0 in front of queues.ts. Opened by emulators.ts. It finds the operation, reads
+// its parameters and words the answer. The older Query protocol and every other operation are refused by name.
 
 import { readBody } from '../http/request-body.ts';
 import type { HttpCall, HttpService, World } from '../world.ts';
@@ -15,7 +15,10 @@ type Operation = (call: HttpCall, input: Input) => Promise<object>;
 /** Above the largest legal request: a batch of 1 MiB, base64 and JSON escapes included. */
 const requestBytesMax = 16 * 1_048_576;
 
-/** @param endpoint what queue URLs begin with: an IP address, because the SDK follows the URL and no resolver knows AWS names */
+/**
+ * @param endpoint what queue URLs begin with: an IP address, because the SDK follows the URL and no resolver knows AWS
+ * names
+ */
 export function createSqs(world: World, queues: Queues, moves: MoveTasks, endpoint: () => string): HttpService {
   const operations: Readonly<Record<string, Operation>> = {
     async SendMessage(call, input) {
@@ -225,7 +228,7 @@ function outgoing(input: Input): rules.Outgoing {
   }
   const system = attributesOf(input, 'MessageSystemAttributes');
   const stranger = Object.keys(system ?? {}).find((name) => name !== 'AWSTraceHeader');
-  if (stranger !== undefined) throw rules.invalidValue('MessageSystemAttributes', `${stranger} can not be sent`);
+  if (stranger !== undefined) throw rules.invalidValue('MessageSystemAttributes', `${stranger} cannot be sent`);
   const delaySeconds = integer(input, 'DelaySeconds');
   const groupId = optionalText(input, 'MessageGroupId');
   const attributes = attributesOf(input, 'MessageAttributes');

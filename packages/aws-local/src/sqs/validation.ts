@@ -1,5 +1,6 @@
-// What SQS accepts and how it words a refusal: sizes, characters, batches, attributes and their checksums, receipt handles.
-// Pure. The numbers are AWS's, not ours (aws-contracts §4.1; SQS API reference), so they stand here and not in core/limits.ts.
+// What SQS accepts and how it words a refusal: sizes, characters, batches, attributes and their checksums, receipt
+// handles. Called by sqs.ts and queues.ts. The numbers are AWS's (docs/aws-contracts.md §4.1; SQS API reference), not
+// the product's (core/limits.ts). Pure.
 
 import { createHash } from 'node:crypto';
 import { AwsError } from '../world.ts';
@@ -121,7 +122,10 @@ export function md5(data: string | Uint8Array): string {
   return createHash('md5').update(data).digest('hex');
 }
 
-/** SQS developer guide, "Calculating the MD5 message digest for message attributes": sorted, each part with its length before it. */
+/**
+ * SQS developer guide, "Calculating the MD5 message digest for message attributes": sorted, each part with its length
+ * before it.
+ */
 export function md5OfAttributes(
   attributes: Readonly<Record<string, MessageAttribute>> | undefined,
 ): string | undefined {

@@ -1,5 +1,5 @@
-// What the ledger needs of DynamoDB, asked through the real SDK client: against the emulator or, with an endpoint and
-// credentials, against AWS. Source: the DynamoDB section of the AWS contracts this project keeps, and the API reference.
+// What the ledger needs of DynamoDB, by the real SDK client: the emulator or, with an endpoint and credentials, AWS.
+// Source: the DynamoDB section of docs/aws-contracts.md, and the API reference.
 
 import {
   BatchGetItemCommand,

@@ -1,5 +1,5 @@
-// What the stack trusts IAM to do (aws-contracts §1.4, §1.5, §4), through the real SDK clients of S3 and SQS: a call without the
-// permission is refused and says which one is missing. Against our emulator, another one, or AWS.
+// What the stack trusts IAM to do (aws-contracts §1.4, §1.5, §4), through the real SDK clients of S3 and SQS: a call
+// without the permission is refused and says which one is missing. Against our emulator, another one, or AWS.
 
 import { randomUUID } from 'node:crypto';
 import {

@@ -1,5 +1,6 @@
-// What the stack needs of S3's event notifications to a queue (aws-contracts §5), through the real SDK clients: against our emulator or AWS.
-// The target makes buckets and queues; what the emulator alone can do (faults, a crash) is tested beside it.
+// What the stack needs of S3's event notifications to a queue (aws-contracts §5), through the real SDK clients: against
+// our emulator or AWS. The target makes buckets and queues; what the emulator alone can do (faults, a crash) is tested
+// beside it.
 
 import { randomUUID } from 'node:crypto';
 import { PutObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
@@ -8,7 +9,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 export type EventsTarget = {
   readonly config: S3ClientConfig;
-  /** A versioned bucket that tells the queue of objects created under prefix and suffix; the queue's policy says whom it takes messages from. */
+  /**
+   * A versioned bucket that tells the queue of objects created under prefix and suffix; the queue's policy says whom it
+   * takes messages from.
+   */
   makeBucket(filter: { readonly prefix: string; readonly suffix: string }): Promise<EventsBucket>;
   /** The same, with a queue that takes nothing from S3, or only from another bucket: the configuration is refused. */
   makeRefused(why: 'no policy' | 'another bucket'): Promise<EventsBucket>;

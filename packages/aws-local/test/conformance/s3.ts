@@ -1,5 +1,5 @@
-// What the stack needs of S3 (aws-contracts §1.4, §5), through the real SDK client: against our emulator, another one, or AWS.
-// The buckets must exist; keys are put under a prefix of the run's own, and are deleted by nobody.
+// What the stack needs of S3 (aws-contracts §1.4, §5), through the real SDK client: against our emulator, another one,
+// or AWS. The buckets must exist; keys are put under a prefix of the run's own, and are deleted by nobody.
 
 import { createHash, randomUUID } from 'node:crypto';
 import {

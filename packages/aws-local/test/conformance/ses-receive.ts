@@ -1,5 +1,6 @@
-// What ingest needs of SES's inbound side, seen as the world sees it: mail goes in by SMTP, the object is read from S3 and the
-// notification from an SQS queue with raw delivery. Source: the SES receiving section of the AWS contracts this project keeps.
+// What ingest needs of SES's inbound side, seen as the world sees it: mail goes in by SMTP, the object is read from S3
+// and the notification from an SQS queue with raw delivery. Source: the SES receiving section of the AWS contracts this
+// project keeps.
 
 import { connect } from 'node:net';
 import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';

@@ -17,7 +17,9 @@ export type SesTarget = {
   readonly to: string;
   /** A message received less than a day ago: its id, and one of its recipients. */
   readonly received: { readonly sesMessageId: string; readonly forwardPath: string };
-  /** A configuration set whose destination, for all kinds of events, is a topic that the queue is subscribed to, raw. */
+  /**
+   * A configuration set whose destination, for all kinds of events, is a topic that the queue is subscribed to, raw.
+   */
   readonly feedback: { readonly configurationSet: string; readonly queueUrl: string };
   /** Three that are verified, each by itself: `subDomain` and `address` are of `domain`. */
   readonly identities: {

@@ -1,5 +1,5 @@
-// What the stack needs of SQS standard queues (aws-contracts §4), through the real SDK client: against our emulator, another one,
-// or AWS. Runs in real time; what needs hours is tested on the emulator's own clock, elsewhere.
+// What the stack needs of SQS standard queues (aws-contracts §4), through the real SDK client: against our emulator,
+// another one, or AWS. Runs in real time; what needs hours is tested on the emulator's own clock, elsewhere.
 
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,6 @@
-// Somebody else installs the packed package into an empty project and follows its README to the letter: the commands and the test that stand
-// there. Packages come from npm's cache where it has them, else from the registry: where that does not answer, the error says so.
+// Somebody else installs the packed package into an empty project and follows its README to the letter: the commands
+// and the test that stand there. Packages come from npm's cache where it has them, else from the registry: where that
+// does not answer, the error says so.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createClock, type LocalClock, virtualNow } from '../src/clock.ts';
+import { createClock, type LocalClock, virtualNow } from '../src/virtual-clock.ts';
 
 const hour = 3_600_000;
 let clocks: LocalClock[] = [];

@@ -1,15 +1,17 @@
-// Virtual time: real time plus an offset that only grows. Timers stand in one heap behind one real timer; `advance` walks from
-// each due timer to the next and waits for the work it caused, so that hours of retries pass in seconds and in order.
-// Worker threads read the offset from shared memory (`virtualNow`). It never touches the process's own Date.
+// The virtual clock: real time plus an offset that only grows. All services take their time and their timers from it.
+// `advance` goes from each due timer to the next and waits for the work that it causes: hours of retries pass in
+// seconds and in order. Worker threads read the offset from shared memory (`virtualNow`). It never changes the
+// process's own Date.
 
 import { createHeap } from './heap.ts';
 import type { VirtualClock } from './world.ts';
 
 export type LocalClock = VirtualClock & {
   /**
-   * Moves virtual time forward by `ms`: to each due timer in order, fires it, waits until all busy work has ended, and lands at
-   * the target. Calls one after the other; must not be awaited from within busy work. It ends in any case: where work goes on for
-   * too long the clock stays where it is then, and what it waited for comes back. Empty: it is there.
+   * Moves virtual time forward by `ms`: to each due timer in order, fires it, waits until all busy work has ended, and
+   * lands at the target. Calls one after the other; must not be awaited from within busy work. It ends in any case:
+   * where work goes on for too long the clock stays where it is then, and what it waited for comes back. Empty: it is
+   * there.
    */
   advance(ms: number): Promise<readonly string[]>;
   /** The work in progress, each with how long it has taken, the longest first. */
@@ -29,19 +31,25 @@ export function virtualNow(offset: SharedArrayBuffer, realNow: number): number {
 
 /** Real timers take no longer delay: Node fires at once above 2^31 - 1 ms. */
 const realTimerMsMax = 2 ** 31 - 1;
-/** An advance gives up when no work has ended for so long in real time: the longest invocation of a template is shorter in most cases, and a person waits. */
+/**
+ * An advance gives up when no work has ended for so long in real time: the longest invocation of a template is shorter
+ * in most cases, and a person waits.
+ */
 const stillMsMax = 60_000;
 /** And after so long in all: mail that keeps coming never leaves the clock idle. */
 const advanceMsMax = 600_000;
 /** What an advance waits for is said this often. */
 const sayEveryMs = 10_000;
-/** Work hops through promises, streams and loopback sockets between two busy marks; this many turns let it show itself. */
+/**
+ * Work hops through promises, streams and loopback sockets between two busy marks; this many turns let it show itself.
+ */
 const settleTurns = 12;
 
 type Patience = { isOver(): boolean; end(): void };
 
 /**
- * @param options.offsetMs the offset at which an earlier process stopped: messages must not lie in the future after a restart
+ * @param options.offsetMs the offset at which an earlier process stopped: messages must not lie in the future after a
+ * restart
  * @param options.saveOffset is called with each new offset, in milliseconds
  * @param options.waits hears every ten seconds of an advance what it waits for
  */
@@ -84,7 +92,7 @@ export function createClock(
     },
     busyWith,
     advance(ms) {
-      if (!(ms >= 0)) throw new RangeError(`the clock can not be moved by ${ms} ms`);
+      if (!(ms >= 0)) throw new RangeError(`the clock cannot be moved by ${ms} ms`);
       const walked = advancing.then(() => walk(ms));
       advancing = walked.catch(() => undefined); // one that failed does not keep the next from walking
       return walked;
