@@ -1,7 +1,7 @@
 // The configuration that Everpost ships with: `npm start` runs it on this machine, with mailboxes to look into.
 // For mail of your own, name your domains and your mail server here; README says how to deploy it.
 
-import type { Config } from '#config/settings.ts';
+import type { Config } from '#config/schema.ts';
 
 const config: Config = {
   domains: ['example.com'],

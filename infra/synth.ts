@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { passOverBrokenPipe } from '#cli/broken-pipe.ts';
+import { exitConfig, loadConfig, warningLines } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
-import { exitConfig, loadConfig } from './load-config.ts';
 import { nagReasons } from './nag-reasons.ts';
 import { synthesise } from './synthesise.ts';
 
@@ -20,7 +20,7 @@ async function main(file: string | undefined, out: string): Promise<number> {
     for (const problem of config.problems) console.error(problem);
     return exitConfig;
   }
-  for (const warning of config.warnings) console.warn(`deploy would refuse: ${warning}`);
+  for (const line of warningLines(config)) console.warn(line);
   for (const line of config.notYet) console.warn(line);
   try {
     const { assembly, bundles } = await synthesise({

@@ -78,7 +78,6 @@ describe('imports', () => {
   /** `file folder` → why this one may. */
   const EXCUSED: Readonly<Record<string, string>> = {
     'infra/synth.ts cli': 'it is a program that writes to a terminal',
-    'src/cli/gateway.ts infra': 'it reads the configuration file, which infra/load-config.ts does for everybody',
     'src/local/main.ts cli': 'it is a program that writes to a terminal',
     'src/local/submission-port.ts adapters': 'it runs the gateway, as the Lambda host runs functions',
     'src/local/submission-port.ts gateway': 'it runs the gateway, as the Lambda host runs functions',

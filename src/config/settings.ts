@@ -1,89 +1,12 @@
-// The configuration as people write it (Config: docs/interfaces.md says how), and as the functions read it once it is validated
-// (Settings). Types alone: config/check.ts leads from the one to the other.
+// The configuration as the functions read it, once it is checked. Types alone, so that every layer may import them.
+// What people write is Config, in schema.ts; check.ts leads from the one to the other.
 
 import type { Status } from '#core/reply/status.ts';
 
-export type Duration = string; // '1s' '15m' '4h' '2d'
 export type TlsMode = 'implicit' | 'required' | 'opportunistic' | 'off';
 export type ReturnPathMode = 'keep' | 'token' | 'srs';
 export type PolicyChoice = 'relay' | 'quarantine' | 'refuse';
 export type UnscannedChoice = 'relay' | 'quarantine';
-
-/** What a person writes in everpost.config.ts, .js or .json. config/check.ts turns it into Settings or says what is wrong. */
-export type Config = {
-  /** Names the CloudFormation stack and the SES rule set. Default: Everpost. */
-  stackName?: string;
-  /** Those we receive for; the first is our name in EHLO, Received and Reporting-MTA. */
-  domains: string[];
-  nextHops: Record<string, NextHop>;
-  /** The first route that matches a forward-path wins. */
-  routes: Route[];
-  submitters?: Record<string, { secret: string; senderDomains: string[] }>;
-  /** Default: 1m 5m 15m 30m 1h 2h 4h (the last one repeats), for 48h, a delay notice after 4h. */
-  retry?: { schedule?: Duration[]; lifetime?: Duration; delayNotice?: Duration | false };
-  /**
-   * Default: quarantine. refuse: an NDR where one is allowed, else quarantine. unscanned: the scan for spam or the one for viruses gave neither
-   * PASS nor FAIL; default: relay.
-   */
-  policy?: { spam?: PolicyChoice; virus?: PolicyChoice; dmarcReject?: PolicyChoice; unscanned?: UnscannedChoice };
-  notices: {
-    /** The From of every notice. */
-    from: string;
-    /** Who reads what can not be sent anywhere else. */
-    postmaster: string;
-    /** The next hop of kind smtp or lmtp that carries notices, with the null reverse-path. Without it they go by SES. */
-    via?: string;
-    mode?: 'send' | 'hold';
-    copyPostmasterOn?: string[];
-    perDomainPerHour?: number;
-    dkim?: { secret: string; selector: string };
-  };
-  returnPathDomain?: string;
-  /** Default: 14d 7d 90d 30d. */
-  retention?: { spool?: Duration; versions?: Duration; ledger?: Duration; quarantine?: Duration };
-  transfer?: { inbound?: TransferMode; outbound?: TransferMode };
-  feedback?: { confirm?: boolean };
-  /** Default: both on. */
-  trace?: { subject?: boolean; search?: boolean };
-  network?: { vpcId: string };
-  dns?: { hostedZone?: string };
-};
-
-export type NextHop =
-  | {
-      kind: 'smtp';
-      host: string | string[];
-      port: number;
-      tls: TlsMode;
-      /** PEM text, or the path of a PEM file seen from the configuration file. */
-      ca?: string;
-      /** The name of a secret in Secrets Manager: {"username": "…", "password": "…"}. */
-      auth?: { secret: string };
-      concurrency?: number;
-      messagesPerSecond?: number;
-    }
-  | {
-      kind: 'lmtp';
-      host: string | string[];
-      port: number;
-      /** Default: opportunistic. */
-      tls?: TlsMode;
-      ca?: string;
-    }
-  | { kind: 'ses' }
-  | { kind: 's3'; bucket: string; prefix?: string }
-  | { kind: 'webhook'; url: string; secret: string; content?: 'inline' | 'link'; allowPrivate?: boolean }
-  | { kind: 'refuse'; status?: string; text?: string }
-  | { kind: 'discard' };
-
-export type Route = {
-  /** user@domain (also user+label@), user+label@domain, *@domain, *@.domain (its sub-domains), * (outbound alone). */
-  match: string | string[];
-  direction?: 'inbound' | 'outbound';
-  /** The first action answers to the sender; every further one says copy: true. */
-  to: { via: string; address?: string; copy?: boolean; returnPath?: ReturnPathMode }[];
-  fallback?: string;
-};
 
 /** Validated, complete, durations in milliseconds, domains as A-labels in lower case. Serialised beside each function's bundle. */
 export type Settings = {

@@ -93,9 +93,10 @@ export function parseSecretName(text: string): string | null {
 }
 
 export function parsePem(text: string): string | null {
-  return /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/.test(text)
-    ? text
-    : null;
+  const begin = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.exec(text);
+  if (begin === null) return null;
+  const rest = text.slice(begin.index + begin[0].length);
+  return /-----END (?:TRUSTED |X509 )?CERTIFICATE-----/.test(rest.slice(1)) ? text : null;
 }
 
 /** A DKIM selector (RFC 6376 §3.1): labels joined by dots. */

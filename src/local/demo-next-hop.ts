@@ -13,6 +13,8 @@ import { folderName } from '#aws-local/ses/mailbox-folder.ts';
 
 /** Where the shipped configuration looks for it. */
 export const demoPort = 2526;
+/** How a next hop names it. */
+export const demoHosts: readonly string[] = ['127.0.0.1', 'localhost'];
 
 /** Listens on 127.0.0.1. Rejects when the port is taken. */
 export async function openDemoNextHop(

@@ -13,7 +13,7 @@ import type { SesOut } from '#aws-local/ses/outgoing.ts';
 import type { Settings } from '#config/settings.ts';
 import { sendingDomains } from '#core/message/ses-use.ts';
 import type { ConsoleParts, EndpointReport } from './console.ts';
-import { demoPort, openDemoNextHop } from './demo-next-hop.ts';
+import { demoHosts, demoPort, openDemoNextHop } from './demo-next-hop.ts';
 import type { FunctionLog } from './function-log.ts';
 import type { RuntimeOptions } from './options.ts';
 import { openSubmission } from './submission-port.ts';
@@ -136,10 +136,7 @@ function sesOutOf({ sesOut, dataFolder }: RuntimeOptions): SesOut {
 
 function usesDemo(settings: Settings): boolean {
   return Object.values(settings.nextHops).some(
-    (it) =>
-      it.kind === 'smtp' &&
-      it.port === demoPort &&
-      it.hosts.some((host) => host === '127.0.0.1' || host === 'localhost'),
+    (it) => it.kind === 'smtp' && it.port === demoPort && it.hosts.some((host) => demoHosts.includes(host)),
   );
 }
 

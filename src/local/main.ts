@@ -8,9 +8,10 @@ import { parseArgs } from 'node:util';
 import { readSecrets } from '#aws-local/secrets/secrets-manager.ts';
 import { passOverBrokenPipe } from '#cli/broken-pipe.ts';
 import { openToOthers } from '#config/file-text.ts';
+import { exitConfig, loadConfig, warningLines } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
 import { parseDuration } from '#config/values.ts';
-import { exitConfig, loadConfig } from '#infra/load-config.ts';
+import { demoHosts, demoPort } from './demo-next-hop.ts';
 import { demonstrate, isUnseen } from './demonstration.ts';
 import { lackingSecrets } from './named-secrets.ts';
 import { boot, type Runtime } from './runtime.ts';
@@ -64,12 +65,12 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  const config = await loadConfig(flags.config);
+  const config = await loadConfig(flags.config, flags.demo ? { builtIn: { hosts: demoHosts, port: demoPort } } : {});
   if (config.kind === 'wrong') {
     for (const problem of config.problems) say(problem);
     return exitConfig;
   }
-  for (const warning of config.warnings) say(`deploy would refuse: ${warning}`);
+  for (const line of warningLines(config)) say(line);
   for (const line of config.notYet) say(line);
   for (const line of secretFindings(config.settings, flags.secrets)) say(line);
 

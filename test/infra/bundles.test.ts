@@ -71,6 +71,14 @@ test('take along only the clients that their function calls', () => {
   expect(clients('activate')).toEqual(sdk('ses'));
 });
 
+test('hold no schema of the configuration: they read settings that were checked', () => {
+  for (const { name } of bundles) {
+    expect([name, packages(name).has('zod')]).toEqual([name, false]);
+    const sources = JSON.parse(readFileSync(join(dist, 'maps', `${name}.js.map`), 'utf8')).sources as string[];
+    expect([name, sources.filter((source) => source.includes('src/config/'))]).toEqual([name, []]);
+  }
+});
+
 test('a bundle that does not build says why, and leaves nothing behind that could be deployed', async () => {
   const empty = join(dist, 'none');
   await expect(bundleFunctions({ dist: join(dist, 'broken'), settings: settingsOf(), lambdas: empty })).rejects.toThrow(

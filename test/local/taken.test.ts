@@ -71,7 +71,7 @@ describe('the built-in next hop', () => {
       own.once('error', () => resolve()); // somebody has it already: as good
       own.listen(demoPort, '127.0.0.1', resolve);
     });
-    const { loadConfig } = await import('#infra/load-config.ts');
+    const { loadConfig } = await import('#config/load.ts');
     const shipped = await loadConfig();
     if (shipped.kind === 'wrong') throw new Error(shipped.problems.join('\n'));
     const options = {

@@ -65,6 +65,19 @@ function* candidateKeys(forwardPath: Mailbox): Generator<string> {
   yield '*';
 }
 
+/** Every key under which a match can stand that takes all that this one takes: its own first. */
+export function coveringKeys(match: Match): readonly string[] {
+  if (match.kind === 'all') return ['*'];
+  const own = matchKey(match);
+  const label = match.kind === 'address' ? match.localKey.indexOf('+') : -1;
+  const withoutLabel =
+    match.kind === 'address' && label > 0 ? [`${match.localKey.slice(0, label)}@${match.domainKey}`] : [];
+  const whole = match.kind === 'address' ? [`@${match.domainKey}`] : [];
+  const labels = match.domainKey.split('.');
+  const above = labels.slice(1).map((_, index) => `@.${labels.slice(index + 1).join('.')}`);
+  return [own, ...withoutLabel, ...whole, ...above, '*'];
+}
+
 // No match has an empty local part, so `@domain` is free for the domain's own key.
 function matchKey(match: Match): string {
   switch (match.kind) {

@@ -99,12 +99,12 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A14/a-setting-said-to-have-no-effect',
-    file: 'src/config/check.ts',
-    text: "notices: ['dkim'] } as const;",
-    replacement: "notices: ['dkim', 'via'] } as const;",
+    file: 'src/config/schema.ts',
+    text: "fallback: 'by SES: `SendBounce`",
+    replacement: "noEffectYet: true, fallback: 'by SES: `SendBounce`",
     test: {
       file: 'test/unit/documents.test.ts',
-      name: 'what has no effect yet > is named in the interfaces, and nothing else is',
+      name: 'what has no effect yet > is read by nothing but the check, but for the secret that relay may read already',
     },
   },
   {

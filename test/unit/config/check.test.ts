@@ -91,7 +91,7 @@ describe('what is right', () => {
       trap: { kind: 'discard' },
     });
     config.routes.push({
-      match: 'list@example.net',
+      match: 'list@sub.example.net',
       to: [{ via: 'boxes' }, { via: 'archive', copy: true, address: 'journal@example.org' }],
       fallback: 'out',
     });
@@ -137,7 +137,7 @@ describe('what is right', () => {
 
   test.each([
     ['quoted local part', '"a b"@example.com'],
-    ['with a label', 'ann+list@example.com'],
+    ['with a label', 'bob+list@example.com'],
     ['sub-domains', '*@.example.com'],
     ['one sub-domain', '*@eu.example.com'],
     ['letters beyond ASCII', 'jürgen@example.com'],
@@ -202,7 +202,7 @@ describe('what works here but not in AWS is a warning', () => {
   };
   test('port 25', () => {
     expect(warningsOf({ port: 25 })).toEqual([
-      'c.ts: nextHops.archive.port: AWS Lambda can not reach port 25; write 587, 465 or another port of that host',
+      'c.ts: nextHops.archive.port: AWS Lambda cannot reach port 25; write 587, 465 or another port of that host',
     ]);
   });
   test.each([
@@ -222,7 +222,7 @@ describe('what works here but not in AWS is a warning', () => {
     'mx.internal',
   ])('the private host %s', (host) => {
     expect(warningsOf({ host })).toEqual([
-      `c.ts: nextHops.archive.host: ${host.replace(/[[\]]/g, '')} can not be reached from AWS without network; write the host's public name`,
+      `c.ts: nextHops.archive.host: ${host.replace(/[[\]]/g, '')} cannot be reached from AWS without network; write the host's public name`,
     ]);
   });
   test.each(['192.0.2.1', '172.32.0.1', '100.128.0.1', '2001:db8::1', 'mx.example.org', '11.0.0.1'])(
@@ -236,6 +236,131 @@ describe('what works here but not in AWS is a warning', () => {
       "c.ts: nextHops.archive.tls: the password would cross the network in the clear; write 'required' or 'implicit'",
     ]);
   });
+});
+
+describe('what works and is probably not meant is a warning, and does not stop a deploy', () => {
+  const checked = (change: (config: ReturnType<typeof good>) => void) => {
+    const config = good();
+    change(config);
+    const result = checkConfig(config, 'c.ts');
+    if (result.kind === 'wrong') throw new Error(result.problems.join('\n'));
+    expect(result.notDeployed).toEqual([]);
+    return result.warnings;
+  };
+  test("notices.from in somebody else's domain", () => {
+    expect(checked((config) => Object.assign(config.notices, { from: 'postmaster@other.example' }))).toEqual([
+      'c.ts: notices.from: other.example is none of domains, so that receivers may take notices for forgeries (SPF, DMARC); write an address such as postmaster@example.com',
+    ]);
+  });
+  test.each(['postmaster@example.net', 'postmaster@mail.example.com', 'postmaster@app.example'])(
+    'notices.from %s is ours',
+    (from) => {
+      const submitters = { app: { secret: 's', senderDomains: ['app.example'] } };
+      expect(checked((config) => Object.assign(config, { submitters, notices: { ...config.notices, from } }))).toEqual(
+        [],
+      );
+    },
+  );
+  const bySes = (config: ReturnType<typeof good>): void => {
+    config.nextHops.out = { kind: 'ses' };
+    config.routes[2].to = [{ via: 'out' }];
+  };
+  test('an outbound * by SES that also takes our own domains', () => {
+    expect(checked(bySes)).toEqual([
+      "c.ts: routes[2].match: '*' by SES also takes submitted mail for example.com and 1 more of domains, which then leaves and comes back to SES; " +
+        "write a route before it such as { match: '*@example.com', direction: 'outbound', to: [{ via: 'exchange' }] }",
+    ]);
+  });
+  test('it is none where routes before it take our own domains', () => {
+    const before = { match: ['*@example.com', '*@example.net'], direction: 'outbound', to: [{ via: 'exchange' }] };
+    const some = { ...before, match: '*@example.net' };
+    const withRoute = (route: object) =>
+      checked((config) => {
+        bySes(config);
+        config.routes.splice(2, 0, route);
+      });
+    expect(withRoute(before)).toEqual([]);
+    expect(withRoute(some)).toEqual([expect.stringContaining('submitted mail for example.com, which')]);
+  });
+  test('it is none by a server of our own, nor for a domain alone', () => {
+    expect(checked(() => {})).toEqual([]);
+    expect(
+      checked((config) => {
+        bySes(config);
+        config.routes[2].match = '*@far.example';
+      }),
+    ).toEqual([]);
+  });
+});
+
+test('nothing is said of the mail server that this machine brings up itself', () => {
+  const config = good();
+  Object.assign(config.nextHops.archive, { host: '127.0.0.1', port: 2526, tls: 'off' });
+  const builtIn = { hosts: ['127.0.0.1'], port: 2526 };
+  const checked = (options: object) => checkConfig(config, 'c.ts', options);
+  expect(checked({ builtIn })).toMatchObject({ warnings: [], notDeployed: [] });
+  expect(checked({ builtIn: { ...builtIn, port: 2527 } })).toMatchObject({
+    notDeployed: [expect.stringContaining('127.0.0.1')],
+  });
+});
+
+describe('examples are for this file', () => {
+  const domain = (edit: (config: ReturnType<typeof good>) => void): readonly string[] => {
+    const text = JSON.stringify(good())
+      .replaceAll(/example\.com/gi, 'acme.example')
+      .replaceAll('exchange', 'mx');
+    const config = JSON.parse(text);
+    edit(config);
+    return problemsOf(config);
+  };
+  test('with a domain of it', () => {
+    expect(domain((config) => delete config.notices)).toEqual([
+      "c.ts: notices: it is missing; write { from: 'postmaster@acme.example', postmaster: 'postmaster@acme.example' }",
+    ]);
+  });
+  test('with a next hop of it', () => {
+    expect(domain((config) => Object.assign(config.routes[1], { to: 7 }))).toEqual([
+      "c.ts: routes[1].to: 7 is no list; write [{ via: 'mx' }]",
+    ]);
+  });
+  test('and what the file says itself is shown as it stands', () => {
+    expect(domain((config) => Object.assign(config.notices, { from: 'a b@example.com' }))).toEqual([
+      'c.ts: notices.from: "a b@example.com" is no address; write an address such as postmaster@acme.example',
+    ]);
+  });
+});
+
+test('a key with a byte order mark is shown with it', () => {
+  expect(problemsOf({ ...good(), trace: undefined, '\ufefftrace': {} })).toEqual([
+    'c.ts: ["\\ufefftrace"]: there is no such key; write trace',
+  ]);
+});
+
+test('one match twice is told apart by direction, and a label is not the whole mailbox', () => {
+  const config = good();
+  config.routes = [
+    { match: ['postmaster@example.com', 'ann+list@example.com'], to: [{ via: 'exchange' }] },
+    { match: ['ann@example.com', '*@example.net'], to: [{ via: 'exchange' }] },
+    { match: '*@example.net', direction: 'outbound', to: [{ via: 'exchange' }] },
+    { match: '*', direction: 'outbound', to: [{ via: 'exchange' }] },
+    { match: '*@.example.com', to: [{ via: 'exchange' }] },
+    { match: '*@example.com', to: [{ via: 'exchange' }] },
+  ];
+  expect(problemsOf(config)).toEqual([]);
+});
+
+test('many routes are compared in linear time', () => {
+  const cpuMs = (routes: number): number => {
+    const config = good();
+    for (let each = 0; each < routes; each += 1)
+      config.routes.push({ match: `u${each}@a.b.c.d.example.com`, to: [{ via: 'exchange' }] });
+    const before = process.cpuUsage();
+    expect(problemsOf(config)).toEqual([]);
+    const { user } = process.cpuUsage(before);
+    return user / 1000;
+  };
+  cpuMs(1000); // warm
+  expect(cpuMs(16_000) / cpuMs(4000)).toBeLessThan(12); // 4 where it is linear, 16 where it is quadratic
 });
 
 describe('what is read but not acted on yet', () => {

@@ -1,0 +1,68 @@
+// What works and is probably not meant: lines that stop nothing here. check.ts calls it once the configuration is right, and infra/app.ts
+// deploys nothing with those about next hops.
+
+import { parseMailbox } from '#core/message/address.ts';
+import { isVerified, sendingDomains } from '#core/message/ses-use.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
+import type { Mistakes } from './given.ts';
+import type { ServerSettings, Settings } from './settings.ts';
+import { isPrivateHost } from './values.ts';
+import { join } from './words.ts';
+
+export type BuiltIn = { readonly hosts: readonly string[]; readonly port: number };
+
+/** What cannot work in AWS, or would show a password. */
+export function warnAboutNextHops({ nextHops }: Settings, builtIn: BuiltIn | null, warn: Mistakes): void {
+  for (const [name, hop] of Object.entries(nextHops)) {
+    if ((hop.kind !== 'smtp' && hop.kind !== 'lmtp') || isBuiltIn(hop, builtIn)) continue;
+    const at = join('nextHops', name);
+    if (hop.port === 25) warn(`${at}.port`, 'AWS Lambda cannot reach port 25', '587, 465 or another port of that host');
+    for (const host of hop.hosts.filter(isPrivateHost))
+      warn(`${at}.host`, `${host} cannot be reached from AWS without network`, "the host's public name");
+    if (hop.auth !== null && hop.tls === 'off')
+      warn(`${at}.tls`, 'the password would cross the network in the clear', "'required' or 'implicit'");
+  }
+}
+
+function isBuiltIn({ hosts, port }: Pick<ServerSettings, 'hosts' | 'port'>, builtIn: BuiltIn | null): boolean {
+  return builtIn !== null && port === builtIn.port && hosts.every((host) => builtIn.hosts.includes(host));
+}
+
+/** Mail that leaves in somebody else's name, and mail for us that leaves at all. */
+export function warnAboutSenders(settings: Settings, warn: Mistakes): void {
+  const { domains, notices, routes, nextHops } = settings;
+  const from = parseMailbox(notices.from);
+  if (from !== null && !isVerified(from.domainKey, sendingDomains(settings)))
+    warn(
+      'notices.from',
+      `${from.domainKey} is none of domains, so that receivers may take notices for forgeries (SPF, DMARC)`,
+      `an address such as postmaster@${domains[0]}`,
+    );
+  const table = compileRoutes(routes);
+  const leaving = new Map<number, string[]>();
+  for (const domain of domains) {
+    const address = `postmaster@${domain}`;
+    const taken = table.resolve({ address, localPart: 'postmaster', domain, domainKey: domain }, 'outbound');
+    const route = taken === null ? undefined : routes[taken.route];
+    const via = route?.to[0]?.via ?? '';
+    if (taken === null || !route?.match.includes('*') || nextHops[via]?.kind !== 'ses') continue;
+    leaving.set(taken.route, [...(leaving.get(taken.route) ?? []), domain]);
+  }
+  for (const [index, [first = '', ...others]] of leaving) {
+    const more = others.length === 0 ? '' : ` and ${others.length} more of domains`;
+    warn(
+      `routes[${index}].match`,
+      `'*' by SES also takes submitted mail for ${first}${more}, which then leaves and comes back to SES`,
+      `a route before it such as { match: '*@${first}', direction: 'outbound', to: [{ via: '${inboundHop(settings, first)}' }] }`,
+    );
+  }
+}
+
+function inboundHop({ routes }: Settings, domain: string): string {
+  const address = `postmaster@${domain}`;
+  const taken = compileRoutes(routes).resolve(
+    { address, localPart: 'postmaster', domain, domainKey: domain },
+    'inbound',
+  );
+  return taken?.actions[0]?.via ?? 'exchange';
+}

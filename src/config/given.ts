@@ -1,0 +1,197 @@
+// What a configuration file exports, read along the schema: plain objects and lists are copied, and every key that the schema does not
+// have is noted. Whatever else somebody exports (a Map, a function, a getter that throws, a list without end) becomes a symbol that says what
+// it is, so that the schema refuses it in its place. It never throws, and goes no deeper than the schema does.
+
+import type { z } from 'zod';
+import { sesBounce, sesReport } from '#core/notice/way.ts';
+import { returnsHop } from '#core/routing/return-path.ts';
+import { parseSubmitter } from '#core/submission/submission.ts';
+import type { Told } from './fields.ts';
+import { parseName } from './values.ts';
+import { among, join, nearest, show } from './words.ts';
+
+/** Where a mistake goes. `at` is the path in the file: routes[2].to[0].via. */
+export type Mistakes = (at: string, wrong: string, write: string) => void;
+
+/** The file as it is copied here: of the schema's shape where it is right, and anything in the places where it is wrong. */
+export type Given = Readonly<Record<string, unknown>>;
+
+/** More than any configuration needs, and few enough to look at each. */
+const elementsMax = 100_000;
+
+export function given(part: z.core.$ZodType, value: unknown, at: string, mistake: Mistakes): unknown {
+  const { type } = partOf(part);
+  switch (type.def.type) {
+    case 'object':
+      return objectOf(type as z.ZodObject, value, at, mistake);
+    case 'record':
+      return recordOf(type as z.ZodRecord, value, at, mistake);
+    case 'array':
+      return listOf((type as z.ZodArray).element, value, at, mistake);
+    case 'union':
+      return unionOf(type as z.ZodUnion | z.ZodDiscriminatedUnion, value, at, mistake);
+    case 'never':
+      return membersOf(value)?.size === 0 ? undefined : leaf(value); // what is empty asks for nothing
+    default:
+      return leaf(value);
+  }
+}
+
+/** A part without what is wrapped around it, and all that the wrappings tell, the outer ones first. */
+export function partOf(part: z.core.$ZodType): {
+  readonly type: z.ZodType;
+  readonly told: Told;
+  readonly fallback: unknown;
+} {
+  let type = part as z.ZodType;
+  let told = {};
+  let fallback: unknown;
+  for (;;) {
+    told = { ...type.meta(), ...told };
+    const { def } = type;
+    switch (def.type) {
+      case 'prefault':
+        fallback ??= (def as z.core.$ZodPrefaultDef).defaultValue;
+        type = (def as z.core.$ZodPrefaultDef).innerType as z.ZodType;
+        break;
+      case 'optional':
+        type = (def as z.core.$ZodOptionalDef).innerType as z.ZodType;
+        break;
+      case 'pipe':
+        type = (def as z.core.$ZodPipeDef).in as z.ZodType;
+        break;
+      default:
+        return { type, told, fallback };
+    }
+  }
+}
+
+function objectOf({ shape }: z.ZodObject, value: unknown, at: string, mistake: Mistakes): unknown {
+  const members = membersOf(value);
+  if (members === null) return leaf(value);
+  const known = Object.keys(shape);
+  for (const key of [...members.keys()].filter((name) => !Object.hasOwn(shape, name))) {
+    const meant = nearest(key, known);
+    mistake(join(at, key), 'there is no such key', meant ?? among(known.filter((name) => name !== '$schema')));
+    // Read as what was meant, so that what follows from the slip is not told as well.
+    if (meant !== null && !members.has(meant)) members.set(meant, members.get(key));
+  }
+  const copied = known.filter((key) => members.has(key));
+  return Object.fromEntries(
+    copied.map((key) => [key, given(shape[key] as z.ZodType, members.get(key), join(at, key), mistake)]),
+  );
+}
+
+function recordOf({ valueType }: z.ZodRecord, value: unknown, at: string, mistake: Mistakes): unknown {
+  const members = membersOf(value);
+  if (members === null) return leaf(value);
+  if (members.size === 0 && at === 'nextHops')
+    mistake(at, 'there is no next hop', `at least one, such as exchange: ${partOf(valueType).told.example}`);
+  const fit = [...members].filter(([name]) => nameFits(at, name, mistake));
+  return Object.fromEntries(fit.map(([name, each]) => [name, given(valueType, each, join(at, name), mistake)]));
+}
+
+function listOf(element: z.core.$ZodType, value: unknown, at: string, mistake: Mistakes): unknown {
+  try {
+    if (!Array.isArray(value)) return leaf(value);
+    if (value.length > elementsMax) {
+      mistake(at, `the list has ${value.length} elements`, `at most ${elementsMax}`);
+      return [];
+    }
+    return Array.from({ length: value.length }, (_, index) =>
+      given(element, memberOf(value, index), join(at, index), mistake),
+    );
+  } catch {
+    return unreadable;
+  }
+}
+
+/** Of the next hop's kinds the one that is named; of one or a list that which is given. */
+function unionOf(union: z.ZodUnion | z.ZodDiscriminatedUnion, value: unknown, at: string, mistake: Mistakes): unknown {
+  const options = union.options as readonly z.ZodType[];
+  if (!('discriminator' in union.def)) {
+    const list = options.find((option) => partOf(option).type.def.type === 'array');
+    const one = options[0];
+    return isList(value) && list !== undefined
+      ? given(list, value, at, mistake)
+      : one && given(one, value, at, mistake);
+  }
+  const members = membersOf(value);
+  if (members === null) return leaf(value);
+  const { discriminator } = union.def;
+  const kind = leaf(members.get(discriminator));
+  const named = options.find((option) => literalOf(option, discriminator) === kind);
+  return named === undefined ? { [discriminator]: kind } : given(named, value, at, mistake);
+}
+
+function literalOf(option: z.ZodType, key: string): unknown {
+  const { shape } = partOf(option).type as z.ZodObject;
+  return (shape[key] as z.ZodLiteral).value;
+}
+
+/** Names of next hops and submitters become parts of keys, policies and metrics. */
+function nameFits(at: string, name: string, mistake: Mistakes): boolean {
+  const path = join(at, name);
+  if (at === 'submitters') {
+    if (parseSubmitter(name) !== null) return true;
+    const write = 'up to 32 lower-case letters, digits and hyphens, no hyphen at either end';
+    mistake(path, `${show(name)} is no submitter's name`, write);
+  } else if (name === sesBounce || name === sesReport)
+    mistake(path, `${name} is a way of notices that has this name already`, 'another name');
+  else if (name === returnsHop) mistake(path, `${name} stands for what comes back to a return path`, 'another name');
+  else if (parseName(name) === null)
+    mistake(
+      path,
+      `${show(name)} cannot name a next hop`,
+      'up to 64 letters, digits, dots, hyphens and underscores, a letter or digit first',
+    );
+  else return true;
+  return false;
+}
+
+/** The own members of a plain object, an instance or a module; null where the value is none of these. */
+export function membersOf(value: unknown): Map<string, unknown> | null {
+  try {
+    if (typeof value !== 'object' || value === null || !['[object Object]', '[object Module]'].includes(tag(value)))
+      return null;
+    return new Map(Object.keys(value).map((key) => [key, memberOf(value, key)]));
+  } catch {
+    return null;
+  }
+}
+
+function memberOf(of: object, key: string | number): unknown {
+  try {
+    return (of as Readonly<Record<string | number, unknown>>)[key];
+  } catch {
+    return unreadable;
+  }
+}
+
+function isList(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/** Text, numbers, true, false, null and nothing stay; the rest becomes a word for it. */
+function leaf(value: unknown): unknown {
+  if (value === unreadable) return value;
+  if (typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint')
+    return Symbol(`a ${typeof value}`);
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    if (Array.isArray(value)) return Symbol('a list');
+    const name = /^\[object ([A-Z]\w{0,30})\]$/.exec(tag(value))?.[1] ?? 'Object';
+    return Symbol(name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`);
+  } catch {
+    return unreadable;
+  }
+}
+const unreadable = Symbol('a value that cannot be read');
+
+function tag(value: object): string {
+  return Object.prototype.toString.call(value);
+}

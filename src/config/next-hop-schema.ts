@@ -1,0 +1,220 @@
+// The part of the schema for next hops: what each kind may say, and what stands where it says nothing. schema.ts takes it in.
+// It knows nothing of routes, resolves no host and opens no secret.
+
+import { z } from 'zod';
+import { detailTextMax } from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { parseStatus, statusClass } from '#core/reply/status.ts';
+import {
+  choice,
+  choiceMessage,
+  message,
+  notBuilt,
+  object,
+  oneOrMore,
+  positiveNumber,
+  record,
+  text,
+  told,
+  wholeNumber,
+} from './fields.ts';
+import { parseHost, parsePem, parseSecretName } from './values.ts';
+
+export const secret = text(
+  parseSecretName,
+  'name of a secret',
+  "the name of a secret in Secrets Manager such as 'everpost/exchange'",
+  { pattern: '^[A-Za-z0-9/_+=.@-]{1,512}$', values: 'the name of a secret' },
+);
+
+const tls = choice(
+  {
+    implicit: 'TLS from the start',
+    required: 'STARTTLS, or no delivery',
+    opportunistic: 'STARTTLS where it is offered, unverified',
+    off: 'no TLS',
+  },
+  {
+    ...{
+      starttls: 'required',
+      start_tls: 'required',
+      'start-tls': 'required',
+      mandatory: 'required',
+      strict: 'required',
+    },
+    ...{ tls: 'implicit', ssl: 'implicit', smtps: 'implicit', 'ssl/tls': 'implicit', wrapper: 'implicit' },
+    ...{ optional: 'opportunistic', may: 'opportunistic', prefer: 'opportunistic', auto: 'opportunistic' },
+    ...{ none: 'off', no: 'off', false: 'off', disabled: 'off', plain: 'off' },
+  },
+);
+const host = text(parseHost, 'host', "a host name or an IP address such as 'mail.example.com'");
+const hosts = oneOrMore(host, 'host', "['mail.example.com']").transform((given) =>
+  Array.isArray(given) ? given : [given],
+);
+const port = wholeNumber(1, 65_535);
+const ca = text(
+  parsePem,
+  'PEM certificate and no readable PEM file',
+  'the PEM text of the certificate authority, or the path of a PEM file',
+  { values: 'PEM text, or the path of a PEM file, seen from the configuration file' },
+);
+
+const hostKey = told(hosts, {
+  description:
+    'A name or an address, or a list that is tried in order: the next one where a connection or a greeting fails.',
+  values: 'a host, or a list of hosts',
+});
+const caKey = told(ca.optional().transform(orNull), {
+  description: 'The certificate authority to trust instead of the public ones.',
+  fallback: 'the public authorities',
+});
+
+/** The kinds, each with a word. */
+export const kinds = {
+  smtp: 'a mail server',
+  lmtp: 'a mailbox server, by LMTP',
+  ses: 'Amazon SES',
+  refuse: 'an NDR at once',
+  discard: 'dropped, and nobody is told',
+} as const;
+export const kindsLater = ['s3', 'webhook'] as const;
+const OTHER_NAMES = {
+  ...{ smtps: 'smtp', esmtp: 'smtp', submission: 'smtp', relay: 'smtp', exchange: 'smtp', smarthost: 'smtp' },
+  ...{ dovecot: 'lmtp', reject: 'refuse', bounce: 'refuse', drop: 'discard', blackhole: 'discard' },
+} as const;
+const kind = <K extends keyof typeof kinds>(of: K) => told(z.literal(of), { description: kinds[of] });
+
+const EXAMPLE = "{ kind: 'smtp', host: 'mail.example.com', port: 587, tls: 'required' }";
+const smtp = object(
+  {
+    kind: kind('smtp'),
+    host: hostKey,
+    port: told(port, {
+      description: 'Not 25: AWS Lambda cannot reach it. 465 speaks TLS from the start, 587 STARTTLS.',
+    }),
+    tls: told(tls, {
+      description: 'How the connection is protected. With `auth`, opportunistic is the same as required.',
+    }),
+    ca: caKey,
+    auth: told(
+      object({ secret: told(secret, { description: 'The name of the secret.' }) }, "{ secret: 'everpost/exchange' }")
+        .optional()
+        .transform(orNull),
+      {
+        description: 'The secret in Secrets Manager that holds the login: `{"username": "…", "password": "…"}`.',
+        values: '`{ secret }`',
+        fallback: 'no login',
+      },
+    ),
+    concurrency: told(wholeNumber(1, 1000).optional().transform(orNull), {
+      description: 'Connections at once.',
+      noEffectYet: true,
+      fallback: 'none',
+    }),
+    messagesPerSecond: told(positiveNumber(10_000).optional().transform(orNull), {
+      description: 'Messages in a second.',
+      noEffectYet: true,
+      fallback: 'none',
+    }),
+  },
+  EXAMPLE,
+);
+const lmtpPort = port.refine((value) => value !== 25, {
+  error: 'LMTP is forbidden on port 25 (RFC 2033 §5); write 24, 2003 or another port',
+});
+const lmtp = object(
+  {
+    kind: kind('lmtp'),
+    host: hostKey,
+    port: told(lmtpPort, { description: 'Never 25 (RFC 2033 §5).' }),
+    tls: told(tls.prefault('opportunistic'), { description: 'As for smtp.' }),
+    ca: caKey,
+  },
+  "{ kind: 'lmtp', host: 'mail.example.com', port: 24 }",
+);
+const refuse = object(
+  {
+    kind: kind('refuse'),
+    status: told(
+      text(
+        permanentStatus,
+        'status of a permanent refusal (RFC 3463)',
+        "a status of class 5 such as '5.7.1' or '5.1.6'",
+        {
+          pattern: '^5\\.\\d{1,3}\\.\\d{1,3}$',
+          values: 'a status of class 5',
+        },
+      ).prefault('5.7.1'),
+      { description: 'The status that the NDR gives.' },
+    ),
+    text: told(
+      text(
+        oneLine,
+        `line of text of up to ${detailTextMax} characters`,
+        "one line for the sender such as 'this address is no longer in use'",
+        { values: `a line of up to ${detailTextMax} characters` },
+      ).prefault('mail to this address is refused'),
+      { description: 'What the NDR says.' },
+    ),
+  },
+  "{ kind: 'refuse', text: 'this address is no longer in use' }",
+);
+
+/** Each kind, as the reference page lists them. */
+export const byKind = {
+  smtp,
+  lmtp,
+  ses: told(object({ kind: kind('ses') }, "{ kind: 'ses' }"), {
+    description:
+      'SES sends one recipient a call, 29 MB at most. An author in a domain of ours is kept where a check proves him ([table](authors.md)). Others become ' +
+      '`"Ann (ann@src.example) via example.com" <notices.from>`, with Reply-To, X-Original-From and X-Original-Message-ID. SES replaces Message-ID ' +
+      'and Date. Address fields that SES would refuse are mended, lines over 998 octets of the header section are folded, and a line that is no ' +
+      'field becomes X-Original-Line. The body is untouched, unless a line of it is longer than 998 octets: then that part is encoded anew, and ' +
+      'the SEND event says `reencoded-for-ses` ([how](decisions/lines-too-long-for-ses.md)).',
+  }),
+  refuse,
+  discard: object({ kind: kind('discard') }, "{ kind: 'discard' }"),
+} as const;
+
+const nextHop = told(
+  z.discriminatedUnion(
+    'kind',
+    [
+      smtp.transform(({ host: hosts, ...rest }) => ({ ...rest, hosts })),
+      lmtp.transform(({ host: hosts, ...rest }) => ({ ...rest, hosts, ...NO_LOGIN })),
+      byKind.ses,
+      refuse,
+      byKind.discard,
+    ],
+    { error: ({ code, input }) => (code === 'invalid_union' ? kindMessage(input) : hopMessage(input)) },
+  ),
+  { example: EXAMPLE },
+);
+const NO_LOGIN = { auth: null, concurrency: null, messagesPerSecond: null } as const;
+
+export const nextHops = record(nextHop, `{ exchange: ${EXAMPLE} }`, '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$');
+
+function hopMessage(input: unknown): string {
+  return message(input, (shown) => `${shown} is no object`, EXAMPLE);
+}
+
+/** The kind says what else may stand there, so that a mistake in it is the only one worth naming. */
+function kindMessage(input: unknown): string {
+  const given = (input as { readonly kind?: unknown } | null)?.kind;
+  const known = kindsLater.find((name) => name === given);
+  if (known !== undefined) return notBuilt(`a next hop of kind "${known}"`, `one of ${Object.keys(kinds).join(', ')}`);
+  return choiceMessage(given, kinds, OTHER_NAMES);
+}
+
+function permanentStatus(value: string) {
+  const status = parseStatus(value);
+  return status !== null && statusClass(status) === 5 ? status : null;
+}
+
+function oneLine(value: string): string | null {
+  return value.trim() !== '' && value.length <= detailTextMax && plainText(value) === value ? value : null;
+}
+
+export function orNull<T>(value: T | undefined): T | null {
+  return value ?? null;
+}

@@ -1,0 +1,192 @@
+// The reference page of the configuration, docs/configuration.md, made from the schema. write.ts writes it.
+// It holds no fact of its own but how a file is read: what a key means stands beside the key, in the schema.
+
+import type { z } from 'zod';
+import type { Told } from './fields.ts';
+import { partOf } from './given.ts';
+import { byKind, kinds, kindsLater } from './next-hop-schema.ts';
+import { action, route } from './route-schema.ts';
+import { schema, submitter } from './schema.ts';
+
+const WIDTH = 118;
+
+export function referencePage(): string {
+  const { shape } = schema;
+  const sections = Object.entries(shape).filter(([, part]) => isSection(part));
+  return [
+    HEAD,
+    '## Keys',
+    entries(shape, ''),
+    ...sections.flatMap(([key, part]) => [
+      `## \`${key}\``,
+      paragraph(partOf(part).told.description),
+      members(part, key),
+    ]),
+    '## Next hops',
+    paragraph(
+      'Each has a name of up to 64 letters, digits, dots, hyphens and underscores. `kind` says what it is and what else may stand there.',
+    ),
+    ...Object.entries(byKind).flatMap(([kind, part]) => [
+      `### \`kind: '${kind}'\``,
+      paragraph(`${capital(kinds[kind as keyof typeof kinds])}. For example \`${partOf(part).told.example}\`.`),
+      paragraph(partOf(part).told.description),
+      members(part, '', (key) => key !== 'kind'),
+    ]),
+    '## Routes',
+    paragraph(`For example \`${partOf(route).told.example}\`.`),
+    members(route, ''),
+    '### Actions of a route',
+    members(action, ''),
+    '## Submitters',
+    paragraph(`For example \`${partOf(submitter).told.example}\`.`),
+    members(submitter, ''),
+    LIMITS,
+    '## Refused by name until built',
+    bullets([
+      ...later(schema),
+      "`transfer` other than `'normal'`",
+      `next hops of kind ${kindsLater.map((kind) => `\`${kind}\``).join(' and ')}`,
+    ]),
+    '## Accepted without effect yet',
+    bullets(withoutEffectYet().map((key) => `\`${key}\``)),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
+    .concat('\n');
+}
+
+const HEAD = `# Configuration: \`everpost.config.ts\`
+
+<!-- Written by \`npm run fix\` from src/config/schema.ts. What is changed here is lost. -->
+
+${paragraph(
+  "Or `.js`, or `.json`: the same object. `import type { Config } from '#config/schema.ts'` gives its type in TypeScript; in JSON the key " +
+    '`"$schema": "./docs/everpost.config.schema.json"` gives editors the same. Each mistake gives one line: the path of the file as it was given, ' +
+    'the place in it, what is wrong, what to write. All mistakes come at once; the exit code is 78. A key that is misspelt is named once, and its ' +
+    "value read as what was meant. Durations are one number and one unit, from one second on: `'30s'`, `'15m'`, `'4h'`, `'2d'`.",
+)}`;
+
+const LIMITS = `## What else is asked
+
+${bullets([
+  'A route that is never reached, because an earlier one takes all that it matches, and a match that stands twice, are mistakes.',
+  'Port 465 with STARTTLS and port 587 with implicit TLS are mistakes.',
+  'A copy cannot go to `refuse` or `discard`, nor can a fallback.',
+  'Port 25, hosts that look private, and a login without TLS stop `cdk deploy`; elsewhere they are warnings, because on this machine they work.',
+  "`notices.from` in somebody else's domain, and an outbound `*` by SES that also takes mail for our own `domains`, are warnings.",
+])}`;
+
+/** The keys that are read and not acted on, as they stand in the file: `nextHops.*.concurrency`. */
+export function withoutEffectYet(): readonly string[] {
+  return marked(schema, '', ({ noEffectYet }) => noEffectYet === true);
+}
+
+function later(part: z.ZodType): readonly string[] {
+  return marked(part, '', (words) => words.later !== undefined).map((key) => `\`${key}\``);
+}
+
+/** Every key by its last name, for documents that name some. */
+export function keyNames(): readonly string[] {
+  return marked(schema, '', () => true).map((key) => key.split('.').at(-1) ?? '');
+}
+
+/** Paths of the parts of which something holds, each once. */
+function marked(part: z.core.$ZodType, at: string, holds: (words: Told) => boolean): readonly string[] {
+  const { type } = partOf(part);
+  switch (type.def.type) {
+    case 'object':
+      return Object.entries((type as z.ZodObject).shape).flatMap(([key, inner]) => {
+        const path = at === '' ? key : `${at}.${key}`;
+        return [...(holds(partOf(inner).told) ? [path] : []), ...marked(inner, path, holds)];
+      });
+    case 'record':
+      return marked((type as z.ZodRecord).valueType, `${at}.*`, holds);
+    case 'array':
+      return marked((type as z.ZodArray).element, `${at}[]`, holds);
+    case 'union':
+      return [...new Set((type as z.ZodUnion).options.flatMap((option) => marked(option, at, holds)))];
+    default:
+      return [];
+  }
+}
+
+function isSection(part: z.core.$ZodType): boolean {
+  return partOf(part).type.def.type === 'object';
+}
+
+function members(part: z.core.$ZodType, at: string, which?: (key: string) => boolean): string {
+  return entries((partOf(part).type as z.ZodObject).shape, at, which);
+}
+
+function entries(shape: z.core.$ZodShape, at: string, which: (key: string) => boolean = () => true): string {
+  return Object.entries(shape)
+    .filter(([key, part]) => which(key) && !isLater(part))
+    .map(([key, part]) => entry(at === '' ? key : `${at}.${key}`, part))
+    .join('\n');
+}
+
+function isLater(part: z.core.$ZodType): boolean {
+  return partOf(part).type.def.type === 'never';
+}
+
+function entry(key: string, part: z.core.$ZodType): string {
+  const { told: words } = partOf(part);
+  const values = isSection(part) && words.values === undefined ? 'an object, below' : (words.values ?? valuesOf(part));
+  const effect = words.noEffectYet ? 'No effect yet.' : '';
+  const text = [`**\`${key}\`**: ${values}; ${fallbackOf(part)}.`, words.description ?? '', effect].filter(
+    (each) => each !== '',
+  );
+  const choices = Object.entries(words.choices ?? {}).map(([name, meaning]) =>
+    wrapped(`\`'${name}'\`: ${meaning}`, '  - ', '    '),
+  );
+  return [wrapped(text.join(' '), '- ', '  '), ...choices].join('\n');
+}
+
+function valuesOf(part: z.core.$ZodType): string {
+  const { type } = partOf(part);
+  switch (type.def.type) {
+    case 'boolean':
+      return '`true` or `false`';
+    case 'enum':
+      return 'one of these';
+    case 'record':
+      return 'names and what they stand for';
+    default:
+      return 'text';
+  }
+}
+
+function fallbackOf(part: z.core.$ZodType): string {
+  const { told: words, fallback } = partOf(part);
+  if (words.fallback !== undefined) return `default: ${words.fallback}`;
+  if (typeof fallback === 'object' && !Array.isArray(fallback)) return 'optional';
+  if (fallback !== undefined)
+    return `default \`${JSON.stringify(fallback).replaceAll('"', "'").replaceAll(',', ', ')}\``;
+  return part._zod.optin === 'optional' ? 'optional' : 'required';
+}
+
+function paragraph(text: string | undefined): string {
+  return text === undefined ? '' : wrapped(text, '', '');
+}
+
+function bullets(texts: readonly string[]): string {
+  return texts.map((text) => wrapped(text, '- ', '  ')).join('\n');
+}
+
+function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+/** Lines of a document's width. What stands between backticks is not parted. */
+function wrapped(text: string, first: string, further: string): string {
+  const lines: string[] = [];
+  let line = first;
+  for (const word of text.match(/(?:`[^`]*`|\S)+/g) ?? []) {
+    if (line.trim() !== '' && line.trim() !== '-' && line.length + word.length + 1 > WIDTH) {
+      lines.push(line.trimEnd());
+      line = further;
+    }
+    line += line === first || line === further ? word : ` ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
