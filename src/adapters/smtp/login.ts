@@ -1,5 +1,6 @@
-// AUTH (RFC 4954) by PLAIN (RFC 4616) and LOGIN: the next mechanism where a server refuses one that it offers. No password in any text that
-// leaves here. What a server took or refused is remembered for as long as the login is the same, so that a wrong one is not tried twice over.
+// AUTH (RFC 4954) by PLAIN (RFC 4616) and LOGIN: the next mechanism where a server refuses one that it offers. No text that the
+// connection gives from then on contains the password. What a server took or refused is remembered for as long as the login is the same, so that a
+// wrong one is not tried twice over.
 
 import { smtpAuthLineOctetsMax } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
@@ -28,6 +29,8 @@ export async function logIn(
   const words = offered.toUpperCase().split(/[ \t,]+/u);
   const of = plainResponse(credentials);
   const common = (['PLAIN', 'LOGIN'] as const).filter((each) => words.includes(each));
+  // Servers have been seen to quote the command that they refuse.
+  wire.hide([credentials.password, base64(credentials.password), of]);
   const mechanisms = known?.of === of && common.includes(known.mechanism) ? [known.mechanism] : common;
   if (mechanisms.length === 0) return { kind: 'not-offered', offered };
   let refusal: { readonly mechanism: Mechanism; readonly answer: SmtpReply } | null = null;
@@ -40,14 +43,14 @@ export async function logIn(
     if (isFault(answer) || answer.code < 500) {
       // A server may break off after what it does not speak: the other mechanism has its turn on the next connection.
       if (refusal !== null && refusal.answer.code !== 535) learn({ mechanism, of });
-      return { kind: 'refused', answer: withoutSecrets(answer, credentials) };
+      return { kind: 'refused', answer };
     }
     // 535: the login is wrong (RFC 4954 §6); any other 5xx may be of the mechanism alone.
     if (refusal?.answer.code !== 535) refusal = { mechanism, answer };
   }
   if (refusal === null) return { kind: 'refused', answer: NO_ANSWER };
   learn({ mechanism: refusal.mechanism, of });
-  return { kind: 'refused', answer: withoutSecrets(refusal.answer, credentials) };
+  return { kind: 'refused', answer: refusal.answer };
 }
 
 /** With an initial response where the line is short enough (RFC 4954 §4); a server that asks for the response nevertheless gets it. */
@@ -79,12 +82,4 @@ function plainResponse({ username, password }: Credentials): string {
 
 function base64(text: string): string {
   return Buffer.from(text, 'utf8').toString('base64');
-}
-
-/** Servers have been seen to quote the command that they refuse. */
-function withoutSecrets<Answer extends SmtpReply | WireFault>(answer: Answer, credentials: Credentials): Answer {
-  const { password } = credentials;
-  const secrets = [password, base64(password), plainResponse(credentials)].filter((secret) => secret !== '');
-  const clean = (text: string) => secrets.reduce((left, secret) => left.replaceAll(secret, '***'), text);
-  return isFault(answer) ? { ...answer, detail: clean(answer.detail) } : { ...answer, text: clean(answer.text) };
 }

@@ -68,6 +68,11 @@ export class SmtpWire {
     return this.#fault === null && !unread && this.#socket.writableLength === 0;
   }
 
+  /** Of what a server says from now on, nothing is given that contains one of these. */
+  hide(secrets: readonly string[]): void {
+    this.#reader.hide(secrets);
+  }
+
   /** The last line that was no reply, since the last reply. */
   get junk(): string | null {
     return this.#junk;

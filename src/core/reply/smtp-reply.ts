@@ -36,6 +36,7 @@ const LINE = /^([2-5]\d\d)(?:([ -])(.*))?$/su;
 const ENHANCED = /^([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)/u;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/gu;
 const JUNK_CHARS_MAX = 200;
+const HIDDEN = '***';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** One connection's reader of replies: it keeps what has come of an unfinished one. */
@@ -50,6 +51,12 @@ export class SmtpReplyReader {
   /** Of the first line of the reply that has begun; 0: none has. */
   #code = 0;
   #garbled = false;
+  #secrets: readonly string[] = [];
+
+  /** From now on no text that is given contains one of these: a line is cleaned before anything of it is cut off. */
+  hide(secrets: readonly string[]): void {
+    this.#secrets = secrets.filter((secret) => secret !== '');
+  }
 
   /** What `bytes` completes, in order. From where it is no SMTP at all there is nothing more: see `garbled`. */
   push(bytes: Uint8Array): readonly (SmtpReply | SmtpJunk)[] {
@@ -90,23 +97,23 @@ export class SmtpReplyReader {
   /** The reply that has begun and is longer than what is kept of one, as it stands: its code is in its first line. Else null. */
   cut(): SmtpReply | null {
     if (this.#garbled || this.#bytes <= smtpReplyBytesMax) return null;
-    const line = decode(this.#line.subarray(0, this.#lineBytes));
+    const line = this.#text(this.#lineBytes);
     const code = this.#code > 0 ? this.#code : Number(LINE.exec(line)?.[1] ?? 0);
     if (code === 0) return null;
     const kept = this.#code > 0 ? this.#texts : [line.slice(4)];
-    return assemble(code, this.#lines, kept);
+    return this.#assembled(code, kept);
   }
 
   #endLine(): SmtpReply | SmtpJunk | null {
     let end = this.#lineBytes;
     while (end > 0 && this.#line[end - 1] === CR) end--; // CR CR LF has been seen
-    const line = decode(this.#line.subarray(0, end));
+    const line = this.#text(end);
     this.#lineBytes = 0;
     const match = LINE.exec(line);
     const keep = this.#bytes <= smtpReplyBytesMax || this.#code === 0;
     if (match === null) {
       if (line.trim() === '') return null;
-      if (this.#code === 0) return { junk: line.slice(0, JUNK_CHARS_MAX) };
+      if (this.#code === 0) return { junk: this.#clean(line).slice(0, JUNK_CHARS_MAX) };
       if (keep) this.#texts.push(line); // a line without a code inside a reply is of its text, never a keyword
       return null;
     }
@@ -124,14 +131,38 @@ export class SmtpReplyReader {
     return match[2] === '-' ? null : this.#end(code);
   }
 
+  /** The line's bytes up to `end`. Where the line is longer than what is kept, the beginning of a secret may stand at its end. */
+  #text(end: number): string {
+    const text = decode(this.#line.subarray(0, end));
+    if (this.#lineBytes < smtpReplyLineBytesMax) return text;
+    const cut = Math.max(0, ...this.#secrets.map((secret) => beginningAtEnd(text, secret)));
+    return cut === 0 ? text : text.slice(0, -cut) + HIDDEN;
+  }
+
+  #clean(text: string): string {
+    return this.#secrets.reduce((left, secret) => left.replaceAll(secret, HIDDEN), text);
+  }
+
+  /** Codes and statuses are read first: a password may look like one. */
+  #assembled(code: number, texts: readonly string[]): SmtpReply {
+    return assemble(code, this.#lines, texts, (text) => this.#clean(text));
+  }
+
   #end(code: number): SmtpReply {
-    const reply = assemble(code, this.#lines, this.#texts);
+    const reply = this.#assembled(code, this.#texts);
     this.#lines = [];
     this.#texts = [];
     this.#code = 0;
     this.#bytes = 0;
     return reply;
   }
+}
+
+/** How many characters at the end of `text` are the first ones of `secret`. */
+function beginningAtEnd(text: string, secret: string): number {
+  let length = Math.min(text.length, secret.length);
+  while (length > 0 && !text.endsWith(secret.slice(0, length))) length -= 1;
+  return length;
 }
 
 /** The first bytes of a line: a code, or what may become one. */
@@ -141,7 +172,12 @@ function mayBecomeReply(line: Uint8Array, bytes: number): boolean {
   return /^[2-5]\d{0,2}$/.test(text) || /^[2-5]\d\d[ -]/.test(text) || /^[2-5]\d\d\r/.test(text);
 }
 
-function assemble(code: number, lines: readonly string[], said: readonly string[]): SmtpReply {
+function assemble(
+  code: number,
+  lines: readonly string[],
+  said: readonly string[],
+  clean: (text: string) => string,
+): SmtpReply {
   let status: Status | null = null;
   const texts: string[] = [];
   for (const line of said) {
@@ -153,8 +189,8 @@ function assemble(code: number, lines: readonly string[], said: readonly string[
       texts.push(line.slice(enhanced[0].length));
     }
   }
-  const text = texts.join(' ').replace(CONTROL, ' ').trim();
-  return { code, status, text: cutText(text, smtpReplyTextCharsMax), lines };
+  const text = texts.map(clean).join(' ').replace(CONTROL, ' ').trim();
+  return { code, status, text: cutText(text, smtpReplyTextCharsMax), lines: lines.map(clean) };
 }
 
 /** At most `max` UTF-16 units, never ending in half a surrogate pair. */

@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { TlsMode } from '#config/settings.ts';
+import { smtpReplyLineBytesMax, smtpReplyTextCharsMax } from '#core/limits.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { attemptOne } from './smtp-case.ts';
 
@@ -158,6 +159,41 @@ describe('a login', () => {
     });
     expect(result).toMatchObject({ kind: 'reply', phase: 'auth', reply: { code }, tls: true });
     expect(JSON.stringify(result)).not.toMatch(/correct horse|AGFubgBjb3JyZWN0IGhvcnNl/);
+  });
+
+  const ECHO = base64('\0ann\0correct horse');
+  /** So many characters before an echo that a cut falls into it. */
+  const padding = (cutAt: number) => 'x'.repeat(cutAt - 8);
+  it.each([
+    ['a line that is no reply', `${padding(200)}${ECHO}`],
+    ['a reply as long as is kept', `535 ${padding(smtpReplyTextCharsMax)}${ECHO}`],
+    ['a line as long as is kept', `535 ${padding(smtpReplyLineBytesMax - 4)}${ECHO}`],
+    ['a line as long as is kept, in clear', `535 ${padding(smtpReplyLineBytesMax - 4)}correct horse`],
+  ])('quoted where %s is cut leaves no part of it', async (_, line) => {
+    for (const end of [`S: ${line}\nstall`, `S: ${line}\ncut`, `S: ${line}\nS: 535 no\nstall`]) {
+      const { result } = await attemptOne([inTls('AUTH PLAIN', `${PLAIN_LINE}\n${end}`)], {
+        tls: 'required',
+        ca: testCa,
+        auth,
+        terms: { ...terms, timeoutsMs: { auth: 300 } },
+      });
+      expect(JSON.stringify(result)).not.toMatch(/AGFu|corr/);
+    }
+  });
+
+  it('that looks like a code spoils none', async () => {
+    const login = { username: 'ann', password: '5' };
+    const given = { terms: { credentials: () => Promise.resolve(login) }, tls: 'required', ca: testCa, auth } as const;
+    const script = `C: AUTH PLAIN ${base64('\0ann\x005')}\nS: 535 5.7.8 no 5 here\nstall`;
+    const { result } = await attemptOne([inTls('AUTH PLAIN', script)], given);
+    expect(result).toMatchObject({ reply: { code: 535, status: '5.7.8', text: 'no *** here' } });
+  });
+
+  it('quoted after it was taken is in no result either', async () => {
+    const later = `${PLAIN_LINE}\nS: 235 ok\nC: MAIL*\nS: 550 not with AUTH PLAIN ${ECHO}\nstall`;
+    const { result } = await attemptOne([inTls('AUTH PLAIN', later)], { tls: 'required', ca: testCa, auth, terms });
+    expect(result).toMatchObject({ kind: 'reply', phase: 'mail' });
+    expect(JSON.stringify(result)).not.toMatch(/AGFu/);
   });
 
   it('not offered, or by means we do not speak', async () => {
