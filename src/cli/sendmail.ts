@@ -51,7 +51,7 @@ export const sendmailVerb: Verb = {
 
 async function sendmail(args: readonly string[]): Promise<number> {
   const input = new StandardInput();
-  let piped = !args.some((word) => /^-b[^m]/.test(word)); // other modes have no message on standard input
+  let piped = !args.some((word) => WITHOUT_MESSAGE.test(word));
   try {
     const given = readSendmailArguments(args);
     if (given.kind === 'wrong') throw new Exit(EX.usage, given.why);
@@ -66,6 +66,9 @@ async function sendmail(args: readonly string[]): Promise<number> {
     return code;
   }
 }
+
+/** Modes in which sendmail reads no message: SMTP, the queue, aliases, a daemon, statistics, addresses. In `-ba`, and in one that nobody knows, it does. */
+const WITHOUT_MESSAGE = /^-[tivmnGUs]*b[dDhHipPstvz]/;
 
 /** Who piped the message here rarely has it still. The words are the end of the reason. */
 async function keepIt(input: StandardInput, code: number, why: string, args: readonly string[]): Promise<string> {

@@ -2,7 +2,7 @@
 // 0 is the rarest of all errors to be noticed.
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -226,6 +226,8 @@ describe('sendmail', () => {
       [[...where()], 64],
       [[...where(), '-t'], 65],
       [[...where(), '-Z', 'ann@x.example'], 64],
+      [[...where(), '-ba', 'ann@x.example'], 64],
+      [[...where(), '-bx', 'ann@x.example'], 64],
       [[...where(), 'no one@'], 67],
       [[...where(), 'ann@x.example', '--bucket', 'evil'], 64],
       [[...where(), '-t', '--config=/tmp/evil'], 64],
@@ -253,6 +255,12 @@ describe('sendmail', () => {
     expect(kept).toMatch(/^From MAILER-DAEMON .*\nX-Everpost-Not-Sent: exit \d\d, \S+: /);
     expect(statSync(join(folder, 'dead.letter')).mode & 0o777).toBe(0o600);
   }, 120_000);
+  it.each(['-bp', '-bv', '-bi', '-bd', '-tbp', '-bs'])('has no message in a mode that takes none: %s', async (mode) => {
+    const home = mkdtempSync(join(folder, 'home-'));
+    const ended = await everpost([...where(), mode, '-Z'], MESSAGE, { HOME: home });
+    expect([ended.code, ended.err]).toEqual([64, expect.not.stringContaining('dead.letter')]);
+    expect(readdirSync(home)).toEqual([]);
+  });
   it('sends as cron calls it, from the default sender of its file alone', async () => {
     const file = join(folder, 'cron.json');
     const settings = { submitter: 'cron', data: instance.data, defaultSender: 'cron@cron.example' };
