@@ -188,6 +188,8 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
     EVERPOST_STACK: Stack.of(scope).stackName,
     EVERPOST_MARK_SECRET: given.marks.arn,
     EVERPOST_STACK_ID: Aws.STACK_ID, // what signed marks before there was that secret: docs/decisions/loop-mark-key.md
+    // The name of before, for its code: a deploy replaces the environment first (docs/aws-contracts.md §7). To be dropped after 0.1.
+    EVERPOST_MARK_KEY: Aws.STACK_ID,
     POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
     POWERTOOLS_SERVICE_NAME: Stack.of(scope).stackName,
   };

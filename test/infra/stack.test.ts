@@ -156,6 +156,7 @@ describe('stages', () => {
         EVERPOST_STACK: 'Everpost',
         EVERPOST_MARK_SECRET: { Ref: only(template, 'AWS::SecretsManager::Secret', 'Marks')[0] },
         EVERPOST_STACK_ID: { Ref: 'AWS::StackId' },
+        EVERPOST_MARK_KEY: { Ref: 'AWS::StackId' }, // code of the version before runs on for some seconds of a deploy
         POWERTOOLS_METRICS_NAMESPACE: 'Everpost',
         POWERTOOLS_SERVICE_NAME: 'Everpost',
       });
