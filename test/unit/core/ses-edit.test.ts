@@ -56,6 +56,14 @@ describe('the author', () => {
     expect(edited('From: Boss <boss@example.com>\r\n\r\n', { evidence: noEvidence }).kept).toBe(false);
   });
 
+  it('in two From fields is written over once, and both are kept under another name', () => {
+    const { text, kept, why } = edited('From: Ann <ann@example.com>\r\nFrom: eve@src.example\r\n\r\n');
+    expect([kept, why]).toEqual([false, 'several-from-fields']);
+    expect(fieldOf(text, 'From')).toEqual([`"Ann (ann@example.com) and 1 more via example.com" ${VIA}`]);
+    expect(fieldOf(text, 'X-Original-From')).toEqual(['Ann <ann@example.com>', 'eve@src.example']);
+    expect(fieldOf(text, 'Reply-To')).toEqual(['"Ann" <ann@example.com>, <eve@src.example>']);
+  });
+
   it('beyond ASCII is written in encoded words', () => {
     const { text } = edited('From: =?utf-8?Q?J=C3=BCrgen?= <j@src.example>\r\n\r\n');
     expect(fieldOf(text, 'From')[0]).toMatch(/^(=\?utf-8\?B\?[\w+/=]+\?= )+<postmaster@example\.com>$/);
