@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { passOverBrokenPipe } from '#cli/broken-pipe.ts';
 import { exitConfig, loadConfig, warningLines } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
+import { dmarcAdvice } from './dmarc-advice.ts';
 import { nagReasons } from './nag-reasons.ts';
 import { synthesise } from './synthesise.ts';
 
@@ -22,6 +23,8 @@ async function main(file: string | undefined, out: string): Promise<number> {
   }
   for (const line of warningLines(config)) console.warn(line);
   for (const line of config.notYet) console.warn(line);
+  const advice = dmarcAdvice(config.settings);
+  if (advice !== null) console.warn(advice);
   try {
     const { assembly, bundles } = await synthesise({
       settings: config.settings,

@@ -1,20 +1,32 @@
 // What `npm run synth` prints, as a person reads it: in a process of its own, on the shipped configuration, in a folder that is thrown away.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { deployedFunctions } from '#infra/bundles.ts';
+import { dmarcAdvice } from '#infra/dmarc-advice.ts';
 import { nagReasons } from '#infra/nag-reasons.ts';
-import { settingsOf } from './template.ts';
+import shipped from '../../everpost.config.ts';
+import { bySes, settingsOf } from './template.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 const repository = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'everpost-synth-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let lines: readonly string[] = [];
+const ses = { nextHops: { ...shipped.nextHops, ses: { kind: 'ses' } } };
+const outboundBySes = {
+  ...ses,
+  submitters: { exchange: { secret: 's', senderDomains: ['example.com'] } },
+  routes: [...shipped.routes, { match: '*', direction: 'outbound', to: [{ via: 'ses' }] }],
+};
+const fallbackBySes = {
+  ...ses,
+  routes: [{ match: '*@example.com', to: [{ via: 'mailboxes' }], fallback: 'ses' }],
+};
 
 beforeAll(async () => {
   const config = join(repository, 'everpost.config.ts');
@@ -48,5 +60,26 @@ describe('npm run synth', () => {
 
   test('and prints nothing else', () => {
     expect(lines).toHaveLength(deployedFunctions.length + 2);
+  });
+});
+
+describe('the domains that need a DMARC record', () => {
+  test.each([
+    ['are all, where an inbound route goes by SES', bySes, 'example.com'],
+    ['are none, where mail goes by SMTP', {}, null],
+    ['are none, where mail of our own side alone goes by SES', outboundBySes, null],
+    ['are all, where SES is the fallback', fallbackBySes, 'example.com'],
+  ])('%s', (_, changes, domains) => {
+    const advice = dmarcAdvice(settingsOf(changes));
+    if (domains === null) expect(advice).toBeNull();
+    else expect(advice).toContain(`an author of ${domains} is kept only where DMARC`);
+  });
+
+  test('are printed', async () => {
+    const config = join(folder, 'by-ses.json');
+    writeFileSync(config, JSON.stringify({ ...shipped, ...bySes }));
+    const args = [join(repository, 'infra/synth.ts'), '--config', config, '--out', join(folder, 'by-ses.out')];
+    const { stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder });
+    expect(stderr).toContain(dmarcAdvice(settingsOf(bySes)));
   });
 });

@@ -70,3 +70,17 @@ function above(domain: string): readonly string[] {
 export function sendingDomains({ domains, submitters }: Pick<Settings, 'domains' | 'submitters'>): readonly string[] {
   return [...new Set([...domains, ...Object.values(submitters).flatMap(({ senderDomains }) => senderDomains)])];
 }
+
+/**
+ * The domains whose authors need a proof by SES's checks, because mail from outside may leave by SES again (core/message/author-trust.ts).
+ * Empty where no inbound route goes by SES.
+ */
+export function domainsToProve(
+  settings: Pick<Settings, 'domains' | 'submitters' | 'nextHops' | 'routes'>,
+): readonly string[] {
+  const bySes = (name: string | null) => name !== null && settings.nextHops[name]?.kind === 'ses';
+  const passes = settings.routes.some(
+    ({ direction, to, fallback }) => direction === 'inbound' && (to.some(({ via }) => bySes(via)) || bySes(fallback)),
+  );
+  return passes ? sendingDomains(settings) : [];
+}
