@@ -2,9 +2,12 @@
 // twice, in any order, at any time.
 
 import { describe, expect, it } from 'vitest';
+import { lostJobAfterMs } from '#core/limits.ts';
+import { release } from '#pipeline/operate/operate.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
-import type { Submitted } from './submitted.ts';
+import { ACCEPTED_AT } from './notification.ts';
+import { committed, type Submitted } from './submitted.ts';
 import {
   ANN,
   BOB,
@@ -12,6 +15,7 @@ import {
   EML,
   ENVELOPE,
   endsOf,
+  HOUR,
   lived,
   noSuchUser,
   noticesTo,
@@ -155,6 +159,35 @@ describe('who may send', () => {
     const town = await lived({ envelope: { reversePath: '' } });
     expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
     expect(town.exchange.accepted[0]?.reversePath).toBeNull();
+  });
+
+  it.each([
+    ['that ingest could not open', null],
+    ['in whose place ingest saw another message', 'From: ann@example.com\r\n\r\nHello\r\n'],
+  ])('an author of another submitter in content %s: nothing leaves, and its submitter hears', async (_, seen) => {
+    const town = townOf();
+    const bytes = Buffer.from(`From: ${OTHER}\r\n\r\nHello\r\n`);
+    const { sha256, bytes: size } = committed(bytes);
+    town.submit('exchange', ULID, { content: seen ?? 'x', envelope: { sha256, bytes: size } });
+    if (seen === null) town.spool.lose(EML);
+    await town.live(0.1);
+    town.spool.put(EML, bytes, ACCEPTED_AT);
+    await town.live(24 * 7);
+    expect(endsOf(town)).toEqual({ [BOB]: 'returned' });
+    expect(town.exchange.accepted.filter(({ forwardPath }) => forwardPath.address !== ANN)).toEqual([]);
+    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.3\.0/);
+    expect(town.watch.total('ContentUnreadable')).toBeGreaterThan(0);
+  });
+
+  it('an author of another submitter whose mail an operator released: it leaves', async () => {
+    const town = await lived({ content: `From: ${OTHER}\r\n\r\nHello\r\n` });
+    const [row] = deliveries(town);
+    if (row === undefined) throw new Error('no row');
+    const { ledger, relayQueue, bounceQueue, feedbackQueue, clock } = town;
+    const ports = { ledger, relayQueue, bounceQueue, feedbackQueue, clock, sweepAgainMs: lostJobAfterMs };
+    expect((await release(ports, row, 48 * HOUR)).kind).toBe('done');
+    await town.live(24);
+    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
   });
 
   it('a foreign author under a reverse-path of ours: a mail server passing mail on', async () => {

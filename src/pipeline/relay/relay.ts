@@ -42,6 +42,7 @@ import { disposeByRoute } from './dispose.ts';
 import { attemptNotice, outcomeOf } from './notice-attempt.ts';
 import type { RelayPorts } from './relay-ports.ts';
 import { leaveUnder } from './reverse-path.ts';
+import { asAuthored } from './submitted-authors.ts';
 
 export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): Promise<Finished> {
   const claimed = await claim(ports, job, 'relay');
@@ -132,7 +133,10 @@ async function attemptMessage(
         reversePath: leaving.reversePath,
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
-        content: intactEdit(withoutRemovedFields(content.chunks, { direction, domains }), fields),
+        content: intactEdit(
+          withoutRemovedFields(asAuthored(content.chunks, ports.settings, row, message), { direction, domains }),
+          fields,
+        ),
         tag: deliveryId(row),
         author: authorEvidence(ports.settings, message),
         ...ofSubmission(row, message),

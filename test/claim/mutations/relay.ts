@@ -9,8 +9,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-after-a-crash',
     file: 'src/pipeline/relay/relay.ts',
-    text: 'withoutRemovedFields(content.chunks,',
-    replacement: 'withoutRemovedFields(row.claims > 1 ? (async function* () {})() : content.chunks,',
+    text: 'asAuthored(content.chunks,',
+    replacement: 'asAuthored(row.claims > 1 ? (async function* () {})() : content.chunks,',
     test: {
       file: recipients,
       name: 'the content > is whole after our own death, before the next hop answered and after it',
@@ -19,8 +19,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-at-a-later-attempt',
     file: 'src/pipeline/relay/relay.ts',
-    text: 'withoutRemovedFields(content.chunks,',
-    replacement: 'withoutRemovedFields(row.attempts > 0 ? (async function* () {})() : content.chunks,',
+    text: 'asAuthored(content.chunks,',
+    replacement: 'asAuthored(row.attempts > 0 ? (async function* () {})() : content.chunks,',
     test: { file: recipients, name: 'the content > is whole at the fourth, after three were put off before it' },
   },
   {
@@ -315,6 +315,26 @@ export const relayMutations: readonly Mutation[] = [
     test: {
       file: 'test/unit/core/removed-fields.test.ts',
       name: 'what came with a message that SES received > goes where SES itself wrote no such field: 5',
+    },
+  },
+  {
+    name: 'B5/content-is-changed-behind-ingest',
+    file: 'src/pipeline/relay/relay.ts',
+    text: 'asAuthored(content.chunks, ports.settings, row, message)',
+    replacement: 'content.chunks',
+    test: {
+      file: 'test/simulation/outbound.test.ts',
+      name: 'who may send > an author of another submitter in content in whose place ingest saw another message: nothing leaves, and its submitter hears',
+    },
+  },
+  {
+    name: 'B5/a-release-is-asked-again',
+    file: 'src/pipeline/relay/submitted-authors.ts',
+    text: 'if (submission === undefined || wasReleased(row))',
+    replacement: 'if (submission === undefined)',
+    test: {
+      file: 'test/simulation/outbound.test.ts',
+      name: 'who may send > an author of another submitter whose mail an operator released: it leaves',
     },
   },
 ];

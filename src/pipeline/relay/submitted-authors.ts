@@ -1,0 +1,53 @@
+// Whether what leaves is by an author whom its submitter may name. Called by relay for submitted mail alone, on the very bytes that go to
+// the next hop: what ingest looked at may have been another object under the same key, or none yet. Nothing of a message that is
+// refused here is accepted anywhere: its delivery is deferred as damaged, with an alarm, and its sender hears at the lifetime.
+
+import type { Settings } from '#config/settings.ts';
+import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { headerBytesMax } from '#core/limits.ts';
+import { parseSubmittedPath } from '#core/message/address.ts';
+import { readFrom } from '#core/message/from-field.ts';
+import { headerSection } from '#core/message/header.ts';
+import { mayAuthor } from '#core/submission/submitter.ts';
+import { ContentUnreadable } from '#pipeline/ports.ts';
+
+/** The same chunks. Throws ContentUnreadable before the first one where ingest would have held the message. */
+export async function* asAuthored(
+  chunks: AsyncIterable<Uint8Array>,
+  settings: Settings,
+  row: DeliveryRow,
+  { submission, reversePath, objectKey }: MessageFacts,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (submission === undefined || wasReleased(row)) return yield* chunks;
+  // A submitter that the configuration has no more: what was taken in from it before goes on.
+  if (!Object.hasOwn(settings.submitters, submission.submitter)) return yield* chunks;
+  const check = (head: Uint8Array) => {
+    const path = parseSubmittedPath(reversePath) ?? null;
+    const found = mayAuthor(settings, submission.submitter, path, readFrom(head));
+    if (found.kind === 'refused') throw new ContentUnreadable('damaged', `${objectKey}: ${found.detail}`);
+  };
+  let held: Uint8Array | null = new Uint8Array(0); // null: checked, all that follows is handed on
+  let lookAgainAt = 1;
+  for await (const chunk of chunks) {
+    if (held === null) {
+      yield chunk;
+      continue;
+    }
+    held = Buffer.concat([held, chunk]); // a copy: a chunk is the reader's again once the next one is asked for
+    if (held.length < lookAgainAt) continue;
+    lookAgainAt = held.length * 2;
+    if (held.length < headerBytesMax && !headerSection(held).complete) continue;
+    check(held);
+    yield held;
+    held = null;
+  }
+  if (held === null) return;
+  check(held);
+  if (held.length > 0) yield held;
+}
+
+/** Ingest held it, and an operator let it go on in that name. Events of a row's birth stay in the row. */
+function wasReleased({ trace }: DeliveryRow): boolean {
+  return trace.some(({ event, reason }) => event === 'HOLD' && RELEASED.has((reason ?? '').split(':')[0] ?? ''));
+}
+const RELEASED: ReadonlySet<string> = new Set(['foreign-author', 'foreign-sender', 'submitter-unknown']);
