@@ -92,7 +92,7 @@ function wordsFor({ event, attempt, reply, reason, status }: Event): string[] {
       return [attempt === 1 ? `relayed: "${reply}"` : `relayed at attempt ${attempt}: "${reply}"`];
     case 'DEFER':
       if (attempt !== 1) return [];
-      return [reason === 'content-unreadable' ? 'its content can not be opened: tried again' : `put off: "${reply}"`];
+      return [reason === 'content-unreadable' ? 'its content cannot be opened: tried again' : `put off: "${reply}"`];
     case 'FAIL':
       return [`refused: "${reply}"`];
     case 'EXPIRE':

@@ -42,7 +42,7 @@ it('shows what became of each message, once', async () => {
     /refused@example\.com +refused: "550 .*\n +the sender was told: an NDR is with you@src\.example/,
   );
   expect(said).toMatch(
-    /bob@example\.com +its content can not be opened: .*\n.*5\.3\.0: content-unreadable\n +the sender was told: an NDR/,
+    /bob@example\.com +its content cannot be opened: .*\n.*5\.3\.0: content-unreadable\n +the sender was told: an NDR/,
   );
   expect(said).toMatch(/the alarm \S+ContentUnreadable calls the operator/);
   expect(isUnseen(data)).toBe(false);

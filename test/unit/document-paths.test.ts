@@ -17,9 +17,15 @@ const documents = [
 /** Folders of the tree, and those of before: a path that begins with one of these is a path of ours. */
 const FOLDERS = 'src|lambdas|infra|packages|test|bench|docs|core|config|pipeline|adapters|gateway|cli|local';
 
-/** Paths in backticks: files, and folders that end with a slash or have no dot in their last part. */
+/** Paths that stand whole in backticks, files and folders, and those that a reader is told to test. */
 function pathsOf(text: string): string[] {
-  return [...text.matchAll(new RegExp(`\`((?:${FOLDERS})/[\\w./-]*)\``, 'g'))].map((found) => found[1] ?? '');
+  const path = `(?:${FOLDERS})/[\\w./-]*`;
+  return [
+    ...[...text.matchAll(new RegExp(`\`(${path})\``, 'g'))].map((found) => found[1] ?? ''),
+    ...[...text.matchAll(new RegExp(`vitest run((?: ${path})+)`, 'g'))].flatMap((found) =>
+      (found[1] ?? '').trim().split(' '),
+    ),
+  ];
 }
 
 /** A heading's anchor, as GitHub makes it. */
