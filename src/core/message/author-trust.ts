@@ -3,6 +3,7 @@
 // docs/authors.md has the table; test/unit/core/author-trust.test.ts checks that it is whole.
 
 import { type Mailbox, parseReversePath } from './address.ts';
+import { isOwn, ownerOf } from './domain-owner.ts';
 import type { FromDoubt, FromReading } from './from-field.ts';
 import { isAligned } from './organizational-domain.ts';
 
@@ -66,22 +67,4 @@ function proofOf(
 
 function rewritten(why: Extract<AuthorDecision, { kept: false }>['why']): AuthorDecision {
   return { kept: false, why };
-}
-
-/** The domain of ours that an author's domain belongs to: itself, or the closest one above it. Null: it is a stranger's. */
-export function ownerOf(domainKey: string, ourDomains: readonly string[]): string | null {
-  let owner: string | null = null;
-  for (const domain of ourDomains)
-    if ((domainKey === domain || domainKey.endsWith(`.${domain}`)) && domain.length > (owner?.length ?? 0))
-      owner = domain;
-  return owner;
-}
-
-/** A sub-domain belongs to whom its closest named parent belongs. */
-export function isOwn(
-  domainKey: string,
-  { senderDomains, ourDomains }: Pick<Extract<AuthorEvidence, { by: 'submitter' }>, 'senderDomains' | 'ourDomains'>,
-): boolean {
-  const owner = ownerOf(domainKey, [...ourDomains, ...senderDomains]);
-  return owner !== null && senderDomains.includes(owner);
 }

@@ -3,7 +3,8 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { ReversePath } from '#core/message/address.ts';
-import { type AuthorEvidence, type AuthorVerdicts, isOwn, ownerOf } from '#core/message/author-trust.ts';
+import type { AuthorEvidence, AuthorVerdicts } from '#core/message/author-trust.ts';
+import { isOwn, ownerOf } from '#core/message/domain-owner.ts';
 import type { FromReading } from '#core/message/from-field.ts';
 import { sendingDomains } from '#core/message/ses-use.ts';
 

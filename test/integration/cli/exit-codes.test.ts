@@ -128,6 +128,8 @@ describe('everpost', () => {
       const urls = await loadedBy(args);
       expect(urls.some((url) => url.endsWith('/sendmail.ts'))).toBe(true);
       expect(library(urls)).toBe(false);
+      // Nor the list of public suffixes: who may send is asked by names alone.
+      expect(urls.filter((url) => url.includes('/node_modules/tldts/'))).toEqual([]);
     }
   }, 60_000);
   it('ends with 69 where the instance does not answer, with 78 where the configuration cannot work, and with 1 for what nobody thought of', async () => {

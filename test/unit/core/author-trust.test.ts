@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseMailbox } from '#core/message/address.ts';
-import { authorDecision, isOwn, noEvidence, ownerOf } from '#core/message/author-trust.ts';
+import { authorDecision, noEvidence } from '#core/message/author-trust.ts';
+import { isOwn, ownerOf } from '#core/message/domain-owner.ts';
 import { authorRows, authorTable, decide, STATUSES } from '../../kit/author-table.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../../docs/authors.md'), 'utf8');
