@@ -134,6 +134,28 @@ describe('no more goes out than came in', () => {
   });
 });
 
+it('five of seven are told, whenever a function dies: neither more nor fewer, at any port call', async () => {
+  const run = async (interrupt: Interrupt) => {
+    const town = new Town((to) => (to.address === 'ann@victim.example' ? ok : unknown), interrupt);
+    town.receive('m1', 'ann@victim.example', invented(7, 'example.com'), undefined, [], NOBODY);
+    await town.live(24);
+    const ends = town.ledger.all().flatMap((row) => (row.kind === 'delivery' ? [row.stateReason ?? row.state] : []));
+    return { calls: interrupt.calls, ends: ends.sort(), notices: town.exchange.accepted.length };
+  };
+  const told = [...Array(2).fill('message-limit'), ...Array(5).fill('returned')];
+  const calm = await run(new Interrupt());
+  expect(calm).toMatchObject({ ends: told, notices: noticesPerMessageMax });
+  for (let call = 1; call <= calm.calls.length; call += 1) {
+    for (const when of ['before', 'after'] as const) {
+      const about = `crash ${when} call ${call} (${calm.calls[call - 1]})`;
+      const { ends, notices } = await run(Interrupt.at(call, when));
+      expect(ends, about).toEqual(told);
+      expect(notices, about).toBeGreaterThanOrEqual(noticesPerMessageMax);
+      expect(notices, about).toBeLessThanOrEqual(noticesPerMessageMax + 1); // a lost result is sent again, and marked
+    }
+  }
+});
+
 describe('a message that is smaller than its notice', () => {
   it.each([
     ['300 bytes to 100 addresses', 300],
