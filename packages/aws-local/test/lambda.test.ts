@@ -32,6 +32,7 @@ function probeHost(
       const accessKeyId = `ASIA${kills.length}`;
       return { accessKeyId, secretAccessKey: 's', sessionToken: 't', revoke: () => revoked.push(accessKeyId) };
     },
+    variables: { EVERPOST_PROBE: 'not this', OF_THE_HOST: 'yes' },
     onLine: (_, line) => lines.push(line),
     parallel,
     ...(idleMs === undefined ? {} : { idleMs }),
@@ -130,6 +131,7 @@ describe('the environment', () => {
     const seen = payload(await ask({ do: 'environment' })) as Record<string, string>;
     expect(seen).toMatchObject({
       EVERPOST_PROBE: 'yes',
+      OF_THE_HOST: 'yes',
       AWS_REGION: 'eu-west-1',
       AWS_ACCESS_KEY_ID: 'ASIA1',
       AWS_ENDPOINT_URL: 'http://127.0.0.1:9',

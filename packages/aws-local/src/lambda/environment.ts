@@ -153,8 +153,8 @@ function environmentVariables(
   key: IssuedKey,
 ): Record<string, string> {
   return {
-    ...definition.environment,
     ...variables,
+    ...definition.environment,
     AWS_REGION: world.region,
     AWS_DEFAULT_REGION: world.region,
     AWS_ACCESS_KEY_ID: key.accessKeyId,
