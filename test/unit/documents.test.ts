@@ -165,7 +165,7 @@ describe('ARCHITECTURE', () => {
   it('says which rows have a dueAt: those to which something must still happen by itself, and no held one', () => {
     const row = queued('m1', { message: facts('m1') });
     expect(row.dueAt).not.toBeNull();
-    expect(heldAtBirth(row, 'foreign-sender', 0).dueAt).toBeNull();
+    expect(heldAtBirth(row, { because: 'foreign-sender', reason: 'foreign-sender' }, 0).dueAt).toBeNull();
     expect(failedAtBirth(row, statusOf('5.1.1'), 'no-route', 'none', 0).dueAt).not.toBeNull();
     expect(read('ARCHITECTURE.md')).toContain('A held row has none');
   });

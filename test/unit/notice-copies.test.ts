@@ -86,7 +86,7 @@ describe('a notice that was held', () => {
     ['expired', '5.3.0', 'content-unreadable'],
   ] as const)('goes on from %s (%s)', (state, status, reason) => {
     const row = { ...failed, state, lastStatus: statusOf(status), lastReason: reason, stateReason: reason };
-    const { row: held } = withNoticeWithheld(row, 'notices-held', true, NOW);
+    const { row: held } = withNoticeWithheld(row, 'notices-held', 'notices-held', NOW);
     expect(hasHeldNotice(held)).toBe(true);
     const { row: again, events } = noticeReleased(held, NOW, 60_000);
     expect(again).toMatchObject({
@@ -98,7 +98,7 @@ describe('a notice that was held', () => {
     expect(events.map((each) => each.event)).toEqual(['RELEASE']);
   });
   it('is another thing than a double bounce', () => {
-    const { row } = withNoticeWithheld(failed, 'notice-not-delivered', true, NOW);
+    const { row } = withNoticeWithheld(failed, 'notice-not-delivered', 'notice-not-delivered', NOW);
     expect(hasHeldNotice(row)).toBe(false);
   });
 });

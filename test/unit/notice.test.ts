@@ -169,7 +169,8 @@ describe('reasonToWithhold', () => {
   it.each(cases)('%s', (_, change, name, state) => {
     const withheld = reasonToWithhold({ ...fine, ...change });
     expect(withheld?.name ?? null).toBe(name);
-    expect(withheld?.state ?? null).toBe(state);
+    const became = withheld === null ? null : withheld.heldBecause === null ? 'unreturnable' : 'held';
+    expect(became).toBe(state);
     if (withheld !== null) expect(withheld.explanation).toMatch(/^\S[^\n]+$/);
   });
 });

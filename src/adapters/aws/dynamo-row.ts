@@ -153,6 +153,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
   }
   if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
+  if (row.heldBecause !== undefined) item.hb = { S: row.heldBecause };
   if (row.resubmitted !== undefined) item.rs = { M: encode(RESUBMITTED, row.resubmitted) };
   if (row.uncertain !== undefined) item.uc = { M: encode(UNCERTAIN, row.uncertain) };
   if (row.dsn !== undefined) item.dn = { M: attributesOfDsn(row.dsn) };
@@ -181,6 +182,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     forwardPath: String(forwardPath),
     address: String(fields.address ?? forwardPath),
     ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
+    ...(item.hb?.S ? { heldBecause: item.hb.S as NonNullable<DeliveryRow['heldBecause']> } : {}),
     ...(item.rs?.M ? { resubmitted: decode(RESUBMITTED, item.rs.M) as NonNullable<DeliveryRow['resubmitted']> } : {}),
     ...(item.uc?.M ? { uncertain: decode(UNCERTAIN, item.uc.M) as NonNullable<DeliveryRow['uncertain']> } : {}),
     ...(item.dn?.M ? { dsn: dsnOf(item.dn.M) } : {}),

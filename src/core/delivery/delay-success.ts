@@ -2,8 +2,9 @@
 // of a success for who asked (RFC 3461 §5.2.2, "relayed"). Such a notice stands in the row until another takes its place; the trace keeps
 // all. It never decides whether a notice may be sent at all: core/notice/permission.ts does.
 
+import { become } from './become.ts';
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
-import { isUnderWay, transition } from './delivery.ts';
+import { isUnderWay } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
@@ -86,15 +87,8 @@ export function withSideNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now
 /** The delivery came to its end before the notice could be sent: telling of a delay now would only confuse. */
 export function withDelayNoticeDropped(notice: DeliveryRow, now: number): Progress {
   const what = { attempt: null, status: null, reason: 'delivery-settled', reply: null };
-  const state = transition(notice.state, 'removed');
-  const row: DeliveryRow = {
-    ...notice,
-    state,
-    stateReason: 'delivery-settled',
-    claims: 0,
-    leaseUntil: null,
-    dueAt: null,
-  };
+  const change = { reason: 'delivery-settled', claims: 0, leaseUntil: null, dueAt: null };
+  const row = become(notice, 'removed', change);
   return withDoubt({ row, events: [traced(notice, 'DROP', now, what)] }, notice.claims - 1, now);
 }
 

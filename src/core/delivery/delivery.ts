@@ -113,6 +113,22 @@ export type NoticeSummary = {
   readonly reason: string | null;
 };
 
+/** How a row came to be held: what waits for a person, and why. Stable: it stands in ledgers. */
+export type HeldBecause =
+  | 'operator' // an operator stopped it
+  | 'copy-failed' // a copy answers to nobody
+  | 'notice-not-delivered'
+  | 'notices-held' // `notices.mode: hold`
+  | 'expiry-limit'
+  | 'receipt-missing'
+  | 'envelope-missing'
+  | 'submission-malformed' // the envelope among it
+  | 'foreign-sender' // or a submitter that nobody knows
+  | 'foreign-author'
+  | 'resubmitted-confirmed' // a report that it failed would be false
+  | 'policy' // policy refused it, and no notice may go
+  | 'no-way-to-the-postmaster'; // nothing of the configuration could carry what is for the postmaster
+
 /** A ledger row. `version` counts writes: every write is conditional on the version that was read. */
 export type DeliveryRow = {
   readonly schema: 1;
@@ -137,6 +153,8 @@ export type DeliveryRow = {
 
   readonly state: DeliveryState;
   readonly stateReason: string | null;
+  /** How it came to be held; absent where it is not, and in rows of older versions (core/delivery/become.ts). */
+  readonly heldBecause?: HeldBecause;
   /** Attempts with a recorded outcome. */
   readonly attempts: number;
   /** Claims since the last recorded outcome: more than one means that an attempt's result was lost. */

@@ -4,9 +4,10 @@
 import type { Settings } from '#config/settings.ts';
 import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from '#core/limits.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
+import { hold } from './become.ts';
 import type { DeliveryRow } from './delivery.ts';
-import { transition } from './delivery.ts';
 import { canFallBack } from './fallback.ts';
+import { expiryReason } from './progress.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
@@ -38,10 +39,8 @@ export function valveHolds(count: ExpiryCount): boolean {
 
 /** Held by the valve: its lifetime is over, and an operator decides. The row keeps what it knew. */
 export function afterExpiryHeld(row: DeliveryRow, now: number): Progress {
-  const why = row.claims >= claimsMax ? 'poison' : (row.lastReason ?? 'never-attempted');
-  const reason = `expiry-valve: ${why}`;
+  const reason = `expiry-valve: ${expiryReason(row)}`;
   const event = traced(row, 'HOLD', now, { attempt: null, status: row.lastStatus, reason, reply: row.lastReply });
-  const state = transition(row.state, 'held');
-  const held: DeliveryRow = { ...row, state, stateReason: 'expiry-valve', leaseUntil: null, dueAt: null };
+  const held = hold(row, 'held', 'expiry-limit', { reason: 'expiry-valve', leaseUntil: null, dueAt: null });
   return withDoubt({ events: [event], row: held }, row.claims, now);
 }

@@ -2,8 +2,8 @@
 // a fresh lifetime (DESIGN decision 13). Pure. A permanent refusal never falls back: its sender is told.
 
 import { reasonRow } from '#core/reply/reasons.ts';
+import { become } from './become.ts';
 import type { DeliveryRow } from './delivery.ts';
-import { transition } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced } from './trace.ts';
 
@@ -31,10 +31,8 @@ export function redirected(
   const event = traced(row, 'REDIRECT', now, { attempt: null, status: row.lastStatus, reason, reply: null }, fallback);
   return {
     events: [event],
-    row: {
-      ...kept,
-      state: transition(row.state, 'redirected'),
-      stateReason: null,
+    row: become(kept, 'redirected', {
+      reason: null,
       nextHop: fallback,
       fallback: null,
       attempts: 0,
@@ -43,6 +41,6 @@ export function redirected(
       expiresAt: now + terms.lifetimeMs,
       leaseUntil: null,
       dueAt: now + terms.sweepAgainMs,
-    },
+    }),
   };
 }

@@ -3,15 +3,15 @@
 
 import type { TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
-import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
-import { transition } from './delivery.ts';
+import { become, hold } from './become.ts';
+import type { DeliveryRow, HeldBecause, TraceEvent, TraceEventName } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
 /** Kept by policy until `until`, an instant; then the sweep discards it, if nobody has released it. */
 export function quarantinedAtBirth(row: DeliveryRow, reason: TableReason, until: number, now: number): DeliveryRow {
-  const state = transition(row.state, 'quarantined');
-  return { ...row, state, stateReason: reason, dueAt: until, trace: [...row.trace, event(row, 'HOLD', reason, now)] };
+  const trace = [...row.trace, event(row, 'HOLD', reason, now)];
+  return become(row, 'quarantined', { reason, dueAt: until, trace });
 }
 
 /** Ended by an explicit route before anything was tried. */
@@ -24,7 +24,7 @@ export function discardedAtBirth(row: DeliveryRow, reason: TableReason, now: num
  * Ended without a notice, on purpose: by an explicit route, or because its quarantine is over. `own`: claims of who ends it, and sent nothing.
  */
 export function discarded(row: DeliveryRow, reason: string, now: number, own = 0): Progress {
-  return withDoubt(ended(row, transition(row.state, 'discarded'), 'DROP', reason, now), row.claims - own, now);
+  return withDoubt(ended(row, 'discarded', 'DROP', reason, now), row.claims - own, now);
 }
 
 /** Refused without an attempt, by a route that changed meanwhile or by an operator; bounce tells the sender, or says why not. */
@@ -35,7 +35,7 @@ export function refused(
   own = 0,
 ): Progress {
   const { reason, status, detail } = why;
-  const { row: next } = ended(row, transition(row.state, 'failed'), 'FAIL', reason, terms.now);
+  const { row: next } = ended(row, 'failed', 'FAIL', reason, terms.now);
   const progress = {
     events: [traced(row, 'FAIL', terms.now, { attempt: null, status, reason, reply: null })],
     row: {
@@ -53,7 +53,7 @@ export function refused(
 
 /** Taken out by an operator, who decided that nobody is told. */
 export function removed(row: DeliveryRow, now: number): Progress {
-  return withDoubt(ended(row, transition(row.state, 'removed'), 'DROP', 'removed-by-operator', now), row.claims, now);
+  return withDoubt(ended(row, 'removed', 'DROP', 'removed-by-operator', now), row.claims, now);
 }
 
 /**
@@ -66,7 +66,7 @@ export function superseded(
   now: number,
 ): Progress {
   const name = reason === 'recipients-named' ? 'RELEASE' : 'DROP';
-  const { row: next, events } = ended(row, transition(row.state, 'removed'), name, reason, now);
+  const { row: next, events } = ended(row, 'removed', name, reason, now);
   return { row: { ...next, message: null }, events };
 }
 
@@ -77,7 +77,18 @@ export function stillHeld(row: DeliveryRow, why: string, now: number): Progress 
 
 /** Stopped by an operator until it is released. */
 export function heldByOperator(row: DeliveryRow, now: number): Progress {
-  return withDoubt(ended(row, transition(row.state, 'held'), 'HOLD', 'held-by-operator', now), row.claims, now);
+  return withDoubt(held(row, 'operator', 'held-by-operator', now), row.claims, now);
+}
+
+/** Nothing of the configuration could carry what is for the postmaster: held until it can. */
+export function heldForPostmaster(row: DeliveryRow, now: number): Progress {
+  const { row: next, events } = held(row, 'no-way-to-the-postmaster', 'no-way-to-the-postmaster', now);
+  return { events, row: { ...next, claims: 0 } };
+}
+
+function held(row: DeliveryRow, because: HeldBecause, reason: string, now: number): Progress {
+  const next = hold(row, 'held', because, { reason, leaseUntil: null, dueAt: null });
+  return { events: [event(row, 'HOLD', reason, now)], row: next };
 }
 
 /** Let go on by an operator: queued, with a fresh lifetime, and looked at again by the sweep should its job be lost. */
@@ -88,10 +99,8 @@ export function released(
   const { now } = terms;
   return {
     events: [event(row, 'RELEASE', row.stateReason, now)],
-    row: {
-      ...row,
-      state: transition(row.state, 'released'),
-      stateReason: null,
+    row: become(row, 'released', {
+      reason: null,
       attempts: 0,
       claims: 0,
       nextAttemptAt: now,
@@ -99,20 +108,20 @@ export function released(
       leaseUntil: null,
       notice: row.notice?.kind === 'delay' ? row.notice : null,
       dueAt: now + terms.sweepAgainMs,
-    },
+    }),
   };
 }
 
 function ended(
   row: DeliveryRow,
-  state: DeliveryRow['state'],
+  command: 'discarded' | 'failed' | 'removed',
   name: TraceEventName,
   reason: string,
   now: number,
 ): Progress {
   return {
     events: [event(row, name, reason, now)],
-    row: { ...row, state, stateReason: reason, leaseUntil: null, dueAt: null },
+    row: become(row, command, { reason, leaseUntil: null, dueAt: null }),
   };
 }
 

@@ -6,17 +6,17 @@ import type { Outcome } from '#core/reply/outcome.ts';
 import { REASONS, reasonRow, type TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
 import { statusOf } from '#core/reply/status.ts';
+import { become, type Change, hold, holdForNotice } from './become.ts';
 import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './delay-success.ts';
 import type {
   DeliveryRow,
-  DeliveryState,
+  HeldBecause,
   MessageFacts,
   NoticeKind,
   NoticeSummary,
   TraceEvent,
   TraceEventName,
 } from './delivery.ts';
-import { transition } from './delivery.ts';
 import { type Progress, traced, withDoubt } from './trace.ts';
 
 /**
@@ -90,26 +90,31 @@ export function failedAtBirth(
   detail: string,
   now: number,
 ): DeliveryRow {
-  return {
-    ...row,
-    state: transition(row.state, 'failed'),
-    stateReason: reason,
+  return become(row, 'failed', {
+    reason,
     lastStatus: status,
     lastReason: reason,
     lastDetail: detail,
+    dueAt: row.dueAt, // should the bounce job be lost
     trace: [...row.trace, traced(row, 'FAIL', now, { attempt: null, status, reason, reply: null })],
-  };
+  });
 }
 
-/** A delivery that is kept and does not move until an operator says so. */
-export function heldAtBirth(row: DeliveryRow, reason: string, now: number): DeliveryRow {
-  return {
-    ...row,
-    state: transition(row.state, 'held'),
-    stateReason: reason,
-    dueAt: null,
-    trace: [...row.trace, traced(row, 'HOLD', now, { attempt: null, status: null, reason, reply: null })],
-  };
+export type HeldAtBirth = {
+  readonly because: HeldBecause;
+  readonly reason: string;
+  /** What the trace says beside the reason. */
+  readonly detail?: string | null;
+  readonly status?: Status;
+};
+
+/** A delivery that is kept and does not move until an operator says so, or what was missing comes. */
+export function heldAtBirth(row: DeliveryRow, given: HeldAtBirth, now: number): DeliveryRow {
+  const { because, reason, detail = null, status = null } = given;
+  const said = detail === null ? reason : `${reason}: ${detail}`;
+  const event = traced(row, 'HOLD', now, { attempt: null, status, reason: said, reply: null });
+  const last = status === null ? {} : { lastStatus: status, lastReason: reason, lastDetail: detail };
+  return hold(row, 'held', because, { reason, ...last, dueAt: null, trace: [...row.trace, event] });
 }
 
 /** A notice as a delivery of its own (null reverse-path), composed from the ledger at each attempt. */
@@ -178,16 +183,17 @@ export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptT
     possibleDuplicate:
       row.possibleDuplicate || interrupted || (outcome.kind === 'deferred' && outcome.possibleDuplicate),
   };
-  return { row: { ...base, ...changes(row, outcome, terms) }, events: attemptEvents(row, outcome, terms, interrupted) };
+  return {
+    row: become(base, outcome.kind, changes(row, outcome, terms)),
+    events: attemptEvents(row, outcome, terms, interrupted),
+  };
 }
 
-function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Partial<DeliveryRow> {
-  const state = transition(row.state, outcome.kind);
+function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Change {
   if (outcome.kind === 'relayed') {
     const unsaid = row.uncertain?.told === false;
     return {
-      state,
-      stateReason: row.uncertain === undefined ? null : bounceWithoutReport,
+      reason: row.uncertain === undefined ? null : bounceWithoutReport,
       lastStatus: outcome.reply.status,
       lastReason: null,
       lastDetail: null,
@@ -196,14 +202,13 @@ function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Parti
     };
   }
   const why = {
-    state,
-    stateReason: outcome.reason,
+    reason: outcome.reason,
     lastStatus: outcome.status,
     lastReason: outcome.reason,
     lastDetail: outcome.detail,
   };
   if (outcome.kind === 'failed') return { ...why, dueAt: terms.now + terms.sweepAgainMs }; // should the bounce job be lost
-  const delayAt = delayNoticeAt({ ...row, state }, terms.delayNoticeMs ?? null) ?? Number.POSITIVE_INFINITY;
+  const delayAt = delayNoticeAt({ ...row, state: 'deferred' }, terms.delayNoticeMs ?? null) ?? Number.POSITIVE_INFINITY;
   return { ...why, nextAttemptAt: terms.nextAttemptAt, dueAt: Math.min(terms.nextAttemptAt, row.expiresAt, delayAt) };
 }
 
@@ -253,15 +258,8 @@ export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number)
   const status =
     atExpiry === null ? (row.lastStatus ?? statusOf(REASONS['never-attempted'].status)) : statusOf(atExpiry);
   const event = traced(row, 'EXPIRE', now, { attempt: null, status, reason, reply: row.lastReply });
-  const expired: DeliveryRow = {
-    ...row,
-    state: transition(row.state, 'expired'),
-    stateReason: reason,
-    lastStatus: status,
-    lastReason: reason,
-    leaseUntil: null,
-    dueAt: now + sweepAgainMs,
-  };
+  const change = { reason, lastStatus: status, lastReason: reason, leaseUntil: null, dueAt: now + sweepAgainMs };
+  const expired = become(row, 'expired', change);
   return withDoubt({ events: [event], row: expired }, row.claims, now);
 }
 
@@ -309,24 +307,27 @@ export function withNoticeQueued(
   return { events: row.notice?.kind === 'ndr' ? [] : [event], row: { ...row, notice: summary, dueAt } };
 }
 
-/** There may be no notice, or (mode hold) none yet: the reason is recorded in the ledger, never an absence. */
-export function withNoticeWithheld(row: DeliveryRow, reason: string, hold: boolean, now: number): Progress {
-  const state = transition(row.state, hold ? 'notice-failed' : 'notice-withheld');
-  const summary: NoticeSummary = { kind: 'ndr', state, via: null, to: null, messageIdField: null, at: now, reason };
-  const event = traced(
-    row,
-    hold ? 'HOLD' : 'SUPPRESSED',
-    now,
-    { attempt: null, status: row.lastStatus, reason, reply: null },
-    null,
-  );
-  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null } };
+/** There may be no notice, or (held) none yet: the reason is recorded in the ledger, never an absence. */
+export function withNoticeWithheld(
+  row: DeliveryRow,
+  reason: string,
+  because: HeldBecause | null,
+  now: number,
+): Progress {
+  const held = because !== null;
+  const what = { attempt: null, status: row.lastStatus, reason, reply: null };
+  const state = held ? 'held' : 'unreturnable';
+  const notice: NoticeSummary = { kind: 'ndr', state, via: null, to: null, messageIdField: null, at: now, reason };
+  const change = { reason, notice, dueAt: null };
+  return {
+    events: [traced(row, held ? 'HOLD' : 'SUPPRESSED', now, what, null)],
+    row: held ? hold(row, 'notice-failed', because, change) : become(row, 'notice-withheld', change),
+  };
 }
 
 /** The notice's own delivery is settled: accepted makes the delivery returned, a final failure makes it held. */
 export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: number): Progress {
   const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
-  const state = accepted ? transition(row.state, 'notice-accepted') : withoutNotice(row.state);
   const reason = accepted ? null : `notice ${notice.state}: ${notice.stateReason ?? 'no reason'}`;
   const summary: NoticeSummary = {
     kind: 'ndr',
@@ -351,11 +352,6 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
   );
   // A notice that came back late holds the facts, which may have gone elsewhere (pipeline/feedback/feedback.ts).
   const message = row.message ?? notice.message;
-  return { events: [event], row: { ...row, state, stateReason: reason, notice: summary, dueAt: null, message } };
-}
-
-/** A returned delivery too is held when its notice comes back: there is never a third message. */
-function withoutNotice(state: DeliveryState): DeliveryState {
-  const bounced = transition(state, 'notice-bounced');
-  return bounced === 'ignored' ? transition(state, 'notice-failed') : bounced;
+  const change = { reason, notice: summary, dueAt: null, message };
+  return { events: [event], row: accepted ? become(row, 'notice-accepted', change) : holdForNotice(row, change) };
 }

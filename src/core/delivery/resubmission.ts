@@ -3,9 +3,9 @@
 // Whoever had the mail all the same gets it twice, so it is marked: in the row, in the trace and in the message itself.
 
 import { isSesHost } from '#core/message/ses-use.ts';
+import { become } from './become.ts';
 import { isSuccessNoticeDue } from './delay-success.ts';
 import type { DeliveryRow } from './delivery.ts';
-import { transition } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced } from './trace.ts';
 
@@ -38,15 +38,12 @@ export function resubmitted(
 ): Progress {
   const { now } = terms;
   const { uncertain: _, ...kept } = row;
-  const state = transition(row.state, 'resubmitted');
   const confirmed = row.state === 'confirmed' || row.resubmitted?.from === 'confirmed';
   const what = { attempt: null, status: null, reason: resubmittedByOperator, reply: null };
   return {
     events: [traced(row, 'RESUBMIT', now, what)],
-    row: {
-      ...kept,
-      state,
-      stateReason: null,
+    row: become(kept, 'resubmitted', {
+      reason: null,
       attempts: 0,
       claims: 0,
       firstAttemptAt: null,
@@ -61,6 +58,6 @@ export function resubmitted(
       lastDetail: null,
       possibleDuplicate: true,
       resubmitted: { at: now, from: confirmed ? 'confirmed' : 'relayed' },
-    },
+    }),
   };
 }

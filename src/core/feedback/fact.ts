@@ -2,9 +2,10 @@
 // throw: they come twice, late, in any order, and before our own word (failure over confirmed over relayed, DESIGN decision 12).
 // Pure. That a fact came before is known by its event in the trace, which bears the instant that its teller gave it.
 
+import { becomeByFact } from '#core/delivery/become.ts';
 import { wantsSuccessNotice } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, TraceEvent, TraceEventName } from '#core/delivery/delivery.ts';
-import { isUnderWay, transition } from '#core/delivery/delivery.ts';
+import { isUnderWay } from '#core/delivery/delivery.ts';
 import type { Progress } from '#core/delivery/trace.ts';
 import { traced, withDoubt } from '#core/delivery/trace.ts';
 import type { Reason } from '#core/reply/reasons.ts';
@@ -89,32 +90,25 @@ function doubted(
 /** The row as the fact makes it; null where it comes too late. */
 function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRow | null {
   if (fact.kind === 'failed') {
-    const state = terms.elsewhere ? 'ignored' : transition(row.state, 'reported-failed');
-    if (state === 'ignored') return null;
-    return {
-      ...attempted(decided(row), fact),
-      state,
-      stateReason: fact.reason,
+    if (terms.elsewhere) return null;
+    return becomeByFact(attempted(decided(row), fact), 'reported-failed', {
+      reason: fact.reason,
       lastReply: fact.reply,
       lastStatus: fact.status,
       lastReason: fact.reason,
       lastDetail: fact.detail,
       dueAt: terms.now + terms.sweepAgainMs, // should the bounce job be lost
-    };
+    });
   }
-  const state = transition(row.state, 'confirmed');
-  if (state === 'ignored') return null;
-  return {
-    ...attempted(decided(row), fact),
-    state,
-    stateReason: null,
+  return becomeByFact(attempted(decided(row), fact), 'confirmed', {
+    reason: null,
     lastReply: fact.reply ?? row.lastReply,
     lastStatus: fact.reply?.status ?? row.lastStatus,
     lastReason: null,
     lastDetail: null,
     // Its submitter asked to hear of the success, and has not: bounce's job may be behind this.
     dueAt: wantsSuccessNotice(row) ? row.dueAt : null,
-  };
+  });
 }
 
 function decided({ uncertain: _, ...row }: DeliveryRow): DeliveryRow {

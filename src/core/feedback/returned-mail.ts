@@ -3,8 +3,9 @@
 // whoever has the token, or returns our own signed mark, had the message.
 
 import type { Settings } from '#config/settings.ts';
+import { become } from '#core/delivery/become.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
-import { refOfDeliveryId, transition } from '#core/delivery/delivery.ts';
+import { refOfDeliveryId } from '#core/delivery/delivery.ts';
 import { discarded } from '#core/delivery/hold-release.ts';
 import type { Progress } from '#core/delivery/trace.ts';
 import { traced } from '#core/delivery/trace.ts';
@@ -144,6 +145,8 @@ export function sentOnToPostmaster(
   const { now } = terms;
   const { returnPath: _, ...rest } = row;
   const quarantine = policy.kind !== 'relay';
+  const until = row.acceptedAt + terms.quarantineMs;
+  const dueAt = now + terms.sweepAgainMs;
   const what = { attempt: null, status: null, reply: null };
   return {
     events: [
@@ -151,10 +154,10 @@ export function sentOnToPostmaster(
       ...(quarantine ? [traced(row, 'HOLD', now, { ...what, reason: policy.reason }, way.nextHop)] : []),
     ],
     row: {
-      ...rest,
+      ...(quarantine
+        ? become(rest, 'quarantined', { reason: policy.reason, dueAt: until })
+        : { ...rest, stateReason: null, dueAt }),
       ...(way.returnPath === null ? {} : { returnPath: way.returnPath }),
-      state: quarantine ? transition(row.state, 'quarantined') : row.state,
-      stateReason: quarantine ? policy.reason : null,
       nextHop: way.nextHop,
       address: way.address,
       route: way.route,
@@ -163,7 +166,6 @@ export function sentOnToPostmaster(
       leaseUntil: null,
       nextAttemptAt: now,
       expiresAt: now + terms.lifetimeMs,
-      dueAt: quarantine ? row.acceptedAt + terms.quarantineMs : now + terms.sweepAgainMs,
     },
   };
 }

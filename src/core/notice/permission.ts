@@ -2,7 +2,7 @@
 // The envelope decides. Header fields (Auto-Submitted, List-*) never suppress an NDR: automatic mail with a real reverse-path
 // relies on it; they suppress delay notices only. A reason is recorded in the ledger, never an absence.
 
-import type { Direction, NoticeKind, Verdicts } from '#core/delivery/delivery.ts';
+import type { Direction, HeldBecause, NoticeKind, Verdicts } from '#core/delivery/delivery.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import type { Notify } from '#core/submission/submission.ts';
 import type { NoticeLimit } from './counts.ts';
@@ -56,10 +56,10 @@ export function isCounted(facts: NoticeFacts): boolean {
 
 export type WithheldName = keyof typeof EXPLANATIONS;
 
-/** `state` is what becomes of the delivery: unreturnable (no notice is allowed) or held (with an alarm; somebody must look). */
+/** The delivery becomes unreturnable: no notice is allowed. Or, where `heldBecause` says why, held with an alarm: somebody must look. */
 export type Withheld = {
   readonly name: WithheldName;
-  readonly state: 'unreturnable' | 'held';
+  readonly heldBecause: HeldBecause | null;
   readonly explanation: string;
 };
 
@@ -96,8 +96,8 @@ const EXPLANATIONS = {
 
 /** Why no notice may be sent, or null where one must be. */
 export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
-  if (facts.ofNotice) return because('double-bounce', 'held');
-  if (facts.copy) return because('copy-delivery', 'held');
+  if (facts.ofNotice) return because('double-bounce', 'notice-not-delivered');
+  if (facts.copy) return because('copy-delivery', 'copy-failed');
   if (facts.reversePath === '') return because('null-reverse-path');
   if (facts.to === null) return because('reverse-path-invalid');
   if (sameAddress(facts.to.address, facts.noticesFrom)) return because('own-notice-address');
@@ -109,16 +109,16 @@ export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
   const doubt = backscatter(facts, facts.to);
   if (doubt !== null) return because(doubt);
   if (facts.wayClosed) return because('auto-replied');
-  if (facts.kind === 'ndr' && facts.confirmedBefore) return because('resubmitted-confirmed', 'held');
+  if (facts.kind === 'ndr' && facts.confirmedBefore) return because('resubmitted-confirmed', 'resubmitted-confirmed');
   if (facts.kind === 'delay') {
     if (isAutomatic(facts.autoSubmitted)) return because('delay-auto-submitted');
     if (facts.listMail) return because('delay-list-mail');
   }
-  return facts.mode === 'hold' ? because('notices-held', 'held') : null;
+  return facts.mode === 'hold' ? because('notices-held', 'notices-held') : null;
 }
 
-function because(name: WithheldName, state: Withheld['state'] = 'unreturnable'): Withheld {
-  return { name, state, explanation: EXPLANATIONS[name] };
+function because(name: WithheldName, heldBecause: HeldBecause | null = null): Withheld {
+  return { name, heldBecause, explanation: EXPLANATIONS[name] };
 }
 
 /** RFC 3461 §4.1, §5.2: what was asked for binds every host on the way. A copy for the postmaster is nobody's to ask for. */

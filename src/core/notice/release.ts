@@ -1,8 +1,8 @@
 // A delivery that is held because the configuration holds notices (`notices.mode`: a migration), let go on by an operator: its notice is
 // sent, whatever the configuration says by then. Releasing a message, so that it is attempted again, is another thing: core/delivery/hold-release.ts.
 
+import { become, heldBecauseOf } from '#core/delivery/become.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
-import { transition } from '#core/delivery/delivery.ts';
 import type { Progress } from '#core/delivery/trace.ts';
 import { traced } from '#core/delivery/trace.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
@@ -10,23 +10,20 @@ import { statusClass } from '#core/reply/status.ts';
 
 /** Whether what is held is its notice: the delivery itself failed, and that is settled. */
 export function hasHeldNotice(row: DeliveryRow): boolean {
-  return row.kind === 'delivery' && row.state === 'held' && row.stateReason === 'notices-held';
+  return row.kind === 'delivery' && row.state === 'held' && heldBecauseOf(row) === 'notices-held';
 }
 
 /** Failed or expired as it was, for bounce to go on with; looked at again by the sweep should its bounce job be lost. */
 export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
-  const failed = transition(row.state, 'failed');
   const what = { attempt: null, status: row.lastStatus, reason: row.stateReason, reply: null };
   return {
     events: [traced(row, 'RELEASE', now, what, null)],
     row: {
-      ...row,
-      state: hadExpired(row) ? 'expired' : failed,
-      stateReason: row.lastReason,
+      ...become(row, 'failed', { reason: row.lastReason, dueAt: now + sweepAgainMs }),
+      ...(hadExpired(row) ? { state: 'expired' as const } : {}),
       // A notice that was decided on: bounce gives it without asking once more whether it may (pipeline/bounce/bounce.ts).
       notice: { kind: 'ndr', state: 'queued', via: null, to: null, messageIdField: null, at: now, reason: null },
       leaseUntil: null,
-      dueAt: now + sweepAgainMs,
     },
   };
 }

@@ -130,9 +130,8 @@ export function placeholderFor(
     now,
   );
   const unknown = unknownOf(headers, unreadable);
-  const reason =
-    unknown === null ? receiptMissing : `${receiptMissing}: ${unknown}`.slice(0, detailTextMax).toWellFormed();
-  return { ...heldAtBirth(row, reason, now), stateReason: receiptMissing };
+  const detail = unknown?.slice(0, detailTextMax - receiptMissing.length - 2).toWellFormed() ?? null;
+  return heldAtBirth(row, { because: receiptMissing, reason: receiptMissing, detail }, now);
 }
 
 const receiptMissing = 'receipt-missing';

@@ -104,10 +104,12 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
   // Refused by policy, and a limit was reached, which ingest could not know: kept for somebody to look at.
-  const hold = withheld.state === 'held' || reasonRow(row.stateReason)?.byPolicy === true;
+  const byPolicy = reasonRow(row.stateReason)?.byPolicy === true;
+  const because = withheld.heldBecause ?? (byPolicy ? 'policy' : null);
+  const hold = because !== null;
   if (hold) ports.watch.raise('Held');
   const { row: settled, written } = await recordedOn(ports, row, (current) =>
-    isLost(current) ? withNoticeWithheld(current, withheld.name, hold, ports.clock.now()) : null,
+    isLost(current) ? withNoticeWithheld(current, withheld.name, because, ports.clock.now()) : null,
   );
   if (!written) return finished('settled-already');
   if (!hold) ports.watch.count('Unreturnable');
@@ -170,7 +172,9 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
   if (standsAlone(notice)) ports.watch.raise('Held');
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
   const { written } = await recordedOn(ports, notice, (current) =>
-    isLost(current) ? withNoticeWithheld(current, 'notice-not-delivered', true, ports.clock.now()) : null,
+    isLost(current)
+      ? withNoticeWithheld(current, 'notice-not-delivered', 'notice-not-delivered', ports.clock.now())
+      : null,
   );
   if (written && standsAlone(notice)) {
     const { noticeKind, stateReason } = notice;

@@ -48,7 +48,15 @@ export async function giveSideNotice(
   if (!isDue(ports, row, kind)) return finished(`no-${kind}-notice-due`);
   if (withheld !== null) {
     await recordOn(ports, row, (current) =>
-      isDue(ports, current, kind) ? withSideNoticeWithheld(current, kind, withheld.name, withheld.state, now) : null,
+      isDue(ports, current, kind)
+        ? withSideNoticeWithheld(
+            current,
+            kind,
+            withheld.name,
+            withheld.heldBecause === null ? 'unreturnable' : 'held',
+            now,
+          )
+        : null,
     );
     ports.watch.info(`bounce.${kind}-notice-withheld`, { ...fieldsOf(row), reason: withheld.name });
     return finished(`${kind}-notice-withheld`);
@@ -105,7 +113,7 @@ export async function settleSideNotice(ports: EndPorts, notice: DeliveryRow): Pr
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
   await recordOn(ports, notice, (current) =>
     current.state === 'failed' || current.state === 'expired'
-      ? withNoticeWithheld(current, 'notice-not-delivered', false, now)
+      ? withNoticeWithheld(current, 'notice-not-delivered', null, now)
       : null,
   );
   ports.watch.warn(`bounce.${notice.noticeKind}-notice-not-delivered`, {

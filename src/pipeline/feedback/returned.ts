@@ -15,7 +15,7 @@
 
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
-import { heldByOperator } from '#core/delivery/hold-release.ts';
+import { heldForPostmaster } from '#core/delivery/hold-release.ts';
 import { afterAttempt } from '#core/delivery/progress.ts';
 import { nextAttemptAt } from '#core/delivery/retry-schedule.ts';
 import { type Progress, traced } from '#core/delivery/trace.ts';
@@ -209,7 +209,7 @@ async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFa
   };
   if (way === null) ports.watch.raise('Held');
   const next = await write(ports, row, (current) =>
-    way === null ? held(current, now) : sentOnToPostmaster(current, way, why, policy, terms),
+    way === null ? heldForPostmaster(current, now) : sentOnToPostmaster(current, way, why, policy, terms),
   );
   const fields = { ...fieldsOf(row), reason: why, to: settings.notices.postmaster, nextHop: next.nextHop };
   if (next.state === 'held') {
@@ -223,12 +223,6 @@ async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFa
     ports.watch.warn('returned.sent-on', fields);
   }
   return finished(next.state === 'queued' || next.state === 'deferred' ? 'sent-on' : next.state);
-}
-
-function held(row: DeliveryRow, now: number): Progress {
-  const { row: next, events } = heldByOperator({ ...row, claims: 0 }, now);
-  const reason = 'no-way-to-the-postmaster';
-  return { row: { ...next, claims: 0, stateReason: reason }, events: events.map((event) => ({ ...event, reason })) };
 }
 
 type Unreadable = { readonly cause: UnreadableCause; readonly detail: string };

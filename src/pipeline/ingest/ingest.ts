@@ -147,7 +147,7 @@ function disposed(
   if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
   // Refusing says so to the sender; where nobody may be told, it is quarantine (INTERFACES, policy).
   const withheld = reasonToWithhold(noticeFactsOf(ports.settings, { row, message: facts, kind: 'ndr' }, now));
-  if (withheld?.state === 'unreturnable') {
+  if (withheld !== null && withheld.heldBecause === null) {
     const what = { attempt: null, status: null, reason: withheld.name, reply: null };
     const told = { ...row, trace: [...row.trace, traced(row, 'SUPPRESSED', now, what, null)] };
     return quarantinedAtBirth(told, policy.reason, until, now);

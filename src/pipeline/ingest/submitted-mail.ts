@@ -15,7 +15,7 @@
 // | (event deleted)                | done                                                                      |
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
-import { failedAtBirth } from '#core/delivery/progress.ts';
+import { failedAtBirth, type HeldAtBirth, heldAtBirth } from '#core/delivery/progress.ts';
 import { envelopeBytesMax, headerBytesMax, submittedHeadBytes } from '#core/limits.ts';
 import { parseMailbox, parseSubmittedPath } from '#core/message/address.ts';
 import { extractOf } from '#core/message/extract.ts';
@@ -50,7 +50,7 @@ import {
   unroutedPlan,
   writeRows,
 } from './rows.ts';
-import { heldRow, settleUnread, unknownPlan, unreadFacts, unreadRow } from './unreadable-submission.ts';
+import { settleUnread, unknownPlan, unreadFacts, unreadRow } from './unreadable-submission.ts';
 
 /** Throws on an event that can not be understood, and while an envelope can not be read: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingestSubmissions(
@@ -181,13 +181,16 @@ function deliveries(
   return plans.map((each) => {
     const row = withDsn(rowFor(ports, facts, each, { sole: plans.length === 1, reason: null }), each.recipient);
     // Nobody whom we know stands behind a refused reverse-path: a notice to it would be backscatter.
-    return may.kind === 'refused'
-      ? heldRow(row, may.reason, '5.7.1', may.detail, now)
-      : disposed(ports, row, each, loop);
+    return may.kind === 'refused' ? heldAtBirth(row, refusal(may), now) : disposed(ports, row, each, loop);
   });
 }
 
 /** Content that cannot be opened now names no author: relay cannot open it either, and asks again in whose name SES may sign. */
+function refusal({ reason, detail }: Extract<SenderFinding, { kind: 'refused' }>): HeldAtBirth {
+  const because = reason === 'submitter-unknown' ? 'foreign-sender' : reason;
+  return { because, reason, detail, status: statusOf('5.7.1') };
+}
+
 function mayBeSent(ports: IngestPorts, facts: MessageFacts, from: FromReading | null): SenderFinding {
   const { settings } = ports;
   const submitter = facts.submission?.submitter ?? '';
@@ -226,7 +229,8 @@ function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: Message
   const path = parseSubmittedPath(facts.reversePath) ?? null;
   const told = path !== null && mayUsePath(ports.settings, place.submitter, path).kind === 'allowed';
   if (told) return failedAtBirth(row, statusOf('5.6.0'), 'submission-malformed', detail, now);
-  return heldRow(row, 'submission-malformed', '5.6.0', detail, now);
+  const reason = 'submission-malformed';
+  return heldAtBirth(row, { because: reason, reason, detail, status: statusOf('5.6.0') }, now);
 }
 
 /** What can not be read is on record, held, before SQS is asked to give the event again. An outage of S3 alone calls for no row. */

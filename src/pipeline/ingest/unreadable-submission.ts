@@ -25,7 +25,8 @@ export type UnreadReason = 'envelope-unreadable' | 'envelope-missing';
 
 export function unreadRow(terms: RowTerms, facts: MessageFacts, reason: UnreadReason, detail: string): DeliveryRow {
   const row = rowFor(terms, facts, unknownPlan(STANDS_FOR_ALL), { sole: true, reason: null });
-  return heldRow(row, reason, '5.3.0', detail, terms.clock.now());
+  const because = reason === 'envelope-missing' ? reason : 'submission-malformed';
+  return heldAtBirth(row, { because, reason, detail, status: statusOf('5.3.0') }, terms.clock.now());
 }
 
 /** What is known of a submission before its envelope: where it lies, and since when. */
@@ -43,15 +44,6 @@ export function unreadFacts(place: SubmissionPlace, acceptedAt: number, configVe
     configVersion,
     submission: { submitter: place.submitter, sha256: '', ret: null, envid: null },
   };
-}
-
-/** Kept, and a person is called; the trace says more than the state's reason. */
-export function heldRow(row: DeliveryRow, reason: string, status: string, detail: string, now: number): DeliveryRow {
-  const held = heldAtBirth(row, reason, now);
-  const trace = held.trace.map((event) =>
-    event.event === 'HOLD' ? { ...event, status, reason: `${reason}: ${detail}` } : event,
-  );
-  return { ...held, trace, lastStatus: statusOf(status), lastReason: reason, lastDetail: detail };
 }
 
 /** Whom it was for can not be told, so one row stands for all of them. `reason` keeps such rows of a message apart. */

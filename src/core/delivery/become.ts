@@ -1,0 +1,72 @@
+// The one place where a row changes its state. Each change says its reason, and when the sweep must look at the row next.
+// A held row says how it came to be held; no other row does. Pure. It never decides which change a row needs.
+
+import type { Command, DeliveryRow, Fact, HeldBecause } from './delivery.ts';
+import { transition } from './delivery.ts';
+
+/** What changes beside the state. */
+export type Change = Partial<Omit<DeliveryRow, 'state' | 'stateReason' | 'dueAt' | 'heldBecause'>> & {
+  /** Of the new state; null: it needs none. */
+  readonly reason: string | null;
+  /** When the sweep must look at the row next; null: never, by itself. */
+  readonly dueAt: number | null;
+};
+
+type HoldCommand = 'held' | 'notice-failed';
+
+/** Throws where the state does not know the command: a bug. */
+export function become(row: DeliveryRow, command: Exclude<Command, HoldCommand>, change: Change): DeliveryRow {
+  return inState(row, transition(row.state, command), change);
+}
+
+/** Kept, and somebody must look. */
+export function hold(row: DeliveryRow, command: HoldCommand, because: HeldBecause, change: Change): DeliveryRow {
+  return { ...inState(row, transition(row.state, command), change), heldBecause: because };
+}
+
+/** What others tell; null where it comes too late to change the state. */
+export function becomeByFact(
+  row: DeliveryRow,
+  fact: Exclude<Fact, 'notice-bounced'>,
+  change: Change,
+): DeliveryRow | null {
+  const state = transition(row.state, fact);
+  return state === 'ignored' ? null : inState(row, state, change);
+}
+
+/** The notice was not delivered, or came back after its acceptance: the delivery is held, as there is never a third message. */
+export function holdForNotice(row: DeliveryRow, change: Change): DeliveryRow {
+  const bounced = transition(row.state, 'notice-bounced');
+  const state = bounced === 'ignored' ? transition(row.state, 'notice-failed') : bounced;
+  return { ...inState(row, state, change), heldBecause: 'notice-not-delivered' };
+}
+
+function inState(row: DeliveryRow, state: DeliveryRow['state'], { reason, ...change }: Change): DeliveryRow {
+  const { heldBecause: _, ...rest } = row;
+  return { ...rest, ...change, state, stateReason: reason };
+}
+
+/** Null where the row is not held. Rows that older versions wrote do not say it: their reason does. */
+export function heldBecauseOf(row: DeliveryRow): HeldBecause | null {
+  if (row.state !== 'held') return null;
+  if (row.heldBecause !== undefined) return row.heldBecause;
+  return BEFORE[row.stateReason ?? ''] ?? 'notice-not-delivered'; // `notice failed: …`
+}
+
+const BEFORE: Readonly<Record<string, HeldBecause | undefined>> = {
+  'held-by-operator': 'operator',
+  'copy-delivery': 'copy-failed',
+  'double-bounce': 'notice-not-delivered',
+  'notices-held': 'notices-held',
+  'expiry-valve': 'expiry-limit',
+  'receipt-missing': 'receipt-missing',
+  'envelope-missing': 'envelope-missing',
+  'envelope-unreadable': 'submission-malformed',
+  'submission-malformed': 'submission-malformed',
+  'submitter-unknown': 'foreign-sender',
+  'foreign-sender': 'foreign-sender',
+  'foreign-author': 'foreign-author',
+  'resubmitted-confirmed': 'resubmitted-confirmed',
+  'domain-limit': 'policy',
+  'no-way-to-the-postmaster': 'no-way-to-the-postmaster',
+};
