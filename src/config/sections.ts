@@ -29,7 +29,7 @@ export function readSections(file: Given, lines: Lines): Sections {
   }
   const { routes, nextHops } = schema.shape;
   const routeList = Array.isArray(file.routes) ? file.routes : [];
-  const hops = Object.entries((file.nextHops ?? {}) as object);
+  const hops = typeof file.nextHops === 'object' ? Object.entries(file.nextHops ?? {}) : [];
   return {
     ...(read as Sections),
     routesRead: routeList.map((each) => routes.element.safeParse(each).data),

@@ -37,7 +37,7 @@ function shownText(text: string): string {
 /** A path and a key below it, as JavaScript writes them: routes[2].to[0].via. */
 export function join(at: string, key: string | number): string {
   if (typeof key === 'number') return `${at}[${key}]`;
-  if (!/^[A-Za-z_$][\w$]*$/.test(key)) return `${at}[${shownText(key)}]`;
+  if (key.length > SHOWN_MAX || !/^[A-Za-z_$][\w$]*$/.test(key)) return `${at}[${shownText(key)}]`;
   return at === '' ? key : `${at}.${key}`;
 }
 

@@ -125,6 +125,20 @@ describe.each(VALUES)('%s', (name, value, named) => {
     });
 });
 
+test('a long key is shown in part', () => {
+  const long = 'k'.repeat(1_000_000);
+  const checked = checkConfig({ ...good(), [long]: 1, nextHops: { [long]: {} }, trace: { [`${long}.`]: 1 } }, 'c.ts');
+  const problems = checked.kind === 'wrong' ? checked.problems : [];
+  expect(problems.length).toBeGreaterThan(2);
+  for (const line of problems) expect(line.length).toBeLessThan(400);
+});
+
+test('what stands where many things should is looked at once', () => {
+  const before = process.cpuUsage();
+  checkConfig({ ...good(), nextHops: 'x'.repeat(5_000_000), routes: 'x'.repeat(5_000_000) }, 'c.ts');
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000); // 10 s, where each character is taken for a next hop
+});
+
 test('a list that is too long is one line', () => {
   expect(checkConfig({ ...good(), domains: new Array(4_000_000_000) }, 'c.ts')).toEqual({
     kind: 'wrong',
