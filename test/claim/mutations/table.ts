@@ -2,6 +2,7 @@
 
 import { adapterMutations } from './adapters.ts';
 import { cliMutations } from './cli.ts';
+import { configMutations } from './config.ts';
 import { coreMutations } from './core.ts';
 import { infraMutations } from './infra.ts';
 import { ingestMutations } from './ingest.ts';
@@ -13,6 +14,7 @@ import { relayMutations } from './relay.ts';
 import { smtpMutations } from './smtp.ts';
 
 export const mutations: readonly Mutation[] = [
+  ...configMutations,
   ...coreMutations,
   ...relayMutations,
   ...ingestMutations,

@@ -125,6 +125,14 @@ describe.each(VALUES)('%s', (name, value, named) => {
     });
 });
 
+test('a list whose elements throw', () => {
+  const list = ['example.com', 'x'];
+  Object.defineProperty(list, 1, { get: thrower, enumerable: true });
+  expect(checkConfig({ ...good(), domains: list }, 'c.ts')).toMatchObject({
+    problems: ['c.ts: domains[1]: a value that cannot be read is no domain name; write a domain such as example.com'],
+  });
+});
+
 test('a long key is shown in part', () => {
   const long = 'k'.repeat(1_000_000);
   const checked = checkConfig({ ...good(), [long]: 1, nextHops: { [long]: {} }, trace: { [`${long}.`]: 1 } }, 'c.ts');

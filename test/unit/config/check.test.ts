@@ -330,6 +330,14 @@ describe('examples are for this file', () => {
   });
 });
 
+test('a next hop cannot be named __proto__', () => {
+  const config = good();
+  Object.defineProperty(config.nextHops, '__proto__', { value: { kind: 'ses' }, enumerable: true });
+  expect(problemsOf(config)).toEqual([
+    'c.ts: nextHops.__proto__: "__proto__" cannot name a next hop; write up to 64 letters, digits, dots, hyphens and underscores, a letter or digit first',
+  ]);
+});
+
 test('a key with a byte order mark is shown with it', () => {
   expect(problemsOf({ ...good(), trace: undefined, '\ufefftrace': {} })).toEqual([
     'c.ts: ["\\ufefftrace"]: there is no such key; write trace',

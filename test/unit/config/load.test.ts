@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig, warningLines } from '#config/load.ts';
+import { demoHosts, demoPort } from '#local/demo-next-hop.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-config-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,6 +26,13 @@ function file(name: string, content: string): string {
   writeFileSync(path, content);
   return path;
 }
+
+test('npm start says nothing of the shipped file, whose mail server it brings up itself', async () => {
+  const builtIn = { hosts: demoHosts, port: demoPort };
+  expect(await loadConfig(undefined, { builtIn })).toMatchObject({ kind: 'ok', warnings: [], notYet: [] });
+  // What stops a deploy still does.
+  expect(await loadConfig()).toMatchObject({ kind: 'ok', notDeployed: [expect.stringContaining('127.0.0.1')] });
+});
 
 test('the shipped file is right', async () => {
   const loaded = await loadConfig();
