@@ -66,7 +66,12 @@ export function sweepsContract(ledger: () => Ledger): void {
 
   it('keeps that a message is list mail, or a notice of our own', async () => {
     const row = queued(newSpoolId());
-    const extract = { ...facts(row.spoolId).extract, listMail: true as const, ownNotice: true as const };
+    const extract = {
+      ...facts(row.spoolId).extract,
+      listMail: true as const,
+      ownNotice: true as const,
+      fromMisleads: true as const,
+    };
     await ledger().create([{ ...row, message: facts(row.spoolId, { extract }) }], null);
     expect((await ledger().message(row.spoolId))?.extract).toEqual(extract);
   });

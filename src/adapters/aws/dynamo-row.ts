@@ -121,6 +121,7 @@ const EXTRACT: Shape = {
   autoSubmitted: ['xa', 'S'],
   listMail: ['xl', 'BOOL'],
   ownNotice: ['xo', 'BOOL'],
+  fromMisleads: ['xu', 'BOOL'],
 };
 /** Verdicts are one letter each in `ve`, in this order, then the DMARC policy where there is one. */
 const VERDICTS = ['spam', 'virus', 'spf', 'dkim', 'dmarc'] as const;
@@ -288,7 +289,7 @@ function attributesOfMessage(message: MessageFacts, options: ItemOptions): { fac
 
 function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
   const fields = decode(MESSAGE, facts);
-  const { listMail, ownNotice, ...extract } = decode(EXTRACT, facts);
+  const { listMail, ownNotice, fromMisleads, ...extract } = decode(EXTRACT, facts);
   return {
     ...(fields as unknown as MessageFacts),
     spoolId,
@@ -299,6 +300,7 @@ function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
       messageIdField: extract.messageIdField ?? item.messageIdField?.S ?? null,
       ...(listMail ? { listMail } : {}),
       ...(ownNotice ? { ownNotice } : {}),
+      ...(fromMisleads ? { fromMisleads } : {}),
     } as unknown as Extract,
     verdicts: facts.ve?.S ? verdictsOf(facts.ve.S) : null,
     ...(facts.su ? { submission: submissionOf(facts) } : {}),

@@ -2,7 +2,9 @@
 // Never the envelope, which is not in the header section.
 
 import { extractBytesMax, fieldTextBytesMax } from '#core/limits.ts';
+import { toDomainKey } from './domain-key.ts';
 import { cutText, plainText } from './field-text.ts';
+import { readFromIn } from './from-field.ts';
 import type { HeaderField } from './header.ts';
 
 /** What of the header section is kept for notices and searches: together at most 600 bytes (limits.ts). */
@@ -13,6 +15,8 @@ export type Extract = {
   readonly subject: string | null;
   readonly messageIdField: string | null;
   readonly autoSubmitted: string | null;
+  /** `from`, decoded and cut as it is, names another domain than the author's, or there is no one author: it vouches for nobody. */
+  readonly fromMisleads?: true;
   /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice/permission.ts). */
   readonly listMail?: true;
   /** It bears an X-Everpost-Notice that our own key signed: a notice of ours that came back. */
@@ -44,7 +48,22 @@ export function extractOf(fields: readonly HeaderField[], choice: { readonly sub
   const from = take('from', SHARES.from);
   const subject = choice.subject ? take('subject', SHARES.subject) : null;
   const to = take('to', SHARES.to);
-  return { from, to, date, subject, messageIdField, autoSubmitted, ...(isListMail(fields) ? { listMail: true } : {}) };
+  return {
+    ...{ from, to, date, subject, messageIdField, autoSubmitted },
+    ...(from !== null && misleads(from, fields) ? { fromMisleads: true } : {}),
+    ...(isListMail(fields) ? { listMail: true } : {}),
+  };
+}
+
+/**
+ * A text that names no domain misleads nobody. One that does must name the author's: an encoded word or a long name may have put another one
+ * in its place.
+ */
+function misleads(text: string, fields: readonly HeaderField[]): boolean {
+  const [named] = text.match(/@[^\s<>,;"'()@]+/) ?? [];
+  if (named === undefined) return false;
+  const { authors } = readFromIn(fields);
+  return authors.length !== 1 || toDomainKey(named.slice(1).replace(/\.$/, '')) !== authors[0]?.domainKey;
 }
 
 /** RFC 2919, RFC 2369; RFC 3834 §2 on Precedence, which mail of the old kind has alone. */

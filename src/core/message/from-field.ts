@@ -8,7 +8,7 @@ import { readAddressList } from './address-list.ts';
 import { authorsIn, authorsMax } from './authors.ts';
 import { toDomainKey } from './domain-key.ts';
 import { decodeUnlabelled } from './field-text.ts';
-import { type HeaderSection, headerSection } from './header.ts';
+import { type HeaderField, type HeaderSection, headerSection } from './header.ts';
 import { linesNamed } from './lines-named.ts';
 
 export type FromReading = {
@@ -23,13 +23,29 @@ export type FromDoubt = 'no-from-field' | 'several-from-fields' | 'from-unclear'
 
 /** Of the message that `bytes` begin with: at least its whole header section, or `headerBytesMax` of it. */
 export function readFrom(bytes: Uint8Array, section: HeaderSection = headerSection(bytes)): FromReading {
-  const lines = linesNamed(bytes, section, 'from');
-  const values = lines.values.map((value) => decodeUnlabelled(value.subarray(0, authorFieldCharsMax)).trim());
+  const { values, hidden } = linesNamed(bytes, section, 'from');
+  return readingOf(
+    values.map((value) => decodeUnlabelled(value.subarray(0, authorFieldCharsMax + 1))),
+    hidden,
+  );
+}
+
+/** The same of fields that SES's receipt gives. A line that is a field to others alone cannot be seen there. */
+export function readFromIn(fields: readonly HeaderField[]): FromReading {
+  const named = fields.filter(({ name }) => /^from$/i.test(name));
+  return readingOf(
+    named.map(({ value }) => value),
+    false,
+  );
+}
+
+function readingOf(given: readonly string[], hidden: boolean): FromReading {
+  const values = given.map((value) => value.slice(0, authorFieldCharsMax).trim());
   const [value = ''] = values;
-  if (values.length === 0) return doubtful(lines.hidden ? 'from-unclear' : 'no-from-field', []);
+  if (values.length === 0) return doubtful(hidden ? 'from-unclear' : 'no-from-field', []);
   if (values.length > 1) return doubtful('several-from-fields', values);
-  const isWhole = (lines.values[0]?.length ?? 0) <= authorFieldCharsMax;
-  const list = isWhole && !lines.hidden && !OTHER_LINES.test(value) ? readAddressList(value, authorsMax) : null;
+  const isWhole = (given[0]?.length ?? 0) <= authorFieldCharsMax;
+  const list = isWhole && !hidden && !OTHER_LINES.test(value) ? readAddressList(value, authorsMax) : null;
   if (!list?.plain || list.entries.length === 0 || list.entries.length === authorsMax)
     return doubtful('from-unclear', values);
   const authors = authorsIn(list).map(({ mailbox }) => mailbox);

@@ -29,7 +29,8 @@ export function noticeBytesMax(kind: NoticeKind, message: MessageFacts, size: nu
 
 export function isVouchedFor({ direction, reversePath, verdicts, extract }: MessageFacts): boolean {
   const to = parseReversePath(reversePath);
-  return !!to && voucherOf({ direction, reversePath: to, verdicts, fromField: extract.from }) !== null;
+  const fromField = extract.fromMisleads ? null : extract.from;
+  return !!to && voucherOf({ direction, reversePath: to, verdicts, fromField }) !== null;
 }
 
 function isAboutContent({ stateReason, lastReason, lastStatus }: DeliveryRow): boolean {

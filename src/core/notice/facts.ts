@@ -38,7 +38,7 @@ export function noticeFactsOf(
     toReturnPath: isToReturnPath(settings, row, message),
     bearsOurMarker: message.extract.ownNotice === true,
     verdicts: message.verdicts,
-    fromField: message.extract.from,
+    fromField: message.extract.fromMisleads ? null : message.extract.from,
     autoSubmitted: message.extract.autoSubmitted,
     listMail: message.extract.listMail === true,
     overLimit: null,

@@ -288,7 +288,7 @@ export const coreMutations: readonly Mutation[] = [
     replacement: '',
     test: {
       file: 'test/unit/core/organizational-domain.test.ts',
-      name: "alignment > of 'a.co.uk' and 'b.co.uk': false",
+      name: 'alignment > of "a.co.uk" and "b.co.uk": false',
     },
   },
   {
@@ -329,6 +329,26 @@ export const coreMutations: readonly Mutation[] = [
     test: {
       file: 'test/simulation/outbound.test.ts',
       name: 'who may send > two From fields: held, and nothing leaves',
+    },
+  },
+  {
+    name: 'B5/a-text-cut-off-vouches',
+    file: 'src/core/message/extract.ts',
+    text: 'authors.length !== 1 || toDomainKey',
+    replacement: 'toDomainKey',
+    test: {
+      file: 'test/unit/core/extract.test.ts',
+      name: 'the kept From text vouches for the domain that it names > victim@victim.example, eve@src.example: misleads true',
+    },
+  },
+  {
+    name: 'B5/a-misleading-text-vouches',
+    file: 'src/core/notice/body.ts',
+    text: 'extract.fromMisleads ? null : extract.from',
+    replacement: 'extract.from',
+    test: {
+      file: 'test/unit/core/vouching.test.ts',
+      name: 'a From text that misleads vouches for nobody, neither for a notice nor for a body',
     },
   },
 ];

@@ -80,3 +80,26 @@ describe('never more than 600 bytes together, cut between characters', () => {
     expect(extract.to).toBe('someone@example.com');
   });
 });
+
+describe('the kept From text vouches for the domain that it names', () => {
+  const long = 'a'.repeat(60);
+  test.each([
+    ['Ann <ann@src.example>', false],
+    ['"ann@src.example" <ann@src.example>', false],
+    ['=?utf-8?q?J=C3=BCrgen?= <ann@b\u00fccher.example>', false],
+    ['nonsense', false],
+    [`"${long} <victim@victim.example> ${long}" <eve@src.example>`, true], // the author is cut off
+    ['=?utf-8?q?V_=3Cv=40victim.example=3E_=28?= <eve@src.example>', true],
+    ['victim@victim.example, eve@src.example', true],
+    ['victim@victim.example (<eve@src.example>)', true],
+    ['<@victim.example:eve@src.example>', true],
+    ['victim@victim.example.', true],
+  ])('%s: misleads %s', (value, misleads) => {
+    const fields = [{ name: 'From', value }];
+    expect(extractOf(fields, { subject: true }).fromMisleads).toBe(misleads || undefined);
+  });
+  test('and does not where another From field stands behind it', () => {
+    const fields = ['victim@victim.example', 'eve@src.example'].map((value) => ({ name: 'From', value }));
+    expect(extractOf(fields, { subject: true }).fromMisleads).toBe(true);
+  });
+});

@@ -3,7 +3,11 @@
 import { describe, expect, it } from 'vitest';
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
 import { parseMailbox } from '#core/message/address.ts';
+import { isVouchedFor } from '#core/notice/body.ts';
+import { noticeFactsOf } from '#core/notice/facts.ts';
 import { voucherOf } from '#core/notice/vouching.ts';
+import { facts, queued } from '#test/contract/rows.ts';
+import { townSettings } from '#test/simulation/town.ts';
 
 const STATUSES: readonly VerdictStatus[] = ['PASS', 'FAIL', 'GRAY', 'PROCESSING_FAILED', 'DISABLED'];
 const at = (address: string) => {
@@ -61,4 +65,16 @@ it.each([
 it('mail of our own submitters is vouched for by their login, mail without a receipt by nothing', () => {
   expect(voucherOf({ direction: 'outbound', reversePath: ann, verdicts: null, fromField: null })).toBe('login');
   expect(inbound(null, 'ann@src.example')).toBeNull();
+});
+
+it('a From text that misleads vouches for nobody, neither for a notice nor for a body', () => {
+  const passed = { spam: 'PASS', virus: 'PASS', spf: 'GRAY', dkim: 'PASS', dmarc: 'PASS', dmarcPolicy: null } as const;
+  const of = (fromMisleads: object) => {
+    const plain = facts('m1', { reversePath: 'v@victim.example', verdicts: passed });
+    return { ...plain, extract: { ...plain.extract, from: 'Victim <v@victim.example>', ...fromMisleads } };
+  };
+  expect([isVouchedFor(of({})), isVouchedFor(of({ fromMisleads: true }))]).toEqual([true, false]);
+  const asked = (message: ReturnType<typeof of>) =>
+    noticeFactsOf(townSettings, { row: queued('m1', { message }), message, kind: 'ndr' }, 0).fromField;
+  expect([asked(of({})), asked(of({ fromMisleads: true }))]).toEqual(['Victim <v@victim.example>', null]);
 });
