@@ -140,6 +140,22 @@ it.each([
   expect(smart.caught.filter(({ forwardPaths }) => forwardPaths.some((to) => /joe@/.test(to)))).toEqual([]);
 });
 
+it('a hundred invented addresses at the return path domain: all end in the trace, and the reverse-path hears nothing', async () => {
+  const victim = next('victim');
+  const invented = Array.from({ length: 100 }, (_, index) => `x${index}@bounces.example.com`);
+  const body = 'a line of the body, as long as they are in mail\r\n'.repeat(1_160);
+  const mail = Buffer.from(`From: <${victim}>\r\nSubject: hi\r\nMessage-ID: <${victim}>\r\n\r\n${body}`);
+  expect((await sendMail(instance.mx, victim, invented, mail)).code).toBe(250);
+  const [message] = await traced(
+    instance,
+    ['--message-id', `<${victim}>`],
+    ([first]) => first?.deliveries.length === 100 && first.deliveries.every(({ state }) => state === 'discarded'),
+  );
+  expect(message?.events.filter(({ reason }) => reason === 'return-path-unknown')).toHaveLength(100);
+  expect(message?.deliveries.every(({ notice }) => notice === null)).toBe(true);
+  expect(smart.caught.filter(({ forwardPaths }) => forwardPaths.includes(victim))).toEqual([]);
+});
+
 it('what nobody can read goes to the postmaster, whole; so does what a person writes to a return path', async () => {
   const sent = await forwarded(next('ann'), 'token@example.com');
   for (const reversePath of ['', next('joe')]) {
