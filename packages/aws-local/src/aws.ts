@@ -28,7 +28,7 @@ export type MailOptions = {
   readonly verifiedDomains: () => readonly string[];
   /** Domains, whose sub-domains count too, and addresses that SES sends as. */
   readonly identities: () => readonly string[];
-  /** Where SES hands what it sends: an SMTP server, or a folder of Maildirs. */
+  /** The destination of mail that SES sends: an SMTP server, or a folder of Maildirs. */
   readonly out: SesOut;
 };
 
@@ -60,7 +60,7 @@ export type Aws = Emulators & {
   close(patienceMs?: number): Promise<void>;
 };
 
-/** SendBounce is for a day; what is older is of no use here. */
+/** SendBounce is for mail of the last day; older rows are of no use. */
 const DAYS_2_MS = 172_800_000;
 
 /** Rejects where the port is taken, and with DamagedStore where state is lost; nothing is left running. */
@@ -191,7 +191,7 @@ function openFunctions(
   });
 }
 
-/** What is cut off comes again by its visibility timeout. */
+/** A message whose function is cut off becomes visible again after its visibility timeout. */
 async function endWork(deployed: Deployed, host: { stop(): Promise<void> }, patienceMs: number): Promise<void> {
   const ended = deployed.stop();
   const patience = new Promise((resolve) => setTimeout(resolve, patienceMs).unref());

@@ -18,7 +18,7 @@ import { openStore, type Store } from './store.ts';
 import { createClock, type LocalClock } from './virtual-clock.ts';
 import type { World } from './world.ts';
 
-/** Of what the clock waits for; the rest would fill a screen. */
+/** So many of the things that the clock waits for are logged. */
 const SAID_MAX = 5;
 
 export type Emulators = {

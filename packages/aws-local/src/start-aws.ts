@@ -28,7 +28,7 @@ export type StartOptions = Wanted & {
   readonly port?: number;
   readonly account?: string;
   readonly region?: string;
-  /** Hears what the emulators and the functions say. */
+  /** Called with each log line of the emulators and the functions. */
   readonly log?: (line: string) => void;
 };
 
@@ -36,7 +36,7 @@ export type AwsLocal = Aws &
   Access & {
     /** Where SES receives mail by SMTP; null without `mail`. */
     readonly smtpPort: number | null;
-    /** What was made of `assembly`. */
+    /** The stack of `assembly`: its resources and outputs. */
     readonly stack: Deployed | null;
   };
 

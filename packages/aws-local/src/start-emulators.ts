@@ -23,7 +23,7 @@ export type Access = {
     readonly credentials: AccessKey;
     readonly maxAttempts: number;
   };
-  /** What the emulators logged. */
+  /** The emulators' log lines. */
   readonly lines: readonly string[];
   queueUrl(name: string): string;
   /** Credentials of a role with these statements (an identity policy), new or changed. */
@@ -64,7 +64,7 @@ export async function startEmulators(wanted: Wanted = {}): Promise<StartedEmulat
   };
 }
 
-/** Makes what is wanted; what is there already stays. */
+/** Creates queues, buckets and topics; existing ones keep their content. */
 export function furnish(emulators: Emulators, wanted: Wanted): void {
   for (const queue of wanted.queues ?? []) emulators.queues.create(typeof queue === 'string' ? { name: queue } : queue);
   for (const bucket of wanted.buckets ?? []) {

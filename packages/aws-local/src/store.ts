@@ -12,7 +12,7 @@ import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { DamagedStore, openTally, type Tally } from './tally.ts';
 
-/** Rows are plain JSON data. A row is serialised at the flush, so the state it has then is what is kept. */
+/** Rows are plain JSON data. A row is serialised at the flush: its state at that moment is stored. */
 export type Table<Row> = {
   /** Everything committed, in the order of first insertion. */
   entries(): IterableIterator<[key: string, row: Row]>;
@@ -21,7 +21,7 @@ export type Table<Row> = {
   delete(key: string): void;
 };
 
-/** Bytes by a key: what is too small for a file of its own. */
+/** Bytes by key, for content that is too small for a file of its own. */
 export type Blobs = {
   /** May be the very bytes that were put: not to be changed. */
   get(key: string): Buffer | undefined;
@@ -39,7 +39,7 @@ export type Store = {
   flushed(): Promise<void>;
   /** Commits at once, in this very turn. */
   flush(): void;
-  /** Commits what is waiting. Never throws: what could not be committed was refused to whoever waited. */
+  /** Commits the waiting writes. It never throws: where the commit fails, the waits are rejected. */
   close(): void;
 };
 
@@ -210,7 +210,7 @@ export function openStore(folder: string | null, options: StoreOptions = {}): St
     tally?.acknowledge(commits);
   }
 
-  /** What was refused is forgotten: reads show what is committed. */
+  /** Drops the refused writes: reads show the committed state. */
   function end(error: Error): void {
     ended = error;
     for (const { rows } of tables.values()) rows.clear();
@@ -218,7 +218,7 @@ export function openStore(folder: string | null, options: StoreOptions = {}): St
   }
 }
 
-/** Whoever waits hears of it; nobody may be waiting. */
+/** The waits are rejected; there may be none. */
 function refusing(error: Error): Promise<void> {
   const refused = Promise.reject(error);
   refused.catch(() => {});

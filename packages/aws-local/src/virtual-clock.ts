@@ -121,7 +121,7 @@ export function createClock(
     return Date.now() + Number(Atomics.load(cell, 0));
   }
 
-  /** What it still waited for when it gave up; empty: it is there. */
+  /** The work that it still waited for when it gave up; empty where it arrived. */
   async function walk(ms: number): Promise<readonly string[]> {
     const target = now() + ms;
     const patience = startPatience();

@@ -34,7 +34,7 @@ export type Access = {
   readonly context?: ConditionContext;
 };
 
-/** Lower-cased condition keys and what the request holds for them. */
+/** Lower-cased condition keys with their values in the request. */
 export type ConditionContext = Readonly<Record<string, string | readonly string[]>>;
 
 /**
@@ -105,7 +105,7 @@ export interface Gate {
 /** The work was done, but the caller must not hear of it: HTTP fronts destroy the socket. */
 export class ResponseLost extends Error {}
 
-/** Virtual time. Everything that waits, waits here, so that `advance` can fire what is due in order. */
+/** Virtual time. Every wait is a timer of this clock, so that `advance` fires timers in the order of their instants. */
 export interface VirtualClock {
   now(): number;
   /** Calls back at the virtual instant. Returns a cancel function. */

@@ -32,7 +32,7 @@ export function createResponses(front: Pick<Front, 'endpoint' | 'addRoute'>): Re
     );
     return true;
   });
-  /** False when nobody waits for it. */
+  /** False where no resource waits for this token. */
   const take = (token: string, body: string): boolean => {
     const resolve = waiting.get(token);
     if (resolve === undefined) return false;
@@ -49,7 +49,7 @@ export function createResponses(front: Pick<Front, 'endpoint' | 'addRoute'>): Re
   };
 }
 
-/** What is not JSON is no answer; applyCustomResource says so. */
+/** Null where the body is not JSON: applyCustomResource then reports that there is no answer. */
 function parsed(body: string): unknown {
   try {
     return JSON.parse(body);

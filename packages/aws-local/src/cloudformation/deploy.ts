@@ -22,7 +22,7 @@ import { mailCreators } from './mail.ts';
 import { objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 import { type Assembly, type Created, creationOrder, type Json, resolve, resolveText, type Scope } from './template.ts';
 
-/** What the runtime lends the creators. Receipt rules are given in the template's words. */
+/** The emulators as the creators see them. Receipt rules have the template's property names. */
 export type Makers = {
   readonly world: World;
   readonly iam: Iam;
@@ -64,7 +64,7 @@ export type Boot = {
   readonly policies: Map<string, { Version: string; Statement: Json[] }>;
   readonly roles: Map<string, Json[]>;
   readonly starters: (() => Running)[];
-  /** Receipt rule sets, and rules as set/rule: what is not among them at the end is dropped. */
+  /** Receipt rule sets, and rules as set/rule. Every other one is removed at the end. */
   readonly receiptRules: Set<string>;
 };
 export type Creator = (
@@ -143,14 +143,14 @@ function pseudoParameters(world: World, stackName: string, stackId: string): Rea
   };
 }
 
-/** As CloudFormation names what has no name of its own, but the same at each start: state is found by it. */
+/** The name of a resource without one, as in CloudFormation, but the same at each start: its state is found by it. */
 function physicalName(stackName: string, logicalId: string): string {
   const name = `${stackName}-${logicalId}`;
   if (name.length <= 63) return name; // role names have 64 letters, bucket names 63
   return `${name.slice(0, 50)}-${createHash('sha256').update(name).digest('hex').slice(0, 12)}`;
 }
 
-/** An object's or a stream's policy is that of the bucket: what stands before the first slash. */
+/** The policy of an object is its bucket's: the ARN up to the first slash. */
 function policyOf(policies: Boot['policies'], arn: string): unknown {
   return (
     policies.get(arn) ?? (arn.startsWith('arn:aws:s3:::') ? policies.get(arn.split('/')[0] ?? arn) : undefined) ?? null

@@ -13,7 +13,7 @@ const bucket: Creator = async ({ name, properties }, { emulators: { buckets } })
   understood(
     properties,
     ['BucketName', 'VersioningConfiguration', 'LifecycleConfiguration', 'NotificationConfiguration'],
-    // Here nobody but the stack's own roles has credentials, and files lie on the user's own disk.
+    // Only the stack's own roles have credentials here, and the files are on the user's own disk.
     ['BucketEncryption', 'OwnershipControls', 'PublicAccessBlockConfiguration', 'Tags'],
   );
   const bucketName = textOf(properties, 'BucketName', name.toLowerCase());
@@ -206,7 +206,7 @@ const eventDestination: Creator = async ({ name, properties }, { emulators: { co
   return { ref: destination, attributes: { Id: `${setName}|${destination}` } };
 };
 
-/** One policy a resource: in AWS a second policy resource would replace the first, which nobody means. */
+/** One policy for each resource: in AWS a second policy resource would replace the first, which is always a mistake. */
 function attach(boot: Boot, arn: string, document: Json | undefined): void {
   if (boot.policies.has(arn)) throw new Error(`${arn} has two policies`);
   boot.policies.set(arn, document as unknown as { Version: string; Statement: Json[] });

@@ -178,7 +178,7 @@ function measure(metrics: Metrics, queue: MeasuredQueue, at: number): void {
   put('ApproximateAgeOfOldestMessage', Math.floor((oldestAgeMs ?? 0) / 1000));
 }
 
-/** One period: whether it breaches, null where nothing was measured, 'unknown' where nobody was there to measure. */
+/** Whether one period breaches: null where nothing was measured, 'unknown' where no process ran that could measure. */
 type Datapoint = boolean | null | 'unknown';
 
 /**

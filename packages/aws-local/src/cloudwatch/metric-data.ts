@@ -17,7 +17,7 @@ export type Metrics = {
   put(key: MetricKey, value: number, at: number): void;
   /** Takes a line that a function wrote; true when it was an EMF document, which is then no log line. */
   takeLine(line: string): boolean;
-  /** What was measured from `from` (inclusive) to `until` (exclusive), whole minutes; null where nothing was. */
+  /** The values from `from` (inclusive) to `until` (exclusive), in whole minutes; null where there are none. */
   over(key: MetricKey, from: number, until: number): Statistics | null;
 };
 

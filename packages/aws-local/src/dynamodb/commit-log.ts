@@ -109,7 +109,7 @@ export function groupCommit(level: Level, tally: Tally, options: StoreOptions): 
     tally.acknowledge(mine);
     for (const { key } of operations) if (pending.get(key)?.batch === mine) pending.delete(key);
   }
-  /** What was refused is forgotten, with all that was decided upon it and waits behind it. */
+  /** Ends the store after a refused write, and drops the writes that wait behind it. */
   function end(error: Error): Error {
     ended = new Error('the disk refused a write of the tables', { cause: error });
     pending.clear();

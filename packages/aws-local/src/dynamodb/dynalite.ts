@@ -39,7 +39,7 @@ export type EngineError = Error & {
 export type Done = (error: EngineError | null, result?: unknown) => void;
 export type Request = Record<string, unknown>;
 
-/** What the actions ask of a key space: one table's items, or one index. */
+/** The storage that an action uses: the items of one table, or of one index. */
 export type KeySpace = {
   lock(key: string, run: (release: (done: Done) => Done) => void): void;
   get(key: string, done: Done): void;

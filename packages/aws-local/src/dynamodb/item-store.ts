@@ -19,7 +19,9 @@ export type TableRecord = { readonly table: Table; readonly expiresBy: string | 
 export type DynamoDbStore = {
   readonly engine: EngineStore;
   readonly tables: ReadonlyMap<string, TableRecord>;
-  /** Runs `work`; what it wrote is committed as one, or not at all where it throws. Resolves when the write is done. */
+  /**
+   * Runs `work` and commits its writes as one; commits none of them where it throws. Resolves when the write is done.
+   */
   change<T>(work: () => T): Promise<T>;
   /** Resolves when all that was written before the call is readable by `scan` and by the engine's queries. */
   settled(): Promise<void>;

@@ -47,7 +47,7 @@ export type Tables = {
   names(): readonly string[];
   record(name: string): TableRecord;
   setExpiry(name: string, attribute: string | null): Promise<void>;
-  /** Deletes what has expired by the virtual clock; returns how many items went. */
+  /** Deletes the items that have expired by the virtual clock; returns their number. */
   expire(): Promise<number>;
   stop(): void;
 };

@@ -4,7 +4,7 @@
 import { type Call, type Fault, type FaultEffect, type ServiceName, serviceNames } from '../world.ts';
 
 export type Faults = {
-  /** Takes a fault as a tool posts it. Throws FaultRefused with one line that says what is wrong. */
+  /** Adds a fault, given as JSON. Throws FaultRefused with one line that names the mistake. */
   add(posted: unknown): Fault;
   list(): readonly Fault[];
   clear(): void;

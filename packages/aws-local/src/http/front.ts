@@ -109,7 +109,7 @@ export async function openFront(parts: {
       }
       const known = error instanceof AwsError;
       if (!known) log(`${service.name}: ${describe(error)}`);
-      // An SDK that is still sending its body hangs unless somebody reads it.
+      // An SDK that is still sending its body hangs unless the body is read.
       request.resume();
       service.fail(call, known ? error : new AwsError('InternalError', 500, 'We encountered an internal error.'));
     }

@@ -32,7 +32,7 @@ const operators: Readonly<Record<string, { readonly compare: Comparison; readonl
   NumericGreaterThanEquals: { compare: (held, wanted) => Number(held) >= Number(wanted) },
 };
 
-/** Reads a statement's Condition block; all of it must hold. Throws on what is not emulated. */
+/** Reads a statement's Condition block; all of it must hold. Throws on an operator that is not emulated. */
 export function compileConditions(block: unknown): Condition {
   if (block === undefined) return () => true;
   const conditions = Object.entries(record(block, 'Condition')).flatMap(([operator, keys]) =>

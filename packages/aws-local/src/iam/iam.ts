@@ -14,9 +14,9 @@ export type Denial = { readonly principal: string; readonly action: string; read
 export type UsedPermission = Denial & { readonly grant: string };
 
 export type Iam = {
-  /** Sets a role's identity policies (resolved policy documents). Throws on what is not emulated. */
+  /** Sets a role's identity policies (resolved documents). Throws on an element that is not emulated. */
   setRole(roleArn: string, documents: readonly unknown[]): void;
-  /** Keeps a policy that people attach to whom they like. Throws on what is not emulated. */
+  /** Keeps a managed policy, which roles name by its ARN. Throws on an element that is not emulated. */
   setManagedPolicy(arn: string, document: unknown): void;
   /** Null where there is none. */
   managedPolicy(arn: string): unknown;

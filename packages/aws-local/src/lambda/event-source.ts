@@ -116,7 +116,7 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
     }
   }
 
-  /** One batch: what is there, and within the window what still comes. */
+  /** One batch: the visible messages, and those that become visible within the window. */
   async function gather(): Promise<SourceMessage[]> {
     const messages: SourceMessage[] = [];
     const ends = performance.now() + options.windowMs;

@@ -28,7 +28,7 @@ export type Invocation =
   /** The function did not run: throttled, or the caller may not invoke it. */
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** Who invokes, for the gate. Lambda's own poller needs no permission on the function; other services do. */
+/** The invoking principal, for the gate. Lambda's own poller needs no permission on the function; other services do. */
 export type Invoker = { readonly principal: Principal; readonly context?: ConditionContext };
 
 /** A place among the invocations that this machine runs at once. Give it back with `leave`, whatever happened. */
@@ -71,7 +71,7 @@ export type LambdaHost = {
   /** One synchronous invocation; waits for a seat. Throws only for an unknown function or a stopped host. */
   invoke(functionName: string, payload: string, by?: Invoker): Promise<Invocation>;
   seat(functionName: string): Promise<Seat>;
-  /** Ends every environment at once. What was running ends as a function error. */
+  /** Ends every environment at once. A running invocation ends as a function error. */
   stop(): Promise<void>;
 };
 
@@ -199,7 +199,7 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     }
   }
 
-  /** What is taken out here is ended by nobody else, and used by nobody. */
+  /** Takes an environment out of the pool: nothing else uses or ends it. */
   function endIdle(of: Pool): void {
     const present = performance.now();
     const isOver = (since: number, ms: number): boolean => present - since > ms;

@@ -26,7 +26,7 @@ export type WorkerRequest = { readonly requestId: string; readonly payload: stri
 export type WorkerReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'log'; readonly text: string }
-  /** `log` is what was written since the last report. */
+  /** `log` is the output since the last report. */
   | { readonly kind: 'returned'; readonly requestId: string; readonly payload: string; readonly log: string }
   | { readonly kind: 'threw'; readonly requestId: string; readonly payload: string; readonly log: string }
   | { readonly kind: 'unloadable'; readonly payload: string };

@@ -83,7 +83,7 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
     bodyOf,
   };
 
-  /** Creates the bucket, or takes it up again with what it held. */
+  /** Creates the bucket, or opens it again with its content. */
   function createBucket(name: string, options: { readonly versioned: boolean; readonly policy: unknown }): Bucket {
     if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) {
       throw new AwsError('InvalidBucketName', 400, `The specified bucket is not valid: ${name}`);
@@ -253,7 +253,7 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
     return { deleteMarker: gone?.kind === 'delete-marker', versionId };
   }
 
-  /** The fault effect `remove`: every version vanishes, as if nobody had ever put one. */
+  /** The fault effect `remove`: every version vanishes, as if none had ever been stored. */
   async function removeAll(of: Bucket, key: string): Promise<void> {
     const gone = [...(of.versions.get(key) ?? [])];
     for (const one of gone) drop(of, one);

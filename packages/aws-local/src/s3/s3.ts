@@ -55,7 +55,7 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
       return name === undefined ? null : (objects.find(name)?.policy ?? null);
     },
     buckets: {
-      /** Creates the bucket, or takes it up again with what it held before the restart. */
+      /** Creates the bucket, or opens it again with its content from before the restart. */
       create(name: string, options: { readonly versioned?: boolean; readonly policy?: unknown } = {}): void {
         objects.createBucket(name, { versioned: options.versioned ?? false, policy: options.policy ?? null });
       },

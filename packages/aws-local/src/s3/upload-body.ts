@@ -23,7 +23,7 @@ const objectBytesMax = 5 * 1_024 ** 3;
 /** A chunk's head or one trailer line; S3 sends far less. */
 const chunkLineBytesMax = 8_192;
 
-/** Streams `source` to `path` and returns what S3 keeps of it. The file is whole, but nobody's object yet. */
+/** Streams `source` to `path` and returns its size and checksums. The file is complete, but no object yet. */
 async function stageBody(
   source: AsyncIterable<Uint8Array>,
   path: string,

@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import type { Store } from '../store.ts';
 
 export type MadeSecrets = {
-  /** A secret that stands keeps its value, as at a second deploy. `letters` are what the value is drawn from. */
+  /** An existing secret keeps its value, as at a second deploy. The value is drawn from `letters`. */
   create(name: string, length: number, letters: string): void;
   names(): readonly string[];
   /** The newest value, then the one before it; undefined: there is no such secret. */

@@ -16,7 +16,7 @@ const SERVICE_ERROR = 'com.amazonaws.secretsmanager#';
  */
 export type Secrets = Readonly<Record<string, string | Readonly<Record<string, unknown>>>>;
 
-/** Reads the file of --secrets. Throws with one line that says what is wrong. */
+/** Reads a file of secrets. Throws with one line that names the mistake. */
 export function readSecrets(path: string): Secrets {
   let content: unknown;
   let text: string;

@@ -11,7 +11,7 @@ import { remove } from './intake.ts';
 import type { ReceiptRule } from './rule-sets.ts';
 import type { Verdicts } from './verdicts.ts';
 
-/** What is known of an accepted message: rules as they stood when it arrived. */
+/** An accepted message, with the rules at the time of its arrival. */
 export type AcceptedMail = {
   readonly version: 1;
   readonly sesMessageId: string;
@@ -58,7 +58,8 @@ export function openRecords(store: Store, folder: string): SesRecords {
       const small = inMemory.delete(sesMessageId) || contents.get(sesMessageId) !== undefined;
       rows.delete(sesMessageId);
       if (small) return contents.delete(sesMessageId);
-      // The record goes first: content without a record is nobody's, a record without content would be a riddle.
+      // The record goes first. Content without a record is removed at the next start; a record without content is an
+      // error.
       await store.flushed();
       await remove(fileOf(sesMessageId));
     },

@@ -19,7 +19,7 @@ export function addressListFault(value: string): string | null {
 
 class Fault extends Error {}
 
-/** What is read of one entry of the list: text outside angle brackets, and what stands in them. */
+/** One entry of the list, as far as it is read: the text outside angle brackets, and the text in them. */
 class ListReader {
   private text = '';
   private route: string | null = null;
@@ -64,7 +64,7 @@ class ListReader {
     return end;
   }
 
-  /** What was read so far is the group's name. */
+  /** The text so far is the group's name. */
   private beginGroup(at: number): number {
     if (this.inGroup) throw new Fault('Nested group');
     this.inGroup = true;

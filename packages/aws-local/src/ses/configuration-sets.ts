@@ -48,7 +48,7 @@ export type ConfigurationSets = {
   find(name: string): ConfigurationSet | null;
 };
 
-/** What SES does where nobody says otherwise is not documented; its bounces speak of 840 minutes. */
+/** SES's default is not documented; its bounces speak of 840 minutes. */
 export const DELIVERY_SECONDS_MAX = 50_400;
 /** The account-wide switch of Auto Validation, on: a set that does not say otherwise is judged by it. */
 const ACCOUNT_VALIDATES = true;

@@ -36,7 +36,7 @@ export interface MailDoor {
 }
 export type FrontDoor = {
   readonly port: number;
-  /** Stops listening and cuts what is open; messages not yet answered were never accepted. */
+  /** Stops listening and ends open connections. A message that was not answered was not accepted. */
   close(): Promise<void>;
 };
 
@@ -165,7 +165,7 @@ async function obey(session: Session, line: string): Promise<Said> {
   }
 }
 
-/** Answers and ends: what the client has sent beyond is read by nobody. */
+/** Answers and ends the connection. Bytes that the client sent after this command are not read. */
 async function end(session: Session, answer: Answer): Promise<Said> {
   say(session, answer);
   await session.wire.flush();

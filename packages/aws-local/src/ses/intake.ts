@@ -33,7 +33,7 @@ export type StoredMessage = {
 };
 export type MessageFile = {
   write(chunk: Buffer): Promise<void> | undefined;
-  /** All bytes are in; `verdicts` hold what the scan found. */
+  /** The message is complete; `verdicts` hold the findings of the scan. */
   finish(): Promise<StoredMessage>;
   abort(): Promise<void>;
 };

@@ -88,7 +88,7 @@ export function openOutgoing(
     }
   }
 
-  /** Accepted, and dropped: it is told nobody else (docs/aws-contracts.md §3.2). */
+  /** SES accepts the recipient and drops it; only an event says so (docs/aws-contracts.md §3.2). */
   async function rejected(mail: OutgoingMail, content: Buffer): Promise<readonly string[]> {
     world.log(`ses: ${mail.sesMessageId} carries a virus and is rejected`);
     await told?.events.publish(mail, content, 'reject', { reject: { reason: 'Bad content' } });
@@ -192,7 +192,7 @@ export function openOutgoing(
   };
 }
 
-/** What stands here for SES's judgement of an address: a domain that nobody can have (RFC 2606 §2). */
+/** SES judges addresses by rules of its own. Here a domain that cannot exist is the invalid one (RFC 2606 §2). */
 function neverExists(address: string): boolean {
   return /\.invalid$/i.test(address);
 }

@@ -29,7 +29,7 @@ export type ReceiptRules = {
    * emulated.
    */
   createRule(properties: ReceiptRuleProperties): Promise<void>;
-  /** Drops what is not named any more: rule sets by name, rules as `set/rule`. */
+  /** Removes rule sets and rules (as `set/rule`) that are not among `names`. */
   retain(names: ReadonlySet<string>): void;
   setActive(name: string | null): void;
   active: RuleBook['active'];
@@ -170,7 +170,7 @@ export function createSesReceive(parts: {
           await store.flushed();
           return { code: 250, status: '2.6.0', text: `OK ${sesMessageId}` };
         } catch (error) {
-          // What was begun goes on, and the client comes again: twice is better than never.
+          // Begun actions go on, and the client sends again: the message comes twice rather than not at all.
           world.log(`ses: a message was not taken: ${error instanceof Error ? error.message : String(error)}`);
           return { code: 451, status: '4.3.0', text: 'Storage failed, try again later' };
         } finally {

@@ -27,7 +27,7 @@ const AGE_MS_MAX = 24 * 3_600_000;
 const TYPES = ['DoesNotExist', 'MessageTooLarge', 'ExceededQuota', 'ContentRejected', 'Undefined', 'TemporaryFailure'];
 const ACTIONS = ['failed', 'delayed', 'delivered', 'relayed', 'expanded'];
 
-/** Composes what is asked for by a SendBounce form. Throws AwsError where SES refuses it. */
+/** Composes the report that a SendBounce form asks for. Throws AwsError where SES refuses it. */
 export function bounceOf(form: URLSearchParams, terms: BounceTerms): Bounce {
   const bounceSender = demanded(form, 'BounceSender');
   const original = terms.received(demanded(form, 'OriginalMessageId'));

@@ -11,7 +11,7 @@ import type { OutgoingMail } from './outgoing.ts';
 import type { Announce } from './receipt-actions.ts';
 
 export type Events = {
-  /** Resolves when the event is kept. `part` is what stands beside `mail`: { bounce: … }. */
+  /** Resolves when the event is stored. `part` is the member beside `mail`: { bounce: … }. */
   publish(mail: OutgoingMail, content: Uint8Array, type: EventType, part: object): Promise<void>;
   /** Goes on with what an earlier process kept. */
   resume(): void;

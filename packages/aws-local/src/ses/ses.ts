@@ -18,7 +18,7 @@ export type SesSending = {
   readonly outgoing: Outgoing;
   /** The identities that are verified: domains, whose sub-domains are verified too, and addresses. */
   readonly identities: () => readonly string[];
-  /** What was received under that id, for SendBounce. */
+  /** The received message with that id, for SendBounce. */
   readonly received: (sesMessageId: string) => ReceivedMail | null;
   readonly configurationSets?: ConfigurationSets;
 };
@@ -118,7 +118,7 @@ function createSender(world: World, sending: SesSending): Sender {
       const { from, recipients, raw, ...named } = understood(request);
       const source = from ?? '';
       const target = recipients.join(' ');
-      // What the call says wins over what the message's own fields ask for (docs/aws-contracts.md §2.4, no. 2).
+      // The call's parameters win over the message's own fields (docs/aws-contracts.md §2.4, no. 2).
       const steered = steeredBy(raw);
       const configurationSet = named.configurationSet ?? steered.configurationSet;
       const tags = Object.keys(named.tags).length > 0 ? named.tags : steered.tags;

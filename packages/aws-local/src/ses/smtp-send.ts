@@ -51,7 +51,7 @@ export function handOver(
   });
 }
 
-/** Whole replies out of what has arrived (RFC 5321 §4.2.1). */
+/** Returns the replies that are complete so far (RFC 5321 §4.2.1). */
 function replyReader(): (chunk: Buffer) => Handed[] {
   let text = '';
   let lines: string[] = [];

@@ -22,7 +22,7 @@ const STATUSES: readonly unknown[] = ['PASS', 'FAIL', 'GRAY', 'PROCESSING_FAILED
 const POLICIES: readonly unknown[] = ['none', 'quarantine', 'reject'];
 
 export type VerdictBook = {
-  /** Takes an order; throws an Error with one line for what is no order. */
+  /** Sets verdicts. Throws an Error with one line that names the mistake. */
   set(order: unknown): void;
   of(reversePath: string): Verdicts;
 };

@@ -170,7 +170,7 @@ export function createMessageFlow(world: World, store: Store) {
   function settle(entry: OpenQueue): void {
     const { awoken, expired } = entry.queue.settle(clock.now());
     if (expired.length > 0) {
-      // AWS says nothing at this point; who runs it here should hear that mail was lost.
+      // AWS is silent here. The log line tells the developer that a message was lost.
       log(
         `sqs: ${expired.length} messages of ${entry.spec.name} passed its retention of ${entry.spec.retentionSeconds} s and are gone`,
       );

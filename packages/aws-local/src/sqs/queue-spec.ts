@@ -25,12 +25,12 @@ export type ReceiveOptions = {
   readonly max?: number; // 1 to 10; 1
   readonly waitMs?: number; // the queue's own
   readonly visibilitySeconds?: number; // the queue's own
-  /** Ends a long poll. What it would have got stays in the queue. */
+  /** Ends a long poll. Its messages stay in the queue. */
   readonly signal?: AbortSignal;
 };
 export type FullSpec = QueueSpec & Required<Omit<QueueSpec, 'redrive' | 'redriveAllow' | 'policy'>>;
 
-/** A queue, and who waits for it. */
+/** A queue with its long polls and listeners. */
 export type OpenQueue = {
   readonly arn: string;
   readonly spec: FullSpec;

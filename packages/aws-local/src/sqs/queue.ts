@@ -23,7 +23,7 @@ export type MessageContent = {
   readonly sentAt: number;
 };
 
-/** What has happened to it. A plain row: what is persisted is exactly this. */
+/** The state of a message. It is a plain row, and is stored exactly so. */
 export type MessageState = {
   queueName: string;
   place: 'ready' | 'delayed' | 'in-flight';
@@ -61,7 +61,7 @@ export type Queue = {
   /** Makes it ready now, at the end of the line. */
   release(message: Message): void;
   remove(message: Message): void;
-  /** Moves what is due at `now`: hidden messages become ready, expired ones are removed. Returns both. */
+  /** Makes hidden messages ready that are due at `now`, and removes expired ones. Returns both. */
   settle(now: number): { readonly awoken: readonly Message[]; readonly expired: readonly Message[] };
   /** When `settle` has something to do next: a message becoming ready, or expiring. */
   nextChangeAt(): number | null;

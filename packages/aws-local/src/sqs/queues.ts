@@ -88,7 +88,7 @@ export function createQueues(world: World, store: Store) {
     return `arn:${world.partition}:sqs:${world.region}:${world.account}:${name}`;
   }
 
-  /** Passes the gate for one queue. A queue that does not exist is only told to who would be allowed to use it. */
+  /** Passes the gate for one queue. Only a caller with the permission learns that a queue does not exist. */
   function pass<T>(by: Caller, arn: string, operation: string, action: string, work: (entry: OpenQueue) => Promise<T>) {
     const access: Access = { action: `sqs:${action}`, resource: arn, ...(by.context ? { context: by.context } : {}) };
     const call = {
