@@ -4,13 +4,15 @@
 /** Each keyword with its parameters. AUTH may be announced by several lines, `AUTH=LOGIN` of old servers among them: all of them count. */
 export function featuresOf(lines: readonly string[]): ReadonlyMap<string, string> {
   const features = new Map<string, string>();
+  const mechanisms: string[] = [];
   for (const line of lines.slice(1)) {
     const match = /^([^ \t=]+)[ \t=]*(.*)$/su.exec(line);
     if (match === null) continue;
     const [, keyword = '', rest = ''] = match;
     const name = keyword.toUpperCase();
-    const before = name === 'AUTH' ? features.get(name) : undefined;
-    features.set(name, before === undefined ? rest.trim() : `${before} ${rest.trim()}`.trim());
+    if (name === 'AUTH') mechanisms.push(rest.trim());
+    else features.set(name, rest.trim());
   }
+  if (mechanisms.length > 0) features.set('AUTH', mechanisms.join(' ').trim());
   return features;
 }

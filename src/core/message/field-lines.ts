@@ -8,8 +8,9 @@ import { encodedWords } from './text-encoding.ts';
 
 /** `value` is all behind the colon, with the line ends that it came with. The result ends with CRLF. */
 export function fieldLines(name: string, value: string, lineEnd = '\r\n'): string {
-  const clean = value.replace(/\r*\n/g, '\n').replace(/\r/g, ' ').replace(/\0/g, '').replace(/\n$/, '');
-  const [first = '', ...more] = clean.split('\n');
+  const given = value.split('\n').map((line, at, { length }) => clean(at === length - 1 ? line : withoutReturns(line)));
+  if (given.at(-1) === '') given.pop();
+  const [first = '', ...more] = given;
   // A line of blanks ends the header section for some (RFC 5322 §4.2 forbids to write one).
   const lines = [`${name}:${first}`, ...more.filter((line) => /[^ \t]/.test(line))];
   const isText = UNSTRUCTURED.test(name);
@@ -17,6 +18,18 @@ export function fieldLines(name: string, value: string, lineEnd = '\r\n'): strin
     .flatMap((line) => (line.length <= lineOctetsMax ? [line] : folded(line, isText)))
     .map((line) => `${line}${lineEnd}`)
     .join('');
+}
+
+/** A CR that ends no line is a blank, and a NUL is nothing. */
+function clean(line: string): string {
+  return line.replace(/\r/g, ' ').replace(/\0/g, '');
+}
+
+/** Without the CRs at its end. By a loop: an expression looks at a run of them once for each. */
+export function withoutReturns(line: string): string {
+  let end = line.length;
+  while (end > 0 && line.charAt(end - 1) === '\r') end -= 1;
+  return line.slice(0, end);
 }
 
 /** Text for people, or for nobody known: RFC 2047 §5 (1) lets encoded-words stand there, which join without a blank. */

@@ -1,7 +1,7 @@
 // What relay takes out of a message for every next hop (DESIGN decision 8): Bcc and Resent-Bcc from our side's mail; X-SES-* fields, and
 // Authentication-Results in the name of SES or of a domain of ours, unless SES itself put them above the message that it received. What is stored
 // stays as it was. It looks at the header section as it passes: whole fields go, folded lines and all, and every other byte is handed on. It holds
-// no more than the beginning of a field, and CRs of which the next byte decides.
+// no more than the beginning of a field.
 
 import { authservIdBytesMax, returnPathFieldBytesMax } from '#core/limits.ts';
 import { speaksAs } from './authserv-id.ts';
@@ -52,6 +52,8 @@ class FieldFilter {
   private state: 'line' | 'kept' | 'dropped' | 'body' = 'line';
   private held: Uint8Array = NOTHING;
   private fieldGoes = false;
+  /** The bytes before ended in a CR within a field. */
+  private returned = false;
 
   constructor(terms: RemovalTerms) {
     this.terms = terms;
@@ -79,14 +81,12 @@ class FieldFilter {
         if (this.fieldGoes && from < at) kept.push(bytes.subarray(from, at));
         this.state = this.fieldGoes ? 'dropped' : 'kept';
       }
-      const { next, ended } = lineEnd(bytes, at);
-      if (next === null) {
-        this.held = Uint8Array.from(bytes.subarray(bytes.length - trailingReturns(bytes)));
-        return [...kept, this.state === 'dropped' ? NOTHING : bytes.subarray(from, bytes.length - this.held.length)];
-      }
-      at = next;
+      // CRs at the chunk's end end the line: only its LF may still come. They are not held, as there may be any number of them.
+      const { next, ended } = this.returned ? { next: returnsEnd(bytes, at), ended: true } : lineEnd(bytes, at);
+      this.returned = next === null;
+      at = next ?? bytes.length;
       if (this.state === 'dropped') from = at;
-      if (ended) this.state = 'line';
+      if (ended && next !== null) this.state = 'line';
     }
     return [...kept, bytes.subarray(from)];
   }
@@ -162,17 +162,18 @@ function lineEnd(bytes: Uint8Array, at: number): { readonly next: number | null;
   for (let next = at; next < bytes.length; next += 1) {
     if (bytes[next] === LF) return { next: next + 1, ended: true };
     if (bytes[next] !== CR) continue;
-    while (bytes[next] === CR) next += 1;
-    if (next === bytes.length) return { next: null, ended: false };
-    return { next: bytes[next] === LF ? next + 1 : next, ended: true };
+    const after = returnsEnd(bytes, next);
+    return { next: after, ended: after !== null };
   }
   return { next: bytes.length, ended: false };
 }
 
-function trailingReturns(bytes: Uint8Array): number {
-  let count = 0;
-  while (count < bytes.length && bytes[bytes.length - 1 - count] === CR) count += 1;
-  return count;
+/** Behind more CRs and the LF, if any; null: the bytes end before that is known. */
+function returnsEnd(bytes: Uint8Array, at: number): number | null {
+  let next = at;
+  while (bytes[next] === CR) next += 1;
+  if (next === bytes.length) return null;
+  return bytes[next] === LF ? next + 1 : next;
 }
 
 function isPartOfMark(bytes: Uint8Array, at: number): boolean {

@@ -5,6 +5,7 @@
 import { isSideKind } from '#core/delivery/delay-success.ts';
 import { lineOctetsMax, ndrOriginalBytesMax } from '#core/limits.ts';
 import type { Extract } from '#core/message/extract.ts';
+import { withoutReturns } from '#core/message/field-lines.ts';
 import { plainText } from '#core/message/field-text.ts';
 import { fields, fieldText, findHeaderEnd } from '#core/message/header.ts';
 import { isAscii, isSevenBit, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';
@@ -113,7 +114,7 @@ function isCutOff(bytes: Uint8Array, fieldEnd: number): boolean {
 function cleanLines(octets: string): string {
   return octets
     .split('\n')
-    .map((line) => line.replace(/\r+$/, '').replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '?'))
+    .map((line) => withoutReturns(line).replace(/[\x00-\x08\x0a-\x1f\x7f]/g, '?'))
     .filter((line) => line.trim() !== '')
     .map((line) => `${line}\r\n`)
     .join('');

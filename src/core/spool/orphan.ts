@@ -97,9 +97,17 @@ function reversePathIn([first]: readonly HeaderField[]): string | null {
  */
 export function recipientHint([first, second]: readonly HeaderField[]): string {
   if (first?.name.toLowerCase() !== 'return-path' || second?.name.toLowerCase() !== 'received') return '';
-  // The last one before the date: what stands before it is the peer's own word.
-  const hint = /.*\sfor\s+<?([^\s<>;]+)>?\s*;[^;]*$/s.exec(second.value)?.[1] ?? '';
-  return parseMailbox(hint)?.address ?? '';
+  return parseMailbox(lastPathIn(second.value) ?? '')?.address ?? '';
+}
+
+/** The word behind the last `for`, right before the date: what stands before it is the peer's own word. */
+function lastPathIn(received: string): string | null {
+  const before = received.slice(0, Math.max(0, received.lastIndexOf(';'))).trimEnd();
+  let start = before.length;
+  while (start > 0 && !/\s/.test(before.charAt(start - 1))) start -= 1;
+  const lead = before.slice(0, start).trimEnd();
+  if (lead.length === start || !/\sfor$/.test(lead.slice(-4))) return null;
+  return /^<?([^<>;]+)>?$/.exec(before.slice(start))?.[1] ?? null;
 }
 
 /** The held row that stands for the message until its receipt comes, or an operator names its recipients. No route, no attempt, no end by time. */

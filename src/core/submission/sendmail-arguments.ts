@@ -41,18 +41,18 @@ export function readSendmailArguments(args: readonly string[]): SendmailArgument
   const given = new Map<string, string>();
   const recipients: string[] = [];
   const own: Record<string, string> = {};
-  const words = [...args];
+  const words = args.toReversed(); // the next one is taken from the end, which costs the same however many there are
   let ours = true;
-  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+  for (let word = words.pop(); word !== undefined; word = words.pop()) {
     if (word === '--') {
-      recipients.push(...words.splice(0));
+      for (let rest = words.pop(); rest !== undefined; rest = words.pop()) recipients.push(rest);
     } else if (word.startsWith('--')) {
       const [name = '', attached] = word.slice(2).split(/=(.*)/s);
       if (!ours)
         return wrong(
           `--${name.slice(0, NAME_MAX)}: options of Everpost stand before those of sendmail and before recipients`,
         );
-      const value = attached ?? words.shift();
+      const value = attached ?? words.pop();
       if (!ownOptions.includes(name) || value === undefined)
         return wrong(`--${name.slice(0, NAME_MAX)}: write one of --${ownOptions.join(', --')} VALUE`);
       own[name] = value;
@@ -66,7 +66,7 @@ export function readSendmailArguments(args: readonly string[]): SendmailArgument
   return settled(given, recipients, own);
 }
 
-/** One word of letters; null where it is understood. Takes from `words` where a value follows. */
+/** One word of letters; null where it is understood. Takes from `words`, the next one last, where a value follows. */
 function readLetters(word: string, words: string[], given: Map<string, string>): string | null {
   for (let at = 1; at < word.length; at += 1) {
     const letter = word.charAt(at);
@@ -76,7 +76,7 @@ function readLetters(word: string, words: string[], given: Map<string, string>):
     }
     if (!VALUED.includes(letter)) return `-${letter} is no option of sendmail`;
     const attached = word.slice(at + 1);
-    const value = attached !== '' || ATTACHED_ONLY.includes(letter) ? attached : words.shift();
+    const value = attached !== '' || ATTACHED_ONLY.includes(letter) ? attached : words.pop();
     if (value === undefined) return `-${letter} takes a value`;
     given.set(letter === 'o' || letter === 'b' ? `${letter}${value.charAt(0)}` : letter, value);
     return null;

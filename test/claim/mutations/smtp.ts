@@ -56,8 +56,8 @@ export const smtpMutations: readonly Mutation[] = [
   {
     name: 'smtp/first-auth-line-alone',
     file: 'src/adapters/smtp/features.ts',
-    text: "name === 'AUTH' ? features.get(name) : undefined",
-    replacement: "name === 'AUT' ? features.get(name) : undefined",
+    text: "if (name === 'AUTH') mechanisms",
+    replacement: "if (name === 'AUT') mechanisms",
     test: { file: 'test/integration/smtp/forgiving.test.ts', name: 'logins > AUTH= beside AUTH' },
   },
   {

@@ -1,0 +1,54 @@
+// What takes text and is not measured, each with its reason. By file where a whole file is of one kind, by name else. An excuse that nobody
+// needs is a finding.
+
+/** What the file's path holds → why. */
+export const EXCUSED_FILES: Readonly<Record<string, string>> = {
+  'src/config/': 'reads the configuration, which the operator wrote',
+  'src/adapters/memory/': 'stands in for a service in tests; it reads nothing',
+  'src/adapters/aws/':
+    'hands rows, names and bytes that were bounded before to the SDK; http-message.ts reads what AWS answers',
+  'src/cli/operate': "an operator's own words, and rows that we wrote",
+  'src/cli/instance': "an operator's own words",
+  'src/cli/select': "an operator's own words",
+  'src/cli/resubmit': "an operator's own words",
+  'src/cli/exit': "an operator's own words",
+  'src/cli/trace.ts': "an operator's own words",
+  'src/cli/verb': "an operator's own words",
+};
+
+/** Reason → names, as `name` or `Class.method`; `name×2` for two definitions. */
+const BY_REASON: Readonly<Record<string, string>> = {
+  'takes a mailbox, whose parts parseMailbox bounded':
+    'addressField authorsIn authorDecision authorEvidence ownerOf isOwn noticeCounts fromAddress toField identitiesOf mayUsePath tokenAddress',
+  'takes our own names: of hosts, files, keys, settings or ids': `noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
+    isVerified sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials openWire wantsCopy
+    relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
+  'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth heldAtBirth newNotice withNoticeQueued withNoticeWithheld
+    traced withSideNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor`,
+  'holds rules of ours': 'operators others words',
+  'makes a pattern of the routed address, which a mailbox bounds; scrubber runs it':
+    'wholeAddress localAnywhere domainAlone localAlone addressAlone',
+  'looks at one place of a view': 'startOf endOf',
+  'counts, and reads no text': 'fairShares messagesAmong wholeMessages isJunk isFault',
+  "reads what an error of the SDK's says of itself": 'fromServiceFault',
+  'hands bytes to a socket, a file or a stream; the bytes are read by what is measured': `sendContent Intake.write keepDeadLetter standardStreams passOverBrokenPipe SmtpWire.send
+    SmtpWire.take SmtpWire.end SmtpWire.fail DotStuffer.end Dialogue.plan receive logIn`,
+  'takes a reply that SmtpReplyReader bounded': 'accepted answerResult networkResult Results.one Results.rest',
+  'is given our own secret': 'SmtpReplyReader.hide SmtpWire.hide',
+  'looks a name up, and compares it': 'LoginGuard.login LoginGuard.isShut LoginGuard.failed LoginGuard.succeeded',
+  'calls readMailCommand and readRcptCommand, which are measured, with a line that the package bounds':
+    'SubmissionTransactions.mail SubmissionTransactions.rcpt SubmissionTransactions.data',
+  "takes an operator's own arguments": 'logLine',
+  'is wiring: its arguments are read by readSendmailArguments, its message by what sendmail-message.ts exports':
+    'whereTo',
+  'shows rows that we wrote, by printable, which is measured': 'traceJson',
+};
+
+export const EXCUSED: ReadonlyMap<string, number> = new Map(
+  Object.values(BY_REASON)
+    .flatMap((names) => names.split(/\s+/))
+    .map((name) => {
+      const [bare = name, count] = name.split('×');
+      return [bare, Number(count ?? 1)] as const;
+    }),
+);

@@ -1,0 +1,103 @@
+// How a reader's time grows with its input: by CPU time, so that a busy machine changes little. A text that looks dear is
+// measured again before anything is said of it: the least of several runs, at two sizes and at twice these.
+
+import { texts } from './patterns.ts';
+
+export type Run = (text: string) => unknown;
+export type Reader = {
+  /** How many functions of that name there are; one where nothing is said. */
+  readonly definitions?: number;
+  readonly runs: readonly Run[];
+};
+export const of = (...runs: readonly Run[]): Reader => ({ runs });
+
+export type Cost = {
+  readonly reader: string;
+  readonly pattern: string;
+  readonly chars: number;
+  readonly onceMs: number;
+  readonly twiceMs: number;
+  /** Twice as much took more than three times as long, and so did four times as much. */
+  readonly dear: boolean;
+};
+
+export type Sizes = {
+  readonly chars: number;
+  /** Below it nothing is said: it is the collector's and the compiler's time as much as the reader's. */
+  readonly floorMs: number;
+  /** Whether the dearest text is wanted where it stays below the floor. */
+  readonly forTable?: boolean;
+};
+
+const GROWTH_MAX = 3;
+/** From here on both sizes are measured again. */
+const SUSPECT_GROWTH = 2.2;
+/** Exponential and cubic readers show here, before they stop the test itself. */
+const PROBE_CHARS = 1_024;
+const PROBE_MS_MAX = 60;
+/** One that is slow is slow in many ways. */
+const FINDINGS_MAX = 4;
+
+/** The dearest text for a reader, and every one whose time grows too fast. */
+export async function costsOf(
+  reader: string,
+  run: Run,
+  { chars, floorMs, forTable = false }: Sizes,
+): Promise<readonly Cost[]> {
+  let dearest: Cost = { reader, pattern: '', chars, onceMs: 0, twiceMs: 0, dear: false };
+  const dear: Cost[] = [];
+  for (const [pattern, make] of texts(chars)) {
+    if (dear.length >= FINDINGS_MAX) break;
+    const probe = make(PROBE_CHARS);
+    if ((await cpuMs(run, probe)) > PROBE_MS_MAX && (await least(run, probe, 3)) > PROBE_MS_MAX) {
+      dear.push({ reader, pattern, chars: PROBE_CHARS, onceMs: 0, twiceMs: await cpuMs(run, probe), dear: true });
+      continue;
+    }
+    const first = await cpuMs(run, make(2 * chars));
+    if (first <= floorMs && (!forTable || first <= dearest.twiceMs)) continue;
+    const cost = await costAt({ reader, pattern, run, make, chars, floorMs, firstMs: first });
+    if (cost.dear) dear.push(cost);
+    if (cost.twiceMs > dearest.twiceMs) dearest = cost;
+  }
+  return dear.length > 0 ? dear : [dearest];
+}
+
+type Suspect = Sizes & {
+  readonly reader: string;
+  readonly pattern: string;
+  readonly run: Run;
+  readonly make: (chars: number) => string;
+  readonly firstMs: number;
+};
+
+async function costAt({ reader, pattern, run, make, chars, floorMs, firstMs }: Suspect): Promise<Cost> {
+  const onceMs = await cpuMs(run, make(chars));
+  const cost = { reader, pattern, chars, onceMs, twiceMs: firstMs, dear: false };
+  if (firstMs < floorMs || firstMs <= SUSPECT_GROWTH * onceMs) return cost;
+  const [once, twice, four] = [
+    Math.min(onceMs, await least(run, make(chars), 3)),
+    Math.min(firstMs, await least(run, make(2 * chars), 3)),
+    await least(run, make(4 * chars), 3),
+  ];
+  // A reader may do more from some length on, and the collector comes when it likes. What grows too fast goes on doing so.
+  const dear = twice >= floorMs && twice > GROWTH_MAX * once && four > GROWTH_MAX * twice;
+  return { ...cost, onceMs: once, twiceMs: twice, dear };
+}
+
+async function least(run: Run, text: string, runs: number): Promise<number> {
+  let found = Number.POSITIVE_INFINITY;
+  for (let each = 0; each < runs; each += 1) found = Math.min(found, await cpuMs(run, text));
+  return found;
+}
+
+/** The CPU's time, and never more than has passed. What a reader throws is an answer too. */
+async function cpuMs(run: Run, text: string): Promise<number> {
+  const began = performance.now();
+  const before = process.cpuUsage();
+  try {
+    const result = run(text);
+    if (result instanceof Promise) await result;
+  } catch {}
+  const { user, system } = process.cpuUsage(before);
+  return Math.min((user + system) / 1_000, performance.now() - began);
+}

@@ -1,0 +1,105 @@
+// What strangers write to make a reader slow: short texts, repeated. Each stands alone, behind what opens something and never closes it, and in
+// front of what makes a match fail at its end. A new trick is a new line here.
+
+export const PATTERNS: Readonly<Record<string, string>> = {
+  'empty lines': '\r\n',
+  'bare LF': '\n',
+  'bare CR': '\r',
+  blanks: ' ',
+  tabs: '\t',
+  'folded lines': '\r\n ',
+  'lines of blanks': ' \n',
+  NUL: '\0',
+  letters: 'a',
+  digits: '5',
+  'open parentheses': '(',
+  'closed parentheses': ')',
+  comments: ' (a) ',
+  'open brackets': '<',
+  'closed brackets': '>',
+  'address literals': '[',
+  quotes: '"',
+  'quoted pairs': '"\\"',
+  backslashes: '\\',
+  commas: ',',
+  semicolons: ';',
+  colons: ':',
+  'IPv6 colons': '::1:',
+  'at signs': '@',
+  'halves of addresses': 'a@b,',
+  addresses: 'a@b.example, ',
+  'bracketed addresses': 'A <a@b.example>,',
+  routes: '@a,@b:',
+  groups: 'g: a@b;',
+  'encoded words half done': '=?utf-8?q?',
+  'encoded words': '=?utf-8?b?YQ==?= ',
+  'question marks': '=?',
+  'soft line breaks': '=\r\n',
+  'quoted-printable': '=3D',
+  'quoted-printable blanks': '=20 ',
+  Base64: 'YWJj',
+  'padded Base64': 'YWJjZGVmZ2hpamts= ',
+  delimiters: '--b\r\n',
+  dashes: '-',
+  'empty parts': '--b\r\n\r\n',
+  'nested MIME heads': 'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n',
+  'nested messages': 'Content-Type: message/rfc822\r\n\r\n',
+  parameters: '; x=y',
+  'numbered parameters': '; x*0=y',
+  tags: '<a<a',
+  'closing tags': '</',
+  styles: '<style>',
+  'HTML comments': '<!--',
+  entities: '&amp',
+  'numeric entities': '&#64;',
+  percent: '% % %',
+  'percent escapes': '%41',
+  'SRS separators': 'SRS0=a=b=',
+  'equals signs': '=',
+  'plus signs': '+',
+  xtext: '+2B',
+  'words without colon': 'X-Field\r\n',
+  fields: 'a: b\r\n',
+  Received: 'Received: from a by b for <c@d>; ',
+  ' for ': ' for ',
+  statuses: '5.1.1 ',
+  'statuses run together': '5.1.',
+  replies: '550-5.1.1 no\r\n',
+  dots: '.',
+  'lines of a dot': '\r\n.',
+  'From lines': 'From \n',
+  'combining characters': 'e\u0301',
+  'stacked marks': '\u0301',
+  'half surrogates': '\ud800',
+  emoji: '\u{1f600}',
+  'invisible characters': '\u200b',
+  'wide letters': '\u00e9',
+  'JSON nesting': '[{"a":',
+  'JSON escapes': '\\u0041',
+  'delivery groups': 'Final-Recipient: x; a@b\nAction: failed\n\n',
+  sentences: 'could not be ',
+  'words of failure': 'user is not ',
+  dashes2: '-- original message\n',
+  'escapes of ISO-2022': '\x1b$B',
+  'hexadecimal braces': '\\x{41}',
+  at: ' at b dot c ',
+};
+
+/** What stands before and behind the repeated text. */
+const SHAPES: readonly (readonly [string, string])[] = [
+  ['', ''],
+  ['x', '\x01'],
+  ['"<(a@b=?utf-8?q?', 'x'],
+  ['a', '!@'],
+];
+
+/** Texts of about `chars` characters, each with its name. */
+export function* texts(chars: number): Generator<readonly [string, (chars: number) => string]> {
+  for (const [name, pattern] of Object.entries(PATTERNS)) {
+    if (pattern.length > chars) continue;
+    for (const [index, [before, behind]] of SHAPES.entries()) {
+      const make = (size: number) => `${before}${pattern.repeat(Math.ceil(size / pattern.length))}${behind}`;
+      yield [`${name}${index === 0 ? '' : `, ${JSON.stringify(before)} … ${JSON.stringify(behind)}`}`, make];
+    }
+  }
+}
