@@ -298,7 +298,7 @@ export const coreMutations: readonly Mutation[] = [
     replacement: '',
     test: {
       file: 'test/unit/core/organizational-domain.test.ts',
-      name: 'alignment > of "a.co.uk" and "b.co.uk": false',
+      name: 'alignment > of "co.uk" and "github.io": false',
     },
   },
   {

@@ -34,6 +34,7 @@ describe('alignment', () => {
     ['src.example', 'src.example.net', false],
     ['a.co.uk', 'b.co.uk', false],
     ['co.uk', 'a.co.uk', false],
+    ['co.uk', 'github.io', false],
     ['a.github.io', 'b.github.io', false],
     ['github.io', 'github.io', true],
     ['localhost', 'localhost', false],
