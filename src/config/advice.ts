@@ -46,7 +46,9 @@ export function warnAboutSenders(settings: Settings, warn: Mistakes): void {
     const route = taken === null ? undefined : routes[taken.route];
     const via = route?.to[0]?.via ?? '';
     if (taken === null || !route?.match.includes('*') || nextHops[via]?.kind !== 'ses') continue;
-    leaving.set(taken.route, [...(leaving.get(taken.route) ?? []), domain]);
+    const known = leaving.get(taken.route);
+    if (known === undefined) leaving.set(taken.route, [domain]);
+    else known.push(domain);
   }
   for (const [index, [first = '', ...others]] of leaving) {
     const more = others.length === 0 ? '' : ` and ${others.length} more of domains`;

@@ -10,8 +10,8 @@ import type { Told } from './fields.ts';
 import { parseName } from './values.ts';
 import { among, join, nearest, show } from './words.ts';
 
-/** Where a mistake goes. `at` is the path in the file: routes[2].to[0].via. */
-export type Mistakes = (at: string, wrong: string, write: string) => void;
+/** Where a mistake goes. `at` is the path in the file: routes[2].to[0].via. What costs time to say is given as a function. */
+export type Mistakes = (at: string, wrong: string, write: string | (() => string)) => void;
 
 /** The file as it is copied here: of the schema's shape where it is right, and anything in the places where it is wrong. */
 export type Given = Readonly<Record<string, unknown>>;

@@ -17,7 +17,9 @@ export class Lines {
   readonly #places = new Set<string>();
   readonly #said = new Set<string>();
   #host = 'example.com';
-  #names: readonly string[] = [];
+  #nextHop = 'exchange';
+  #nextHops = hopNames;
+  #more = 0;
   constructor(source: string) {
     this.#source = source;
   }
@@ -28,11 +30,15 @@ export class Lines {
   know({ domains, nextHops }: Given): void {
     const first: unknown = Array.isArray(domains) ? domains[0] : undefined;
     if (schema.shape.domains.safeParse([first]).success) this.#host = String(first);
-    this.#names = typeof nextHops === 'object' && nextHops !== null ? Object.keys(nextHops) : [];
+    const names = typeof nextHops === 'object' && nextHops !== null ? Object.keys(nextHops) : [];
+    const [name] = names;
+    if (name === undefined) return;
+    this.#nextHop = names.includes('exchange') ? 'exchange' : name;
+    this.#nextHops = among(names);
   }
   readonly mistake: Mistakes = (at, wrong, write) => {
     this.#places.add(at);
-    this.#add(at, `${wrong}; write ${write}`);
+    this.#add(at, () => `${wrong}; write ${typeof write === 'string' ? write : write()}`);
   };
   /** What the schema found. Of a place of which something was said already, nothing else is. */
   issues(issues: readonly z.core.$ZodIssue[], at: string, value: unknown): void {
@@ -41,15 +47,20 @@ export class Lines {
       const there = issue.path.reduce<unknown>((of, key) => (of as Given | undefined)?.[key as string], value);
       if (issue.code === 'invalid_union' && issue.errors.length > 0)
         this.issues(issue.errors[Array.isArray(there) ? issue.errors.length - 1 : 0] ?? [], path, there);
-      else if (!this.#places.has(path)) this.#add(path, this.#fitted(issue.message));
+      else if (!this.#places.has(path)) this.#add(path, () => this.#fitted(issue.message));
     }
   }
   all(): readonly string[] {
     const lines = this.#lines.toSorted((a, b) => a.section - b.section).map(({ line }) => line);
-    if (lines.length <= linesMax) return lines;
-    return [...lines.slice(0, linesMax), `${this.#source}: and ${lines.length - linesMax} more`];
+    return this.#more === 0 ? lines : [...lines, `${this.#source}: and ${this.#more} more`];
   }
-  #add(at: string, said: string): void {
+  /** What nobody will read is counted, not made. */
+  #add(at: string, say: () => string): void {
+    if (this.#lines.length >= linesMax) {
+      this.#more += 1;
+      return;
+    }
+    const said = say();
     if (this.#said.has(`${at} ${said}`)) return;
     this.#said.add(`${at} ${said}`);
     const section = Object.keys(schema.shape).indexOf(/^[$\w]*/.exec(at)?.[0] ?? '');
@@ -62,11 +73,8 @@ export class Lines {
       .slice(cut)
       .replaceAll('@example.com', `@${this.#host}`)
       .replaceAll('@.example.com', `@.${this.#host}`)
-      .replaceAll(
-        "via: 'exchange'",
-        `via: '${this.#names.includes('exchange') ? 'exchange' : (this.#names[0] ?? 'exchange')}'`,
-      )
-      .replaceAll(hopNames, this.#names.length === 0 ? hopNames : among(this.#names));
+      .replaceAll("via: 'exchange'", `via: '${this.#nextHop}'`)
+      .replaceAll(hopNames, this.#nextHops);
     return said.slice(0, cut) + write;
   }
 }

@@ -65,11 +65,11 @@ function canBeOurs(match: string, domains: ReadonlySet<string>, at: string, mist
   }
   const labels = parsed.domainKey.split('.');
   if (labels.some((_, index) => domains.has(labels.slice(index).join('.')))) return;
-  const near = nearest(parsed.domainKey, [...domains].slice(0, 1000));
+  const near = (): string | null => nearest(parsed.domainKey, [...domains.values().take(1000)]);
   mistake(
     at,
     `we do not receive for ${parsed.domainKey}`,
-    near ?? `${parsed.domainKey} among domains, or a match in one of them`,
+    () => near() ?? `${parsed.domainKey} among domains, or a match in one of them`,
   );
 }
 

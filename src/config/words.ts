@@ -41,8 +41,12 @@ export function join(at: string, key: string | number): string {
   return at === '' ? key : `${at}.${key}`;
 }
 
+const CHOICES_MAX = 20;
+
 /** What may stand in a place. */
 export function among(choices: readonly string[]): string {
+  if (choices.length > CHOICES_MAX)
+    return `one of ${choices.slice(0, CHOICES_MAX).join(', ')} and ${choices.length - CHOICES_MAX} more`;
   return choices.length > 1 ? `one of ${choices.join(', ')}` : (choices[0] ?? 'nothing');
 }
 

@@ -147,6 +147,20 @@ test('what stands where many things should is looked at once', () => {
   expect(process.cpuUsage(before).user / 1000).toBeLessThan(1000); // 10 s, where each character is taken for a next hop
 });
 
+test('very many mistakes that each cost a look take no long time', () => {
+  const domains = Array.from({ length: 10_000 }, (_, index) => `domain-with-a-long-name-${index}.example`);
+  const via = { to: [{ via: 'unknown' }] };
+  const routes = Array.from({ length: 50_000 }, (_, index) => ({
+    match: `*@domain-with-a-lang-name-${index}.test`,
+    ...via,
+  }));
+  const nextHops = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`hop-${index}`, { kind: 'ses' }]));
+  const before = process.cpuUsage();
+  const checked = checkConfig({ ...good(), domains, routes, nextHops }, 'c.ts');
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(15_000); // 2 s; minutes, where each line is made
+  expect(checked.kind === 'wrong' && checked.problems.length).toBe(201);
+});
+
 test('a list that is too long is one line', () => {
   expect(checkConfig({ ...good(), domains: new Array(4_000_000_000) }, 'c.ts')).toEqual({
     kind: 'wrong',
