@@ -36,7 +36,7 @@ export async function claim(ports: ClaimPorts, job: Job, stage: 'relay' | 'retur
   if (row.claims !== claimsMax) return row; // beyond it: a redriven job, which may run
   ports.watch.count('Poison');
   ports.watch.error(`${stage}.poison`, { ...fields, claims: row.claims });
-  const marked = await recordOn(ports, row, (current) =>
+  const { row: marked } = await recordOn(ports, row, (current) =>
     isUnderWay(current.state) ? afterPoison(current, now, ports.settings.retry.delayNoticeMs) : null,
   );
   return isUnderWay(marked.state) ? marked : null; // somebody settled it meanwhile: nothing is left to attempt

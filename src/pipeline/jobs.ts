@@ -2,14 +2,15 @@
 // Bounce jobs are not its business, and neither is whether a row may run: the claim says that.
 // Each send is whole or throws, so that the caller's job comes again.
 
-import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import type { DeliveryRef } from '#core/delivery/delivery.ts';
 import { returnsHop } from '#core/routing/return-path.ts';
 import type { Job, JobQueue } from './ports.ts';
 
 export type WorkQueues = { readonly relayQueue: JobQueue; readonly feedbackQueue: JobQueue };
 export type Work = { readonly job: Job; readonly group: string };
 
-export function workFor({ spoolId, deliveryKey, nextHop }: DeliveryRow): Work {
+/** The job of a row: relay's, bounce's or feedback's, by the queue that it is sent to. */
+export function workFor({ spoolId, deliveryKey, nextHop }: DeliveryRef & { readonly nextHop: string }): Work {
   return { job: { version: 1, spoolId, deliveryKey }, group: nextHop === '' ? 'none' : nextHop };
 }
 

@@ -7,30 +7,32 @@ import type { Progress } from '#core/delivery/trace.ts';
 import type { Ledger } from './ports.ts';
 
 type RecordPorts = { readonly ledger: Ledger };
-type Decide = (current: DeliveryRow) => Progress | null;
 
 const TRIES = 5; // the sweep and a second worker may each come between once or twice; more is a bug
+
+/** `written` is false where the row was left alone, as somebody else had settled it. */
+export type Recorded<P> = {
+  readonly row: DeliveryRow;
+  readonly written: boolean;
+  /** What `decide` said of the row that was written; null where it was left alone. */
+  readonly decided: P | null;
+};
 
 /**
  * `decide` may be called several times, with the row as it then stands; null leaves it alone. Returns the row for its facts. Its
  * version is the one before the write, so that writing it once more reads it first: its trace stands in the ledger alone.
  */
-export async function recordOn(ports: RecordPorts, row: DeliveryRow, decide: Decide): Promise<DeliveryRow> {
-  return (await recordedOn(ports, row, decide)).row;
-}
-
-/** The same, for who counts what became of a row: `written` is false where it was left alone, as somebody else had settled it. */
-export async function recordedOn(
+export async function recordOn<P extends Progress>(
   ports: RecordPorts,
   row: DeliveryRow,
-  decide: Decide,
-): Promise<{ readonly row: DeliveryRow; readonly written: boolean }> {
+  decide: (current: DeliveryRow) => P | null,
+): Promise<Recorded<P>> {
   let current = row;
   for (let i = 0; i < TRIES; i++) {
-    const progress = decide(current);
-    if (progress === null) return { row: current, written: false };
-    if ((await ports.ledger.write(progress.row, progress.events)) === 'written')
-      return { row: progress.row, written: true };
+    const decided = decide(current);
+    if (decided === null) return { row: current, written: false, decided };
+    if ((await ports.ledger.write(decided.row, decided.events)) === 'written')
+      return { row: decided.row, written: true, decided };
     const again = await ports.ledger.read(current);
     if (again === null) throw new Error(`a ledger row vanished: ${deliveryId(current)}`);
     current = again;

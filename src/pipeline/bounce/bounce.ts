@@ -29,8 +29,9 @@ import { wayName, wayOf } from '#core/notice/way.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
+import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { Job } from '#pipeline/ports.ts';
-import { recordedOn, recordOn } from '#pipeline/record.ts';
+import { recordOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce-ports.ts';
 import { giveSideNotice, settleSideNotice } from './delay-success-notice.ts';
 import { givePostmasterCopy } from './postmaster-copy.ts';
@@ -108,7 +109,7 @@ async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld
   const because = withheld.heldBecause ?? (byPolicy ? 'policy' : null);
   const hold = because !== null;
   if (hold) ports.watch.raise('Held');
-  const { row: settled, written } = await recordedOn(ports, row, (current) =>
+  const { row: settled, written } = await recordOn(ports, row, (current) =>
     isLost(current) ? withNoticeWithheld(current, withheld.name, because, ports.clock.now()) : null,
   );
   if (!written) return finished('settled-already');
@@ -137,15 +138,9 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
     },
     now,
   );
-  const [result] = await ports.ledger.create([notice], null);
-  const standing = result === 'exists' ? await ports.ledger.read(notice) : notice;
-  if (standing === null) throw new Error(`a notice's row vanished: ${deliveryId(notice)}`);
+  const standing = await queueNotice(ports, notice);
   if (!isUnderWay(standing.state)) return settle(ports, row, standing);
 
-  if (standing.attempts === 0)
-    await ports.relayQueue.send([
-      { job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop },
-    ]);
   const messageIdField = noticeMessageId({
     spoolId: row.spoolId,
     deliveryKey: row.deliveryKey,
@@ -171,7 +166,7 @@ async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Prom
   if (reported !== null) await settle(ports, reported, notice);
   if (standsAlone(notice)) ports.watch.raise('Held');
   // The notice's own row last: while it is failed and due, the sweep brings it back here.
-  const { written } = await recordedOn(ports, notice, (current) =>
+  const { written } = await recordOn(ports, notice, (current) =>
     isLost(current)
       ? withNoticeWithheld(current, 'notice-not-delivered', 'notice-not-delivered', ports.clock.now())
       : null,
@@ -187,7 +182,7 @@ async function settle(ports: BouncePorts, row: DeliveryRow, notice: DeliveryRow)
   const cameBack = isLost(notice); // also after its acceptance had made the delivery returned
   const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
   if (!accepted && (isLost(row) || row.state === 'returned')) ports.watch.raise('Held');
-  const { row: settled, written } = await recordedOn(ports, row, (current) =>
+  const { row: settled, written } = await recordOn(ports, row, (current) =>
     isLost(current) || (current.state === 'returned' && cameBack)
       ? withNoticeSettled(current, notice, ports.clock.now())
       : null,

@@ -32,6 +32,7 @@ import type { Withheld } from '#core/notice/permission.ts';
 import { wayName, wayOf } from '#core/notice/way.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
+import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce-ports.ts';
@@ -77,11 +78,7 @@ export async function giveSideNotice(
     },
     now,
   );
-  const [result] = await ports.ledger.create([notice], null);
-  const standing = result === 'exists' ? await ports.ledger.read(notice) : null;
-  await ports.relayQueue.send([
-    { job: { version: 1, spoolId: notice.spoolId, deliveryKey: notice.deliveryKey }, group: notice.nextHop },
-  ]);
+  const standing = await queueNotice(ports, notice);
   const { host } = ports.settings;
   const messageIdField = noticeMessageId({ spoolId: row.spoolId, deliveryKey: row.deliveryKey, kind, host });
   const told = { via: notice.nextHop, to: notice.forwardPath, messageIdField };
@@ -90,7 +87,7 @@ export async function giveSideNotice(
   );
   ports.watch.info(`bounce.${kind}-notice-queued`, { ...fieldsOf(row), ...told });
   // It came to its end before the row spoke of it: nothing will say so any more.
-  if (standing !== null && !isUnderWay(standing.state)) return settleSideNotice(ports, standing);
+  if (!isUnderWay(standing.state)) return settleSideNotice(ports, standing);
   return finished(`${kind}-notice-queued`);
 }
 

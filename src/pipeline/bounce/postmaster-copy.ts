@@ -12,6 +12,7 @@ import { parseMailbox } from '#core/message/address.ts';
 import { wantsCopy } from '#core/notice/copy-rule.ts';
 import { sesReport } from '#core/notice/way.ts';
 import { compileRoutes, type RouteTable } from '#core/routing/routes.ts';
+import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { BouncePorts } from './bounce-ports.ts';
 
 export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<void> {
@@ -37,11 +38,8 @@ export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, m
     reply: null,
   };
   const copy = { ...born, address, trace: [traced(born, 'DSN', now, what)] };
-  const [result] = await ports.ledger.create([copy], null);
-  const standing = result === 'exists' ? await ports.ledger.read(copy) : copy;
-  if (standing === null || !isUnderWay(standing.state) || standing.attempts > 0) return;
-  const job = { version: 1 as const, spoolId: copy.spoolId, deliveryKey: copy.deliveryKey };
-  await ports.relayQueue.send([{ job, group: standing.nextHop }]);
+  const standing = await queueNotice(ports, copy);
+  if (!isUnderWay(standing.state) || standing.attempts > 0) return;
   ports.watch.info('bounce.copy-queued', {
     spoolId: row.spoolId,
     forwardPath: row.forwardPath,

@@ -11,7 +11,8 @@ import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { canFallBack, redirected } from '#core/delivery/fallback.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
-import { recordedOn } from '#pipeline/record.ts';
+import { workFor } from '#pipeline/jobs.ts';
+import { recordOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce-ports.ts';
 
 /** Null where there is nothing to fall back to. */
@@ -27,11 +28,9 @@ export async function fallBack(ports: BouncePorts, row: DeliveryRow): Promise<Fi
     lifetimeMs: ports.settings.retry.lifetimeMs,
     sweepAgainMs: ports.sweepAgainMs,
   };
-  const { row: next, written } = await recordedOn(ports, row, (current) => redirected(current, terms));
+  const { row: next, written } = await recordOn(ports, row, (current) => redirected(current, terms));
   if (next.state !== 'queued') return finished('settled-already');
-  await ports.relayQueue.send([
-    { job: { version: 1, spoolId: next.spoolId, deliveryKey: next.deliveryKey }, group: next.nextHop },
-  ]);
+  await ports.relayQueue.send([workFor(next)]);
   if (!written) return finished('redirected'); // by another job of the same delivery, which counted it
   ports.watch.count('Redirected');
   ports.watch.warn('bounce.redirected', { ...fieldsOf(row), from: row.nextHop, to: next.nextHop });

@@ -19,6 +19,7 @@ import { feedbackBody } from '#core/feedback/queue-body.ts';
 import { readSesEvent, type SesEvent } from '#core/feedback/ses-event.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
+import { workFor } from '#pipeline/jobs.ts';
 import type { Clock, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
 
@@ -81,7 +82,7 @@ export async function joinFact(
   let became: AfterFact['became'] = 'known';
   const facts = await factsFor(ports, row, fact);
   const now = ports.clock.now();
-  const settled = await recordOn(ports, row, (current) => {
+  const { row: settled } = await recordOn(ports, row, (current) => {
     const elsewhere = teller === 'ses' && wentOn(ports.settings, current);
     const after = afterFact(current, fact, { now, sweepAgainMs: ports.sweepAgainMs, elsewhere });
     became = after.became;
@@ -119,10 +120,7 @@ async function follow(
 }
 
 async function sendBounceJob(ports: FeedbackPorts, ref: DeliveryRef, { nextHop }: DeliveryRow): Promise<void> {
-  const { spoolId, deliveryKey } = ref;
-  await ports.bounceQueue.send([
-    { job: { version: 1, spoolId, deliveryKey }, group: nextHop === '' ? 'none' : nextHop },
-  ]);
+  await ports.bounceQueue.send([workFor({ ...ref, nextHop })]);
 }
 
 function report(

@@ -287,17 +287,18 @@ async function giveBack(ports: ReturnedPorts, row: DeliveryRow): Promise<Finishe
   return finished('not-ours');
 }
 
-function write(
+async function write(
   ports: ReturnedPorts,
   row: DeliveryRow,
   decide: (current: DeliveryRow) => Progress,
 ): Promise<DeliveryRow> {
-  return recordOn(ports, row, (current) => {
+  const { row: written } = await recordOn(ports, row, (current) => {
     if (isUnderWay(current.state)) return decide(current);
     // Our lease ran out, and somebody else settled it meanwhile.
     const what = { attempt: null, status: null, reason: 'late-return', reply: null };
     return { row: current, events: [traced(current, 'IGNORE', ports.clock.now(), what)] };
   });
+  return written;
 }
 
 function fieldsOf({ spoolId, deliveryKey, forwardPath }: DeliveryRow): Record<string, unknown> {

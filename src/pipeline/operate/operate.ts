@@ -133,7 +133,7 @@ async function operate(
   const read = await ports.ledger.read(ref);
   if (read === null) return { kind: 'refused', row: null, why: 'it is not in the ledger' };
   let refusal: Operated | null = null;
-  const row = await recordOn(ports, read, (current) => {
+  const { row } = await recordOn(ports, read, (current) => {
     const now = ports.clock.now();
     refusal = null;
     if (current.leaseUntil !== null && current.leaseUntil > now) {

@@ -10,7 +10,6 @@
 // |                             | this one did, and tells some twice; never of none                                |
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
-import { isUnderWay } from '#core/delivery/delivery.ts';
 import { digestEntriesMax, digestSoonMs, sweepConcurrency } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { noticeMark } from '#core/message/trace-fields.ts';
@@ -25,6 +24,7 @@ import {
 import type { BouncePorts } from '#pipeline/bounce/bounce-ports.ts';
 import { wayToPostmaster } from '#pipeline/bounce/postmaster-copy.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
+import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { DueRow } from '#pipeline/ports.ts';
 import type { ComposePorts } from '#pipeline/relay/notice-content.ts';
 
@@ -39,12 +39,7 @@ export async function giveDigest(ports: BouncePorts): Promise<'nothing-due' | 'n
   const { inPeriod } = await ports.ledger.quarantined({ ...period, now, max: 0, soonUntil: now });
   if (inPeriod > 0) {
     const row = newDigest(ports.settings, period, wayToPostmaster(ports.settings), { ...ports, now });
-    const [result] = await ports.ledger.create([row], null);
-    const standing = result === 'exists' ? await ports.ledger.read(row) : row;
-    if (standing !== null && isUnderWay(standing.state) && standing.attempts === 0) {
-      const job = { version: 1 as const, spoolId: row.spoolId, deliveryKey: row.deliveryKey };
-      await ports.relayQueue.send([{ job, group: standing.nextHop }]);
-    }
+    await queueNotice(ports, row);
     ports.watch.info('digest.queued', { spoolId: row.spoolId, forwardPath: row.forwardPath, quarantined: inPeriod });
   }
   await ports.ledger.setBookmark(BOOKMARK, String(period.until));

@@ -5,7 +5,7 @@ import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import { discarded, refused } from '#core/delivery/hold-release.ts';
 import { routeDisposition } from '#core/routing/policy.ts';
-import { recordedOn } from '#pipeline/record.ts';
+import { recordOn } from '#pipeline/record.ts';
 import type { RelayPorts } from './relay-ports.ts';
 
 /** The row as it was settled, or null where its next hop takes mail. */
@@ -13,7 +13,7 @@ export async function disposeByRoute(ports: RelayPorts, claimed: DeliveryRow): P
   const byRoute = routeDisposition(ports.settings.nextHops[claimed.nextHop]);
   if (byRoute === null) return null;
   const terms = { now: ports.clock.now(), sweepAgainMs: ports.sweepAgainMs };
-  const { row, written } = await recordedOn(ports, claimed, (current) => {
+  const { row, written } = await recordOn(ports, claimed, (current) => {
     if (!isUnderWay(current.state)) return null;
     return byRoute.kind === 'discard'
       ? discarded(current, byRoute.reason, terms.now, 1)

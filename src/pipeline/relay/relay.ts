@@ -34,8 +34,9 @@ import { claim } from '#pipeline/claim.ts';
 import { inTime, outOfRoom, outOfTime } from '#pipeline/deadline.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
+import { workFor } from '#pipeline/jobs.ts';
 import type { Job, NextHop, NextHopResult, UnreadableCause } from '#pipeline/ports.ts';
-import { recordedOn, recordOn } from '#pipeline/record.ts';
+import { recordOn } from '#pipeline/record.ts';
 import { NoRoomInTime } from './byte-budget.ts';
 import { asCommitted, ofSubmission } from './committed-content.ts';
 import { disposeByRoute } from './dispose.ts';
@@ -220,12 +221,10 @@ async function record(
     scheduleMs: pacedSchedule(ports.settings.retry.scheduleMs, outcome.kind === 'deferred' ? outcome.pace : undefined),
     fraction: ports.entropy.fraction(),
   });
-  let late = false;
-  const row = await recordOn(ports, claimed, (current) => {
-    late = !isUnderWay(current.state);
-    if (late) {
+  const { row, decided } = await recordOn(ports, claimed, (current) => {
+    if (!isUnderWay(current.state)) {
       const word = withLateWord(current, claimed, outcome, { startedAt, now, openMs: attempt.openMs });
-      return { ...word, row: learnt(word.row, attempt) };
+      return { ...word, row: learnt(word.row, attempt), late: true };
     }
     const progress = afterAttempt(learnt(current, attempt), outcome, {
       startedAt,
@@ -242,9 +241,9 @@ async function record(
       returnPath: attempt.returnPath ?? null,
       reversePathLost: attempt.reversePathLost,
     });
-    return progress;
+    return { ...progress, late: false };
   });
-  if (late) {
+  if (decided?.late === true) {
     // Counted as what it became by whoever settled it; here it is a doubt and no more.
     if (row.possibleDuplicate) ports.watch.count('PossibleDuplicate');
     ports.watch.warn('relay.late-outcome', { ...fieldsOf(row), state: row.state, outcome: outcome.kind });
@@ -265,9 +264,7 @@ function learnt(given: DeliveryRow, attempt: Attempt): DeliveryRow {
 
 async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   if (row.state === 'failed' || isSuccessNoticeDue(row)) {
-    await ports.bounceQueue.send([
-      { job: { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey }, group: row.nextHop },
-    ]);
+    await ports.bounceQueue.send([workFor(row)]);
     return;
   }
   const accepted = row.state === 'relayed' || row.state === 'confirmed'; // confirmed: SES was faster than our own word
@@ -276,7 +273,7 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   if (standsAlone(row)) return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
-  const { row: settled, written } = await recordedOn(ports, reported, (current) =>
+  const { row: settled, written } = await recordOn(ports, reported, (current) =>
     current.state === 'failed' || current.state === 'expired'
       ? withNoticeSettled(current, row, ports.clock.now())
       : null,

@@ -87,8 +87,8 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'feedback/bounce-job-not-awaited',
     file: 'src/pipeline/feedback/feedback.ts',
-    text: '  await ports.bounceQueue.send([\n',
-    replacement: '  void ports.bounceQueue.send([\n',
+    text: '  await ports.bounceQueue.send([workFor(',
+    replacement: '  void ports.bounceQueue.send([workFor(',
     test: { file: 'test/simulation/lost-sends.test.ts', name: 'a stage fails where its jobs are not taken > feedback' },
   },
   {
@@ -133,9 +133,9 @@ export const pipelineMutations: readonly Mutation[] = [
   },
   {
     name: 'bounce/job-for-an-attempted-notice',
-    file: 'src/pipeline/bounce/bounce.ts',
-    text: 'if (standing.attempts === 0)',
-    replacement: 'if (standing.attempts >= 0)',
+    file: 'src/pipeline/notice-queue.ts',
+    text: 'standing.attempts === 0',
+    replacement: 'standing.attempts >= 0',
     test: {
       file: 'test/unit/pipeline/notice-decisions.test.ts',
       name: 'a notice that was attempted has a schedule of its own: no job is sent for it',
