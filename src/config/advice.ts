@@ -1,5 +1,5 @@
-// What works and is probably not meant: lines that stop nothing here. check.ts calls it once the configuration is right, and infra/app.ts
-// deploys nothing with those about next hops.
+// What works and is probably not meant: lines that stop nothing here. check.ts calls it once the configuration is
+// right, and infra/app.ts deploys nothing with those about next hops.
 
 import { parseMailbox } from '#core/message/address.ts';
 import { isVerified, sendingDomains } from '#core/message/ses-use.ts';

@@ -1,6 +1,6 @@
-// The check of the configuration: unknown input in, Settings or one line for each mistake out. Each line says where in the file, what is
-// wrong and what to write. Whoever reads a configuration file calls it, by load.ts.
-// It reads no file and asks no network. What a later version brings is refused by its name, never taken and ignored.
+// The check of the configuration: unknown input in, Settings or one line for each mistake out. Each line says where in
+// the file, what is wrong and what to write. Whoever reads a configuration file calls it, by load.ts. It reads no file
+// and asks no network. What a later version brings is refused by its name, never taken and ignored.
 
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
@@ -34,7 +34,9 @@ export type CheckOptions = {
   readonly builtIn?: BuiltIn;
 };
 
-/** Checks a configuration as imported from the file. `sourceName` opens each line: the path of the file as it was given. */
+/**
+ * Checks a configuration as imported from the file. `sourceName` opens each line: the path of the file as it was given.
+ */
 export function checkConfig(input: unknown, sourceName: string, options: CheckOptions = {}): Checked {
   const lines = new Lines(sourceName);
   const raw = given(schema, input, '', lines.mistake);
@@ -69,7 +71,10 @@ function withCertificates(file: Given, certificate: CheckOptions['certificate'])
   return { ...file, nextHops: Object.fromEntries(hops) };
 }
 
-/** What a part of the schema is marked with, by the path in the file: whatever has no effect yet, so that a configuration need not change later. */
+/**
+ * What a part of the schema is marked with, by the path in the file: whatever has no effect yet, so that a
+ * configuration need not change later.
+ */
 function notYetActedOn(file: Given, sourceName: string): string[] {
   const asked = (part: z.core.$ZodType, value: unknown, at: string): string[] => {
     const { type, told } = partOf(part);

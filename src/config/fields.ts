@@ -1,11 +1,13 @@
-// The parts of which the schema is made: each is a zod type that also knows the words for a mistake and for the reference page.
-// The message of an issue is `what is wrong; write what instead`; check.ts puts the place before it.
+// The parts of which the schema is made: each is a zod type that also knows the words for a mistake and for the
+// reference page. The message of an issue is `what is wrong; write what instead`; check.ts puts the place before it.
 // zod stays here and in the files beside it: nothing that a function bundles imports them (test/infra/bundles.test.ts).
 
 import { z } from 'zod';
 import { among, nearest, show } from './words.ts';
 
-/** What a part tells beside its type. The JSON schema takes `description`, `pattern` and `enumDescriptions` as they are. */
+/**
+ * What a part tells beside its type. The JSON schema takes `description`, `pattern` and `enumDescriptions` as they are.
+ */
 export type Told = {
   /** What the key means: the reference page and editors show it. */
   readonly description?: string;

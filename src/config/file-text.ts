@@ -1,5 +1,5 @@
-// The text of a file that a person saved: editors and shells of Windows put a byte order mark before it, or write UTF-16 (Unicode §23.8). A
-// parser of JSON takes neither.
+// The text of a file that a person saved: editors and shells of Windows put a byte order mark before it, or write
+// UTF-16 (Unicode §23.8). A parser of JSON takes neither.
 
 /** UTF-8, with or without its mark; UTF-16 with one. */
 export function fileText(bytes: Uint8Array): string {
@@ -9,7 +9,8 @@ export function fileText(bytes: Uint8Array): string {
 }
 
 /**
- * A line where others than its owner may read a file of secrets; null where nobody else may. `mode` is POSIX's: elsewhere it says nothing.
+ * A line where others than its owner may read a file of secrets; null where nobody else may. `mode` is POSIX's:
+ * elsewhere it says nothing.
  * @param group whether its group may read it: so a service reads what belongs to root
  */
 export function openToOthers(path: string, mode: number, group = false): string | null {

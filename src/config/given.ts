@@ -1,6 +1,7 @@
-// What a configuration file exports, read along the schema: plain objects and lists are copied, and every key that the schema does not
-// have is noted. Whatever else somebody exports (a Map, a function, a getter that throws, a list without end) becomes a symbol that says what
-// it is, so that the schema refuses it in its place. It never throws, and goes no deeper than the schema does.
+// What a configuration file exports, read along the schema: plain objects and lists are copied, and every key that the
+// schema does not have is noted. Whatever else somebody exports (a Map, a function, a getter that throws, a list
+// without end) becomes a symbol that says what it is, so that the schema refuses it in its place. It never throws, and
+// goes no deeper than the schema does.
 
 import type { z } from 'zod';
 import { sesBounce, sesReport } from '#core/notice/way.ts';
@@ -10,10 +11,15 @@ import type { Told } from './fields.ts';
 import { parseName } from './values.ts';
 import { among, join, nearest, show } from './words.ts';
 
-/** Where a mistake goes. `at` is the path in the file: routes[2].to[0].via. What costs time to say is given as a function. */
+/**
+ * Where a mistake goes. `at` is the path in the file: routes[2].to[0].via. What costs time to say is given as a
+ * function.
+ */
 export type Mistakes = (at: string, wrong: string, write: string | (() => string)) => void;
 
-/** The file as it is copied here: of the schema's shape where it is right, and anything in the places where it is wrong. */
+/**
+ * The file as it is copied here: of the schema's shape where it is right, and anything in the places where it is wrong.
+ */
 export type Given = Readonly<Record<string, unknown>>;
 
 /** More than any configuration needs, and few enough to look at each. */

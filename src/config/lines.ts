@@ -1,5 +1,5 @@
-// The lines that are said of one configuration file: in the order of the sections, each once, with examples that fit the file.
-// check.ts, the schema's issues and the rules write to it. It decides nothing about the file.
+// The lines that are said of one configuration file: in the order of the sections, each once, with examples that fit
+// the file. check.ts, the schema's issues and the rules write to it. It decides nothing about the file.
 
 import type { z } from 'zod';
 import { hopNames } from './fields.ts';

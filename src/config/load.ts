@@ -1,5 +1,6 @@
-// Reads a configuration file, .ts, .js or .json, and checks it: npm start, synth, deploy and the gateway read it by this. A file that cannot be
-// read is a mistake like any other: one line. It runs the file's code, as its author means it to, and nothing else.
+// Reads a configuration file, .ts, .js or .json, and checks it: npm start, synth, deploy and the gateway read it by
+// this. A file that cannot be read is a mistake like any other: one line. It runs the file's code, as its author means
+// it to, and nothing else.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';

@@ -1,5 +1,5 @@
-// The part of the schema for next hops: what each kind may say, and what stands where it says nothing. schema.ts takes it in.
-// It knows nothing of routes, resolves no host and opens no secret.
+// The part of the schema for next hops: what each kind may say, and what stands where it says nothing. schema.ts takes
+// it in. It knows nothing of routes, resolves no host and opens no secret.
 
 import { z } from 'zod';
 import { detailTextMax } from '#core/limits.ts';
@@ -166,11 +166,13 @@ export const byKind = {
   lmtp,
   ses: told(object({ kind: kind('ses') }, "{ kind: 'ses' }"), {
     description:
-      'SES sends one recipient a call, 29 MB at most. An author in a domain of ours is kept where a check proves him ([table](authors.md)). Others become ' +
-      '`"Ann (ann@src.example) via example.com" <notices.from>`, with Reply-To, X-Original-From and X-Original-Message-ID. SES replaces Message-ID ' +
-      'and Date. Address fields that SES would refuse are mended, lines over 998 octets of the header section are folded, and a line that is no ' +
-      'field becomes X-Original-Line. The body is untouched, unless a line of it is longer than 998 octets: then that part is encoded anew, and ' +
-      'the SEND event says `reencoded-for-ses` ([how](decisions/lines-too-long-for-ses.md)).',
+      'SES sends one recipient a call, 29 MB at most. An author in a domain of ours is kept where a check proves ' +
+      'him ([table](authors.md)). Others become `"Ann (ann@src.example) via example.com" <notices.from>`, with ' +
+      'Reply-To, X-Original-From and X-Original-Message-ID. SES replaces Message-ID and Date. Address fields that ' +
+      'SES would refuse are mended, lines over 998 octets of the header section are folded, and a line that is no ' +
+      'field becomes X-Original-Line. The body is untouched, unless a line of it is longer than 998 octets: then ' +
+      'that part is encoded anew, and the SEND event says `reencoded-for-ses` ' +
+      '([how](decisions/lines-too-long-for-ses.md)).',
   }),
   refuse,
   discard: object({ kind: kind('discard') }, "{ kind: 'discard' }"),

@@ -60,10 +60,12 @@ const HEAD = `# Configuration: \`everpost.config.ts\`
 <!-- Written by \`npm run fix\` from src/config/schema.ts. What is changed here is lost. -->
 
 ${paragraph(
-  "Or `.js`, or `.json`: the same object. `import type { Config } from '#config/schema.ts'` gives its type in TypeScript; in JSON the key " +
-    '`"$schema": "./docs/everpost.config.schema.json"` gives editors the same. Each mistake gives one line: the path of the file as it was given, ' +
-    'the place in it, what is wrong, what to write. All mistakes come at once; the exit code is 78. A key that is misspelt is named once, and its ' +
-    "value read as what was meant. Durations are one number and one unit, from one second on: `'30s'`, `'15m'`, `'4h'`, `'2d'`.",
+  "Or `.js`, or `.json`: the same object. `import type { Config } from '#config/schema.ts'` gives its type in " +
+    'TypeScript; in JSON the key `"$schema": "./docs/everpost.config.schema.json"` gives editors the same. Each ' +
+    'mistake gives one line: the path of the file as it was given, the place in it, what is wrong, what to write. ' +
+    'All mistakes come at once; the exit code is 78. A key that is misspelt is named once, and its value read as ' +
+    "what was meant. Durations are one number and one unit, from one second on: `'30s'`, `'15m'`, `'4h'`, " +
+    "`'2d'`.",
 )}`;
 
 const LIMITS = `## What else is asked

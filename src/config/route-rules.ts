@@ -1,5 +1,5 @@
-// What is asked of routes once each can be read: that their next hops are there, that each can be reached, and that its actions make sense
-// together. check.ts calls it. It decides nothing about a message: core/routing/routes.ts does.
+// What is asked of routes once each can be read: that their next hops are there, that each can be reached, and that its
+// actions make sense together. check.ts calls it. It decides nothing about a message: core/routing/routes.ts does.
 
 import { coveringKeys, parseMatch } from '#core/routing/routes.ts';
 import type { Given, Mistakes } from './given.ts';
@@ -8,7 +8,10 @@ import type { RouteRead, Sections } from './sections.ts';
 import type { NextHopSettings } from './settings.ts';
 import { among, join, nearest, show } from './words.ts';
 
-/** Every next hop that is named has to be there, also where its own section is wrong. Gives the sections that may be looked at further. */
+/**
+ * Every next hop that is named has to be there, also where its own section is wrong. Gives the sections that may be
+ * looked at further.
+ */
 export function namesInUse(sections: Sections, { nextHops, routes, notices }: Given, mistake: Mistakes): Sections {
   if (typeof nextHops !== 'object' || nextHops === null) return sections; // nothing to compare with
   const names = Object.keys(nextHops);

@@ -33,8 +33,8 @@ export const action = object(
     }),
     copy: told(boolean().prefault(false), {
       description:
-        'The first action answers to the sender. Each further one is a copy and says `true`: it never causes a notice, and where it fails it is ' +
-        'held, with an alarm.',
+        'The first action answers to the sender. Each further one is a copy and says `true`: it never causes a ' +
+        'notice, and where it fails it is held, with an alarm.',
     }),
     returnPath: told(
       choice(
@@ -49,9 +49,10 @@ export const action = object(
         .transform(orNull),
       {
         description:
-          'The reverse-path under which the mail leaves by SMTP or LMTP. Reports that come back to a path of ours become one NDR to the sender, ' +
-          'without `address`; what is no report goes to `notices.postmaster`. Next hops of kind `ses` ignore it. Towards a server of your own ' +
-          'that checks SPF, or returns mail itself, write `keep`.',
+          'The reverse-path under which the mail leaves by SMTP or LMTP. Reports that come back to a path of ours ' +
+          'become one NDR to the sender, without `address`; what is no report goes to `notices.postmaster`. Next ' +
+          'hops of kind `ses` ignore it. Towards a server of your own that checks SPF, or returns mail itself, ' +
+          'write `keep`.',
         fallback: '`token` where `address` is given, else `keep`',
       },
     ),
@@ -77,8 +78,8 @@ export const route = object(
       ).prefault('inbound'),
       {
         description:
-          'Which mail the route is for. Where no outbound route takes a forward-path of our own domains, the inbound one does; other forward-paths ' +
-          'come back with 5.7.1.',
+          'Which mail the route is for. Where no outbound route takes a forward-path of our own domains, the ' +
+          'inbound one does; other forward-paths come back with 5.7.1.',
       },
     ),
     to: told(
@@ -87,8 +88,8 @@ export const route = object(
     ),
     fallback: told(hopName.optional().transform(orNull), {
       description:
-        'The next hop that takes over, with the same address and a fresh lifetime, when the delivery of the first action expires. A permanent ' +
-        'refusal never falls back.',
+        'The next hop that takes over, with the same address and a fresh lifetime, when the delivery of the first ' +
+        'action expires. A permanent refusal never falls back.',
       values: 'a name of `nextHops`',
       fallback: 'none',
     }),

@@ -1,5 +1,5 @@
-// What no section of the configuration can know by itself: how they fit together. check.ts calls it with the sections that are right, and
-// gets the settings where all of them are. It asks no network.
+// What no section of the configuration can know by itself: how they fit together. check.ts calls it with the sections
+// that are right, and gets the settings where all of them are. It asks no network.
 
 import { domainsMax, queueRetentionMs, rowsOutliveObjectMs } from '#core/limits.ts';
 import { needsSmtputf8, parseMailbox } from '#core/message/address.ts';
@@ -46,8 +46,9 @@ function complete(
 }
 
 /**
- * DESIGN decision 11: mail that goes on to another address may fail there for reasons that its sender must hear from us, and SPF must not speak
- * against us there. SES has return paths of its own, and what refuses or discards needs none.
+ * DESIGN decision 11: mail that goes on to another address may fail there for reasons that its sender must hear from
+ * us, and SPF must not speak against us there. SES has return paths of its own, and what refuses or discards needs
+ * none.
  */
 function withReturnPaths(route: RouteRead, nextHops: Readonly<Record<string, NextHopSettings>>): RouteSettings {
   const kindOf = (via: string) => (Object.hasOwn(nextHops, via) ? nextHops[via]?.kind : undefined);
@@ -105,7 +106,10 @@ function noticesCanLeave(
     "the name of a next hop of kind 'smtp' or 'lmtp', or no via: then notices go by SES",
   );
 }
-/** What comes back is no mail for anybody: a route of its own would never see it, and a domain that has one could not be told apart. */
+/**
+ * What comes back is no mail for anybody: a route of its own would never see it, and a domain that has one could not be
+ * told apart.
+ */
 function returnPathsAreOursAlone(
   returnPathDomain: string,
   domains: readonly string[],
@@ -131,7 +135,10 @@ function returnPathsAreOursAlone(
   if (index !== -1) mistake('returnPathDomain', `routes[${index}] takes mail at ${returnPathDomain}`, write);
 }
 
-/** Content is needed until the last attempt, and by the notice that quotes it; the trace for longer than either is there. */
+/**
+ * Content is needed until the last attempt, and by the notice that quotes it; the trace for longer than either is
+ * there.
+ */
 function contentOutlivesItsDeliveries(
   lifetimeMs: number,
   retentionMs: Settings['retentionMs'],
@@ -161,7 +168,9 @@ function contentOutlivesItsDeliveries(
   }
 }
 
-/** What SES sends of our own, and authors that it sends in our name, have this address: it must be verified, and ASCII. */
+/**
+ * What SES sends of our own, and authors that it sends in our name, have this address: it must be verified, and ASCII.
+ */
 function noticesComeFromUs(
   domains: readonly string[],
   uses: Pick<Settings, 'nextHops' | 'notices' | 'submitters'>,

@@ -1,6 +1,6 @@
-// The schema of the configuration, stated once: the type that people write (Config), the check (check.ts), the JSON schema for editors and
-// the reference page (docs/configuration.md) come from it. `npm run fix` writes both files again.
-// What no section can know by itself is in rules.ts and route-rules.ts. It reads no file and asks no network.
+// The schema of the configuration, stated once: the type that people write (Config), the check (check.ts), the JSON
+// schema for editors and the reference page (docs/configuration.md) come from it. `npm run fix` writes both files
+// again. What no section can know by itself is in rules.ts and route-rules.ts. It reads no file and asks no network.
 
 import { z } from 'zod';
 import { domainKeyOf } from '#core/message/domain-key.ts';
@@ -39,8 +39,8 @@ export const submitter = object(
       list(domain, 'domain', (given) => (domainKeyOf(given) === null ? "['example.com']" : `['${given}']`)),
       {
         description:
-          'The domains of its reverse-paths, each by name ([who may submit](decisions/who-may-submit.md)). SES must have them verified where it ' +
-          'sends for them, and signs for these authors alone.',
+          'The domains of its reverse-paths, each by name ([who may submit](decisions/who-may-submit.md)). SES ' +
+          'must have them verified where it sends for them, and signs for these authors alone.',
         values: 'a list of domains',
       },
     ),
@@ -85,8 +85,8 @@ const policy = object(
   {
     spam: told(findings.prefault('quarantine'), {
       description:
-        'What becomes of mail that SES calls spam. Of the findings that are not to be relayed, the gravest decides: virus, spam, DMARC. Copies are ' +
-        'quarantined where the message is refused.',
+        'What becomes of mail that SES calls spam. Of the findings that are not to be relayed, the gravest ' +
+        'decides: virus, spam, DMARC. Copies are quarantined where the message is refused.',
     }),
     virus: told(findings.prefault('quarantine'), { description: 'What becomes of mail in which SES found a virus.' }),
     dmarcReject: told(findings.prefault('quarantine'), {
@@ -94,8 +94,9 @@ const policy = object(
     }),
     unscanned: told(choice({ relay: 'deliver it', quarantine: 'keep it until it is released' }).prefault('relay'), {
       description:
-        'What becomes of mail of which SES says for spam or for viruses neither PASS nor FAIL, but GRAY, PROCESSING_FAILED, DISABLED or nothing, ' +
-        'and against which nothing else speaks. The trace then says HOLD `policy-unscanned`.',
+        'What becomes of mail of which SES says for spam or for viruses neither PASS nor FAIL, but GRAY, ' +
+        'PROCESSING_FAILED, DISABLED or nothing, and against which nothing else speaks. The trace then says HOLD ' +
+        '`policy-unscanned`.',
     }),
   },
   "{ spam: 'quarantine' }",
@@ -126,15 +127,15 @@ const notices = object(
     ),
     copyPostmasterOn: told(list(reason, 'reason', "['expired', '5.7.*']", 0).prefault([]), {
       description:
-        'Reasons, states or statuses, with `*` for any characters. Failures that fit are copied to `notices.postmaster`: by `via`, else as his ' +
-        'mail goes, else by SES.',
+        'Reasons, states or statuses, with `*` for any characters. Failures that fit are copied to ' +
+        '`notices.postmaster`: by `via`, else as his mail goes, else by SES.',
       values: "a list such as `['expired', '5.7.*']`",
     }),
     perDomainPerHour: told(wholeNumber(1, 1_000_000).prefault(100), {
       description:
-        'Notices to one registrable domain, its sub-domains counted with it, in an hour, where neither SPF nor an aligned DMARC result vouches for ' +
-        'the reverse-path. There, too: 5 of one message, 10 to one address in an hour, and in all 1,000 in an hour or this number, if it is more ' +
-        '([why](decisions/backscatter.md)).',
+        'Notices to one registrable domain, its sub-domains counted with it, in an hour, where neither SPF nor an ' +
+        'aligned DMARC result vouches for the reverse-path. There, too: 5 of one message, 10 to one address in an ' +
+        'hour, and in all 1,000 in an hour or this number, if it is more ([why](decisions/backscatter.md)).',
     }),
     dkim: told(
       object(
@@ -163,8 +164,9 @@ const retention = object(
   {
     spool: told(duration.prefault('14d'), {
       description:
-        "How long after its arrival content stays at least, received or submitted. Then it is purged, a submission's envelope with it, once every " +
-        'delivery of it is final: never what is held or quarantined; what SES relayed 62 hours after that at the earliest.',
+        'How long after its arrival content stays at least, received or submitted. Then it is purged, a ' +
+        "submission's envelope with it, once every delivery of it is final: never what is held or quarantined; " +
+        'what SES relayed 62 hours after that at the earliest.',
       values: 'a duration, more than `retry.lifetime`',
     }),
     versions: told(duration.prefault('7d'), { description: 'How long deleted versions of content are kept.' }),
@@ -174,8 +176,8 @@ const retention = object(
     }),
     quarantine: told(duration.prefault('30d'), {
       description:
-        'How long after acceptance quarantined mail waits for its release. Then it is discarded, traced. A digest tells the postmaster of it once, ' +
-        'and warns a week before the end.',
+        'How long after acceptance quarantined mail waits for its release. Then it is discarded, traced. A digest ' +
+        'tells the postmaster of it once, and warns a week before the end.',
       values: 'a duration, at most `ledger`',
     }),
   },
@@ -199,8 +201,8 @@ const feedback = object(
   {
     confirm: told(boolean().prefault(false), {
       description:
-        "SES also says when the recipient's server took a message, and its delivery is `confirmed`: one more event and one more write for each " +
-        'message. Failures, delays and complaints are told in any case.',
+        "SES also says when the recipient's server took a message, and its delivery is `confirmed`: one more " +
+        'event and one more write for each message. Failures, delays and complaints are told in any case.',
     }),
   },
   '{ confirm: true }',
@@ -246,8 +248,8 @@ export const schema = object(
     nextHops: told(nextHops, { description: 'Where mail can go, by name.', values: 'name → next hop' }),
     routes: told(list(route, 'route', "[{ match: '*@example.com', to: [{ via: 'exchange' }] }]"), {
       description:
-        'Which mail goes where. The first route that matches a forward-path wins. Each domain needs a route that takes its `postmaster@` (RFC 5321 ' +
-        '§4.5.1).',
+        'Which mail goes where. The first route that matches a forward-path wins. Each domain needs a route that ' +
+        'takes its `postmaster@` (RFC 5321 §4.5.1).',
       values: 'a list of routes',
     }),
     submitters: told(

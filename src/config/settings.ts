@@ -8,7 +8,10 @@ export type ReturnPathMode = 'keep' | 'token' | 'srs';
 export type PolicyChoice = 'relay' | 'quarantine' | 'refuse';
 export type UnscannedChoice = 'relay' | 'quarantine';
 
-/** Validated, complete, durations in milliseconds, domains as A-labels in lower case. Serialised beside each function's bundle. */
+/**
+ * Validated, complete, durations in milliseconds, domains as A-labels in lower case. Serialised beside each function's
+ * bundle.
+ */
 export type Settings = {
   /** A hash of the configuration: each message's row says under which it was accepted. */
   readonly version: string;

@@ -1,5 +1,6 @@
-// Where in a configuration file an error came from: the line of a module that threw, or that Node cannot read, and of JSON that is none.
-// load.ts calls it. It runs no code of the file; it may have Node read a module once more, without running it.
+// Where in a configuration file an error came from: the line of a module that threw, or that Node cannot read, and of
+// JSON that is none. load.ts calls it. It runs no code of the file; it may have Node read a module once more, without
+// running it.
 
 import { spawnSync } from 'node:child_process';
 import { basename } from 'node:path';
@@ -24,7 +25,10 @@ function stackOf(error: unknown): string {
   return at === -1 ? stack : `${stack.slice(0, at)}\n${stack.slice(at + message.length)}`;
 }
 
-/** `/a/c.ts:3` alone on a line, as Node says where the syntax is wrong; else the first call in a file that is no package's and not Node's. */
+/**
+ * `/a/c.ts:3` alone on a line, as Node says where the syntax is wrong; else the first call in a file that is no
+ * package's and not Node's.
+ */
 function firstPlace(stack: string): { readonly file: string; readonly line: number } | null {
   for (const line of stack.split('\n', 200)) {
     const [, file, number] =
@@ -47,8 +51,8 @@ function nodesReading(path: string): string {
 }
 
 /**
- * The line at which a text stops being JSON. The parser says `Unexpected token` from there on, and of no shorter part of the text; so the place
- * is found by halving.
+ * The line at which a text stops being JSON. The parser says `Unexpected token` from there on, and of no shorter part
+ * of the text; so the place is found by halving.
  */
 export function lineInJson(text: string): number | null {
   const message = jsonError(text);

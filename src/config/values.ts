@@ -48,7 +48,9 @@ function ipVersion(text: string): 4 | 6 | null {
   return /^[\da-f:.]+$/i.test(text) && text.includes(':') && URL.canParse(`http://[${text}]/`) ? 6 : null;
 }
 
-/** A host as a socket takes it: an IP address without brackets, or a name; single labels such as localhost are names. */
+/**
+ * A host as a socket takes it: an IP address without brackets, or a name; single labels such as localhost are names.
+ */
 export function parseHost(text: string): string | null {
   const bare = /^\[(.+)\]$/.exec(text)?.[1] ?? text;
   if (ipVersion(bare) !== null) return bare;
@@ -82,7 +84,10 @@ export function parseName(text: string): string | null {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text) ? text : null;
 }
 
-/** SES takes 64 letters for a rule set, IAM 64 for a role, SQS 80 for a queue: what we append must fit (aws-service limits). */
+/**
+ * SES takes 64 letters for a rule set, IAM 64 for a role, SQS 80 for a queue: what we append must fit (aws-service
+ * limits).
+ */
 export function parseStackName(text: string): string | null {
   return /^[A-Za-z][A-Za-z0-9-]{0,29}$/.test(text) && !text.endsWith('-') ? text : null;
 }

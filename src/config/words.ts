@@ -1,5 +1,5 @@
-// How a line about the configuration shows a value, and which word was probably meant. Every reader of the configuration uses it.
-// It shows a value on one line and in a few characters, and never throws.
+// How a line about the configuration shows a value, and which word was probably meant. Every reader of the
+// configuration uses it. It shows a value on one line and in a few characters, and never throws.
 
 import { printable } from '#core/message/printable.ts';
 
@@ -52,7 +52,10 @@ export function among(choices: readonly string[]): string {
 
 const MEANT_MAX = 64;
 
-/** The word that was probably meant: at most two letters away and fewer than half of it, or one that holds it or that it holds. */
+/**
+ * The word that was probably meant: at most two letters away and fewer than half of it, or one that holds it or that it
+ * holds.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   if (word.length > MEANT_MAX) return null;
   const given = word.toLowerCase();

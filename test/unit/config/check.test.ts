@@ -267,8 +267,9 @@ describe('what works and is probably not meant is a warning, and does not stop a
   };
   test('an outbound * by SES that also takes our own domains', () => {
     expect(checked(bySes)).toEqual([
-      "c.ts: routes[2].match: '*' by SES also takes submitted mail for example.com and 1 more of domains, which then leaves and comes back to SES; " +
-        "write a route before it such as { match: '*@example.com', direction: 'outbound', to: [{ via: 'exchange' }] }",
+      "c.ts: routes[2].match: '*' by SES also takes submitted mail for example.com and 1 more of domains, which " +
+        "then leaves and comes back to SES; write a route before it such as { match: '*@example.com', direction: " +
+        "'outbound', to: [{ via: 'exchange' }] }",
     ]);
   });
   test('it is none where routes before it take our own domains', () => {

@@ -81,8 +81,8 @@ test('ca may be the path of a PEM file, seen from the configuration', async () =
 });
 
 /**
- * By Node itself, as programs load it: the test runner imports modules in a way of its own. One process loads all. Of each file its lines without
- * the path that was given, with which each begins.
+ * By Node itself, as programs load it: the test runner imports modules in a way of its own. One process loads all. Of
+ * each file its lines without the path that was given, with which each begins.
  */
 function loadedByNode(paths: readonly string[]): readonly (readonly string[])[] {
   const load =

@@ -1,5 +1,5 @@
-// What comes of the schema beside the check: the type, the JSON schema for editors, the reference page. The two files are those that
-// `npm run fix` would write, each example passes the check, and the three agree.
+// What comes of the schema beside the check: the type, the JSON schema for editors, the reference page. The two files
+// are those that `npm run fix` would write, each example passes the check, and the three agree.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
