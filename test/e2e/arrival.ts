@@ -1,5 +1,6 @@
-// Judges what arrived beside what was sent: the message's own bytes at the end, and above them nothing but the fields that the way
-// through Everpost may put there. Written for SMTP: a bare CR or LF leaves as CRLF, and a last line without an end gets one.
+// Judges what arrived beside what was sent: the message's own bytes at the end, and above them nothing but the fields
+// that the way through Everpost may put there. Written for SMTP: a bare CR or LF leaves as CRLF, and a last line
+// without an end gets one.
 
 /** A last line without CRLF gets one from the client; bare CR and LF leave as CRLF (RFC 5321 §2.3.8). */
 export function onTheWire(content: Uint8Array): Buffer {
@@ -8,8 +9,8 @@ export function onTheWire(content: Uint8Array): Buffer {
 }
 
 /**
- * The message as every next hop gets it: without X-SES-* fields, and without Authentication-Results in the name of SES or of the tests' own
- * domain, which only SES may have put above it.
+ * The message as every next hop gets it: without X-SES-* fields, and without Authentication-Results in the name of SES
+ * or of the tests' own domain, which only SES may have put above it.
  */
 export function asRelayed(content: Uint8Array): Buffer {
   const text = onTheWire(content).toString('latin1');
@@ -37,8 +38,9 @@ export const prependedFields = [
 export const submittedFields = ['received', 'x-everpost-pass'];
 
 /**
- * The deviations, one line each. `above` are names of fields that servers behind Everpost put on top of it, in their order; the
- * warning of a possible duplicate, which an attempt whose result was lost leaves, is allowed where it belongs.
+ * The deviations, one line each. `above` are names of fields that servers behind Everpost put on top of it, in their
+ * order; the warning of a possible duplicate, which an attempt whose result was lost leaves, is allowed where it
+ * belongs.
  */
 export function deviations(
   sent: Uint8Array,

@@ -1,5 +1,5 @@
-// What strangers wrote as a verdict, at the next hops: results in the name of SES or of a domain of ours, and fields that SES acts on, reach none.
-// What SES itself put above the message does, and every other byte.
+// What strangers wrote as a verdict, at the next hops: results in the name of SES or of a domain of ours, and fields
+// that SES acts on, reach none. What SES itself put above the message does, and every other byte.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,5 @@
-// SECURITY.md beside the tree: each line of defence names what defends and the test that would notice its loss, and what it says of packages
-// holds. That the named files exist, test/unit/document-paths.test.ts asks of every document.
+// SECURITY.md beside the tree: each line of defence names what defends and the test that would notice its loss, and
+// what it says of packages holds. That the named files exist, test/unit/document-paths.test.ts asks of every document.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

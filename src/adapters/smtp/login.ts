@@ -1,6 +1,6 @@
-// AUTH (RFC 4954) by PLAIN (RFC 4616) and LOGIN: the next mechanism where a server refuses one that it offers. No text that the
-// connection gives from then on contains the password. What a server took or refused is remembered for as long as the login is the same, so that a
-// wrong one is not tried twice over.
+// AUTH (RFC 4954) by PLAIN (RFC 4616) and LOGIN: the next mechanism where a server refuses one that it offers. No text
+// that the connection gives from then on contains the password. What a server took or refused is remembered for as long
+// as the login is the same, so that a wrong one is not tried twice over.
 
 import { smtpAuthLineOctetsMax } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
@@ -9,7 +9,10 @@ import { isFault, type SmtpWire, type WireFault } from './wire.ts';
 
 export type Credentials = { readonly username: string; readonly password: string };
 type Mechanism = 'PLAIN' | 'LOGIN';
-/** The mechanism to use for this login and no other: it was accepted, or it was the one of which the server said that the login is wrong. */
+/**
+ * The mechanism to use for this login and no other: it was accepted, or it was the one of which the server said that
+ * the login is wrong.
+ */
 export type KnownLogin = { readonly mechanism: Mechanism; readonly of: string };
 export type LoggedIn =
   | { readonly kind: 'in' }
@@ -53,7 +56,10 @@ export async function logIn(
   return { kind: 'refused', answer: refusal.answer };
 }
 
-/** With an initial response where the line is short enough (RFC 4954 §4); a server that asks for the response nevertheless gets it. */
+/**
+ * With an initial response where the line is short enough (RFC 4954 §4); a server that asks for the response
+ * nevertheless gets it.
+ */
 async function plain(wire: SmtpWire, credentials: Credentials, timeoutMs: number): Promise<SmtpReply | WireFault> {
   const response = plainResponse(credentials);
   const whole = `AUTH PLAIN ${response}`;

@@ -1,5 +1,6 @@
-// In whose name an Authentication-Results field speaks (RFC 8601 §2.2): its authserv-id, which may be quoted, stand behind comments and have a
-// version. Called by removed-fields.ts for fields that came with a message. Linear in the value, which its caller bounds.
+// In whose name an Authentication-Results field speaks (RFC 8601 §2.2): its authserv-id, which may be quoted, stand
+// behind comments and have a version. Called by removed-fields.ts for fields that came with a message. Linear in the
+// value, which its caller bounds.
 
 import { domainOctetsMax } from '#core/limits.ts';
 import { toDomainKey } from './domain-key.ts';
@@ -10,9 +11,10 @@ const TOKEN = /[^\x00-\x20\x7F()<>@,;:\\"/[\]?=]/;
 const DIGIT = /[0-9]/;
 
 /**
- * Whether the field with this value speaks in one of `names` (comparable domains) or in a name below one of them. A value that is not as RFC 8601
- * says up to its first semicolon has no authserv-id to compare. It counts as ours where one of the names stands before that semicolon, because a
- * reader may be more generous than the RFC, and where it was cut: no host writes so long an id.
+ * Whether the field with this value speaks in one of `names` (comparable domains) or in a name below one of them. A
+ * value that is not as RFC 8601 says up to its first semicolon has no authserv-id to compare. It counts as ours where
+ * one of the names stands before that semicolon, because a reader may be more generous than the RFC, and where it was
+ * cut: no host writes so long an id.
  */
 export function speaksAs(value: Uint8Array, names: ReadonlySet<string>, cut: boolean): boolean {
   const text = decodeUnlabelled(value).replace(/[\r\n]+/g, '');
@@ -57,7 +59,10 @@ function quotedString(text: string, start: number): { readonly value: string; re
   return { value: '', end: text.length };
 }
 
-/** Behind white space and comments, which nest (RFC 5322 §3.2.2). A comment that does not end goes to the end of the text. */
+/**
+ * Behind white space and comments, which nest (RFC 5322 §3.2.2). A comment that does not end goes to the end of the
+ * text.
+ */
 function blanksEnd(text: string, from: number): number {
   let depth = 0;
   let at = from;

@@ -1,7 +1,8 @@
-// What relay takes out of a message for every next hop (DESIGN decision 8): Bcc and Resent-Bcc from our side's mail; X-SES-* fields, and
-// Authentication-Results in the name of SES or of a domain of ours, unless SES itself put them above the message that it received. What is stored
-// stays as it was. It looks at the header section as it passes: whole fields go, folded lines and all, and every other byte is handed on. It holds
-// no more than the beginning of a field.
+// What relay takes out of a message for every next hop (DESIGN decision 8): Bcc and Resent-Bcc from our side's mail;
+// X-SES-* fields, and Authentication-Results in the name of SES or of a domain of ours, unless SES itself put them
+// above the message that it received. What is stored stays as it was. It looks at the header section as it passes:
+// whole fields go, folded lines and all, and every other byte is handed on. It holds no more than the beginning of a
+// field.
 
 import { authservIdBytesMax, returnPathFieldBytesMax } from '#core/limits.ts';
 import { speaksAs } from './authserv-id.ts';
@@ -33,7 +34,10 @@ export type RemovalTerms = {
 type Value = { readonly bytes: Uint8Array; readonly cut: boolean };
 const NO_VALUE: Value = { bytes: NOTHING, cut: true };
 
-/** The content without these fields. Chunks are handed on as parts of those that came; what `content` throws, this throws. */
+/**
+ * The content without these fields. Chunks are handed on as parts of those that came; what `content` throws, this
+ * throws.
+ */
 export async function* withoutRemovedFields(
   content: AsyncIterable<Uint8Array>,
   terms: RemovalTerms,
@@ -99,7 +103,10 @@ class FieldFilter {
     return this.state === 'line' && held.length > 0 && this.lineAt(held, 0, true) === 'goes' ? NOTHING : held;
   }
 
-  /** What begins at `at`, as `headerSection` in message.ts reads it; `unknown`: more bytes are needed to say, and there are some unless `whole`. */
+  /**
+   * What begins at `at`, as `headerSection` in message.ts reads it; `unknown`: more bytes are needed to say, and there
+   * are some unless `whole`.
+   */
   private lineAt(bytes: Uint8Array, at: number, whole: boolean): 'end' | 'folded' | 'goes' | 'stays' | 'unknown' {
     if (isBlank(bytes[at])) return 'folded';
     const limit = at + LINE_START_BYTES_MAX;
@@ -155,8 +162,8 @@ function resultsOf(bytes: Uint8Array, start: number, whole: boolean): Value | nu
 }
 
 /**
- * Where the line ends that goes on at `at`. A CR that no LF follows ends one too, because it leaves as CRLF by SMTP (RFC 5321 §2.3.8). Null: the
- * bytes end in CRs, and what follows decides.
+ * Where the line ends that goes on at `at`. A CR that no LF follows ends one too, because it leaves as CRLF by SMTP
+ * (RFC 5321 §2.3.8). Null: the bytes end in CRs, and what follows decides.
  */
 function lineEnd(bytes: Uint8Array, at: number): { readonly next: number | null; readonly ended: boolean } {
   for (let next = at; next < bytes.length; next += 1) {

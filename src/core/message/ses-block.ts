@@ -1,5 +1,6 @@
-// The fields that SES puts above a message which it received (docs/aws-contracts.md §1.7), told from those that came with the message. Called by
-// removed-fields.ts with the name of each field, from the top. What SES wrote is known by its place alone: nobody can write above it.
+// The fields that SES puts above a message which it received (docs/aws-contracts.md §1.7), told from those that came
+// with the message. Called by removed-fields.ts with the name of each field, from the top. What SES wrote is known by
+// its place alone: nobody can write above it.
 
 /** SES writes these last. A field below one of them, but for the other, came with the message. */
 const CLOSING: ReadonlySet<string> = new Set(['x-ses-receipt', 'x-ses-dkim-signature']);

@@ -30,7 +30,8 @@ export function isJunk(item: SmtpReply | SmtpJunk): item is SmtpJunk {
 
 const LF = 10;
 const CR = 13;
-// RFC 5321 §4.2: three digits, then SP or "-" and text, or nothing. First digits other than 2 to 5 do not occur in SMTP.
+// RFC 5321 §4.2: three digits, then SP or "-" and text, or nothing. First digits other than 2 to 5 do not occur in
+// SMTP.
 const LINE = /^([2-5]\d\d)(?:([ -])(.*))?$/su;
 // RFC 2034 §4: the status opens each line's text, and its class repeats the code's first digit.
 const ENHANCED = /^([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)/u;
@@ -94,7 +95,10 @@ export class SmtpReplyReader {
     return this.#garbled;
   }
 
-  /** The reply that has begun and is longer than what is kept of one, as it stands: its code is in its first line. Else null. */
+  /**
+   * The reply that has begun and is longer than what is kept of one, as it stands: its code is in its first line. Else
+   * null.
+   */
   cut(): SmtpReply | null {
     if (this.#garbled || this.#bytes <= smtpReplyBytesMax) return null;
     const line = this.#text(this.#lineBytes);
@@ -131,7 +135,10 @@ export class SmtpReplyReader {
     return match[2] === '-' ? null : this.#end(code);
   }
 
-  /** The line's bytes up to `end`. Where the line is longer than what is kept, the beginning of a secret may stand at its end. */
+  /**
+   * The line's bytes up to `end`. Where the line is longer than what is kept, the beginning of a secret may stand at
+   * its end.
+   */
   #text(end: number): string {
     const text = decode(this.#line.subarray(0, end));
     if (this.#lineBytes < smtpReplyLineBytesMax) return text;
@@ -200,7 +207,9 @@ function cutText(text: string, max: number): string {
   return text.slice(0, last >= 0xd800 && last < 0xdc00 ? max - 1 : max);
 }
 
-/** UTF-8 (RFC 6531 §3.7.4.2 allows it in replies), or else each byte as the Latin-1 character that it most likely was. */
+/**
+ * UTF-8 (RFC 6531 §3.7.4.2 allows it in replies), or else each byte as the Latin-1 character that it most likely was.
+ */
 function decode(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);

@@ -1,5 +1,5 @@
-// Policy's decision on a message as a whole: relay it, hold it, or refuse it. Pure; from SES's verdicts and the operator's policy.
-// Policy never discards: only an explicit route may, and that is traced.
+// Policy's decision on a message as a whole: relay it, hold it, or refuse it. Pure; from SES's verdicts and the
+// operator's policy. Policy never discards: only an explicit route may, and that is traced.
 
 import type { NextHopSettings, PolicyChoice, Settings } from '#config/settings.ts';
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
@@ -15,8 +15,9 @@ export type Disposition =
   | { readonly kind: 'refuse'; readonly reason: TableReason; readonly status: Status; readonly detail: string };
 
 /**
- * Each finding is asked of the policy, the gravest first, and the first that is not to be relayed decides. GRAY, PROCESSING_FAILED and DISABLED
- * are no failure. A verdict that is missing from the receipt counts as PROCESSING_FAILED (receipt.ts).
+ * Each finding is asked of the policy, the gravest first, and the first that is not to be relayed decides. GRAY,
+ * PROCESSING_FAILED and DISABLED are no failure. A verdict that is missing from the receipt counts as PROCESSING_FAILED
+ * (receipt.ts).
  */
 export function disposition(verdicts: Verdicts, policy: Settings['policy']): Disposition {
   const { virus, spam, dmarc, dmarcPolicy } = verdicts;

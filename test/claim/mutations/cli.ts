@@ -202,4 +202,14 @@ export const cliMutations: readonly Mutation[] = [
       name: 'everpost > loads the argument library for the verbs that use it, and not for sendmail',
     },
   },
+  {
+    name: 'sendmail/a-refused-mode-loses-its-message',
+    file: 'src/cli/sendmail.ts',
+    text: 'const WITHOUT_MESSAGE = /^-[tivmnGUs]*b[dDhHipPstvz]/;',
+    replacement: 'const WITHOUT_MESSAGE = /^-[tivmnGUs]*b[^m]/;',
+    test: {
+      file: 'test/integration/cli/exit-codes.test.ts',
+      name: 'sendmail > ends with what sysexits has for a wrong call',
+    },
+  },
 ];

@@ -90,4 +90,24 @@ export const smtpMutations: readonly Mutation[] = [
       name: 'SQS goes on by a fresh one where all kept ones are reset',
     },
   },
+  {
+    name: 'smtp/junk-is-cut-before-the-login-is-hidden',
+    file: 'src/core/reply/smtp-reply.ts',
+    text: 'this.#clean(line).slice(0, JUNK_CHARS_MAX)',
+    replacement: 'this.#clean(line.slice(0, JUNK_CHARS_MAX))',
+    test: {
+      file: 'test/integration/smtp/tls-and-login.test.ts',
+      name: 'a login > quoted where a line that is no reply is cut leaves no part of it',
+    },
+  },
+  {
+    name: 'smtp/a-line-that-is-too-long-ends-in-a-part-of-the-login',
+    file: 'src/core/reply/smtp-reply.ts',
+    text: 'return cut === 0 ? text : text.slice(0, -cut) + HIDDEN;',
+    replacement: 'return text;',
+    test: {
+      file: 'test/integration/smtp/tls-and-login.test.ts',
+      name: 'a login > quoted where a line as long as is kept is cut leaves no part of it',
+    },
+  },
 ];

@@ -1,4 +1,5 @@
-// What relay takes out for every next hop: every form of such a field, whole; no other byte; the same however the content is cut into chunks.
+// What relay takes out for every next hop: every form of such a field, whole; no other byte; the same however the
+// content is cut into chunks.
 
 import { describe, expect, test } from 'vitest';
 import { authservIdBytesMax } from '#core/limits.ts';
