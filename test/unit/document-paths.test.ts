@@ -1,5 +1,5 @@
 // What the documents point to: every path, link, heading and npm script that they name exists, and every decision record is listed. A move
-// or a new name therefore changes the documents in the same commit.
+// or a new name therefore changes the documents in the same commit. And what docs/style.md asks of their lines.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -50,6 +50,16 @@ function brokenLinks(path: string): string[] {
   });
 }
 
+/** Lines over the width, but for tables and code, a command in backticks on a line of its own included. */
+function longLines(text: string): string[] {
+  let fenced = false;
+  return text.split('\n').filter((line) => {
+    if (line.startsWith('```')) fenced = !fenced;
+    const words = line.replace(/`[^`]*`/g, '').replace(/^\s*(?:[-*]|\d+\.)? */, '');
+    return !fenced && [...line].length > 120 && !/^(?:\||`{3}| {4})/.test(line) && words.includes(' ');
+  });
+}
+
 describe('documents', () => {
   it.each(documents)('%s names paths that exist', (path) => {
     // A package's README stands for itself: its paths begin at the package.
@@ -58,6 +68,17 @@ describe('documents', () => {
   });
   it.each(documents)('%s has links that lead somewhere', (path) => {
     expect(brokenLinks(path)).toEqual([]);
+  });
+  it.each(documents)('%s stays within 120 columns', (path) => {
+    expect(longLines(read(path))).toEqual([]);
+  });
+  it.each(documents)('%s writes "cannot" in one word', (path) => {
+    const others = path === 'docs/style.md' ? '| can not |' : '\0';
+    expect(
+      read(path)
+        .replace(others, '')
+        .match(/\bcan not\b(?! only)/gi),
+    ).toBeNull();
   });
 });
 
