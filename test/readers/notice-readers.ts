@@ -38,6 +38,9 @@ function inputOf(said: string, original: string, field = said): NoticeInput {
   };
 }
 
+/** A notice as relay composes it, of what the server said and what the sender wrote. */
+export const noticeOf = (said: string, original: string) => composeNotice(inputOf(said, original, ''));
+
 const EMPTY = inputOf('', '');
 const scrub = scrubber(EMPTY);
 /** Of a reply 2,000 characters are kept (smtpReplyTextCharsMax); it is looked at in every form in which it may hide an address. */
