@@ -3,11 +3,18 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
-import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DeleteTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  ListBucketsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { GetSecretValueCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetAccountCommand, SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
+import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type AwsLocal, type StartOptions, startAws } from '../src/start-aws.ts';
 import { sendMail } from './conformance/ses-receive.ts';
@@ -148,6 +155,26 @@ test('a synthesised stack runs: a function gets what comes into its queue', asyn
     new SendMessageCommand({ QueueUrl: aws.queueUrl('jobs'), MessageBody: 'to work' }),
   );
   await expect.poll(() => lines.join('\n'), { timeout: 10_000 }).toContain('worked off: to work');
+});
+
+test('what is not emulated is refused by name', async () => {
+  const aws = await started({ buckets: ['mail'] });
+  const s3 = s3Of(aws);
+  const asked: [what: string, call: () => Promise<unknown>][] = [
+    ['ListBuckets', () => s3.send(new ListBucketsCommand())],
+    ['x-amz-copy-source', () => s3.send(new CopyObjectCommand({ Bucket: 'mail', Key: 'b', CopySource: 'mail/a' }))],
+    ['uploads', () => s3.send(new CreateMultipartUploadCommand({ Bucket: 'mail', Key: 'a' }))],
+    ['CreateQueue', () => new SQSClient(aws.clientConfig).send(new CreateQueueCommand({ QueueName: 'q' }))],
+    ['DeleteTable', () => new DynamoDBClient(aws.clientConfig).send(new DeleteTableCommand({ TableName: 't' }))],
+    ['ListSecrets', () => new SecretsManagerClient(aws.clientConfig).send(new ListSecretsCommand())],
+    ['/v2/email/account', () => new SESv2Client(aws.clientConfig).send(new GetAccountCommand())],
+  ];
+  for (const [what, call] of asked)
+    await expect(call(), what).rejects.toMatchObject({
+      name: 'NotImplemented',
+      message: expect.stringContaining(what),
+    });
+  await expect(startAws({ queues: ['a.fifo'] })).rejects.toThrow('a.fifo: FIFO queues are not emulated');
 });
 
 test('a resource that is not emulated is named', async () => {
