@@ -53,4 +53,21 @@ export const localMutations: readonly Mutation[] = [
       name: 'an alarm > rises at once, stays for its period, and goes when nothing breaches',
     },
   },
+  {
+    name: 'aws-local/a-folded-line-is-no-field',
+    file: 'packages/aws-local/src/ses/header-section.ts',
+    text: 'while (next < bytes.length && (bytes[next] === 0x20 || bytes[next] === 0x09)) next = afterLine(bytes, next);',
+    replacement: '',
+    test: { file: 'packages/aws-local/test/header-section.test.ts', name: 'folded lines' },
+  },
+  {
+    name: 'aws-local/a-cr-behind-a-stuffed-dot-is-lost',
+    file: 'packages/aws-local/src/ses/data-reader.ts',
+    text: 'content[length++] = CR;',
+    replacement: '',
+    test: {
+      file: 'packages/aws-local/test/inbound-smtp.test.ts',
+      name: 'the end of DATA > a dot before a bare CR',
+    },
+  },
 ];
