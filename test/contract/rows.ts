@@ -104,6 +104,7 @@ export function fullRow(spoolId: string): DeliveryRow {
     lastDetail: 'GetObject in/x: AccessDenied (403)',
     possibleDuplicate: true,
     resubmitted: { at: T0 + 6, from: 'confirmed' },
+    lastJobSent: true,
     heldBecause: 'operator',
     uncertain: { at: T0 + 7, told: true },
     dsn: { notify: ['SUCCESS', 'FAILURE'], orcpt: 'utf-8;bøb@x.example' },

@@ -130,7 +130,7 @@ describe('what fails when it is relayed again', () => {
     const now = town.clock.now();
     // Its job was lost, and so was the last one that the sweep gives to what nobody ever tried.
     const last = traced(row, 'RESUBMIT', now, { attempt: null, status: null, reason: 'last-attempt', reply: null });
-    await town.ledger.write({ ...row, expiresAt: now, dueAt: now }, [last]);
+    await town.ledger.write({ ...row, lastJobSent: true, expiresAt: now, dueAt: now }, [last]);
     await town.live(24);
     expect(deliveryIn(town)).toMatchObject({ state: 'returned', attempts: 0, lastStatus: '4.4.7', lastReply: null });
   });

@@ -154,6 +154,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
   }
   if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
+  if (row.lastJobSent === true) item.lj = { BOOL: true };
   if (row.heldBecause !== undefined) item.hb = { S: row.heldBecause };
   if (row.resubmitted !== undefined) item.rs = { M: encode(RESUBMITTED, row.resubmitted) };
   if (row.uncertain !== undefined) item.uc = { M: encode(UNCERTAIN, row.uncertain) };
@@ -183,6 +184,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     forwardPath: String(forwardPath),
     address: String(fields.address ?? forwardPath),
     ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
+    ...(item.lj?.BOOL ? { lastJobSent: true } : {}),
     ...(item.hb?.S ? { heldBecause: item.hb.S as NonNullable<DeliveryRow['heldBecause']> } : {}),
     ...(item.rs?.M ? { resubmitted: decode(RESUBMITTED, item.rs.M) as NonNullable<DeliveryRow['resubmitted']> } : {}),
     ...(item.uc?.M ? { uncertain: decode(UNCERTAIN, item.uc.M) as NonNullable<DeliveryRow['uncertain']> } : {}),

@@ -165,6 +165,8 @@ export type DeliveryRow = {
   readonly nextAttemptAt: number;
   readonly expiresAt: number;
   readonly leaseUntil: number | null;
+  /** Its lifetime is over without an attempt, and the sweep has sent the job of the one that it gets all the same. */
+  readonly lastJobSent?: true;
   /** When the sweep must look at the row next; null once it is final. */
   readonly dueAt: number | null;
 

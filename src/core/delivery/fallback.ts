@@ -23,7 +23,7 @@ export function redirected(
   row: DeliveryRow,
   terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
 ): Progress | null {
-  const { uncertain: _, ...kept } = row; // it was told of the next hop that it leaves
+  const { uncertain: _, lastJobSent: __, ...kept } = row; // it was told of the next hop that it leaves
   const { fallback } = row;
   if (fallback === null || !canFallBack(row)) return null;
   const { now } = terms;

@@ -97,9 +97,10 @@ export function released(
   terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
 ): Progress {
   const { now } = terms;
+  const { lastJobSent: _, ...kept } = row; // it has a fresh lifetime, and another last attempt
   return {
     events: [event(row, 'RELEASE', row.stateReason, now)],
-    row: become(row, 'released', {
+    row: become(kept, 'released', {
       reason: null,
       attempts: 0,
       claims: 0,

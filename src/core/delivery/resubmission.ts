@@ -37,7 +37,7 @@ export function resubmitted(
   terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
 ): Progress {
   const { now } = terms;
-  const { uncertain: _, ...kept } = row;
+  const { uncertain: _, lastJobSent: __, ...kept } = row;
   const confirmed = row.state === 'confirmed' || row.resubmitted?.from === 'confirmed';
   const what = { attempt: null, status: null, reason: resubmittedByOperator, reply: null };
   return {

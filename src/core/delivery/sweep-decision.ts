@@ -76,15 +76,16 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
   return { kind: 'relay', row: { ...row, dueAt: Math.min(again, until) }, events, lost };
 }
 
-const LAST = 'last-attempt';
-
 /** An attempt that began and did not end is no outcome, and mail that nobody ever tried to deliver is tried once. */
 function atExpiry(row: DeliveryRow, terms: SweepTerms): SweepDecision {
   const { now } = terms;
   const again = now + terms.sweepAgainMs;
   if (row.claims > 0 && row.claims < claimsMax) return enqueue(row, terms, again);
-  const tried = row.attempts > 0 || row.claims > 0 || row.trace.some((event) => event.reason === LAST);
-  if (!tried) return { kind: 'relay', row: { ...row, dueAt: again }, events: [resubmit(row, now, LAST)], lost: true };
+  const tried = row.attempts > 0 || row.claims > 0 || row.lastJobSent === true;
+  if (!tried) {
+    const events = [resubmit(row, now, 'last-attempt')];
+    return { kind: 'relay', row: { ...row, lastJobSent: true, dueAt: again }, events, lost: true };
+  }
   return { kind: 'expire', suspect: isSuspectExpiry(row) };
 }
 

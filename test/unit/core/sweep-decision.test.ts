@@ -4,8 +4,10 @@
 import { describe, expect, it } from 'vitest';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isSuspectExpiry, valveHolds } from '#core/delivery/expiry-limit.ts';
+import { released } from '#core/delivery/hold-release.ts';
 import { newDelivery } from '#core/delivery/progress.ts';
 import { fairShares, type SweepTerms, sweepDecision } from '#core/delivery/sweep-decision.ts';
+import { traced } from '#core/delivery/trace.ts';
 import { claimsMax } from '#core/limits.ts';
 
 const T = Date.UTC(2026, 10, 22, 10, 0, 0);
@@ -98,6 +100,13 @@ describe('sweepDecision', () => {
     if (first.kind !== 'relay') throw new Error(first.kind);
     const again = { ...first.row, trace: first.events };
     expect(decide(again, { now: late + 15 * MINUTE })).toEqual({ kind: 'expire', suspect: true });
+  });
+
+  it('released past its lifetime: it is attempted once more before it may expire again', () => {
+    const row = { ...due, state: 'held', lastJobSent: true, dueAt: null } as const;
+    const next = released(row, { now: late, lifetimeMs: MINUTE, sweepAgainMs: 15 * MINUTE }).row;
+    const trace = [traced(row, 'RESUBMIT', at, { attempt: null, status: null, reason: 'last-attempt', reply: null })];
+    expect(decide({ ...next, trace, dueAt: late + MINUTE }, { now: late + MINUTE })).toMatchObject({ kind: 'relay' });
   });
 
   describe('when the sender should hear of the delay', () => {
