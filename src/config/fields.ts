@@ -21,6 +21,8 @@ export type Told = {
   readonly choices?: Readonly<Record<string, string>>;
   /** Set where a later version brings it: it is refused by this name. */
   readonly later?: string;
+  /** Keys that a later version brings, and what each will be: refused by name. */
+  readonly laterKeys?: Readonly<Record<string, string>>;
   /** Set where it is read, and nothing acts on it yet. */
   readonly noEffectYet?: true;
   /** A pattern of the names that a record has. */
@@ -105,11 +107,11 @@ export function positiveNumber(max: number) {
 }
 
 /** An object with these keys and no other one. */
-export function object<S extends z.ZodRawShape>(shape: S, example: string) {
+export function object<S extends z.ZodRawShape>(shape: S, example: string, laterKeys: Told['laterKeys'] = {}) {
   const part = z.strictObject(shape, {
     error: ({ input }) => message(input, (shown) => `${shown} is no object`, example),
   });
-  return told(part, { example });
+  return told(part, { example, laterKeys });
 }
 
 /** An object whose keys are names. The names themselves are looked at in given.ts. */

@@ -72,12 +72,23 @@ export function partOf(part: z.core.$ZodType): {
   }
 }
 
-function objectOf({ shape }: z.ZodObject, value: unknown, at: string, mistake: Mistakes): unknown {
+function objectOf(object: z.ZodObject, value: unknown, at: string, mistake: Mistakes): unknown {
   const members = membersOf(value);
   if (members === null) return leaf(value);
+  const { shape } = object;
   const known = Object.keys(shape);
+  const laterKeys = partOf(object).told.laterKeys ?? {};
   for (const key of [...members.keys()].filter((name) => !Object.hasOwn(shape, name))) {
-    const meant = nearest(key, known);
+    const meant = nearest(key, known) ?? (at === '' ? sectionLike(object, key, members) : null);
+    const later = Object.hasOwn(laterKeys, key)
+      ? laterKeys[key]
+      : meant === null
+        ? undefined
+        : partOf(shape[meant] as z.ZodType).told.later;
+    if (later !== undefined) {
+      mistake(join(at, key), `${later} is not built yet in this version`, `no ${meant ?? key}`);
+      continue;
+    }
     mistake(join(at, key), 'there is no such key', meant ?? among(known.filter((name) => name !== '$schema')));
     // Read as what was meant, so that what follows from the slip is not told as well.
     if (meant !== null && !members.has(meant)) members.set(meant, members.get(key));
@@ -86,6 +97,15 @@ function objectOf({ shape }: z.ZodObject, value: unknown, at: string, mistake: M
   return Object.fromEntries(
     copied.map((key) => [key, given(shape[key] as z.ZodType, members.get(key), join(at, key), mistake)]),
   );
+}
+
+/** The section that is missing and that this value would be, under whatever name it stands. */
+function sectionLike({ shape }: z.ZodObject, key: string, members: ReadonlyMap<string, unknown>): string | null {
+  const fits = ([name, part]: [string, z.core.$ZodType]): boolean =>
+    !members.has(name) &&
+    part._zod.optin !== 'optional' &&
+    (part as z.ZodType).safeParse(given(part, members.get(key), name, () => {})).success;
+  return Object.entries(shape).find(fits)?.[0] ?? null;
 }
 
 function recordOf({ valueType }: z.ZodRecord, value: unknown, at: string, mistake: Mistakes): unknown {
@@ -130,7 +150,7 @@ function unionOf(union: z.ZodUnion | z.ZodDiscriminatedUnion, value: unknown, at
   return named === undefined ? { [discriminator]: kind } : given(named, value, at, mistake);
 }
 
-function literalOf(option: z.ZodType, key: string): unknown {
+export function literalOf(option: z.ZodType, key: string): unknown {
   const { shape } = partOf(option).type as z.ZodObject;
   return (shape[key] as z.ZodLiteral).value;
 }

@@ -97,7 +97,9 @@ const smtp = object(
     }),
     ca: caKey,
     auth: told(
-      object({ secret: told(secret, { description: 'The name of the secret.' }) }, "{ secret: 'everpost/exchange' }")
+      object({ secret: told(secret, { description: 'The name of the secret.' }) }, "{ secret: 'everpost/exchange' }", {
+        xoauth2: 'XOAUTH2',
+      })
         .optional()
         .transform(orNull),
       {
@@ -118,6 +120,11 @@ const smtp = object(
     }),
   },
   EXAMPLE,
+  {
+    helo: 'a name of its own in EHLO',
+    clientCertificate: 'a client certificate',
+    pipelining: 'switching pipelining off',
+  },
 );
 const lmtpPort = port.refine((value) => value !== 25, {
   error: 'LMTP is forbidden on port 25 (RFC 2033 §5); write 24, 2003 or another port',
@@ -164,7 +171,7 @@ const refuse = object(
 export const byKind = {
   smtp,
   lmtp,
-  ses: told(object({ kind: kind('ses') }, "{ kind: 'ses' }"), {
+  ses: told(object({ kind: kind('ses') }, "{ kind: 'ses' }", { messagesPerSecond: 'a rate for SES' }), {
     description:
       'SES sends one recipient a call, 29 MB at most. An author in a domain of ours is kept where a check proves ' +
       'him ([table](authors.md)). Others become `"Ann (ann@src.example) via example.com" <notices.from>`, with ' +

@@ -3,7 +3,7 @@
 
 import type { z } from 'zod';
 import type { Told } from './fields.ts';
-import { partOf } from './given.ts';
+import { literalOf, partOf } from './given.ts';
 import { byKind, kinds, kindsLater } from './next-hop-schema.ts';
 import { action, route } from './route-schema.ts';
 import { schema, submitter } from './schema.ts';
@@ -43,7 +43,7 @@ export function referencePage(): string {
     LIMITS,
     '## Refused by name until built',
     bullets([
-      ...later(schema),
+      ...laterKeys(),
       "`transfer` other than `'normal'`",
       `next hops of kind ${kindsLater.map((kind) => `\`${kind}\``).join(' and ')}`,
     ]),
@@ -80,36 +80,54 @@ ${bullets([
 
 /** The keys that are read and not acted on, as they stand in the file: `nextHops.*.concurrency`. */
 export function withoutEffectYet(): readonly string[] {
-  return marked(schema, '', ({ noEffectYet }) => noEffectYet === true);
+  return unique(parts(schema, '').flatMap(({ at, words }) => (words.noEffectYet ? [at] : [])));
 }
 
-function later(part: z.ZodType): readonly string[] {
-  return marked(part, '', (words) => words.later !== undefined).map((key) => `\`${key}\``);
+function laterKeys(): readonly string[] {
+  return unique(
+    parts(schema, '').flatMap(({ at, words, kind }) => [
+      ...(words.later === undefined ? [] : [`\`${at}\``]),
+      ...Object.keys(words.laterKeys ?? {}).map((key) => `\`${at === '' ? key : `${at}.${key}`}\`${kind}`),
+    ]),
+  );
 }
 
 /** Every key by its last name, for documents that name some. */
 export function keyNames(): readonly string[] {
-  return marked(schema, '', () => true).map((key) => key.split('.').at(-1) ?? '');
+  return unique(parts(schema, '').flatMap(({ at }) => (/[*\]]$|^$/.test(at) ? [] : [at.split('.').at(-1) ?? ''])));
 }
 
-/** Paths of the parts of which something holds, each once. */
-function marked(part: z.core.$ZodType, at: string, holds: (words: Told) => boolean): readonly string[] {
-  const { type } = partOf(part);
+/** `kind` tells of which kind of next hop it is a part. */
+type Part = { readonly at: string; readonly words: Told; readonly kind: string };
+
+/** A part and all that stand below it, by their paths in the file. */
+function parts(part: z.core.$ZodType, at: string): readonly Part[] {
+  const { type, told: words } = partOf(part);
+  const own = { at, words, kind: '' };
   switch (type.def.type) {
-    case 'object':
-      return Object.entries((type as z.ZodObject).shape).flatMap(([key, inner]) => {
-        const path = at === '' ? key : `${at}.${key}`;
-        return [...(holds(partOf(inner).told) ? [path] : []), ...marked(inner, path, holds)];
-      });
+    case 'object': {
+      const members = Object.entries((type as z.ZodObject).shape);
+      return [own, ...members.flatMap(([key, inner]) => parts(inner, at === '' ? key : `${at}.${key}`))];
+    }
     case 'record':
-      return marked((type as z.ZodRecord).valueType, `${at}.*`, holds);
+      return [own, ...parts((type as z.ZodRecord).valueType, `${at}.*`)];
     case 'array':
-      return marked((type as z.ZodArray).element, `${at}[]`, holds);
+      return [own, ...parts((type as z.ZodArray).element, `${at}[]`)];
     case 'union':
-      return [...new Set((type as z.ZodUnion).options.flatMap((option) => marked(option, at, holds)))];
+      return [own, ...(type as z.ZodUnion).options.flatMap((option) => partsOfKind(type, option as z.ZodType, at))];
     default:
-      return [];
+      return [own];
   }
+}
+
+function partsOfKind(union: z.ZodType, option: z.ZodType, at: string): readonly Part[] {
+  const below = parts(option, at);
+  if (!('discriminator' in union.def)) return below;
+  return below.map((part) => ({ ...part, kind: ` of kind \`${literalOf(option, 'kind')}\`` }));
+}
+
+function unique(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)];
 }
 
 function isSection(part: z.core.$ZodType): boolean {

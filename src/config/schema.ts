@@ -46,6 +46,7 @@ export const submitter = object(
     ),
   },
   "{ secret: 'everpost/exchange', senderDomains: ['example.com'] }",
+  { from: 'limiting a submitter to networks' },
 );
 
 const retry = object(
@@ -282,6 +283,11 @@ export const schema = object(
     dns: later('writing DNS records', "no dns, and set the records that the stack's outputs name"),
   },
   EXAMPLE,
+  {
+    alarms: 'choosing alarms and whom they reach',
+    canary: 'a canary',
+    concurrency: 'the concurrency of each stage',
+  },
 );
 
 /** What a person writes in everpost.config.ts, .js or .json. */

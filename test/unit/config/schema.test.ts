@@ -80,8 +80,11 @@ describe('the reference page', () => {
         referencePage(),
       ) ?? [];
     expect(refused.split('\n')).toEqual([
-      '- `network`',
-      '- `dns`',
+      ...['- `alarms`', '- `canary`', '- `concurrency`'],
+      ...['- `nextHops.*.helo` of kind `smtp`', '- `nextHops.*.clientCertificate` of kind `smtp`'],
+      ...['- `nextHops.*.pipelining` of kind `smtp`', '- `nextHops.*.auth.xoauth2` of kind `smtp`'],
+      '- `nextHops.*.messagesPerSecond` of kind `ses`',
+      ...['- `submitters.*.from`', '- `network`', '- `dns`'],
       "- `transfer` other than `'normal'`",
       '- next hops of kind `s3` and `webhook`',
     ]);
