@@ -4,15 +4,17 @@
 // `ses.door`.
 
 import { randomUUID } from 'node:crypto';
+import type { Makers } from './cloudformation/creator.ts';
 import { type CustomResourceRow, createResponses } from './cloudformation/custom-resource.ts';
-import { type Deployed, deploy, type Makers } from './cloudformation/deploy.ts';
+import { type Deployed, deploy } from './cloudformation/deploy.ts';
 import type { Assembly } from './cloudformation/template.ts';
 import { type CloudWatch, startCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { createMetrics, type Metrics } from './cloudwatch/metric-data.ts';
 import { createDynamoDb } from './dynamodb/dynamodb.ts';
 import type { Tables } from './dynamodb/tables.ts';
 import { type Emulators, type EmulatorsOptions, openEmulators } from './emulators.ts';
-import { type InvocationRecord, type LambdaHost, lambdaHost } from './lambda/lambda.ts';
+import type { InvocationRecord } from './lambda/invocation.ts';
+import { type LambdaHost, lambdaHost } from './lambda/lambda.ts';
 import { madeSecrets } from './secrets/generated.ts';
 import { createSecretsManager, type Secrets } from './secrets/secrets-manager.ts';
 import { type ConfigurationSets, openConfigurationSets } from './ses/configuration-sets.ts';

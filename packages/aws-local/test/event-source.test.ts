@@ -3,7 +3,8 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EventSourceOptions, failures, type SourceMessage, startEventSource } from '../src/lambda/event-source.ts';
-import type { Invocation, LambdaHost } from '../src/lambda/lambda.ts';
+import type { Invocation } from '../src/lambda/invocation.ts';
+import type { LambdaHost } from '../src/lambda/lambda.ts';
 import { bareWorld } from './bare-world.ts';
 
 const ids = new Set(['a', 'b']);

@@ -4,7 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type FunctionDefinition, type Invocation, type LambdaHost, lambdaHost } from '../src/lambda/lambda.ts';
+import type { FunctionDefinition, Invocation } from '../src/lambda/invocation.ts';
+import { type LambdaHost, lambdaHost } from '../src/lambda/lambda.ts';
 import type { Principal } from '../src/world.ts';
 import { bareWorld } from './bare-world.ts';
 

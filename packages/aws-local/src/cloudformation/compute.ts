@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { nextAfter, startSchedule } from '../eventbridge/schedules.ts';
 import { type SourceQueue, startEventSource } from '../lambda/event-source.ts';
 import { AwsError, type Caller } from '../world.ts';
-import type { Boot, Creator } from './deploy.ts';
+import type { Boot, Creator } from './creator.ts';
 import { numberOf, objectOf, oneOf, textOf, understood } from './properties.ts';
 
 const lambdaFunction: Creator = ({ name, properties }, { emulators, assembly }) => {

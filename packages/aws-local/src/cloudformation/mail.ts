@@ -5,7 +5,7 @@ import type { QueueNotification } from '../s3/event-notifications.ts';
 import { eventTypes } from '../ses/configuration-sets.ts';
 import type { ReceiptRuleProperties } from '../ses/receiving.ts';
 import type { QueueSpec } from '../sqs/queues.ts';
-import type { Boot, Creator } from './deploy.ts';
+import type { Boot, Creator } from './creator.ts';
 import { numberOf, objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 import type { Json } from './template.ts';
 

@@ -8,8 +8,8 @@ import { readBody } from '../http/request-body.ts';
 import { type Access, AwsError, type HttpCall, type HttpService, type World } from '../world.ts';
 import { read, tableName, write } from './actions.ts';
 import type { ActionName, Request } from './dynalite.ts';
-import { type DynamoDbStore, openStore, type StoreOptions } from './item-store.ts';
-import { description, keyText, openTables, type Tables } from './tables.ts';
+import { openStore, type StoreOptions } from './item-store.ts';
+import { type Context, description, keyText, openTables, type Tables } from './tables.ts';
 import { transactGet, transactions, transactionTargets } from './transactions.ts';
 
 const BODY_BYTES_MAX = 16 * 1024 * 1024; // DynamoDB: 16 MB a BatchWriteItem request
@@ -17,7 +17,6 @@ const TYPE = 'application/x-amz-json-1.0';
 const SERVICE_ERROR = 'com.amazonaws.dynamodb.v20120810#';
 
 export type DynamoDb = { readonly service: HttpService; readonly tables: Tables; close(): Promise<void> };
-export type Context = { readonly world: World; readonly store: DynamoDbStore; readonly tables: Tables };
 
 type Operation = {
   readonly access: (request: Request, context: Context) => readonly Access[];

@@ -52,6 +52,9 @@ export type Tables = {
   stop(): void;
 };
 
+/** What an operation works on. */
+export type Context = { readonly world: World; readonly store: DynamoDbStore; readonly tables: Tables };
+
 export function openTables(world: World, store: DynamoDbStore): Tables {
   const arnOf = (name: string) => `arn:${world.partition}:dynamodb:${world.region}:${world.account}:table/${name}`;
   const record = (name: string): TableRecord => {

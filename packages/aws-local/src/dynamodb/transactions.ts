@@ -14,7 +14,7 @@ import {
   type Request,
   validateKey,
 } from './dynalite.ts';
-import type { Context } from './dynamodb.ts';
+import type { Context } from './tables.ts';
 
 const ACTIONS_MAX = 100; // DynamoDB: actions in one transaction
 const BYTES_MAX = 4 * 1024 * 1024; // DynamoDB: aggregate size of a transaction

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import type { FunctionDefinition, HostOptions, Invocation, IssuedKey } from './lambda.ts';
+import type { FunctionDefinition, HostOptions, Invocation, IssuedKey } from './invocation.ts';
 import type { WorkerReport, WorkerStart } from './worker.ts';
 
 /** Lambda gives initialisation ten seconds of its own before the timeout counts; a crowded machine gets more. */

@@ -6,7 +6,8 @@
 // the arrivals ends the window, because a person is waiting and no meaning depends on it.
 
 import type { World } from '../world.ts';
-import type { Invocation, LambdaHost } from './lambda.ts';
+import type { Invocation } from './invocation.ts';
+import type { LambdaHost } from './lambda.ts';
 
 export type SourceMessage = {
   readonly messageId: string;

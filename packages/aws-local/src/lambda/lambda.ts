@@ -4,65 +4,15 @@
 // do.
 
 import { availableParallelism } from 'node:os';
-import { AwsError, type Call, type ConditionContext, type Principal, ResponseLost, type World } from '../world.ts';
+import { AwsError, type Call, type ConditionContext, type Principal, ResponseLost } from '../world.ts';
 import { type Environment, functionError, STOPPED, startEnvironment } from './environment.ts';
-
-export type FunctionDefinition = {
-  readonly name: string;
-  readonly arn: string;
-  readonly roleArn: string;
-  /** The unpacked asset, and file.export in it. */
-  readonly folder: string;
-  readonly handler: string;
-  readonly memoryMb: number;
-  /** Real milliseconds, time scale already applied. */
-  readonly timeoutMs: number;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly reservedConcurrency: number | null;
-};
-
-export type Invocation =
-  | { readonly kind: 'returned'; readonly payload: string }
-  /** The error object as Lambda returns it beside X-Amz-Function-Error: Unhandled. */
-  | { readonly kind: 'error'; readonly payload: string; readonly errorType: string; readonly errorMessage: string }
-  /** The function did not run: throttled, or the caller may not invoke it. */
-  | { readonly kind: 'refused'; readonly reason: string };
+import type { FunctionDefinition, HostOptions, Invocation } from './invocation.ts';
 
 /** The invoking principal, for the gate. Lambda's own poller needs no permission on the function; other services do. */
 export type Invoker = { readonly principal: Principal; readonly context?: ConditionContext };
 
 /** A place among the invocations that this machine runs at once. Give it back with `leave`, whatever happened. */
 export type Seat = { run(payload: string, by?: Invoker): Promise<Invocation>; leave(): void };
-
-export type InvocationRecord = {
-  readonly functionName: string;
-  readonly durationMs: number;
-  readonly result: Invocation['kind'];
-};
-
-export type HostOptions = {
-  readonly world: World;
-  readonly clockOffset: SharedArrayBuffer;
-  /** Where the front listens; read at each cold start, so that the host may be made first. */
-  readonly endpoint: () => string;
-  /** Issues an access key for one environment; `kill` ends that environment. */
-  readonly issueKey: (principal: Principal, kill: () => void) => IssuedKey;
-  /** Variables that every function sees beside its own. */
-  readonly variables?: Readonly<Record<string, string>>;
-  /** Whole lines of what functions write. */
-  readonly onLine?: (functionName: string, line: string) => void;
-  readonly onInvocation?: (record: InvocationRecord) => void;
-  /** How long an environment may be idle, in real milliseconds, and how often is looked. */
-  readonly idleMs?: Partial<typeof IDLE_MS>;
-  /** Invocations of one function that may use a processor at once; default: the machine's processors, at least 2. */
-  readonly parallel?: number;
-};
-export type IssuedKey = {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string;
-  readonly revoke: () => void;
-};
 
 export type LambdaHost = {
   define(definition: FunctionDefinition): void;

@@ -11,21 +11,10 @@ import { type ConfigurationSets, DELIVERY_SECONDS_MAX } from './configuration-se
 import { remove } from './intake.ts';
 import { folderName } from './mailbox-folder.ts';
 import { delayed, delivered, expired, refusedBy, simulated, suppressed, type Telling } from './mailbox-simulator.ts';
-import type { Events } from './sending-events.ts';
+import type { Events, OutgoingMail } from './sending-events.ts';
 import { handOver } from './smtp-send.ts';
 import { scanner } from './verdicts.ts';
 
-export type OutgoingMail = {
-  readonly sesMessageId: string;
-  /** '' is the null one, which only SendBounce has. */
-  readonly reversePath: string;
-  /** FromEmailAddress. */
-  readonly source: string;
-  readonly forwardPaths: readonly string[];
-  readonly tags: Readonly<Record<string, string>>;
-  readonly configurationSet: string | null;
-  readonly acceptedAt: number;
-};
 export type Outgoing = {
   /** Resolves when it outlives the process. */
   accept(mail: OutgoingMail, content: Uint8Array): Promise<void>;

@@ -7,8 +7,19 @@ import type { Store } from '../store.ts';
 import type { World } from '../world.ts';
 import { type ConfigurationSets, type EventType, eventCaller } from './configuration-sets.ts';
 import { headerSection } from './header-section.ts';
-import type { OutgoingMail } from './outgoing.ts';
 import type { Announce } from './receipt-actions.ts';
+
+export type OutgoingMail = {
+  readonly sesMessageId: string;
+  /** '' is the null one, which only SendBounce has. */
+  readonly reversePath: string;
+  /** FromEmailAddress. */
+  readonly source: string;
+  readonly forwardPaths: readonly string[];
+  readonly tags: Readonly<Record<string, string>>;
+  readonly configurationSet: string | null;
+  readonly acceptedAt: number;
+};
 
 export type Events = {
   /** Resolves when the event is stored. `part` is the member beside `mail`: { bounce: … }. */
