@@ -23,7 +23,7 @@ const BY_REASON: Readonly<Record<string, string>> = {
   'takes our own names: of hosts, files, keys, settings or ids': `noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
     isVerified sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials openWire wantsCopy
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
-  'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth heldAtBirth newNotice withNoticeQueued withNoticeWithheld
+  'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth newNotice withNoticeQueued withNoticeWithheld
     traced withSideNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor`,
   'holds rules of ours': 'operators others words',
   'makes a pattern of the routed address, which a mailbox bounds; scrubber runs it':

@@ -12,7 +12,7 @@ import { noEvidence } from '#core/message/author-trust.ts';
 import { speaksAs } from '#core/message/authserv-id.ts';
 import { extractOf } from '#core/message/extract.ts';
 import { decodeUnlabelled } from '#core/message/field-text.ts';
-import { readFrom } from '#core/message/from-field.ts';
+import { readFrom, readFromIn } from '#core/message/from-field.ts';
 import * as message from '#core/message/header.ts';
 import { linesNamed } from '#core/message/lines-named.ts';
 import { regionsOf } from '#core/message/mime-regions.ts';
@@ -95,6 +95,7 @@ const GIVEN_BYTES: Readonly<Record<string, Reader>> = {
     (text) => readFrom(bytes(`From: ${text}\r\n\r\n`)),
     (text) => readFrom(bytes(text)),
   ),
+  readFromIn: of((text) => readFromIn(fieldsWith(text))),
   linesNamed: of((text) => linesNamed(bytes(text), section(text), 'from')),
   signingDomains: of(
     (text) => signingDomains(bytes(text), section(text)),
