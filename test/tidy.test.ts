@@ -155,7 +155,7 @@ describe('imports', () => {
       )
       .map((source) => source.path);
     // The operator's own credentials come by the SDK's provider chain, which functions must not load.
-    expect(sdk.sort()).toEqual(['lambdas/activate.ts', 'src/cli/instance.ts']);
+    expect(sdk.sort()).toEqual(['lambdas/activate.ts', 'src/cli/find-instance.ts']);
     const io = product
       .filter(
         (source) =>

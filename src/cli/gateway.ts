@@ -15,7 +15,7 @@ import { LoginGuard } from '#gateway/login-guard.ts';
 import { type SubmissionServer, submissionServer, type TlsFiles } from '#gateway/server.ts';
 import { SubmissionSpace } from '#gateway/space.ts';
 import { BadConfiguration, exitCodes, Usage } from './exit.ts';
-import { bucketAlone, findInstance, secretsFor, submissionsFor } from './instance.ts';
+import { bucketAlone, findInstance, secretsFor, submissionsFor } from './find-instance.ts';
 import { flag, text, type ValuesOf, verb } from './verb.ts';
 
 const options = {

@@ -8,7 +8,7 @@ import { lostJobAfterMs } from '#core/limits.ts';
 import { printable, printableJson } from '#core/message/printable.ts';
 import type { Operated, OperatePorts } from '#pipeline/operate/operate.ts';
 import { exitCodes, NotReachable } from './exit.ts';
-import { dynamoFor, findInstance, type Instance, sqsFor } from './instance.ts';
+import { dynamoFor, findInstance, type Instance, sqsFor } from './find-instance.ts';
 import type { Line } from './name-recipients.ts';
 import { manyMessages, oneMessage, select, selectionOf } from './select.ts';
 import { flag, instanceOptions, type ValuesOf } from './verb.ts';

@@ -5,7 +5,7 @@ import { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
 import { parseDuration } from '#config/values.ts';
 import { release as releaseRow } from '#pipeline/operate/operate.ts';
 import { Usage } from './exit.ts';
-import { findInstance, sqsFor } from './instance.ts';
+import { findInstance, sqsFor } from './find-instance.ts';
 import { checkNaming, nameRecipients } from './name-recipients.ts';
 import { KEPT, type OperateValues, operateSections, portsOf, print, toEach } from './operate.ts';
 import { text, texts, verb } from './verb.ts';

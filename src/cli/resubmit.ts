@@ -8,7 +8,7 @@ import { operateConcurrency, queueRetentionMs } from '#core/limits.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { type Operated, type ResubmitPorts, resubmit as resubmitRow, whyNotNow } from '#pipeline/operate/operate.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
-import { findInstance, spoolFor } from './instance.ts';
+import { findInstance, spoolFor } from './find-instance.ts';
 import type { Line } from './name-recipients.ts';
 import { codeOf, describe, onlyShown, portsOf, print } from './operate.ts';
 import { type Selection, select } from './select.ts';

@@ -70,7 +70,7 @@ export async function openPlace({ bucket, stack, data, submitter, senderDomains 
       );
     return { store: new S3SubmissionStore(s3SubmissionClient({ region, credentials: null }), bucket), senderDomains };
   }
-  const { findInstance, submissionsFor } = await import('./instance.ts');
+  const { findInstance, submissionsFor } = await import('./find-instance.ts');
   const instance = await findInstance({ data: data ?? undefined, stack });
   const output = submitterOutput(submitter);
   if (instance.outputs[`${output}PolicyArn`] === undefined)

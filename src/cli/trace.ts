@@ -6,7 +6,7 @@ import { parseDuration } from '#config/values.ts';
 import { printable, printableJson } from '#core/message/printable.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
-import { dynamoFor, findInstance } from './instance.ts';
+import { dynamoFor, findInstance } from './find-instance.ts';
 import { type TraceJson, traceJson } from './trace-json.ts';
 import { flag, instanceOptions, text, textOrEmpty, type ValuesOf, verb } from './verb.ts';
 

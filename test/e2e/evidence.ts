@@ -2,7 +2,7 @@
 // catcher keeps, the ledger's rows, and the alarms. It decides nothing.
 
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
-import { dynamoFor, findInstance } from '#cli/instance.ts';
+import { dynamoFor, findInstance } from '#cli/find-instance.ts';
 import type { DeliveryState } from '#core/delivery/delivery.ts';
 import type { TraceRecord } from '#pipeline/ports.ts';
 import { check } from '../claim/checker.ts';

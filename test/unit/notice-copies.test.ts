@@ -5,7 +5,7 @@ import { withNoticeWithheld } from '#core/delivery/progress.ts';
 import { bearsNoticeMark, noticeMark } from '#core/message/trace-fields.ts';
 import { composeNotice } from '#core/notice/compose.ts';
 import { type NoticeInput, noticeMessageId, noticeRecipient } from '#core/notice/input.ts';
-import { hasHeldNotice, noticeReleased } from '#core/notice/release.ts';
+import { hasHeldNotice, noticeReleased } from '#core/notice/held-notice.ts';
 import { bounceOf } from '#core/notice/ses-bounce.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { facts, queued } from '#test/contract/rows.ts';

@@ -6,8 +6,8 @@ import { plainText } from '#core/message/field-text.ts';
 import { deferredFor, failedFor, type Outcome } from './outcome.ts';
 import type { TableReason } from './reasons.ts';
 import type { AttemptResult, NetworkFault, Phase, Reply, ServiceFault } from './reply.ts';
+import { replyRules } from './reply-rules.ts';
 import type { ReplyRule } from './rule.ts';
-import { replyRules } from './rules.ts';
 import { fromServiceFault } from './ses-rules.ts';
 import { parseStatus, type Status, statusOf } from './status.ts';
 

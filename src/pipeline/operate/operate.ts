@@ -13,7 +13,7 @@ import { heldByOperator, refused, released, removed } from '#core/delivery/hold-
 import { holdingFacts } from '#core/delivery/progress.ts';
 import { resubmitted, whyNotResubmitted } from '#core/delivery/resubmission.ts';
 import type { Progress } from '#core/delivery/trace.ts';
-import { hasHeldNotice, noticeReleased } from '#core/notice/release.ts';
+import { hasHeldNotice, noticeReleased } from '#core/notice/held-notice.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { isPlaceholder } from '#core/spool/orphan.ts';
 import { sendWork, workFor } from '#pipeline/jobs.ts';

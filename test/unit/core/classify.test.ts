@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { detailTextMax } from '#core/limits.ts';
 import { type ContentFault, classify } from '#core/reply/classify.ts';
 import type { AttemptResult, NetworkFault, Phase, Reply } from '#core/reply/reply.ts';
-import { replyRules } from '#core/reply/rules.ts';
+import { replyRules } from '#core/reply/reply-rules.ts';
 import { parseStatus, statusClass } from '#core/reply/status.ts';
 
 /** A reply from its line on the wire. */

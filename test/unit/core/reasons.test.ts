@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { canFallBack } from '#core/delivery/fallback.ts';
 import { deferredFor, failedFor } from '#core/reply/outcome.ts';
 import { inWords, REASONS, reasonRow, type TableReason } from '#core/reply/reasons.ts';
-import { replyRules } from '#core/reply/rules.ts';
+import { replyRules } from '#core/reply/reply-rules.ts';
 import { sesErrorRules } from '#core/reply/ses-rules.ts';
 import { parseStatus } from '#core/reply/status.ts';
 import { queued } from '../../contract/rows.ts';

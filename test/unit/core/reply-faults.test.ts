@@ -8,7 +8,7 @@ import { smtpReplyTextCharsMax } from '#core/limits.ts';
 import { statusText } from '#core/notice/texts.ts';
 import { classify as classifyResult } from '#core/reply/classify.ts';
 import { REASONS } from '#core/reply/reasons.ts';
-import { replyRules } from '#core/reply/rules.ts';
+import { replyRules } from '#core/reply/reply-rules.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { classify } from '#test/kit/probe.ts';
 
