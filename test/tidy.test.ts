@@ -2,7 +2,7 @@
 // Where a rule costs clarity in one place, the place is excused below, with its reason; an excuse nobody needs is a finding too.
 
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, posix, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -103,29 +103,6 @@ describe('imports', () => {
         )
         .map((source) => source.path),
     ).toEqual([]);
-  });
-  it('never go in a circle, type imports included', () => {
-    const aliases = Object.entries(
-      (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { imports: Record<string, string> }).imports,
-    ).map(([alias, folder]) => [alias.slice(0, -1), folder.slice(2, -1)] as const);
-    const fileOf = (from: string, to: string): string => {
-      const [alias, folder] = aliases.find(([each]) => to.startsWith(each)) ?? ['', `${dirname(from)}/`];
-      return posix.normalize(`${folder}${to.slice(alias.length)}`);
-    };
-    const left = new Map(
-      product.map(({ path, text }) => [
-        path,
-        [...text.matchAll(/(?:from|import) '([.#][^']+)'/g)].map(([, to = '']) => fileOf(path, to)),
-      ]),
-    );
-    // A file that imports none of the rest, or that none of the rest imports, is in no circle.
-    for (let before = -1; before !== left.size; ) {
-      before = left.size;
-      for (const [path, imports] of left) if (!imports.some((each) => left.has(each))) left.delete(path);
-      const imported = new Set([...left.values()].flat());
-      for (const path of left.keys()) if (!imported.has(path)) left.delete(path);
-    }
-    expect([...left.keys()]).toEqual([]);
   });
   it('of a package stay in it: its own files, Node, and what its package.json names', () => {
     const wrong = sources

@@ -8,7 +8,7 @@ export const EXCUSED_FILES: Readonly<Record<string, string>> = {
   'src/adapters/aws/':
     'hands rows, names and bytes that were bounded before to the SDK; http-message.ts reads what AWS answers',
   'src/cli/operate': "an operator's own words, and rows that we wrote",
-  'src/cli/instance': "an operator's own words",
+  'src/cli/find-instance': "an operator's own words",
   'src/cli/select': "an operator's own words",
   'src/cli/resubmit': "an operator's own words",
   'src/cli/exit': "an operator's own words",
