@@ -375,7 +375,7 @@ export function statusText(
   language: Language = 'en',
 ): StatusText {
   const texts = TEXTS[language];
-  const ours = reasonRow(reason)?.fault === 'operator' ? ['reason operator'] : [];
+  const ours = reasonRow(reason)?.refusesUs === true ? ['reason operator'] : [];
   for (const key of [`reason ${reason}`, ...ours, ...statusTextKeys(status, own)]) {
     const text = texts[key];
     if (text !== undefined) return text;

@@ -24,6 +24,8 @@ export type ReasonRow = {
   readonly aboutContent: boolean;
   /** Our policy refused it: where no notice may go, it is kept for somebody to look at. */
   readonly byPolicy: boolean;
+  /** A server refused our own mail system, and neither the message nor an address: the sender is told so (core/notice/texts.ts). */
+  readonly refusesUs: boolean;
   /** The notice's words where nothing more exact was noted. */
   readonly says: string;
 };
@@ -45,12 +47,14 @@ function because(
     atExpiry: null,
     aboutContent: false,
     byPolicy: false,
+    refusesUs: false,
   } as const;
   return { ...rest, fault, permanent, status, says, ...more };
 }
 
 const waits = (fault: Fault, status: string, says: string, more?: More) => because(fault, false, status, says, more);
 const fails = (fault: Fault, status: string, says: string, more?: More) => because(fault, true, status, says, more);
+const refusesUs = (status: string, says: string) => waits('operator', status, says, { refusesUs: true });
 const CONTENT: More = { aboutContent: true };
 const POLICY: More = { aboutContent: true, byPolicy: true };
 /** No next hop had a word in it. */
@@ -68,27 +72,27 @@ export const REASONS = {
   'mailbox-full': because('recipient', 'by-reply', '4.2.2', "the recipient's mailbox was full"),
   'login-unavailable': waits('next-hop', '4.7.0', 'the server could not check our login'),
   'tls-unavailable': waits('next-hop', '4.7.0', 'the server could not offer TLS for now'),
-  'login-refused': waits('operator', '4.7.0', 'the server refused our login'),
-  'login-wanted': waits('operator', '4.7.0', 'the server asked us to log in'),
-  'tls-refused': waits('operator', '4.7.0', 'the server refused TLS'),
-  'tls-wanted': waits('operator', '4.7.0', 'the server asked for TLS'),
-  'sending-limit': waits('operator', '4.0.0', 'our mail system sends more than the server takes'),
-  'our-address-listed': waits('operator', '4.0.0', 'the server takes no mail from our address'),
-  'relaying-denied': waits('operator', '4.0.0', 'the server does not relay for us'),
-  'spf-refused': waits('operator', '4.0.0', 'the server says that our address may not send for this domain'),
-  'send-as-refused': waits('operator', '4.0.0', 'the server does not let us send under this address'),
-  'helo-refused': waits('operator', '4.0.0', 'the server refused the name that we gave'),
-  'no-reverse-name': waits('operator', '4.0.0', 'our address has no name in the DNS'),
-  'connector-unknown': waits('operator', '4.0.0', 'the server does not know our connection'),
-  'tenant-blocked': waits('operator', '4.0.0', 'the server has blocked our organization'),
-  'licence-missing': waits('operator', '4.0.0', 'the server says that a licence is missing'),
-  'certificate-refused': waits('operator', '4.0.0', 'the server refused our certificate'),
-  'refused-to-us': waits('operator', '4.0.0', 'the server refused our mail system'),
-  'next-hop-takes-nothing': waits('operator', '4.0.0', 'the server takes no mail at all'),
-  'commands-refused': waits('operator', '4.0.0', 'the server refused what every server takes'),
-  'greeting-refused': waits('operator', '4.0.0', 'the server refused our connection'),
-  'ehlo-refused': waits('operator', '4.0.0', 'the server refused our greeting'),
-  'refused-at-mail': waits('operator', '4.0.0', 'the server refused before it heard of a recipient'),
+  'login-refused': refusesUs('4.7.0', 'the server refused our login'),
+  'login-wanted': refusesUs('4.7.0', 'the server asked us to log in'),
+  'tls-refused': refusesUs('4.7.0', 'the server refused TLS'),
+  'tls-wanted': refusesUs('4.7.0', 'the server asked for TLS'),
+  'sending-limit': refusesUs('4.0.0', 'our mail system sends more than the server takes'),
+  'our-address-listed': refusesUs('4.0.0', 'the server takes no mail from our address'),
+  'relaying-denied': refusesUs('4.0.0', 'the server does not relay for us'),
+  'spf-refused': refusesUs('4.0.0', 'the server says that our address may not send for this domain'),
+  'send-as-refused': refusesUs('4.0.0', 'the server does not let us send under this address'),
+  'helo-refused': refusesUs('4.0.0', 'the server refused the name that we gave'),
+  'no-reverse-name': refusesUs('4.0.0', 'our address has no name in the DNS'),
+  'connector-unknown': refusesUs('4.0.0', 'the server does not know our connection'),
+  'tenant-blocked': refusesUs('4.0.0', 'the server has blocked our organization'),
+  'licence-missing': refusesUs('4.0.0', 'the server says that a licence is missing'),
+  'certificate-refused': refusesUs('4.0.0', 'the server refused our certificate'),
+  'refused-to-us': refusesUs('4.0.0', 'the server refused our mail system'),
+  'next-hop-takes-nothing': refusesUs('4.0.0', 'the server takes no mail at all'),
+  'commands-refused': refusesUs('4.0.0', 'the server refused what every server takes'),
+  'greeting-refused': refusesUs('4.0.0', 'the server refused our connection'),
+  'ehlo-refused': refusesUs('4.0.0', 'the server refused our greeting'),
+  'refused-at-mail': refusesUs('4.0.0', 'the server refused before it heard of a recipient'),
   'sender-refused': fails('sender', '5.0.0', 'the server refused the sender'),
   'recipient-restricted': fails('recipient', '5.0.0', 'the recipient takes mail from certain senders alone'),
   'recipient-unknown': fails('recipient', '5.0.0', 'the server knows no such recipient'),

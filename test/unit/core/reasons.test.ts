@@ -2,11 +2,12 @@
 
 import { describe, expect, it } from 'vitest';
 import { canFallBack } from '#core/delivery/fallback.ts';
+import { statusText } from '#core/notice/texts.ts';
 import { deferredFor, failedFor } from '#core/reply/outcome.ts';
 import { inWords, REASONS, reasonRow, type TableReason } from '#core/reply/reasons.ts';
 import { replyRules } from '#core/reply/reply-rules.ts';
 import { sesErrorRules } from '#core/reply/ses-rules.ts';
-import { parseStatus } from '#core/reply/status.ts';
+import { parseStatus, statusOf } from '#core/reply/status.ts';
 import { queued } from '../../contract/rows.ts';
 
 const names = Object.keys(REASONS) as TableReason[];
@@ -28,6 +29,21 @@ describe('each reason', () => {
   it('waits for the operator on the long pace, but for what our own configuration names', () => {
     const short = names.filter((name) => REASONS[name].fault === 'operator' && REASONS[name].pace !== 'long');
     expect(short).toEqual(['next-hop-missing', 'delivery-missing']);
+  });
+
+  it('tells the sender that a server refused us where a server did, and nowhere else', () => {
+    const refusals = new Set<TableReason>(
+      replyRules.map(({ reason }) => reason).filter((reason) => REASONS[reason].fault === 'operator'),
+    );
+    const told = names.filter((name) => {
+      const status = parseStatus(REASONS[name].status);
+      return status !== null && /refused our own mail system/.test(statusText(status, true, name).cause);
+    });
+    expect(new Set(told)).toEqual(refusals);
+    expect(statusText(statusOf('5.7.1'), true, 'removed-by-operator').cause).toBe(
+      'Our mail system refused the message under its rules.',
+    );
+    expect(statusText(statusOf('4.3.5'), true, 'next-hop-not-found').cause).toMatch(/not set up rightly/);
   });
 
   it('by which an expiry counts as one of ours is no word of a next hop', () => {
