@@ -164,7 +164,7 @@ function refusedAuthor(
   const { submitter, reversePath } = transaction;
   const finding = mayAuthor(settings, submitter, parseSubmittedPath(reversePath) ?? null, from);
   if (!asked || from.doubt === 'no-from-field' || finding.kind === 'allowed') return null;
-  const text = `${finding.detail}: senderDomains does not have it`;
+  const text = from.unread ? finding.detail : `${finding.detail}: senderDomains does not have it`;
   return { answer: { code: 550, status: '5.7.1', text }, why: finding.detail };
 }
 

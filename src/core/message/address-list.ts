@@ -101,10 +101,22 @@ function strictEntries(text: string, entriesMax: number): Omit<AddressList, 'wel
 }
 
 /** `raw` is the element as it stands in the text: a comment within the address parts it there. */
-function isPlain({ angle, decoy, wordsAt }: Element, entry: ReturnType<typeof strictEntry>, raw: string): boolean {
-  if (entry === null || entry === 'empty' || decoy || (angle !== null && wordsAt)) return false;
-  const { address } = entry.mailbox;
-  return raw.includes(address) && !/^"[^"]*[@<>,;:\\]/.test(address);
+function isPlain(
+  { words, angle, decoy, wordsAt }: Element,
+  entry: ReturnType<typeof strictEntry>,
+  raw: string,
+): boolean {
+  if (entry === null || entry === 'empty' || decoy) return false;
+  const { address, domainKey } = entry.mailbox;
+  if (angle !== null && wordsAt && !namesOnly(words, domainKey)) return false;
+  // Some readers decode an encoded word here too, and end the address at what it hides.
+  return raw.includes(address) && !address.includes('=?') && !/^"[^"]*[@<>,;:\\]/.test(address);
+}
+
+/** `ann@example.com <ann@example.com>`, as programs write it: each reader finds an author of one domain. */
+function namesOnly(words: string, domainKey: string): boolean {
+  const addresses = words.split(/\s+/).filter((word) => word.includes('@'));
+  return addresses.every((word) => !word.includes('=?') && parseMailbox(word)?.domainKey === domainKey);
 }
 
 function strictEntry({ words, comment, angle }: Element): Extract<ListEntry, { kind: 'mailbox' }> | 'empty' | null {

@@ -40,6 +40,8 @@ export function mayAuthor(given: Given, submitter: string, reversePath: ReverseP
   );
   if (foreign !== undefined)
     return refused('foreign-author', `${submitter} may not send mail whose author is of ${foreign}`);
+  if (from.unread)
+    return refused('foreign-author', 'the From field or the header section is too long to see every author');
   if (reversePath !== null) return { kind: 'allowed' };
   if (from.authors.length > 0 && from.authors.every(({ domainKey }) => isOwn(domainKey, evidence)))
     return { kind: 'allowed' };

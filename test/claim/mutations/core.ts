@@ -282,6 +282,26 @@ export const coreMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'B5/what-is-not-read-names-nobody',
+    file: 'src/core/submission/submitter.ts',
+    text: 'if (from.unread)',
+    replacement: 'if (from.unread && reversePath === null)',
+    test: {
+      file: 'test/unit/core/submitter.test.ts',
+      name: 'an author of another domain of ours is refused > behind more than is read',
+    },
+  },
+  {
+    name: 'B5/an-encoded-word-hides-an-author',
+    file: 'src/core/message/from-field.ts',
+    text: 'return [value, plainText(value)].flatMap(',
+    replacement: 'return [value].flatMap(',
+    test: {
+      file: 'test/unit/core/submitter.test.ts',
+      name: 'an author of another domain of ours is refused > in an encoded word',
+    },
+  },
+  {
     name: 'B2/a-lost-receipt-is-innocence',
     file: 'src/core/message/author-trust.ts',
     text: "if (verdicts === null) return 'unproven';",

@@ -19,6 +19,8 @@ describe('authors are certain', () => {
     ['Ann\r\n <ann@example.com>', ['ann@example.com']],
     ['Ann <ann@example.com>, bob@example.com', ['ann@example.com', 'bob@example.com']],
     ['"a b"@example.com', ['a b@example.com']],
+    ['ann@example.com <ann@example.com>', ['ann@example.com']],
+    ['Ann ann@example.com <bob@example.com>', ['bob@example.com']],
   ])('in %j', (value, wanted) => {
     const { authors, doubt } = ofField(value);
     expect(authors.map(({ localPart, domainKey }) => `${localPart}@${domainKey}`)).toEqual(wanted);
@@ -40,6 +42,8 @@ describe('nobody is known to have written, and the domain that some reader finds
     ['an address in a comment', 'bob@src.example (ann@example.com)'],
     ['a bracket in a comment', 'bob@src.example (<ann@example.com>)'],
     ['an address as a name', 'ann@example.com <bob@src.example>'],
+    ['an address of a sub-domain as a name', 'ann@example.com <ann@eu.example.com>'],
+    ['an encoded word as a name beside an address of the same domain', '=?utf-8?q?x?=@example.com <bob@example.com>'],
     ['blanks around the dot', 'ann@example . com'],
     ['blanks around the at sign', 'ann @ example.com'],
     ['an empty element', 'bob@src.example,, ann@example.com'],
@@ -52,6 +56,24 @@ describe('nobody is known to have written, and the domain that some reader finds
     ['an address in a quoted local part', '"ann@example.com>"@src.example'],
     ['a bare CR', 'bob@src.example\r, ann@example.com'],
     ['NUL', 'bob@src.example\0, ann@example.com'],
+    ['NUL in the domain', 'ann@exam\0ple.com'],
+    ['a fold in the domain', 'ann@exam\r\n ple.com'],
+    ['a backslash in the domain', 'ann@exam\\ple.com'],
+    ['quotes around a label', 'ann@"example".com'],
+    ['brackets around the domain', 'ann@[example.com]'],
+    ['two dots in the domain', 'ann@example..com'],
+    ['comments in a comment', 'ann@example(a(b)c).com'],
+    ['an escaped parenthesis in a comment', 'ann@example(a\\)b).com'],
+    ['a comment behind a parenthesis in quotes', '"(" <ann@example(a).com>'],
+    ['an encoded word as the address', '=?utf-8?q?ann=40example.com?='],
+    ['an encoded word in brackets', '<=?utf-8?b?YW5uQGV4YW1wbGUuY29t?=>'],
+    ['an encoded word as the domain', 'ann@=?utf-8?q?example.com?='],
+    ['an address and NUL in an encoded word as local part', '=?utf-8?q?ann=40example.com=00?=@src.example'],
+    ['a mark of direction', 'ann@example.com\xe2\x80\x8e'],
+    ['a fullwidth at sign', 'ann\xef\xbc\xa0example.com'],
+    ['a small at sign', 'ann\xef\xb9\xabexample.com'],
+    ['a one dot leader', 'ann@example\xe2\x80\xa4com'],
+    ['a byte of no charset', 'ann@example.com\x80'],
     ['more authors than are read', `${'bob@src.example, '.repeat(60)}ann@example.com`],
   ])('%s', (_, value) => {
     const { authors, doubt, domains } = ofField(value);
@@ -91,6 +113,9 @@ describe('the fields', () => {
       'several-from-fields',
       ['example.com', 'src.example'],
     ],
+    ['one with NUL in its name', 'Fr\0om: eve@src.example\r\n\r\n', 'from-unclear', ['src.example']],
+    ['one behind NUL', '\0From: eve@src.example\r\n\r\n', 'from-unclear', ['src.example']],
+    ['one whose colon is folded away', 'From\r\n : eve@src.example\r\n\r\n', 'from-unclear', ['src.example']],
     ['an empty one', 'From:\r\n\r\n', 'from-unclear', []],
   ])('%s', (_, message, doubt, domains) => {
     expect(read(message)).toEqual({ authors: [], doubt, domains });
@@ -104,8 +129,21 @@ describe('the fields', () => {
 
   it('may be one behind the end of what is read of a header section', () => {
     const endless = Buffer.from(ann + 'X: y\r\n'.repeat(200_000), 'latin1');
-    expect(readFrom(endless).doubt).toBe('from-unclear');
-    expect(readFrom(endless.subarray(0, 1_048_576)).doubt).toBe('from-unclear');
+    for (const bytes of [endless, endless.subarray(0, 1_048_576)])
+      expect(readFrom(bytes)).toMatchObject({ doubt: 'from-unclear', unread: true });
+  });
+
+  it('may be longer than what is read of them, in bytes too', () => {
+    const read = (value: string) => readFrom(Buffer.from(`From: ${value}\r\n\r\n`));
+    // Cut where 65,536 bytes end, each of these would be one author.
+    const name = `"${'é'.repeat(32_757)}" `;
+    for (const value of [
+      `${name}<a@example.com>, eve@src.example`,
+      `a@example.com${' '.repeat(70_000)}, eve@src.example`,
+    ])
+      expect(read(value)).toMatchObject({ authors: [], doubt: 'from-unclear', unread: true });
+    expect(read(`"(" ${'x@a, '.repeat(2_000)} eve@src.example`).unread).toBe(true);
+    expect(read(`${'eve@src.example, '.repeat(50)}eve@src.example`).unread).toBeUndefined();
   });
 });
 
@@ -127,6 +165,12 @@ it('is read in time however strange it is', () => {
     'From:',
     '\r',
     '\rFrom:@a ',
+    '()',
+    '(@',
+    'From\r\n \r\n ',
+    'From\0',
+    '\xef\xb7\xba',
+    '=?utf-8?q?=40?=@a ',
   ])
     read(`From: ${unit.repeat(900_000 / unit.length)}\r\n\r\n`);
   expect(performance.now() - started).toBeLessThan(20_000);
