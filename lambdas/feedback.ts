@@ -10,7 +10,6 @@ import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';
-import { compileRoutes } from '#core/routing/routes.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
 import { returned } from '#pipeline/feedback/returned.ts';
 import { config } from './config.ts';
@@ -24,7 +23,6 @@ const secrets = new AwsSecrets(secretsClient(aws), clock);
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings: config.settings,
-  routes: compileRoutes(config.settings.routes),
   spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
   ledger: new DynamoLedger(dynamoClient(aws), config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,

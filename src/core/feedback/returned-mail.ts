@@ -2,7 +2,6 @@
 // and what becomes of the message's own row. Pure. A report is believed as far as its return path vouches for it, and no further:
 // whoever has the token, or returns our own signed mark, had the message.
 
-import type { Settings } from '#config/settings.ts';
 import { become } from '#core/delivery/become.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { refOfDeliveryId } from '#core/delivery/delivery.ts';
@@ -17,7 +16,7 @@ import { passField, verifiedPass } from '#core/message/trace-fields.ts';
 import { replyOfDiagnostic } from '#core/reply/diagnostic-code.ts';
 import { statusClass, statusOf } from '#core/reply/status.ts';
 import type { Disposition } from '#core/routing/policy.ts';
-import type { Resolved } from '#core/routing/routes.ts';
+import type { WayToPostmaster } from '#core/routing/postmaster-way.ts';
 import type { ReportedFact } from './fact.ts';
 import type { RemoteReport } from './report.ts';
 import type { RemoteRecipient } from './report-fields.ts';
@@ -103,27 +102,6 @@ export function returnSettled(row: DeliveryRow, reason: string, about: string | 
   const { row: next, events } = discarded(row, reason, now, row.claims); // no claim of it sends anything
   const told = about === null ? events : events.map((event) => ({ ...event, reason: `${reason}: ${about}` }));
   return { row: { ...next, claims: 0 }, events: told };
-}
-
-export type WayToPostmaster = {
-  readonly nextHop: string;
-  readonly address: string;
-  readonly route: number;
-  readonly returnPath: 'token' | 'srs' | null;
-};
-
-/** As mail to the postmaster goes by the routes, else by what carries notices, else by SES; null: nothing could carry it. */
-export function wayToPostmaster(settings: Settings, resolved: Resolved | null): WayToPostmaster | null {
-  const { postmaster, via } = settings.notices;
-  const action = resolved?.actions[0];
-  const kind = action === undefined ? undefined : settings.nextHops[action.via]?.kind;
-  if (resolved && action !== undefined && kind !== undefined && kind !== 'refuse' && kind !== 'discard') {
-    const returnPath = action.returnPath === 'keep' ? null : action.returnPath;
-    return { nextHop: action.via, address: action.address ?? postmaster, route: resolved.route, returnPath };
-  }
-  const ses = Object.entries(settings.nextHops).find(([, hop]) => hop.kind === 'ses')?.[0];
-  const nextHop = via ?? ses;
-  return nextHop === undefined ? null : { nextHop, address: postmaster, route: -1, returnPath: null };
 }
 
 /**

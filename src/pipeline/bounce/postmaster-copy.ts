@@ -2,16 +2,14 @@
 // hidden. Its end changes nothing about the delivery; one that can not be delivered is held, and never causes another.
 // Written before the sender's notice, because a settled delivery has no further bounce jobs. The crash table is bounce's.
 
-import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
 import { newNotice } from '#core/delivery/progress.ts';
 import { traced } from '#core/delivery/trace.ts';
-import { parseMailbox } from '#core/message/address.ts';
 import { wantsCopy } from '#core/notice/copy-rule.ts';
 import { sesReport } from '#core/notice/way.ts';
-import { compileRoutes, type RouteTable } from '#core/routing/routes.ts';
+import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
 import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { BouncePorts } from './bounce-ports.ts';
 
@@ -21,7 +19,8 @@ export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, m
   // A copy of what happened to a copy would be the beginning of a loop.
   if (message.extract.ownNotice === true) return;
   const now = ports.clock.now();
-  const { nextHop, address } = wayToPostmaster(ports.settings);
+  const way = wayToPostmaster(ports.settings, { nullReversePath: true });
+  const { nextHop, address } = way ?? { nextHop: sesReport, address: notices.postmaster };
   const given = {
     key: noticeKeyOf(row.deliveryKey, 'postmaster'),
     to: notices.postmaster,
@@ -45,23 +44,4 @@ export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, m
     forwardPath: row.forwardPath,
     to: notices.postmaster,
   });
-}
-
-/** By `notices.via`, else as mail to that address would go, else (an address that is not ours) by SES. */
-export function wayToPostmaster(settings: Settings): { readonly nextHop: string; readonly address: string } {
-  const { via, postmaster } = settings.notices;
-  if (via !== null) return { nextHop: via, address: postmaster };
-  const mailbox = parseMailbox(postmaster);
-  const action = mailbox === null ? undefined : routesOf(settings).resolve(mailbox, 'inbound')?.actions[0];
-  const kind = action === undefined ? undefined : settings.nextHops[action.via]?.kind;
-  if (action === undefined || kind === undefined || kind === 'refuse' || kind === 'discard')
-    return { nextHop: sesReport, address: postmaster };
-  return { nextHop: action.via, address: action.address ?? postmaster };
-}
-
-const tables = new WeakMap<Settings, RouteTable>();
-function routesOf(settings: Settings): RouteTable {
-  const table = tables.get(settings) ?? compileRoutes(settings.routes);
-  tables.set(settings, table);
-  return table;
 }

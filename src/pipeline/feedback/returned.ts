@@ -21,13 +21,7 @@ import { nextAttemptAt } from '#core/delivery/retry-schedule.ts';
 import { type Progress, traced } from '#core/delivery/trace.ts';
 import type { ReportedFact } from '#core/feedback/fact.ts';
 import { type RemoteReport, readRemoteReport } from '#core/feedback/report.ts';
-import {
-  deliveryInOriginal,
-  factOfReport,
-  returnSettled,
-  sentOnToPostmaster,
-  wayToPostmaster,
-} from '#core/feedback/returned-mail.ts';
+import { deliveryInOriginal, factOfReport, returnSettled, sentOnToPostmaster } from '#core/feedback/returned-mail.ts';
 import { dayMs, reportBytesMax } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { isForPeople, mailboxKey, parseMailbox, parseReversePath } from '#core/message/address.ts';
@@ -37,8 +31,8 @@ import { bearsNoticeMark } from '#core/message/trace-fields.ts';
 import { isAutomatic } from '#core/notice/permission.ts';
 import { classify } from '#core/reply/classify.ts';
 import { disposition } from '#core/routing/policy.ts';
+import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
 import { readSrs, returnAddressOf, returnsHop } from '#core/routing/return-path.ts';
-import type { RouteTable } from '#core/routing/routes.ts';
 import { claim } from '#pipeline/claim.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
@@ -55,7 +49,6 @@ import { recordOn } from '#pipeline/record.ts';
 import { type FeedbackPorts, joinFact } from './feedback.ts';
 
 export type ReturnedPorts = FeedbackPorts & {
-  readonly routes: RouteTable;
   readonly spool: Spool;
   readonly relayQueue: JobQueue;
   readonly entropy: Entropy;
@@ -195,9 +188,8 @@ async function settle(
 
 /** Whole, as ordinary mail: by the routes, and under the policy that it came past. */
 async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFacts, why: string): Promise<Finished> {
-  const { settings, routes } = ports;
-  const postmaster = parseMailbox(settings.notices.postmaster);
-  const way = wayToPostmaster(settings, postmaster && routes.resolve(postmaster, 'inbound'));
+  const { settings } = ports;
+  const way = wayToPostmaster(settings, { nullReversePath: false });
   const policy =
     message.verdicts === null ? ({ kind: 'relay' } as const) : disposition(message.verdicts, settings.policy);
   const now = ports.clock.now();

@@ -21,8 +21,9 @@ import {
   newDigest,
   periodOf,
 } from '#core/notice/digest.ts';
+import { sesReport } from '#core/notice/way.ts';
+import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
 import type { BouncePorts } from '#pipeline/bounce/bounce-ports.ts';
-import { wayToPostmaster } from '#pipeline/bounce/postmaster-copy.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { DueRow } from '#pipeline/ports.ts';
@@ -38,7 +39,12 @@ export async function giveDigest(ports: BouncePorts): Promise<'nothing-due' | 'n
   if (period === null) return 'nothing-due';
   const { inPeriod } = await ports.ledger.quarantined({ ...period, now, max: 0, soonUntil: now });
   if (inPeriod > 0) {
-    const row = newDigest(ports.settings, period, wayToPostmaster(ports.settings), { ...ports, now });
+    const { postmaster } = ports.settings.notices;
+    const way = wayToPostmaster(ports.settings, { nullReversePath: true }) ?? {
+      nextHop: sesReport,
+      address: postmaster,
+    };
+    const row = newDigest(ports.settings, period, way, { ...ports, now });
     await queueNotice(ports, row);
     ports.watch.info('digest.queued', { spoolId: row.spoolId, forwardPath: row.forwardPath, quarantined: inPeriod });
   }
