@@ -17,16 +17,23 @@ const DIGIT = /[0-9]/;
  * cut: no host writes so long an id.
  */
 export function speaksAs(value: Uint8Array, names: ReadonlySet<string>, cut: boolean): boolean {
-  const text = decodeUnlabelled(value).replace(/[\r\n]+/g, '');
+  const text = decodeUnlabelled(value).replace(/[\r\n\0\p{Cf}]+/gu, ''); // what is not shown, some readers drop
   const { id, at } = readAuthservId(text, cut);
   if (id !== null) return isOneOf(id, names);
   if (cut) return true;
   const semicolon = text.indexOf(';', at);
   const before = semicolon === -1 ? text : text.slice(0, semicolon);
-  const joined = withoutComments(before).replace(/[ \t]+/g, ''); // a name that a comment or a fold cuts in two
-  return [plainText(before), joined].some((given) =>
-    given.split(/[^\p{L}\p{N}._-]+/u).some((word) => isOneOf(word, names)),
-  );
+  const shown = withoutValues(plainText(before));
+  const joined = withoutValues(withoutComments(before)).join(''); // a name that a comment or a fold cuts in two
+  return [...shown, joined].some((given) => given.split(/[^\p{L}\p{N}._-]+/u).some((word) => isOneOf(word, names)));
+}
+
+/** The words, of `smtp.mailfrom=example.com` the part before its value: Microsoft writes results alone, without an id before them. */
+function withoutValues(text: string): string[] {
+  return text.split(/[ \t]+/).map((word) => {
+    const equals = word.indexOf('=');
+    return equals > 0 ? word.slice(0, equals) : word;
+  });
 }
 
 /** The id, or null where the text is none up to its first semicolon; `at`: where that was seen. */

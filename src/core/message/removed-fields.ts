@@ -1,13 +1,15 @@
 // What relay takes out of a message for every next hop (DESIGN decision 8): Bcc and Resent-Bcc from our side's mail;
 // X-SES-* fields, and Authentication-Results in the name of SES or of a domain of ours, unless SES itself put them
 // above the message that it received. What is stored stays as it was. It looks at the header section as it passes:
-// whole fields go, folded lines and all, and every other byte is handed on. It holds no more than the beginning of a
-// field.
+// whole fields go, folded lines and all, and every other byte is handed on. Where a field between a CR alone and an
+// empty line goes, the LF that makes CRLF of that CR comes in: the empty line must stay one. It holds no more than the
+// beginning of a field.
 
 import { authservIdBytesMax, returnPathFieldBytesMax } from '#core/limits.ts';
 import { speaksAs } from './authserv-id.ts';
 import { SesBlock } from './ses-block.ts';
 
+const NUL = 0x00;
 const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -16,6 +18,7 @@ const COLON = 0x3a;
 const DEL = 0x7f;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NOTHING = new Uint8Array(0);
+const LINE_END = Uint8Array.of(LF);
 const RESULTS = 'authentication-results';
 const BCC = /^(?:resent-)?bcc$/;
 /** The authserv-id that SES writes. */
@@ -58,6 +61,8 @@ class FieldFilter {
   private fieldGoes = false;
   /** The bytes before ended in a CR within a field. */
   private returned = false;
+  /** The last byte that stayed. */
+  private last: number = LF;
 
   constructor(terms: RemovalTerms) {
     this.terms = terms;
@@ -69,20 +74,27 @@ class FieldFilter {
     const bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
     this.held = NOTHING;
     const kept: Uint8Array[] = [];
+    const keep = (part: Uint8Array) => {
+      kept.push(part);
+      this.last = part.at(-1) ?? this.last;
+    };
     let from = 0;
     for (let at = 0; at < bytes.length; ) {
       if (this.state === 'line') {
         const line = this.lineAt(bytes, at, false);
         if (line === 'unknown') {
           this.held = Uint8Array.from(bytes.subarray(at)); // a chunk is the reader's again once the next one is asked for
-          return [...kept, bytes.subarray(from, at)];
+          keep(bytes.subarray(from, at));
+          return kept;
         }
+        if (this.fieldGoes && this.last === CR && isLineEnd(bytes[at])) keep(LINE_END);
         if (line === 'end') {
           this.state = 'body';
-          return [...kept, bytes.subarray(from)];
+          keep(bytes.subarray(from));
+          return kept;
         }
         if (line !== 'folded') this.fieldGoes = line === 'goes';
-        if (this.fieldGoes && from < at) kept.push(bytes.subarray(from, at));
+        if (this.fieldGoes) keep(bytes.subarray(from, at));
         this.state = this.fieldGoes ? 'dropped' : 'kept';
       }
       // CRs at the chunk's end end the line: only its LF may still come. They are not held, as there may be any number of them.
@@ -92,7 +104,8 @@ class FieldFilter {
       if (this.state === 'dropped') from = at;
       if (ended && next !== null) this.state = 'line';
     }
-    return [...kept, bytes.subarray(from)];
+    keep(bytes.subarray(from));
+    return kept;
   }
 
   /** The content is over: what was held is all that there is of its line. */
@@ -116,17 +129,16 @@ class FieldFilter {
     if (feed < end && bytes[feed] === LF) return 'end';
     const nameStart = at + markLength(bytes, at);
     let nameEnd = nameStart;
-    while (nameEnd < end && isNameByte(bytes[nameEnd])) nameEnd += 1;
+    while (nameEnd < end && (isNameByte(bytes[nameEnd]) || bytes[nameEnd] === NUL)) nameEnd += 1;
     let colon = nameEnd;
-    while (colon < end && isBlank(bytes[colon])) colon += 1;
+    while (colon < end && (isBlank(bytes[colon]) || bytes[colon] === NUL)) colon += 1;
     const isCut = feed === end || colon === end || isPartOfMark(bytes, at);
     if (isCut && end < limit && !whole) return 'unknown';
-    const isField = nameEnd > nameStart && (bytes[colon] === COLON || colon === limit);
-    if (!isField) {
-      this.block?.end();
-      return 'stays';
-    }
-    const name = Buffer.from(bytes.buffer, bytes.byteOffset + nameStart, nameEnd - nameStart).toString('latin1');
+    const written = Buffer.from(bytes.buffer, bytes.byteOffset + nameStart, nameEnd - nameStart).toString('latin1');
+    const name = written.replaceAll('\0', ''); // some readers drop it
+    const isField = name !== '' && (bytes[colon] === COLON || colon === limit);
+    if (!isField || name !== written) this.block?.end();
+    if (!isField) return 'stays';
     // Nobody writes so many blanks before a colon: whether one follows is not waited for.
     const value =
       colon === limit ? NO_VALUE : name.length === RESULTS.length ? resultsOf(bytes, colon + 1, whole) : null;
@@ -197,6 +209,10 @@ function markLength(bytes: Uint8Array, at: number): number {
 /** RFC 5322 §2.2: a name is printable ASCII without the colon. */
 function isNameByte(byte: number | undefined): boolean {
   return byte !== undefined && byte > SPACE && byte < DEL && byte !== COLON;
+}
+
+function isLineEnd(byte: number | undefined): boolean {
+  return byte === CR || byte === LF;
 }
 
 function isBlank(byte: number | undefined): boolean {

@@ -302,6 +302,16 @@ export const coreMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'B4/the-empty-line-goes-with-a-field',
+    file: 'src/core/message/removed-fields.ts',
+    text: 'if (this.fieldGoes && this.last === CR && isLineEnd(bytes[at])) keep(LINE_END);',
+    replacement: '',
+    test: {
+      file: 'test/unit/core/removed-fields.test.ts',
+      name: 'what is left has nothing more to be taken out, however lines end',
+    },
+  },
+  {
     name: 'B2/a-lost-receipt-is-innocence',
     file: 'src/core/message/author-trust.ts',
     text: "if (verdicts === null) return 'unproven';",

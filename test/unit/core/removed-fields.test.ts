@@ -36,6 +36,13 @@ const cases: readonly (readonly [what: string, given: string, left: string])[] =
   ['line ends converted twice', 'X: y\r\r\nBcc: b@y\r\r\n\r\r\nBcc: body\r\r\n', 'X: y\r\r\n\r\r\nBcc: body\r\r\n'],
   ['behind a CR alone, which leaves as CRLF', 'Subject: x\rBcc: b@y\r\nTo: c@z\r\n\r\n', 'Subject: x\rTo: c@z\r\n\r\n'],
   ['up to a CR alone', 'Bcc: b@y\rTo: c@z\r\n\r\n', 'To: c@z\r\n\r\n'],
+  [
+    'between a CR alone and the empty line, which stays empty',
+    'Subject: x\rBcc: b@y\r\n\r\nBcc: body\r\n',
+    'Subject: x\r\n\r\nBcc: body\r\n',
+  ],
+  ['two of them there', 'X: y\rBcc: b@y\rBcc: c@y\n\nBcc: body\n', 'X: y\r\n\nBcc: body\n'],
+  ['NUL in its name', 'X: y\r\nB\0cc: b@y\r\n\0Bcc\0 : c@y\r\nZ: z\r\n\r\n', 'X: y\r\nZ: z\r\n\r\n'],
   ['CRs at the end', 'X: y\r\r', 'X: y\r\r'],
   ['behind a byte order mark', '\xef\xbb\xbfBcc: b@y\r\nX: y\r\n\r\n', 'X: y\r\n\r\n'],
   [
@@ -110,6 +117,13 @@ const FORGED: readonly string[] = [
   'Authentication-Results: amazonses\r\n .com; dmarc=pass',
   'Authentication-Results: amazonses.com\x00; dmarc=pass',
   'Authentication-Results: =?utf-8?q?amazonses=2Ecom?=; dmarc=pass',
+  'Authentication-Results: spf=pass amazonses.com; dmarc=pass',
+  'Authentication-Results: amazonses.com=1; dmarc=pass',
+  'Authentication-Results: =amazonses.com; dmarc=pass',
+  'Authentication-Results: amazon\x00ses.com; dmarc=pass',
+  'Authentication-Results: amazonses.com\xe2\x80\x8e; dmarc=pass',
+  'Authentication\x00-Results: amazonses.com; dmarc=pass',
+  '\x00X-SES-Spam-Verdict\x00: PASS',
   `Authentication-Results: (${'x'.repeat(authservIdBytesMax)}) amazonses.com; dmarc=pass`,
   `Authentication-Results${' '.repeat(5_000)}: amazonses.com; dmarc=pass`,
   'X-SES-Spam-Verdict: PASS',
@@ -128,6 +142,9 @@ const HONEST: readonly string[] = [
   'Authentication-Results: (amazonses.com) mx.src.example; dmarc=pass',
   'Authentication-Results: "amazonses.com\\; x"; dmarc=pass',
   'Authentication-Results: spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=src.example; amazonses.com; dkim=pass',
+  'Authentication-Results: spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=example.com; dkim=pass header.d=example.com',
+  'Authentication-Results: spf=pass (sender IP is 192.0.2.1)\r\n smtp.mailfrom=mail.example.com; dmarc=pass header.from=example.com;compauth=pass reason=100',
+  'Authentication-Results: dkim=pass (signature was verified) header.d=example.com;dmarc=pass action=none',
   'Authentication-Results:',
   'Authentication-Results-Original: amazonses.com; dmarc=pass',
   'ARC-Authentication-Results: i=1; amazonses.com; dmarc=pass',
@@ -183,6 +200,19 @@ describe('what came with a message that SES received', () => {
     const turned = [path, received, more[3], more[0], more[1], more[2], more[5], more[4]].join('');
     await expectLeft(`${turned}X-SES-A: b\r\n${REST}`, turned + REST, INBOUND);
   });
+});
+
+test('what is left has nothing more to be taken out, however lines end', async () => {
+  const ends = ['\r', '\n', '\r\n', '\r\r\n'];
+  const parts = ['X: y', 'Bcc: b@y', 'X-SES-A: b', '', ' folded'];
+  for (const first of ends)
+    for (const second of ends)
+      for (const third of ends)
+        for (const part of parts)
+          for (const next of parts) {
+            const left = await filtered(`X: y${first}${part}${second}${next}${third}Bcc: b@y${third}Z: z`, 64);
+            expect(await filtered(left, 64)).toBe(left);
+          }
 });
 
 test('from what is submitted these fields and Bcc go, wherever they stand', () => {
