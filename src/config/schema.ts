@@ -134,9 +134,10 @@ const notices = object(
     }),
     perDomainPerHour: told(wholeNumber(1, 1_000_000).prefault(100), {
       description:
-        'Notices to one registrable domain, its sub-domains counted with it, in an hour, where neither SPF nor an ' +
-        'aligned DMARC result vouches for the reverse-path. There, too: 5 of one message, 10 to one address in an ' +
-        'hour, and in all 1,000 in an hour or this number, if it is more ([why](decisions/backscatter.md)).',
+        'Notices to one registrable domain, its sub-domains counted with it, in an hour, where neither SPF nor the ' +
+        'DMARC result of an author who is the reverse-path vouches for it. There, too: 5 of one message, 10 to one ' +
+        'address in an hour, and in all 1,000 in an hour or this number, if it is more ' +
+        '([why](decisions/backscatter.md)).',
     }),
     dkim: told(
       object(

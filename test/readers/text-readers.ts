@@ -19,6 +19,7 @@ import { domainKeyOf, toDomainKey } from '#core/message/domain-key.ts';
 import { fieldLines, folded, withoutReturns } from '#core/message/field-lines.ts';
 import { isMailField } from '#core/message/field-names.ts';
 import { cutText, plainText } from '#core/message/field-text.ts';
+import { namedIn } from '#core/message/from-text.ts';
 import { looksLikeHtml, textOfHtml } from '#core/message/html-text.ts';
 import { isIdentity } from '#core/message/mime-regions.ts';
 import { isAligned, organizationalDomain } from '#core/message/organizational-domain.ts';
@@ -176,6 +177,10 @@ export const textReaders: Readonly<Record<string, Reader>> = {
   ),
   organizationalDomain: of(organizationalDomain),
   isAligned: of((text) => isAligned(text, `x${text}`)),
+  namedIn: of(
+    (text) => namedIn(text),
+    (text) => namedIn(`a@${text}`),
+  ),
   isAuthorOf: of((text) => isAuthorOf(MAILBOX, text)),
   isForPeople: of(address.isForPeople),
   returnAddressOf: of((localPart) => returnAddressOf({ ...MAILBOX, localPart })),

@@ -4,7 +4,7 @@
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
 
 /** What else the receipt says: checks that could not judge, and who wrote the message. */
-export type More = { readonly gray?: readonly Check[]; readonly autoSubmitted?: string };
+export type More = { readonly gray?: readonly Check[]; readonly autoSubmitted?: string; readonly from?: string };
 export type Check = 'spam' | 'virus' | 'spf' | 'dkim' | 'dmarc';
 
 /** An SES receipt for the message; every verdict is PASS but those that failed. */
@@ -13,7 +13,7 @@ export function notification(
   reversePath: string,
   recipients: readonly string[],
   failed: readonly Check[] = [],
-  { gray = [], autoSubmitted }: More = {},
+  { gray = [], autoSubmitted, from = reversePath }: More = {},
 ): string {
   const verdict = (check: Check) => ({
     status: failed.includes(check) ? 'FAIL' : gray.includes(check) ? 'GRAY' : 'PASS',
@@ -36,7 +36,7 @@ export function notification(
       messageId: spoolId,
       headersTruncated: false,
       headers: [
-        { name: 'From', value: reversePath },
+        { name: 'From', value: from },
         { name: 'Subject', value: spoolId },
         { name: 'Message-ID', value: `<${spoolId}@src.example>` },
         ...(autoSubmitted === undefined ? [] : [{ name: 'Auto-Submitted', value: autoSubmitted }]),

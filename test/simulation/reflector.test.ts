@@ -178,6 +178,16 @@ it('of a long header section what names the message goes back first, and the res
   expect(notice?.split('X-Fill').length).toBeLessThan(100);
 });
 
+it('a message that the victim’s provider signed for another of its customers, sent again: as where nothing vouches', async () => {
+  const header = 'From: Eve <eve@victim.example>\r\nSubject: s\r\nMessage-ID: <1@victim.example>\r\n';
+  const byDkim = { gray: ['spf'], from: 'Eve <eve@victim.example>' } as const; // DMARC is PASS by the signature, and the envelope is the forger's
+  const { notices, sent, received, untold, town } = await reflected('DKIM replay', one(BYTES, header), byDkim);
+  expect(notices).toBe(noticesPerMessageMax);
+  expect(untold).toEqual({ 'unreturnable: message-limit': 95 });
+  expect(sent).toBeLessThanOrEqual(received);
+  expect(Buffer.from(town.exchange.accepted[0]?.content ?? []).toString()).not.toContain('a line of the body');
+});
+
 it('where SPF vouches, every recipient is answered, and the original goes back', async () => {
   const { notices, untold, town } = await reflected('SPF PASS: 57 KB to 100 addresses', one(BYTES), {});
   expect(notices).toBe(100);

@@ -121,7 +121,7 @@ export function sentOnToPostmaster(
   },
 ): Progress {
   const { now } = terms;
-  const { returnPath: _, ...rest } = row;
+  const { returnPath: _, lastJobSent: __, ...rest } = row; // it has a fresh lifetime, and another last attempt
   const quarantine = policy.kind !== 'relay';
   const until = row.acceptedAt + terms.quarantineMs;
   const dueAt = now + terms.sweepAgainMs;

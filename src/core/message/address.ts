@@ -87,6 +87,11 @@ export function mailboxKey(mailbox: Mailbox): string {
   return `${mailbox.localPart.normalize('NFC').toLowerCase()}@${mailbox.domainKey}`;
 }
 
+/** Who reads it: `ann+list@` is read by `ann@` (RFC 5233). For guards alone, likewise. */
+export function personKey(mailbox: Mailbox): string {
+  return mailboxKey({ ...mailbox, localPart: mailbox.localPart.replace(/(?<=.)\+.*$/s, '') });
+}
+
 export function sameMailbox(a: Mailbox, b: Mailbox): boolean {
   return mailboxKey(a) === mailboxKey(b);
 }

@@ -2,9 +2,10 @@
 // Never the envelope, which is not in the header section.
 
 import { extractBytesMax, fieldTextBytesMax } from '#core/limits.ts';
-import { toDomainKey } from './domain-key.ts';
+import { sameMailbox } from './address.ts';
 import { cutText, plainText } from './field-text.ts';
 import { readFromIn } from './from-field.ts';
+import { namedIn } from './from-text.ts';
 import type { HeaderField } from './header.ts';
 
 /** What of the header section is kept for notices and searches: together at most 600 bytes (limits.ts). */
@@ -15,7 +16,7 @@ export type Extract = {
   readonly subject: string | null;
   readonly messageIdField: string | null;
   readonly autoSubmitted: string | null;
-  /** `from`, decoded and cut as it is, names another domain than the author's, or there is no one author: it vouches for nobody. */
+  /** `from`, decoded and cut as it is, names another domain or address than the author's, or there is no one author: it vouches for nobody. */
   readonly fromMisleads?: true;
   /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice/permission.ts). */
   readonly listMail?: true;
@@ -56,14 +57,16 @@ export function extractOf(fields: readonly HeaderField[], choice: { readonly sub
 }
 
 /**
- * A text that names no domain misleads nobody. One that does must name the author's: an encoded word or a long name may have put another one
- * in its place.
+ * A text that names no domain misleads nobody. One that does must name the author's, and where it names an address, the author's own: an
+ * encoded word or a long name may have put another one in its place.
  */
 function misleads(text: string, fields: readonly HeaderField[]): boolean {
-  const [named] = text.match(/@[^\s<>,;"'()@]+/) ?? [];
+  const [named] = namedIn(text);
   if (named === undefined) return false;
   const { authors } = readFromIn(fields);
-  return authors.length !== 1 || toDomainKey(named.slice(1).replace(/\.$/, '')) !== authors[0]?.domainKey;
+  const [author] = authors;
+  if (authors.length !== 1 || author === undefined || named.domainKey !== author.domainKey) return true;
+  return named.mailbox !== null && !sameMailbox(named.mailbox, author);
 }
 
 /** RFC 2919, RFC 2369; RFC 3834 §2 on Precedence, which mail of the old kind has alone. */

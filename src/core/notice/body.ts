@@ -5,7 +5,7 @@ import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/deliv
 import { noticesPerMessageMax, sesFieldsBytes } from '#core/limits.ts';
 import { parseReversePath } from '#core/message/address.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
-import { voucherOf } from './vouching.ts';
+import { isForMailbox, voucherOf } from './vouching.ts';
 
 /**
  * Never where a virus was found, by SES or by the next hop, whatever policy says, for the postmaster neither; never what was refused for what
@@ -30,7 +30,7 @@ export function noticeBytesMax(kind: NoticeKind, message: MessageFacts, size: nu
 export function isVouchedFor({ direction, reversePath, verdicts, extract }: MessageFacts): boolean {
   const to = parseReversePath(reversePath);
   const fromField = extract.fromMisleads ? null : extract.from;
-  return !!to && voucherOf({ direction, reversePath: to, verdicts, fromField }) !== null;
+  return !!to && isForMailbox(voucherOf({ direction, reversePath: to, verdicts, fromField }));
 }
 
 function isAboutContent({ stateReason, lastReason, lastStatus }: DeliveryRow): boolean {

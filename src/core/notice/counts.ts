@@ -10,7 +10,7 @@ import {
   noticesPerAddressMax,
   noticesPerMessageMax,
 } from '#core/limits.ts';
-import { type Mailbox, mailboxKey } from '#core/message/address.ts';
+import { type Mailbox, personKey } from '#core/message/address.ts';
 import { organizationalDomain } from '#core/message/organizational-domain.ts';
 
 /** As it stands in ledgers and traces, where it is reached. */
@@ -58,15 +58,9 @@ export function noticeCounts(
       until: message.acceptedAt + settings.retentionMs.ledger,
       key: noticeKey,
     },
-    { ...hourly('address-limit', `to/${personOf(to)}`, noticesPerAddressMax), key: `${message.spoolId}/${noticeKey}` },
+    { ...hourly('address-limit', `to/${personKey(to)}`, noticesPerAddressMax), key: `${message.spoolId}/${noticeKey}` },
     // Sub-domains of one organization are one: whoever owns it may have any number of them (the public suffix list).
     hourly('domain-limit', `in/${organizationalDomain(to.domainKey) ?? to.domainKey}`, perDomainPerHour),
     hourly('total-limit', 'all', Math.max(noticesInAllMax, perDomainPerHour)),
   ];
-}
-
-/** `ann+list@` is read by `ann@` (RFC 5233). */
-function personOf(mailbox: Mailbox): string {
-  const localPart = mailbox.localPart.replace(/(?<=.)\+.*$/s, '');
-  return mailboxKey({ ...mailbox, localPart });
 }

@@ -6,7 +6,7 @@ import type { Direction, HeldBecause, NoticeKind, Verdicts } from '#core/deliver
 import type { Mailbox } from '#core/message/address.ts';
 import type { Notify } from '#core/submission/submission.ts';
 import type { NoticeLimit } from './counts.ts';
-import { isAuthorOf, voucherOf } from './vouching.ts';
+import { isAuthorOf, isForMailbox, voucherOf } from './vouching.ts';
 
 export type NoticeFacts = {
   readonly kind: NoticeKind;
@@ -46,7 +46,10 @@ export type NoticeFacts = {
   readonly confirmedBefore: boolean;
 };
 
-/** Whether the notice counts: where nothing vouches for the reverse-path, and one would be sent. Only then are the counts asked for and raised. */
+/**
+ * Whether the notice counts: where nothing vouches for the reverse-path itself, and one would be sent. Only then are the counts asked for and
+ * raised.
+ */
 export function isCounted(facts: NoticeFacts): boolean {
   return (
     reasonToWithhold({ ...facts, overLimit: null }) === null &&
@@ -133,11 +136,13 @@ function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
 
 /**
  * RFC 5321 §6.2: a notice only where it will be usefully delivered. Where something vouches for the reverse-path (core/notice/vouching.ts), that is
- * to whoever wrote. Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent, within limits.
+ * to whoever wrote; within limits where it is his organization alone that does. Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent, within limits.
  */
 function backscatter(facts: NoticeFacts, to: Mailbox): WithheldName | null {
   const { direction, verdicts, fromField } = facts;
-  if (voucherOf({ direction, reversePath: to, verdicts, fromField }) !== null) return null;
+  const voucher = voucherOf({ direction, reversePath: to, verdicts, fromField });
+  if (isForMailbox(voucher)) return null;
+  if (voucher === 'organization') return facts.overLimit;
   if (verdicts?.virus === 'FAIL') return 'virus';
   if (verdicts?.spam === 'FAIL') return 'spam';
   if (verdicts?.spf === 'FAIL') return 'spf-fail';

@@ -9,6 +9,7 @@ import { ingestMutations } from './ingest.ts';
 import { lambdaMutations } from './lambdas.ts';
 import { localMutations } from './local.ts';
 import type { Mutation } from './mutation.ts';
+import { noticeMutations } from './notice.ts';
 import { pipelineMutations } from './pipeline.ts';
 import { relayMutations } from './relay.ts';
 import { smtpMutations } from './smtp.ts';
@@ -16,6 +17,7 @@ import { smtpMutations } from './smtp.ts';
 export const mutations: readonly Mutation[] = [
   ...configMutations,
   ...coreMutations,
+  ...noticeMutations,
   ...relayMutations,
   ...ingestMutations,
   ...pipelineMutations,

@@ -94,9 +94,18 @@ describe('the kept From text vouches for the domain that it names', () => {
     ['victim@victim.example (<eve@src.example>)', true],
     ['<@victim.example:eve@src.example>', true],
     ['victim@victim.example.', true],
+    ['"Eve @ src" <eve+1@SRC.example>', false],
+    ['"e ve"@src.example', false],
   ])('%s: misleads %s', (value, misleads) => {
     const fields = [{ name: 'From', value }];
     expect(extractOf(fields, { subject: true }).fromMisleads).toBe(misleads || undefined);
+  });
+  test('and not where a name puts another address of that domain in the place of the author, who is not kept', () => {
+    for (const value of [
+      `=?utf-8?q?=3Cvictim=40src=2Eexample=3E?= ${' '.repeat(9_000)} <eve@src.example>`,
+      `=?utf-8?q?victim=40src=2Eexample?= ${'x'.repeat(700)} <eve@src.example>`,
+    ])
+      expect(extractOf([{ name: 'From', value }], { subject: true }).fromMisleads).toBe(true);
   });
   test('and does not where another From field stands behind it', () => {
     const fields = ['victim@victim.example', 'eve@src.example'].map((value) => ({ name: 'From', value }));

@@ -3,8 +3,9 @@
 
 import { describe, expect, it } from 'vitest';
 import type { RemoteAction, RemoteRecipient } from '#core/feedback/report-fields.ts';
-import { factOfReport } from '#core/feedback/returned-mail.ts';
+import { factOfReport, sentOnToPostmaster } from '#core/feedback/returned-mail.ts';
 import { statusOf } from '#core/reply/status.ts';
+import { queued, T0 } from '#test/contract/rows.ts';
 
 const of = (finalRecipient: string | null, action: RemoteAction, originalRecipient: string | null = null) =>
   ({
@@ -46,4 +47,14 @@ describe('a report of several recipients', () => {
     const report = { kind: 'report', reportingMta: null, recipients, original: [] } as const;
     expect(factOfReport(report, 1, ['bob@far.example', 'alias@example.com']).kind).toBe(kind);
   });
+});
+
+it('what goes on to the postmaster has a fresh lifetime, and another last attempt', () => {
+  const way = { nextHop: 'exchange', address: 'postmaster@example.com', route: 0, returnPath: null };
+  const terms = { now: T0, lifetimeMs: 1_000, sweepAgainMs: 10, quarantineMs: 100 };
+  const row = { ...queued('m1'), nextHop: 'returns', lastJobSent: true as const, expiresAt: T0 - 1 };
+  for (const policy of [{ kind: 'relay' }, { kind: 'quarantine', reason: 'policy-spam' }] as const) {
+    const { row: next } = sentOnToPostmaster(row, way, 'no-report', policy, terms);
+    expect([next.expiresAt, next.attempts, next.lastJobSent]).toEqual([T0 + 1_000, 0, undefined]);
+  }
 });

@@ -32,9 +32,17 @@ describe.each(STATUSES)('SPF %s', (spf) => {
     'DKIM %s, DMARC %s: SPF by itself, DMARC where the author is aligned, DKIM never by itself',
     (dkim, dmarc) => {
       const given = verdicts(spf, dkim, dmarc);
-      const byDmarc = dmarc === 'PASS' ? 'dmarc' : null;
-      for (const aligned of ['Ann <ann@mail.src.example>', 'ann@SRC.example', '"A" <a@other.src.example.>'])
-        expect(inbound(given, aligned)).toBe(spf === 'PASS' ? 'spf' : byDmarc);
+      const byDmarc = (voucher: string) => (dmarc === 'PASS' ? voucher : null);
+      for (const author of ['Ann <ann@mail.src.example>', 'Ann+list@MAIL.src.example', '"A @" <ann@mail.src.example.>'])
+        expect(inbound(given, author)).toBe(spf === 'PASS' ? 'spf' : byDmarc('author'));
+      for (const aligned of [
+        'Eve <eve@mail.src.example>',
+        'ann@SRC.example',
+        '"A" <a@other.src.example.>',
+        'x.ann@mail.src.example',
+        '"x ann"@mail.src.example',
+      ])
+        expect(inbound(given, aligned)).toBe(spf === 'PASS' ? 'spf' : byDmarc('organization'));
       for (const foreign of [
         'x@other.example',
         'x@src.example.evil.example',
@@ -55,11 +63,24 @@ it.each([
   ['two customers of one public suffix', 'ann@shop.co.uk', 'x@other.co.uk', null],
   ['a public suffix', 'ann@shop.co.uk', 'x@co.uk', null],
   ['two customers of one host of web pages', 'ann@ann.github.io', 'x@eve.github.io', null],
-  ['one organization', 'ann@a.shop.co.uk', 'x@shop.co.uk', 'dmarc'],
-  ['an internationalised domain in its two forms', 'ann@xn--bcher-kva.example', 'x@bücher.example', 'dmarc'],
+  ['one organization', 'ann@a.shop.co.uk', 'x@shop.co.uk', 'organization'],
+  ['an internationalised domain in its two forms', 'ann@xn--bcher-kva.example', 'ann@bücher.example', 'author'],
   ['an address literal', 'ann@[192.0.2.1]', 'x@[192.0.2.1]', null],
 ])('DMARC PASS: %s', (_, reversePath, fromField, wanted) => {
   expect(inbound(verdicts('GRAY', 'PASS', 'PASS'), fromField, at(reversePath))).toBe(wanted);
+});
+
+it('a body goes back on the word of an author’s own domain to the author alone', () => {
+  const of = (reversePath: string) => {
+    const plain = facts('m1', { reversePath, verdicts: verdicts('GRAY', 'PASS', 'PASS') });
+    return isVouchedFor({ ...plain, extract: { ...plain.extract, from: 'Ann <ann@src.example>' } });
+  };
+  expect(['ann@src.example', 'ann+1@src.example', 'eve@src.example', 'ann@mail.src.example'].map(of)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
 });
 
 it('mail of our own submitters is vouched for by their login, mail without a receipt by nothing', () => {
