@@ -1,5 +1,4 @@
-// The S3 and DynamoDB clients' own HTTP: what a server may send, byte by byte, over plain sockets and TLS. The contracts of S3Spool and
-// DynamoLedger run over it too. The SDK appears where its retries are asked about.
+// The content reader's HTTP: what a server may send, byte by byte, over plain sockets and TLS. The contract of S3Spool runs over it too.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,9 +6,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createServer as createTlsServer, setDefaultCACertificates } from 'node:tls';
-import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { dynamoClient } from '#adapters/aws/clients.ts';
 import { DirectHttp, directBodyOf } from '#adapters/aws/direct-http.ts';
 
 const fixtures = new URL('../fixtures/tls/', import.meta.url);
@@ -23,7 +20,7 @@ describe('DirectHttp', () => {
 
   /** Calls back with each request's head; `count` says which connection and which request on it. */
   async function serve(
-    answer: (socket: Socket, head: string, count: { connection: number; request: number; body: string }) => void,
+    answer: (socket: Socket, head: string, count: { connection: number; request: number }) => void,
     tls = false,
     listenOn = '127.0.0.1',
   ) {
@@ -38,11 +35,8 @@ describe('DirectHttp', () => {
         text += bytes.toString('latin1');
         for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
           const head = text.slice(0, end);
-          const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1] ?? 0);
-          if (text.length < end + 4 + length) return;
-          const body = text.slice(end + 4, end + 4 + length);
-          text = text.slice(end + 4 + length);
-          answer(socket, head, { connection, request: ++request, body });
+          text = text.slice(end + 4);
+          answer(socket, head, { connection, request: ++request });
         }
       });
     };
@@ -76,13 +70,11 @@ describe('DirectHttp', () => {
         if (!(response.body instanceof Readable)) throw new Error(`no stream: ${response.statusCode}`);
         return { ...response, body: response.body };
       },
-      whole: async (body?: string | Uint8Array) => {
-        const asked = body === undefined ? request : { ...request, method: 'POST', query: {}, body };
-        const { response } = await http.handle(asked);
+      whole: async () => {
+        const { response } = await http.handle(request);
         return [response.statusCode, (await wholeOf(response.body)).toString()];
       },
       request,
-      port,
       open: () => sockets.size,
       connections: () => connections,
     };
@@ -252,146 +244,28 @@ describe('DirectHttp', () => {
     body.destroy();
   });
 
-  it('knows GET and POST alone', async () => {
-    const { http, request } = await serve(() => {});
-    await expect(http.handle({ ...request, method: 'PUT' })).rejects.toThrow('no PUT');
+  it('takes a fresh connection after one that stayed silent, though others are kept', async () => {
+    let manner: 'good' | 'deaf' = 'good';
+    const held: Socket[] = [];
+    const { get, connections } = await serve((socket, _head, { request }) => {
+      if (request > 1 && manner === 'deaf') return;
+      held.push(socket);
+      if (held.length === 4) for (const each of held) each.write(`${ok(1)}x`);
+      if (held.length > 4) socket.write(`${ok(1)}x`);
+    });
+    const answers = await Promise.all(Array.from({ length: 4 }, () => get()));
+    for (const { body } of answers) await digest(body);
+    manner = 'deaf';
+    await expect(get()).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(await digest((await get()).body)).toBe(sha256(Buffer.from('x')));
+    expect(connections()).toBe(5);
   });
 
-  describe('a POST', () => {
-    const json = (text: string, status = '200 OK') =>
-      `${crlf(`HTTP/1.1 ${status}`, `Content-Length: ${Buffer.byteLength(text)}`)}${text}`;
-
-    it('carries its body exactly, on one connection, and reads the answer whole', async () => {
-      const asked: string[] = [];
-      const { http, request, connections } = await serve((socket, head, { body }) => {
-        asked.push(`${head.split('\r\n')[0]} ${Buffer.from(body, 'latin1').toString()}`);
-        for (const byte of json('{"é":1}')) socket.write(byte); // one by one
-      });
-      for (const body of ['{"a":"ü"}', new TextEncoder().encode('{"b":"ü"}')]) {
-        const headers = { ...request.headers, 'content-length': '10' };
-        const { response } = await http.handle({ ...request, method: 'POST', path: '/', query: {}, headers, body });
-        expect([response.statusCode, Buffer.from(response.body as Uint8Array).toString()]).toEqual([200, '{"é":1}']);
-      }
-      expect(asked).toEqual(['POST / HTTP/1.1 {"a":"ü"}', 'POST / HTTP/1.1 {"b":"ü"}']);
-      expect(connections()).toBe(1);
-    });
-
-    it.each([
-      ['in chunks', ['5\r\n{"a":\r\n', '2;x=y\r\n1}\r\n0', '\r\n\r\n'], 1],
-      ['in chunks with a trailer', ['7\r\n{"a":1}\r\n0\r\nx-crc: 1\r\n', '\r\n'], 1],
-      ['in chunks, and more than that', ['7\r\n{"a":1}\r\n0\r\n\r\nHTTP/1.1'], 2],
-    ])('is answered %s', async (_what, pieces, connectionsAfterwards) => {
-      const { whole, connections } = await serve(async (socket) => {
-        socket.write(crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked'));
-        for (const piece of pieces) {
-          socket.write(piece);
-          await new Promise((resume) => setTimeout(resume, 5));
-        }
-      });
-      for (let i = 0; i < 2; i++) expect(await whole('{}')).toEqual([200, '{"a":1}']);
-      expect(connections()).toBe(connectionsAfterwards);
-    });
-
-    it.each([
-      ['nothing', ''],
-      ['a head and no body', crlf('HTTP/1.1 200 OK', 'Content-Length: 5')],
-      ['half a body', `${crlf('HTTP/1.1 200 OK', 'Content-Length: 5')}{"`],
-      ['half a chunk', `${crlf('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked')}5\r\n{"`],
-    ])('ends its connection and may be tried again where %s comes, and stalls or ends', async (_what, text) => {
-      const stalled = await serve((socket) => socket.write(text));
-      await expect(stalled.whole('{}')).rejects.toMatchObject({ name: 'TimeoutError', code: 'ETIMEDOUT' });
-      await vi.waitFor(() => expect(stalled.open()).toBe(0));
-      const cut = await serve((socket) => socket.end(text));
-      await expect(cut.whole('{}')).rejects.toMatchObject({ code: 'ECONNRESET' });
-    });
-
-    it('is never sent twice: who closes a kept connection over it is answered with an error, the next gets a new one', async () => {
-      let posts = 0;
-      const { whole, connections } = await serve((socket, _head, { request }) => {
-        posts += 1;
-        if (request === 1) socket.write(json('{}'));
-        else socket.resetAndDestroy();
-      });
-      await whole('{}');
-      await expect(whole('{}')).rejects.toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) });
-      expect(posts).toBe(2);
-      expect(await whole('{}')).toEqual([200, '{}']);
-      expect(connections()).toBe(2);
-    });
-
-    it('takes a new connection where the server closed the kept one', async () => {
-      const { whole, open, connections } = await serve((socket) => {
-        socket.write(json('{}'));
-        setTimeout(() => socket.end(), 10);
-      });
-      await whole('{}');
-      await vi.waitFor(() => expect(open()).toBe(0));
-      expect(await whole('{}')).toEqual([200, '{}']);
-      expect(connections()).toBe(2);
-    });
-
-    it('waits its turn when all places are taken', async () => {
-      const held: Socket[] = [];
-      const { whole, open } = await serve((socket) => held.push(socket));
-      const all = Promise.all(Array.from({ length: 20 }, () => whole('{}')));
-      await vi.waitFor(() => expect(held.length).toBe(16));
-      expect(open()).toBe(16);
-      for (let i = 0; i < 20; i++) {
-        await vi.waitFor(() => expect(held.length).toBeGreaterThan(i));
-        held[i]?.write(json('{}'));
-      }
-      expect(await all).toHaveLength(20);
-      expect(open()).toBe(16);
-    });
-
-    it('is not sent when it was called off before', async () => {
-      const asked: string[] = [];
-      const { http, request } = await serve((socket, _head, { body }) => {
-        asked.push(body);
-        socket.write(json('{}'));
-      });
-      const send = (body: string, abortSignal?: AbortSignal) => {
-        const headers = { 'content-length': String(body.length) };
-        return http.handle({ ...request, method: 'POST', query: {}, headers, body }, { abortSignal });
-      };
-      await send('"first"');
-      await expect(send('"off"', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
-      await send('"last"');
-      expect(asked).toEqual(['"first"', '"last"']);
-    });
-
-    it('gives its place back when it fails', async () => {
-      const { whole } = await serve((socket, _head, { connection }) =>
-        connection <= 32 ? socket.resetAndDestroy() : socket.write(json('{}')),
-      );
-      const failed = await Promise.allSettled(Array.from({ length: 32 }, () => whole('{}')));
-      expect(failed.filter(({ status }) => status === 'rejected')).toHaveLength(32);
-      expect(await whole('{}')).toEqual([200, '{}']);
-    });
-
-    it('is tried again by the SDK, and counted, when it was throttled, refused with 5xx, cut short or reset', async () => {
-      const bad = [
-        (socket: Socket) =>
-          socket.write(json('{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}', '400 Bad Request')),
-        (socket: Socket) => socket.write(json('<html/>', '503 Service Unavailable')),
-        (socket: Socket) => socket.end(`${crlf('HTTP/1.1 200 OK', 'Content-Length: 20')}{"Item`),
-        (socket: Socket) => socket.resetAndDestroy(),
-      ];
-      let asked = 0;
-      const { port } = await serve((socket) => {
-        const which = asked % 2 === 0 ? bad[asked / 2] : undefined;
-        asked += 1;
-        if (which === undefined) socket.write(json('{"Item":{"pk":{"S":"ü"}}}'));
-        else which(socket);
-      });
-      const credentials = { accessKeyId: 'AKIDTEST', secretAccessKey: 'secret' };
-      const client = dynamoClient({ region: 'eu-west-1', credentials, endpoint: `http://127.0.0.1:${port}` });
-      opened.push({ close: () => client.destroy() });
-      for (let i = 0; i < bad.length; i++) {
-        const answer = await client.send(new GetItemCommand({ TableName: 't', Key: { pk: { S: 'ü' } } }));
-        expect([answer.Item, answer.$metadata.attempts]).toEqual([{ pk: { S: 'ü' } }, 2]);
-      }
-      expect(asked).toBe(2 * bad.length);
-    });
+  it.each(['POST', 'PUT', 'HEAD', 'DELETE'])('sends no %s', async (method) => {
+    const asked: string[] = [];
+    const { http, request } = await serve((_socket, head) => asked.push(head));
+    await expect(http.handle({ ...request, method })).rejects.toThrow(`no ${method}`);
+    await expect(http.handle({ ...request, body: 'x' })).rejects.toThrow('no GET');
+    expect(asked).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
-// Kept HTTP connections that died while nobody looked: a frozen function, a firewall that forgot them. By our own handler and by the SDK's,
-// a call takes no connection that was idle for twenty seconds of wall clock, and what is tried again goes over a fresh one.
+// Kept HTTP connections that died while nobody looked: a frozen function, a firewall that forgot them. No call takes a connection
+// that was idle for twenty seconds of wall clock, and a call that is tried again goes over a fresh one. That holds for the content
+// reader and for the SDK's handler.
 
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';

@@ -27,7 +27,7 @@ export function overHttp(limits: { readonly requestTimeoutMs: number; readonly s
       connectionTimeout: connectTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       throwOnRequestTimeout: true, // without it the SDK only warns
-      socketTimeout: 0,
+      socketTimeout: limits.requestTimeoutMs, // requestTimeout ends with the head; a body that stalls must end the call, too
       httpAgent: agent,
       httpsAgent: agent,
     },

@@ -12,7 +12,6 @@ import { sesSendTimeoutMs } from '#core/limits.ts';
 import { ownedBy } from './bucket-owner.ts';
 import { type AwsSettings, common, connectTimeoutMs, overHttp } from './client-settings.ts';
 import { DirectHttp } from './direct-http.ts';
-import { leanSerde } from './sdk-serde.ts';
 
 /**
  * What Lambda puts into the environment (its keys outlive the execution environment, so they are read once). `AWS_ENDPOINT_URL` is
@@ -67,7 +66,7 @@ export function s3ListClient(settings: AwsSettings, socketsMax = 4): S3Client {
 export function dynamoClient(settings: AwsSettings): DynamoDBClient {
   const client = new DynamoDBClient({
     ...common(settings),
-    requestHandler: new DirectHttp({ connectTimeoutMs, requestTimeoutMs: 3_000, socketsMax: 64 }),
+    ...overHttp({ requestTimeoutMs: 3_000, socketsMax: 64 }),
     accountIdEndpointMode: 'disabled',
     endpointDiscoveryEnabled: false,
   });
@@ -110,8 +109,8 @@ type Trimmable = {
 };
 
 /**
- * What each call passes through without use here, as the SDK names it: descriptions for a logger that throws them away, statistics
- * for AWS in the User-Agent, X-Ray's header (table and spool start no function).
+ * Middlewares without use here, as the SDK names them (test/unit/adapters/sdk-middlewares.test.ts): descriptions for a logger that
+ * throws them away, statistics for AWS in the User-Agent, X-Ray's header (table and spool start no function).
  */
 const neverNeeded = ['loggerMiddleware', 'getUserAgentMiddleware', 'recursionDetectionMiddleware'];
 /** What is for uploads, for directory buckets, for buckets of other regions. Our bucket's name comes from the template. */
@@ -124,8 +123,11 @@ const neverNeededToRead = [
 ];
 
 /**
- * Also: the SDK makes a signer anew for each call, out of settings and keys that never change here; one will do. And it copies its
- * settings for each call: as its constructor leaves them, V8 holds them as a dictionary (15 µs a copy); a copy is none (0.2 µs).
+ * Takes work off each call of the SDK, on the clients of the relay's path (docs/decisions/own-http.md has the figures):
+ * - It removes middlewares without use here.
+ * - The SDK makes a signer for each call; settings and keys never change here, so one signer serves all calls.
+ * - The SDK copies its settings more than once a call. V8 holds the object that the constructor leaves as a dictionary
+ *   (15 µs a copy), but a copy of it is no dictionary (0.2 µs).
  */
 function trimmed<Client extends Trimmable>(client: Client): Client {
   for (const name of neverNeeded) client.middlewareStack.remove(name);
@@ -135,7 +137,6 @@ function trimmed<Client extends Trimmable>(client: Client): Client {
     made ??= make(scheme);
     return made;
   };
-  leanSerde(client);
   client.config = { ...client.config };
   return client;
 }

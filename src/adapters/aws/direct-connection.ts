@@ -58,12 +58,11 @@ export class Connection {
   }
 
   /** A request, in one system call. */
-  write(head: string, body: string | Uint8Array = ''): void {
+  write(head: string): void {
     this.used += 1;
     this.answered = 0;
     this.socket.ref();
-    if (typeof body === 'string') this.socket.write(head + body);
-    else this.socket.write(Buffer.concat([Buffer.from(head), body]));
+    this.socket.write(head);
   }
 
   /** What comes next, in arrival order. */

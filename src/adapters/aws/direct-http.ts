@@ -1,7 +1,7 @@
-// A request handler for the SDK's clients, HTTP/1.1 over kept connections. GET: the body is read into buffers used again and again
-// (Node's http client copies each chunk into fresh memory twice over: 80 ms of CPU and 65 MB of memory at 36 MB). POST: small JSON,
-// its answer read whole (there Node's client took a tenth of a relay's CPU). A body that is not read to its end ends its connection.
-// It never decodes content, and never sends a POST twice: whether that is harmless, the SDK and the ledger know.
+// The request handler of the S3 client that reads content: GET over kept HTTP/1.1 connections. S3Spool reads its bodies.
+// It reads a body into buffers that it uses again. Node's http client copies each chunk into fresh memory twice: 80 ms of CPU
+// and 65 MB of memory at 36 MB. It decides which connection serves a request: a body not read to its end ends its connection.
+// It never decodes content, and never sends anything but a GET.
 
 import { Readable } from 'node:stream';
 import { aborted, type BufferPool, brokenOff, type Chunk, Connection, limited } from './direct-connection.ts';
@@ -13,9 +13,9 @@ type Answer = { readonly response: Head & { readonly body: Readable | Uint8Array
 
 export type DirectHttpOptions = {
   readonly connectTimeoutMs: number;
-  /** To the head of a GET's answer, to the end of any other. */
+  /** To the head of an answer with content, to the end of an error. */
   readonly requestTimeoutMs: number;
-  /** Connections kept for the next request, and POSTs side by side; more of these wait their turn. */
+  /** Idle connections kept for the next request. */
   readonly socketsMax: number;
 };
 
@@ -26,10 +26,9 @@ export type DirectBody = { next(): Promise<Uint8Array | null>; destroy(error?: E
 const bufferBytes = 65_536;
 /** Buffers kept for the next read, over all connections: some ten messages at once. */
 const buffersKeptMax = 32;
-/** A head, the XML of an error, an answer to a POST, in bytes: S3's are a few hundred; DynamoDB's pages hold 1 MB before JSON. */
+/** A head, and the XML of an error, in bytes: S3's are a few hundred. */
 const headBytesMax = 65_536;
 const errorBytesMax = 262_144;
-const answerBytesMax = 16_777_216;
 
 const bodies = new WeakMap<object, DirectBody>();
 /** The body behind a response's stream, where this handler made it. Read one or the other, never both. */
@@ -42,21 +41,18 @@ export class DirectHttp {
   private readonly options: DirectHttpOptions;
   private readonly idle = new Map<string, Kept[]>();
   private readonly buffers: Uint8Array[] = [];
-  private readonly queue: (() => void)[] = [];
-  private posts = 0;
 
   constructor(options: DirectHttpOptions) {
     this.options = options;
   }
 
   /**
-   * A GET settles when the head is there, with the body as a stream; a POST, and whatever is an error, with the body whole. Rejects with
-   * an error that the SDK tries again: TimeoutError, or a network error's code.
+   * Settles when the head is there, with the body as a stream; an error settles with the body whole. Rejects with an error that
+   * the SDK tries again: TimeoutError, or a network error's code.
    */
   handle(request: Request, { abortSignal }: { readonly abortSignal?: unknown } = {}): Promise<Answer> {
     const signal = abortSignal as AbortSignal | undefined;
     if (request.method === 'GET' && request.body === undefined) return this.get(request, signal);
-    if (request.method === 'POST') return this.post(request, signal);
     return Promise.reject(new Error(`no ${request.method} is sent by this client`));
   }
 
@@ -78,19 +74,6 @@ export class DirectHttp {
       // A kept connection may have been closed at the other end meanwhile: a fresh one then, as nothing was answered.
       if (!kept.wasStale(error)) throw error;
       return this.exchange(await this.open(request, signal), request, signal);
-    }
-  }
-
-  private async post(request: Request, signal: AbortSignal | undefined): Promise<Answer> {
-    if (this.posts >= this.options.socketsMax) await new Promise<void>((resolve) => this.queue.push(resolve));
-    else this.posts += 1;
-    try {
-      if (signal?.aborted) throw aborted(); // before a byte of it is sent
-      return await this.exchange(this.take(request) ?? (await this.open(request, signal)), request, signal);
-    } finally {
-      const next = this.queue.shift();
-      if (next === undefined) this.posts -= 1;
-      else next(); // the place goes on to it
     }
   }
 
@@ -127,7 +110,7 @@ export class DirectHttp {
   }
 
   private async exchange(connection: Connection, request: Request, signal: AbortSignal | undefined): Promise<Answer> {
-    connection.write(requestHead(request), request.body as string | Uint8Array | undefined);
+    connection.write(requestHead(request));
     try {
       return await limited(connection, this.options.requestTimeoutMs, signal, this.answer(connection, request, signal));
     } catch (error) {
@@ -140,9 +123,7 @@ export class DirectHttp {
   private async answer(connection: Connection, request: Request, signal: AbortSignal | undefined): Promise<Answer> {
     const head = await readHead(connection);
     const body = new Body(connection, head, signal, () => this.keep(request, connection));
-    const failed = head.statusCode >= 300;
-    if (failed || request.method !== 'GET')
-      return { response: { ...head, body: await wholeOf(head, body, failed ? errorBytesMax : answerBytesMax) } };
+    if (head.statusCode >= 300) return { response: { ...head, body: await wholeOf(head, body) } };
     const stream = streamOf(body);
     bodies.set(stream, body);
     return { response: { ...head, body: stream } };
@@ -232,8 +213,8 @@ class Body implements DirectBody {
   }
 }
 
-/** The whole body: of known length, in chunks (RFC 9112 §7.1), or up to the connection's end. */
-async function wholeOf(head: Head, body: Body, bytesMax: number): Promise<Uint8Array> {
+/** The whole body of an error: of known length, in chunks (RFC 9112 §7.1), or up to the connection's end. */
+async function wholeOf(head: Head, body: Body): Promise<Uint8Array> {
   const chunked = /chunked/i.test(head.headers['transfer-encoding'] ?? '');
   const known = chunked || head.headers['content-length'] !== undefined;
   let whole = Buffer.alloc(0);
@@ -241,7 +222,7 @@ async function wholeOf(head: Head, body: Body, bytesMax: number): Promise<Uint8A
     const chunk = await body.next().catch((error: unknown) => (known ? Promise.reject(error) : null));
     if (chunk === null) return whole;
     whole = Buffer.concat([whole, chunk]);
-    if (whole.byteLength > bytesMax) throw garbled('more than there may be');
+    if (whole.byteLength > errorBytesMax) throw garbled('more than there may be');
     const decoded = chunked ? dechunk(whole) : null;
     if (decoded === null) continue;
     if (decoded.took === whole.byteLength) body.finished();

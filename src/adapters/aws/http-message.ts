@@ -14,7 +14,7 @@ export type Request = {
 };
 export type Head = { readonly statusCode: number; readonly reason: string; readonly headers: Record<string, string> };
 
-/** A request's head, its query escaped as SigV4 signed it. The SDK puts Content-Length into the headers where there is a body. */
+/** A request's head, its query escaped as SigV4 signed it. */
 export function requestHead({ method, path, query, headers }: Request): string {
   const escaped = (text: string) =>
     encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -187,7 +187,7 @@ async function* counted(
     throw new ContentUnreadable('damaged', `${where}: the bytes are not those that were stored (MD5)`);
 }
 
-/** The body's chunks without a copy where our own handler made it; else as the stream gives them. */
+/** The body's chunks without a copy where the content reader made it; else as the stream gives them. */
 function nextOf(body: Readable): () => Promise<Uint8Array | null> {
   const direct = directBodyOf(body);
   if (direct !== null) return () => direct.next();

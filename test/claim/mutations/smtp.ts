@@ -76,8 +76,18 @@ export const smtpMutations: readonly Mutation[] = [
     text: '      if (!signal?.aborted) this.endIdle(originOf(request));\n',
     replacement: '',
     test: {
-      file: 'test/contract/kept-http.test.ts',
-      name: 'DynamoDB goes on by a fresh one where all kept ones are reset',
+      file: 'test/contract/direct-http.test.ts',
+      name: 'DirectHttp > takes a fresh connection after one that stayed silent, though others are kept',
+    },
+  },
+  {
+    name: 'http/half-an-answer-waited-for',
+    file: 'src/adapters/aws/client-settings.ts',
+    text: 'socketTimeout: limits.requestTimeoutMs',
+    replacement: 'socketTimeout: 0',
+    test: {
+      file: 'test/contract/sdk-http.test.ts',
+      name: 'a body that stalls is given up and asked for again',
     },
   },
   {
