@@ -26,24 +26,29 @@ export async function* asAuthored(
     const found = mayAuthor(settings, submission.submitter, path, readFrom(head));
     if (found.kind === 'refused') throw new ContentUnreadable('damaged', `${objectKey}: ${found.detail}`);
   };
-  let held: Uint8Array | null = new Uint8Array(0); // null: checked, all that follows is handed on
+  let held: Uint8Array[] | null = []; // null: checked, all that follows is handed on
+  let heldBytes = 0;
   let lookAgainAt = 1;
   for await (const chunk of chunks) {
     if (held === null) {
       yield chunk;
       continue;
     }
-    held = Buffer.concat([held, chunk]); // a copy: a chunk is the reader's again once the next one is asked for
-    if (held.length < lookAgainAt) continue;
-    lookAgainAt = held.length * 2;
-    if (held.length < headerBytesMax && !headerSection(held).complete) continue;
-    check(held);
-    yield held;
+    held.push(Uint8Array.from(chunk)); // a chunk is the reader's again once the next one is asked for
+    heldBytes += chunk.length;
+    if (heldBytes < lookAgainAt) continue;
+    lookAgainAt = heldBytes * 2; // however small the chunks are, each byte is joined a few times
+    const head = Buffer.concat(held);
+    held = [head];
+    if (heldBytes < headerBytesMax && !headerSection(head).complete) continue;
+    check(head);
+    yield head;
     held = null;
   }
   if (held === null) return;
-  check(held);
-  if (held.length > 0) yield held;
+  const whole = Buffer.concat(held);
+  check(whole);
+  if (whole.length > 0) yield whole;
 }
 
 /** Ingest held it, and an operator let it go on in that name. Events of a row's birth stay in the row. */
