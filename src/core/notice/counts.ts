@@ -41,7 +41,8 @@ export function noticeCounts(
   },
   now: number,
 ): readonly NoticeCount[] {
-  const { message, to, kind, noticeKey } = about;
+  const { message, kind, noticeKey } = about;
+  const to = oneSpelling(about.to);
   const { perDomainPerHour } = settings.notices;
   const hour = Math.floor(now / noticeCountMs) * noticeCountMs;
   const hourly = (limit: NoticeLimit, of: string, max: number): NoticeCount => ({
@@ -63,4 +64,11 @@ export function noticeCounts(
     hourly('domain-limit', `in/${organizationalDomain(to.domainKey) ?? to.domainKey}`, perDomainPerHour),
     hourly('total-limit', 'all', Math.max(noticesInAllMax, perDomainPerHour)),
   ];
+}
+
+/** An IPv6 address may be spelt in many ways, and each is the same host's. */
+function oneSpelling(to: Mailbox): Mailbox {
+  const address = /^\[ipv6:([0-9a-f:.]+)\]$/.exec(to.domainKey)?.[1];
+  const url = address === undefined ? null : URL.parse(`http://[${address}]/`);
+  return url === null ? to : { ...to, domainKey: url.hostname };
 }

@@ -264,7 +264,7 @@ export const coreMutations: readonly Mutation[] = [
     replacement: 'return false;',
     test: {
       file: 'test/unit/core/extract.test.ts',
-      name: 'and not where a name puts another address of that domain in the place of the author, who is not kept',
+      name: 'the kept From text vouches for the domain that it names > and not where a name puts another address of that domain in the place of the author, who is not kept',
     },
   },
   {

@@ -54,6 +54,10 @@ it.each([
   ['a sub-domain', 'domain-limit', 'a@x1.src.example', 'b@x2.y.src.example', true],
   ['a sub-domain below a public suffix of two labels', 'domain-limit', 'a@x.shop.co.uk', 'b@shop.co.uk', true],
   ['another organization there', 'domain-limit', 'a@shop.co.uk', 'b@other.co.uk', false],
+  ['an address literal, spelt otherwise', 'domain-limit', 'a@[IPv6:2001:db8::1]', 'b@[IPv6:2001:0DB8:0::1]', true],
+  ['the same of one address', 'address-limit', 'a@[IPv6:2001:db8::1]', 'A@[ipv6:2001:0db8:0::1]', true],
+  ['an IPv4 address within', 'domain-limit', 'a@[IPv6:::ffff:192.0.2.1]', 'a@[IPv6:::ffff:c000:201]', true],
+  ['what is no IPv6 address', 'domain-limit', 'a@[IPv6:1::2::3]', 'a@[IPv6:1::2:3]', false],
   ['customers of one host', 'domain-limit', 'a@ann.github.io', 'b@eve.github.io', false],
   [
     'an internationalised domain in its two forms',
