@@ -1,12 +1,15 @@
 // Mail from our side, end to end: two objects written by a plain S3 client with a submitter's own policy and nothing more, the synthesised
 // template between, and servers behind that keep exact bytes. What the policy refuses, and every way in which content can not be read.
 
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '#aws-local/world.ts';
+import type { TraceJson } from '#cli/trace-json.ts';
 import { checkConfig } from '#config/check.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
@@ -156,10 +159,11 @@ describe('two objects by a plain S3 client', () => {
     expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toBe('Bytes: \x80\xff\x00\r\n.dot\r\n');
   });
 
-  it("in another submitter's name: SES signs for nobody but who submitted", async () => {
-    await submit(['forged@ses.example'], mail('Boss <boss@other.example>'));
+  it("in a stranger's name: SES signs for nobody but who submitted", async () => {
+    await submit(['forged@ses.example'], mail('Boss <boss@bank.example>'));
     const text = (await arrives(sesOut, 'forged@ses.example')).content.toString('latin1');
-    expect(text).toMatch(/^From: "Boss \(boss@other\.example\) via example\.com" <postmaster@example\.com>\r$/m);
+    expect(text).toMatch(/^From: "Boss \(boss@bank\.example\) via example\.com" <postmaster@example\.com>\r$/m);
+    expect(text).toMatch(/^Reply-To: "Boss" <boss@bank\.example>\r$/m);
   });
 
   it('with the null reverse-path, as mail servers send reports', async () => {
@@ -203,6 +207,36 @@ describe('what is refused', () => {
     expect(caught(smart, 'victim@smart.example').concat(caught(smart, 'eve@bank.example'))).toEqual([]);
   });
 
+  it("by us: another submitter's author is held with an alarm; released, SES still signs for nobody but who submitted", async () => {
+    const ways = ['signed@ses.example', 'signed@smart.example'];
+    const content = mail('Boss <boss@other.example>');
+    const spoolId = `app-${await submit(ways, content, { reversePath: 'borrows@app.example' })}`;
+    await held('foreign-author');
+    expect(await alarmed('Held')).toBe(true);
+    const rows = await everpost('trace', '--json', '--spool-id', spoolId);
+    const [{ deliveries, events }] = JSON.parse(rows) as [TraceJson];
+    expect(deliveries.map(({ forwardPath, state, attempts }) => [forwardPath, state, attempts]).sort()).toEqual(
+      ways.map((each) => [each, 'held', 0]),
+    );
+    expect(deliveries.map(({ notice }) => notice)).toEqual([null, null]);
+    expect(events.map(({ event, reason }) => [event, reason])).toContainEqual([
+      'HOLD',
+      'foreign-author: app may not send mail whose author is of other.example',
+    ]);
+    await runtime.emulators.clock.advance(3_600_000); // the lifetime is ten minutes
+    for (const at of [smart, sesOut])
+      for (const address of [...ways, 'borrows@app.example', 'boss@other.example'])
+        expect(caught(at, address), address).toEqual([]);
+
+    await everpost('release', '--spool-id', spoolId);
+    const text = (await arrives(sesOut, 'signed@ses.example')).content.toString('latin1');
+    expect(text).toMatch(/^From: "Boss \(boss@other\.example\) via example\.com" <postmaster@example\.com>\r$/m);
+    const shown = Buffer.from(content.toString('latin1').replace('Bcc: secret@far.example\r\n', ''), 'latin1');
+    const got = await arrives(smart, 'signed@smart.example');
+    expect(deviations(shown, got.content, [], submittedFields)).toEqual([]);
+    expect(caught(smart, 'borrows@app.example')).toEqual([]);
+  });
+
   it('by us: relaying for a foreign domain comes back', async () => {
     await submit(['x@elsewhere.example'], mail(), { reversePath: 'relays@app.example' });
     const notice = await arrives(smart, 'relays@app.example');
@@ -217,6 +251,12 @@ describe('what is refused', () => {
     expect(await alarmed('SubmissionMalformed')).toBe(true);
   });
 });
+
+/** An operator's command, as a person would run it. */
+async function everpost(...words: string[]): Promise<string> {
+  const args = ['src/cli/everpost.ts', ...words, '--data', folder];
+  return (await promisify(execFile)(process.execPath, args, { cwd: join(import.meta.dirname, '../..') })).stdout;
+}
 
 /** Whether it rises in the next minutes: one count rises for a minute, and falls again. */
 async function alarmed(name: string): Promise<boolean> {
