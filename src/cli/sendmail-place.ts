@@ -27,7 +27,12 @@ export type Where = {
 };
 
 /** Where it is stored, and the domains that the submitter may send as: any other mail would be held. */
-export type Place = { readonly store: SubmissionStore; readonly senderDomains: readonly string[] };
+export type Place = {
+  readonly store: SubmissionStore;
+  readonly senderDomains: readonly string[];
+  /** Of all submitters, as far as the stack's outputs name them: in these no other submitter may write. */
+  readonly ourDomains: readonly string[];
+};
 
 export function whereTo(own: Readonly<Record<string, string>>): Where {
   const file = fileSettings(own.config ?? process.env.EVERPOST_SENDMAIL_CONFIG ?? null);
@@ -68,7 +73,8 @@ export async function openPlace({ bucket, stack, data, submitter, senderDomains 
         EX.config,
         `it is not known which senders ${submitter} may use: write defaultSender or senderDomains into ${USUAL_FILE}`,
       );
-    return { store: new S3SubmissionStore(s3SubmissionClient({ region, credentials: null }), bucket), senderDomains };
+    const store = new S3SubmissionStore(s3SubmissionClient({ region, credentials: null }), bucket);
+    return { store, senderDomains, ourDomains: senderDomains };
   }
   const { findInstance, submissionsFor } = await import('./find-instance.ts');
   const instance = await findInstance({ data: data ?? undefined, stack });
@@ -76,7 +82,10 @@ export async function openPlace({ bucket, stack, data, submitter, senderDomains 
   if (instance.outputs[`${output}PolicyArn`] === undefined)
     throw new Exit(EX.config, `no submitter is called ${submitter}: see submitters in everpost.config.ts`);
   const deployed = instance.outputs[`${output}SenderDomains`]?.split(' ') ?? senderDomains;
-  return { store: submissionsFor(instance), senderDomains: deployed };
+  const ourDomains = Object.entries(instance.outputs)
+    .filter(([name]) => /^Submitter\w+SenderDomains$/.test(name))
+    .flatMap(([, value]) => value?.split(' ') ?? []);
+  return { store: submissionsFor(instance), senderDomains: deployed, ourDomains };
 }
 
 function environment(): Readonly<Record<string, string | undefined>> {

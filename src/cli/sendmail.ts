@@ -129,7 +129,7 @@ async function send(given: SendmailArguments, where: Where, input: StandardInput
   throw new Exit(code, `the message was not stored: ${result.detail}`);
 }
 
-/** What ingest would hold, nobody would hear of. Authors of the stack's other domains are known there alone. */
+/** What ingest would hold, nobody but an operator would hear of. With a bucket alone, the stack's other domains are known there only. */
 function refuseAuthors(content: Uint8Array, reversePath: string, where: Where, place: Place): void {
   const from = readFrom(content);
   if (from.doubt === 'several-from-fields') throw new Exit(EX.data, severalFromFields);
@@ -228,8 +228,8 @@ function addressGiven(reversePath: string, domain: string): Mailbox {
 }
 
 /** What ingest will ask, as far as it is known here. */
-function known({ submitter }: Where, { senderDomains }: Place): Pick<Settings, 'domains' | 'submitters'> {
-  return { domains: [], submitters: { [submitter]: { secret: '', senderDomains } } };
+function known({ submitter }: Where, { senderDomains, ourDomains }: Place): Pick<Settings, 'domains' | 'submitters'> {
+  return { domains: ourDomains, submitters: { [submitter]: { secret: '', senderDomains } } };
 }
 
 function authorOf(address: string, { domain, defaultSender }: Where): Mailbox {

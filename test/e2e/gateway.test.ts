@@ -32,7 +32,10 @@ beforeAll(async () => {
         { match: '*@example.com', to: [{ via: 'smart' }] },
         { match: '*', direction: 'outbound', to: [{ via: 'smart' }] },
       ],
-      submitters: { exchange: { secret: 'everpost/exchange', senderDomains: ['example.com'] } },
+      submitters: {
+        exchange: { secret: 'everpost/exchange', senderDomains: ['example.com'] },
+        cron: { secret: 'everpost/cron', senderDomains: ['cron.example'] },
+      },
       notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com', via: 'smart' },
     },
   });
@@ -85,6 +88,15 @@ describe('real clients', () => {
     await expect(
       run('swaks', [...place, '--from', 'a@foreign.example', ...auth(login.password)]),
     ).rejects.toMatchObject({ code: 23 });
+  });
+  it("another submitter's author is refused after the content", async () => {
+    const content = Buffer.from('From: Boss <boss@cron.example>\r\nSubject: x\r\n\r\nx\r\n');
+    const client = await Client.readyAs(instance.submission, login);
+    expect(await client.send(content, ['<borrowed@far.example>'])).toMatch(/^550 5\.7\.1 .*cron\.example/);
+    expect(await client.send(message('own-1'), ['<own-1@far.example>'])).toMatch(/^250 /);
+    client.destroy();
+    await arrival('own-1@far.example');
+    expect(arrivedFor('borrowed@far.example')).toEqual([]);
   });
   it('msmtp, byte for byte', async () => {
     const options = [
@@ -164,9 +176,12 @@ describe('real clients', () => {
       'ended with 67',
     );
     await expect(sendmail(['-feve@bank.example', 'x@far.example'], 'x\n')).rejects.toThrow('ended with 77');
+    await expect(sendmail(['-fann@example.com', 'x@far.example'], 'From: boss@cron.example\n\nx\n')).rejects.toThrow(
+      'ended with 77: sendmail: exchange may not send mail whose author is of cron.example',
+    );
     await expect(sendmail(['--submitter', 'nobody', 'x@far.example'], 'x\n')).rejects.toThrow('ended with 78');
     expect(arrivedFor('x@far.example')).toEqual([]);
-    expect(readFileSync(join(instance.data, 'dead.letter'), 'utf8').match(/^X-Everpost-Not-Sent: /gm)).toHaveLength(5);
+    expect(readFileSync(join(instance.data, 'dead.letter'), 'utf8').match(/^X-Everpost-Not-Sent: /gm)).toHaveLength(6);
     await tool(instance, 'POST', '/faults', { service: 's3', operation: 'PutObject', effect: 'deny' });
     await expect(sendmail(['-fann@example.com', 'x@far.example'], 'x\n')).rejects.toThrow('ended with 77');
     await tool(instance, 'DELETE', '/faults');
