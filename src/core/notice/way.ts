@@ -35,10 +35,11 @@ export type WayFacts = {
 };
 
 export function noticeWay(facts: WayFacts): NoticeWay {
+  // The row's address is the one for its next hop: another one may not know it.
+  if (facts.kind === 'postmaster' && facts.rowNextHop !== sesReport)
+    return { kind: 'next-hop', name: facts.rowNextHop };
   if (facts.via !== null) return { kind: 'next-hop', name: facts.via };
-  if (facts.kind === 'postmaster') {
-    return facts.rowNextHop === sesReport ? { kind: 'ses-report' } : { kind: 'next-hop', name: facts.rowNextHop };
-  }
+  if (facts.kind === 'postmaster') return { kind: 'ses-report' };
   const answersAnAnswer = isAutoReplied(facts.autoSubmitted);
   if (takesBounce(facts)) return { kind: 'ses-bounce', orReport: !answersAnAnswer };
   return answersAnAnswer ? { kind: 'auto-replied' } : { kind: 'ses-report' };

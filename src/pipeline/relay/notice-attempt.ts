@@ -75,7 +75,8 @@ async function attemptDigest(
   const composed = await digestFor(ports, row);
   if (composed === null) return { via: row.nextHop, reason: 'delivery-missing' };
   const openMs = ports.clock.now() - startedAt;
-  return byNextHop(ports, ports.settings.notices.via ?? row.nextHop, row, { composed, openMs }, signal);
+  const via = row.nextHop === sesReport ? (ports.settings.notices.via ?? sesReport) : row.nextHop;
+  return byNextHop(ports, via, row, { composed, openMs }, signal);
 }
 
 /** Null where SES did not take it for what it is, and the report may go instead. */

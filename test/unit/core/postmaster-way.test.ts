@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { ActionSettings, NextHopSettings, Settings } from '#config/settings.ts';
+import { noticeWay } from '#core/notice/way.ts';
 import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
 import { townSettings } from '../../simulation/town.ts';
 
@@ -36,6 +37,17 @@ describe('wayToPostmaster', () => {
   ])('%s', (_, given, notice, mail) => {
     expect(wayToPostmaster(settings(given), { nullReversePath: true })?.nextHop ?? null).toBe(notice);
     expect(wayToPostmaster(settings(given), { nullReversePath: false })?.nextHop ?? null).toBe(mail);
+  });
+
+  it('is the way that the copy takes: its address is the one for that next hop', () => {
+    const given = settings({ hop: exchange, to: { address: 'ann@corp.example' }, via: 'relay' });
+    const way = wayToPostmaster(given, { nullReversePath: true });
+    expect(way).toMatchObject({ nextHop: 'hop', address: 'ann@corp.example' });
+    const facts = { via: 'relay', direction: 'inbound', acceptedAt: 0, now: 1, autoSubmitted: null } as const;
+    const taken = (rowNextHop: string) =>
+      noticeWay({ ...facts, kind: 'postmaster', forwardPath: 'bob@example.com', rowNextHop });
+    expect(taken(way?.nextHop ?? '')).toEqual({ kind: 'next-hop', name: 'hop' });
+    expect(taken('ses-report')).toEqual({ kind: 'next-hop', name: 'relay' });
   });
 
   it('says the routed address and the return path of the route', () => {
