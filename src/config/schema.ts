@@ -129,7 +129,7 @@ const notices = object(
     copyPostmasterOn: told(list(reason, 'reason', "['expired', '5.7.*']", 0).prefault([]), {
       description:
         'Reasons, states or statuses, with `*` for any characters. Failures that fit are copied to ' +
-        '`notices.postmaster`: by `via`, else as his mail goes, else by SES.',
+        '`notices.postmaster`: as his mail goes, else by `via`, else by SES.',
       values: "a list such as `['expired', '5.7.*']`",
     }),
     perDomainPerHour: told(wholeNumber(1, 1_000_000).prefault(100), {
