@@ -1,5 +1,5 @@
 // What SES says of mail after its 200: the configuration set that every send names, its events by a topic of their own to the feedback
-// queue, and a dead-letter queue for what SNS can not hand over. Made only where the configuration sends by SES.
+// queue, and a dead-letter queue for what SNS cannot hand over. Made only where the configuration sends by SES.
 // The receipts' topic serves nothing else, and neither does this one (aws-contracts §1.4).
 
 import { Aws, Stack } from 'aws-cdk-lib';

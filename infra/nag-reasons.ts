@@ -86,7 +86,7 @@ const always: readonly Reason[] = [
     at: ['FrontDoor/Receipts', 'Watch/Alarms'],
     reason:
       'Its policy lets one AWS service publish and nobody else, so there is no publisher whom a Deny on plain HTTP would stop; whether SES and ' +
-      'CloudWatch always pass that condition is not documented, and a receipt that can not be published is mail that stands still.',
+      'CloudWatch always pass that condition is not documented, and a receipt that cannot be published is mail that stands still.',
   },
   {
     rule: 'Serverless-LambdaDLQ',
@@ -136,7 +136,7 @@ const withSes: readonly Reason[] = [
     at: ['SesFeedback/Events'],
     reason:
       'Its policy lets SES publish and nobody else, so there is no publisher whom a Deny on plain HTTP would stop; whether SES always passes ' +
-      'that condition is not documented, and an event that can not be published is a failure that nobody hears of.',
+      'that condition is not documented, and an event that cannot be published is a failure that nobody hears of.',
   },
 ];
 

@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000;
 export function spool(scope: Construct, settings: Settings): Bucket {
   const bucket = new Bucket(new Construct(scope, 'Spool'), 'Bucket', {
     versioned: true,
-    // SSE-S3: SES needs no grant for it, while a key of ours that SES can not use loses mail unheard (aws-contracts §1.4).
+    // SSE-S3: SES needs no grant for it, while a key of ours that SES cannot use loses mail unheard (aws-contracts §1.4).
     encryption: BucketEncryption.S3_MANAGED,
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,

@@ -35,7 +35,7 @@ export function stageQueue(scope: Construct, name: string, visibilityMs: number)
   return { queue, deadLetters };
 }
 
-// SSE-SQS costs nothing, needs no grants and can not be misconfigured into losing messages (aws-contracts §4.6).
+// SSE-SQS costs nothing, needs no grants and cannot be misconfigured into losing messages (aws-contracts §4.6).
 const KEPT = {
   encryption: QueueEncryption.SQS_MANAGED,
   enforceSSL: true,
@@ -126,7 +126,7 @@ export function stage(
     eventSourceArn: queues.queue.queueArn,
     batchSize: pace.batch,
     reportBatchItemFailures: true,
-    // On the mapping: reserved concurrency of the function would receive jobs that it can not run, up to the dead-letter queue (aws-contracts §4.2).
+    // On the mapping: reserved concurrency of the function would receive jobs that it cannot run, up to the dead-letter queue (aws-contracts §4.2).
     maxConcurrency: pace.concurrency,
   });
   return { ...queues, function: handler };

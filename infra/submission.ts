@@ -74,7 +74,7 @@ function createOnly(bucket: Bucket): PolicyStatement {
 
 /** By the bucket's own property: CDK's way would bring a custom resource, and with it a function that we do not know. */
 function tellOfEnvelopes({ settings, bucket, ingestQueue }: Parameters<typeof submission>[1]): void {
-  // S3 tries the queue out when the bucket is made, so its policy stands before the bucket, and can not refer to it: the bucket is named as
+  // S3 tries the queue out when the bucket is made, so its policy stands before the bucket, and cannot refer to it: the bucket is named as
   // CloudFormation will name it.
   const bucketName = `${settings.stackName}-${spoolLogicalId}`.toLowerCase();
   ingestQueue.addToResourcePolicy(

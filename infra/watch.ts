@@ -238,7 +238,7 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
   {
     metricName: 'ContentUnreadable',
     article: 'Content that cannot be opened',
-    says: 'an accepted message can not be read from the spool.',
+    says: 'an accepted message cannot be read from the spool.',
   },
   {
     metricName: 'Held',

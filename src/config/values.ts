@@ -65,7 +65,7 @@ const PRIVATE_V4 =
 const PRIVATE_V6 = /^(?:::1?$|f[cd]|fe[89ab])/i; // RFC 4291, 4193
 const PRIVATE_NAME = /^[^.]+$|\.(?:local|localhost|internal|intranet|lan|home\.arpa|test)$/; // RFC 6762, 6761, 8375
 
-/** Whether a host can not be reached from the Internet, as far as its name or number tells. */
+/** Whether a host cannot be reached from the Internet, as far as its name or number tells. */
 export function isPrivateHost(host: string): boolean {
   switch (ipVersion(host)) {
     case 4:

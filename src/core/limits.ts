@@ -55,7 +55,7 @@ export const sweepPage = 500;
 export const sweepConcurrency = 16;
 /** Where more is due than the relay queue has room for, the same run looks again after this: a fast next hop drains its share in less than a minute. */
 export const topUpEveryMs = 5 * SECOND;
-/** The hour of the valve on expiries. */
+/** The hour of the expiry limit. */
 export const expiryHourMs = HOUR;
 /** Of an hour's expiries, POISON and content-unreadable ones above max(count, share) are held instead of returned. */
 export const suspectExpiriesPerHourMax = 100;

@@ -13,7 +13,7 @@ export class FileSecrets implements SecretSource {
     this.path = path;
   }
 
-  /** Throws where the file can not be read or has no such secret, and says which. */
+  /** Throws where the file cannot be read or has no such secret, and says which. */
   async credentials(name: string): Promise<Credentials> {
     const bytes = await readFile(this.path);
     let all: unknown;

@@ -118,7 +118,7 @@ async function store(
   const request = { ...name, reversePath, forwardPaths: [...recipients.values()], ret, envid, ...declared };
   const result = await submit(parts.storeOf(submitter), request, intake, signal);
   if (result.kind === 'submitted') return null;
-  const text = 'The message can not be stored now, try again later';
+  const text = 'The message cannot be stored now, try again later';
   return { answer: { code: 451, status: '4.3.0', text }, why: `${result.cause}: ${result.detail}` };
 }
 

@@ -50,7 +50,7 @@ const usualLimits = {
 };
 
 export type SubmissionServer = {
-  /** Rejects where the port can not be opened. Resolves to the port. */
+  /** Rejects where the port cannot be opened. Resolves to the port. */
   listen(where: { readonly host: string; readonly port: number; readonly implicitTls: boolean }): Promise<number>;
   /** One conversation over a stream that is no network connection; resolves when it is over. */
   converse(stream: Socket): Promise<void>;
@@ -147,7 +147,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
 
   function unavailable(why: string): SmtpAnswer {
     parts.log('submission.login-unavailable', { why });
-    return { code: 454, status: '4.7.0', text: 'Logins can not be checked now, try again later' };
+    return { code: 454, status: '4.7.0', text: 'Logins cannot be checked now, try again later' };
   }
 
   async function content(stream: AsyncIterable<Buffer>, session: SMTPServerSession): Promise<SmtpAnswer> {

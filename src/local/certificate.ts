@@ -1,5 +1,5 @@
 // A self-made certificate for the submission port, so that clients find STARTTLS there as they do at a deployed gateway. Called by submission.ts.
-// It is made once for a data folder and kept, so that a client may pin it; X.509 (RFC 5280) is written here because Node can not. It vouches for
+// It is made once for a data folder and kept, so that a client may pin it; X.509 (RFC 5280) is written here because Node cannot. It vouches for
 // names of this machine alone, and no part of what is deployed uses it.
 
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';

@@ -1,6 +1,6 @@
 // The tool endpoints on the console's port (INTERFACES): health, faults, verdicts, clock, alarms, and what the command line needs
 // to reach the running instance. Loopback only: a request under any other Host, or from a page of another origin, is refused, and a POST without
-// what a page elsewhere can not send.
+// what a page elsewhere cannot send.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -167,7 +167,7 @@ const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;
 
 /**
  * Why it is refused, or null. A name that somebody points at loopback (DNS rebinding) shows in Host. A page elsewhere that posts to us shows in
- * Origin, another port of this machine included; and it can not send this Content-Type without asking first (Fetch §3.3, CORS), which nobody answers.
+ * Origin, another port of this machine included; and it cannot send this Content-Type without asking first (Fetch §3.3, CORS), which nobody answers.
  */
 function foreign(request: IncomingMessage): string | null {
   const { host, origin } = request.headers;
@@ -176,7 +176,7 @@ function foreign(request: IncomingMessage): string | null {
     return 'this console answers no page of another origin';
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
   if (request.method === 'POST' && type !== 'application/json')
-    return "POST wants the field Content-Type: application/json, which a page elsewhere can not send (curl: -H 'content-type: application/json')";
+    return "POST wants the field Content-Type: application/json, which a page elsewhere cannot send (curl: -H 'content-type: application/json')";
   return null;
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 /** What opening the stores may need at once: LevelDB writes its log, 4 MB at most, into a table. */
 const ROOM_BYTES = 8 * 1024 * 1024;
 
-/** Throws what the system says where so much can not be written. */
+/** Throws what the system says where so much cannot be written. */
 export function tryDisk(dataFolder: string): void {
   const path = join(dataFolder, 'room.tmp');
   try {

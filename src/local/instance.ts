@@ -42,7 +42,7 @@ export type InstanceParts = {
   readonly failed: (error: Error) => void;
 };
 
-/** Throws with one line where a port is taken or the stack can not be created, DamagedStore where state is lost; nothing is left running. */
+/** Throws with one line where a port is taken or the stack cannot be created, DamagedStore where state is lost; nothing is left running. */
 export async function openInstance(parts: InstanceParts): Promise<Instance> {
   const closers: ((patienceMs: number) => unknown)[] = [];
   const onStop = (close: (patienceMs: number) => unknown): unknown => closers.unshift(close);

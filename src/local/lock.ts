@@ -29,7 +29,7 @@ export class ForeignFolder extends Error {}
 /** Thrown when another process has the folder; the message names it. */
 export class DataFolderTaken extends Error {}
 
-/** Creates the folder if it must. Throws DataFolderTaken, ForeignFolder, or the system's error where the folder can not be written. `user` is who we are. */
+/** Creates the folder if it must. Throws DataFolderTaken, ForeignFolder, or the system's error where the folder cannot be written. `user` is who we are. */
 export function takeLock(dataFolder: string, user = process.getuid?.()): Lock {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   if (user !== undefined) makeOwn(dataFolder, user);

@@ -175,7 +175,7 @@ function portOf(flag: string, text: string): number {
 function startFailure(error: unknown, data: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC' || code === 'ENOTDIR' || code === 'EEXIST')
-    return `the data folder ${data} can not be written: ${message}`;
+    return `the data folder ${data} cannot be written: ${message}`;
   return message;
 }
 

@@ -34,7 +34,7 @@ const FAREWELL_MS = 5_000;
 /** How often a disk that refused a write is asked whether it takes one again; the last one repeats. */
 const LOOK_AGAIN_MS = [250, 500, 1_000, 2_000];
 
-/** Throws with one line where a port is taken, the folder is in use, state is lost or the stack can not be created; nothing is left running. */
+/** Throws with one line where a port is taken, the folder is in use, state is lost or the stack cannot be created; nothing is left running. */
 export async function boot(options: RuntimeOptions): Promise<Runtime> {
   const closers: (() => unknown)[] = [];
   const onStop = (close: () => unknown): unknown => closers.unshift(close);
@@ -97,7 +97,7 @@ type Running = {
   stop(): Promise<void>;
 };
 
-/** Opens an instance, and the next one whenever the disk has refused a write and takes writes again. Rejects where the first can not be opened. */
+/** Opens an instance, and the next one whenever the disk has refused a write and takes writes again. Rejects where the first cannot be opened. */
 async function keepRunning(
   options: RuntimeOptions,
   assembly: Assembly,

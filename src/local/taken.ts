@@ -1,4 +1,4 @@
-// What is said where a port can not be opened: which one, and a remedy that works.
+// What is said where a port cannot be opened: which one, and a remedy that works.
 // It opens nothing itself.
 
 /** For `.catch` of what listens. `remedy` is what to do beside ending who has it. */

@@ -39,7 +39,7 @@ export type OpenedContent =
     }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
-/** Thrown by `chunks` alone: accepted content that can not be read to its end. */
+/** Thrown by `chunks` alone: accepted content that cannot be read to its end. */
 export class ContentUnreadable extends Error {
   override readonly cause: UnreadableCause;
   constructor(cause: UnreadableCause, detail: string) {
@@ -96,7 +96,7 @@ export type StoreResult =
   | { readonly kind: 'stored' }
   /** Another object stands there, and still does: nothing was stored. */
   | { readonly kind: 'taken' }
-  /** It can not be said to be stored: the store refused (`denied`), or did not answer. */
+  /** It cannot be said to be stored: the store refused (`denied`), or did not answer. */
   | { readonly kind: 'failed'; readonly cause: 'denied' | 'unavailable'; readonly detail: string };
 
 /** Where submitters put content and envelopes. It only ever writes, and never over what stands. */

@@ -7,8 +7,8 @@ import { smtpTimeoutsMs } from '#core/limits.ts';
 import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { Client, openGateway } from '#test/integration/submission/gateway.ts';
+import { pipelineSettings, TestPipeline } from '#test/kit/pipeline.ts';
 import { ACCEPTED_AT } from '#test/simulation/notification.ts';
-import { Town, townSettings } from '#test/simulation/town.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { type CaseServer, openCaseServer, type ServerSpec } from './case-server.ts';
 
@@ -20,33 +20,33 @@ const HOURS = 6;
 export function caseSettings(mx: NextHopSettings, address: string | null = null): Settings {
   const to = [{ via: 'mx', address, copy: false, returnPath: 'keep' as const }];
   return {
-    ...townSettings,
+    ...pipelineSettings,
     domains: ['in.test'],
     host: 'in.test',
-    nextHops: { ...townSettings.nextHops, mx },
+    nextHops: { ...pipelineSettings.nextHops, mx },
     routes: [
       { match: ['*@in.test'], direction: 'inbound', to, fallback: null },
       { match: ['*'], direction: 'outbound', to, fallback: null },
     ],
-    notices: { ...townSettings.notices, from: 'postmaster@in.test', postmaster: 'postmaster@in.test' },
+    notices: { ...pipelineSettings.notices, from: 'postmaster@in.test', postmaster: 'postmaster@in.test' },
     returnPathDomain: 'bounces.in.test',
     submitters: { exchange: { secret: 's', senderDomains: ['in.test'] } },
   };
 }
 
 export class CasePipeline {
-  readonly town: Town;
+  readonly pipeline: TestPipeline;
 
   constructor(settings: Settings, hop: NextHop) {
-    this.town = new Town(() => ({ code: 250, status: '2.0.0', text: 'Ok' }), undefined, settings);
-    this.town.served.set('mx', hop);
+    this.pipeline = new TestPipeline(() => ({ code: 250, status: '2.0.0', text: 'Ok' }), undefined, settings);
+    this.pipeline.served.set('mx', hop);
   }
 
   /** By SES's receipt. */
   receive(content: Uint8Array, from: string, to: readonly string[]): void {
-    this.town.receive('case', from, to, Buffer.from(content).toString('latin1'));
+    this.pipeline.receive('case', from, to, Buffer.from(content).toString('latin1'));
     const stored = Buffer.concat([Buffer.from(`Return-Path: <${from}>\r\n`), content]);
-    this.town.spool.put('in/case', stored, ACCEPTED_AT);
+    this.pipeline.spool.put('in/case', stored, ACCEPTED_AT);
   }
 
   /** Through the submission server; `opts` stand behind the path in MAIL. Throws where it refuses. */
@@ -57,25 +57,25 @@ export class CasePipeline {
       client.write(stuffed(content));
       demandTaken('the content', await client.ask('.'));
       for (const [objectKey, bytes] of store) {
-        this.town.spool.put(objectKey, bytes, ACCEPTED_AT);
+        this.pipeline.spool.put(objectKey, bytes, ACCEPTED_AT);
         if (objectKey.endsWith('.envelope.json'))
-          this.town.notify(writeSubmissionEvent({ objectKey, storedAt: ACCEPTED_AT }));
+          this.pipeline.notify(writeSubmissionEvent({ objectKey, storedAt: ACCEPTED_AT }));
       }
     });
   }
 
   /** Until nothing is under way, or for some virtual hours. */
   async live(hours = HOURS): Promise<void> {
-    await this.town.live(hours);
+    await this.pipeline.live(hours);
   }
 
   deliveries() {
-    return this.town.ledger.all().filter((row) => row.kind === 'delivery');
+    return this.pipeline.ledger.all().filter((row) => row.kind === 'delivery');
   }
 
   /** The notices that somebody got, as octets. */
   noticesTo(address: string): readonly string[] {
-    return this.town.exchange.accepted
+    return this.pipeline.exchange.accepted
       .filter(({ forwardPath }) => forwardPath.address === address)
       .map(({ content }) => Buffer.from(content).toString('latin1'));
   }

@@ -1,4 +1,4 @@
-// Runs one case by its kind. A kind that is not known, and a case that can not be read, fail with a line that says so.
+// Runs one case by its kind. A kind that is not known, and a case that cannot be read, fail with a line that says so.
 
 import * as probes from './probe-cases.ts';
 import { type Case, type Faults, readCase } from './read-case.ts';

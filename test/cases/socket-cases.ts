@@ -26,7 +26,7 @@ export async function server(it: Case): Promise<Faults> {
       took: took.length,
       attempts: row?.attempts,
       possibleDuplicate: row?.possibleDuplicate,
-      operator: pipeline.town.watch.total('OperatorFault') > 0,
+      operator: pipeline.pipeline.watch.total('OperatorFault') > 0,
       notices: pipeline.noticesTo(from).length,
     };
     const faults = differences(expect, found);

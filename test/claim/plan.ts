@@ -4,7 +4,7 @@
 import type { Settings } from '#config/settings.ts';
 import type { Direction } from '#core/delivery/delivery.ts';
 import type { Notify } from '#core/submission/submission.ts';
-import { townSettings } from '../simulation/town.ts';
+import { pipelineSettings } from '../kit/pipeline.ts';
 import type { End } from './evidence.ts';
 
 export const SECOND = 1_000;
@@ -129,7 +129,7 @@ const to = (via: string, more: Partial<Settings['routes'][number]['to'][number]>
   returnPath: 'keep' as const,
   ...more,
 });
-const smtp = townSettings.nextHops.exchange;
+const smtp = pipelineSettings.nextHops.exchange;
 
 /** One of each: routes that copy, fall back, rewrite, refuse and discard, next hops of every kind, both directions. */
 export function settingsFor(given: {
@@ -139,7 +139,7 @@ export function settingsFor(given: {
   readonly copies: boolean;
   readonly policy: 'quarantine' | 'refuse' | 'relay';
 }): Settings {
-  if (smtp === undefined || smtp.kind !== 'smtp') throw new Error('the town has no exchange');
+  if (smtp === undefined || smtp.kind !== 'smtp') throw new Error('the pipeline has no exchange');
   const inbound = (match: string, actions: Settings['routes'][number]['to'], fallback: string | null = null) =>
     ({ match: [match], direction: 'inbound', to: actions, fallback }) as const;
   const target = (n: number) =>
@@ -147,7 +147,7 @@ export function settingsFor(given: {
       to('exchange', { address: `target${n}@far.example`, returnPath: n % 2 === 0 ? 'token' : 'srs' }),
     ]);
   return {
-    ...townSettings,
+    ...pipelineSettings,
     domains: ['example.com', 'fb.example', 'ses.example', 'lmtp.example', 'copies.example'],
     nextHops: {
       exchange: smtp,
@@ -177,7 +177,7 @@ export function settingsFor(given: {
     },
     policy: { spam: given.policy, virus: given.policy, dmarcReject: given.policy, unscanned: 'relay' },
     notices: {
-      ...townSettings.notices,
+      ...pipelineSettings.notices,
       via: given.noticesBySes ? null : 'exchange',
       copyPostmasterOn: given.copies ? ['*'] : [],
       perDomainPerHour: 100_000,

@@ -82,7 +82,7 @@ export const GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-E
 
 export const parts: readonly Part[] = [
   {
-    name: 'content that can not be read at first raises an alarm, whose topic is told',
+    name: 'content that cannot be read at first raises an alarm, whose topic is told',
     run: async (errand) => {
       const { faults, iam } = errand.runtime.emulators;
       faults.add({ service: 's3', operation: 'GetObject', effect: 'deny' });
@@ -293,7 +293,7 @@ export const parts: readonly Part[] = [
     },
   },
   {
-    name: 'a run of the purge that can not begin is kept',
+    name: 'a run of the purge that cannot begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       faults.add({ service: 'lambda', operation: 'Invoke', match: 'Purge', effect: 'throttle' });
@@ -346,7 +346,7 @@ export const parts: readonly Part[] = [
     },
   },
   {
-    name: 'a report that can not be opened at first is read from under a delete marker',
+    name: 'a report that cannot be opened at first is read from under a delete marker',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       await send(errand, ['token@example.com'], '', 'asks-token@src.example');
@@ -372,7 +372,7 @@ export const parts: readonly Part[] = [
     },
   },
   {
-    name: 'a search for orphans that can not begin is kept',
+    name: 'a search for orphans that cannot begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       faults.add({ service: 'lambda', operation: 'Invoke', match: 'Orphans', effect: 'throttle' });
@@ -382,7 +382,7 @@ export const parts: readonly Part[] = [
     },
   },
   {
-    name: 'a run of the sweep that can not begin is kept',
+    name: 'a run of the sweep that cannot begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       faults.add({ service: 'lambda', operation: 'Invoke', match: 'Sweep', effect: 'throttle' });

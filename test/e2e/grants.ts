@@ -107,7 +107,7 @@ function inPolicies(value: Json, change: (statement: Statement) => readonly Stat
 function single(statement: Statement, logicalId: string, grants: Grant[]): readonly Statement[] {
   if (statement.Effect !== 'Allow') return [statement];
   if (statement.Action === undefined || statement.Resource === undefined)
-    throw new Error(`${logicalId}: a statement without Action or Resource can not be taken apart`);
+    throw new Error(`${logicalId}: a statement without Action or Resource cannot be taken apart`);
   const actions = each<string>(statement.Action);
   const pairs = actions.flatMap((action) => each<Json>(statement.Resource ?? []).map((on) => [action, on] as const));
   return pairs.map(([action, resource]) => {

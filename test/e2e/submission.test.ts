@@ -1,5 +1,5 @@
 // Mail from our side, end to end: two objects written by a plain S3 client with a submitter's own policy and nothing more, the synthesised
-// template between, and servers behind that keep exact bytes. What the policy refuses, and every way in which content can not be read.
+// template between, and servers behind that keep exact bytes. What the policy refuses, and every way in which content cannot be read.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -270,7 +270,7 @@ async function alarmed(name: string): Promise<boolean> {
 }
 
 // Microsoft KB Q157684, its outbound half: no event was logged, and the sender got no NDR.
-describe('content that can not be opened (Q157684)', () => {
+describe('content that cannot be opened (Q157684)', () => {
   type Way = readonly [string, Omit<Fault, 'id'> | null, (content: Buffer) => Buffer];
   const same = (content: Buffer) => content;
   const read = { service: 's3', operation: 'GetObject', match: '.eml' } as const;
@@ -313,7 +313,7 @@ describe('content that can not be opened (Q157684)', () => {
     expect(caught(smart, bob)).toEqual([]);
   });
 
-  it('and an envelope that can not be read: held, alarmed, dead-lettered, and relayed after all once it can', async () => {
+  it('and an envelope that cannot be read: held, alarmed, dead-lettered, and relayed after all once it can', async () => {
     const { faults, queues, clock } = runtime.emulators;
     faults.add({ service: 's3', operation: 'GetObject', match: '.envelope.json', effect: 'deny' });
     await submit(['late@smart.example'], mail());

@@ -93,7 +93,7 @@ const rows: readonly Row[] = [
   { name: 'emptied', spoil: (Key) => s3.send(new PutObjectCommand({ Bucket, Key, Body: '' })), kept: false },
 ];
 
-describe('content that can not be opened', () => {
+describe('content that cannot be opened', () => {
   it.each(rows)('$name: traced, alarmed, and reported at the end without it', async ({ name, fault, spoil, kept }) => {
     await advance('10m');
     expect(await alarm('ContentUnreadable')).not.toBe('ALARM');

@@ -79,7 +79,7 @@ test('SES may publish, of our account and for this very set alone, on a topic th
   expect(topic).not.toBe(only(template, 'AWS::SNS::Topic', 'FrontDoor')[0]);
 });
 
-test('events go raw to the feedback queue, and what SNS can not hand over to a queue of its own', () => {
+test('events go raw to the feedback queue, and what SNS cannot hand over to a queue of its own', () => {
   const [subscription] = ofType(template, 'AWS::SNS::Subscription')
     .map(([, { Properties }]) => Properties)
     .filter(({ TopicArn }) => TopicArn.Ref === topic);

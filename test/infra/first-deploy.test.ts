@@ -48,7 +48,7 @@ describe.each(templates)('%s', (_name, template) => {
     }
   });
 
-  test('what can not be deleted is retained', () => {
+  test('what cannot be deleted is retained', () => {
     for (const [id, resource] of all) {
       const { Type, Properties, DeletionPolicy } = resource;
       const guarded =

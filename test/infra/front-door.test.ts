@@ -54,7 +54,7 @@ test('SES may publish receipts: the topic has a policy, so that needs saying, an
   ]);
 });
 
-test('receipts go raw to the ingest queue, and what SNS can not hand over to a queue of its own', () => {
+test('receipts go raw to the ingest queue, and what SNS cannot hand over to a queue of its own', () => {
   const [, { Properties }] = only(template, 'AWS::SNS::Subscription');
   expect(Properties).toMatchObject({ Protocol: 'sqs', RawMessageDelivery: true });
   expect(Properties.Endpoint['Fn::GetAtt'][0]).toBe(only(template, 'AWS::SQS::Queue', 'IngestQueue')[0]);

@@ -229,7 +229,7 @@ describe('our own metrics', () => {
   });
 });
 
-test('SES: what it can not publish, of our rule set', () => {
+test('SES: what it cannot publish, of our rule set', () => {
   const ses = alarms.filter(({ Namespace }) => Namespace === 'AWS/SES');
   expect(ses.map(({ MetricName, Threshold }) => [MetricName, Threshold])).toEqual([
     ['PublishFailure', 1],

@@ -231,7 +231,7 @@ function judgeOriginal(part: MimePart): string[] {
   return findings;
 }
 
-/** The notice taken apart; a line saying what is wrong where it can not be. */
+/** The notice taken apart; a line saying what is wrong where it cannot be. */
 export function parseNotice(bytes: Uint8Array): ParsedNotice | string {
   const octets = Buffer.from(bytes).toString('latin1');
   const split = octets.indexOf('\r\n\r\n');

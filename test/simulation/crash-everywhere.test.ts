@@ -6,8 +6,8 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/next-hop.ts';
 import { type DeliveryState, isFinal } from '#core/delivery/delivery.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
-import { findingsIn } from '../claim/town-evidence.ts';
-import { Town, townSettings } from './town.ts';
+import { findingsIn } from '../claim/pipeline-evidence.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 
 type Path = {
   readonly name: string;
@@ -19,7 +19,7 @@ type Path = {
   /** Its lifetime, where that is what ends it: short, so that every one of its calls can be tried. */
   readonly lifetimeHours?: number;
   readonly delayNoticeHours?: number;
-  /** Its content can not be opened, for this cause. */
+  /** Its content cannot be opened, for this cause. */
   readonly spoil?: UnreadableCause;
 };
 
@@ -91,7 +91,7 @@ const paths: readonly Path[] = [
     notices: 0,
   },
   {
-    name: 'content that can not be opened, one NDR without it',
+    name: 'content that cannot be opened, one NDR without it',
     lifetimeHours: 3,
     spoil: 'denied',
     script: () => ok,
@@ -143,41 +143,41 @@ const paths: readonly Path[] = [
   },
 ];
 
-async function run(path: Path, interrupt: Interrupt): Promise<Town> {
+async function run(path: Path, interrupt: Interrupt): Promise<TestPipeline> {
   const lifetimeMs = (path.lifetimeHours ?? 48) * 3_600_000;
   const delayNoticeMs = path.delayNoticeHours === undefined ? null : path.delayNoticeHours * 3_600_000;
-  const settings = { ...townSettings, retry: { ...townSettings.retry, lifetimeMs, delayNoticeMs } };
-  const town = new Town(path.script, interrupt, settings);
-  town.receive('m1', path.reversePath, path.recipients);
-  if (path.spoil !== undefined) town.spool.spoil('in/m1', path.spoil);
-  await town.live(24 * 7);
-  return town;
+  const settings = { ...pipelineSettings, retry: { ...pipelineSettings.retry, lifetimeMs, delayNoticeMs } };
+  const pipeline = new TestPipeline(path.script, interrupt, settings);
+  pipeline.receive('m1', path.reversePath, path.recipients);
+  if (path.spoil !== undefined) pipeline.spool.spoil('in/m1', path.spoil);
+  await pipeline.live(24 * 7);
+  return pipeline;
 }
 
 /** The claim, for one message: see DESIGN. */
-function requireAccounted(town: Town, path: Path, lives: number): void {
-  const deliveries = town.ledger.all().filter((row) => row.kind === 'delivery');
+function requireAccounted(pipeline: TestPipeline, path: Path, lives: number): void {
+  const deliveries = pipeline.ledger.all().filter((row) => row.kind === 'delivery');
   expect(Object.fromEntries(deliveries.map((row) => [row.forwardPath, row.state]))).toEqual(path.ends);
   const expected = Object.entries(path.ends).map(([forwardPath, state]) => ({ forwardPath, state }));
-  expect(findingsIn(town, expected)).toEqual([]);
-  expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
-  for (const row of town.ledger.all()) {
+  expect(findingsIn(pipeline, expected)).toEqual([]);
+  expect(pipeline.relayQueue.deadLetters.concat(pipeline.bounceQueue.deadLetters)).toEqual([]);
+  for (const row of pipeline.ledger.all()) {
     expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
     expect(row.leaseUntil, 'no lease is left').toBeNull();
     expect(row.dueAt, 'the sweep is done with it').toBeNull();
     if (row.kind === 'delivery') expect(row.trace.length, 'every end has its events').toBeGreaterThan(1);
   }
-  const notices = town.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
+  const notices = pipeline.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
   expect(notices.length).toBeGreaterThanOrEqual(path.notices);
   expect(notices.length, 'a second copy only where a result was lost').toBeLessThanOrEqual(path.notices + lives);
-  if (lives === 0) expect(town.spool.openCount, 'content is always closed').toBe(0); // a dead process closes nothing
+  if (lives === 0) expect(pipeline.spool.openCount, 'content is always closed').toBe(0); // a dead process closes nothing
 }
 
 describe.each(paths)('$name', (path) => {
   it('ends well without a crash', async () => {
     const interrupt = new Interrupt();
-    const town = await run(path, interrupt);
-    requireAccounted(town, path, 0);
+    const pipeline = await run(path, interrupt);
+    requireAccounted(pipeline, path, 0);
     expect(interrupt.calls.length).toBeGreaterThan(5);
   });
 
@@ -186,9 +186,9 @@ describe.each(paths)('$name', (path) => {
     await run(path, counting);
     for (let k = 1; k <= counting.calls.length; k++) {
       for (const when of ['before', 'after'] as const) {
-        const town = await run(path, Interrupt.at(k, when));
+        const pipeline = await run(path, Interrupt.at(k, when));
         try {
-          requireAccounted(town, path, 1);
+          requireAccounted(pipeline, path, 1);
         } catch (error) {
           throw new Error(`crash ${when} call ${k} (${counting.calls[k - 1]}): ${(error as Error).message}`, {
             cause: error,
@@ -201,14 +201,14 @@ describe.each(paths)('$name', (path) => {
 
 describe('lost work', () => {
   it('is found by the sweep when a queue was emptied', async () => {
-    const town = new Town(() => ok);
-    town.receive('m1', ANN, ['bob@example.com']);
+    const pipeline = new TestPipeline(() => ok);
+    pipeline.receive('m1', ANN, ['bob@example.com']);
     const stop = new Interrupt();
-    town.interrupt = stop;
-    await town.work();
-    expect(town.ledger.all()[0]?.state).toBe('relayed');
+    pipeline.interrupt = stop;
+    await pipeline.work();
+    expect(pipeline.ledger.all()[0]?.state).toBe('relayed');
 
-    const other = new Town(() => ok, Interrupt.at(3, 'before')); // between the rows and their jobs
+    const other = new TestPipeline(() => ok, Interrupt.at(3, 'before')); // between the rows and their jobs
     other.receive('m2', ANN, ['bob@example.com']);
     await other.work();
     other.relayQueue.lose();
@@ -218,12 +218,12 @@ describe('lost work', () => {
   });
 
   it('makes no second delivery when every notification comes twice', async () => {
-    const town = new Town(() => ok);
-    town.receive('m1', ANN, ['bob@example.com', 'carol@example.com']);
-    town.receive('m1', ANN, ['bob@example.com']);
-    town.receive('m1', ANN, ['dave@example.com']);
-    await town.live(24);
-    expect(town.exchange.accepted.map((each) => each.forwardPath.address).sort()).toEqual([
+    const pipeline = new TestPipeline(() => ok);
+    pipeline.receive('m1', ANN, ['bob@example.com', 'carol@example.com']);
+    pipeline.receive('m1', ANN, ['bob@example.com']);
+    pipeline.receive('m1', ANN, ['dave@example.com']);
+    await pipeline.live(24);
+    expect(pipeline.exchange.accepted.map((each) => each.forwardPath.address).sort()).toEqual([
       'bob@example.com',
       'carol@example.com',
       'dave@example.com',
@@ -233,14 +233,14 @@ describe('lost work', () => {
 
 describe('poison', () => {
   it('is dead-lettered, and its sender hears of it at the lifetime', async () => {
-    const town = new Town((to) => {
+    const pipeline = new TestPipeline((to) => {
       if (to.address !== ANN) throw new Error('this message crashes the function');
       return ok;
     });
-    town.receive('m1', ANN, ['bob@example.com']);
-    await town.live(24 * 7);
-    const row = town.ledger.all().find((each) => each.kind === 'delivery');
-    expect(town.relayQueue.deadLetters.length).toBeGreaterThan(0);
+    pipeline.receive('m1', ANN, ['bob@example.com']);
+    await pipeline.live(24 * 7);
+    const row = pipeline.ledger.all().find((each) => each.kind === 'delivery');
+    expect(pipeline.relayQueue.deadLetters.length).toBeGreaterThan(0);
     expect(row?.state).toBe('returned');
     expect(row?.lastStatus).toBe('5.3.0');
     expect(row?.trace.map((event) => event.event)).toContain('POISON');

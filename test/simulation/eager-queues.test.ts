@@ -35,11 +35,11 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { type SweepPorts, sweep } from '#pipeline/sweep/sweep.ts';
+import { pipelineSettings } from '../kit/pipeline.ts';
 import { ACCEPTED_AT, notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
 import { committed } from './submitted.ts';
-import { recipient, settings as submitting, ULID } from './submitting-town.ts';
-import { townSettings } from './town.ts';
+import { recipient, settings as submitting, ULID } from './submitting.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;
@@ -52,7 +52,7 @@ const toAnnAlone: Script = (to) => (to.address === ANN ? ok : no);
 
 type Ports = IngestPorts & RelayPorts & BouncePorts & ReturnedPorts & SweepPorts & OrphanPorts;
 
-function eager(script: Script, settings: Settings = townSettings) {
+function eager(script: Script, settings: Settings = pipelineSettings) {
   const clock = new MemoryClock(ACCEPTED_AT + 1_000);
   const [ledger, spool, watch, nextHop] = [
     new MemoryLedger(),
@@ -129,7 +129,7 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
     noJobWasInVain();
   });
   it('of a receipt that no route takes: returned without an attempt', async () => {
-    const { receive, states, arrived } = eager(() => ok, { ...townSettings, routes: [] });
+    const { receive, states, arrived } = eager(() => ok, { ...pipelineSettings, routes: [] });
     await receive([BOB, 'carol@example.com']);
     expect(states()).toEqual(['delivery returned', 'delivery returned', 'notice relayed', 'notice relayed']);
     expect(arrived()).toEqual([ANN, ANN]);
@@ -140,8 +140,8 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
     expect(states()).toEqual(['delivery held', 'notice held']);
   });
   it('of a failure whose postmaster wants a copy: both are sent', async () => {
-    const notices = { ...townSettings.notices, copyPostmasterOn: ['5.1.1'] };
-    const { receive, arrived } = eager((to) => (to.address === BOB ? no : ok), { ...townSettings, notices });
+    const notices = { ...pipelineSettings.notices, copyPostmasterOn: ['5.1.1'] };
+    const { receive, arrived } = eager((to) => (to.address === BOB ? no : ok), { ...pipelineSettings, notices });
     await receive([BOB]);
     expect(arrived()).toEqual([notices.postmaster, ANN]);
   });
@@ -168,15 +168,15 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
   });
   it('of a notice that SES confirms before we know that it took it: its delivery is returned', async () => {
     let ledger: MemoryLedger | null = null;
-    const town = eager((to) => {
+    const pipeline = eager((to) => {
       const notice = ledger?.all().find(({ kind }) => kind === 'notice');
       if (to.address === ANN && ledger !== null && notice !== undefined)
         void ledger.write({ ...notice, state: 'confirmed', dueAt: null, leaseUntil: null }, []);
       return to.address === ANN ? ok : no;
     });
-    ({ ledger } = town);
-    await town.receive([BOB]);
-    expect(town.states()).toEqual(['delivery returned', 'notice confirmed']);
+    ({ ledger } = pipeline);
+    await pipeline.receive([BOB]);
+    expect(pipeline.states()).toEqual(['delivery returned', 'notice confirmed']);
   });
   it('of an orphan whose recipients are named: relayed', async () => {
     const { ports, spool, clock, arrived, noJobWasInVain } = eager(() => ok);
@@ -233,15 +233,15 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
     expect(arrived()).toEqual([ANN]);
   });
   it('of a failure whose NDR is put off while the postmaster has his copy: that copy answers for nothing', async () => {
-    const notices = { ...townSettings.notices, copyPostmasterOn: ['5.1.1'] };
+    const notices = { ...pipelineSettings.notices, copyPostmasterOn: ['5.1.1'] };
     const script: Script = (to) => (to.address === BOB ? no : to.address === ANN ? later : ok);
-    const { receive, delivery, arrived } = eager(script, { ...townSettings, notices });
+    const { receive, delivery, arrived } = eager(script, { ...pipelineSettings, notices });
     await receive([BOB]);
     expect(arrived()).toEqual([notices.postmaster]);
     expect(delivery().state).toBe('failed');
   });
   it('of the sweep: a notice of the delay', async () => {
-    const settings = { ...townSettings, retry: { ...townSettings.retry, delayNoticeMs: HOUR } };
+    const settings = { ...pipelineSettings, retry: { ...pipelineSettings.retry, delayNoticeMs: HOUR } };
     const { ports, clock, receive, arrived } = eager((to) => (to.address === ANN ? ok : later), settings);
     await receive([BOB]);
     for (let minutes = 0; minutes < 90; minutes++, clock.advance(60_000)) await sweep(ports, NEVER);
@@ -252,6 +252,6 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
     await receive([BOB], ['spam']);
     clock.advance(30 * HOUR);
     expect(await giveDigest(ports)).toBe('queued');
-    expect(arrived()).toEqual([townSettings.notices.postmaster]);
+    expect(arrived()).toEqual([pipelineSettings.notices.postmaster]);
   });
 });

@@ -7,9 +7,9 @@ import type { Script } from '#adapters/memory/next-hop.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
 import { namedRecipientsBody } from '#core/spool/named-recipients.ts';
 import { hold, release, resubmit } from '#pipeline/operate/operate.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { settingsOf } from './routed.ts';
-import { recipient, settings as submitting, townOf, ULID } from './submitting-town.ts';
-import { Town, townSettings } from './town.ts';
+import { pipelineOf, recipient, settings as submitting, ULID } from './submitting.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';
@@ -25,21 +25,24 @@ const BODY = Buffer.concat([
   Buffer.from('the end'),
 ]);
 
-function put(town: Town, spoolId = 'm1'): void {
+function put(pipeline: TestPipeline, spoolId = 'm1'): void {
   const returnPath = Buffer.from(`Return-Path: <${ANN}>\r\n`);
-  town.spool.put(`in/${spoolId}`, Buffer.concat([returnPath, BODY]), town.clock.now());
+  pipeline.spool.put(`in/${spoolId}`, Buffer.concat([returnPath, BODY]), pipeline.clock.now());
 }
-function received(script: Script = () => ok, interrupt = new Interrupt(), settings = townSettings): Town {
-  const town = new Town(script, interrupt, settings, { second: () => ok });
-  town.receive('m1', ANN, [BOB]);
-  put(town);
-  return town;
+function received(script: Script = () => ok, interrupt = new Interrupt(), settings = pipelineSettings): TestPipeline {
+  const pipeline = new TestPipeline(script, interrupt, settings, { second: () => ok });
+  pipeline.receive('m1', ANN, [BOB]);
+  put(pipeline);
+  return pipeline;
 }
-const taken = (town: Town) => [...town.exchange.accepted, ...(town.others.get('second')?.accepted ?? [])];
+const taken = (pipeline: TestPipeline) => [
+  ...pipeline.exchange.accepted,
+  ...(pipeline.others.get('second')?.accepted ?? []),
+];
 
 /** Each copy is our own fields and then the message, whole. */
-function expectWhole(town: Town, copies: number): void {
-  const all = taken(town);
+function expectWhole(pipeline: TestPipeline, copies: number): void {
+  const all = taken(pipeline);
   expect(all.map(({ forwardPath }) => forwardPath.address)).toEqual(Array(copies).fill(BOB));
   for (const { content, reversePath } of all) {
     const bytes = Buffer.from(content);
@@ -63,9 +66,9 @@ describe('the content', () => {
       2,
     ],
   ] as [string, Script, number][])('is whole %s', async (_name, script, copies) => {
-    const town = received(script);
-    await town.live(24);
-    expectWhole(town, copies);
+    const pipeline = received(script);
+    await pipeline.live(24);
+    expectWhole(pipeline, copies);
   });
 
   it('is whole after our own death, before the next hop answered and after it', async () => {
@@ -75,9 +78,9 @@ describe('the content', () => {
         if (port === 'nextHop' && method === 'attempt' && now === when && deaths-- > 0)
           throw new Crash('at the next hop');
       });
-      const town = received(() => ok, hook);
-      await town.live(24);
-      expectWhole(town, when === 'before' ? 1 : 2);
+      const pipeline = received(() => ok, hook);
+      await pipeline.live(24);
+      expectWhole(pipeline, when === 'before' ? 1 : 2);
     }
   });
 
@@ -87,9 +90,9 @@ describe('the content', () => {
     await fallen.live(24);
     expectWhole(fallen, 1);
 
-    const town = received((_to, attempt) => (attempt === 1 ? { code: 451, text: 'later', at: 'rcpt' } : ok));
-    await town.work();
-    const { ledger, relayQueue, bounceQueue, feedbackQueue, clock, spool } = town;
+    const pipeline = received((_to, attempt) => (attempt === 1 ? { code: 451, text: 'later', at: 'rcpt' } : ok));
+    await pipeline.work();
+    const { ledger, relayQueue, bounceQueue, feedbackQueue, clock, spool } = pipeline;
     const ports = { ledger, relayQueue, bounceQueue, feedbackQueue, clock, spool, sweepAgainMs: lostJobAfterMs };
     const row = () => {
       const [found] = ledger.all();
@@ -98,23 +101,24 @@ describe('the content', () => {
     };
     await hold(ports, row());
     await release(ports, row(), 48 * HOUR);
-    await town.live(24);
-    expectWhole(town, 1);
+    await pipeline.live(24);
+    expectWhole(pipeline, 1);
     await resubmit(ports, row(), 48 * HOUR, NEVER);
-    await town.live(24);
-    expectWhole(town, 2);
+    await pipeline.live(24);
+    expectWhole(pipeline, 2);
   });
 });
 
 describe('recipients', () => {
   const many = (count: number) => Array.from({ length: count }, (_, index) => `u${index}@example.com`);
-  const arrived = (town: Town) => town.exchange.accepted.map(({ forwardPath }) => forwardPath.address).sort();
+  const arrived = (pipeline: TestPipeline) =>
+    pipeline.exchange.accepted.map(({ forwardPath }) => forwardPath.address).sort();
 
   it.each([1, 2, 3, 4, 5, 10, 11, 49, 50])('%i of one receipt: each has it once', async (count) => {
-    const town = new Town(() => ok);
-    town.receive('m1', ANN, many(count));
-    await town.live(24);
-    expect(arrived(town)).toEqual(many(count).sort());
+    const pipeline = new TestPipeline(() => ok);
+    pipeline.receive('m1', ANN, many(count));
+    await pipeline.live(24);
+    expect(arrived(pipeline)).toEqual(many(count).sort());
   });
 
   it('whose addresses are odd have it too, under their own', async () => {
@@ -125,36 +129,38 @@ describe('recipients', () => {
       'upper@example.com',
       "o'x+tag@example.com",
     ];
-    const town = new Town(() => ok);
-    town.receive('m1', ANN, odd);
-    await town.live(24);
-    expect(arrived(town)).toEqual(odd.toSorted());
+    const pipeline = new TestPipeline(() => ok);
+    pipeline.receive('m1', ANN, odd);
+    await pipeline.live(24);
+    expect(arrived(pipeline)).toEqual(odd.toSorted());
   });
 
   it.each([1, 4, 50])('%i of one envelope: each has it once', async (count) => {
     const far = many(count).map((address) => address.replace('example.com', 'far.example'));
-    const town = townOf(() => ok, new Interrupt(), submitting);
-    town.submit('exchange', ULID, { envelope: { forwardPaths: far.map((address) => recipient(address)) } });
-    await town.live(24);
-    expect(arrived(town)).toEqual(far.sort());
+    const pipeline = pipelineOf(() => ok, new Interrupt(), submitting);
+    pipeline.submit('exchange', ULID, { envelope: { forwardPaths: far.map((address) => recipient(address)) } });
+    await pipeline.live(24);
+    expect(arrived(pipeline)).toEqual(far.sort());
   });
 
   it.each([1, 4, 50])('%i whom an operator names for an orphan: each has it once', async (count) => {
-    const town = new Town(() => ok);
-    put(town, 'orphan');
-    await town.lookForOrphans();
-    town.clock.advance(HOUR);
-    await town.lookForOrphans();
-    town.notify(namedRecipientsBody({ spoolId: 'orphan', recipients: many(count), lifetimeMs: 48 * HOUR }));
-    await town.live(24);
-    expect(arrived(town)).toEqual(many(count).sort());
+    const pipeline = new TestPipeline(() => ok);
+    put(pipeline, 'orphan');
+    await pipeline.lookForOrphans();
+    pipeline.clock.advance(HOUR);
+    await pipeline.lookForOrphans();
+    pipeline.notify(namedRecipientsBody({ spoolId: 'orphan', recipients: many(count), lifetimeMs: 48 * HOUR }));
+    await pipeline.live(24);
+    expect(arrived(pipeline)).toEqual(many(count).sort());
   });
 
   it.each([2, 4, 50])('%i of one receipt who are refused: the sender hears of each once', async (count) => {
-    const town = new Town((to) => (to.address === ANN ? ok : { code: 550, status: '5.1.1', text: 'no', at: 'rcpt' }));
-    town.receive('m1', ANN, many(count));
-    await town.live(24);
-    const told = town.exchange.accepted.flatMap(({ content, forwardPath }) => {
+    const pipeline = new TestPipeline((to) =>
+      to.address === ANN ? ok : { code: 550, status: '5.1.1', text: 'no', at: 'rcpt' },
+    );
+    pipeline.receive('m1', ANN, many(count));
+    await pipeline.live(24);
+    const told = pipeline.exchange.accepted.flatMap(({ content, forwardPath }) => {
       expect(forwardPath.address).toBe(ANN);
       return [
         ...Buffer.from(content)
@@ -167,11 +173,11 @@ describe('recipients', () => {
 
   it('of two routes’ actions and copies: each action takes it once', async () => {
     const to = [{ via: 'exchange' }, { via: 'second', copy: true }] as const;
-    const town = new Town(() => ok, new Interrupt(), settingsOf({ to }), { second: () => ok });
-    town.receive('m1', ANN, many(5));
-    await town.live(24);
-    expect(arrived(town)).toEqual(many(5).sort());
-    const second = town.others.get('second')?.accepted.map(({ forwardPath }) => forwardPath.address);
+    const pipeline = new TestPipeline(() => ok, new Interrupt(), settingsOf({ to }), { second: () => ok });
+    pipeline.receive('m1', ANN, many(5));
+    await pipeline.live(24);
+    expect(arrived(pipeline)).toEqual(many(5).sort());
+    const second = pipeline.others.get('second')?.accepted.map(({ forwardPath }) => forwardPath.address);
     expect(second?.sort()).toEqual(many(5).sort());
   });
 });

@@ -13,16 +13,16 @@ it.each([
   ['a subject of CRs', `From: x@far.example\r\nSubject: ${'\r'.repeat(500_000)}x\r\n\r\nx\r\n`],
   ['a From field of 500 KB', `From: ${'a@b.example,'.repeat(40_000)}\r\n\r\nx\r\n`],
 ])('%s to the address of our notices', async (_, slow) => {
-  const town = await forwarded('token');
+  const pipeline = await forwarded('token');
   const before = process.cpuUsage();
-  town.receive('n1', ANN, [BOB], ORDINARY);
-  town.receive('slow', '', [NOTICES_FROM], slow);
-  town.receive('n2', ANN, [BOB], ORDINARY);
-  await town.live(1);
+  pipeline.receive('n1', ANN, [BOB], ORDINARY);
+  pipeline.receive('slow', '', [NOTICES_FROM], slow);
+  pipeline.receive('n2', ANN, [BOB], ORDINARY);
+  await pipeline.live(1);
   const { user, system } = process.cpuUsage(before);
   expect((user + system) / 1_000).toBeLessThan(CPU_MS_MAX);
-  expect(row(town, 'n1')?.state).toBe('relayed');
-  expect(row(town, 'n2')?.state).toBe('relayed');
-  expect(['relayed', 'discarded']).toContain(row(town, 'slow')?.state);
-  requireQuiet(town);
+  expect(row(pipeline, 'n1')?.state).toBe('relayed');
+  expect(row(pipeline, 'n2')?.state).toBe('relayed');
+  expect(['relayed', 'discarded']).toContain(row(pipeline, 'slow')?.state);
+  requireQuiet(pipeline);
 });

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { type DeliveryState, isFinal } from '#core/delivery/delivery.ts';
-import { findingsIn } from '../claim/town-evidence.ts';
+import { findingsIn } from '../claim/pipeline-evidence.ts';
+import { TestPipeline } from '../kit/pipeline.ts';
 import { bySes, FAILURES, type Said, say } from './ses-events.ts';
-import { Town } from './town.ts';
 
 const ANN = 'ann@src.example';
 
@@ -43,13 +43,13 @@ const paths: readonly Path[] = [
   { name: 'bounced, and its notice too', says: ['bounce'], saysOfNotice: ['bounce'], ends: 'held', notices: 1 },
 ];
 
-async function run(path: Path, interrupt: Interrupt): Promise<Town> {
+async function run(path: Path, interrupt: Interrupt): Promise<TestPipeline> {
   const settings = bySes(path.saysOfNotice === undefined ? {} : { via: null });
   const busy = new MemoryBounceService(() => 'busy');
-  const town: Town = new Town(
+  const pipeline: TestPipeline = new TestPipeline(
     (_to, _attempt, { tag = '' }) => {
       const says = tag.endsWith('-ndr') ? (path.saysOfNotice ?? []) : path.says;
-      for (const said of says) town.tell(say(said, tag));
+      for (const said of says) pipeline.tell(say(said, tag));
       return { code: 250, status: '2.0.0', text: 'Ok 0102' };
     },
     interrupt,
@@ -57,28 +57,28 @@ async function run(path: Path, interrupt: Interrupt): Promise<Town> {
     {},
     busy,
   );
-  town.receive('m1', path.reversePath ?? ANN, ['bob@example.com']);
-  await town.live(24 * 7);
-  return town;
+  pipeline.receive('m1', path.reversePath ?? ANN, ['bob@example.com']);
+  await pipeline.live(24 * 7);
+  return pipeline;
 }
 
-function requireAccounted(town: Town, path: Path, lives: number): void {
-  const rows = town.ledger.all();
+function requireAccounted(pipeline: TestPipeline, path: Path, lives: number): void {
+  const rows = pipeline.ledger.all();
   expect(rows.find((row) => row.kind === 'delivery')?.state).toBe(path.ends);
   const mayFailLater = path.says.some((said) => FAILURES.includes(said));
-  expect(findingsIn(town, [{ forwardPath: 'bob@example.com', state: path.ends, mayFailLater }])).toEqual([]);
+  expect(findingsIn(pipeline, [{ forwardPath: 'bob@example.com', state: path.ends, mayFailLater }])).toEqual([]);
   for (const row of rows) {
     expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
     expect([row.leaseUntil, row.dueAt], row.deliveryKey).toEqual([null, null]);
   }
-  const notices = town.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
+  const notices = pipeline.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
   expect(notices.length).toBeGreaterThanOrEqual(path.notices);
   expect(notices.length, 'a second copy only where a result was lost').toBeLessThanOrEqual(
     path.notices + (path.notices > 0 ? lives : 0),
   );
-  expect(town.lostNotifications).toEqual([]);
-  expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
-  expect(town.watch.total('UnknownDelivery')).toBe(0);
+  expect(pipeline.lostNotifications).toEqual([]);
+  expect(pipeline.relayQueue.deadLetters.concat(pipeline.bounceQueue.deadLetters)).toEqual([]);
+  expect(pipeline.watch.total('UnknownDelivery')).toBe(0);
 }
 
 describe.each(paths)('$name', (path) => {
@@ -92,9 +92,9 @@ describe.each(paths)('$name', (path) => {
     expect(counting.calls).toContain('ledger.write');
     for (let k = 1; k <= counting.calls.length; k++) {
       for (const when of ['before', 'after'] as const) {
-        const town = await run(path, Interrupt.at(k, when));
+        const pipeline = await run(path, Interrupt.at(k, when));
         try {
-          requireAccounted(town, path, 1);
+          requireAccounted(pipeline, path, 1);
         } catch (error) {
           const where = `crash ${when} call ${k} (${counting.calls[k - 1]})`;
           throw new Error(`${where}: ${(error as Error).message}`, { cause: error });

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
-import { Town, townSettings } from './town.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 
 const ANN = 'ann@src.example';
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };
@@ -20,10 +20,10 @@ const HONEST =
   'DKIM-Signature: v=1; d=src.example; b=x\r\nAuthentication-Results: mx.src.example; spf=pass\r\nFrom: ann@src.example\r\n' +
   'Subject: s\r\n\r\nAuthentication-Results: amazonses.com; text\r\nX-SES-A: \x00é\r\n';
 const hops = {
-  ...townSettings.nextHops,
-  boxes: { ...townSettings.nextHops.exchange, kind: 'lmtp' },
+  ...pipelineSettings.nextHops,
+  boxes: { ...pipelineSettings.nextHops.exchange, kind: 'lmtp' },
   away: { kind: 'ses' },
-} as typeof townSettings.nextHops;
+} as typeof pipelineSettings.nextHops;
 const routes = ['exchange', 'boxes', 'away'].map((via) => ({
   match: [`${via}@example.com`],
   direction: 'inbound' as const,
@@ -31,10 +31,10 @@ const routes = ['exchange', 'boxes', 'away'].map((via) => ({
   fallback: null,
 }));
 const settings = {
-  ...townSettings,
+  ...pipelineSettings,
   nextHops: hops,
-  routes: [...routes, ...townSettings.routes],
-  policy: { ...townSettings.policy, spam: 'relay' as const },
+  routes: [...routes, ...pipelineSettings.routes],
+  policy: { ...pipelineSettings.policy, spam: 'relay' as const },
   submitters: { app: { secret: 'everpost/app', senderDomains: ['example.com'] } },
 };
 
@@ -48,31 +48,31 @@ function own(content: Uint8Array | undefined): string {
 
 describe('a forged verdict', () => {
   it.each(['exchange', 'boxes', 'away'])('reaches no next hop, and SES’s own does: %s', async (via) => {
-    const town = new Town(() => ok, new Interrupt(), settings, { boxes: () => ok, away: () => ok });
-    town.receive('m1', ANN, [`${via}@example.com`], SES_BLOCK + FORGED + HONEST, ['spam', 'spf', 'dmarc']);
-    await town.live(1);
-    const hop = via === 'exchange' ? town.exchange : town.others.get(via);
+    const pipeline = new TestPipeline(() => ok, new Interrupt(), settings, { boxes: () => ok, away: () => ok });
+    pipeline.receive('m1', ANN, [`${via}@example.com`], SES_BLOCK + FORGED + HONEST, ['spam', 'spf', 'dmarc']);
+    await pipeline.live(1);
+    const hop = via === 'exchange' ? pipeline.exchange : pipeline.others.get(via);
     expect(hop?.accepted.map(({ content }) => own(content))).toEqual([SES_BLOCK + HONEST]);
-    const stored = await town.spool.head('in/m1', 10_000, new AbortController().signal);
+    const stored = await pipeline.spool.head('in/m1', 10_000, new AbortController().signal);
     expect(Buffer.from(stored.kind === 'read' ? stored.bytes : []).includes(FORGED)).toBe(true);
   });
 
   it('in what is submitted reaches none, a copied block of SES’s neither', async () => {
-    const town = new Town(() => ok, new Interrupt(), settings);
+    const pipeline = new TestPipeline(() => ok, new Interrupt(), settings);
     const [received, spf] = [
       SES_BLOCK.slice(0, SES_BLOCK.indexOf('X-SES')),
       'Received-SPF: fail client-ip=192.0.2.1;\r\n',
     ];
     const content = SES_BLOCK + FORGED + HONEST.replace('ann@src.example', 'ann@example.com');
-    town.submit('app', '01HZXK5V3M8Q2R7T9W4Y6B0D1F', {
+    pipeline.submit('app', '01HZXK5V3M8Q2R7T9W4Y6B0D1F', {
       content,
       envelope: {
         reversePath: 'ann@example.com',
         forwardPaths: [{ address: 'exchange@example.com', notify: null, orcpt: null }],
       },
     });
-    await town.live(1);
-    expect(town.exchange.accepted.map((each) => own(each.content))).toEqual([
+    await pipeline.live(1);
+    expect(pipeline.exchange.accepted.map((each) => own(each.content))).toEqual([
       received + spf + HONEST.replace('ann@src.example', 'ann@example.com'),
     ]);
   });

@@ -15,8 +15,8 @@ import { release, remove } from '#pipeline/operate/operate.ts';
 import type { JobQueue } from '#pipeline/ports.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued, T0 } from '../contract/rows.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { bySes, say } from './ses-events.ts';
-import { Town, townSettings } from './town.ts';
 
 const NEVER = new AbortController().signal;
 const ANN = 'ann@src.example';
@@ -37,7 +37,7 @@ async function portsWith(...rows: readonly DeliveryRow[]) {
   for (const row of rows) await ledger.create([row], null);
   const queues = { relayQueue: shut, bounceQueue: shut, feedbackQueue: shut };
   const times = { sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
-  return { settings: townSettings, ledger, clock, watch: new MemoryWatch(), ...queues, ...times };
+  return { settings: pipelineSettings, ledger, clock, watch: new MemoryWatch(), ...queues, ...times };
 }
 const job = { version: 1, spoolId: 'm1', deliveryKey: queued('m1').deliveryKey } as const;
 const failed = () => failedAtBirth(queued('m1'), statusOf('5.1.1'), 'no-route', 'no such recipient', T0);
@@ -45,22 +45,22 @@ const failed = () => failedAtBirth(queued('m1'), statusOf('5.1.1'), 'no-route', 
 describe('a stage fails where its jobs are not taken', () => {
   it('ingest and relay, whose jobs come again until they are', async () => {
     for (const name of ['relayQueue', 'bounceQueue'] as const) {
-      const town = new Town((to) => (to.address === ANN ? ok : no));
-      const send = town[name].send.bind(town[name]);
+      const pipeline = new TestPipeline((to) => (to.address === ANN ? ok : no));
+      const send = pipeline[name].send.bind(pipeline[name]);
       let refusals = 2;
-      town[name].send = async (jobs) => (refusals-- > 0 ? shut.send(jobs) : send(jobs));
-      town.receive('m1', ANN, [BOB]);
+      pipeline[name].send = async (jobs) => (refusals-- > 0 ? shut.send(jobs) : send(jobs));
+      pipeline.receive('m1', ANN, [BOB]);
       const removed: string[] = [];
-      const remove = town.relayQueue.remove.bind(town.relayQueue);
-      town.relayQueue.remove = (sqsMessageId) => {
+      const remove = pipeline.relayQueue.remove.bind(pipeline.relayQueue);
+      pipeline.relayQueue.remove = (sqsMessageId) => {
         if (name === 'bounceQueue' && refusals >= 1) removed.push(sqsMessageId);
         remove(sqsMessageId);
       };
-      await town.work();
-      if (name === 'relayQueue') expect(town.notifications).toHaveLength(1);
+      await pipeline.work();
+      if (name === 'relayQueue') expect(pipeline.notifications).toHaveLength(1);
       expect(removed).toEqual([]);
-      await town.live(24);
-      expect(town.exchange.accepted.map(({ forwardPath }) => forwardPath.address)).toEqual([ANN]);
+      await pipeline.live(24);
+      expect(pipeline.exchange.accepted.map(({ forwardPath }) => forwardPath.address)).toEqual([ANN]);
     }
   });
   it('bounce', async () => {

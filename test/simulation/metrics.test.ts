@@ -6,11 +6,11 @@ import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/next-hop.ts';
 import type { Settings } from '#config/settings.ts';
 import type { MetricName } from '#pipeline/ports.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { forwarded, settings as forwarding, reportOf, reverseOf } from './returning.ts';
 import { settingsOf } from './routed.ts';
 import { bySes, say } from './ses-events.ts';
-import { EML, settings as submitting, townOf, ULID } from './submitting-town.ts';
-import { Town, townSettings } from './town.ts';
+import { EML, pipelineOf, settings as submitting, ULID } from './submitting.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';
@@ -26,26 +26,26 @@ const once =
   (first: ReturnType<Script>): Script =>
   (_to, attempt) =>
     attempt === 1 ? first : ok;
-const short: Settings = { ...townSettings, retry: { ...townSettings.retry, lifetimeMs: 2 * HOUR } };
+const short: Settings = { ...pipelineSettings, retry: { ...pipelineSettings.retry, lifetimeMs: 2 * HOUR } };
 
 const OF_EACH_MINUTE: readonly MetricName[] = ['SweepRun', 'OrphanSweepRun'];
-function counted(town: Town): Partial<Record<MetricName, number>> {
+function counted(pipeline: TestPipeline): Partial<Record<MetricName, number>> {
   const names = new Set(
-    town.watch.counted.map(({ metric }) => metric).filter((name) => !OF_EACH_MINUTE.includes(name)),
+    pipeline.watch.counted.map(({ metric }) => metric).filter((name) => !OF_EACH_MINUTE.includes(name)),
   );
-  const totals = [...names].map((name) => [name, town.watch.total(name)] as const).filter(([, total]) => total > 0);
+  const totals = [...names].map((name) => [name, pipeline.watch.total(name)] as const).filter(([, total]) => total > 0);
   return Object.fromEntries(totals.sort());
 }
 async function lived(
   script: Script,
-  settings = townSettings,
+  settings = pipelineSettings,
   more: Partial<{ from: string; to: string[]; failed: 'spam'[]; spoil: true; interrupt: Interrupt }> = {},
 ) {
-  const town = new Town(script, more.interrupt ?? new Interrupt(), settings, { second: () => ok });
-  town.receive('m1', more.from ?? ANN, more.to ?? [BOB], undefined, more.failed ?? []);
-  if (more.spoil) town.spool.spoil('in/m1', 'denied');
-  await town.live(24 * 7);
-  return town;
+  const pipeline = new TestPipeline(script, more.interrupt ?? new Interrupt(), settings, { second: () => ok });
+  pipeline.receive('m1', more.from ?? ANN, more.to ?? [BOB], undefined, more.failed ?? []);
+  if (more.spoil) pipeline.spool.spoil('in/m1', 'denied');
+  await pipeline.live(24 * 7);
+  return pipeline;
 }
 const deadly: Script = () => {
   throw new Error('this message ends its function');
@@ -62,7 +62,7 @@ describe('of mail that comes in is counted', () => {
     ['relayed', () => lived(() => ok), { Accepted: 1, Relayed: 1 }],
     [
       'two recipients',
-      () => lived(() => ok, townSettings, { to: [BOB, 'eve@example.com'] }),
+      () => lived(() => ok, pipelineSettings, { to: [BOB, 'eve@example.com'] }),
       { Accepted: 2, Relayed: 2 },
     ],
     [
@@ -73,7 +73,7 @@ describe('of mail that comes in is counted', () => {
     ['refused, and returned', () => lived(annTakes(() => no)), { Accepted: 1, Failed: 1, Relayed: 1, Returned: 1 }],
     [
       'refused, and nobody to tell',
-      () => lived(() => no, townSettings, { from: '' }),
+      () => lived(() => no, pipelineSettings, { from: '' }),
       { Accepted: 1, Failed: 1, Unreturnable: 1 },
     ],
     ['refused, and its NDR too', () => lived(() => no), { Accepted: 1, Failed: 2, Held: 1 }],
@@ -107,7 +107,7 @@ describe('of mail that comes in is counted', () => {
     ],
     [
       'taken by no route',
-      () => lived(() => ok, { ...townSettings, routes: [] }),
+      () => lived(() => ok, { ...pipelineSettings, routes: [] }),
       { Accepted: 1, Failed: 1, Relayed: 1, Returned: 1 },
     ],
     [
@@ -115,7 +115,7 @@ describe('of mail that comes in is counted', () => {
       () =>
         lived(
           () => ok,
-          { ...townSettings, retentionMs: { ...townSettings.retentionMs, quarantine: HOUR } },
+          { ...pipelineSettings, retentionMs: { ...pipelineSettings.retentionMs, quarantine: HOUR } },
           { failed: ['spam'] },
         ),
       { Accepted: 1, Discarded: 1, Quarantined: 1 },
@@ -152,7 +152,7 @@ describe('of mail that comes in is counted', () => {
     ],
     [
       'taken, and our own death after it',
-      () => lived(() => ok, townSettings, { interrupt: dying() }),
+      () => lived(() => ok, pipelineSettings, { interrupt: dying() }),
       { Accepted: 1, LostJob: 1, PossibleDuplicate: 1, Relayed: 1 },
     ],
     [
@@ -160,22 +160,22 @@ describe('of mail that comes in is counted', () => {
       () => lived(annTakes(deadly), short),
       { Accepted: 1, Expired: 1, LostJob: 4, Poison: 1, PossibleDuplicate: 7, Relayed: 1, Returned: 1 },
     ],
-  ] as [string, () => Promise<Town>, object][])('%s', async (_name, live, wanted) => {
+  ] as [string, () => Promise<TestPipeline>, object][])('%s', async (_name, live, wanted) => {
     expect(counted(await live())).toEqual(wanted);
   });
 });
 
 describe('of mail from our side is counted', () => {
   const submitted = async (
-    given: Parameters<Town['submit']>[2],
+    given: Parameters<TestPipeline['submit']>[2],
     script: Script = () => ok,
-    act: (town: Town) => void = () => {},
+    act: (pipeline: TestPipeline) => void = () => {},
   ) => {
-    const town = townOf(script);
-    town.submit('exchange', ULID, given);
-    act(town);
-    await town.live(24 * 7);
-    return town;
+    const pipeline = pipelineOf(script);
+    pipeline.submit('exchange', ULID, given);
+    act(pipeline);
+    await pipeline.live(24 * 7);
+    return pipeline;
   };
   it.each([
     ['relayed', () => submitted({}), { Accepted: 1, Relayed: 1 }],
@@ -196,7 +196,7 @@ describe('of mail from our side is counted', () => {
         submitted(
           {},
           () => ok,
-          (town) => town.spool.put(EML, Buffer.from('other')),
+          (pipeline) => pipeline.spool.put(EML, Buffer.from('other')),
         ),
       { Accepted: 1, ContentUnreadable: 6, Deferred: 6, Expired: 1, OperatorFault: 6, Relayed: 1, Returned: 1 },
     ],
@@ -206,19 +206,19 @@ describe('of mail from our side is counted', () => {
         submitted(
           {},
           () => ok,
-          (town) => town.spool.spoil(EML.replace('.eml', '.envelope.json'), 'denied'),
+          (pipeline) => pipeline.spool.spoil(EML.replace('.eml', '.envelope.json'), 'denied'),
         ),
       { Accepted: 1, ContentUnreadable: 5, Held: 5 },
     ],
-  ] as [string, () => Promise<Town>, object][])('%s', async (_name, live, wanted) => {
+  ] as [string, () => Promise<TestPipeline>, object][])('%s', async (_name, live, wanted) => {
     expect(counted(await live())).toEqual(wanted);
   });
   it('content without an envelope', async () => {
-    const town = townOf(() => ok, new Interrupt(), submitting);
-    town.spool.put(EML, Buffer.from('Subject: x\r\n\r\n'), town.clock.now());
-    town.clock.advance(3 * HOUR);
-    await town.lookForOrphans();
-    expect(counted(town)).toEqual({ EnvelopeMissing: 1 });
+    const pipeline = pipelineOf(() => ok, new Interrupt(), submitting);
+    pipeline.spool.put(EML, Buffer.from('Subject: x\r\n\r\n'), pipeline.clock.now());
+    pipeline.clock.advance(3 * HOUR);
+    await pipeline.lookForOrphans();
+    expect(counted(pipeline)).toEqual({ EnvelopeMissing: 1 });
   });
 });
 
@@ -230,7 +230,7 @@ describe('of what is said afterwards is counted', () => {
     ['delay', { Accepted: 1, Relayed: 1 }],
   ] as const)('by SES: a %s', async (said, wanted) => {
     let tag = '';
-    const town = new Town(
+    const pipeline = new TestPipeline(
       (_to, _attempt, transaction) => {
         tag ||= transaction.tag ?? '';
         return ok;
@@ -238,58 +238,58 @@ describe('of what is said afterwards is counted', () => {
       new Interrupt(),
       bySes(),
     );
-    town.receive('m1', ANN, [BOB]);
-    await town.work();
-    town.tell(say(said, tag));
-    town.tell(say(said, tag)); // SNS may bring it twice
-    await town.live(24 * 7);
-    expect(counted(town)).toEqual(wanted);
+    pipeline.receive('m1', ANN, [BOB]);
+    await pipeline.work();
+    pipeline.tell(say(said, tag));
+    pipeline.tell(say(said, tag)); // SNS may bring it twice
+    await pipeline.live(24 * 7);
+    expect(counted(pipeline)).toEqual(wanted);
   });
   it('of a delivery that is not there', async () => {
-    const town = new Town(() => ok);
-    town.tell(say('bounce', 'nobody-abcdefghijklmnop'));
-    await town.live(1);
-    expect(counted(town)).toEqual({ UnknownDelivery: 1 });
+    const pipeline = new TestPipeline(() => ok);
+    pipeline.tell(say('bounce', 'nobody-abcdefghijklmnop'));
+    await pipeline.live(1);
+    expect(counted(pipeline)).toEqual({ UnknownDelivery: 1 });
   });
   it.each([
     ['a failure', 'token', {}, { Accepted: 1, Discarded: 1, Failed: 1, Relayed: 1, Returned: 1 }],
     ['a delay', 'token', { action: 'delayed', status: '4.4.1' }, { Accepted: 1, Discarded: 1 }],
     ['a failure to an SRS path', 'srs', {}, { Accepted: 1, Discarded: 1, Failed: 1, Relayed: 1, Returned: 1 }],
   ] as const)('by a report: %s', async (_name, path, said, wanted) => {
-    const town = await forwarded(path);
-    const before = counted(town);
-    town.receive('r1', '', [reverseOf(town)], reportOf(town, said));
-    await town.live(24 * 7);
-    const after = Object.entries(counted(town)).map(([name, total]) => [
+    const pipeline = await forwarded(path);
+    const before = counted(pipeline);
+    pipeline.receive('r1', '', [reverseOf(pipeline)], reportOf(pipeline, said));
+    await pipeline.live(24 * 7);
+    const after = Object.entries(counted(pipeline)).map(([name, total]) => [
       name,
       total - (before[name as MetricName] ?? 0),
     ]);
     expect(Object.fromEntries(after.filter(([, total]) => total !== 0))).toEqual(wanted);
   });
   it('by a person at a return path that never was', async () => {
-    const town = new Town(() => ok, new Interrupt(), forwarding('token'));
-    town.receive('r1', ANN, ['nobody@bounces.example.com']);
-    await town.live(24);
-    expect(counted(town)).toEqual({ Accepted: 1, Discarded: 1 }); // nobody is answered there
+    const pipeline = new TestPipeline(() => ok, new Interrupt(), forwarding('token'));
+    pipeline.receive('r1', ANN, ['nobody@bounces.example.com']);
+    await pipeline.live(24);
+    expect(counted(pipeline)).toEqual({ Accepted: 1, Discarded: 1 }); // nobody is answered there
   });
 });
 
 describe('of what stands still is counted', () => {
   it('an object without a receipt, each hour until somebody looks', async () => {
-    const town = new Town(() => ok);
-    town.spool.put('in/orphan', Buffer.from('Subject: x\r\n\r\n'), town.clock.now());
-    town.clock.advance(3 * HOUR);
-    await town.lookForOrphans();
-    expect(counted(town)).toEqual({ Held: 1, ReceiptMissing: 1 });
+    const pipeline = new TestPipeline(() => ok);
+    pipeline.spool.put('in/orphan', Buffer.from('Subject: x\r\n\r\n'), pipeline.clock.now());
+    pipeline.clock.advance(3 * HOUR);
+    await pipeline.lookForOrphans();
+    expect(counted(pipeline)).toEqual({ Held: 1, ReceiptMissing: 1 });
   });
   it('a job that was lost', async () => {
-    const town = new Town(() => ok);
-    town.receive('m1', ANN, [BOB]);
-    const send = town.relayQueue.send.bind(town.relayQueue);
-    town.relayQueue.send = async () => {
-      town.relayQueue.send = send;
+    const pipeline = new TestPipeline(() => ok);
+    pipeline.receive('m1', ANN, [BOB]);
+    const send = pipeline.relayQueue.send.bind(pipeline.relayQueue);
+    pipeline.relayQueue.send = async () => {
+      pipeline.relayQueue.send = send;
     };
-    await town.live(24);
-    expect(counted(town)).toEqual({ Accepted: 1, LostJob: 1, Relayed: 1 });
+    await pipeline.live(24);
+    expect(counted(pipeline)).toEqual({ Accepted: 1, LostJob: 1, Relayed: 1 });
   });
 });

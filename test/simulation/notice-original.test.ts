@@ -4,9 +4,9 @@
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { ScriptedReply } from '#adapters/memory/next-hop.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import type { Check, More } from './notification.ts';
-import { lived, noticesTo, ANN as OURS } from './submitting-town.ts';
-import { Town, townSettings } from './town.ts';
+import { lived, noticesTo, ANN as OURS } from './submitting.ts';
 
 const ANN = 'ann@src.example';
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };
@@ -15,10 +15,15 @@ const BODY = 'the very words of the body';
 
 /** The NDR about content of this length. */
 async function noticeOf(status: string, bytes = 100): Promise<string> {
-  const town = new Town((to) => (to.address === ANN ? ok : no(status)));
-  town.receive('m1', ANN, ['bob@example.com'], `Subject: m1\r\n\r\n${BODY}\r\n${'x\r\n'.repeat(bytes / 3)}the end\r\n`);
-  await town.live(24);
-  const [notice] = town.exchange.accepted.filter(({ forwardPath }) => forwardPath.address === ANN);
+  const pipeline = new TestPipeline((to) => (to.address === ANN ? ok : no(status)));
+  pipeline.receive(
+    'm1',
+    ANN,
+    ['bob@example.com'],
+    `Subject: m1\r\n\r\n${BODY}\r\n${'x\r\n'.repeat(bytes / 3)}the end\r\n`,
+  );
+  await pipeline.live(24);
+  const [notice] = pipeline.exchange.accepted.filter(({ forwardPath }) => forwardPath.address === ANN);
   return Buffer.from(notice?.content ?? []).toString();
 }
 
@@ -45,14 +50,14 @@ it.each([
 const small = `Subject: m1\r\n\r\n${BODY}\r\nthe end\r\n`;
 /** What each mailbox got about small content that bob's server refuses. */
 async function given(reply: ScriptedReply, more: More, failed: readonly Check[] = []): Promise<Map<string, string>> {
-  const policy = { ...townSettings.policy, virus: 'relay', spam: 'relay' } as const;
-  const settings = { ...townSettings, policy, notices: { ...townSettings.notices, copyPostmasterOn: ['*'] } };
-  const town = new Town((to) => (to.address === 'bob@example.com' ? reply : ok), new Interrupt(), settings);
-  town.receive('m1', ANN, ['bob@example.com'], small, failed, more);
-  await town.live(24);
-  expect(town.exchange.accepted).toHaveLength(2);
+  const policy = { ...pipelineSettings.policy, virus: 'relay', spam: 'relay' } as const;
+  const settings = { ...pipelineSettings, policy, notices: { ...pipelineSettings.notices, copyPostmasterOn: ['*'] } };
+  const pipeline = new TestPipeline((to) => (to.address === 'bob@example.com' ? reply : ok), new Interrupt(), settings);
+  pipeline.receive('m1', ANN, ['bob@example.com'], small, failed, more);
+  await pipeline.live(24);
+  expect(pipeline.exchange.accepted).toHaveLength(2);
   return new Map(
-    town.exchange.accepted.map((each) => [each.forwardPath.address, Buffer.from(each.content).toString()]),
+    pipeline.exchange.accepted.map((each) => [each.forwardPath.address, Buffer.from(each.content).toString()]),
   );
 }
 
@@ -84,8 +89,8 @@ it.each([
   ['FULL', true],
 ] as const)('of mail from our side as RET=%s has it', async (ret, whole) => {
   const content = `From: ann@example.com\r\nSubject: s\r\n\r\n${BODY}\r\nthe end\r\n`;
-  const town = await lived({ content, envelope: { ret } }, () => no('5.1.1'));
-  const [notice = ''] = noticesTo(town, OURS);
+  const pipeline = await lived({ content, envelope: { ret } }, () => no('5.1.1'));
+  const [notice = ''] = noticesTo(pipeline, OURS);
   expect(notice).toContain('Subject: s');
   expect(notice.includes('the end')).toBe(whole);
 });

@@ -4,33 +4,34 @@
 import { expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import type { More } from './notification.ts';
-import { Town, townSettings } from './town.ts';
 
 const ANN = 'ann@src.example';
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };
 const no = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
 
 /** SES does not answer SendBounce, for days. */
-async function lived(more: More = {}): Promise<Town> {
+async function lived(more: More = {}): Promise<TestPipeline> {
   const silent = new MemoryBounceService(() => ({ fault: 'timeout', accepted: false }));
-  const settings = { ...townSettings, notices: { ...townSettings.notices, via: null } };
-  const town = new Town((to) => (to.address === ANN ? ok : no), new Interrupt(), settings, {}, silent);
-  town.receive('m1', ANN, ['bob@example.com'], undefined, [], more);
-  await town.live(24 * 7);
-  return town;
+  const settings = { ...pipelineSettings, notices: { ...pipelineSettings.notices, via: null } };
+  const pipeline = new TestPipeline((to) => (to.address === ANN ? ok : no), new Interrupt(), settings, {}, silent);
+  pipeline.receive('m1', ANN, ['bob@example.com'], undefined, [], more);
+  await pipeline.live(24 * 7);
+  return pipeline;
 }
-const delivery = (town: Town) => town.ledger.all().find(({ kind }) => kind === 'delivery');
-const reports = (town: Town) => town.exchange.accepted.filter(({ forwardPath }) => forwardPath.address === ANN);
+const delivery = (pipeline: TestPipeline) => pipeline.ledger.all().find(({ kind }) => kind === 'delivery');
+const reports = (pipeline: TestPipeline) =>
+  pipeline.exchange.accepted.filter(({ forwardPath }) => forwardPath.address === ANN);
 
 it('goes as a report once a day has passed', async () => {
-  const town = await lived();
-  expect(delivery(town)).toMatchObject({ state: 'returned', notice: { via: 'ses-report' } });
-  expect([town.bounces.accepted.length, reports(town).length]).toEqual([0, 1]);
+  const pipeline = await lived();
+  expect(delivery(pipeline)).toMatchObject({ state: 'returned', notice: { via: 'ses-report' } });
+  expect([pipeline.bounces.accepted.length, reports(pipeline).length]).toEqual([0, 1]);
 });
 it('about an automatic answer fails then, and its delivery is held with an alarm', async () => {
-  const town = await lived({ autoSubmitted: 'auto-replied' });
-  expect(delivery(town)).toMatchObject({ state: 'held', stateReason: expect.stringContaining('auto-replied') });
-  expect([town.bounces.accepted.length, reports(town).length]).toEqual([0, 0]);
-  expect(town.watch.total('Held')).toBeGreaterThan(0);
+  const pipeline = await lived({ autoSubmitted: 'auto-replied' });
+  expect(delivery(pipeline)).toMatchObject({ state: 'held', stateReason: expect.stringContaining('auto-replied') });
+  expect([pipeline.bounces.accepted.length, reports(pipeline).length]).toEqual([0, 0]);
+  expect(pipeline.watch.total('Held')).toBeGreaterThan(0);
 });

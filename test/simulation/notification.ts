@@ -1,6 +1,6 @@
-// SES's notification of a message that it received, as the tests' town gets it.
+// SES's notification of a message that it received, as the tests' pipeline gets it.
 
-/** When the town's messages are accepted. */
+/** When the pipeline's messages are accepted. */
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
 
 /** What else the receipt says: checks that could not judge, and who wrote the message. */

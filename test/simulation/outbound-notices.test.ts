@@ -6,6 +6,7 @@ import type { Script } from '#adapters/memory/next-hop.ts';
 import { isFinal } from '#core/delivery/delivery.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
+import { TestPipeline } from '../kit/pipeline.ts';
 import type { Submitted } from './submitted.ts';
 import {
   ANN,
@@ -19,12 +20,11 @@ import {
   noSuchUser,
   noticesTo,
   ok,
+  pipelineOf,
   recipient,
   settings,
-  townOf,
   ULID,
-} from './submitting-town.ts';
-import { Town } from './town.ts';
+} from './submitting.ts';
 
 describe('notices, as they were asked for', () => {
   const asking = (notify: readonly string[] | null, more: object = {}): Submitted => ({
@@ -37,29 +37,29 @@ describe('notices, as they were asked for', () => {
     ['FAILURE', ['FAILURE'], 'returned', 1],
     ['nothing', null, 'returned', 1],
   ] as const)('a refusal, and %s', async (_, notify, end, notices) => {
-    const town = await lived(asking(notify), () => noSuchUser);
-    expect(endsOf(town)).toEqual({ [BOB]: end });
-    expect(noticesTo(town, ANN)).toHaveLength(notices);
+    const pipeline = await lived(asking(notify), () => noSuchUser);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: end });
+    expect(noticesTo(pipeline, ANN)).toHaveLength(notices);
   });
 
   it('a delay, and no DELAY', async () => {
     const given = { ...settings, retry: { ...settings.retry, delayNoticeMs: HOUR } };
     const later = { code: 451, status: '4.3.0', text: 'later', at: 'rcpt' } as const;
-    const town = await lived(asking(['FAILURE']), () => later, 'exchange', given);
-    expect(noticesTo(town, ANN)).toHaveLength(1);
+    const pipeline = await lived(asking(['FAILURE']), () => later, 'exchange', given);
+    expect(noticesTo(pipeline, ANN)).toHaveLength(1);
     const told = await lived(asking(['FAILURE', 'DELAY']), () => later, 'exchange', given);
     expect(noticesTo(told, ANN)).toHaveLength(2);
   });
 
   it('a success, once, of headers alone, with what was asked for beside it', async () => {
-    const town = await lived(asking(['SUCCESS'], { envid: 'Q1', ret: 'FULL' }));
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
-    const [notice = '', another] = noticesTo(town, ANN);
+    const pipeline = await lived(asking(['SUCCESS'], { envid: 'Q1', ret: 'FULL' }));
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
+    const [notice = '', another] = noticesTo(pipeline, ANN);
     expect(another).toBeUndefined();
     expect(judgeNotice(Buffer.from(notice, 'latin1'))).toEqual([]);
     expect(notice).toMatch(/Original-Envelope-Id: Q1[\s\S]*Action: relayed\r\nStatus: 2\.0\.0/);
     expect(notice).not.toContain('Hello');
-    expect(deliveries(town)[0]?.notice).toMatchObject({ kind: 'success', state: 'relayed', to: ANN });
+    expect(deliveries(pipeline)[0]?.notice).toMatchObject({ kind: 'success', state: 'relayed', to: ANN });
   });
 
   it('a success under a null reverse-path, or of a next hop that reports itself, is told to nobody', async () => {
@@ -77,30 +77,34 @@ describe('notices, as they were asked for', () => {
   });
 
   it("a success whose notice is refused changes nothing of the delivery's end, and holds nothing", async () => {
-    const town = new Town((forwardPath) => (forwardPath.address === ANN ? noSuchUser : ok), new Interrupt(), settings);
-    town.submit('exchange', ULID, asking(['SUCCESS']));
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
-    expect(town.ledger.all().every((row) => row.dueAt === null && row.state !== 'held')).toBe(true);
+    const pipeline = new TestPipeline(
+      (forwardPath) => (forwardPath.address === ANN ? noSuchUser : ok),
+      new Interrupt(),
+      settings,
+    );
+    pipeline.submit('exchange', ULID, asking(['SUCCESS']));
+    await pipeline.live(24);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
+    expect(pipeline.ledger.all().every((row) => row.dueAt === null && row.state !== 'held')).toBe(true);
   });
 
   it('of mail that an operator let go for a foreign sender none is sent to him', async () => {
-    const town = await lived({ envelope: { reversePath: 'eve@bank.example' } }, () => noSuchUser);
-    const [held] = deliveries(town);
+    const pipeline = await lived({ envelope: { reversePath: 'eve@bank.example' } }, () => noSuchUser);
+    const [held] = deliveries(pipeline);
     if (held === undefined) throw new Error('no delivery');
-    await town.ledger.write(
+    await pipeline.ledger.write(
       {
         ...held,
         state: 'queued',
-        nextAttemptAt: town.clock.now(),
-        dueAt: town.clock.now(),
-        expiresAt: town.clock.now() + HOUR,
+        nextAttemptAt: pipeline.clock.now(),
+        dueAt: pipeline.clock.now(),
+        expiresAt: pipeline.clock.now() + HOUR,
       },
       [],
     );
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'unreturnable foreign-sender' });
-    expect(town.exchange.accepted).toEqual([]);
+    await pipeline.live(24);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'unreturnable foreign-sender' });
+    expect(pipeline.exchange.accepted).toEqual([]);
   });
 });
 
@@ -161,12 +165,12 @@ describe('a crash before or after any port call', () => {
     },
   ];
 
-  async function run(way: Way, interrupt: Interrupt): Promise<Town> {
-    const town = townOf(way.script, interrupt);
-    town.submit('exchange', ULID, way.submitted);
-    if (way.spoil !== undefined) town.spool.spoil(...way.spoil);
-    await town.live(24 * 7);
-    return town;
+  async function run(way: Way, interrupt: Interrupt): Promise<TestPipeline> {
+    const pipeline = pipelineOf(way.script, interrupt);
+    pipeline.submit('exchange', ULID, way.submitted);
+    if (way.spoil !== undefined) pipeline.spool.spoil(...way.spoil);
+    await pipeline.live(24 * 7);
+    return pipeline;
   }
 
   it.each(ways)('$name', async (way) => {
@@ -175,17 +179,17 @@ describe('a crash before or after any port call', () => {
     expect(counting.calls.length).toBeGreaterThan(3);
     for (let k = 0; k <= counting.calls.length; k++) {
       for (const when of ['before', 'after'] as const) {
-        const town = await run(way, k === 0 ? new Interrupt() : Interrupt.at(k, when));
+        const pipeline = await run(way, k === 0 ? new Interrupt() : Interrupt.at(k, when));
         const place = `crash ${when} call ${k} (${counting.calls[k - 1]})`;
-        expect(endsOf(town), place).toEqual(way.ends);
-        for (const row of town.ledger.all()) {
+        expect(endsOf(pipeline), place).toEqual(way.ends);
+        for (const row of pipeline.ledger.all()) {
           expect(isFinal(row.state) || row.state === 'held', `${place}: ${row.deliveryKey} is ${row.state}`).toBe(true);
           expect([row.leaseUntil, row.dueAt], place).toEqual([null, null]);
         }
-        const notices = noticesTo(town, ANN).length;
+        const notices = noticesTo(pipeline, ANN).length;
         expect(notices, place).toBeGreaterThanOrEqual(way.notices);
         expect(notices, place).toBeLessThanOrEqual(way.notices + (k === 0 ? 0 : 1));
-        expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters), place).toEqual([]);
+        expect(pipeline.relayQueue.deadLetters.concat(pipeline.bounceQueue.deadLetters), place).toEqual([]);
       }
     }
   });

@@ -1,4 +1,4 @@
-// Mail from our side, in the town: what may be sent, what comes back, what can not be used and what can not be read. An event may come
+// Mail from our side, in the pipeline: what may be sent, what comes back, what cannot be used and what cannot be read. An event may come
 // twice, in any order, at any time.
 
 import { describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { lostJobAfterMs } from '#core/limits.ts';
 import { release } from '#pipeline/operate/operate.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
+import type { TestPipeline } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { committed, type Submitted } from './submitted.ts';
 import {
@@ -20,24 +21,23 @@ import {
   noSuchUser,
   noticesTo,
   ok,
+  pipelineOf,
   recipient,
-  townOf,
   ULID,
-} from './submitting-town.ts';
-import type { Town } from './town.ts';
+} from './submitting.ts';
 
 describe('what is submitted', () => {
   it('is relayed by outbound routes, its bytes as they were behind our own fields', async () => {
     const content = 'From: ann@example.com\r\n\r\nbare\nline, \x80\r\n';
-    const town = await lived({ content });
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
-    const [sent] = town.exchange.accepted;
+    const pipeline = await lived({ content });
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
+    const [sent] = pipeline.exchange.accepted;
     expect(sent?.reversePath?.address).toBe(ANN);
     expect(Buffer.from(sent?.content ?? []).toString('utf8')).toMatch(/^Received: by example\.com/);
     expect(Buffer.from(sent?.content ?? []).subarray(-new TextEncoder().encode(content).length)).toEqual(
       Buffer.from(content),
     );
-    const [row] = deliveries(town);
+    const [row] = deliveries(pipeline);
     expect(row?.message).toMatchObject({ direction: 'outbound', spoolId: `exchange-${ULID}`, verdicts: null });
     expect(row?.message?.submission).toMatchObject({ submitter: 'exchange', ret: null, envid: null });
   });
@@ -45,9 +45,9 @@ describe('what is submitted', () => {
   it('shows its Bcc to no next hop and in no notice, and is stored as it was', async () => {
     const hidden = 'Bcc : eve@far.example,\r\n\tzoe@far.example\r\nRESENT-BCC:dan@far.example\r\n';
     const content = `From: ann@example.com\r\n${hidden}Subject: s\r\n\r\nBcc: body\r\n`;
-    const town = await lived({ content }, () => noSuchUser);
-    expect(noticesTo(town, ANN)[0]).toMatch(/Subject: s\r\n[\s\S]*Bcc: body/);
-    expect(noticesTo(town, ANN)[0]).not.toMatch(/eve@|zoe@|dan@/);
+    const pipeline = await lived({ content }, () => noSuchUser);
+    expect(noticesTo(pipeline, ANN)[0]).toMatch(/Subject: s\r\n[\s\S]*Bcc: body/);
+    expect(noticesTo(pipeline, ANN)[0]).not.toMatch(/eve@|zoe@|dan@/);
     const taken = await lived({ content });
     const [sent] = taken.exchange.accepted;
     const text = Buffer.from(sent?.content ?? []).toString('latin1');
@@ -57,33 +57,33 @@ describe('what is submitted', () => {
   });
 
   it('is one delivery for each recipient, also when the event comes three times and again at the end', async () => {
-    const town = townOf();
+    const pipeline = pipelineOf();
     const forwardPaths = [recipient(BOB), recipient('eve@far.example'), recipient('bob@FAR.example')];
-    town.submit('exchange', ULID, { envelope: { forwardPaths }, times: 3 });
-    await town.live(24);
-    town.submit('exchange', ULID, { envelope: { forwardPaths } });
-    await town.live(24);
-    expect(deliveries(town).map((row) => row.state)).toEqual(['relayed', 'relayed']);
-    expect(town.exchange.accepted).toHaveLength(2);
+    pipeline.submit('exchange', ULID, { envelope: { forwardPaths }, times: 3 });
+    await pipeline.live(24);
+    pipeline.submit('exchange', ULID, { envelope: { forwardPaths } });
+    await pipeline.live(24);
+    expect(deliveries(pipeline).map((row) => row.state)).toEqual(['relayed', 'relayed']);
+    expect(pipeline.exchange.accepted).toHaveLength(2);
   });
 
   it('to a domain of ours goes by the inbound route, where no outbound one takes it', async () => {
-    const town = await lived({ envelope: { forwardPaths: [recipient('carol@example.com')] } });
-    expect(deliveries(town).map((row) => [row.nextHop, row.state])).toEqual([['exchange', 'relayed']]);
+    const pipeline = await lived({ envelope: { forwardPaths: [recipient('carol@example.com')] } });
+    expect(deliveries(pipeline).map((row) => [row.nextHop, row.state])).toEqual([['exchange', 'relayed']]);
   });
 
   it('to nowhere that a route leads comes back: nobody relays for a foreign domain', async () => {
-    const town = await lived({ envelope: { forwardPaths: [recipient('x@elsewhere.example')] } });
-    expect(endsOf(town)).toEqual({ 'x@elsewhere.example': 'returned' });
-    expect(town.exchange.accepted).toHaveLength(1); // the NDR
-    expect(noticesTo(town, ANN)[0]).toMatch(
+    const pipeline = await lived({ envelope: { forwardPaths: [recipient('x@elsewhere.example')] } });
+    expect(endsOf(pipeline)).toEqual({ 'x@elsewhere.example': 'returned' });
+    expect(pipeline.exchange.accepted).toHaveLength(1); // the NDR
+    expect(noticesTo(pipeline, ANN)[0]).toMatch(
       /Status: 5\.7\.1[\s\S]*no outbound route takes mail for\s+elsewhere\.example/,
     );
   });
 
   it('in a loop comes back', async () => {
-    const town = await lived({ content: `${'Received: by x\r\n'.repeat(60)}From: ann@example.com\r\n\r\n` });
-    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.4\.6/);
+    const pipeline = await lived({ content: `${'Received: by x\r\n'.repeat(60)}From: ann@example.com\r\n\r\n` });
+    expect(noticesTo(pipeline, ANN)[0]).toMatch(/Status: 5\.4\.6/);
   });
 
   it('is told to the next hop with what its submitter asked, and in whose name it may be signed', async () => {
@@ -149,65 +149,65 @@ describe('who may send', () => {
   ] as const)
     refused.push([name, 'exchange', { content: `${from}\r\n\r\nHello\r\n` }, 'foreign-author']);
   it.each(refused)('%s: held, and nothing leaves', async (_, submitter, submitted, reason) => {
-    const town = await lived(submitted, undefined, submitter);
-    expect(endsOf(town)).toEqual({ [BOB]: `held ${reason}` });
-    expect(town.exchange.accepted).toEqual([]);
-    expect(town.watch.total('Held')).toBe(1);
+    const pipeline = await lived(submitted, undefined, submitter);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: `held ${reason}` });
+    expect(pipeline.exchange.accepted).toEqual([]);
+    expect(pipeline.watch.total('Held')).toBe(1);
   });
 
   it('a null reverse-path of an author of ours, as mail servers send reports: it stays null', async () => {
-    const town = await lived({ envelope: { reversePath: '' } });
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
-    expect(town.exchange.accepted[0]?.reversePath).toBeNull();
+    const pipeline = await lived({ envelope: { reversePath: '' } });
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
+    expect(pipeline.exchange.accepted[0]?.reversePath).toBeNull();
   });
 
   it.each([
     ['that ingest could not open', null],
     ['in whose place ingest saw another message', 'From: ann@example.com\r\n\r\nHello\r\n'],
   ])('an author of another submitter in content %s: nothing leaves, and its submitter hears', async (_, seen) => {
-    const town = townOf();
+    const pipeline = pipelineOf();
     const bytes = Buffer.from(`From: ${OTHER}\r\n\r\nHello\r\n`);
     const { sha256, bytes: size } = committed(bytes);
-    town.submit('exchange', ULID, { content: seen ?? 'x', envelope: { sha256, bytes: size } });
-    if (seen === null) town.spool.lose(EML);
-    await town.live(0.1);
-    town.spool.put(EML, bytes, ACCEPTED_AT);
-    await town.live(24 * 7);
-    expect(endsOf(town)).toEqual({ [BOB]: 'returned' });
-    expect(town.exchange.accepted.filter(({ forwardPath }) => forwardPath.address !== ANN)).toEqual([]);
-    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.3\.0/);
-    expect(town.watch.total('ContentUnreadable')).toBeGreaterThan(0);
+    pipeline.submit('exchange', ULID, { content: seen ?? 'x', envelope: { sha256, bytes: size } });
+    if (seen === null) pipeline.spool.lose(EML);
+    await pipeline.live(0.1);
+    pipeline.spool.put(EML, bytes, ACCEPTED_AT);
+    await pipeline.live(24 * 7);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'returned' });
+    expect(pipeline.exchange.accepted.filter(({ forwardPath }) => forwardPath.address !== ANN)).toEqual([]);
+    expect(noticesTo(pipeline, ANN)[0]).toMatch(/Status: 5\.3\.0/);
+    expect(pipeline.watch.total('ContentUnreadable')).toBeGreaterThan(0);
   });
 
   it('an author of another submitter whose mail an operator released: it leaves', async () => {
-    const town = await lived({ content: `From: ${OTHER}\r\n\r\nHello\r\n` });
-    const [row] = deliveries(town);
+    const pipeline = await lived({ content: `From: ${OTHER}\r\n\r\nHello\r\n` });
+    const [row] = deliveries(pipeline);
     if (row === undefined) throw new Error('no row');
-    const { ledger, relayQueue, bounceQueue, feedbackQueue, clock } = town;
+    const { ledger, relayQueue, bounceQueue, feedbackQueue, clock } = pipeline;
     const ports = { ledger, relayQueue, bounceQueue, feedbackQueue, clock, sweepAgainMs: lostJobAfterMs };
     expect((await release(ports, row, 48 * HOUR)).kind).toBe('done');
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+    await pipeline.live(24);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
   });
 
   it('a foreign author under a reverse-path of ours: a mail server passing mail on', async () => {
-    const town = await lived({ content: 'From: eve@bank.example\r\n\r\n' });
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+    const pipeline = await lived({ content: 'From: eve@bank.example\r\n\r\n' });
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
   });
 });
 
-describe('an envelope that can not be used', () => {
+describe('an envelope that cannot be used', () => {
   const wrong: [string, Partial<Submitted>][] = [
     ['no version', { text: '{"reversePath":"ann@example.com","forwardPaths":[]}' }],
     ['a bad recipient', { envelope: { forwardPaths: [recipient('bob')] } }],
   ];
   it.each(wrong)('%s: its reverse-path is told why', async (_, submitted) => {
-    const town = await lived(submitted);
-    expect(endsOf(town)).toEqual({ unknown: 'returned' });
-    const [notice = ''] = noticesTo(town, ANN);
+    const pipeline = await lived(submitted);
+    expect(endsOf(pipeline)).toEqual({ unknown: 'returned' });
+    const [notice = ''] = noticesTo(pipeline, ANN);
     expect(judgeNotice(Buffer.from(notice, 'latin1'))).toEqual([]);
-    expect(notice).toMatch(/Status: 5\.6\.0[\s\S]*can\s+not be used/);
-    expect(town.watch.total('SubmissionMalformed')).toBe(1);
+    expect(notice).toMatch(/Status: 5\.6\.0[\s\S]*cannot be used/);
+    expect(pipeline.watch.total('SubmissionMalformed')).toBe(1);
   });
 
   const unspeakable: [string, Partial<Submitted>, string?][] = [
@@ -219,33 +219,33 @@ describe('an envelope that can not be used', () => {
     ['bytes that are no text', { text: '{"reversePath":"\ud800@example.com"}' }],
   ];
   it.each(unspeakable)('%s: held, and a person is called', async (_, submitted) => {
-    const town = await lived(submitted);
-    expect(endsOf(town)).toEqual({ unknown: 'held submission-malformed' });
-    expect(town.exchange.accepted).toEqual([]);
-    expect([town.watch.total('SubmissionMalformed'), town.watch.total('Held')]).toEqual([1, 1]);
+    const pipeline = await lived(submitted);
+    expect(endsOf(pipeline)).toEqual({ unknown: 'held submission-malformed' });
+    expect(pipeline.exchange.accepted).toEqual([]);
+    expect([pipeline.watch.total('SubmissionMalformed'), pipeline.watch.total('Held')]).toEqual([1, 1]);
   });
 
   it('under a name that no contract knows it is accounted for all the same', async () => {
-    const town = townOf();
+    const pipeline = pipelineOf();
     for (const name of ['mine', '01jd0000000000000000000000'])
-      for (const body of [event(`out/exchange/${name}.envelope.json`)]) town.notify(body);
-    town.spool.put('out/exchange/mine.envelope.json', Buffer.from('{"version":1,"reversePath":"ann@example.com"}'));
-    await town.live(24);
+      for (const body of [event(`out/exchange/${name}.envelope.json`)]) pipeline.notify(body);
+    pipeline.spool.put('out/exchange/mine.envelope.json', Buffer.from('{"version":1,"reversePath":"ann@example.com"}'));
+    await pipeline.live(24);
     expect(
-      deliveries(town)
+      deliveries(pipeline)
         .map((row) => `${row.spoolId.slice(0, 10)} ${row.state} ${row.stateReason}`)
         .sort(),
     ).toEqual(['exchange-Z held envelope-unreadable', 'exchange-Z returned null']);
   });
 
   it('an event that is none ends among the dead letters, and S3 trying the queue out does not', async () => {
-    const town = townOf();
+    const pipeline = pipelineOf();
     const bodies = ['{"Records":[]}', '{"Records":[{"eventSource":"aws:s3","eventName":"ObjectRemoved:Delete"}]}'];
     const test = '{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-11-22T10:00:00Z","Bucket":"spool"}';
-    for (const body of [...bodies, test, test.replace('}', ',"Records":[]}')]) town.notify(body);
-    await town.live(24);
-    expect(town.lostNotifications).toHaveLength(3);
-    expect(town.ledger.all()).toEqual([]);
+    for (const body of [...bodies, test, test.replace('}', ',"Records":[]}')]) pipeline.notify(body);
+    await pipeline.live(24);
+    expect(pipeline.lostNotifications).toHaveLength(3);
+    expect(pipeline.ledger.all()).toEqual([]);
   });
 });
 
@@ -256,88 +256,88 @@ function event(key: string): string {
   });
 }
 
-describe('what can not be read', () => {
+describe('what cannot be read', () => {
   const CAUSES: readonly UnreadableCause[] = ['denied', 'missing', 'empty', 'damaged', 'unavailable'];
 
   it.each(CAUSES)('content: %s. Deferred, counted, and in the end its sender hears 5.3.0', async (cause) => {
-    const town = townOf();
-    town.submit('exchange', ULID, {});
-    town.spool.spoil(EML, cause);
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'returned' });
-    expect(town.watch.total('ContentUnreadable')).toBeGreaterThan(1);
-    expect(deliveries(town)[0]?.trace.map(({ event: name }) => name)).toEqual(
+    const pipeline = pipelineOf();
+    pipeline.submit('exchange', ULID, {});
+    pipeline.spool.spoil(EML, cause);
+    await pipeline.live(24);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'returned' });
+    expect(pipeline.watch.total('ContentUnreadable')).toBeGreaterThan(1);
+    expect(deliveries(pipeline)[0]?.trace.map(({ event: name }) => name)).toEqual(
       expect.arrayContaining(['UNREADABLE', 'EXPIRE', 'DSN']),
     );
-    expect(town.exchange.accepted).toHaveLength(1);
-    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.3\.0/);
+    expect(pipeline.exchange.accepted).toHaveLength(1);
+    expect(noticesTo(pipeline, ANN)[0]).toMatch(/Status: 5\.3\.0/);
   });
 
-  const other: [string, (town: Town) => void][] = [
+  const other: [string, (pipeline: TestPipeline) => void][] = [
     [
       'other bytes of the same length',
-      (town) => town.spool.put(EML, Buffer.from('From: eve@example.com\r\n\r\nHello\r\n')),
+      (pipeline) => pipeline.spool.put(EML, Buffer.from('From: eve@example.com\r\n\r\nHello\r\n')),
     ],
-    ['fewer bytes', (town) => town.spool.put(EML, Buffer.from('From: ann@example.com\r\n\r\n'))],
-    ['a break in the middle', (town) => town.spool.breakAfter(EML, 20)],
+    ['fewer bytes', (pipeline) => pipeline.spool.put(EML, Buffer.from('From: ann@example.com\r\n\r\n'))],
+    ['a break in the middle', (pipeline) => pipeline.spool.breakAfter(EML, 20)],
   ];
   it.each(other)('content that is not what was committed: %s', async (_, spoil) => {
-    const town = townOf();
-    town.submit('exchange', ULID, { content: 'From: ann@example.com\r\n\r\nHello\r\n' });
-    spoil(town);
-    await town.live(24);
-    expect(town.exchange.accepted.map(({ forwardPath }) => forwardPath.address)).toEqual([ANN]);
-    expect(noticesTo(town, ANN)[0]).toMatch(/Status: 5\.3\.0/);
+    const pipeline = pipelineOf();
+    pipeline.submit('exchange', ULID, { content: 'From: ann@example.com\r\n\r\nHello\r\n' });
+    spoil(pipeline);
+    await pipeline.live(24);
+    expect(pipeline.exchange.accepted.map(({ forwardPath }) => forwardPath.address)).toEqual([ANN]);
+    expect(noticesTo(pipeline, ANN)[0]).toMatch(/Status: 5\.3\.0/);
   });
 
   it('content that is not what was committed, and mended in time, is relayed', async () => {
-    const town = townOf();
-    town.submit('exchange', ULID, {});
-    town.spool.spoil(EML, 'damaged');
-    await town.live(1);
-    town.spool.spoil(EML, null);
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+    const pipeline = pipelineOf();
+    pipeline.submit('exchange', ULID, {});
+    pipeline.spool.spoil(EML, 'damaged');
+    await pipeline.live(1);
+    pipeline.spool.spoil(EML, null);
+    await pipeline.live(24);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
   });
 
   it.each(['denied', 'missing', 'damaged'] as const)(
     'an envelope: %s. Held at once, alarmed, tried again, dead-lettered',
     async (cause) => {
-      const town = townOf();
-      town.submit('exchange', ULID, {});
-      town.spool.spoil(ENVELOPE, cause);
-      await town.live(24);
-      expect(endsOf(town)).toEqual({ unknown: 'held envelope-unreadable' });
-      expect(town.watch.total('ContentUnreadable')).toBe(5);
-      expect(town.watch.total('Held')).toBe(5); // raised before each write: the one before may have died with its function
-      expect(town.lostNotifications).toHaveLength(1);
+      const pipeline = pipelineOf();
+      pipeline.submit('exchange', ULID, {});
+      pipeline.spool.spoil(ENVELOPE, cause);
+      await pipeline.live(24);
+      expect(endsOf(pipeline)).toEqual({ unknown: 'held envelope-unreadable' });
+      expect(pipeline.watch.total('ContentUnreadable')).toBe(5);
+      expect(pipeline.watch.total('Held')).toBe(5); // raised before each write: the one before may have died with its function
+      expect(pipeline.lostNotifications).toHaveLength(1);
       // Redriven, once it can be read.
-      town.spool.spoil(ENVELOPE, null);
-      town.notify(event(ENVELOPE));
-      await town.live(24);
-      expect(endsOf(town)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
+      pipeline.spool.spoil(ENVELOPE, null);
+      pipeline.notify(event(ENVELOPE));
+      await pipeline.live(24);
+      expect(endsOf(pipeline)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
     },
   );
 
   it('an outage of S3 alone makes no row, and ends among the dead letters or well', async () => {
-    const town = townOf();
-    town.submit('exchange', ULID, {});
-    town.spool.spoil(ENVELOPE, 'unavailable');
-    await town.work();
-    expect(town.ledger.all()).toEqual([]);
-    town.spool.spoil(ENVELOPE, null);
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ [BOB]: 'relayed' });
+    const pipeline = pipelineOf();
+    pipeline.submit('exchange', ULID, {});
+    pipeline.spool.spoil(ENVELOPE, 'unavailable');
+    await pipeline.work();
+    expect(pipeline.ledger.all()).toEqual([]);
+    pipeline.spool.spoil(ENVELOPE, null);
+    await pipeline.live(24);
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
   });
 
   it('the author of a null reverse-path: held until he can be read', async () => {
-    const town = townOf();
-    town.submit('exchange', ULID, { envelope: { reversePath: '' } });
-    town.spool.spoil(EML, 'denied');
-    await town.work();
-    expect(endsOf(town)).toEqual({ unknown: 'held envelope-unreadable' });
-    town.spool.spoil(EML, null);
-    await town.live(24);
-    expect(endsOf(town)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
+    const pipeline = pipelineOf();
+    pipeline.submit('exchange', ULID, { envelope: { reversePath: '' } });
+    pipeline.spool.spoil(EML, 'denied');
+    await pipeline.work();
+    expect(endsOf(pipeline)).toEqual({ unknown: 'held envelope-unreadable' });
+    pipeline.spool.spoil(EML, null);
+    await pipeline.live(24);
+    expect(endsOf(pipeline)).toEqual({ unknown: 'removed envelope-read', [BOB]: 'relayed' });
   });
 });

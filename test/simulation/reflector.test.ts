@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { noticesInAllMax, noticesPerAddressMax, noticesPerMessageMax } from '#core/limits.ts';
-import { Town, townSettings } from './town.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };
 const unknown = { code: 550, status: '5.1.1', text: 'no such user', at: 'rcpt' } as const;
@@ -39,19 +39,23 @@ async function reflected(
   name: string,
   mails: readonly Mail[],
   more: object = NOBODY,
-): Promise<Figures & { readonly town: Town }> {
+): Promise<Figures & { readonly pipeline: TestPipeline }> {
   const ours = /@(?:.*\.)?example\.com$/;
-  const settings = { ...townSettings, notices: { ...townSettings.notices, postmaster: 'postmaster@example.com' } };
-  const town = new Town((to) => (ours.test(to.address) ? unknown : ok), new Interrupt(), settings);
-  for (const [index, mail] of mails.entries()) town.receive(`m${index}`, mail.from, mail.to, mail.content, [], more);
-  await town.live(0.5);
+  const settings = {
+    ...pipelineSettings,
+    notices: { ...pipelineSettings.notices, postmaster: 'postmaster@example.com' },
+  };
+  const pipeline = new TestPipeline((to) => (ours.test(to.address) ? unknown : ok), new Interrupt(), settings);
+  for (const [index, mail] of mails.entries())
+    pipeline.receive(`m${index}`, mail.from, mail.to, mail.content, [], more);
+  await pipeline.live(0.5);
   const received = mails.reduce((sum, mail) => sum + Buffer.byteLength(mail.content), 0);
-  const sent = town.exchange.accepted.reduce((sum, each) => sum + each.content.length, 0);
+  const sent = pipeline.exchange.accepted.reduce((sum, each) => sum + each.content.length, 0);
   const untold: Record<string, number> = {};
-  for (const { kind, state, stateReason } of town.ledger.all())
+  for (const { kind, state, stateReason } of pipeline.ledger.all())
     if (kind === 'delivery' && state !== 'returned')
       untold[`${state}: ${stateReason}`] = (untold[`${state}: ${stateReason}`] ?? 0) + 1;
-  const figures = { messages: mails.length, received, notices: town.exchange.accepted.length, sent, untold };
+  const figures = { messages: mails.length, received, notices: pipeline.exchange.accepted.length, sent, untold };
   table.push({
     mail: name,
     messages: mails.length,
@@ -60,7 +64,7 @@ async function reflected(
     sent,
     'sent/received': (sent / received).toFixed(3),
   });
-  return { ...figures, town };
+  return { ...figures, pipeline };
 }
 const one = (bytes: number, header?: string) => [
   { from: 'ann@victim.example', to: invented(100, 'example.com'), content: content(bytes, header) },
@@ -74,10 +78,10 @@ const each = (count: number, from: (index: number) => string, to = 1) =>
 
 it('57 KB to 100 invented addresses at the return path domain: nothing goes out', async () => {
   const mail = { from: 'ann@victim.example', to: invented(100, 'bounces.example.com'), content: content(BYTES) };
-  const { notices, untold, town } = await reflected('the return path domain', [mail]);
+  const { notices, untold, pipeline } = await reflected('the return path domain', [mail]);
   expect(notices).toBe(0);
   expect(untold).toEqual({ 'discarded: return-path-unknown': 100 });
-  expect(town.spool.has('in/m0')).toBe(true);
+  expect(pipeline.spool.has('in/m0')).toBe(true);
 });
 
 describe('no more goes out than came in', () => {
@@ -117,30 +121,32 @@ describe('no more goes out than came in', () => {
     ['300 messages, its sub-domains', each(300, (i) => `ann@s${i}.victim.example`), 100, 'domain-limit'],
     ['300 messages, sub-domains of sub-domains', each(300, (i) => `p${i}@a.s${i}.victim.co.uk`), 100, 'domain-limit'],
   ])('%s', async (name, mails, wanted, limit) => {
-    const { notices, sent, received, untold, town } = await reflected(name, mails);
+    const { notices, sent, received, untold, pipeline } = await reflected(name, mails);
     expect(notices).toBe(wanted);
     expect(untold).toEqual({ [`unreturnable: ${limit}`]: 300 - wanted });
     expect(sent).toBeLessThanOrEqual(received);
-    expect(town.watch.total('NoticeLimit')).toBe(0);
+    expect(pipeline.watch.total('NoticeLimit')).toBe(0);
   });
 
   it('1,100 messages, each of another domain: the hour’s number in all, and an alarm', async () => {
     const mails = each(noticesInAllMax + 100, (i) => `ann@victim${i}.example`);
-    const { notices, sent, received, untold, town } = await reflected('1,100 messages, as many domains', mails);
+    const { notices, sent, received, untold, pipeline } = await reflected('1,100 messages, as many domains', mails);
     expect(notices).toBe(noticesInAllMax);
     expect(untold).toEqual({ 'unreturnable: total-limit': 100 });
     expect(sent).toBeLessThanOrEqual(received);
-    expect(town.watch.total('NoticeLimit')).toBe(100);
+    expect(pipeline.watch.total('NoticeLimit')).toBe(100);
   });
 });
 
 it('five of seven are told, whenever a function dies: neither more nor fewer, at any port call', async () => {
   const run = async (interrupt: Interrupt) => {
-    const town = new Town((to) => (to.address === 'ann@victim.example' ? ok : unknown), interrupt);
-    town.receive('m1', 'ann@victim.example', invented(7, 'example.com'), undefined, [], NOBODY);
-    await town.live(24);
-    const ends = town.ledger.all().flatMap((row) => (row.kind === 'delivery' ? [row.stateReason ?? row.state] : []));
-    return { calls: interrupt.calls, ends: ends.sort(), notices: town.exchange.accepted.length };
+    const pipeline = new TestPipeline((to) => (to.address === 'ann@victim.example' ? ok : unknown), interrupt);
+    pipeline.receive('m1', 'ann@victim.example', invented(7, 'example.com'), undefined, [], NOBODY);
+    await pipeline.live(24);
+    const ends = pipeline.ledger
+      .all()
+      .flatMap((row) => (row.kind === 'delivery' ? [row.stateReason ?? row.state] : []));
+    return { calls: interrupt.calls, ends: ends.sort(), notices: pipeline.exchange.accepted.length };
   };
   const told = [...Array(2).fill('message-limit'), ...Array(5).fill('returned')];
   const calm = await run(new Interrupt());
@@ -162,18 +168,18 @@ describe('a message that is smaller than its notice', () => {
     ['4 KB to 100 addresses', 4 * KB],
     ['12 KB to 100 addresses', 12 * KB],
   ])('%s: still five, each of 4 KB at the most', async (name, bytes) => {
-    const { notices, sent, town } = await reflected(name, one(bytes));
+    const { notices, sent, pipeline } = await reflected(name, one(bytes));
     expect(notices).toBe(noticesPerMessageMax);
     expect(sent).toBeLessThanOrEqual(noticesPerMessageMax * 4 * KB);
-    for (const notice of town.exchange.accepted)
+    for (const notice of pipeline.exchange.accepted)
       expect(Buffer.from(notice.content).toString()).toContain('Message-ID: <1@victim.example>');
   });
 });
 
 it('of a long header section what names the message goes back first, and the rest as there is room', async () => {
   const header = `${'X-Fill: fill\r\n'.repeat(400)}To: x@example.com\r\nSubject: s\r\nMessage-ID: <1@victim.example>\r\n`;
-  const { town } = await reflected('12 KB, half of it header section', one(12 * KB, header));
-  const [notice] = town.exchange.accepted.map((each) => Buffer.from(each.content).toString());
+  const { pipeline } = await reflected('12 KB, half of it header section', one(12 * KB, header));
+  const [notice] = pipeline.exchange.accepted.map((each) => Buffer.from(each.content).toString());
   expect(notice).toMatch(/^X-Fill: fill\r\n[\s\S]*^Subject: s\r\nMessage-ID: <1@victim\.example>\r\n/m);
   expect(notice?.split('X-Fill').length).toBeLessThan(100);
 });
@@ -181,16 +187,16 @@ it('of a long header section what names the message goes back first, and the res
 it('a message that the victim’s provider signed for another of its customers, sent again: as where nothing vouches', async () => {
   const header = 'From: Eve <eve@victim.example>\r\nSubject: s\r\nMessage-ID: <1@victim.example>\r\n';
   const byDkim = { gray: ['spf'], from: 'Eve <eve@victim.example>' } as const; // DMARC is PASS by the signature, and the envelope is the forger's
-  const { notices, sent, received, untold, town } = await reflected('DKIM replay', one(BYTES, header), byDkim);
+  const { notices, sent, received, untold, pipeline } = await reflected('DKIM replay', one(BYTES, header), byDkim);
   expect(notices).toBe(noticesPerMessageMax);
   expect(untold).toEqual({ 'unreturnable: message-limit': 95 });
   expect(sent).toBeLessThanOrEqual(received);
-  expect(Buffer.from(town.exchange.accepted[0]?.content ?? []).toString()).not.toContain('a line of the body');
+  expect(Buffer.from(pipeline.exchange.accepted[0]?.content ?? []).toString()).not.toContain('a line of the body');
 });
 
 it('where SPF vouches, every recipient is answered, and the original goes back', async () => {
-  const { notices, untold, town } = await reflected('SPF PASS: 57 KB to 100 addresses', one(BYTES), {});
+  const { notices, untold, pipeline } = await reflected('SPF PASS: 57 KB to 100 addresses', one(BYTES), {});
   expect(notices).toBe(100);
   expect(untold).toEqual({});
-  expect(Buffer.from(town.exchange.accepted[0]?.content ?? []).toString()).toContain('a line of the body');
+  expect(Buffer.from(pipeline.exchange.accepted[0]?.content ?? []).toString()).toContain('a line of the body');
 });

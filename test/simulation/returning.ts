@@ -1,4 +1,4 @@
-// A town that forwards, and what comes back to it: the settings, a remote's report, and what every test of return paths asks afterwards.
+// A pipeline that forwards, and what comes back to it: the settings, a remote's report, and what every test of return paths asks afterwards.
 // Nothing here knows how a report is read.
 
 import { expect } from 'vitest';
@@ -6,7 +6,7 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/next-hop.ts';
 import type { ReturnPathMode, Settings } from '#config/settings.ts';
 import { isFinal } from '#core/delivery/delivery.ts';
-import { Town, townSettings } from './town.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 
 export const ANN = 'ann@src.example';
 export const TARGET = 'kept.secret7@target.example';
@@ -15,10 +15,10 @@ export const DAY = 86_400_000;
 export const ok: Script = () => ({ code: 250, status: '2.0.0', text: 'Ok' });
 
 export function settings(returnPath: ReturnPathMode): Settings {
-  const [all] = townSettings.routes;
+  const [all] = pipelineSettings.routes;
   const forward = { via: 'exchange', address: TARGET, copy: false, returnPath };
   return {
-    ...townSettings,
+    ...pipelineSettings,
     routes: [
       { match: [BOB], direction: 'inbound', to: [forward], fallback: null },
       ...(all === undefined ? [] : [all]),
@@ -34,10 +34,10 @@ export type Said = {
 };
 
 /** A remote's report in Postfix's form, about the message that it was handed. */
-export function reportOf(town: Town, said: Said = {}): string {
+export function reportOf(pipeline: TestPipeline, said: Said = {}): string {
   const { action = 'failed', status = '5.1.1', original = true } = said;
   const words = said.words ?? `550 5.1.1 <${TARGET}>: no such user (kept.secret7@inner.target.example)`;
-  const [sent] = town.exchange.accepted.filter((each) => each.forwardPath.address === TARGET);
+  const [sent] = pipeline.exchange.accepted.filter((each) => each.forwardPath.address === TARGET);
   const content = Buffer.from(sent?.content ?? []).toString('latin1');
   const header = content.slice(0, content.indexOf('\r\n\r\n') + 2);
   return [
@@ -67,30 +67,37 @@ export function reportOf(town: Town, said: Said = {}): string {
   ].join('\r\n');
 }
 
-export const row = (town: Town, spoolId: string) =>
-  town.ledger.all().find((each) => each.spoolId === spoolId && each.kind === 'delivery');
-export const reverseOf = (town: Town) =>
-  town.exchange.accepted.find((each) => each.forwardPath.address === TARGET)?.reversePath?.address ?? '';
-export const noticesToAnn = (town: Town) => town.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
-export const toPostmaster = (town: Town) =>
-  town.exchange.accepted.filter((each) => each.forwardPath.address === 'postmaster@example.com');
+export const row = (pipeline: TestPipeline, spoolId: string) =>
+  pipeline.ledger.all().find((each) => each.spoolId === spoolId && each.kind === 'delivery');
+export const reverseOf = (pipeline: TestPipeline) =>
+  pipeline.exchange.accepted.find((each) => each.forwardPath.address === TARGET)?.reversePath?.address ?? '';
+export const noticesToAnn = (pipeline: TestPipeline) =>
+  pipeline.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
+export const toPostmaster = (pipeline: TestPipeline) =>
+  pipeline.exchange.accepted.filter((each) => each.forwardPath.address === 'postmaster@example.com');
 export const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('latin1');
 
-export async function forwarded(returnPath: ReturnPathMode, interrupt = new Interrupt(), script = ok): Promise<Town> {
-  const town = new Town(script, interrupt, settings(returnPath));
-  town.receive('m1', ANN, [BOB]);
-  await town.live(1);
-  return town;
+export async function forwarded(
+  returnPath: ReturnPathMode,
+  interrupt = new Interrupt(),
+  script = ok,
+): Promise<TestPipeline> {
+  const pipeline = new TestPipeline(script, interrupt, settings(returnPath));
+  pipeline.receive('m1', ANN, [BOB]);
+  await pipeline.live(1);
+  return pipeline;
 }
 
 /** Nothing is under way, and no message went anywhere but to its target, its sender and the postmaster. */
-export function requireQuiet(town: Town): void {
-  for (const each of town.ledger.all()) {
+export function requireQuiet(pipeline: TestPipeline): void {
+  for (const each of pipeline.ledger.all()) {
     expect(isFinal(each.state) || each.state === 'quarantined', `${each.spoolId} is ${each.state}`).toBe(true);
     expect(each.leaseUntil).toBeNull();
   }
-  const dead = [town.relayQueue, town.bounceQueue, town.feedbackQueue].flatMap((queue) => queue.deadLetters);
+  const dead = [pipeline.relayQueue, pipeline.bounceQueue, pipeline.feedbackQueue].flatMap(
+    (queue) => queue.deadLetters,
+  );
   expect(dead).toEqual([]);
   const known = new Set([TARGET, ANN, 'postmaster@example.com']);
-  expect(town.exchange.accepted.filter((each) => !known.has(each.forwardPath.address))).toEqual([]);
+  expect(pipeline.exchange.accepted.filter((each) => !known.has(each.forwardPath.address))).toEqual([]);
 }

@@ -38,10 +38,10 @@ describe('the words of a report', () => {
     for (let seed = 0; seed < 60; seed += 1) {
       const some = Array.from({ length: 3 + random(9) }, () => words[random(words.length)]);
       some.splice(random(some.length), 0, forms[seed % forms.length], forms[random(forms.length)]);
-      const town = await forwarded(seed % 2 === 0 ? 'token' : 'srs');
-      town.receive('r1', '', [reverseOf(town)], reportOf(town, { words: `550 ${some.join(' ')}` }));
-      await town.live(1);
-      const said = text(noticesToAnn(town)[0]?.content);
+      const pipeline = await forwarded(seed % 2 === 0 ? 'token' : 'srs');
+      pipeline.receive('r1', '', [reverseOf(pipeline)], reportOf(pipeline, { words: `550 ${some.join(' ')}` }));
+      await pipeline.live(1);
+      const said = text(noticesToAnn(pipeline)[0]?.content);
       expect(said, `seed ${seed}: ${some.join(' ')}`).toContain('Action: failed');
       expect(said, `seed ${seed}: ${some.join(' ')}`).not.toMatch(/kept\.secret7|further"?@beyond/i);
     }
@@ -50,11 +50,16 @@ describe('the words of a report', () => {
 
 describe('crash everywhere', () => {
   const run = async (mode: ReturnPathMode, interrupt: Interrupt, what: 'report' | 'odd') => {
-    const town = await forwarded(mode);
-    town.receive('r1', '', [reverseOf(town)], what === 'report' ? reportOf(town) : 'Subject: odd\r\n\r\nodd\r\n');
-    town.interrupt = interrupt;
-    await town.live(24);
-    return town;
+    const pipeline = await forwarded(mode);
+    pipeline.receive(
+      'r1',
+      '',
+      [reverseOf(pipeline)],
+      what === 'report' ? reportOf(pipeline) : 'Subject: odd\r\n\r\nodd\r\n',
+    );
+    pipeline.interrupt = interrupt;
+    await pipeline.live(24);
+    return pipeline;
   };
   const calls = async (mode: ReturnPathMode, what: 'report' | 'odd') => {
     const interrupt = new Interrupt();
@@ -71,20 +76,20 @@ describe('crash everywhere', () => {
     expect(count).toBeGreaterThan(5);
     for (let index = 1; index <= count; index += 1) {
       for (const when of ['before', 'after'] as const) {
-        const town = await run(mode, Interrupt.at(index, when), what);
+        const pipeline = await run(mode, Interrupt.at(index, when), what);
         const where = `${when} call ${index}`;
         if (what === 'report') {
-          expect(row(town, 'm1')?.state, where).toBe('returned');
-          expect(row(town, 'r1')?.stateReason, where).toBe('report-joined');
-          expect(noticesToAnn(town).length, where).toBeGreaterThanOrEqual(1);
-          const marked = town.ledger.all().some((each) => each.kind === 'notice' && each.possibleDuplicate);
-          if (noticesToAnn(town).length > 1) expect(marked, where).toBe(true);
-          for (const { content } of noticesToAnn(town)) expect(text(content)).not.toMatch(/kept\.secret7/i);
+          expect(row(pipeline, 'm1')?.state, where).toBe('returned');
+          expect(row(pipeline, 'r1')?.stateReason, where).toBe('report-joined');
+          expect(noticesToAnn(pipeline).length, where).toBeGreaterThanOrEqual(1);
+          const marked = pipeline.ledger.all().some((each) => each.kind === 'notice' && each.possibleDuplicate);
+          if (noticesToAnn(pipeline).length > 1) expect(marked, where).toBe(true);
+          for (const { content } of noticesToAnn(pipeline)) expect(text(content)).not.toMatch(/kept\.secret7/i);
         } else {
-          expect(row(town, 'r1')?.state, where).toBe('relayed');
-          expect(toPostmaster(town).length, where).toBeGreaterThanOrEqual(1);
+          expect(row(pipeline, 'r1')?.state, where).toBe('relayed');
+          expect(toPostmaster(pipeline).length, where).toBeGreaterThanOrEqual(1);
         }
-        requireQuiet(town);
+        requireQuiet(pipeline);
       }
     }
   });

@@ -2,7 +2,7 @@
 
 import type { ActionSettings, NextHopSettings, PolicyChoice, Settings } from '#config/settings.ts';
 import { statusOf } from '#core/reply/status.ts';
-import { townSettings } from './town.ts';
+import { pipelineSettings } from '../kit/pipeline.ts';
 
 const HOUR = 3_600_000;
 export type Routed = {
@@ -14,7 +14,7 @@ export type Routed = {
 
 /** One route for example.com; a lifetime of three hours, short enough for every call of a path to be tried. */
 export function settingsOf(path: Routed): Settings {
-  const { exchange } = townSettings.nextHops as { exchange: NextHopSettings };
+  const { exchange } = pipelineSettings.nextHops as { exchange: NextHopSettings };
   const to = (path.to ?? [{ via: 'exchange' }]).map(
     ({ via, copy, address }): ActionSettings => ({
       via,
@@ -24,7 +24,7 @@ export function settingsOf(path: Routed): Settings {
     }),
   );
   return {
-    ...townSettings,
+    ...pipelineSettings,
     nextHops: {
       exchange,
       second: exchange,
@@ -34,7 +34,7 @@ export function settingsOf(path: Routed): Settings {
     routes: [
       { match: ['*@example.com'], direction: 'inbound', to, fallback: path.fallback === true ? 'second' : null },
     ],
-    retry: { ...townSettings.retry, lifetimeMs: 3 * HOUR },
-    policy: { ...townSettings.policy, spam: path.spam ?? 'quarantine' },
+    retry: { ...pipelineSettings.retry, lifetimeMs: 3 * HOUR },
+    policy: { ...pipelineSettings.policy, spam: path.spam ?? 'quarantine' },
   };
 }

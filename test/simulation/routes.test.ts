@@ -7,10 +7,10 @@ import type { Script } from '#adapters/memory/next-hop.ts';
 import type { NextHopSettings } from '#config/settings.ts';
 import { type DeliveryState, isFinal, type TraceEventName } from '#core/delivery/delivery.ts';
 import { statusOf } from '#core/reply/status.ts';
-import { findingsIn } from '../claim/town-evidence.ts';
+import { findingsIn } from '../claim/pipeline-evidence.ts';
+import { TestPipeline } from '../kit/pipeline.ts';
 import type { Check } from './notification.ts';
 import { type Routed, settingsOf } from './routed.ts';
-import { Town } from './town.ts';
 
 const HOUR = 3_600_000;
 const ANN = 'ann@src.example';
@@ -199,22 +199,22 @@ const paths: readonly Path[] = [
   ),
 ];
 
-async function run(path: Path, interrupt: Interrupt): Promise<Town> {
-  const town = new Town(path.exchange, interrupt, settingsOf(path), { second: path.second ?? (() => ok) });
-  town.receive('m1', path.reversePath ?? ANN, [BOB], undefined, path.failed);
-  await town.live(24 * 40);
-  return town;
+async function run(path: Path, interrupt: Interrupt): Promise<TestPipeline> {
+  const pipeline = new TestPipeline(path.exchange, interrupt, settingsOf(path), { second: path.second ?? (() => ok) });
+  pipeline.receive('m1', path.reversePath ?? ANN, [BOB], undefined, path.failed);
+  await pipeline.live(24 * 40);
+  return pipeline;
 }
 
-function deliveriesOf(town: Town) {
-  return town.ledger
+function deliveriesOf(pipeline: TestPipeline) {
+  return pipeline.ledger
     .all()
     .filter((row) => row.kind === 'delivery')
     .sort((a, b) => a.action - b.action);
 }
 
-async function requireEnds(town: Town, path: Path, lives: number): Promise<void> {
-  const deliveries = deliveriesOf(town);
+async function requireEnds(pipeline: TestPipeline, path: Path, lives: number): Promise<void> {
+  const deliveries = deliveriesOf(pipeline);
   expect(deliveries.map((row) => row.state)).toEqual(path.ends);
   const actions = path.to ?? [{ via: 'exchange' }];
   const expected = actions.map(({ via, copy = false, address = BOB }, action) => {
@@ -222,20 +222,20 @@ async function requireEnds(town: Town, path: Path, lives: number): Promise<void>
     const ways = hops.map((nextHop) => ({ nextHop, address }));
     return { forwardPath: BOB, action, copy, ways, state: path.ends[action] ?? 'queued' };
   });
-  expect(findingsIn(town, expected)).toEqual([]);
-  expect(town.relayQueue.deadLetters.concat(town.bounceQueue.deadLetters)).toEqual([]);
-  for (const row of town.ledger.all()) {
+  expect(findingsIn(pipeline, expected)).toEqual([]);
+  expect(pipeline.relayQueue.deadLetters.concat(pipeline.bounceQueue.deadLetters)).toEqual([]);
+  for (const row of pipeline.ledger.all()) {
     expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
     expect([row.leaseUntil, row.dueAt]).toEqual([null, null]);
   }
-  const [record] = await town.ledger.trace({ spoolId: 'm1', limit: 1 });
+  const [record] = await pipeline.ledger.trace({ spoolId: 'm1', limit: 1 });
   const events = (record?.rows ?? []).flatMap((row) => row.trace.map((event) => event.event));
   for (const event of path.events) expect(events).toContain(event);
   if (!path.events.includes('REDIRECT')) expect(events).not.toContain('REDIRECT');
-  const notices = town.exchange.accepted.filter((each) => each.forwardPath.address === ANN).length;
+  const notices = pipeline.exchange.accepted.filter((each) => each.forwardPath.address === ANN).length;
   expect(notices).toBeGreaterThanOrEqual(path.notices);
   expect(notices).toBeLessThanOrEqual(path.notices + (path.notices === 0 ? 0 : lives));
-  const atSecond = town.others.get('second')?.accepted.length ?? 0;
+  const atSecond = pipeline.others.get('second')?.accepted.length ?? 0;
   expect(atSecond).toBeGreaterThanOrEqual(path.atSecond);
   expect(atSecond, 'a second one only where a result was lost').toBeLessThanOrEqual(
     path.atSecond === 0 ? 0 : path.atSecond + lives,
@@ -244,8 +244,8 @@ async function requireEnds(town: Town, path: Path, lives: number): Promise<void>
 
 describe.each(paths)('$name', (path) => {
   it('ends well without a crash', async () => {
-    const town = await run(path, new Interrupt());
-    await requireEnds(town, path, 0);
+    const pipeline = await run(path, new Interrupt());
+    await requireEnds(pipeline, path, 0);
   });
 
   it('ends well after a crash before or after any port call', async () => {
@@ -253,8 +253,8 @@ describe.each(paths)('$name', (path) => {
     await run(path, counting);
     for (let k = 1; k <= counting.calls.length; k++) {
       for (const when of ['before', 'after'] as const) {
-        const town = await run(path, Interrupt.at(k, when));
-        await requireEnds(town, path, 1).catch((error: Error) => {
+        const pipeline = await run(path, Interrupt.at(k, when));
+        await requireEnds(pipeline, path, 1).catch((error: Error) => {
           throw new Error(`crash ${when} call ${k} (${counting.calls[k - 1]}): ${error.message}`, { cause: error });
         });
       }
@@ -264,27 +264,27 @@ describe.each(paths)('$name', (path) => {
 
 it('the fallback gets a whole lifetime and the schedule from its start', async () => {
   const at: number[] = [];
-  const town: Town = new Town(() => later, new Interrupt(), settingsOf({ fallback: true }), {
+  const pipeline: TestPipeline = new TestPipeline(() => later, new Interrupt(), settingsOf({ fallback: true }), {
     second: () => {
-      at.push(town.clock.now());
+      at.push(pipeline.clock.now());
       return later;
     },
   });
-  town.receive('m1', '', [BOB]);
-  await town.live(24);
+  pipeline.receive('m1', '', [BOB]);
+  await pipeline.live(24);
   const [first = 0, next = 0, last = 0] = [at[0], at[1], at.at(-1)];
   expect((next - first) / 60_000).toBeCloseTo(1, 0); // the schedule's first interval, not its last
   expect((last - first) / HOUR).toBeGreaterThan(1.5);
-  expect(deliveriesOf(town)[0]).toMatchObject({ state: 'unreturnable', nextHop: 'second', fallback: null });
+  expect(deliveriesOf(pipeline)[0]).toMatchObject({ state: 'unreturnable', nextHop: 'second', fallback: null });
 });
 
-it('content that can not be opened does not fall back: another next hop would not open it either', async () => {
-  const town = new Town(() => ok, new Interrupt(), settingsOf({ fallback: true }), { second: () => ok });
-  town.receive('m1', ANN, [BOB]);
-  town.spool.lose('in/m1');
-  await town.live(24);
-  expect(deliveriesOf(town)[0]).toMatchObject({ state: 'returned', nextHop: 'exchange' });
-  expect(town.others.get('second')?.accepted).toEqual([]);
+it('content that cannot be opened does not fall back: another next hop would not open it either', async () => {
+  const pipeline = new TestPipeline(() => ok, new Interrupt(), settingsOf({ fallback: true }), { second: () => ok });
+  pipeline.receive('m1', ANN, [BOB]);
+  pipeline.spool.lose('in/m1');
+  await pipeline.live(24);
+  expect(deliveriesOf(pipeline)[0]).toMatchObject({ state: 'returned', nextHop: 'exchange' });
+  expect(pipeline.others.get('second')?.accepted).toEqual([]);
 });
 
 describe('a next hop that came to refuse or discard while mail waited for it', () => {
@@ -293,13 +293,13 @@ describe('a next hop that came to refuse or discard while mail waited for it', (
     ['refuse', { kind: 'refuse', status: statusOf('5.1.6'), text: 'moved' }, 'returned', 1],
   ] as const)('%s', async (_name, becomes: NextHopSettings, state, notices) => {
     const settings = settingsOf({ to: [{ via: 'second' }] });
-    const town = new Town(() => ok, new Interrupt(), settings, { second: () => later });
-    town.receive('m1', ANN, [BOB]);
-    await town.work();
-    expect(deliveriesOf(town)[0]?.state).toBe('deferred');
+    const pipeline = new TestPipeline(() => ok, new Interrupt(), settings, { second: () => later });
+    pipeline.receive('m1', ANN, [BOB]);
+    await pipeline.work();
+    expect(deliveriesOf(pipeline)[0]?.state).toBe('deferred');
     Object.assign(settings.nextHops, { second: becomes });
-    await town.live(24);
-    expect(deliveriesOf(town)[0]?.state).toBe(state);
-    expect(town.exchange.accepted).toHaveLength(notices);
+    await pipeline.live(24);
+    expect(deliveriesOf(pipeline)[0]?.state).toBe(state);
+    expect(pipeline.exchange.accepted).toHaveLength(notices);
   });
 });

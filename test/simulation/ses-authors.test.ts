@@ -4,16 +4,16 @@
 import type { SESv2Client } from '@aws-sdk/client-sesv2';
 import { describe, expect, it } from 'vitest';
 import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
+import { TestPipeline } from '../kit/pipeline.ts';
 import type { More } from './notification.ts';
 import type { Submitted } from './submitted.ts';
-import { settings as submittingSettings, ULID } from './submitting-town.ts';
-import { Town } from './town.ts';
+import { settings as submittingSettings, ULID } from './submitting.ts';
 
 type Sent = { readonly from: string; readonly raw: string };
 const OURS = ['example.com', 'cron.example'];
 
-/** A town all of whose mail leaves by SES, and what SES got. */
-function bySes(): { town: Town; sent: Sent[] } {
+/** A pipeline all of whose mail leaves by SES, and what SES got. */
+function bySes(): { pipeline: TestPipeline; sent: Sent[] } {
   const sent: Sent[] = [];
   const client = {
     send: async ({ input }: { input: { FromEmailAddress: string; Content: { Raw: { Data: Uint8Array } } } }) => {
@@ -32,10 +32,10 @@ function bySes(): { town: Town; sent: Sent[] } {
       { match: ['*'], direction: 'outbound' as const, to, fallback: null },
     ],
   };
-  const town = new Town(() => ({ code: 250, status: '2.0.0', text: 'Ok' }), undefined, settings);
+  const pipeline = new TestPipeline(() => ({ code: 250, status: '2.0.0', text: 'Ok' }), undefined, settings);
   const terms = { domains: OURS, noticesFrom: 'postmaster@example.com', region: 'eu-west-1', configurationSet: 'e' };
-  town.served.set('mx', new SesNextHop(client as unknown as SESv2Client, terms));
-  return { town, sent };
+  pipeline.served.set('mx', new SesNextHop(client as unknown as SESv2Client, terms));
+  return { pipeline, sent };
 }
 
 function fromField(raw: string): string[] {
@@ -89,9 +89,9 @@ describe('mail that SES received, of an author of ours', () => {
     ['a second From field', false, { path: own, header: 'From: eve@src.example\r\n' }],
     ['a From field behind a bare CR', false, { path: own, header: 'X: y\rFrom: eve@src.example\r\n' }],
   ])('%s: kept %s', async (_, kept, { path = own, header = '', failed = [], more = {} }) => {
-    const { town, sent } = bySes();
-    town.receive('m1', path, ['bob@example.com'], `${header}${boss}${BODY}`, failed, more);
-    await town.live(2);
+    const { pipeline, sent } = bySes();
+    pipeline.receive('m1', path, ['bob@example.com'], `${header}${boss}${BODY}`, failed, more);
+    await pipeline.live(2);
     expect(sent).toHaveLength(1);
     const [{ raw = '', from = '' } = {}] = sent;
     expect(raw.endsWith(BODY)).toBe(true);
@@ -103,9 +103,9 @@ describe('mail that SES received, of an author of ours', () => {
   it.each(['boss@eu.example.com', 'boss@cron.example'])(
     '%s with a stranger’s SPF PASS is written over',
     async (value) => {
-      const { town, sent } = bySes();
-      town.receive('m1', far, ['bob@example.com'], `From: ${value}\r\n${BODY}`, ['dkim'], gray('dmarc'));
-      await town.live(2);
+      const { pipeline, sent } = bySes();
+      pipeline.receive('m1', far, ['bob@example.com'], `From: ${value}\r\n${BODY}`, ['dkim'], gray('dmarc'));
+      await pipeline.live(2);
       expect(sent.map(({ raw }) => fromField(raw))).toEqual([[expect.stringMatching(REWRITTEN)]]);
     },
   );
@@ -119,9 +119,9 @@ describe('mail that SES received, of an author of ours', () => {
     'boss@example.com, eve@src.example',
     'eve@src.example <boss@example.com>',
   ])('%s, which others may read otherwise, is written over whatever passed', async (value) => {
-    const { town, sent } = bySes();
-    town.receive('m1', own, ['bob@example.com'], `From: ${value}\r\n${BODY}`);
-    await town.live(2);
+    const { pipeline, sent } = bySes();
+    pipeline.receive('m1', own, ['bob@example.com'], `From: ${value}\r\n${BODY}`);
+    await pipeline.live(2);
     expect(sent.map(({ raw }) => fromField(raw))).toEqual([[expect.stringMatching(REWRITTEN)]]);
   });
 });
@@ -135,16 +135,16 @@ describe('mail of a submitter', () => {
     ['his own author before a final dot', null, { content: `From: ann@example.com.\r\n${BODY}` }],
     ['nobody', null, { content: `Subject: x\r\n${BODY}` }],
   ])('%s: kept as %s', async (_, kept, submitted) => {
-    const { town, sent } = bySes();
-    town.submit('exchange', ULID, submitted);
-    await town.live(2);
+    const { pipeline, sent } = bySes();
+    pipeline.submit('exchange', ULID, submitted);
+    await pipeline.live(2);
     expect(sent.map(({ raw }) => fromField(raw))).toEqual([[kept ?? expect.stringMatching(REWRITTEN)]]);
   });
 
   it('with another submitter’s author never gets there', async () => {
-    const { town, sent } = bySes();
-    town.submit('exchange', ULID, { content: `From: boss@cron.example\r\n${BODY}` });
-    await town.live(24);
+    const { pipeline, sent } = bySes();
+    pipeline.submit('exchange', ULID, { content: `From: boss@cron.example\r\n${BODY}` });
+    await pipeline.live(24);
     expect(sent).toEqual([]);
   });
 });

@@ -1,10 +1,10 @@
-// SES's events about a delivery, for simulations: from the recorded ones, with this delivery's tag and this town's time.
+// SES's events about a delivery, for simulations: from the recorded ones, with this delivery's tag and this pipeline's time.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '#config/settings.ts';
+import { pipelineSettings } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
-import { townSettings } from './town.ts';
 
 const RECORDED = {
   bounce: '01-bounce-permanent-general',
@@ -41,8 +41,8 @@ export function say(said: Said, deliveryId: string): string {
 /** Everything goes by SES; notices by `exchange`, unless `changes` say otherwise. */
 export function bySes(changes: Partial<Settings['notices']> = {}): Settings {
   return {
-    ...townSettings,
-    nextHops: { ...townSettings.nextHops, ses: { kind: 'ses' } },
+    ...pipelineSettings,
+    nextHops: { ...pipelineSettings.nextHops, ses: { kind: 'ses' } },
     routes: [
       {
         match: ['*@example.com'],
@@ -51,6 +51,6 @@ export function bySes(changes: Partial<Settings['notices']> = {}): Settings {
         fallback: null,
       },
     ],
-    notices: { ...townSettings.notices, ...changes },
+    notices: { ...pipelineSettings.notices, ...changes },
   };
 }

@@ -7,10 +7,10 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/next-hop.ts';
 import type { Settings } from '#config/settings.ts';
 import { type DeliveryState, isFinal } from '#core/delivery/delivery.ts';
-import { findingsIn } from '../claim/town-evidence.ts';
+import { findingsIn } from '../claim/pipeline-evidence.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
+import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import type { More } from './notification.ts';
-import { Town, townSettings } from './town.ts';
 
 const ANN = 'ann@src.example';
 const POSTMASTER = 'postmaster@example.com';
@@ -115,43 +115,43 @@ const paths: readonly Path[] = [
   },
 ];
 
-async function run(path: Path, interrupt: Interrupt): Promise<Town> {
+async function run(path: Path, interrupt: Interrupt): Promise<TestPipeline> {
   const lifetimeMs = (path.lifetimeHours ?? 48) * 3_600_000;
   const settings: Settings = {
-    ...townSettings,
-    retry: { ...townSettings.retry, lifetimeMs },
-    notices: { ...townSettings.notices, via: null, ...path.notices },
+    ...pipelineSettings,
+    retry: { ...pipelineSettings.retry, lifetimeMs },
+    notices: { ...pipelineSettings.notices, via: null, ...path.notices },
   };
-  const town = new Town(path.script, interrupt, settings, {}, new MemoryBounceService(path.bounces));
-  town.receive('m1', ANN, ['bob@example.com'], undefined, [], path.more);
-  await town.live(24 * 7);
-  return town;
+  const pipeline = new TestPipeline(path.script, interrupt, settings, {}, new MemoryBounceService(path.bounces));
+  pipeline.receive('m1', ANN, ['bob@example.com'], undefined, [], path.more);
+  await pipeline.live(24 * 7);
+  return pipeline;
 }
 
-function requireAccounted(town: Town, path: Path, lives: number): void {
-  const rows = town.ledger.all();
+function requireAccounted(pipeline: TestPipeline, path: Path, lives: number): void {
+  const rows = pipeline.ledger.all();
   const delivery = rows.find((row) => row.kind === 'delivery');
   expect(delivery?.state).toBe(path.ends);
-  expect(findingsIn(town, [{ forwardPath: 'bob@example.com', state: path.ends }])).toEqual([]);
+  expect(findingsIn(pipeline, [{ forwardPath: 'bob@example.com', state: path.ends }])).toEqual([]);
   const { notice } = delivery ?? {};
   if (lives === 0) expect(path.ends === 'returned' ? notice?.via : notice?.reason).toBe(path.notice);
   for (const row of rows) {
     expect(isFinal(row.state), `${row.deliveryKey} is ${row.state}`).toBe(true);
     expect([row.leaseUntil, row.dueAt], row.deliveryKey).toEqual([null, null]);
   }
-  const reports = town.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
-  const copies = town.exchange.accepted.filter((each) => each.forwardPath.address === POSTMASTER);
+  const reports = pipeline.exchange.accepted.filter((each) => each.forwardPath.address === ANN);
+  const copies = pipeline.exchange.accepted.filter((each) => each.forwardPath.address === POSTMASTER);
   const wanted = path.answers[0] + path.answers[1];
-  const answers = town.bounces.accepted.length + reports.length;
+  const answers = pipeline.bounces.accepted.length + reports.length;
   expect(answers).toBeGreaterThanOrEqual(Math.min(wanted, 1));
   expect(answers, 'a second answer only where a result was lost').toBeLessThanOrEqual(
     wanted + (wanted > 0 ? lives : 0),
   );
-  if (lives === 0) expect([town.bounces.accepted.length, reports.length]).toEqual(path.answers);
+  if (lives === 0) expect([pipeline.bounces.accepted.length, reports.length]).toEqual(path.answers);
   expect(copies.length).toBeGreaterThanOrEqual(path.copies ?? 0);
   expect(copies.length).toBeLessThanOrEqual((path.copies ?? 0) * (1 + lives));
   for (const report of reports) expect(judgeNotice(report.content)).toEqual([]);
-  for (const bounce of town.bounces.accepted)
+  for (const bounce of pipeline.bounces.accepted)
     expect(bounce).toMatchObject({
       sesMessageId: 'm1',
       forwardPath: 'bob@example.com',
@@ -170,9 +170,9 @@ describe.each(paths)('a notice by SES: $name', (path) => {
     await run(path, counting);
     for (let k = 1; k <= counting.calls.length; k++) {
       for (const when of ['before', 'after'] as const) {
-        const town = await run(path, Interrupt.at(k, when));
+        const pipeline = await run(path, Interrupt.at(k, when));
         try {
-          requireAccounted(town, path, 1);
+          requireAccounted(pipeline, path, 1);
         } catch (error) {
           const where = `crash ${when} call ${k} (${counting.calls[k - 1]})`;
           throw new Error(`${where}: ${(error as Error).message}`, { cause: error });

@@ -1,5 +1,5 @@
-// What a submitter of the town stores: an envelope of Ann's, to Bob, unless a test says otherwise.
-// It only makes bytes and values; the town stores them.
+// What a submitter of the pipeline stores: an envelope of Ann's, to Bob, unless a test says otherwise.
+// It only makes bytes and values; the pipeline stores them.
 
 import { createHash } from 'node:crypto';
 import type { SubmittedEnvelope } from '#core/submission/submission.ts';

@@ -24,8 +24,8 @@ import type { Job, JobQueue } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
+import { pipelineSettings } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
-import { townSettings } from './town.ts';
 
 const NEVER = new AbortController().signal;
 const SECOND = 1_000;
@@ -103,7 +103,7 @@ async function run(seconds: number) {
     null,
   );
   const relayQueue = new FairQueue();
-  const common = { settings: townSettings, clock, ledger, watch, spool, sweepAgainMs: lostJobAfterMs };
+  const common = { settings: pipelineSettings, clock, ledger, watch, spool, sweepAgainMs: lostJobAfterMs };
   const nextHop = new MemoryNextHop();
   const relayPorts = {
     ...{ ...common, bounceQueue: idleQueue, nextHop: () => nextHop, entropy: new MemoryEntropy(1) },

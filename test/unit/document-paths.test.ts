@@ -73,7 +73,7 @@ describe('documents', () => {
     expect(longLines(read(path))).toEqual([]);
   });
   it.each(documents)('%s writes "cannot" in one word', (path) => {
-    const others = path === 'docs/style.md' ? '| can not |' : '\0';
+    const others = path === 'docs/style.md' ? '| cannot |' : '\0';
     expect(
       read(path)
         .replace(others, '')

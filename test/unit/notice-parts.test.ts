@@ -220,7 +220,7 @@ describe('encodings', () => {
     );
     expect(texts.join('')).toBe('漢字😀ü'.repeat(30));
   });
-  it('folds at spaces, and breaks what can not be folded', () => {
+  it('folds at spaces, and breaks what cannot be folded', () => {
     expect(
       foldedField('X', 'word '.repeat(40).trim())
         .split('\r\n')

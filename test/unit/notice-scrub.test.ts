@@ -65,7 +65,7 @@ const ECHOES: Readonly<Record<string, Form>> = {
   'local part quoted': (l) => `no such user '${l}'`,
   'local part alone': (l) => `user ${l} unknown`,
   'local part with a sign': (l) => `uid=${l}, no mailbox`,
-  'local part in a path': (l) => `can not append to /var/mail/${l}`,
+  'local part in a path': (l) => `cannot append to /var/mail/${l}`,
   'local part encoded': (l) => `uid%3D${bytesOf(l, '%')}`,
   'local part in capitals': (l) => `USER ${l.toUpperCase()} UNKNOWN`,
   'domain alone': (_, d) => `relaying to ${d} denied`,

@@ -35,12 +35,7 @@ const unknown: Verdicts = { ...pass, spf: 'GRAY', dkim: 'GRAY', dmarc: 'GRAY' };
 const cases: readonly [string, Partial<NoticeFacts>, string | null, 'unreturnable' | 'held' | null][] = [
   ['ordinary mail is answered', {}, null, null],
   ['null reverse-path', { reversePath: '', to: null }, 'null-reverse-path', 'unreturnable'],
-  [
-    'reverse-path that can not be parsed',
-    { reversePath: 'ann@@src', to: null },
-    'reverse-path-invalid',
-    'unreturnable',
-  ],
+  ['reverse-path that cannot be parsed', { reversePath: 'ann@@src', to: null }, 'reverse-path-invalid', 'unreturnable'],
   ['a copy is held, even with a null reverse-path', { copy: true, reversePath: '', to: null }, 'copy-delivery', 'held'],
   ['a notice that failed', { ofNotice: true, reversePath: '', to: null }, 'double-bounce', 'held'],
   [

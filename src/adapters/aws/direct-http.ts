@@ -186,7 +186,7 @@ class Body implements DirectBody {
     this.held = chunk;
     const bytes = chunk.bytes.byteLength > this.left ? chunk.bytes.subarray(0, this.left) : chunk.bytes;
     this.left -= bytes.byteLength; // NaN where the length is not known: never at an end but the connection's
-    // More than was announced: the connection can not be trusted with another request.
+    // More than was announced: the connection cannot be trusted with another request.
     if (bytes !== chunk.bytes) this.end(() => this.connection.destroy());
     else if (this.left === 0) this.end(this.finish);
     return bytes;

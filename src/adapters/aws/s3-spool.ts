@@ -26,7 +26,7 @@ export class S3Spool implements Spool {
   private readonly stallMs: number;
   private readonly lister: S3Client | null;
 
-  /** `lister` looks for a version under a delete marker where an object can not be found: it may list versions. */
+  /** `lister` looks for a version under a delete marker where an object cannot be found: it may list versions. */
   constructor(
     client: S3Client,
     bucket: string,
@@ -119,7 +119,7 @@ export class S3Spool implements Spool {
     }
   }
 
-  /** The newest version of an object whose latest "version" is a delete marker; null where there is none, or it can not be told. */
+  /** The newest version of an object whose latest "version" is a delete marker; null where there is none, or it cannot be told. */
   private async versionUnderMarker(lister: S3Client, objectKey: string, signal: AbortSignal): Promise<string | null> {
     try {
       // The key itself comes first of all that begin with it, newest version first.

@@ -91,7 +91,7 @@ export class SesNextHop implements NextHop {
     }
     const { configurationSet, noticesFrom } = this.terms;
     const command = new SendEmailCommand({
-      // Its bounces go there: a null reverse-path, which SES can not say, means ours.
+      // Its bounces go there: a null reverse-path, which SES cannot say, means ours.
       FromEmailAddress: reversePath === null ? noticesFrom : from,
       Destination: { ToAddresses: [asciiAddressOf(forwardPath)] },
       Content: { Raw: { Data: raw } },

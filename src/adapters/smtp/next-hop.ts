@@ -123,7 +123,7 @@ export class SmtpNextHop implements NextHop {
     return habits;
   }
 
-  /** Null where none is needed; a result where it can not be read: the operator's to mend, and the message waits. */
+  /** Null where none is needed; a result where it cannot be read: the operator's to mend, and the message waits. */
   async #login(): Promise<Credentials | AttemptResult | null> {
     if (this.#settings.auth === null) return null;
     try {

@@ -123,7 +123,7 @@ export class SmtpWire {
     return this.#done(() => this.#stage === 'open', timeoutMs, 'the TLS handshake');
   }
 
-  /** What the network has brought by now is read: for before a command is written, whose answer it can not be. */
+  /** What the network has brought by now is read: for before a command is written, whose answer it cannot be. */
   async settle(): Promise<void> {
     await turnOfTheLoop();
   }
@@ -273,7 +273,7 @@ export class SmtpWire {
       if (isJunk(item)) {
         this.#junk = item.junk;
         this.#expectReply();
-        // Among several replies that are due it can not be said whose this was to be.
+        // Among several replies that are due it cannot be said whose this was to be.
         if (this.#due > 1) this.fail('garbled-reply', `${this.host}:${this.#port}: ${notAReply(item.junk)}`);
       } else if (this.#due > 0 || this.#inContent) {
         this.#due = Math.max(0, this.#due - 1);

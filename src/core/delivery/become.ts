@@ -58,6 +58,7 @@ const BEFORE: Readonly<Record<string, HeldBecause | undefined>> = {
   'copy-delivery': 'copy-failed',
   'double-bounce': 'notice-not-delivered',
   'notices-held': 'notices-held',
+  'expiry-limit': 'expiry-limit',
   'expiry-valve': 'expiry-limit',
   'receipt-missing': 'receipt-missing',
   'envelope-missing': 'envelope-missing',

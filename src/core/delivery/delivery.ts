@@ -259,7 +259,7 @@ export function transition(state: DeliveryState, event: Command | Fact): Deliver
   const next = NEXT[state][event];
   if (next !== undefined) return next;
   if (event === 'confirmed' || event === 'reported-failed' || event === 'notice-bounced') return 'ignored';
-  throw new Error(`a ${state} delivery can not be ${event}`);
+  throw new Error(`a ${state} delivery cannot be ${event}`);
 }
 
 /** Nothing more will happen by itself (an operator may resubmit what was relayed). Held mail is not final: somebody must look. */

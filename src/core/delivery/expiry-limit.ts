@@ -1,4 +1,4 @@
-// Whether an expiry is the next hop's doing or ours, and the valve on those that are ours (DESIGN decision 4): one bad deploy must not
+// Whether an expiry is the next hop's doing or ours, and the limit on those that are ours (DESIGN decision 4): one bad deploy must not
 // mail a report to every sender. Pure: how many expired in the hour is counted by the ledger.
 
 import type { Settings } from '#config/settings.ts';
@@ -21,7 +21,7 @@ function countsAsOurs(reason: string): boolean {
 }
 
 /**
- * Whether an expiry can mail its sender a report, which is all that the valve is for. A notice's makes its delivery held, a copy answers
+ * Whether an expiry can mail its sender a report, which is all that the limit is for. A notice's makes its delivery held, a copy answers
  * to nobody, and a fallback still to be tried takes over. `expired` is the row as it would be then.
  */
 export function mayReport(expired: DeliveryRow, nextHops: Settings['nextHops']): boolean {
@@ -33,14 +33,14 @@ export function mayReport(expired: DeliveryRow, nextHops: Settings['nextHops']):
 export type ExpiryCount = { readonly total: number; readonly suspect: number };
 
 /** Above max(100, 5 %) of an hour's expiries that may mail a report, suspect ones are held instead of returned. */
-export function valveHolds(count: ExpiryCount): boolean {
+export function isOverExpiryLimit(count: ExpiryCount): boolean {
   return count.suspect > Math.max(suspectExpiriesPerHourMax, suspectExpiriesShareMax * count.total);
 }
 
-/** Held by the valve: its lifetime is over, and an operator decides. The row keeps what it knew. */
+/** Held by the limit: its lifetime is over, and an operator decides. The row keeps what it knew. */
 export function afterExpiryHeld(row: DeliveryRow, now: number): Progress {
-  const reason = `expiry-valve: ${expiryReason(row)}`;
+  const reason = `expiry-limit: ${expiryReason(row)}`;
   const event = traced(row, 'HOLD', now, { attempt: null, status: row.lastStatus, reason, reply: row.lastReply });
-  const held = hold(row, 'held', 'expiry-limit', { reason: 'expiry-valve', leaseUntil: null, dueAt: null });
+  const held = hold(row, 'held', 'expiry-limit', { reason: 'expiry-limit', leaseUntil: null, dueAt: null });
   return withDoubt({ events: [event], row: held }, row.claims, now);
 }

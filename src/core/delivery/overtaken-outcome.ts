@@ -6,14 +6,14 @@ import type { DeliveryRow } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced } from './trace.ts';
 
-export type LateTerms = { readonly startedAt: number; readonly now: number; readonly openMs: number };
+export type OvertakenTerms = { readonly startedAt: number; readonly now: number; readonly openMs: number };
 
 /** `claimed` is the row as this attempt took it. */
-export function withLateWord(
+export function afterOvertakenOutcome(
   current: DeliveryRow,
   claimed: DeliveryRow,
   outcome: Outcome,
-  { startedAt, now, openMs }: LateTerms,
+  { startedAt, now, openMs }: OvertakenTerms,
 ): Progress {
   const { reply } = outcome;
   const what = { status: reply?.status ?? null, reply };

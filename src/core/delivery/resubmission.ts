@@ -12,7 +12,7 @@ import { traced } from './trace.ts';
 /** In the trace's RESUBMIT. */
 export const resubmittedByOperator = 'resubmitted-by-operator';
 
-/** Why it can not be resubmitted, one line for people; null where it can, as far as its row tells. */
+/** Why it cannot be resubmitted, one line for people; null where it can, as far as its row tells. */
 export function whyNotResubmitted(row: DeliveryRow): string | null {
   if (row.kind === 'notice') return 'it is a notice: what it reports on has its own end';
   if (row.state !== 'relayed' && row.state !== 'confirmed') return `it is ${row.state}, neither relayed nor confirmed`;

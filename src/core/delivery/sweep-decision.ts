@@ -28,7 +28,7 @@ export type SweepDecision =
       readonly events: readonly TraceEvent[];
       readonly lost: boolean;
     }
-  /** Its lifetime is over. The valve (core/delivery/expiry-limit.ts) has its word first where it is suspect. */
+  /** Its lifetime is over. The limit (core/delivery/expiry-limit.ts) has its word first where it is suspect. */
   | { readonly kind: 'expire'; readonly suspect: boolean }
   /** Its quarantine is over. */
   | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }

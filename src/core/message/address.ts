@@ -1,4 +1,4 @@
-// Mailboxes and the paths of an envelope (RFC 5321 §4.1.2, RFC 6531): parsed once, at the edge, into types that can not
+// Mailboxes and the paths of an envelope (RFC 5321 §4.1.2, RFC 6531): parsed once, at the edge, into types that cannot
 // carry a line break. An address is kept exactly as it came; only the domain has a second, comparable form.
 // Never looks anything up, and never guesses at a domain that is not there.
 
@@ -39,7 +39,7 @@ const NON_ASCII = /[^\x00-\x7F]/;
  */
 export function parseMailbox(text: string): Mailbox | null {
   if (text.length > localPartOctetsMax + domainOctetsMax + 1 || !text.isWellFormed()) return null;
-  const at = text.lastIndexOf('@'); // a domain can not contain one; a quoted local part can
+  const at = text.lastIndexOf('@'); // a domain cannot contain one; a quoted local part can
   const local = text.slice(0, at);
   const domain = text.slice(at + 1);
   const localPart = at > 0 ? resolveLocalPart(local) : null;

@@ -40,7 +40,7 @@ export function addressField(name: string, mailboxes: readonly string[]): string
   return `${foldedField(name, mailboxes.join(', '))}\r\n`;
 }
 
-/** A display name: a quoted string, or encoded words where ASCII can not write it or they would be mistaken (RFC 2047 §5). */
+/** A display name: a quoted string, or encoded words where ASCII cannot write it or they would be mistaken (RFC 2047 §5). */
 function phraseOf(name: string): string {
   const clean = oneLine(name, NAME_CHARS_MAX);
   if (clean === '') return '';

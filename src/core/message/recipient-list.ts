@@ -7,7 +7,7 @@ import { cutText } from './field-text.ts';
 
 export type RecipientList = {
   readonly mailboxes: readonly Mailbox[];
-  /** What stands there and can not be placed. Where there is any, nothing may be sent: it may have been somebody. */
+  /** What stands there and cannot be placed. Where there is any, nothing may be sent: it may have been somebody. */
   readonly unreadable: readonly string[];
 };
 

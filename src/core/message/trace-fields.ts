@@ -1,5 +1,5 @@
 // The header fields that we put in front of a message, as bytes, and the signed marks in them by which we know our own passes
-// and notices again. A mark can not be made without the key, so nobody can make us refuse another's mail as a loop.
+// and notices again. A mark cannot be made without the key, so nobody can make us refuse another's mail as a loop.
 // Tells a reader no more than he knows: the forward-path as accepted, never the routed address (RFC 3464 §4.2).
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';

@@ -24,7 +24,7 @@ import { type Scrubber, scrubber } from './scrub.ts';
 const ADDRESS_MAX = 900;
 // What may stand in angle brackets (RFC 5322 §3.4.1), loosely: an atom or a quoted string, and a domain or a literal.
 const ADDRESS = /^(?:[^\s<>()[\]:;@\\,"]+|"(?:[^"\\]|\\.)*")@(?:[^\s<>()[\]@,;:"\\]+|\[[^\s[\]]+\])$/u;
-const MESSAGE_ID_MAX = 900; // a msg-id can not be folded, and a line must not pass 998
+const MESSAGE_ID_MAX = 900; // a msg-id cannot be folded, and a line must not pass 998
 const SMALL_ID_MAX = 250;
 const MARKER_MAX = 2_000;
 const ENCODING_BYTES = 100; // the fields that say how a header section is encoded
@@ -95,7 +95,7 @@ export function fromAddress(input: Pick<NoticeInput, 'from' | 'reportingMta'>): 
   return own ?? 'postmaster@everpost.invalid';
 }
 
-/** The reverse-path. One that ASCII can not write stands in an empty group (RFC 6857 §3.1), unless SMTPUTF8 carries the notice. */
+/** The reverse-path. One that ASCII cannot write stands in an empty group (RFC 6857 §3.1), unless SMTPUTF8 carries the notice. */
 export function toField(input: Pick<NoticeInput, 'to' | 'smtputf8'>): string {
   const address = oneLine(input.to.address, ADDRESS_MAX);
   const plain = headerAddress(address);

@@ -63,7 +63,7 @@ function delayOpening(input: NoticeInput): string[] {
     ...addresses(input),
     '',
     ...wrapped(
-      `We keep trying${until > 0 ? ` until ${mailDate(until)}` : ''}. If it can not be delivered by then, another notice will say so.`,
+      `We keep trying${until > 0 ? ` until ${mailDate(until)}` : ''}. If it cannot be delivered by then, another notice will say so.`,
     ),
   ];
 }

@@ -17,7 +17,7 @@ export type NoticeFacts = {
   readonly direction: Direction;
   /** As accepted; '' is the null reverse-path. */
   readonly reversePath: string;
-  /** The same, parsed; null where it is null or can not be parsed. */
+  /** The same, parsed; null where it is null or cannot be parsed. */
   readonly to: Mailbox | null;
   /** `notices.from`. */
   readonly noticesFrom: string;

@@ -1,5 +1,5 @@
 // What people are told, by status code: what went wrong, who can fix it, what to do. Keyed by language, English for now.
-// Plain words, no blame that we can not prove, and nothing that only we understand. Never assembled from remote text.
+// Plain words, no blame that we cannot prove, and nothing that only we understand. Never assembled from remote text.
 
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
@@ -198,7 +198,7 @@ const EN: Readonly<Record<string, StatusText>> = {
     whatToDo: 'Send the message again from another mail program, or as plain text without attachments.',
   },
   'X.6.3': {
-    cause: "The message is in a form that the recipient's mail server can not take, and must not be converted.",
+    cause: "The message is in a form that the recipient's mail server cannot take, and must not be converted.",
     whoCanFix: EN_THEM,
     whatToDo: 'Send the message again as plain text, without attachments.',
   },
@@ -235,7 +235,7 @@ const EN: Readonly<Record<string, StatusText>> = {
       "The recipient's mail system refused the message under its rules: because of who sends it, what is in it, or whom it is for.",
     whoCanFix: EN_THEM_OR_YOU,
     whatToDo:
-      'Read the reply below, which may say what displeased. If you can not tell, reach the recipient in another way and ask that your mail be let in.',
+      'Read the reply below, which may say what displeased. If you cannot tell, reach the recipient in another way and ask that your mail be let in.',
   },
   'own X.7.1': {
     cause: 'Our mail system refused the message under its rules.',
@@ -299,7 +299,7 @@ const EN: Readonly<Record<string, StatusText>> = {
     cause: "The recipient's mail system refused the message for reasons of security or policy.",
     whoCanFix: EN_THEM_OR_YOU,
     whatToDo:
-      'Read the reply below, which may say why. If you can not tell, reach the recipient in another way and ask that your mail be let in.',
+      'Read the reply below, which may say why. If you cannot tell, reach the recipient in another way and ask that your mail be let in.',
   },
 
   // What the status alone does not tell

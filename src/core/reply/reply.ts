@@ -44,7 +44,7 @@ export type CapabilityFault =
   | 'credentials-unavailable'
   | 'smtputf8-not-offered'
   | 'size-exceeded'
-  /** What it would not take as it is may not be changed (signed, encrypted), or can not be. */
+  /** What it would not take as it is may not be changed (signed, encrypted), or cannot be. */
   | 'conversion-prohibited'
   | 'conversion-impossible';
 

@@ -1,6 +1,6 @@
 // Reads SMTP replies (RFC 5321 §4.2) out of bytes as they come. Pure and total: any bytes give replies, or garbage.
 // Takes bare LF line ends and 8-bit text, as servers send both. Never keeps more than it is told to, and never
-// guesses at what is no reply: a line that can not be one is given as such, and an empty line is nothing.
+// guesses at what is no reply: a line that cannot be one is given as such, and an empty line is nothing.
 
 import {
   smtpJunkBytesMax,
@@ -85,7 +85,7 @@ export class SmtpReplyReader {
     return this.#bytes > 0;
   }
 
-  /** A reply has begun and not ended; half a line that can not become a reply is none. */
+  /** A reply has begun and not ended; half a line that cannot become a reply is none. */
   get begun(): boolean {
     return this.#code > 0 || mayBecomeReply(this.#line, this.#lineBytes);
   }

@@ -56,7 +56,7 @@ export function receiptRules(routes: readonly RouteSettings[], returns: ReturnsT
   return { rules: intoRules(recipients), widened: widened.sort() };
 }
 
-// A quoted local part or one with letters beyond ASCII can not be said in a rule: SES checks a recipient's syntax.
+// A quoted local part or one with letters beyond ASCII cannot be said in a rule: SES checks a recipient's syntax.
 const SES_LOCAL_PART = /^[\w!#$%&'+/=?^`{|}~-]+(?:\.[\w!#$%&'+/=?^`{|}~-]+)*$/;
 
 function inboundMatches(routes: readonly RouteSettings[]): readonly Exclude<Match, { kind: 'all' }>[] {

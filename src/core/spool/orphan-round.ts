@@ -8,7 +8,7 @@ export type Round = {
   readonly under: { readonly upTo: number; readonly after: string | null; readonly missed: boolean } | null;
 };
 
-/** Nothing was looked at yet: also where what was written down can not be read. It costs reads, and misses nothing. */
+/** Nothing was looked at yet: also where what was written down cannot be read. It costs reads, and misses nothing. */
 const UNKNOWN: Round = { examinedUntil: 0, under: null };
 
 /** The round as it goes on now: a new one looks at what was stored up to `upTo`. */

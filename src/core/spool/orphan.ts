@@ -144,9 +144,9 @@ export function placeholderFor(
 
 const receiptMissing = 'receipt-missing';
 
-/** What the row can not say, in one line for people; null where SES's own fields were all found. */
+/** What the row cannot say, in one line for people; null where SES's own fields were all found. */
 function unknownOf(headers: readonly HeaderField[] | null, unreadable: string | null): string | null {
-  if (headers === null) return `the header section can not be read, so that the reverse-path is unknown: ${unreadable}`;
+  if (headers === null) return `the header section cannot be read, so that the reverse-path is unknown: ${unreadable}`;
   if (reversePathIn(headers) === null) return 'SES left no Return-Path, so that the reverse-path is unknown';
   return null;
 }

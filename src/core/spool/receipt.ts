@@ -1,5 +1,5 @@
 // SES's notification of a received message, read tolerantly: unknown members are ignored, optional ones may be missing, and what
-// can not be understood is said to be malformed, never skipped. The envelope recipients stand only here (aws-contracts §1.6).
+// cannot be understood is said to be malformed, never skipped. The envelope recipients stand only here (aws-contracts §1.6).
 
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
 import type { HeaderField } from '#core/message/header.ts';

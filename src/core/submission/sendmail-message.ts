@@ -79,7 +79,7 @@ function misplaced(content: Uint8Array, all: readonly Field[], named: readonly F
   return found;
 }
 
-/** RFC 6531 §3.4: whether the message must be declared to need SMTPUTF8. A program that pipes it here can not say so, so it is looked at. */
+/** RFC 6531 §3.4: whether the message must be declared to need SMTPUTF8. A program that pipes it here cannot say so, so it is looked at. */
 export function needsDeclaration(content: Uint8Array, paths: readonly string[]): boolean {
   const head = content.subarray(0, findHeaderEnd(content).end);
   return (!isAscii(head) && isUtf8(head)) || paths.some((path) => !isAscii(Buffer.from(path)));

@@ -1,6 +1,6 @@
 // The notices on which nothing hangs: of a delay, when the sweep says that a delivery is late; of a bounce that says nothing, when the sweep
 // finds it undecided; of a success, for who asked. Written by bounce,
-// attempted by relay like any notice. The delivery itself goes on as it was, whatever becomes of its notice: one that can not be sent holds
+// attempted by relay like any notice. The delivery itself goes on as it was, whatever becomes of its notice: one that cannot be sent holds
 // nothing and calls nobody.
 //
 // | effect, in order                | if we die right after                                                        |

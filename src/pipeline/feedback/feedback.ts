@@ -8,7 +8,7 @@
 // |                                 | or by the sweep, which finds it by `dueAt`                                       |
 // | 2 bounce job: the failure's, or | done; a second job finds the row settled. A notice's delivery that hears nothing |
 // |   that of a notice's delivery   | of its confirmation is settled by the sweep's job, which reads the notice's row  |
-// What is about no delivery of ours is logged; what can not be read throws, and ends in the dead-letter queue, held and alarmed.
+// What is about no delivery of ours is logged; what cannot be read throws, and ends in the dead-letter queue, held and alarmed.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -32,7 +32,7 @@ export type FeedbackPorts = {
   readonly sweepAgainMs: number;
 };
 
-/** One body of the feedback queue, whatever it is. Throws on what can not be understood. */
+/** One body of the feedback queue, whatever it is. Throws on what cannot be understood. */
 export async function feedback(ports: FeedbackPorts, body: string): Promise<Finished> {
   const arrived = feedbackBody(body);
   switch (arrived.kind) {
@@ -45,13 +45,13 @@ export async function feedback(ports: FeedbackPorts, body: string): Promise<Fini
       ports.watch.warn('feedback.identity-notification', { type: arrived.type, sesMessageId: arrived.sesMessageId });
       return finished('identity-notification');
     case 'malformed':
-      throw new Error(`feedback that can not be understood: ${arrived.why}`);
+      throw new Error(`feedback that cannot be understood: ${arrived.why}`);
   }
 }
 
 async function joinSesEvent(ports: FeedbackPorts, json: unknown): Promise<Finished> {
   const reading = readSesEvent(json, ports.clock.now());
-  if (reading.kind === 'malformed') throw new Error(`an event of SES that can not be understood: ${reading.why}`);
+  if (reading.kind === 'malformed') throw new Error(`an event of SES that cannot be understood: ${reading.why}`);
   const { event } = reading;
   if (!event.known) ports.watch.warn('feedback.unknown-event', fieldsOf(event));
   if (event.refs.length === 0) {

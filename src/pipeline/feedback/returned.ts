@@ -219,7 +219,7 @@ async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFa
 
 type Unreadable = { readonly cause: UnreadableCause; readonly detail: string };
 
-/** As in relay: content that can not be opened is put off, alarmed, and found again by whoever mends it. */
+/** As in relay: content that cannot be opened is put off, alarmed, and found again by whoever mends it. */
 async function putOff(ports: ReturnedPorts, row: DeliveryRow, { cause, detail }: Unreadable): Promise<Finished> {
   const now = ports.clock.now();
   const { retry } = ports.settings;

@@ -23,7 +23,7 @@ import { endPlaceholder } from './placeholder.ts';
 import { report, sendJobs, writeRows } from './rows.ts';
 import { ingestSubmissions } from './submitted-mail.ts';
 
-/** Throws on what can not be understood: it then ends in the ingest DLQ, held and alarmed. */
+/** Throws on what cannot be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function takeIn(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
   const event = readSubmissionEvent(body);
   if (event.kind !== 'other') return ingestSubmissions(ports, event, signal);

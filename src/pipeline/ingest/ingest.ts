@@ -50,7 +50,7 @@ import {
   writeRows,
 } from './rows.ts';
 
-/** Throws on a notification that can not be understood: it then ends in the ingest DLQ, held and alarmed. */
+/** Throws on a notification that cannot be understood: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingest(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
   const reading = readReceipt(body, inboundPrefix);
   if (reading.kind === 'setup') return finished('setup-notification');

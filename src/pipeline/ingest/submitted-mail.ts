@@ -1,11 +1,11 @@
 // Ingest of mail from our side: from S3's word that an envelope was stored to a ledger row and a relay job for each delivery. The
 // envelope says where mail goes; the header section is read for loops, notices and authors alone.
-// Nothing that was submitted vanishes: what can not be used is reported to its reverse-path, or held under a row of its own.
+// Nothing that was submitted vanishes: what cannot be used is reported to its reverse-path, or held under a row of its own.
 //
 // | effect, in order               | if we die right after                                                     |
 // | ------------------------------ | ------------------------------------------------------------------------- |
 // | (event in ingest queue)        | SQS gives it again; nothing was done                                      |
-// | 0 can not be read: a held row  | as above; SQS gives it again all the same, and dead-letters it in the end |
+// | 0 cannot be read: a held row  | as above; SQS gives it again all the same, and dead-letters it in the end |
 // | 1 message item (several rows)  | as above; the item is written only where none stands                      |
 // |   (held at birth) alarm        | raised once too often; it is raised again before each write of such rows  |
 // | 2 delivery rows                | as above; rows that stand are left, jobs are sent again; without a second |
@@ -52,7 +52,7 @@ import {
 } from './rows.ts';
 import { settleUnread, unknownPlan, unreadFacts, unreadRow } from './unreadable-submission.ts';
 
-/** Throws on an event that can not be understood, and while an envelope can not be read: it then ends in the ingest DLQ, held and alarmed. */
+/** Throws on an event that cannot be understood, and while an envelope cannot be read: it then ends in the ingest DLQ, held and alarmed. */
 export async function ingestSubmissions(
   ports: IngestPorts,
   event: Exclude<SubmissionEventReading, { kind: 'other' }>,
@@ -89,7 +89,7 @@ async function ingestSubmission(ports: IngestPorts, stored: StoredEnvelope, sign
 
 type Given = { readonly place: SubmissionPlace; readonly acceptedAt: number };
 
-/** The envelope, or what is wrong with it. Throws where it can not be read, after that is on record. */
+/** The envelope, or what is wrong with it. Throws where it cannot be read, after that is on record. */
 async function readStored(ports: IngestPorts, given: Given, signal: AbortSignal): Promise<EnvelopeReading> {
   const { envelopeKey, spoolId, why } = given.place;
   const read = await ports.spool.head(envelopeKey, envelopeBytesMax, signal);
@@ -116,7 +116,7 @@ function textOf(bytes: Uint8Array): string {
 
 type Head = { readonly headers: readonly HeaderField[]; readonly from: FromReading };
 
-/** Null where the content can not be opened now. The rows are written all the same: relay meets the same content, and its sender hears. */
+/** Null where the content cannot be opened now. The rows are written all the same: relay meets the same content, and its sender hears. */
 async function headerFields(
   ports: IngestPorts,
   { spoolId, contentKey }: SubmissionPlace,
@@ -219,13 +219,13 @@ function withDsn(row: DeliveryRow, { notify, orcpt }: SubmittedRecipient): Deliv
   return row.copy || (notify === null && orcpt === null) ? row : { ...row, dsn: { notify, orcpt } };
 }
 
-// ── What can not be used ──
+// ── What cannot be used ──
 
-/** Whom it was for can not be told, so one row stands for all of them. */
+/** Whom it was for cannot be told, so one row stands for all of them. */
 function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: MessageFacts, why: string): DeliveryRow {
   const now = ports.clock.now();
   const row = rowFor(ports, facts, unknownPlan('submission-malformed'), { sole: true, reason: null });
-  const detail = `the envelope ${place.envelopeKey} can not be used: ${why}`;
+  const detail = `the envelope ${place.envelopeKey} cannot be used: ${why}`;
   const path = parseSubmittedPath(facts.reversePath) ?? null;
   const told = path !== null && mayUsePath(ports.settings, place.submitter, path).kind === 'allowed';
   if (told) return failedAtBirth(row, statusOf('5.6.0'), 'submission-malformed', detail, now);
@@ -233,14 +233,14 @@ function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: Message
   return heldAtBirth(row, { because: reason, reason, detail, status: statusOf('5.6.0') }, now);
 }
 
-/** What can not be read is on record, held, before SQS is asked to give the event again. An outage of S3 alone calls for no row. */
+/** What cannot be read is on record, held, before SQS is asked to give the event again. An outage of S3 alone calls for no row. */
 async function unread(ports: IngestPorts, given: Given, what: string, cause?: UnreadableCause): Promise<never> {
   const { place, acceptedAt } = given;
   if (cause !== 'unavailable') {
     const facts = unreadFacts(place, acceptedAt, ports.settings.version);
-    const detail = `${what} can not be read (${cause ?? 'content'}): ${place.envelopeKey}`;
+    const detail = `${what} cannot be read (${cause ?? 'content'}): ${place.envelopeKey}`;
     const row = unreadRow(ports, facts, 'envelope-unreadable', detail);
     report(ports, facts, [row], await writeRows(ports, [row], facts));
   }
-  throw new Error(`${what} of ${place.spoolId} can not be read`);
+  throw new Error(`${what} of ${place.spoolId} cannot be read`);
 }

@@ -1,4 +1,4 @@
-// The row that stands for a submission of which nobody knows yet for whom it is: its envelope can not be read, or is not there. Held, so that
+// The row that stands for a submission of which nobody knows yet for whom it is: its envelope cannot be read, or is not there. Held, so that
 // a person hears of it, under a key of its own; it ends by itself when the envelope is read. It is never sent and never expires.
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -46,7 +46,7 @@ export function unreadFacts(place: SubmissionPlace, acceptedAt: number, configVe
   };
 }
 
-/** Whom it was for can not be told, so one row stands for all of them. `reason` keeps such rows of a message apart. */
+/** Whom it was for cannot be told, so one row stands for all of them. `reason` keeps such rows of a message apart. */
 export function unknownPlan(reason: string): Plan {
   const nobody = { address: 'unknown', localPart: reason, domain: '', domainKey: '' };
   return unroutedPlan('unknown', nobody, 'submission-malformed', '');

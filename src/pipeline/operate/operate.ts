@@ -91,7 +91,7 @@ export async function whyNotNow(
     return { kind: 'refused', row, why: 'its content was purged: it lies under a delete marker' };
   }
   const gone =
-    content.cause === 'missing' ? 'its content is not in the spool any more' : 'its content can not be opened';
+    content.cause === 'missing' ? 'its content is not in the spool any more' : 'its content cannot be opened';
   const refused = { kind: 'refused', row, why: `${gone} (${content.detail})` } as const;
   return content.cause === 'unavailable' ? { ...refused, tryAgain: true } : refused;
 }
@@ -109,7 +109,7 @@ export async function remove(ports: OperatePorts, ref: DeliveryRef, notice: bool
     const kept = row.state === 'held' || row.state === 'quarantined';
     if (!kept && !isUnderWay(row.state)) return `it is ${row.state}: nothing is left to remove`;
     // A copy answers to nobody, nor does a notice, and who was sent a notice already, or could not be, gets no second one. Of an orphan
-    // nobody knows to whom it was written: a report that can not say what was not delivered to whom is none.
+    // nobody knows to whom it was written: a report that cannot say what was not delivered to whom is none.
     const answers = !row.copy && row.kind === 'delivery' && row.notice?.kind !== 'ndr' && !isPlaceholder(row);
     if (!notice || !answers) return removed(row, now);
     return refused(row, REMOVED, { now, sweepAgainMs: ports.sweepAgainMs });

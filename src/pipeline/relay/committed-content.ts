@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { ContentUnreadable, type OpenedContent, type Transaction } from '#pipeline/ports.ts';
 
-/** The content to be read in place of what was opened, or that it can not be used. */
+/** The content to be read in place of what was opened, or that it cannot be used. */
 export function asCommitted(opened: OpenedContent, { submission, size, objectKey }: MessageFacts): OpenedContent {
   if (opened.kind === 'unreadable' || submission === undefined) return opened;
   if (opened.bytes !== size) {

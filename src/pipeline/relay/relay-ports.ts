@@ -19,7 +19,7 @@ export type RelayPorts = {
   readonly watch: Watch;
   readonly budget: ByteBudget;
   readonly markKey: MarkKey;
-  /** Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they can not be had. */
+  /** Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they cannot be had. */
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
   readonly leaseMs: number;
   readonly sweepAgainMs: number;

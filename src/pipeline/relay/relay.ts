@@ -18,7 +18,7 @@
 import { isSideKind, isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
-import { withLateWord } from '#core/delivery/overtaken-outcome.ts';
+import { afterOvertakenOutcome } from '#core/delivery/overtaken-outcome.ts';
 import { afterAttempt, withNoticeSettled } from '#core/delivery/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/delivery/retry-schedule.ts';
 import { parseMailbox, parseReversePath } from '#core/message/address.ts';
@@ -149,7 +149,7 @@ async function attemptMessage(
     const stopped = signal.aborted && results[0]?.kind === 'content';
     const attempt = stopped ? plain(outOfTime) : decide(results, bytes);
     const returnPath = leaving.rewritten ? (leaving.reversePath?.address ?? null) : null;
-    // What can not be parsed can not be said either; accepted mail is relayed all the same, and its trace tells.
+    // What cannot be parsed cannot be said either; accepted mail is relayed all the same, and its trace tells.
     const reversePathLost = !leaving.rewritten && parseReversePath(message.reversePath) === undefined;
     return {
       ...attempt,
@@ -223,7 +223,7 @@ async function record(
   });
   const { row, decided } = await recordOn(ports, claimed, (current) => {
     if (!isUnderWay(current.state)) {
-      const word = withLateWord(current, claimed, outcome, { startedAt, now, openMs: attempt.openMs });
+      const word = afterOvertakenOutcome(current, claimed, outcome, { startedAt, now, openMs: attempt.openMs });
       return { ...word, row: learnt(word.row, attempt), late: true };
     }
     const progress = afterAttempt(learnt(current, attempt), outcome, {

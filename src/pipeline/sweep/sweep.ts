@@ -4,16 +4,16 @@
 //
 // | effect, in order          | if we die right after                                                            |
 // | ------------------------- | -------------------------------------------------------------------------------- |
-// | 0 (expiry) hour's count   | the next sweep counts it once more: the valve closes sooner, never later         |
+// | 0 (expiry) hour's count   | the next sweep counts it once more: the limit closes sooner, never later         |
 // |   (held by it) alarm      | raised once too often; the next sweep holds the row                              |
 // | 1 row's `dueAt` forward   | no job is sent now; the next sweep after the new `dueAt` (15 min) sends it       |
-// |   (expiry: state too)     | as above, with a bounce job; held by the valve: its alarm was raised before      |
+// |   (expiry: state too)     | as above, with a bounce job; held by the limit: its alarm was raised before      |
 // | 2 relay or bounce job     | done; a second job is refused by the claim, or finds the row settled             |
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
-import { afterExpiryHeld, type ExpiryCount, mayReport, valveHolds } from '#core/delivery/expiry-limit.ts';
+import { afterExpiryHeld, type ExpiryCount, isOverExpiryLimit, mayReport } from '#core/delivery/expiry-limit.ts';
 import { afterExpiry } from '#core/delivery/progress.ts';
 import { fairShares, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
@@ -32,7 +32,7 @@ export type SweepPorts = {
   readonly watch: Watch;
   readonly sweepAgainMs: number;
   readonly lostAnywayMs: number;
-  /** The hour of the valve on expiries, in milliseconds. */
+  /** The hour of the expiry limit, in milliseconds. */
   readonly hourMs: number;
 };
 
@@ -150,7 +150,7 @@ async function expire(ports: SweepPorts, row: DeliveryRow, suspect: boolean): Pr
   const fields = { ...fieldsOf(row), status: expired.row.lastStatus, reason: expired.row.lastReason };
   if (mayReport(expired.row, ports.settings.nextHops)) {
     const count = await ports.ledger.countExpiry(now - (now % ports.hourMs), suspect);
-    if (suspect && valveHolds(count)) return holdExpiry(ports, row, { ...fields, ...count });
+    if (suspect && isOverExpiryLimit(count)) return holdExpiry(ports, row, { ...fields, ...count });
   }
   if ((await ports.ledger.write(expired.row, expired.events)) === 'lost') return { became: 'left' };
   ports.watch.count('Expired');

@@ -40,7 +40,7 @@ export const pipelineMutations: readonly Mutation[] = [
     replacement: 'countExpiry(now, suspect)',
     test: {
       file: 'test/unit/pipeline/sweep.test.ts',
-      name: 'the valve on expiries > counts the hour, however many sweeps it has: the hundred and first is held',
+      name: 'the expiry limit > counts the hour, however many sweeps it has: the hundred and first is held',
     },
   },
   {

@@ -208,7 +208,7 @@ describe('a login', () => {
     });
   });
 
-  it('that can not be read connects to nobody and quotes nothing', async () => {
+  it('that cannot be read connects to nobody and quotes nothing', async () => {
     const credentials = () => Promise.reject(new TypeError('could not parse {"password":"correct horse"}'));
     const { result, server } = await attemptOne(['stall'], { auth, terms: { credentials } });
     expect(result).toMatchObject({ kind: 'capability', fault: 'credentials-unavailable' });

@@ -28,7 +28,7 @@ test.each([
   [['gateway', '--listen', 'nowhere'], 2, 'write HOST:PORT'],
   [['gateway', '--config', 'none.json'], 78, 'there is no such file'],
   [['gateway'], 78, 'write submitters:'],
-  [['sendmail', 'bob@x.example'], 78, 'can not be read'],
+  [['sendmail', 'bob@x.example'], 78, 'cannot be read'],
   [['sendmail', '-bp'], 64, 'everpost trace'],
 ] as const)('%j ends with %s', (args, status, words) => {
   const said = call(...args);

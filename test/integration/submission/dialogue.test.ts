@@ -338,7 +338,7 @@ describe('a store that fails', () => {
     ['the content, for lack of permission', ['denied'], 0],
   ] as const)('at %s: 451, and the next try is whole', async (_what, failures, left) => {
     gateway.store.failures.push(...failures);
-    expect(await client.send('x\r\n')).toBe('451 4.3.0 The message can not be stored now, try again later\r\n');
+    expect(await client.send('x\r\n')).toBe('451 4.3.0 The message cannot be stored now, try again later\r\n');
     expect(gateway.store.objects.size).toBe(left);
     expect(gateway.lines.at(-1)).toMatchObject({ event: 'submission.not-stored', fields: { answer: '451 4.3.0' } });
     expect(await client.send('x\r\n')).toMatch(/^250 /);

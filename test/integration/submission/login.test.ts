@@ -115,11 +115,11 @@ describe('AUTH', () => {
     await fail(loginFailuresPerAddressMax, (index) => `d${index}`);
     expect(await (await greeted()).ask(right)).toBe(shut);
   });
-  test('is put off where the secrets can not be read', async () => {
+  test('is put off where the secrets cannot be read', async () => {
     const broken = { credentials: () => Promise.reject(new Error('AccessDenied')), forget: () => {} };
     gateway = await openGateway({ secrets: broken });
     const reply = await (await greeted()).ask(`AUTH PLAIN ${plain('a', 'b')}`);
-    expect(reply).toBe('454 4.7.0 Logins can not be checked now, try again later\r\n');
+    expect(reply).toBe('454 4.7.0 Logins cannot be checked now, try again later\r\n');
     expect(JSON.stringify(gateway.lines)).toContain('everpost/exchange');
   });
   test('knows a rotated secret as soon as somebody uses it', async () => {

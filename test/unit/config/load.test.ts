@@ -1,4 +1,4 @@
-// Configuration files as people keep them: TypeScript, JavaScript of both kinds, JSON, and files that can not be read.
+// Configuration files as people keep them: TypeScript, JavaScript of both kinds, JSON, and files that cannot be read.
 // Each mistake is one line that begins with the file's path as it was given.
 
 import { execFileSync } from 'node:child_process';

@@ -259,7 +259,7 @@ test.each<readonly [string, boolean]>([
   ['missing', true],
   ['empty', true],
   ['unavailable', false],
-])('content that can not be read (%s) is deferred with 4.3.0', (cause, operatorFault) => {
+])('content that cannot be read (%s) is deferred with 4.3.0', (cause, operatorFault) => {
   const fault: ContentFault = { kind: 'content', cause, detail: 'NoSuchKey' };
   expect(classify(fault)).toMatchObject({
     kind: 'deferred',

@@ -5,7 +5,7 @@ import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { composeDigest, type DigestInput, duePeriod, newDigest, periodOf } from '#core/notice/digest.ts';
 import { facts, queued } from '#test/contract/rows.ts';
-import { townSettings } from '#test/simulation/town.ts';
+import { pipelineSettings } from '#test/kit/pipeline.ts';
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 10, 22, 6);
@@ -92,7 +92,7 @@ describe('the period', () => {
     expect(duePeriod(period.from - 5 * DAY, NOW)).toEqual({ from: period.from - 5 * DAY, until: period.until });
     expect(duePeriod(NOW + 9 * DAY, NOW), 'a clock that went back').toBeNull();
     const way = { nextHop: 'exchange', address: 'postmaster@example.com' };
-    const row = newDigest(townSettings, period, way, { now: NOW, sweepAgainMs: 1 });
+    const row = newDigest(pipelineSettings, period, way, { now: NOW, sweepAgainMs: 1 });
     expect(periodOf(row.spoolId)).toEqual(period);
     expect(periodOf('m1')).toBeNull();
     expect(row).toMatchObject({

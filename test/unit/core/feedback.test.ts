@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
-import { withLateWord } from '#core/delivery/overtaken-outcome.ts';
+import { afterOvertakenOutcome } from '#core/delivery/overtaken-outcome.ts';
 import { afterFact, type ReportedFact } from '#core/feedback/fact.ts';
 import { replyOfDiagnostic } from '#core/reply/diagnostic-code.ts';
 import { statusOf } from '#core/reply/status.ts';
@@ -136,7 +136,7 @@ describe('our own word after it', () => {
 
   it('adds the attempt, and is no second copy', () => {
     const current = afterFact(claimed, failed, terms).row;
-    const { row: next, events } = withLateWord(current, claimed, relayed, late);
+    const { row: next, events } = afterOvertakenOutcome(current, claimed, relayed, late);
     expect(next).toMatchObject({ state: 'failed', lastReply: no, possibleDuplicate: false, lastAttemptAt: T0 + 1_000 });
     expect(events).toMatchObject([{ event: 'SEND', attempt: 1, latency: { openMs: 3, totalMs: 60_000 } }]);
   });
@@ -158,7 +158,7 @@ describe('our own word after it', () => {
       } as const,
     ],
   ])('marks a possible duplicate where %s', (_, current, outcome) => {
-    const { row: next, events } = withLateWord(current, claimed, outcome, late);
+    const { row: next, events } = afterOvertakenOutcome(current, claimed, outcome, late);
     expect([next.state, next.possibleDuplicate, events[0]?.event]).toEqual([current.state, true, 'POSSIBLE_DUPLICATE']);
   });
 });

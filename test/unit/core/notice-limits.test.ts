@@ -11,13 +11,13 @@ import {
 import { parseMailbox } from '#core/message/address.ts';
 import { noticeCounts } from '#core/notice/counts.ts';
 import { facts, T0 } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const HOUR = 3_600_000;
 function countsFor(address: string, kind: NoticeKind = 'ndr', perDomainPerHour = 100, now = T0) {
   const to = parseMailbox(address);
   if (to === null) throw new Error(address);
-  const settings = { ...townSettings, notices: { ...townSettings.notices, perDomainPerHour } };
+  const settings = { ...pipelineSettings, notices: { ...pipelineSettings.notices, perDomainPerHour } };
   return noticeCounts(settings, { message: facts('m1'), to, kind, noticeKey: `k-${kind}` }, now);
 }
 const nameOf = (address: string, limit: string) => countsFor(address).find((each) => each.limit === limit)?.name;
@@ -35,7 +35,7 @@ describe('of a message', () => {
   it('know each notice by its key, for as long as the message has rows', () => {
     const [count] = countsFor('ann@src.example');
     const { acceptedAt } = facts('m1');
-    expect(count).toMatchObject({ key: 'k-ndr', until: acceptedAt + townSettings.retentionMs.ledger });
+    expect(count).toMatchObject({ key: 'k-ndr', until: acceptedAt + pipelineSettings.retentionMs.ledger });
     expect(countsFor('eve@other.example')[0]?.name).toBe(count?.name); // one message has one reverse-path
     expect(countsFor('ann@src.example')[0]?.name).toBe(countsFor('ann@src.example', 'ndr', 100, T0 + HOUR)[0]?.name);
   });

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import type { ActionSettings, NextHopSettings, Settings } from '#config/settings.ts';
 import { noticeWay } from '#core/notice/way.ts';
 import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
-const exchange = townSettings.nextHops.exchange as NextHopSettings;
+const exchange = pipelineSettings.nextHops.exchange as NextHopSettings;
 const ses: NextHopSettings = { kind: 'ses' };
 const discard: NextHopSettings = { kind: 'discard' };
 const action = { via: 'hop', address: null, copy: false, returnPath: 'keep' } as const;
@@ -16,10 +16,10 @@ type Given = { readonly hop?: NextHopSettings; readonly to?: Partial<ActionSetti
 function settings({ hop, to = {}, via = null }: Given): Settings {
   const match = hop === undefined ? '*@elsewhere.example' : '*@example.com';
   return {
-    ...townSettings,
+    ...pipelineSettings,
     nextHops: { ...(hop === undefined ? {} : { hop }), relay: exchange, out: ses },
     routes: [{ match: [match], direction: 'inbound', to: [{ ...action, ...to }], fallback: null }],
-    notices: { ...townSettings.notices, postmaster: 'postmaster@example.com', via },
+    notices: { ...pipelineSettings.notices, postmaster: 'postmaster@example.com', via },
   };
 }
 

@@ -5,11 +5,11 @@ import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
 import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
 import { purgeDecision } from '#core/spool/purge-decision.ts';
 import { asNoticeOf, queued, T0 } from '#test/contract/rows.ts';
-import { townSettings } from '#test/simulation/town.ts';
+import { pipelineSettings } from '#test/kit/pipeline.ts';
 
 const DAY = 86_400_000;
 const NOW = T0 + 20 * DAY;
-const settings = { ...townSettings, nextHops: { ...townSettings.nextHops, ses: { kind: 'ses' } as const } };
+const settings = { ...pipelineSettings, nextHops: { ...pipelineSettings.nextHops, ses: { kind: 'ses' } as const } };
 
 const ended = (state: DeliveryState, change: Partial<DeliveryRow> = {}) =>
   queued('m1', { state, dueAt: null, lastAttemptAt: T0 + 1, ...change });

@@ -57,7 +57,7 @@ describe('what SES is told', () => {
     expect(receiptRules(routesOf(['*'], 'outbound')).rules).toEqual([]);
   });
 
-  test('a local part that a rule can not say takes its whole domain, and says so', () => {
+  test('a local part that a rule cannot say takes its whole domain, and says so', () => {
     expect(receiptRules(routesOf(['"a b"@a.example', 'ann@a.example', 'bob@b.example']))).toEqual({
       rules: [{ slot: 0, recipients: ['a.example', 'bob@b.example'] }],
       widened: ['a.example'],

@@ -114,7 +114,7 @@ describe('SRS', () => {
     expect(made('ann@src.example', { secrets: ['new', 'tops3cr3t'] })).not.toBe(made('ann@src.example'));
   });
 
-  it('can not be changed in any character that counts, nor made without the secret', () => {
+  it('cannot be changed in any character that counts, nor made without the secret', () => {
     const localPart = localPartOf(made('ann@src.example') ?? '');
     for (let at = 5; at < localPart.length; at += 1) {
       const other = localPart[at]?.toLowerCase() === 'x' ? 'y' : 'x';

@@ -387,7 +387,7 @@ describe('an address field', () => {
   ])('%j has %j', (value, wanted) => {
     expect(authorsOf(value).map(({ mailbox }) => mailbox.address)).toEqual(wanted);
   });
-  it('is not written for a local part that ASCII can not write', () => {
+  it('is not written for a local part that ASCII cannot write', () => {
     const [author] = authorsOf('jürgen@x.example');
     expect(author === undefined ? 'none' : mailboxText('', author.mailbox)).toBeNull();
   });

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
-import { isSuspectExpiry, valveHolds } from '#core/delivery/expiry-limit.ts';
+import { isOverExpiryLimit, isSuspectExpiry } from '#core/delivery/expiry-limit.ts';
 import { released } from '#core/delivery/hold-release.ts';
 import { newDelivery } from '#core/delivery/progress.ts';
 import { fairShares, type SweepTerms, sweepDecision } from '#core/delivery/sweep-decision.ts';
@@ -140,7 +140,7 @@ function decide(change: Partial<DeliveryRow>, terms: Partial<SweepTerms>) {
   );
 }
 
-describe('the valve on expiries', () => {
+describe('the expiry limit', () => {
   it.each([
     [100, 100, false],
     [101, 101, true],
@@ -149,7 +149,7 @@ describe('the valve on expiries', () => {
     [150, 3_000, false],
     [151, 3_000, true],
   ])('%i suspect of %i: held %s', (suspect, total, held) => {
-    expect(valveHolds({ suspect, total })).toBe(held);
+    expect(isOverExpiryLimit({ suspect, total })).toBe(held);
   });
   it('suspects what never had an outcome', () => {
     expect(isSuspectExpiry(due)).toBe(true);

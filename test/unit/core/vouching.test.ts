@@ -7,7 +7,7 @@ import { isVouchedFor } from '#core/notice/body.ts';
 import { noticeFactsOf } from '#core/notice/facts.ts';
 import { voucherOf } from '#core/notice/vouching.ts';
 import { facts, queued } from '#test/contract/rows.ts';
-import { townSettings } from '#test/simulation/town.ts';
+import { pipelineSettings } from '#test/kit/pipeline.ts';
 
 const STATUSES: readonly VerdictStatus[] = ['PASS', 'FAIL', 'GRAY', 'PROCESSING_FAILED', 'DISABLED'];
 const at = (address: string) => {
@@ -96,6 +96,6 @@ it('a From text that misleads vouches for nobody, neither for a notice nor for a
   };
   expect([isVouchedFor(of({})), isVouchedFor(of({ fromMisleads: true }))]).toEqual([true, false]);
   const asked = (message: ReturnType<typeof of>) =>
-    noticeFactsOf(townSettings, { row: queued('m1', { message }), message, kind: 'ndr' }, 0).fromField;
+    noticeFactsOf(pipelineSettings, { row: queued('m1', { message }), message, kind: 'ndr' }, 0).fromField;
   expect([asked(of({})), asked(of({ fromMisleads: true }))]).toEqual(['Victim <v@victim.example>', null]);
 });

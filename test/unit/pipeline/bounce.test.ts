@@ -11,7 +11,7 @@ import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limit
 import { statusOf } from '#core/reply/status.ts';
 import { bounce } from '#pipeline/bounce/bounce.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 it.each([
   ['the null reverse-path', { message: facts('m1', { reversePath: '' }) }, 'Unreturnable', 1],
@@ -23,7 +23,7 @@ it.each([
   const watch = new MemoryWatch();
   const relayQueue = new MemoryJobQueue({ clock, visibilityMs: bounceVisibilityMs, maxReceiveCount });
   await ledger.create([row], null);
-  const ports = { settings: townSettings, ledger, relayQueue, clock, watch, sweepAgainMs: lostJobAfterMs };
+  const ports = { settings: pipelineSettings, ledger, relayQueue, clock, watch, sweepAgainMs: lostJobAfterMs };
   const job = { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey } as const;
   const both = Promise.withResolvers<void>();
   let reading = 0;

@@ -9,8 +9,8 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { ingest } from '#pipeline/ingest/ingest.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 import { ACCEPTED_AT, notification } from '../../simulation/notification.ts';
-import { townSettings } from '../../simulation/town.ts';
 
 it.each([
   ['as it is', () => {}, ['RECEIVE'], 0],
@@ -26,8 +26,8 @@ it.each([
   const receipt = JSON.parse(notification('m1', 'ann@src.example', ['bob@example.com', 'eve@example.com']));
   receipt.mail.headersTruncated = true;
   const ports = {
-    settings: townSettings,
-    routes: compileRoutes(townSettings.routes),
+    settings: pipelineSettings,
+    routes: compileRoutes(pipelineSettings.routes),
     spool,
     ledger,
     relayQueue: queue(),

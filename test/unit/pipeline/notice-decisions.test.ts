@@ -13,7 +13,7 @@ import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limit
 import { statusOf } from '#core/reply/status.ts';
 import { bounce } from '#pipeline/bounce/bounce.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 /** Nobody vouches for its reverse-path: notices to such are counted. */
 const unverified = {
@@ -38,7 +38,7 @@ async function at(perDomainPerHour: number, ...rows: readonly DeliveryRow[]) {
   const ledger = new MemoryLedger();
   for (const row of rows) await ledger.create([row], null);
   const relayQueue = new MemoryJobQueue({ clock, visibilityMs: bounceVisibilityMs, maxReceiveCount });
-  const settings: Settings = { ...townSettings, notices: { ...townSettings.notices, perDomainPerHour } };
+  const settings: Settings = { ...pipelineSettings, notices: { ...pipelineSettings.notices, perDomainPerHour } };
   const watch = new MemoryWatch();
   const ports = { settings, ledger, relayQueue, clock, watch, sweepAgainMs: lostJobAfterMs };
   const asked = async ({ spoolId, deliveryKey }: DeliveryRow, given = settings) =>

@@ -10,7 +10,7 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { orphanShards } from '#core/spool/orphan.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
 import { queued, T0 } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const HOUR = 3_600_000;
 const NEVER = new AbortController().signal;
@@ -22,7 +22,7 @@ function search(hook?: ConstructorParameters<typeof Interrupt>[0]) {
   const spool = new MemorySpool();
   const watch = new MemoryWatch();
   const ports = {
-    settings: townSettings,
+    settings: pipelineSettings,
     inventory: interrupt.wrap('inventory', spool),
     spool: interrupt.wrap('spool', spool),
     ledger: interrupt.wrap('ledger', ledger),

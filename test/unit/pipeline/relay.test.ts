@@ -26,7 +26,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 const ok = { code: 250, status: '2.0.0', text: 'Ok' } as const;
@@ -41,7 +41,7 @@ function at(script: Script, row: DeliveryRow) {
   const bounceQueue = new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount });
   spool.put(row.message?.objectKey ?? '', Buffer.from('Subject: x\r\n\r\nHello\r\n'));
   const ports: RelayPorts = {
-    settings: townSettings,
+    settings: pipelineSettings,
     spool,
     ledger,
     bounceQueue,
@@ -193,7 +193,7 @@ describe('a late outcome, on a row that somebody else has settled meanwhile', ()
       write,
     } as RelayPorts['ledger'];
     const gone = { kind: 'refuse', status: statusOf('5.1.6'), text: 'moved' } as const;
-    const settings = { ...townSettings, nextHops: { ...townSettings.nextHops, gone } };
+    const settings = { ...pipelineSettings, nextHops: { ...pipelineSettings.nextHops, gone } };
     await relay({ ...ports, settings, ledger: raced }, job, NEVER);
     expect((await standing()).state).toBe('held');
     expect(watch.total('Failed')).toBe(0);

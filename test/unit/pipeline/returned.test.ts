@@ -14,12 +14,12 @@ import { returnsHop, tokenAddress, tokenOf } from '#core/routing/return-path.ts'
 import { compileRoutes } from '#core/routing/routes.ts';
 import { returned } from '#pipeline/feedback/returned.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 const delivery = queued('m1', { state: 'relayed', dueAt: null, attempts: 1, returnPath: 'token' });
 const token = tokenOf('key', deliveryId(delivery));
-const path = tokenAddress(token, townSettings.returnPathDomain);
+const path = tokenAddress(token, pipelineSettings.returnPathDomain);
 const REPORT = [
   ...[
     'From: MAILER-DAEMON@mx.far.example',
@@ -47,7 +47,7 @@ async function at(change: Partial<DeliveryRow> = {}, reversePath = '', content =
   await ledger.create([row], null);
   await ledger.keepToken(token, delivery, T0 + 1e10);
   const ports = {
-    ...{ settings: townSettings, routes: compileRoutes(townSettings.routes), ledger, spool, watch, clock },
+    ...{ settings: pipelineSettings, routes: compileRoutes(pipelineSettings.routes), ledger, spool, watch, clock },
     ...{ relayQueue: queue(), bounceQueue: queue(), entropy: new MemoryEntropy(1), markKey: 'key' },
     ...{ leaseMs: feedbackLeaseMs, sweepAgainMs: lostJobAfterMs },
   };

@@ -10,7 +10,7 @@ import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, maxReceiveCount, relay
 import type { JobQueue } from '#pipeline/ports.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 const MINUTE = 60_000;
@@ -24,7 +24,7 @@ function at(now: number) {
   const queue = () => new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount });
   const [relayQueue, bounceQueue, feedbackQueue] = [queue(), queue(), queue()];
   const ports = {
-    ...{ settings: townSettings, ledger, watch, clock, relayQueue, bounceQueue, feedbackQueue },
+    ...{ settings: pipelineSettings, ledger, watch, clock, relayQueue, bounceQueue, feedbackQueue },
     ...{ sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
   };
   const row = async (spoolId: string, change: Partial<DeliveryRow>) => {
@@ -45,7 +45,7 @@ const byOurFault = (expiresAt: number) => ({
   ...{ expiresAt, dueAt: expiresAt, nextAttemptAt: expiresAt },
 });
 
-describe('the valve on expiries', () => {
+describe('the expiry limit', () => {
   it('counts the hour, however many sweeps it has: the hundred and first is held', async () => {
     const { ports, clock, row, states } = at(TEN);
     for (let index = 0; index < 150; index++) await row(`m${index}`, byOurFault(TEN + index * 20_000));

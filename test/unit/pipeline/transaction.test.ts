@@ -19,7 +19,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 const RETURN_PATH = 'Return-Path: <ann@src.example>\r\n'; // SES's, which goes
@@ -37,7 +37,7 @@ async function handed(row: DeliveryRow, beside: readonly DeliveryRow[] = []) {
   spool.put('in/m1', CONTENT);
   await ledger.create([...beside, row], null);
   const ports: RelayPorts = {
-    ...{ settings: townSettings, spool, ledger, clock, watch: new MemoryWatch(), entropy: new MemoryEntropy(1) },
+    ...{ settings: pipelineSettings, spool, ledger, clock, watch: new MemoryWatch(), entropy: new MemoryEntropy(1) },
     bounceQueue: new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount }),
     nextHop: () => ({ attempt, close: async () => {} }),
     ...{ bounceService: new MemoryBounceService(), budget: byteBudget(batchBytesMax), markKey: 'key' },

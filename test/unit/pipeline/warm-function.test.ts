@@ -14,7 +14,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
-import { townSettings } from '../../simulation/town.ts';
+import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const ok = { code: 250, status: '2.0.0', text: 'Ok' } as const;
 const BUDGET = 1_000;
@@ -28,7 +28,7 @@ function warm(script: Script) {
   const budget = byteBudget(BUDGET);
   const watch = new MemoryWatch();
   const ports: RelayPorts & { readonly watch: MemoryWatch } = {
-    ...{ settings: townSettings, spool, ledger, clock, entropy: new MemoryEntropy(1), watch },
+    ...{ settings: pipelineSettings, spool, ledger, clock, entropy: new MemoryEntropy(1), watch },
     bounceQueue: new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount }),
     ...{ nextHop: () => nextHop, budget, markKey: 'key', leaseMs: smtpLeaseMs, sweepAgainMs: lostJobAfterMs },
   };
@@ -66,7 +66,7 @@ describe('the budget of bytes is whole again', () => {
     expect(spool.openCount, 'what was opened is closed').toBe(0);
   });
 
-  it('after content that can not be opened, or breaks off', async () => {
+  it('after content that cannot be opened, or breaks off', async () => {
     const { ports, budget, given, spool } = warm(() => ok);
     for (let index = 0; index < 10; index++) {
       const job = await given(`m${index}`);

@@ -36,13 +36,13 @@ import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
-import { ACCEPTED_AT, type Check, type More, notification } from './notification.ts';
-import { CONTENT, committed, type Submitted } from './submitted.ts';
+import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
+import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;
 
-export const townSettings: Settings = {
+export const pipelineSettings: Settings = {
   version: 'test',
   stackName: 'Everpost',
   domains: ['example.com'],
@@ -97,7 +97,7 @@ type Told = {
 type Stage = 'ingest' | 'feedback';
 type Notification = { readonly body: string; readonly stage: Stage; receives: number; visibleAt: number };
 
-export class Town {
+export class TestPipeline {
   readonly clock = new MemoryClock(ACCEPTED_AT);
   readonly ledger = new MemoryLedger();
   readonly spool = new MemorySpool();
@@ -126,7 +126,7 @@ export class Town {
   constructor(
     script: Script,
     interrupt: Interrupt = new Interrupt(),
-    settings: Settings = townSettings,
+    settings: Settings = pipelineSettings,
     others: Readonly<Record<string, Script>> = {},
     bounces = new MemoryBounceService(),
   ) {

@@ -1,7 +1,7 @@
-// What a town of test/simulation has for the checker. What is to become of each delivery the test says, in the ledger's words for its states.
+// What a pipeline of test/simulation has for the checker. What is to become of each delivery the test says, in the ledger's words for its states.
 
 import type { DeliveryState } from '#core/delivery/delivery.ts';
-import type { Town } from '../simulation/town.ts';
+import type { TestPipeline } from '../kit/pipeline.ts';
 import { check } from './checker.ts';
 import type { Due, End, Evidence } from './evidence.ts';
 
@@ -11,16 +11,16 @@ export type Expected = Partial<Omit<Due, 'ends'>> & {
   readonly state: DeliveryState;
 };
 
-/** What the checker finds, one line each; every message of the town has the same expectations. */
-export function findingsIn(town: Town, expected: readonly Expected[]): string[] {
-  return check(evidenceOf(town, expected)).findings.map(({ kind, spoolId, says }) => `${kind} ${spoolId} ${says}`);
+/** What the checker finds, one line each; every message of the pipeline has the same expectations. */
+export function findingsIn(pipeline: TestPipeline, expected: readonly Expected[]): string[] {
+  return check(evidenceOf(pipeline, expected)).findings.map(({ kind, spoolId, says }) => `${kind} ${spoolId} ${says}`);
 }
 
-export function evidenceOf(town: Town, expected: readonly Expected[]): Evidence {
+export function evidenceOf(pipeline: TestPipeline, expected: readonly Expected[]): Evidence {
   const postmaster = 'postmaster@example.com';
-  const hops = [['exchange', town.exchange] as const, ...town.others];
+  const hops = [['exchange', pipeline.exchange] as const, ...pipeline.others];
   return {
-    accepted: town.told.map((message) => ({ ...message, deliveries: expected.map(dueOf) })),
+    accepted: pipeline.told.map((message) => ({ ...message, deliveries: expected.map(dueOf) })),
     taken: hops.flatMap(([nextHop, { accepted }]) =>
       accepted.map(({ reversePath, forwardPath, content, answer }) => ({
         nextHop,
@@ -30,14 +30,14 @@ export function evidenceOf(town: Town, expected: readonly Expected[]): Evidence 
         answer,
       })),
     ),
-    serviceNotices: town.bounces.accepted.map(({ sesMessageId, forwardPath, action, status }) => ({
+    serviceNotices: pipeline.bounces.accepted.map(({ sesMessageId, forwardPath, action, status }) => ({
       spoolId: sesMessageId,
       forwardPath,
       action,
       status,
     })),
-    rows: town.ledger.allWhole(),
-    alarms: town.watch.counted.flatMap(({ metric, value, at }) => (value > 0 ? [{ name: metric, at }] : [])),
+    rows: pipeline.ledger.allWhole(),
+    alarms: pipeline.watch.counted.flatMap(({ metric, value, at }) => (value > 0 ? [{ name: metric, at }] : [])),
     inDeadLetters: new Set(),
     postmaster: hops.map(([nextHop]) => ({ nextHop, address: postmaster })),
     skewMs: 0,
