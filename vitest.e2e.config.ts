@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// End to end: the synthesised template on the local runtime, with real servers. One file at a time; they own ports and cores.
+// End to end: the synthesised template on the local runtime, with real servers. One file at a time; they own ports and
+// cores.
 export default defineConfig({
   test: {
     include: ['test/e2e/**/*.test.ts', 'packages/*/test/e2e/**/*.test.ts'],

@@ -1,6 +1,6 @@
-// The local runtime beside a private Postfix on the same machine: relayed messages a second at 4 KB, from Postfix's own smtp-source
-// with 20 sessions to one sink, in turns. Everpost is `npm start` as a person has it: the synthesised template, the real bundles, state
-// on disk before the 250.
+// The local runtime beside a private Postfix on the same machine: relayed messages a second at 4 KB, from Postfix's own
+// smtp-source with 20 sessions to one sink, in turns. Everpost is `npm start` as a person has it: the synthesised
+// template, the real bundles, state on disk before the 250.
 
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,5 @@
-// npm run bench -- NAME [--quick]: dispatches to one benchmark. Each prints what it measured beside its goal; none knows a figure
-// beforehand. Exit codes: 0 goals met, 1 a goal missed, 2 usage, 69 something needed is not installed.
+// npm run bench -- NAME [--quick]: dispatches to one benchmark. Each prints what it measured beside its goal; none
+// knows a figure beforehand. Exit codes: 0 goals met, 1 a goal missed, 2 usage, 69 something needed is not installed.
 
 import { exitUnavailable, localBenchmark } from './local.ts';
 import { memoryBenchmark } from './memory.ts';

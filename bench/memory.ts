@@ -1,5 +1,6 @@
-// Whether memory follows the size of a message: the relay function's peak resident set after messages of 4 KB, and after messages
-// of 36 MB, under the heap flags that Lambda gives Node for the function's memory size. The peer beside it.
+// Whether memory follows the size of a message: the relay function's peak resident set after messages of 4 KB, and
+// after messages of 36 MB, under the heap flags that Lambda gives Node for the function's memory size. The peer beside
+// it.
 
 import type { SizeName } from './messages.ts';
 import { peerPackage, peerVersion, plant, type SubjectName } from './plant.ts';

@@ -1,5 +1,5 @@
-// The messages that benchmarks send: exact sizes, the same bytes on every machine. A header section as SES delivers it, a short
-// text part with a dotted line, and a base64 attachment that does not compress.
+// The messages that benchmarks send: exact sizes, the same bytes on every machine. A header section as SES delivers it,
+// a short text part with a dotted line, and a base64 attachment that does not compress.
 
 export const sizes = { '4k': 4_096, '75k': 75_000, '1m': 1 << 20, '10m': 10 << 20, '36m': 36 << 20 } as const;
 export type SizeName = keyof typeof sizes;

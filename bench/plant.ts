@@ -1,5 +1,6 @@
-// What the relay and memory benchmarks stand on: the stubs in processes of their own, the function's bundle and settings out of the
-// synthesised template, the peer from npm in a cache folder. Subjects and stubs get a core each where there are two.
+// What the relay and memory benchmarks stand on: the stubs in processes of their own, the function's bundle and
+// settings out of the synthesised template, the peer from npm in a cache folder. Subjects and stubs get a core each
+// where there are two.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -170,7 +171,8 @@ function start(file: string, args: readonly string[], core: number | null = 1): 
 }
 
 function runSubject(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<Measured> {
-  // Both subjects log to /dev/null: writing a line costs them what it would cost in Lambda, and the terminal costs nobody.
+  // Both subjects log to /dev/null: writing a line costs them what it would cost in Lambda, and the terminal costs
+  // nobody.
   const child = spawn(...pinned(0, process.execPath, args), {
     env: { ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],

@@ -1,5 +1,6 @@
-// A Postfix of our own for comparison, as lean as it is in the field: plain SMTP on a loopback port, everything on to one relay host.
-// Its queue, log and configuration lie in a folder of its own; whatever Postfix the machine runs is not touched. Needs root.
+// A Postfix of our own for comparison, as lean as it is in the field: plain SMTP on a loopback port, everything on to
+// one relay host. Its queue, log and configuration lie in a folder of its own; whatever Postfix the machine runs is not
+// touched. Needs root.
 
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';

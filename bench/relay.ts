@@ -1,5 +1,6 @@
-// What one relayed message costs in CPU, beside aws-lambda-ses-forwarder: the bundle that is deployed, a real SQS event, two ledger
-// writes, one GetObject, SMTP to a sink; the peer with its own three calls. In turns, a process each, medians.
+// What one relayed message costs in CPU, beside aws-lambda-ses-forwarder: the bundle that is deployed, a real SQS
+// event, two ledger writes, one GetObject, SMTP to a sink; the peer with its own three calls. In turns, a process each,
+// medians.
 
 import { availableParallelism, loadavg } from 'node:os';
 import { jobsPerBatchMax } from '#core/limits.ts';

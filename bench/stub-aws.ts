@@ -1,6 +1,6 @@
 // Stands in for AWS in benchmarks: S3, DynamoDB, SQS and SES v2 on one port, in a process of its own.
-// It answers as fast as it can and counts calls; it stores nothing and checks nothing. GetObject carries the CRC64NVME that S3
-// gives for what is stored since 2024: whoever checks it in JavaScript shall be seen to pay for it.
+// It answers as fast as it can and counts calls; it stores nothing and checks nothing. GetObject carries the CRC64NVME
+// that S3 gives for what is stored since 2024: whoever checks it in JavaScript shall be seen to pay for it.
 //   node bench/stub-aws.ts SIZE…      prints `ready PORT`; keys name their size: in/4k-17
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

@@ -1,7 +1,8 @@
-// One process, one forwarder, one size: the thing measured. It is bundled to plain JavaScript first, so that nothing of the tool
-// chain is in its memory, and started with the flags that Lambda gives Node.
+// One process, one forwarder, one size: the thing measured. It is bundled to plain JavaScript first, so that nothing of
+// the tool chain is in its memory, and started with the flags that Lambda gives Node.
 //   node subject.cjs everpost|peer MODULE SIZE WARM COUNT BATCH
-// writes one JSON line to file descriptor 3; logs go wherever stdout goes. WARM and COUNT are messages, BATCH how many an invocation brings.
+// writes one JSON line to file descriptor 3; logs go wherever stdout goes. WARM and COUNT are messages, BATCH how many
+// an invocation brings.
 
 import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
-// What the cdk command runs (cdk.json). It reads the configuration, bundles the functions and describes the stack. Deploying a
-// configuration that cannot work in AWS stops here.
+// What the cdk command runs (cdk.json). It reads the configuration, bundles the functions and describes the stack.
+// Deploying a configuration that cannot work in AWS stops here.
 //   cdk deploy -c config=FILE          another configuration file
 //   cdk deploy -c replaceRuleSet=yes   take over from another application's active SES rule set
 

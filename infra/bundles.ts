@@ -1,5 +1,6 @@
-// Bundles each deployed function with everything it uses, the AWS SDK included, so that the same bytes run here and in AWS.
-// Beside the code lies config.json, the validated settings: a deploy is also their version (DESIGN §2.18). No maps are shipped.
+// Bundles each deployed function with everything it uses, the AWS SDK included, so that the same bytes run here and in
+// AWS. Beside the code lies config.json, the validated settings: a deploy is also their version (DESIGN §2.18). No maps
+// are shipped.
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -22,7 +23,10 @@ export const deployedFunctions = [
 
 export type Bundle = { readonly name: string; readonly bytes: number; readonly gzipBytes: number };
 
-/** Writes dist/<name>/index.js and config.json, and dist/maps/<name>.js.map. Throws esbuild's error where a function does not build. */
+/**
+ * Writes dist/<name>/index.js and config.json, and dist/maps/<name>.js.map. Throws esbuild's error where a function
+ * does not build.
+ */
 export async function bundleFunctions(options: {
   readonly dist: string;
   readonly settings: Settings;
@@ -68,7 +72,10 @@ export async function bundleFunctions(options: {
   );
 }
 
-/** tldts does not say of itself that it may be left out where nothing of it is called: its list is 98 kB of each function that never asks it. */
+/**
+ * tldts does not say of itself that it may be left out where nothing of it is called: its list is 98 kB of each
+ * function that never asks it.
+ */
 const unusedIsLeftOut: Plugin = {
   name: 'unused-is-left-out',
   setup({ onResolve, resolve }) {

@@ -1,6 +1,6 @@
-// What SES says of mail after its 200: the configuration set that every send names, its events by a topic of their own to the feedback
-// queue, and a dead-letter queue for what SNS cannot hand over. Made only where the configuration sends by SES.
-// The receipts' topic serves nothing else, and neither does this one (aws-contracts §1.4).
+// What SES says of mail after its 200: the configuration set that every send names, its events by a topic of their own
+// to the feedback queue, and a dead-letter queue for what SNS cannot hand over. Made only where the configuration sends
+// by SES. The receipts' topic serves nothing else, and neither does this one (aws-contracts §1.4).
 
 import { Aws, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -39,7 +39,8 @@ export function sesFeedback(
     // Kept on whatever the account says; who stands on the list is told to the author (docs/decisions/ses-feedback.md).
     suppressionOptions: {
       suppressedReasons: ['BOUNCE', 'COMPLAINT'],
-      // Off whatever the account says: SES would decline a recipient by a guess, before the server that knows was asked.
+      // Off whatever the account says: SES would decline a recipient by a guess, before the server that knows was
+      // asked.
       validationOptions: { conditionThreshold: { conditionThresholdEnabled: 'DISABLED' } },
     },
   });

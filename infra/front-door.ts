@@ -1,6 +1,6 @@
-// The front door: SES's rule set, which takes mail for the routes' recipients alone, stores it in the spool and publishes the receipt.
-// The receipt is the only place where the envelope stands, so the way to its queue has a dead-letter queue of its own.
-// It never displaces another application's active rule set unless it was told to.
+// The front door: SES's rule set, which takes mail for the routes' recipients alone, stores it in the spool and
+// publishes the receipt. The receipt is the only place where the envelope stands, so the way to its queue has a
+// dead-letter queue of its own. It never displaces another application's active rule set unless it was told to.
 
 import { Aws, CustomResource, Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -127,7 +127,10 @@ function receiptRule(
   });
 }
 
-/** CloudFormation has no property for the active rule set, so this is the one custom resource; lambdas/activate.ts answers it. */
+/**
+ * CloudFormation has no property for the active rule set, so this is the one custom resource; lambdas/activate.ts
+ * answers it.
+ */
 function activation(
   scope: Construct,
   given: { readonly settings: Settings; readonly activateFolder: string; readonly replaceRuleSet: boolean },

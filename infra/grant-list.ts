@@ -1,7 +1,8 @@
-// Permissions on many resources of one kind, whose number the configuration decides: identities of SES, secrets of next hops. Called by
-// stage.ts for a function's role, and by nag-reasons.ts for the places. It decides where they stand: in the role's own policy while they are
-// few, else in managed policies, because IAM limits the characters of both. It never grants more than it was given, but for what a list
-// itself names for the case that no number of policies holds it.
+// Permissions on many resources of one kind, whose number the configuration decides: identities of SES, secrets of next
+// hops. Called by stage.ts for a function's role, and by nag-reasons.ts for the places. It decides where they stand: in
+// the role's own policy while they are few, else in managed policies, because IAM limits the characters of both. It
+// never grants more than it was given, but for what a list itself names for the case that no number of policies holds
+// it.
 
 import { inlineListsCharsMax, managedPoliciesMax, managedPolicyCharsMax } from '#core/limits.ts';
 
@@ -23,7 +24,10 @@ export type Placed = {
   readonly managed: readonly (GrantList & { readonly policyId: string })[];
 };
 
-/** An ARN's partition, region and account, with quotes and comma: `"arn:aws::ap-southeast-1:111122223333:",`. A longer partition fits into the frame. */
+/**
+ * An ARN's partition, region and account, with quotes and comma: `"arn:aws::ap-southeast-1:111122223333:",`. A longer
+ * partition fits into the frame.
+ */
 const arnChars = 39;
 /** A policy around its resources. */
 const frameChars = 250;

@@ -1,5 +1,5 @@
-// Runs before every npm script: everything here needs Node 24, which `npm ci` brings along where the registry has it for the platform.
-// Plain JavaScript, because an older Node must be able to read it.
+// Runs before every npm script: everything here needs Node 24, which `npm ci` brings along where the registry has it
+// for the platform. Plain JavaScript, because an older Node must be able to read it.
 
 import process from 'node:process';
 

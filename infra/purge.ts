@@ -1,5 +1,6 @@
-// The purge, and the digest of the quarantine: their function, its schedule, and where runs end that could not begin. It alone may delete
-// from the spool, received mail and submissions, and only by a delete marker: no function may delete a version. A test holds that.
+// The purge, and the digest of the quarantine: their function, its schedule, and where runs end that could not begin.
+// It alone may delete from the spool, received mail and submissions, and only by a delete marker: no function may
+// delete a version. A test holds that.
 
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -29,7 +30,8 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
     may: [
       list,
       may(['s3:DeleteObject'], ...objectsBelow(bucket, prefixes)),
-      // Query reads a message's rows, UpdateItem dates its own item; GetItem and PutItem are for bookmarks and the digest's row.
+      // Query reads a message's rows, UpdateItem dates its own item; GetItem and PutItem are for bookmarks and the
+      // digest's row.
       onLedger(table, 'Query', 'GetItem', 'PutItem', 'UpdateItem'),
       queryDue(table),
       sendTo(stages.relay),

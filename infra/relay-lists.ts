@@ -1,5 +1,6 @@
-// What relay may do with resources that the configuration names and this stack does not make: send as identities of SES, and read the
-// secrets of next hops. SES and Secrets Manager know them by name, so that the permissions are written from names too.
+// What relay may do with resources that the configuration names and this stack does not make: send as identities of
+// SES, and read the secrets of next hops. SES and Secrets Manager know them by name, so that the permissions are
+// written from names too.
 
 import type { Settings } from '#config/settings.ts';
 import { parseMailbox } from '#core/message/address.ts';
@@ -20,8 +21,8 @@ export function relayPlaced(settings: Settings): Placed {
 }
 
 /**
- * As our own domains alone, and only where the configuration sends by SES: under whatever identity SES has for an address of theirs. More
- * than some 250 domains are one pattern, all identities of the account and region.
+ * As our own domains alone, and only where the configuration sends by SES: under whatever identity SES has for an
+ * address of theirs. More than some 250 domains are one pattern, all identities of the account and region.
  */
 function sendAs(settings: Settings): GrantList {
   const names = sendsBySes(settings) ? sendingIdentities(sendingDomains(settings)) : [];
@@ -35,7 +36,10 @@ function bounceAs(settings: Settings): GrantList {
   return { id: 'Bouncing', actions: ['ses:SendBounce'], ...identity, names };
 }
 
-/** Exactly the secrets that the configuration names. Secrets Manager ends each ARN in a hyphen and six letters of its own. */
+/**
+ * Exactly the secrets that the configuration names. Secrets Manager ends each ARN in a hyphen and six letters of its
+ * own.
+ */
 function readSecrets({ nextHops, notices }: Settings): GrantList {
   const names = Object.values(nextHops).flatMap((hop) =>
     hop.kind === 'smtp' && hop.auth !== null ? [hop.auth.secret] : [],

@@ -27,8 +27,9 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const stack = new Stack(app, settings.stackName, {
     stackName: settings.stackName,
     description: 'Everpost: a mail connector that accounts for every message',
-    // Bucket, table, queues and logs protect themselves. A protected stack could not be deployed again after its first deploy failed: the cdk
-    // command sets the protection before it creates anything, and AWS then refuses to delete what the rollback left.
+    // Bucket, table, queues and logs protect themselves. A protected stack could not be deployed again after its first
+    // deploy failed: the cdk command sets the protection before it creates anything, and AWS then refuses to delete
+    // what the rollback left.
     terminationProtection: false,
     synthesizer: new DefaultStackSynthesizer({ generateBootstrapVersionRule: false }),
   });

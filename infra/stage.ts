@@ -1,5 +1,6 @@
-// A stage of the pipeline: its queue with a dead-letter queue, its function, and the mapping between the two. And a plain function
-// with a role of its own, which the sweep and the activation use too. Nothing is granted here that its caller did not name.
+// A stage of the pipeline: its queue with a dead-letter queue, its function, and the mapping between the two. And a
+// plain function with a role of its own, which the sweep and the activation use too. Nothing is granted here that its
+// caller did not name.
 
 import { Aws, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -19,12 +20,17 @@ import { type GrantList, placed } from './grant-list.ts';
 
 export type StageQueue = { readonly queue: Queue; readonly deadLetters: Queue };
 
-/** The queue that feeds a stage, with its dead-letter queue. `name` is its role: relay. `visibilityMs` is six function timeouts. */
+/**
+ * The queue that feeds a stage, with its dead-letter queue. `name` is its role: relay. `visibilityMs` is six function
+ * timeouts.
+ */
 export function stageQueue(scope: Construct, name: string, visibilityMs: number): StageQueue {
-  // It says who waits there to whoever reads a list of queues. The stack's own UUID in it lets a stack be made again beside the queues that an
-  // earlier one left behind. Another name would replace the queue in stacks that stand, with the jobs that wait in it.
+  // It says who waits there to whoever reads a list of queues. The stack's own UUID in it lets a stack be made again
+  // beside the queues that an earlier one left behind. Another name would replace the queue in stacks that stand, with
+  // the jobs that wait in it.
   const queueName = Fn.join('-', [Stack.of(scope).stackName, name, Fn.select(2, Fn.split('/', Aws.STACK_ID))]);
-  // It does not name its source: that queue is made after it, and no document says that SQS takes an ARN of a queue that does not exist.
+  // It does not name its source: that queue is made after it, and no document says that SQS takes an ARN of a queue
+  // that does not exist.
   const deadLetters = restQueue(scope, 'DeadLetters');
   const queue = new Queue(scope, 'Queue', {
     ...KEPT,
@@ -70,7 +76,8 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     description: plan.description,
-    // Whole with the role itself, which CloudFormation makes after the managed ones: a function never starts with half of its permissions.
+    // Whole with the role itself, which CloudFormation makes after the managed ones: a function never starts with half
+    // of its permissions.
     inlinePolicies: {
       Own: new PolicyDocument({
         statements: [
@@ -95,7 +102,8 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
     environment: plan.environment,
     role,
     logGroup,
-    // Lambda would cut a chain off after 16 hops and dead-letter its mail. Our own loop limit ends it earlier, with an NDR (DESIGN §2.14).
+    // Lambda would cut a chain off after 16 hops and dead-letter its mail. Our own loop limit ends it earlier, with an
+    // NDR (DESIGN §2.14).
     recursiveLoop: RecursiveLoop.ALLOW,
   });
 }
@@ -126,7 +134,8 @@ export function stage(
     eventSourceArn: queues.queue.queueArn,
     batchSize: pace.batch,
     reportBatchItemFailures: true,
-    // On the mapping: reserved concurrency of the function would receive jobs that it cannot run, up to the dead-letter queue (aws-contracts §4.2).
+    // On the mapping: reserved concurrency of the function would receive jobs that it cannot run, up to the dead-letter
+    // queue (aws-contracts §4.2).
     maxConcurrency: pace.concurrency,
   });
   return { ...queues, function: handler };

@@ -29,7 +29,9 @@ import {
   stageQueue,
 } from './stage.ts';
 
-/** The namespace of our own metrics; its one dimension, service, is the stack's name (adapters/aws/powertools-watch.ts). */
+/**
+ * The namespace of our own metrics; its one dimension, service, is the stack's name (adapters/aws/powertools-watch.ts).
+ */
 export const metricNamespace = 'Everpost';
 
 export type Stages = {
@@ -143,7 +145,8 @@ function stagePlans(
       timeoutMs: limits.feedbackTimeoutMs,
       memoryMb: 512,
       environment: withSrs,
-      // What came back to a return path is claimed (UpdateItem), read, and joined to the message that it is about (Query).
+      // What came back to a return path is claimed (UpdateItem), read, and joined to the message that it is about
+      // (Query).
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         may(['s3:GetObject'], ...objectsBelow(bucket, [inboundPrefix])),
@@ -188,7 +191,8 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
     EVERPOST_STACK: Stack.of(scope).stackName,
     EVERPOST_MARK_SECRET: given.marks.arn,
     EVERPOST_STACK_ID: Aws.STACK_ID, // what signed marks before there was that secret: docs/decisions/loop-mark-key.md
-    // The name of before, for its code: a deploy replaces the environment first (docs/aws-contracts.md §7). To be dropped after 0.1.
+    // The name of before, for its code: a deploy replaces the environment first (docs/aws-contracts.md §7). To be
+    // dropped after 0.1.
     EVERPOST_MARK_KEY: Aws.STACK_ID,
     POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
     POWERTOOLS_SERVICE_NAME: Stack.of(scope).stackName,
@@ -222,7 +226,8 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn),
     ],
   });
-  // A run that failed is made good by the next one. Kept for hours and tried again, runs would pile up behind an outage.
+  // A run that failed is made good by the next one. Kept for hours and tried again, runs would pile up behind an
+  // outage.
   sweep.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.millis(limits.sweepEveryMs) });
   const sweepDeadLetters = restQueue(here, 'DeadLetters');
   new Rule(here, 'EveryMinute', {

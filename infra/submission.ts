@@ -1,5 +1,6 @@
-// How mail comes in from our side: S3 tells the ingest queue of each envelope that a submitter has stored; nobody overwrites one, and each
-// submitter may write below its own prefix alone. Made only where the configuration has submitters.
+// How mail comes in from our side: S3 tells the ingest queue of each envelope that a submitter has stored; nobody
+// overwrites one, and each submitter may write below its own prefix alone. Made only where the configuration has
+// submitters.
 
 import { Aws, CfnOutput } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyStatement, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
@@ -72,10 +73,12 @@ function createOnly(bucket: Bucket): PolicyStatement {
   });
 }
 
-/** By the bucket's own property: CDK's way would bring a custom resource, and with it a function that we do not know. */
+/**
+ * By the bucket's own property: CDK's way would bring a custom resource, and with it a function that we do not know.
+ */
 function tellOfEnvelopes({ settings, bucket, ingestQueue }: Parameters<typeof submission>[1]): void {
-  // S3 tries the queue out when the bucket is made, so its policy stands before the bucket, and cannot refer to it: the bucket is named as
-  // CloudFormation will name it.
+  // S3 tries the queue out when the bucket is made, so its policy stands before the bucket, and cannot refer to it: the
+  // bucket is named as CloudFormation will name it.
   const bucketName = `${settings.stackName}-${spoolLogicalId}`.toLowerCase();
   ingestQueue.addToResourcePolicy(
     new PolicyStatement({

@@ -1,5 +1,5 @@
-// Settings in, a cloud assembly out: bundles, template, assets. The local runtime boots what this writes, and the cdk command
-// deploys what the same functions write, so there is one template.
+// Settings in, a cloud assembly out: bundles, template, assets. The local runtime boots what this writes, and the cdk
+// command deploys what the same functions write, so there is one template.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,8 +14,8 @@ import { everpostStack } from './stack.ts';
 export type Synthesised = { readonly assembly: CloudAssembly; readonly bundles: readonly Bundle[] };
 
 /**
- * Writes the assembly into `outdir` and the bundles into `dist`. `validate` runs CDK's own check of the template and cdk-nag
- * (some seconds; findings throw); without it the template is the same.
+ * Writes the assembly into `outdir` and the bundles into `dist`. `validate` runs CDK's own check of the template and
+ * cdk-nag (some seconds; findings throw); without it the template is the same.
  */
 export async function synthesise(options: {
   readonly settings: Settings;
@@ -40,7 +40,10 @@ export async function addChecks(app: App, stack: Stack, settings: Settings): Pro
   acknowledge(stack, settings);
 }
 
-/** Without the cdk command nothing reads cdk.json, so the recommended flags are given in code, and both ways make the same template. */
+/**
+ * Without the cdk command nothing reads cdk.json, so the recommended flags are given in code, and both ways make the
+ * same template.
+ */
 export function newApp(options: { readonly outdir?: string; readonly validate: boolean }): App {
   const flags = createRequire(import.meta.url).resolve('aws-cdk-lib/recommended-feature-flags.json');
   return new App({

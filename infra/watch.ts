@@ -1,5 +1,5 @@
-// The alarms. Each one's description opens with the heading of the runbook article that says what it means and what to do;
-// docs/runbook/ has the articles, and a test holds the two together. An alarm's name is its construct path.
+// The alarms. Each one's description opens with the heading of the runbook article that says what it means and what to
+// do; docs/runbook/ has the articles, and a test holds the two together. An alarm's name is its construct path.
 
 import { Aws, Duration } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';

@@ -1,6 +1,7 @@
-// Answers CloudFormation's one custom resource: makes our SES rule set the active one. One is active in an account and region, so
-// activating ours would silently take another application's mail away: it refuses, unless it was told to replace.
-// It answers in every case, because CloudFormation otherwise waits until its timeout; it never deactivates a foreign rule set.
+// Answers CloudFormation's one custom resource: makes our SES rule set the active one. One is active in an account and
+// region, so activating ours would silently take another application's mail away: it refuses, unless it was told to
+// replace. It answers in every case, because CloudFormation otherwise waits until its timeout; it never deactivates a
+// foreign rule set.
 
 import { DescribeActiveReceiptRuleSetCommand, SESClient, SetActiveReceiptRuleSetCommand } from '@aws-sdk/client-ses';
 

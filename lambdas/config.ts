@@ -1,5 +1,5 @@
-// What a deployed function is given: its environment and the settings bundled beside it. Read once, when the function starts.
-// A function that was deployed wrong says what is missing, instead of failing at its first message.
+// What a deployed function is given: its environment and the settings bundled beside it. Read once, when the function
+// starts. A function that was deployed wrong says what is missing, instead of failing at its first message.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Feedback, wired: what others say of a delivery afterwards, joined to its row. One queue for all who say something: SES's events, and
-// jobs for messages that came back to a return path. Nothing here decides.
+// Feedback, wired: what others say of a delivery afterwards, joined to its row. One queue for all who say something:
+// SES's events, and jobs for messages that came back to a return path. Nothing here decides.
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';

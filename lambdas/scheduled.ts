@@ -1,5 +1,5 @@
-// The wiring of every function that a schedule starts: middy, the deadline, the metrics. A run that fails needs no retry, since the next
-// one comes by itself; but its failure is never swallowed: Lambda counts it.
+// The wiring of every function that a schedule starts: middy, the deadline, the metrics. A run that fails needs no
+// retry, since the next one comes by itself; but its failure is never swallowed: Lambda counts it.
 
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';

@@ -1,6 +1,7 @@
-// The wiring of every stage that a queue feeds: middy, the batch, its partial failures, the deadline. The only loop over Records.
-// It answers by itself and keys the answer by SQS message id: the ready-made helpers pair results by position or throw on a full
-// failure (aws-contracts §8), and an answer without the list, or with an empty one by accident, deletes mail unhandled (§4.2).
+// The wiring of every stage that a queue feeds: middy, the batch, its partial failures, the deadline. The only loop
+// over Records. It answers by itself and keys the answer by SQS message id: the ready-made helpers pair results by
+// position or throw on a full failure (aws-contracts §8), and an answer without the list, or with an empty one by
+// accident, deletes mail unhandled (§4.2).
 
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
@@ -74,8 +75,9 @@ async function batch(
       });
     else failed.delete(record.messageId);
   };
-  // A record that may be what ended an earlier invocation runs last and alone, so that it spares its neighbours. They all died with it
-  // then; but run one by one, only the one that kills is claimed again, and the least suspect go first.
+  // A record that may be what ended an earlier invocation runs last and alone, so that it spares its neighbours. They
+  // all died with it then; but run one by one, only the one that kills is claimed again, and the least suspect go
+  // first.
   await Promise.all(records.filter((record) => suspicion(record) === 0).map(one));
   const suspects = records.filter((record) => suspicion(record) > 0).sort((a, b) => suspicion(a) - suspicion(b));
   for (const record of suspects) await one(record);
@@ -142,7 +144,10 @@ export function jobOf(record: SQSRecord): Job {
   throw new Error(`not a job: ${record.body.slice(0, 200)}`);
 }
 
-/** How often it may have ended its function: by SQS's count, and by the ledger's, which the sweep puts into a job that it sends again. */
+/**
+ * How often it may have ended its function: by SQS's count, and by the ledger's, which the sweep puts into a job that
+ * it sends again.
+ */
 function suspicion(record: SQSRecord): number {
   const claims = record.body.length > JOB_CHARS_MAX ? null : /"claims":(\d{1,6})\b/.exec(record.body);
   return Math.max(receives(record) - 1, Number(claims?.[1] ?? 0));

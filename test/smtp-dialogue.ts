@@ -3,11 +3,11 @@
 // a client that says something else is hung up on, and the mismatch kept.
 //
 //   S: 220 mx.example ESMTP      sends the line with CRLF            S1: …      the same, one byte a packet
-//   C: EHLO *                    expects a line; * is any text       raw: "…"   sends a JSON string's characters as bytes
+// C: EHLO *                    expects a line; * is any text       raw: "…"   sends a JSON string's characters as bytes
 //   content                      reads up to CRLF . CRLF             bytes: N   waits for N bytes of anything
 //   tls                          takes TLS up                        stall      says nothing more, for good
 //   cut                          closes (FIN)                        reset      drops (RST)
-//   pause: N                     waits for N milliseconds            quiet: N   the same, and nothing may come meanwhile
+// pause: N                     waits for N milliseconds            quiet: N   the same, and nothing may come meanwhile
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';

@@ -1,5 +1,6 @@
-// How the sources hang together: no circle of imports, types included; core's folders are stacked; a file name means one thing; and
-// what a file exports, somebody uses. Read from the text of the imports, which the formatter keeps in one form.
+// How the sources hang together: no circle of imports, types included; core's folders are stacked; a file name means
+// one thing; and what a file exports, somebody uses. Read from the text of the imports, which the formatter keeps in
+// one form.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, posix, sep } from 'node:path';

@@ -1,5 +1,6 @@
-// Style is a test: what STYLE asks of the whole tree and no linter knows. A finding names the file, the line and the rule.
-// Where a rule costs clarity in one place, the place is excused below, with its reason; an excuse nobody needs is a finding too.
+// Style is a test: what STYLE asks of the whole tree and no linter knows. A finding names the file, the line and the
+// rule. Where a rule costs clarity in one place, the place is excused below, with its reason; an excuse nobody needs is
+// a finding too.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, sep } from 'node:path';
@@ -9,7 +10,9 @@ const ROOT = join(import.meta.dirname, '..');
 const HOUSE = ['src', 'lambdas', 'infra', 'packages', 'test', 'bench'] as const;
 
 /** file → why it may be longer than the limit. */
-const LONG_FILES: Readonly<Record<string, string>> = {};
+const LONG_FILES: Readonly<Record<string, string>> = {
+  'src/core/limits.ts': 'a list: each limit beside its reason, and nobody reads it from top to bottom',
+};
 /** `file: function` → why it may be longer than a screen. */
 const LONG_FUNCTIONS: Readonly<Record<string, string>> = {};
 

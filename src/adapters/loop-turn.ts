@@ -1,7 +1,10 @@
-// A turn of the event loop, for code that must know what the network has brought by now: a reply, or the end of a kept connection.
-// It waits for nothing else, and reads nothing itself.
+// A turn of the event loop, for code that must know what the network has brought by now: a reply, or the end of a kept
+// connection. It waits for nothing else, and reads nothing itself.
 
-/** When it settles, the event loop has polled the network at least once: of two immediates the second comes behind a poll. */
+/**
+ * When it settles, the event loop has polled the network at least once: of two immediates the second comes behind a
+ * poll.
+ */
 export async function turnOfTheLoop(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }

@@ -1,5 +1,5 @@
-// What a program does when nobody reads its output any more, as after `| head`: nothing. Its work goes on, and its exit code stays what its work
-// was. Any other error of a stream is one.
+// What a program does when nobody reads its output any more, as after `| head`: nothing. Its work goes on, and its exit
+// code stays what its work was. Any other error of a stream is one.
 
 type Stream = { on(event: 'error', listener: (error: Error & { readonly code?: string }) => void): unknown };
 

@@ -1,6 +1,7 @@
-// Where a message stays that `everpost sendmail` could not hand over: ~/dead.letter, as sendmail itself has it, because cron and PHP drop what they
-// piped. Called by sendmail.ts at every exit at which nothing was stored. It appends, for the owner's eyes alone, and follows no link: in a folder
-// that others may write to, somebody else's file is not written to.
+// Where a message stays that `everpost sendmail` could not hand over: ~/dead.letter, as sendmail itself has it, because
+// cron and PHP drop what they piped. Called by sendmail.ts at every exit at which nothing was stored. It appends, for
+// the owner's eyes alone, and follows no link: in a folder that others may write to, somebody else's file is not
+// written to.
 
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -56,7 +57,10 @@ export async function keepDeadLetter(
 
 const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** A file of ours and of nobody else's, or what it is instead. `exclusive`: it is made by us, or it stands and is ours; never made over a link. */
+/**
+ * A file of ours and of nobody else's, or what it is instead. `exclusive`: it is made by us, or it stands and is ours;
+ * never made over a link.
+ */
 async function openOwn(path: string, exclusive: boolean, uid: number): Promise<FileHandle | string> {
   const handle = exclusive
     ? await open(path, APPEND | constants.O_CREAT | constants.O_EXCL, 0o600).catch((error: NodeJS.ErrnoException) => {

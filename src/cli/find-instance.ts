@@ -33,11 +33,17 @@ export type Instance = {
   readonly feedbackQueueUrl: string;
   /** All that the stack says of itself (docs/interfaces.md). */
   readonly outputs: Readonly<Record<string, string | undefined>>;
-  /** How far the instance's clock is ahead of this machine's, in milliseconds: the local runtime's may have been advanced. */
+  /**
+   * How far the instance's clock is ahead of this machine's, in milliseconds: the local runtime's may have been
+   * advanced.
+   */
   readonly aheadMs: number;
 };
 
-/** SDK clients by which a verb speaks to the instance: with what the local runtime gave out, or your own AWS credentials. */
+/**
+ * SDK clients by which a verb speaks to the instance: with what the local runtime gave out, or your own AWS
+ * credentials.
+ */
 export function dynamoFor({ aws, region }: Instance): DynamoDBClient {
   return aws === null ? new DynamoDBClient({ region }) : dynamoClient(aws);
 }
@@ -63,7 +69,9 @@ export function secretsFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): S
   return new AwsSecrets(client, new SystemClock());
 }
 
-/** Who only submits may know no more than the bucket's name: then nothing is looked up. Throws where no region is set. */
+/**
+ * Who only submits may know no more than the bucket's name: then nothing is looked up. Throws where no region is set.
+ */
 export async function bucketAlone(bucket: string): Promise<SubmissionPlace> {
   try {
     return { aws: null, region: await new SecretsManagerClient({}).config.region(), bucket, account: null };
@@ -116,7 +124,10 @@ type EndpointAnswer = {
 const START_MS = 60_000;
 const LOOK_MS = 300;
 
-/** Waits for an instance that is starting, and says so. Whatever else does not answer is NotReachable at once, with the remedy. */
+/**
+ * Waits for an instance that is starting, and says so. Whatever else does not answer is NotReachable at once, with the
+ * remedy.
+ */
 async function answering(data: string): Promise<{ readonly answer: EndpointAnswer; readonly aheadMs: number }> {
   let told = false;
   for (const end = Date.now() + START_MS; ; await pause(LOOK_MS)) {

@@ -1,5 +1,6 @@
-// `everpost gateway`: an SMTP submission server beside an on-premises mail server or a program, which hands what it takes to S3. It needs a
-// bucket's name and credentials that may put objects below the submitters' prefixes, and holds no mail itself.
+// `everpost gateway`: an SMTP submission server beside an on-premises mail server or a program, which hands what it
+// takes to S3. It needs a bucket's name and credentials that may put objects below the submitters' prefixes, and holds
+// no mail itself.
 
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';

@@ -1,5 +1,6 @@
-// `everpost release --to`: names the recipients of an orphan. The word goes to the ingest queue, because routes and settings are deployed
-// with ingest and nowhere else; here is waited for what ingest makes of it. It writes nothing into the ledger itself.
+// `everpost release --to`: names the recipients of an orphan. The word goes to the ingest queue, because routes and
+// settings are deployed with ingest and nowhere else; here is waited for what ingest makes of it. It writes nothing
+// into the ledger itself.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';

@@ -1,5 +1,6 @@
-// What `everpost release`, `hold` and `remove` do with the deliveries of one message, or of many. Each verb has its own file and calls this one.
-// They write the ledger and send a job, as the stages do, and each is traced. They never touch content, and never many deliveries unseen.
+// What `everpost release`, `hold` and `remove` do with the deliveries of one message, or of many. Each verb has its own
+// file and calls this one. They write the ledger and send a job, as the stages do, and each is traced. They never touch
+// content, and never many deliveries unseen.
 
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
@@ -23,7 +24,10 @@ export const GOING: readonly DeliveryState[] = ['queued', 'deferred'];
 const DAY_MS = 86_400_000;
 type Deed = (ports: OperatePorts, row: DeliveryRow) => Promise<Operated>;
 
-/** Does it to every delivery that was named and can be meant; to one that was named and cannot, it is tried, and why not is said. */
+/**
+ * Does it to every delivery that was named and can be meant; to one that was named and cannot, it is tried, and why not
+ * is said.
+ */
 export async function toEach(values: OperateValues, states: readonly DeliveryState[], deed: Deed): Promise<number> {
   const selection = selectionOf(values, states);
   const instance = await findInstance(values);
@@ -87,7 +91,8 @@ export function portsOf(instance: Instance): OperatePorts {
   const sqs = sqsFor(instance);
   return {
     ledger: new DynamoLedger(dynamoFor(instance), instance.table, {
-      // The stack's own terms are not known here: a row may live longer than they say, and be found by more, never the opposite.
+      // The stack's own terms are not known here: a row may live longer than they say, and be found by more, never the
+      // opposite.
       ledgerRetentionMs: 3650 * DAY_MS,
       search: true,
     }),

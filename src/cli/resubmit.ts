@@ -1,5 +1,6 @@
-// `everpost resubmit`: relays once more what a next hop accepted within a time and then lost. Shown first; with --yes the rows are queued
-// and their jobs sent. It never touches content, never resubmits a notice, and given twice it does not do the same twice.
+// `everpost resubmit`: relays once more what a next hop accepted within a time and then lost. Shown first; with --yes
+// the rows are queued and their jobs sent. It never touches content, never resubmits a notice, and given twice it does
+// not do the same twice.
 
 import { parseDuration } from '#config/values.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -80,7 +81,8 @@ async function resubmitLost(words: Words & ValuesOf<typeof placeOptions>): Promi
 type Told = { readonly line: Line; readonly result: Operated };
 
 async function done(ports: ResubmitPorts, row: DeliveryRow, lifetimeMs: number): Promise<Told> {
-  // One that fails must not keep what became of the others from being said. Where the row was written, the sweep sends its job.
+  // One that fails must not keep what became of the others from being said. Where the row was written, the sweep sends
+  // its job.
   const result = await resubmitRow(ports, row, lifetimeMs, NEVER).catch(
     (error: unknown): Operated => ({ kind: 'refused', row, why: `${wordsOf(error)}; try again`, tryAgain: true }),
   );
@@ -98,7 +100,10 @@ function told(row: DeliveryRow, result: Operated): Told {
   return { line: { ...describe(row, result), relayedAt }, result };
 }
 
-/** What the words mean, once the instance's clock is known: the local runtime's may be days ahead. Throws Usage, both times. */
+/**
+ * What the words mean, once the instance's clock is known: the local runtime's may be days ahead. Throws Usage, both
+ * times.
+ */
 export function lossOf(words: Words): (now: number) => Selection {
   const { 'next-hop': nextHop, 'spool-id': spoolId, 'forward-path': forwardPath, since, until, limit, again } = words;
   if (nextHop === undefined || nextHop === '') throw new Usage('--next-hop is missing: it says who lost the mail');

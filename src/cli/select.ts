@@ -1,6 +1,6 @@
-// Which deliveries an operator's verb means: those of one message, or all that are in a state, for a reason, at a next hop; for `resubmit`
-// those that a next hop took within a time.
-// It only reads. Of many, it takes the newest messages first, up to a limit.
+// Which deliveries an operator's verb means: those of one message, or all that are in a state, for a reason, at a next
+// hop; for `resubmit` those that a next hop took within a time. It only reads. Of many, it takes the newest messages
+// first, up to a limit.
 
 import { isMeant } from '#adapters/aws/trace-query.ts';
 import { parseDuration } from '#config/values.ts';

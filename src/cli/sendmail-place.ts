@@ -1,6 +1,6 @@
-// What `everpost sendmail` is told of its surroundings: as whom and where to, from options, environment and /etc/everpost/sendmail.json; and which
-// senders the submitter may use. A stack and a local instance say the last themselves; where only the bucket is named, the file must. Called by
-// sendmail.ts. It reads, and stores nothing.
+// What `everpost sendmail` is told of its surroundings: as whom and where to, from options, environment and
+// /etc/everpost/sendmail.json; and which senders the submitter may use. A stack and a local instance say the last
+// themselves; where only the bucket is named, the file must. Called by sendmail.ts. It reads, and stores nothing.
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -1,6 +1,6 @@
-// `everpost sendmail`: what cron, PHP and scripts call as /usr/sbin/sendmail. It reads one message, submits it, and ends with 0 only when both
-// objects are stored and would not be held for their sender; else with sysexits' code, and the message stays in dead.letter. It queues nothing on
-// this machine.
+// `everpost sendmail`: what cron, PHP and scripts call as /usr/sbin/sendmail. It reads one message, submits it, and
+// ends with 0 only when both objects are stored and would not be held for their sender; else with sysexits' code, and
+// the message stays in dead.letter. It queues nothing on this machine.
 
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { SystemClock } from '#adapters/system-clock.ts';
@@ -67,7 +67,10 @@ async function sendmail(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Modes in which sendmail reads no message: SMTP, the queue, aliases, a daemon, statistics, addresses. In `-ba`, and in one that nobody knows, it does. */
+/**
+ * Modes in which sendmail reads no message: SMTP, the queue, aliases, a daemon, statistics, addresses. In `-ba`, and in
+ * one that nobody knows, it does.
+ */
 const WITHOUT_MESSAGE = /^-[tivmnGUs]*b[dDhHipPstvz]/;
 
 /** Who piped the message here rarely has it still. The words are the end of the reason. */
@@ -129,7 +132,10 @@ async function send(given: SendmailArguments, where: Where, input: StandardInput
   throw new Exit(code, `the message was not stored: ${result.detail}`);
 }
 
-/** What ingest would hold, nobody but an operator would hear of. With a bucket alone, the stack's other domains are known there only. */
+/**
+ * What ingest would hold, nobody but an operator would hear of. With a bucket alone, the stack's other domains are
+ * known there only.
+ */
 function refuseAuthors(content: Uint8Array, reversePath: string, where: Where, place: Place): void {
   const from = readFrom(content);
   if (from.doubt === 'several-from-fields') throw new Exit(EX.data, severalFromFields);
@@ -200,8 +206,8 @@ class StandardInput {
 }
 
 /**
- * '' is the null reverse-path. One that would be held is refused: nobody would hear of it. Where -f is not given, or names a user of this
- * machine as cron does (`-f root`) whose address may not be used, mail is from `defaultSender`.
+ * '' is the null reverse-path. One that would be held is refused: nobody would hear of it. Where -f is not given, or
+ * names a user of this machine as cron does (`-f root`) whose address may not be used, mail is from `defaultSender`.
  */
 function senderOf({ reversePath }: SendmailArguments, where: Where, { senderDomains }: Place): string {
   if (reversePath === '' || reversePath === '<>') return '';

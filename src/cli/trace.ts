@@ -65,7 +65,10 @@ export function queryOf(values: Words, now: number): TraceQuery {
   };
 }
 
-/** RFC 5322 §3.6.4: the brackets belong to the id; a shell takes them away, and people copy what stands between them, or the whole field. */
+/**
+ * RFC 5322 §3.6.4: the brackets belong to the id; a shell takes them away, and people copy what stands between them, or
+ * the whole field.
+ */
 function bracketed(text: string | undefined): string | undefined {
   const id = text?.replace(/^\s*message-id\s*:/i, '').trim();
   return id === undefined || id === '' || id.startsWith('<') ? id : `<${id}>`;

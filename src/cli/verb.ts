@@ -1,5 +1,6 @@
-// What a verb of `everpost` is: its options as data. From them the library (commander) reads the command line and writes the help. Each verb's
-// own file calls `verb`. It asks no instance, prints nothing and never ends the process: a wrong command line throws Usage, which is exit code 2.
+// What a verb of `everpost` is: its options as data. From them the library (commander) reads the command line and
+// writes the help. Each verb's own file calls `verb`. It asks no instance, prints nothing and never ends the process: a
+// wrong command line throws Usage, which is exit code 2.
 
 import { Command, CommanderError, type Help, Option } from 'commander';
 import { short, Usage } from './exit.ts';
@@ -134,8 +135,8 @@ function read(words: VerbWords<readonly Section[]>, args: readonly string[]): Re
 }
 
 /**
- * The command line with each value in the same word as its option. Otherwise the library takes whatever follows, so that `hold --spool-id --yes`
- * would mean a message called "--yes".
+ * The command line with each value in the same word as its option. Otherwise the library takes whatever follows, so
+ * that `hold --spool-id --yes` would mean a message called "--yes".
  */
 function plain(args: readonly string[], command: Command, elsewhere: Readonly<Record<string, string>>): string[] {
   const out: string[] = [];

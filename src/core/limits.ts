@@ -1,5 +1,5 @@
-// Every limit with its unit and its reason. Code and template read the same numbers; test/unit/core/limits.test.ts holds
-// their relations. The local runtime may divide times by a scale, all alike; it never changes a count or a size.
+// Every limit with its unit and its reason. Code and template read the same numbers; test/unit/core/limits.test.ts
+// holds their relations. The local runtime may divide times by a scale, all alike; it never changes a count or a size.
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -12,11 +12,16 @@ const MIB = 1024 * KIB;
 
 // ── Functions, leases and queues ────────────────────────────────────────────────────────────────────────────────────
 
-/** RFC 5321 §4.5.3.2.6 gives the final dot alone ten minutes; two more for the dialogue before it. Lambda ends at 900 s. */
+/**
+ * RFC 5321 §4.5.3.2.6 gives the final dot alone ten minutes; two more for the dialogue before it. Lambda ends at 900 s.
+ */
 export const relayTimeoutMs = 720 * SECOND;
 /** A stage ends its work this long before its function's time is over, so that the outcome can still be recorded. */
 export const deadlineMarginMs = 10 * SECOND;
-/** Outlives the relay function: a row is never claimed twice while an attempt may still be under way, by whichever next hop (docs/decisions/one-lease.md). */
+/**
+ * Outlives the relay function: a row is never claimed twice while an attempt may still be under way, by whichever next
+ * hop (docs/decisions/one-lease.md).
+ */
 export const smtpLeaseMs = 750 * SECOND;
 /** Stages that talk to AWS alone. */
 export const ingestTimeoutMs = 60 * SECOND;
@@ -26,7 +31,10 @@ export const feedbackTimeoutMs = 60 * SECOND;
 export const feedbackLeaseMs = 120 * SECOND;
 /** The next run starts a minute later; a sweep that is cut off goes on where the index says. */
 export const sweepTimeoutMs = 55 * SECOND;
-/** AWS: visibility of at least six function timeouts, or batches that wait for a free worker come back while being worked on. */
+/**
+ * AWS: visibility of at least six function timeouts, or batches that wait for a free worker come back while being
+ * worked on.
+ */
 export const visibilityPerTimeout = 6;
 export const relayVisibilityMs = visibilityPerTimeout * relayTimeoutMs;
 export const ingestVisibilityMs = visibilityPerTimeout * ingestTimeoutMs;
@@ -44,16 +52,23 @@ export const queueRetentionMs = 14 * DAY;
 // ── The sweep ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const sweepEveryMs = MINUTE;
-/** A row that was enqueued and never claimed is enqueued again after this, and only while the queue shows no backlog. */
+/**
+ * A row that was enqueued and never claimed is enqueued again after this, and only while the queue shows no backlog.
+ */
 export const lostJobAfterMs = 15 * MINUTE;
-/** With a backlog it is lost all the same after this: a dead next hop's jobs must not hide another's lost one for days. */
+/**
+ * With a backlog it is lost all the same after this: a dead next hop's jobs must not hide another's lost one for days.
+ */
 export const lostAnywayAfterMs = HOUR;
 /** The relay queue is kept topped up to this: Postfix bounds its active queue likewise (qmgr_message_active_limit). */
 export const activeJobsMax = 10_000;
 /** Rows of one query of the due index, and how many of them are looked at side by side. */
 export const sweepPage = 500;
 export const sweepConcurrency = 16;
-/** Where more is due than the relay queue has room for, the same run looks again after this: a fast next hop drains its share in less than a minute. */
+/**
+ * Where more is due than the relay queue has room for, the same run looks again after this: a fast next hop drains its
+ * share in less than a minute.
+ */
 export const topUpEveryMs = 5 * SECOND;
 /** The hour of the expiry limit. */
 export const expiryHourMs = HOUR;
@@ -64,27 +79,44 @@ export const suspectExpiriesShareMax = 0.05;
 // ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const orphanSweepEveryMs = HOUR;
-/** An object without a row is an orphan only then: SES, SNS and a busy ingest queue need minutes, an outage of theirs rarely more. */
+/**
+ * An object without a row is an orphan only then: SES, SNS and a busy ingest queue need minutes, an outage of theirs
+ * rarely more.
+ */
 export const orphanAfterMs = HOUR;
 /** Near the fifteen minutes that Lambda gives; a run that is cut off goes on where its bookmarks say. */
 export const orphanSweepTimeoutMs = 840 * SECOND;
 /** ListObjectsV2 gives so many entries at most. */
 export const orphanPage = 1_000;
-/** Shards of the spool listed side by side, and objects of each looked up side by side: together the DynamoDB client's 64 sockets. */
+/**
+ * Shards of the spool listed side by side, and objects of each looked up side by side: together the DynamoDB client's
+ * 64 sockets.
+ */
 export const orphanShardsAtOnce = 8;
 export const orphanReadsAtOnce = 8;
-/** Without a search that has kept up for so long, accepted mail may stand unseen. Three runs: one may fall out unnoticed. */
+/**
+ * Without a search that has kept up for so long, accepted mail may stand unseen. Three runs: one may fall out
+ * unnoticed.
+ */
 export const orphanSweepOverdueMs = 3 * HOUR;
-/** Recipients that an operator may name for an orphan at once: as many as RFC 5321 §4.5.3.1.8 wants a server to take. */
+/**
+ * Recipients that an operator may name for an orphan at once: as many as RFC 5321 §4.5.3.1.8 wants a server to take.
+ */
 export const namedRecipientsMax = 100;
 
 // ── The purge ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Four times a day: so that a day without a pass to the end means several runs that failed, and not one that began a second late. */
+/**
+ * Four times a day: so that a day without a pass to the end means several runs that failed, and not one that began a
+ * second late.
+ */
 export const purgeEveryMs = 6 * HOUR;
 /** Lambda's longest; a run that is cut off goes on where its bookmark says. */
 export const purgeTimeoutMs = 900 * SECOND;
-/** Without a pass to the end for this long the spool only grows. An alarm looks back one day at most (CloudWatch, PutMetricAlarm: periods times their length). */
+/**
+ * Without a pass to the end for this long the spool only grows. An alarm looks back one day at most (CloudWatch,
+ * PutMetricAlarm: periods times their length).
+ */
 export const purgeOverdueMs = DAY;
 /** S3: keys of one answer to ListObjectsV2. */
 export const purgePage = 1_000;
@@ -92,7 +124,10 @@ export const purgePage = 1_000;
 export const purgeConcurrency = 32;
 /** Messages at which a run may fail and still go on: some damaged rows must not stop it, an outage must. */
 export const purgeFailuresMax = 100;
-/** SES tries to deliver for 14 hours (its delivery window), and reports take their time: until then a relayed message may still fail. */
+/**
+ * SES tries to deliver for 14 hours (its delivery window), and reports take their time: until then a relayed message
+ * may still fail.
+ */
 export const sesFeedbackMs = 14 * HOUR + 2 * DAY;
 /** Rows outlive their object by this at least: without rows nobody could say that it may go. Twenty runs may fail. */
 export const rowsOutliveObjectMs = 7 * DAY;
@@ -114,11 +149,15 @@ export const digestSoonMs = 7 * DAY;
 export const messageBytesMax = 40 * MIB;
 /** Content that one relay function may hold in work at once; more waits for the first to be done. */
 export const batchBytesMax = 64 * MIB;
-/** So long an attempt waits for its share of that; then it is put off, with an event, and not only at the function's end. */
+/**
+ * So long an attempt waits for its share of that; then it is put off, with an event, and not only at the function's
+ * end.
+ */
 export const roomWaitMsMax = 240 * SECOND;
 /**
- * Content up to this is compared with the MD5 that S3 keeps as its ETag while it is read. Beyond it the digest would cost more CPU than the
- * whole rest of a relay (some 1.5 ms a megabyte); there S3's own checks at rest, TLS and Content-Length stand guard.
+ * Content up to this is compared with the MD5 that S3 keeps as its ETag while it is read. Beyond it the digest would
+ * cost more CPU than the whole rest of a relay (some 1.5 ms a megabyte); there S3's own checks at rest, TLS and
+ * Content-Length stand guard.
  */
 export const digestBytesMax = 4 * MIB;
 /** One ranged read of a header section. Real ones reach 300 KB; nothing is looked for beyond this. */
@@ -129,24 +168,32 @@ export const returnPathFieldBytesMax = 4 * KIB;
 export const authservIdBytesMax = 4 * KIB;
 /** Of a field's value, what is decoded for people; the rest is of no use to a reader of notices and traces. */
 export const fieldTextBytesMax = 8 * KIB;
-/** Of a From or Reply-To field, in characters: fifty authors with long names. A field that is longer names nobody more. */
+/**
+ * Of a From or Reply-To field, in characters: fifty authors with long names. A field that is longer names nobody more.
+ */
 export const authorFieldCharsMax = 64 * KIB;
-/** Lines in a header section that are no field, kept in fields of their own by SES: more are no accident, and the spool has them all. */
+/**
+ * Lines in a header section that are no field, kept in fields of their own by SES: more are no accident, and the spool
+ * has them all.
+ */
 export const strayLinesKeptMax = 10;
 /** All of an Extract together, in UTF-8: a ledger row stays under 1 KB, DynamoDB's unit of writing. */
 export const extractBytesMax = 600;
 /** RFC 5321 §4.5.3.1.2. */
 export const domainOctetsMax = 255;
 /**
- * RFC 5321 §4.5.3.1.1 promises room for 64 and forbids no more ("techniques that impose no limits … should be used"). Mailing
- * software's VERP goes beyond 64, SES accepts it, and what was accepted must have a path for its notice.
+ * RFC 5321 §4.5.3.1.1 promises room for 64 and forbids no more ("techniques that impose no limits … should be used").
+ * Mailing software's VERP goes beyond 64, SES accepts it, and what was accepted must have a path for its notice.
  */
 export const localPartOctetsMax = 255;
 /** RFC 5322 §2.1.1, without the CRLF: what a line should have, and what it must not exceed. */
 export const lineOctetsWanted = 78;
 export const lineOctetsMax = 998;
 
-/** Parts and depth of a message whose lines are mended for SES. Real mail has some dozens, five deep; beyond it nobody's reader agrees. */
+/**
+ * Parts and depth of a message whose lines are mended for SES. Real mail has some dozens, five deep; beyond it nobody's
+ * reader agrees.
+ */
 export const mimePartsMax = 10_000;
 export const mimeDepthMax = 30;
 
@@ -154,12 +201,18 @@ export const mimeDepthMax = 30;
 
 /** Recipients of one submission: RFC 5321 §4.5.3.1.8 asks for 100 at least; programs send to some hundreds at once. */
 export const submissionRecipientsMax = 1_000;
-/** Content times recipients of one submission: each recipient is a delivery of its own, which reads and sends it all. The largest message to 100. */
+/**
+ * Content times recipients of one submission: each recipient is a delivery of its own, which reads and sends it all.
+ * The largest message to 100.
+ */
 export const submissionFanOutBytesMax = 100 * messageBytesMax;
 /** RFC 3461 §4.4 and §4.2, in characters. */
 export const envidCharsMax = 100;
 export const orcptCharsMax = 500;
-/** Of submitted content, how long its header section is waited for, to see what is missing in it; of a longer one nothing is known. */
+/**
+ * Of submitted content, how long its header section is waited for, to see what is missing in it; of a longer one
+ * nothing is known.
+ */
 export const submissionHeadBytesMax = 128 * KIB;
 /** Content as a client submits it: room is kept for the fields that we put on top (core/submission/added-fields.ts). */
 export const submissionBytesMax = messageBytesMax - 8 * KIB;
@@ -173,30 +226,49 @@ export const submittedHeadBytes = 64 * KIB;
 /** Connections at once, and from one address: a mail server opens some tens, a client one or two. */
 export const submissionConnectionsMax = 500;
 export const submissionConnectionsPerAddressMax = 100;
-/** RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command, and for the next bytes of content. */
+/**
+ * RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command, and for the next bytes of content.
+ */
 export const submissionIdleMs = 300 * SECOND;
-/** One message's content from 354 to the final dot: 40 MB at 200 kbit/s. Who is slower holds a connection for others' harm. */
+/**
+ * One message's content from 354 to the final dot: 40 MB at 200 kbit/s. Who is slower holds a connection for others'
+ * harm.
+ */
 export const submissionContentMs = 30 * MINUTE;
-/** One line with its parameters: RFC 5321 §4.5.3.1.4 asks for 512, ENVID and ORCPT need 1,000 more, AUTH up to 12,288 (RFC 4954 §4). */
+/**
+ * One line with its parameters: RFC 5321 §4.5.3.1.4 asks for 512, ENVID and ORCPT need 1,000 more, AUTH up to 12,288
+ * (RFC 4954 §4).
+ */
 export const submissionLineBytesMax = 12_288;
 /** A failed login is answered after this, and a connection may fail this often. */
 export const loginDelayMs = SECOND;
 export const loginFailuresPerConnectionMax = 3;
 /** Failed logins of one user name from one address, within the window, before its next ones are refused unheard. */
 export const loginFailuresPerNameMax = 20;
-/** The same of one address, whatever the names: it may be the address of a whole office, so it is higher, and spares names that it knows. */
+/**
+ * The same of one address, whatever the names: it may be the address of a whole office, so it is higher, and spares
+ * names that it knows.
+ */
 export const loginFailuresPerAddressMax = 100;
 export const loginFailureWindowMs = 10 * MINUTE;
 /** How long a name that has logged in from an address is known there. */
 export const loginKnownMs = DAY;
 /** Addresses, and names at addresses, that are remembered. */
 export const loginsRememberedMax = 10_000;
-/** A login that fits nobody makes us ask for the secrets anew, at most this often: a rotated one shows soon, guessing costs nothing. */
+/**
+ * A login that fits nobody makes us ask for the secrets anew, at most this often: a rotated one shows soon, guessing
+ * costs nothing.
+ */
 export const loginRefreshMs = MINUTE;
-/** Content under reception or storage: each message in memory up to the first, then in a file; all together up to the last. */
+/**
+ * Content under reception or storage: each message in memory up to the first, then in a file; all together up to the
+ * last.
+ */
 export const submissionHeldBytesMax = 256 * KIB;
 export const submissionSpaceBytesMax = 2 * 1024 * MIB;
-/** Storing a message, all tries together: within the ten minutes that a client waits for the answer to its final dot. */
+/**
+ * Storing a message, all tries together: within the ten minutes that a client waits for the answer to its final dot.
+ */
 export const submissionStoreMs = 300 * SECOND;
 /** One try makes progress, or is given up after this; and how many there are. */
 export const submissionStallMs = 30 * SECOND;
@@ -235,8 +307,8 @@ export const ndrSubjectTextMax = 120;
 // ── Reports that come back ──────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * What is read of a report: what it says stands in front of the original, which senders of reports cut at some 50 KB. With words in HTML, and
- * wrapped in Base64 by a scanner, it still fits.
+ * What is read of a report: what it says stands in front of the original, which senders of reports cut at some 50 KB.
+ * With words in HTML, and wrapped in Base64 by a scanner, it still fits.
  */
 export const reportBytesMax = 512 * KIB;
 /** Body parts looked at, and how deep: a report has three, Exchange's a multipart/alternative in the first. */
@@ -244,7 +316,10 @@ export const reportPartsMax = 64;
 export const reportDepthMax = 6;
 /** Recipients of one report: ours ask for one each, an alias behind them may have some hundreds. */
 export const reportRecipientsMax = 500;
-/** SRS: characters of the hash (each 6 bits, case lost on the way: some 5), and days for which an address is good; libsrs2 has 4 and 21. */
+/**
+ * SRS: characters of the hash (each 6 bits, case lost on the way: some 5), and days for which an address is good;
+ * libsrs2 has 4 and 21.
+ */
 export const srsHashChars = 8;
 export const srsDaysMax = 21;
 /** RFC 5321 §4.5.3.1.1: beyond it a server may refuse the path, so that a token stands in for it. */
@@ -254,7 +329,10 @@ export const srsLocalPartOctetsMax = 64;
 
 /** SES takes 40 MB after base64, which adds a third; decimal, and with room for the fields that we put in. */
 export const sesMessageBytesMax = 29_000_000;
-/** Memory held for each byte that is sent by SES: the bytes, their base64 in a request's JSON, and that request's own bytes. */
+/**
+ * Memory held for each byte that is sent by SES: the bytes, their base64 in a request's JSON, and that request's own
+ * bytes.
+ */
 export const sesHeldPerByte = 2.4;
 /** One call: 40 MB leave a function in seconds, and SES answers in less than one; far below the lease. */
 export const sesSendTimeoutMs = 60 * SECOND;
@@ -269,33 +347,44 @@ export const bounceEveryMs = SECOND;
 /** The text that we give to SendBounce, in characters: some sentences. */
 export const bounceExplanationMax = 1_500;
 
-// Notices where nothing vouches for the reverse-path (docs/decisions/backscatter.md). Who is beyond a limit is not told.
+// Notices where nothing vouches for the reverse-path (docs/decisions/backscatter.md). Who is beyond a limit is not
+// told.
 
 /** Counts of notices are of one hour, and may be forgotten after two; a message's own is kept as long as its rows. */
 export const noticeCountMs = HOUR;
-/** Of one message: who mistypes does so once or twice, and a forged message to a hundred invented addresses must not become a hundred. */
+/**
+ * Of one message: who mistypes does so once or twice, and a forged message to a hundred invented addresses must not
+ * become a hundred.
+ */
 export const noticesPerMessageMax = 5;
 /** Of these, such as tell of a delay: they may be left out, an NDR may not, so most of the room is kept for NDRs. */
 export const delayNoticesPerMessageMax = 2;
-/** To one reverse-path in an hour, sub-addresses (`ann+x`) counted with it: two messages' worth. A domain's hundred must not hit one person. */
+/**
+ * To one reverse-path in an hour, sub-addresses (`ann+x`) counted with it: two messages' worth. A domain's hundred must
+ * not hit one person.
+ */
 export const noticesPerAddressMax = 10;
 /**
- * What a notice may have in bytes is a fifth of its message where that is enough, so that a message's five never send back more than came in.
- * Of the header section this much may always go, raw or encoded: what names the message to its author.
+ * What a notice may have in bytes is a fifth of its message where that is enough, so that a message's five never send
+ * back more than came in. Of the header section this much may always go, raw or encoded: what names the message to its
+ * author.
  */
 export const unvouchedHeaderBytesMin = KIB;
-/** What SES puts in front of a message (Received, Received-SPF, Authentication-Results, X-SES-*): some 2 KB, and room. It did not come in. */
+/**
+ * What SES puts in front of a message (Received, Received-SPF, Authentication-Results, X-SES-*): some 2 KB, and room.
+ * It did not come in.
+ */
 export const sesFieldsBytes = 4 * KIB;
 /**
- * In all, in an hour: ten domains' default hundred. An ordinary hour has some tens; SES looks at accounts of which mail comes back. Where
- * `notices.perDomainPerHour` is set above it, that number is the most in all too.
+ * In all, in an hour: ten domains' default hundred. An ordinary hour has some tens; SES looks at accounts of which mail
+ * comes back. Where `notices.perDomainPerHour` is set above it, that number is the most in all too.
  */
 export const noticesInAllMax = 1_000;
 
 // ── SMTP as a client (RFC 5321 §4.5.3.2) ──────────────────────────────────────────────────────────────────────────────
 
-// SMTP as a client: how long each phase may take, in milliseconds (RFC 5321 §4.5.3.2, and 30 s to connect as Postfix has it:
-// a host that does not answer the SYN must not eat the attempt of the next host in the list).
+// SMTP as a client: how long each phase may take, in milliseconds (RFC 5321 §4.5.3.2, and 30 s to connect as Postfix
+// has it: a host that does not answer the SYN must not eat the attempt of the next host in the list).
 export const smtpTimeoutsMs = {
   connect: 30_000,
   /** The TLS handshake has no figure in the RFC; as long as connecting. */
@@ -306,13 +395,19 @@ export const smtpTimeoutsMs = {
   mail: 300_000,
   rcpt: 300_000,
   data: 120_000,
-  /** The second and later replies to a group of pipelined commands: a server that drops them is then asked again, one by one. */
+  /**
+   * The second and later replies to a group of pipelined commands: a server that drops them is then asked again, one by
+   * one.
+   */
   pipelined: 30_000,
   /** For each block of content to be taken. */
   content: 180_000,
   /** §4.5.3.2.6: long, because giving up here duplicates mail. */
   finalDot: 600_000,
-  /** The first answer on a kept connection: no failure when it passes, only a fresh connection (firewalls forget idle ones). */
+  /**
+   * The first answer on a kept connection: no failure when it passes, only a fresh connection (firewalls forget idle
+   * ones).
+   */
   kept: 20_000,
   /** Answers that can change nothing any more, read away so that the connection stays good. */
   drain: 5_000,
@@ -320,31 +415,45 @@ export const smtpTimeoutsMs = {
   quit: 1_000,
 } as const;
 /**
- * A line that is no reply may stand before one. Where none follows it within this, the server speaks no SMTP: it must not hold the attempt for
- * the minutes that a phase may take. After the final dot it may: giving up there duplicates mail.
+ * A line that is no reply may stand before one. Where none follows it within this, the server speaks no SMTP: it must
+ * not hold the attempt for the minutes that a phase may take. After the final dot it may: giving up there duplicates
+ * mail.
  */
 export const smtpAfterJunkMs = 10_000;
 /** One address of a host with several, before the next is tried (the last has what is left of `connect`). */
 export const smtpAddressAttemptMs = 5_000;
 
-/** One line of a reply, in bytes; RFC 5321 §4.5.3.1.5 says 512, real servers send more. The rest of the line is dropped. */
+/**
+ * One line of a reply, in bytes; RFC 5321 §4.5.3.1.5 says 512, real servers send more. The rest of the line is dropped.
+ */
 export const smtpReplyLineBytesMax = 4_096;
-/** What is kept of a whole reply, in bytes: memory must not follow what a server sends. The rest is read and dropped, and the code stands. */
+/**
+ * What is kept of a whole reply, in bytes: memory must not follow what a server sends. The rest is read and dropped,
+ * and the code stands.
+ */
 export const smtpReplyBytesMax = 65_536;
 /** A reply that has not ended by then, in bytes, ends there with the code it began with, and its connection with it. */
 export const smtpReplyEndlessBytes = 1_048_576;
 /** Lines that are no reply, in bytes, between two replies, before the connection counts as garbage. */
 export const smtpJunkBytesMax = 65_536;
-/** An AUTH command with its initial response, in octets with CRLF (RFC 4954 §4): a longer response waits for the server's 334. */
+/**
+ * An AUTH command with its initial response, in octets with CRLF (RFC 4954 §4): a longer response waits for the
+ * server's 334.
+ */
 export const smtpAuthLineOctetsMax = 512;
 /** Pipelined commands, in bytes, of one write: an idle connection's socket takes that much at once. */
 export const smtpGroupBytesMax = 8_192;
-/** A connection that ends or says 421 this long after its last reply to a pipelined group, in milliseconds, waited for what it had dropped. */
+/**
+ * A connection that ends or says 421 this long after its last reply to a pipelined group, in milliseconds, waited for
+ * what it had dropped.
+ */
 export const smtpGroupSilenceMs = 5_000;
 /** What is kept of a reply's text, in UTF-16 units: a ledger row holds it, and an NDR quotes it. */
 export const smtpReplyTextCharsMax = 2_000;
 
-/** A connection that has nothing to do is kept this long, in milliseconds: the next job of a busy queue comes sooner. */
+/**
+ * A connection that has nothing to do is kept this long, in milliseconds: the next job of a busy queue comes sooner.
+ */
 export const smtpKeptIdleMs = 15_000;
 /** Kept connections are not used past this age, in milliseconds (Postfix: smtp_connection_reuse_time_limit, 300 s). */
 export const smtpKeptAgeMs = 300_000;
@@ -357,8 +466,8 @@ export const smtpKeptMax = 10;
 export const smtpGatherBytes = 65_536;
 
 /**
- * A kept HTTP connection that was idle this long by the wall clock, in milliseconds, is not used again: while Lambda freezes a function, timers
- * stand still and nobody hears the other end close.
+ * A kept HTTP connection that was idle this long by the wall clock, in milliseconds, is not used again: while Lambda
+ * freezes a function, timers stand still and nobody hears the other end close.
  */
 export const keptSocketIdleMs = 20_000;
 
@@ -371,13 +480,22 @@ export const receiptRulesMax = 200;
 export const receiptAddressesMax = 10_000;
 /** SES: verified identities in an account and region. */
 export const domainsMax = 10_000;
-/** IAM, in characters without white space: what a role's inline policies may have together, what one managed policy may have, and how many of these a role may have. */
+/**
+ * IAM, in characters without white space: what a role's inline policies may have together, what one managed policy may
+ * have, and how many of these a role may have.
+ */
 export const inlinePoliciesCharsMax = 10_240;
 export const managedPolicyCharsMax = 6_144;
 export const managedPoliciesMax = 10;
-/** Of the former, for lists of ARNs that grow with the configuration; what is longer goes into managed policies. The rest of relay's has some 3,500. */
+/**
+ * Of the former, for lists of ARNs that grow with the configuration; what is longer goes into managed policies. The
+ * rest of relay's has some 3,500.
+ */
 export const inlineListsCharsMax = 5_000;
-/** Concurrent invocations of each stage: together far below an ordinary account's 1,000. A new account may have 10 in all: docs/decisions. */
+/**
+ * Concurrent invocations of each stage: together far below an ordinary account's 1,000. A new account may have 10 in
+ * all: docs/decisions.
+ */
 export const ingestConcurrencyMax = 10;
 export const relayConcurrencyMax = 50;
 export const bounceConcurrencyMax = 5;
@@ -390,7 +508,10 @@ export const inFlightAlarm = 100_000;
 export const queueAgeAlarmMs = 30 * MINUTE;
 /** Without a finished sweep for this long nothing heals itself. */
 export const sweepOverdueMs = 5 * MINUTE;
-/** Deliveries that an operator's verb works on side by side: a thousand take some seconds, and the tables and queues feel nothing of it. */
+/**
+ * Deliveries that an operator's verb works on side by side: a thousand take some seconds, and the tables and queues
+ * feel nothing of it.
+ */
 export const operateConcurrency = 8;
 /** Lines are for the days in which somebody looks; the ledger keeps the trace. */
 export const logRetentionDays = 30;

@@ -1,6 +1,7 @@
-// One connection of the package smtp-server, made exact: its command loop, AUTH, STARTTLS and timeouts are used; what reads paths, parameters and
-// content is ours, because the package's own changes them (docs/decisions/submission-server.md lists how). The only file that reaches into
-// the package's insides; its version is pinned, and test/integration/submission holds each of these replacements on the wire.
+// One connection of the package smtp-server, made exact: its command loop, AUTH, STARTTLS and timeouts are used; what
+// reads paths, parameters and content is ours, because the package's own changes them
+// (docs/decisions/submission-server.md lists how). The only file that reaches into the package's insides; its version
+// is pinned, and test/integration/submission holds each of these replacements on the wire.
 
 import type { Socket } from 'node:net';
 import type { SMTPServer, SMTPServerSession } from 'smtp-server';
@@ -37,7 +38,10 @@ export function isInData(connection: SMTPConnection): boolean {
   return Boolean(connection._dataStream);
 }
 
-/** Ends the connection when all that came has been answered: for a client that writes everything, closes its side, and reads. */
+/**
+ * Ends the connection when all that came has been answered: for a client that writes everything, closes its side, and
+ * reads.
+ */
 export function endAfterInput(connection: SMTPConnection): void {
   const parser = connection._parser;
   if (parser !== false) parser.once('finish', () => connection.close());
@@ -47,7 +51,10 @@ export function textOf({ status, text }: SmtpAnswer): string {
   return `${status} ${text}`;
 }
 
-/** Only CRLF . CRLF ends content, and only CRLF . begins a stuffed line: the package's parser eats a dot after a bare LF. */
+/**
+ * Only CRLF . CRLF ends content, and only CRLF . begins a stuffed line: the package's parser eats a dot after a bare
+ * LF.
+ */
 function replaceParser(connection: SMTPConnection): void {
   const create = connection._createParser.bind(connection);
   connection._createParser = () => {
@@ -84,7 +91,10 @@ function feed(parser: Parser, { content, rest }: ReturnType<ReturnType<typeof re
   stream.once('close', resume); // a stream that was destroyed never drains
 }
 
-/** A text that begins with an enhanced status has its own; the package would put one in front that it chooses by the code. */
+/**
+ * A text that begins with an enhanced status has its own; the package would put one in front that it chooses by the
+ * code.
+ */
 function replaceReplies(connection: SMTPConnection): void {
   const send = connection.send.bind(connection);
   connection.send = (code, text, context) =>

@@ -1,5 +1,5 @@
-// Secrets from a file on the operator's machine: {"name": {"username": "…", "password": "…"}}, as `npm start --secrets` has it. Read at each
-// use, so that a changed file is seen. Its words never become part of an error.
+// Secrets from a file on the operator's machine: {"name": {"username": "…", "password": "…"}}, as `npm start --secrets`
+// has it. Read at each use, so that a changed file is seen. Its words never become part of an error.
 
 import { readFile } from 'node:fs/promises';
 import type { Credentials } from '#adapters/aws/login-secrets.ts';

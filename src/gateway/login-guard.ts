@@ -1,5 +1,6 @@
-// Who may log in: submitters by username and password, compared in constant time; and how often a user name may fail at an address, and an
-// address in all. Secrets come from where they are kept, stay in memory for minutes, and never reach a log or a reply.
+// Who may log in: submitters by username and password, compared in constant time; and how often a user name may fail at
+// an address, and an address in all. Secrets come from where they are kept, stay in memory for minutes, and never reach
+// a log or a reply.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Credentials } from '#adapters/aws/login-secrets.ts';
@@ -54,7 +55,10 @@ export class LoginGuard {
     return this.find(username, password);
   }
 
-  /** True: this name has failed too often at this address of late, or the address has and the name is not known there: not listened to. */
+  /**
+   * True: this name has failed too often at this address of late, or the address has and the name is not known there:
+   * not listened to.
+   */
   isShut(address: string, username: string): boolean {
     const now = this.clock.now();
     const name = nameAt(address, username);
@@ -90,7 +94,9 @@ export class LoginGuard {
   }
 }
 
-/** How often something happened, forgotten when it has not happened for a while. Of the keys the latest are remembered. */
+/**
+ * How often something happened, forgotten when it has not happened for a while. Of the keys the latest are remembered.
+ */
 class Counts {
   private readonly forMs: number;
   private readonly entries = new Map<string, { count: number; until: number }>();

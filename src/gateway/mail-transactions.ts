@@ -1,5 +1,6 @@
-// The commands of a mail transaction at the submission server: who may send as whom, to how many, with which options. It keeps the envelope
-// exactly as the client gave it, until the package begins a new one (RSET, EHLO, the end of DATA). It stores nothing.
+// The commands of a mail transaction at the submission server: who may send as whom, to how many, with which options.
+// It keeps the envelope exactly as the client gave it, until the package begins a new one (RSET, EHLO, the end of
+// DATA). It stores nothing.
 
 import type { SMTPServerSession } from 'smtp-server';
 import type { Settings } from '#config/settings.ts';

@@ -1,5 +1,6 @@
-// Takes one message's content at the submission server, from 354 to the answer: into its room, with our fields on top, then into the store.
-// It answers 250 when both objects are stored, and never before; whatever else happens nothing was promised, and the client tries again.
+// Takes one message's content at the submission server, from 354 to the answer: into its room, with our fields on top,
+// then into the store. It answers 250 when both objects are stored, and never before; whatever else happens nothing was
+// promised, and the client tries again.
 
 import type { SMTPServerSession } from 'smtp-server';
 import type { Settings } from '#config/settings.ts';
@@ -152,7 +153,10 @@ function topOf(
   return (head) => received + (head === null ? '' : missingFields(head, { at, messageIdField }));
 }
 
-/** What ingest would hold, its sender hears here. Ingest alone asks where no From field was seen, or the header section is too long. */
+/**
+ * What ingest would hold, its sender hears here. Ingest alone asks where no From field was seen, or the header section
+ * is too long.
+ */
 function refusedAuthor(
   settings: ReceptionParts['settings'],
   { transaction, asked }: { readonly transaction: SubmissionTransaction; readonly asked: boolean },

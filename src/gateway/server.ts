@@ -1,6 +1,6 @@
-// The submission server: SMTP with AUTH, STARTTLS or implicit TLS, for programs and mail servers of our side. Listeners, logins and limits are
-// here; a transaction's commands, its content and the package's corrections have files of their own. It holds no mail: who was not answered
-// 250 still has the message.
+// The submission server: SMTP with AUTH, STARTTLS or implicit TLS, for programs and mail servers of our side.
+// Listeners, logins and limits are here; a transaction's commands, its content and the package's corrections have files
+// of their own. It holds no mail: who was not answered 250 still has the message.
 
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -56,7 +56,9 @@ export type SubmissionServer = {
   converse(stream: Socket): Promise<void>;
   /** A renewed certificate, for connections from now on. */
   renew(tls: TlsFiles): void;
-  /** Takes no more connections, lets messages whose content has begun come to their answer, and tells the others 421. */
+  /**
+   * Takes no more connections, lets messages whose content has begun come to their answer, and tells the others 421.
+   */
   stop(): Promise<void>;
 };
 

@@ -1,5 +1,6 @@
-// Room for messages while they are received and stored: a small one in memory, a larger one in a file that has no name any more, so that
-// nothing is left behind by a kill. All together have a bound. Never a place where a message is kept: that is the store's alone.
+// Room for messages while they are received and stored: a small one in memory, a larger one in a file that has no name
+// any more, so that nothing is left behind by a kill. All together have a bound. Never a place where a message is kept:
+// that is the store's alone.
 
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, mkdtemp, open, rm, unlink } from 'node:fs/promises';
@@ -15,7 +16,10 @@ export class SubmissionSpace {
   private readonly limits: { readonly heldBytesMax: number; readonly spaceBytesMax: number };
   private used = 0;
 
-  /** `folder` is where temporary folders are made, as in the system's own: it is shared with strangers there. Made itself when it is needed. */
+  /**
+   * `folder` is where temporary folders are made, as in the system's own: it is shared with strangers there. Made
+   * itself when it is needed.
+   */
   constructor(
     folder: string,
     limits = { heldBytesMax: submissionHeldBytesMax, spaceBytesMax: submissionSpaceBytesMax },
@@ -39,7 +43,8 @@ export class SubmissionSpace {
 
   private async file(): Promise<FileHandle> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    // A folder of its own under a name that nobody can guess, for its owner alone: a stranger can neither be there first nor look in.
+    // A folder of its own under a name that nobody can guess, for its owner alone: a stranger can neither be there
+    // first nor look in.
     const own = await mkdtemp(join(this.folder, 'everpost-'));
     try {
       const path = join(own, 'content');

@@ -1,6 +1,7 @@
-// A self-made certificate for the submission port, so that clients find STARTTLS there as they do at a deployed gateway. Called by submission.ts.
-// It is made once for a data folder and kept, so that a client may pin it; X.509 (RFC 5280) is written here because Node cannot. It vouches for
-// names of this machine alone, and no part of what is deployed uses it.
+// A self-made certificate for the submission port, so that clients find STARTTLS there as they do at a deployed
+// gateway. Called by submission.ts. It is made once for a data folder and kept, so that a client may pin it; X.509 (RFC
+// 5280) is written here because Node cannot. It vouches for names of this machine alone, and no part of what is
+// deployed uses it.
 
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,10 @@ const DAY = 24 * 3_600_000;
 const LIFETIME = 3_650 * DAY;
 const FILE = 'submission-tls.pem';
 
-/** The folder's certificate; a new one where there is none that can be used still. `now` is the machine's own clock: clients look at theirs. */
+/**
+ * The folder's certificate; a new one where there is none that can be used still. `now` is the machine's own clock:
+ * clients look at theirs.
+ */
 export function certificateOf(folder: string, host: string, now: number): MadeCertificate {
   const path = join(folder, FILE);
   const kept = readKept(path, host, now);

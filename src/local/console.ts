@@ -1,6 +1,6 @@
-// The tool endpoints on the console's port (INTERFACES): health, faults, verdicts, clock, alarms, and what the command line needs
-// to reach the running instance. Loopback only: a request under any other Host, or from a page of another origin, is refused, and a POST without
-// what a page elsewhere cannot send.
+// The tool endpoints on the console's port (INTERFACES): health, faults, verdicts, clock, alarms, and what the command
+// line needs to reach the running instance. Loopback only: a request under any other Host, or from a page of another
+// origin, is refused, and a POST without what a page elsewhere cannot send.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -117,7 +117,10 @@ async function answer(
   send(response, 404, { error: `nothing answers ${route}` });
 }
 
-/** A clock that gave up on the way is 503: what it waits for, and where it stands. The same call again goes on from there. */
+/**
+ * A clock that gave up on the way is 503: what it waits for, and where it stands. The same call again goes on from
+ * there.
+ */
 async function moveClock(parts: ConsoleParts, posted: unknown, response: ServerResponse): Promise<unknown> {
   const { advance } = (posted ?? {}) as { advance?: unknown };
   const ms = typeof advance === 'string' ? advanceMs(advance) : null;
@@ -166,8 +169,9 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;
 
 /**
- * Why it is refused, or null. A name that somebody points at loopback (DNS rebinding) shows in Host. A page elsewhere that posts to us shows in
- * Origin, another port of this machine included; and it cannot send this Content-Type without asking first (Fetch §3.3, CORS), which nobody answers.
+ * Why it is refused, or null. A name that somebody points at loopback (DNS rebinding) shows in Host. A page elsewhere
+ * that posts to us shows in Origin, another port of this machine included; and it cannot send this Content-Type without
+ * asking first (Fetch §3.3, CORS), which nobody answers.
  */
 function foreign(request: IncomingMessage): string | null {
   const { host, origin } = request.headers;

@@ -1,6 +1,7 @@
-// The demonstration: at the first `npm start` of a data folder four messages go through an Everpost, and the terminal says what became of
-// each. They go through an instance of their own, in a process and a folder of its own, so that nobody's mail, clock, ports or
-// faults are touched. What is shown is read from that instance's trace and alarms; nothing is asserted that was not seen.
+// The demonstration: at the first `npm start` of a data folder four messages go through an Everpost, and the terminal
+// says what became of each. They go through an instance of their own, in a process and a folder of its own, so that
+// nobody's mail, clock, ports or faults are touched. What is shown is read from that instance's trace and alarms;
+// nothing is asserted that was not seen.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -60,7 +61,8 @@ async function play(stage: Stage, show: (line: string) => void): Promise<void> {
   for (const user of ['ann', 'greylisted', 'refused']) await stage.send(`${user}@example.com`);
   for (const user of ['ann', 'greylisted', 'refused']) tell(show, await stage.settled(`${user}@example.com`));
 
-  // Now the bucket denies every read, as it would with a policy that somebody mistyped (KB Q157684 is about such a message).
+  // Now the bucket denies every read, as it would with a policy that somebody mistyped (KB Q157684 is about such a
+  // message).
   await stage.post('/faults', { service: 's3', operation: 'GetObject', effect: 'deny' });
   await stage.send('bob@example.com');
   tell(show, await stage.settled('bob@example.com'));

@@ -1,5 +1,5 @@
-// Whether the disk under the data folder takes writes: asked after it has refused one, before the stores are opened again.
-// It keeps nothing.
+// Whether the disk under the data folder takes writes: asked after it has refused one, before the stores are opened
+// again. It keeps nothing.
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

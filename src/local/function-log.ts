@@ -1,6 +1,7 @@
-// What the runtime and its functions write: everything into one file of the data folder, and to the terminal only what a person
-// should see there: the runtime's own lines, and a function's warnings and errors. Strangers' text in it is made fit for a terminal, in the
-// file too: people look at that in one. Mail goes on without it: where the disk refuses it, the lines are lost, and their number is said.
+// What the runtime and its functions write: everything into one file of the data folder, and to the terminal only what
+// a person should see there: the runtime's own lines, and a function's warnings and errors. Strangers' text in it is
+// made fit for a terminal, in the file too: people look at that in one. Mail goes on without it: where the disk refuses
+// it, the lines are lost, and their number is said.
 
 import { createWriteStream, existsSync, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';

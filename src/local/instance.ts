@@ -1,5 +1,6 @@
-// One run of the stack on one state of the disk: emulators, functions, schedules, and the ports that belong to them. It takes up what the
-// data folder holds, and ends for good when the disk refuses a write: runtime.ts opens the next one. It deploys nothing and speaks to no AWS.
+// One run of the stack on one state of the disk: emulators, functions, schedules, and the ports that belong to them. It
+// takes up what the data folder holds, and ends for good when the disk refuses a write: runtime.ts opens the next one.
+// It deploys nothing and speaks to no AWS.
 
 import { join } from 'node:path';
 import { type Aws, openAws } from '#aws-local/aws.ts';
@@ -42,7 +43,10 @@ export type InstanceParts = {
   readonly failed: (error: Error) => void;
 };
 
-/** Throws with one line where a port is taken or the stack cannot be created, DamagedStore where state is lost; nothing is left running. */
+/**
+ * Throws with one line where a port is taken or the stack cannot be created, DamagedStore where state is lost; nothing
+ * is left running.
+ */
 export async function openInstance(parts: InstanceParts): Promise<Instance> {
   const closers: ((patienceMs: number) => unknown)[] = [];
   const onStop = (close: (patienceMs: number) => unknown): unknown => closers.unshift(close);

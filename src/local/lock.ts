@@ -1,5 +1,5 @@
-// One runtime for one data folder: a file that names the process. A process that was killed leaves it behind; the next start sees
-// that the process is gone and takes over. It waits for nobody.
+// One runtime for one data folder: a file that names the process. A process that was killed leaves it behind; the next
+// start sees that the process is gone and takes over. It waits for nobody.
 
 import {
   chmodSync,
@@ -29,7 +29,10 @@ export class ForeignFolder extends Error {}
 /** Thrown when another process has the folder; the message names it. */
 export class DataFolderTaken extends Error {}
 
-/** Creates the folder if it must. Throws DataFolderTaken, ForeignFolder, or the system's error where the folder cannot be written. `user` is who we are. */
+/**
+ * Creates the folder if it must. Throws DataFolderTaken, ForeignFolder, or the system's error where the folder cannot
+ * be written. `user` is who we are.
+ */
 export function takeLock(dataFolder: string, user = process.getuid?.()): Lock {
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
   if (user !== undefined) makeOwn(dataFolder, user);
@@ -52,8 +55,9 @@ export function takeLock(dataFolder: string, user = process.getuid?.()): Lock {
 }
 
 /**
- * The folder has mail and credentials in it: it must be this user's, and is open to nobody else from now on. One that a stranger made, or that a
- * stranger's link leads to, as can happen in a folder that everybody may write to, is not used. POSIX alone.
+ * The folder has mail and credentials in it: it must be this user's, and is open to nobody else from now on. One that a
+ * stranger made, or that a stranger's link leads to, as can happen in a folder that everybody may write to, is not
+ * used. POSIX alone.
  */
 function makeOwn(dataFolder: string, user: number): void {
   for (const { uid } of [lstatSync(dataFolder), statSync(dataFolder)])
@@ -91,7 +95,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Linux: field 22 of /proc/PID/stat, clock ticks since boot (proc(5)); the name in field 2 may hold anything but ends in ')'. */
+/**
+ * Linux: field 22 of /proc/PID/stat, clock ticks since boot (proc(5)); the name in field 2 may hold anything but ends
+ * in ')'.
+ */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -1,6 +1,6 @@
 // `npm start`: reads the flags and the configuration, boots the stack on this machine and says when it can take mail.
-// Exit 2: wrong usage. 78: wrong configuration. 1: it could not start. It prints one line on standard output, the ready line;
-// everything for people goes to standard error.
+// Exit 2: wrong usage. 78: wrong configuration. 1: it could not start. It prints one line on standard output, the ready
+// line; everything for people goes to standard error.
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';

@@ -1,5 +1,6 @@
-// Whether the secrets that the configuration names are there, asked once at the start: a missing one would otherwise show at the first attempt
-// or the first login alone. It tells names, never values, and stops nothing: the file is read at each use.
+// Whether the secrets that the configuration names are there, asked once at the start: a missing one would otherwise
+// show at the first attempt or the first login alone. It tells names, never values, and stops nothing: the file is read
+// at each use.
 
 import type { Secrets } from '#aws-local/secrets/secrets-manager.ts';
 import type { Settings } from '#config/settings.ts';

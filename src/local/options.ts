@@ -24,6 +24,9 @@ export type RuntimeOptions = {
   readonly show: (line: string) => void;
   /** Another assembly than the one that the settings give: for tests that take something out of it. */
   readonly assemblyFolder?: string;
-  /** Asked before each commit and by each look at the disk; throws as a full disk does. For tests, which have no disk to fill. */
+  /**
+   * Asked before each commit and by each look at the disk; throws as a full disk does. For tests, which have no disk to
+   * fill.
+   */
   readonly beforeWrite?: () => void;
 };

@@ -1,6 +1,7 @@
-// Boots the synthesised stack on this machine and keeps it running. State is in the data folder and is taken up again at the next start, after a
-// kill too. Where the disk refuses a write, what runs is ended as by a kill, mail is refused at the front door, and the stack is taken up from
-// disk again once it takes writes: so nothing that was refused comes back, and nothing that was acknowledged is missing.
+// Boots the synthesised stack on this machine and keeps it running. State is in the data folder and is taken up again
+// at the next start, after a kill too. Where the disk refuses a write, what runs is ended as by a kill, mail is refused
+// at the front door, and the stack is taken up from disk again once it takes writes: so nothing that was refused comes
+// back, and nothing that was acknowledged is missing.
 
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +35,10 @@ const FAREWELL_MS = 5_000;
 /** How often a disk that refused a write is asked whether it takes one again; the last one repeats. */
 const LOOK_AGAIN_MS = [250, 500, 1_000, 2_000];
 
-/** Throws with one line where a port is taken, the folder is in use, state is lost or the stack cannot be created; nothing is left running. */
+/**
+ * Throws with one line where a port is taken, the folder is in use, state is lost or the stack cannot be created;
+ * nothing is left running.
+ */
 export async function boot(options: RuntimeOptions): Promise<Runtime> {
   const closers: (() => unknown)[] = [];
   const onStop = (close: () => unknown): unknown => closers.unshift(close);
@@ -97,7 +101,10 @@ type Running = {
   stop(): Promise<void>;
 };
 
-/** Opens an instance, and the next one whenever the disk has refused a write and takes writes again. Rejects where the first cannot be opened. */
+/**
+ * Opens an instance, and the next one whenever the disk has refused a write and takes writes again. Rejects where the
+ * first cannot be opened.
+ */
 async function keepRunning(
   options: RuntimeOptions,
   assembly: Assembly,

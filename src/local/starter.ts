@@ -1,5 +1,6 @@
-// `npm start` runs a shell, and the shell runs us. A signal that ends npm alone, or kill -9 of it, would leave us behind, with the ports and the
-// lock. So whoever was started by npm ends when npm does. Started by hand, it ends by its own signals alone.
+// `npm start` runs a shell, and the shell runs us. A signal that ends npm alone, or kill -9 of it, would leave us
+// behind, with the ports and the lock. So whoever was started by npm ends when npm does. Started by hand, it ends by
+// its own signals alone.
 
 import { readFileSync } from 'node:fs';
 
@@ -17,7 +18,9 @@ export function starterGone(callback: () => void): void {
   }, LOOK_MS).unref();
 }
 
-/** Linux: field 4 of /proc/PID/stat (proc(5)); the name in field 2 may hold anything but ends in ')'. Null elsewhere. */
+/**
+ * Linux: field 4 of /proc/PID/stat (proc(5)); the name in field 2 may hold anything but ends in ')'. Null elsewhere.
+ */
 function parentOf(pid: number): number | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -1,5 +1,6 @@
-// The submission port: the product's own gateway, against the emulated S3, with one role for each submitter that has the template's managed
-// policy and nothing else. With no submitters configured it greets, and refuses every MAIL with a reply that says so.
+// The submission port: the product's own gateway, against the emulated S3, with one role for each submitter that has
+// the template's managed policy and nothing else. With no submitters configured it greets, and refuses every MAIL with
+// a reply that says so.
 
 import { join } from 'node:path';
 import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';

@@ -1,5 +1,5 @@
-// Taking a row's lease for one attempt, and what the claim itself tells: an earlier attempt that did not end, or one too many of them.
-// It never waits for a lease, and reads nothing first: the conditional write says all.
+// Taking a row's lease for one attempt, and what the claim itself tells: an earlier attempt that did not end, or one
+// too many of them. It never waits for a lease, and reads nothing first: the conditional write says all.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';

@@ -1,5 +1,6 @@
-// Our own deadline, before anything of a message has left us: no outcome of the next hop's, and no reason to doubt the next attempt.
-// Recorded as a deferral of ours, so that the claim is answered for and nothing is marked as a possible duplicate (RFC 1047).
+// Our own deadline, before anything of a message has left us: no outcome of the next hop's, and no reason to doubt the
+// next attempt. Recorded as a deferral of ours, so that the claim is answered for and nothing is marked as a possible
+// duplicate (RFC 1047).
 
 import { deferredFor, type Outcome } from '#core/reply/outcome.ts';
 import { REASONS } from '#core/reply/reasons.ts';

@@ -1,5 +1,5 @@
-// Queues a notice: its row, once, and its relay job. Called by whatever gives a notice: bounce, the postmaster's copy, the delay and
-// success notices, the digest. It never composes one, and never decides whether there may be one.
+// Queues a notice: its row, once, and its relay job. Called by whatever gives a notice: bounce, the postmaster's copy,
+// the delay and success notices, the digest. It never composes one, and never decides whether there may be one.
 //
 // | effect, in order | if we die right after                                             |
 // | ---------------- | ----------------------------------------------------------------- |

@@ -19,7 +19,10 @@ export interface Entropy {
   fraction(): number;
 }
 
-/** Why content could not be opened. 403 and 404 are told apart only for the log: without ListBucket S3 answers 403 for both. */
+/**
+ * Why content could not be opened. 403 and 404 are told apart only for the log: without ListBucket S3 answers 403 for
+ * both.
+ */
 export type UnreadableCause = 'denied' | 'missing' | 'empty' | 'damaged' | 'unavailable';
 
 export type OpenedContent =
@@ -30,8 +33,8 @@ export type OpenedContent =
       /** A delete marker hid it, and it was found by its version. */
       readonly undeleted?: true;
       /**
-       * The exact bytes, once, in order. Throws ContentUnreadable when the stream breaks, ends short of `bytes`, or is not what was stored.
-       * A chunk is valid only until the next one is asked for.
+       * The exact bytes, once, in order. Throws ContentUnreadable when the stream breaks, ends short of `bytes`, or is
+       * not what was stored. A chunk is valid only until the next one is asked for.
        */
       readonly chunks: AsyncIterable<Uint8Array>;
       /** Gives the connection back where the content was not read to its end. Safe to call twice. */
@@ -73,14 +76,22 @@ export type SpoolEntry = {
   readonly storedAt: number;
 };
 
-/** What lies in the spool: for the hourly and the daily sweep, the only ones that look there without a row that says so. */
+/**
+ * What lies in the spool: for the hourly and the daily sweep, the only ones that look there without a row that says so.
+ */
 export interface SpoolInventory {
-  /** Up to `max` (at most 1,000) objects whose key begins with `prefix`, in order of their keys' UTF-8 bytes, after `after`. Throws where S3 does. */
+  /**
+   * Up to `max` (at most 1,000) objects whose key begins with `prefix`, in order of their keys' UTF-8 bytes, after
+   * `after`. Throws where S3 does.
+   */
   list(
     query: { readonly prefix: string; readonly after: string | null; readonly max: number },
     signal: AbortSignal,
   ): Promise<{ readonly entries: readonly SpoolEntry[]; readonly more: boolean }>;
-  /** Hides it under a delete marker; the bytes stay for `retention.versions`. What is gone already is no error. Throws where S3 does. */
+  /**
+   * Hides it under a delete marker; the bytes stay for `retention.versions`. What is gone already is no error. Throws
+   * where S3 does.
+   */
   remove(objectKey: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -101,7 +112,10 @@ export type StoreResult =
 
 /** Where submitters put content and envelopes. It only ever writes, and never over what stands. */
 export interface SubmissionStore {
-  /** Stores the object durably, where none stands under its key. Tries again itself; throws only when `signal` is aborted. */
+  /**
+   * Stores the object durably, where none stands under its key. Tries again itself; throws only when `signal` is
+   * aborted.
+   */
   put(objectKey: string, content: Storable, signal: AbortSignal): Promise<StoreResult>;
 }
 
@@ -178,49 +192,66 @@ export interface Ledger {
   create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]>;
   /**
    * Takes the lease: one conditional write. Only a queued or deferred row with `nextAttemptAt <= now`, and no lease
-   * past `now`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched. How often it was claimed bars nothing: what
-   * a claim beyond the limit means, the stage decides.
+   * past `now`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched. How often it was claimed
+   * bars nothing: what a claim beyond the limit means, the stage decides.
    */
   claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number }): Promise<ClaimResult>;
   /**
-   * Replaces the row where its stored version is still `row.version`; stores `version + 1`. `row.trace` is given back as it was
-   * read, and `events` are appended. Lost: somebody else wrote meanwhile, and nothing of this write remains.
+   * Replaces the row where its stored version is still `row.version`; stores `version + 1`. `row.trace` is given back
+   * as it was read, and `events` are appended. Lost: somebody else wrote meanwhile, and nothing of this write remains.
    */
   write(row: DeliveryRow, events: readonly TraceEvent[]): Promise<'written' | 'lost'>;
   /** Its trace holds the first attempts' events and the latest write's; `trace` gives all of them. */
   read(ref: DeliveryRef): Promise<DeliveryRow | null>;
   /** The message's facts, from its own item or from its sole delivery. */
   message(spoolId: string): Promise<MessageFacts | null>;
-  /** Rows whose `dueAt` is at or before `until`: of each next hop the longest due ones, about `perNextHop` of them, longest due first. */
+  /**
+   * Rows whose `dueAt` is at or before `until`: of each next hop the longest due ones, about `perNextHop` of them,
+   * longest due first.
+   */
   due(until: number, perNextHop: number): Promise<readonly DueRow[]>;
-  /** What waits in quarantine, by the index; `told` are the latest quarantined in (from, until], at most `max` of them. */
+  /**
+   * What waits in quarantine, by the index; `told` are the latest quarantined in (from, until], at most `max` of them.
+   */
   quarantined(query: QuarantineQuery): Promise<Quarantined>;
-  /** How many jobs of each next hop are with the relay queue: rows under way, enqueued (`dueAt` past `nextAttemptAt`) and due in (from, until]. */
+  /**
+   * How many jobs of each next hop are with the relay queue: rows under way, enqueued (`dueAt` past `nextAttemptAt`)
+   * and due in (from, until].
+   */
   enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>>;
-  /** Counts one expiry in the hour that begins at `hour`, and says how many there are by now. A crash may count one twice, never leave one out. */
+  /**
+   * Counts one expiry in the hour that begins at `hour`, and says how many there are by now. A crash may count one
+   * twice, never leave one out.
+   */
   countExpiry(hour: number, suspect: boolean): Promise<ExpiryCount>;
   /**
-   * Counts one more under `name`, atomically and only up to `max`; false: `max` is reached, and nothing was counted. The count is
-   * forgotten some time after `until`, in milliseconds since the epoch.
+   * Counts one more under `name`, atomically and only up to `max`; false: `max` is reached, and nothing was counted.
+   * The count is forgotten some time after `until`, in milliseconds since the epoch.
    */
   countUpTo(name: string, max: number, until: number): Promise<boolean>;
-  /** The same, but each `key` counts once: for one that was counted under `name` before, it is true again and changes nothing. */
+  /**
+   * The same, but each `key` counts once: for one that was counted under `name` before, it is true again and changes
+   * nothing.
+   */
   countOnce(name: string, key: string, max: number, until: number): Promise<boolean>;
   /**
-   * The delivery keys of the first `max` rows of a message, notices too, in order of the keys. None: nothing was decided on it yet, or its
-   * rows are gone. One read, of the keys alone.
+   * The delivery keys of the first `max` rows of a message, notices too, in order of the keys. None: nothing was
+   * decided on it yet, or its rows are gone. One read, of the keys alone.
    */
   rowKeys(spoolId: string, max: number): Promise<readonly string[]>;
   /**
-   * The message's own item, where it has one, may be forgotten some time after `until`, in milliseconds since the epoch; later said, later
-   * forgotten. Its rows have dates of their own.
+   * The message's own item, where it has one, may be forgotten some time after `until`, in milliseconds since the
+   * epoch; later said, later forgotten. Its rows have dates of their own.
    */
   forgetMessage(spoolId: string, until: number): Promise<void>;
   /** What a sweep wrote down under this name of how far it has come, or null. */
   bookmark(name: string): Promise<string | null>;
   /** In place of what stood there. */
   setBookmark(name: string, place: string): Promise<void>;
-  /** Writes down which delivery a return path's token stands for, and until when, in milliseconds since the epoch. Once more changes nothing. */
+  /**
+   * Writes down which delivery a return path's token stands for, and until when, in milliseconds since the epoch. Once
+   * more changes nothing.
+   */
   keepToken(token: string, ref: DeliveryRef, until: number): Promise<void>;
   /** What `keepToken` wrote. After `until` it may be gone, and may be there for some days still. */
   findToken(token: string): Promise<{ readonly ref: DeliveryRef; readonly until: number } | null>;
@@ -228,10 +259,15 @@ export interface Ledger {
   trace(query: TraceQuery): Promise<readonly TraceRecord[]>;
 }
 
-/** Asks for one attempt at one delivery (relay), or for its notice (bounce). May be duplicated, reordered or lost without harm. */
+/**
+ * Asks for one attempt at one delivery (relay), or for its notice (bounce). May be duplicated, reordered or lost
+ * without harm.
+ */
 export type Job = {
   readonly version: 1;
-  /** Unfinished attempts, where the sweep sends a job again: it may be what ended its function, and runs last and alone. */
+  /**
+   * Unfinished attempts, where the sweep sends a job again: it may be what ended its function, and runs last and alone.
+   */
   readonly claims?: number;
 } & DeliveryRef;
 
@@ -252,13 +288,19 @@ export interface EventQueue {
 export type Transaction = {
   readonly reversePath: ReversePath;
   readonly forwardPaths: readonly Mailbox[];
-  /** The most that `content` has before dot-stuffing, for SIZE= (RFC 1870): Bcc may be taken out as it passes. Null where it is not known. */
+  /**
+   * The most that `content` has before dot-stuffing, for SIZE= (RFC 1870): Bcc may be taken out as it passes. Null
+   * where it is not known.
+   */
   readonly bytes: number | null;
   /** The exact bytes to send, consumed at most once and only after the server's 354. */
   readonly content: AsyncIterable<Uint8Array>;
   /** The delivery's id, for next hops that tag what they send (SES: later events are joined by it). */
   readonly tag?: string;
-  /** What speaks for the From field's author: a next hop that signs may do so in his name on nothing else. Absent: nothing does. */
+  /**
+   * What speaks for the From field's author: a next hop that signs may do so in his name on nothing else. Absent:
+   * nothing does.
+   */
   readonly author?: AuthorEvidence;
   /** What its submitter asked for: a next hop that offers DSN takes it along. */
   readonly dsn?: DsnRequest;
@@ -285,7 +327,9 @@ export type NextHopResult =
       readonly reencoded?: boolean;
     })
   | ServiceFault
-  /** `content` threw while it was being sent: the connection was dropped before the final dot, so nothing was accepted. */
+  /**
+   * `content` threw while it was being sent: the connection was dropped before the final dot, so nothing was accepted.
+   */
   | { readonly kind: 'content'; readonly cause: UnreadableCause; readonly detail: string };
 
 /** SES's own notices for mail that it received. */
@@ -336,8 +380,9 @@ export interface Watch {
   error(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: MetricName, value?: number): void;
   /**
-   * Counts one and publishes it at once: what calls a person must not die with its function. It comes before the write of which it tells, so
-   * that nothing is ever held in silence; where that write is then lost, the alarm was one too many.
+   * Counts one and publishes it at once: what calls a person must not die with its function. It comes before the write
+   * of which it tells, so that nothing is ever held in silence; where that write is then lost, the alarm was one too
+   * many.
    */
   raise(metric: MetricName): void;
 }

@@ -19,8 +19,9 @@ export type Recorded<P> = {
 };
 
 /**
- * `decide` may be called several times, with the row as it then stands; null leaves it alone. Returns the row for its facts. Its
- * version is the one before the write, so that writing it once more reads it first: its trace stands in the ledger alone.
+ * `decide` may be called several times, with the row as it then stands; null leaves it alone. Returns the row for its
+ * facts. Its version is the one before the write, so that writing it once more reads it first: its trace stands in the
+ * ledger alone.
  */
 export async function recordOn<P extends Progress>(
   ports: RecordPorts,

@@ -1,5 +1,6 @@
-// The pipeline of a case: everything of the product but AWS, on memory ports, with a next hop that is reached over a real socket. Messages
-// come in as SES's receipts do, or through the submission server. It decides nothing; it reads the end from the ledger and the mailboxes.
+// The pipeline of a case: everything of the product but AWS, on memory ports, with a next hop that is reached over a
+// real socket. Messages come in as SES's receipts do, or through the submission server. It decides nothing; it reads
+// the end from the ledger and the mailboxes.
 
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import type { NextHopSettings, Settings, TlsMode } from '#config/settings.ts';

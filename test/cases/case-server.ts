@@ -1,5 +1,6 @@
-// The SMTP server of a case: it answers commands as `server` in case.json says, else as an ordinary server does, and keeps what it took.
-// Unlike test/smtp-dialogue.ts it follows no order of steps: the client may say what it likes. It never mends what the case makes it say.
+// The SMTP server of a case: it answers commands as `server` in case.json says, else as an ordinary server does, and
+// keeps what it took. Unlike test/smtp-dialogue.ts it follows no order of steps: the client may say what it likes. It
+// never mends what the case makes it say.
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';

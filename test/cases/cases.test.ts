@@ -1,4 +1,5 @@
-// The cases of test/fixtures/cases, each on the product's code, and the runner's own promises: what it does not know never passes.
+// The cases of test/fixtures/cases, each on the product's code, and the runner's own promises: what it does not know
+// never passes.
 
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// The kinds of cases that one decision answers, by test/kit/probe.ts: no server, no clock. Each function gives what the case does not pass by.
+// The kinds of cases that one decision answers, by test/kit/probe.ts: no server, no clock. Each function gives what the
+// case does not pass by.
 
 import { argumentRecipients, classify, rcpt, readReport, recipientsOf, sesHeader } from '#test/kit/probe.ts';
 import { type Case, differences, expected, type Faults, fileOf, objectOf, only, textOf, textsOf } from './read-case.ts';

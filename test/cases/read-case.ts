@@ -1,5 +1,5 @@
-// Reads one folder of cases: case.json and the bytes that it names. A member that no kind knows is an error: a case that is half understood
-// would pass without having been tried.
+// Reads one folder of cases: case.json and the bytes that it names. A member that no kind knows is an error: a case
+// that is half understood would pass without having been tried.
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// `npm run test:cases -- DIR`: runs every case of the folder on the product's code and prints a line for each. Ends with 1 where one fails.
+// `npm run test:cases -- DIR`: runs every case of the folder on the product's code and prints a line for each. Ends
+// with 1 where one fails.
 
 import { resolve } from 'node:path';
 import { runCase } from './cases.ts';

@@ -1,5 +1,5 @@
-// The kind `live-ses`: one message to the emulated SES, through the pipeline and the real client. Its end is in the ledger, and what SES
-// sent lies in a folder.
+// The kind `live-ses`: one message to the emulated SES, through the pipeline and the real client. Its end is in the
+// ledger, and what SES sent lies in a folder.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

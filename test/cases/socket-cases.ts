@@ -1,5 +1,5 @@
-// The kinds of cases that are spoken over sockets: a next hop's server, the submission port, the emulated SES, and what a sender is shown.
-// Each function gives what the case does not pass by.
+// The kinds of cases that are spoken over sockets: a next hop's server, the submission port, the emulated SES, and what
+// a sender is shown. Each function gives what the case does not pass by.
 
 import { recipientsInHeader } from '#core/submission/sendmail-message.ts';
 import { type CasePipeline, type HopTerms, withGateway, withServer } from './case-pipeline.ts';
@@ -144,8 +144,9 @@ export async function gatewayBcc(it: Case): Promise<Faults> {
 }
 
 /**
- * What the sender of refused mail is shown. The message is written to `written` and goes to `routed`; the server refuses with `text` at
- * `phase`. Nothing of `secret` may stand in the notice, also not behind its encodings; everything of `shown` must.
+ * What the sender of refused mail is shown. The message is written to `written` and goes to `routed`; the server
+ * refuses with `text` at `phase`. Nothing of `secret` may stand in the notice, also not behind its encodings;
+ * everything of `shown` must.
  */
 export async function leak(it: Case): Promise<Faults> {
   only(

@@ -1,14 +1,16 @@
-// The claim, checked from outside: each message that somebody was told to be accepted, for each forward-path and action, has reached the
-// right next hop byte for byte, or its sender has one NDR, or there is a named reason, with an alarm where a person must act. It asks the
-// witnesses first, the senders' mailboxes and the next hops, and only then the ledger, which must tell the same story. Pure.
+// The claim, checked from outside: each message that somebody was told to be accepted, for each forward-path and
+// action, has reached the right next hop byte for byte, or its sender has one NDR, or there is a named reason, with an
+// alarm where a person must act. It asks the witnesses first, the senders' mailboxes and the next hops, and only then
+// the ledger, which must tell the same story. Pure.
 
 import type { Accepted, Due, End, Evidence, Finding, FindingKind, Recorded, Taken } from './evidence.ts';
 import { type Match, matchOf } from './matching.ts';
 import { type Report, reportOf, reportsIn } from './reports.ts';
 
 /**
- * Two things are not true yet of what is held: its alarm stays on until a person has acted, and something looks at the row again. Until then
- * an alarm that was raised since it was held will do, and no instant is asked of it. When that is mended this list goes.
+ * Two things are not true yet of what is held: its alarm stays on until a person has acted, and something looks at the
+ * row again. Until then an alarm that was raised since it was held will do, and no instant is asked of it. When that is
+ * mended this list goes.
  */
 export const EXCEPTIONS = ['held-alarm-was-raised', 'held-without-instant'] as const;
 export type Exception = (typeof EXCEPTIONS)[number];
@@ -230,7 +232,10 @@ function endOf({ state, stateReason }: Recorded, arrived: number, ndrs: number):
   }
 }
 
-/** What was claimed five times without an outcome is poison, and what was kept from its next hop for its lifetime expires. */
+/**
+ * What was claimed five times without an outcome is poison, and what was kept from its next hop for its lifetime
+ * expires.
+ */
 function excused({ expiryExcused }: Evidence, { trace }: Recorded, end: string): boolean {
   const ended = trace.some(({ event }) => event === 'POISON' || event === 'EXPIRE');
   return expiryExcused && ended && /^(?:returned|unreturnable: |held: )/.test(end);
@@ -246,7 +251,10 @@ function isDoubted({ possibleDuplicate, trace }: Recorded): boolean {
 
 type Find = (kind: FindingKind, what: string) => Finding;
 
-/** What came twice, or came although the ledger says otherwise, is marked: in the row, its trace, the copies and the NDR. */
+/**
+ * What came twice, or came although the ledger says otherwise, is marked: in the row, its trace, the copies and the
+ * NDR.
+ */
 function checkMarks({ due, row }: Case, find: Find, arrived: readonly Copy[], ndrs: readonly Report[]): Finding[] {
   const findings: Finding[] = [];
   const doubted = isDoubted(row);
@@ -268,7 +276,10 @@ const KINDS_OF: Readonly<Record<string, readonly string[]>> = {
   relayed: ['success'],
 };
 
-/** At most one notice of each kind, but for one whose result was lost: it says so in its row, and where we compose it in itself. */
+/**
+ * At most one notice of each kind, but for one whose result was lost: it says so in its row, and where we compose it in
+ * itself.
+ */
 function checkSecondNotice(
   { evidence, message, row }: Case,
   find: Find,
@@ -300,7 +311,10 @@ function checkNotice(evidence: Evidence, row: Recorded): Finding[] {
   return row.state === 'held' && alone ? alarmOf(evidence, row) : [];
 }
 
-/** An alarm is raised before the write of which it tells, and a write may be tried again: within the minute that a function has. */
+/**
+ * An alarm is raised before the write of which it tells, and a write may be tried again: within the minute that a
+ * function has.
+ */
 const RAISED_BEFORE_MS = 60_000;
 
 /** Exception `held-alarm-was-raised`: since it was held, by any clock. */

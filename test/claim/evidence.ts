@@ -1,5 +1,6 @@
-// What the checker is given: what the senders were told, what the next hops took, and only then the ledger and the alarms.
-// Types alone. The simulator, crash-everywhere, the end-to-end scenarios, the kill test and the corpus run fill them in.
+// What the checker is given: what the senders were told, what the next hops took, and only then the ledger and the
+// alarms. Types alone. The simulator, crash-everywhere, the end-to-end scenarios, the kill test and the corpus run fill
+// them in.
 
 import type { DeliveryState, Direction, NoticeKind } from '#core/delivery/delivery.ts';
 
@@ -29,8 +30,8 @@ export type Due = {
 export type Way = { readonly nextHop: string; readonly address: string };
 
 /**
- * `handed-on`: a next hop accepted it. `returned`: its sender has an NDR. All others are ends in the ledger, with their reason, or `*` for
- * any: `unreturnable: null-reverse-path`, `held: *`.
+ * `handed-on`: a next hop accepted it. `returned`: its sender has an NDR. All others are ends in the ledger, with their
+ * reason, or `*` for any: `unreturnable: null-reverse-path`, `held: *`.
  */
 export type End =
   | 'handed-on'

@@ -1,5 +1,5 @@
-// What is to become of each delivery of a plan: from the script of the next hops and what the sender asked for, by the rules that are promised
-// to people (README, docs/interfaces.md), and by nothing that the product computes.
+// What is to become of each delivery of a plan: from the script of the next hops and what the sender asked for, by the
+// rules that are promised to people (README, docs/interfaces.md), and by nothing that the product computes.
 
 import type { Due, End } from './evidence.ts';
 import { waysOf } from './generator.ts';

@@ -1,5 +1,5 @@
-// What goes wrong at a call of a port. Each call has a name, its stage, port, method and number, and what it draws hangs on the name and the
-// seed alone, so that a run can be played again with some of its faults left out.
+// What goes wrong at a call of a port. Each call has a name, its stage, port, method and number, and what it draws
+// hangs on the name and the seed alone, so that a run can be played again with some of its faults left out.
 
 import { Chance, hashOf } from './chance.ts';
 import type { Plan, Rates } from './plan.ts';
@@ -8,7 +8,9 @@ export type CallFault =
   | { readonly kind: 'none' }
   /** The process ends before the call, or after its effect. */
   | { readonly kind: 'crash'; readonly when: 'before' | 'after' }
-  /** The effect stands, and the answer does not come; `as`: a retry inside the client finds its own write, and says so. */
+  /**
+   * The effect stands, and the answer does not come; `as`: a retry inside the client finds its own write, and says so.
+   */
   | { readonly kind: 'lost-answer'; readonly as: 'error' | 'own-write' }
   | { readonly kind: 'throttle' }
   | { readonly kind: 'stall'; readonly forMs: number };

@@ -1,5 +1,5 @@
-// Seeds that once showed a fault: each is played in every run of the tests. The story says what was wrong; what a seed plays may change when the
-// generator does, and then the test that tells the same story in test/simulation stays.
+// Seeds that once showed a fault: each is played in every run of the tests. The story says what was wrong; what a seed
+// plays may change when the generator does, and then the test that tells the same story in test/simulation stays.
 
 export const FOUND: readonly { readonly seed: number; readonly story: string }[] = [
   { seed: 78, story: 'a worker died after the next hop took it; the row expired, and the NDR said nothing of it' },

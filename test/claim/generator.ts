@@ -1,5 +1,6 @@
-// Makes the plan of a seed: messages of 1 to 50 recipients by routes of every kind, both directions, odd reverse-paths, and what each next hop
-// does with them; then troubles. What a message draws hangs on the seed and its own number, so that leaving one out changes no other.
+// Makes the plan of a seed: messages of 1 to 50 recipients by routes of every kind, both directions, odd reverse-paths,
+// and what each next hop does with them; then troubles. What a message draws hangs on the seed and its own number, so
+// that leaving one out changes no other.
 
 import { Chance, hashOf } from './chance.ts';
 import type { End } from './evidence.ts';
@@ -206,7 +207,7 @@ function reversePathOf(chance: Chance, number: number, direction: 'inbound' | 'o
   ]);
 }
 
-/** The routes of plan.ts, as their author means them. The first way is the delivery's, the second its fallback; copies follow. */
+/** The routes of plan.ts, as their author means them: the delivery's way, its fallback's, the copies'. */
 export function waysOf(
   address: string,
   direction: 'inbound' | 'outbound',

@@ -1,5 +1,5 @@
-// The next hops of a plan: each follows the fate of its message, keeps what it takes, and where it is SES says afterwards what the plan has it
-// say. What they took is the checker's first witness.
+// The next hops of a plan: each follows the fate of its message, keeps what it takes, and where it is SES says
+// afterwards what the plan has it say. What they took is the checker's first witness.
 
 import type { ScriptedReply } from '#adapters/memory/next-hop.ts';
 import { MemoryNextHop } from '#adapters/memory/next-hop.ts';

@@ -1,5 +1,5 @@
-// The mail of a plan: what SES and submitters hand over, as bytes in the spool and words in the ingest queue, and what was accepted thereby. Also
-// what becomes of content meanwhile, and the reports that come back to our return paths.
+// The mail of a plan: what SES and submitters hand over, as bytes in the spool and words in the ingest queue, and what
+// was accepted thereby. Also what becomes of content meanwhile, and the reports that come back to our return paths.
 
 import { createHash } from 'node:crypto';
 import type { MemorySpool } from '#adapters/memory/spool.ts';
@@ -71,8 +71,8 @@ export class Mail {
   }
 
   /**
-   * A receipt of a message that has others, which name other recipients. Nothing else names them, so that nobody could know of what a purge of
-   * the ingest queue takes here (docs/decisions/checked-from-outside.md).
+   * A receipt of a message that has others, which name other recipients. Nothing else names them, so that nobody could
+   * know of what a purge of the ingest queue takes here (docs/decisions/checked-from-outside.md).
    */
   isOneOfSeveral(body: Body): boolean {
     return this.idsIn(body).some((spoolId) => {

@@ -1,5 +1,6 @@
-// npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--verbose]: runs of the simulator, on every core, each made smaller where it fails.
-// Its last line counts; it exits 0 where that is nothing but seeds and messages, and 1 otherwise.
+// npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--verbose]: runs of the simulator, on every core,
+// each made smaller where it fails. Its last line counts; it exits 0 where that is nothing but seeds and messages, and
+// 1 otherwise.
 
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';

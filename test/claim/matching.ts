@@ -1,5 +1,5 @@
-// Which accepted message a next hop took: fields that were put in front are set aside, and what is left must be the accepted bytes, all of them
-// and no others.
+// Which accepted message a next hop took: fields that were put in front are set aside, and what is left must be the
+// accepted bytes, all of them and no others.
 
 import type { Accepted, Taken } from './evidence.ts';
 

@@ -1,4 +1,5 @@
-// What a pipeline of test/simulation has for the checker. What is to become of each delivery the test says, in the ledger's words for its states.
+// What a pipeline of test/simulation has for the checker. What is to become of each delivery the test says, in the
+// ledger's words for its states.
 
 import type { DeliveryState } from '#core/delivery/delivery.ts';
 import type { TestPipeline } from '../kit/pipeline.ts';

@@ -1,5 +1,6 @@
-// A plan: all that one run of the simulator is made of. Messages and what their next hops do with them, troubles, and how often calls go
-// wrong. A plan is data, so that a run that fails can be made smaller by leaving parts of it out. Types and settings alone.
+// A plan: all that one run of the simulator is made of. Messages and what their next hops do with them, troubles, and
+// how often calls go wrong. A plan is data, so that a run that fails can be made smaller by leaving parts of it out.
+// Types and settings alone.
 
 import type { Settings } from '#config/settings.ts';
 import type { Direction } from '#core/delivery/delivery.ts';

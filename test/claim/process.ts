@@ -1,5 +1,6 @@
-// One invocation of a function: its ports, each of whose calls takes time and may go wrong, its deadline, and its death. A dead process makes no
-// more calls and gets no more answers, but what it had sent on its way may still arrive. It decides nothing about mail.
+// One invocation of a function: its ports, each of whose calls takes time and may go wrong, its deadline, and its
+// death. A dead process makes no more calls and gets no more answers, but what it had sent on its way may still arrive.
+// It decides nothing about mail.
 
 import { aroundCalls } from '#adapters/memory/interrupt.ts';
 import { deadlineMarginMs } from '#core/limits.ts';

@@ -1,5 +1,5 @@
-// Reads the notices among what next hops took, as a sender's program would: the machine-readable part of a multipart/report (RFC 3464).
-// It shares no code with what composes them.
+// Reads the notices among what next hops took, as a sender's program would: the machine-readable part of a
+// multipart/report (RFC 3464). It shares no code with what composes them.
 
 import { type MimePart, parseNotice } from '../judges/rfc3464.ts';
 import type { ServiceNotice, Taken } from './evidence.ts';

@@ -1,5 +1,6 @@
-// Virtual time: what is to happen at which instant, in its order. Whatever runs between two instants is memory alone, so that an instant is over
-// once no microtask is left. It decides no interleaving: that lies in the instants that it is given.
+// Virtual time: what is to happen at which instant, in its order. Whatever runs between two instants is memory alone,
+// so that an instant is over once no microtask is left. It decides no interleaving: that lies in the instants that it
+// is given.
 
 type Entry = { readonly at: number; readonly order: number; readonly run: () => void };
 
@@ -13,7 +14,10 @@ export class Schedule {
     this.now = now;
   }
 
-  /** Runs `run` at the instant, or as soon as it can be where that is past; two of one instant in the order in which they were given. */
+  /**
+   * Runs `run` at the instant, or as soon as it can be where that is past; two of one instant in the order in which
+   * they were given.
+   */
   at(instant: number, run: () => void): void {
     this.count += 1;
     this.push({ at: Math.max(instant, this.now), order: this.count, run });

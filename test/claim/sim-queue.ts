@@ -1,5 +1,6 @@
-// A queue of the simulator: SQS's promises and no more. At least once, in no order, hidden for its visibility timeout after each receive, and
-// into the dead-letter queue after so many receives. Jobs can be doubled and lost on their way in.
+// A queue of the simulator: SQS's promises and no more. At least once, in no order, hidden for its visibility timeout
+// after each receive, and into the dead-letter queue after so many receives. Jobs can be doubled and lost on their way
+// in.
 
 import type { EventQueue, Job, JobQueue } from '#pipeline/ports.ts';
 import type { Chance } from './chance.ts';

@@ -1,4 +1,5 @@
-// The claim under random schedules: 200 seeds of the simulator, and those that once showed a fault. `npm run sim` plays more, and one again.
+// The claim under random schedules: 200 seeds of the simulator, and those that once showed a fault. `npm run sim` plays
+// more, and one again.
 
 import { describe, expect, it } from 'vitest';
 import { FOUND } from './found.ts';

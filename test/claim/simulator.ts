@@ -1,5 +1,5 @@
-// One run: the plan of a seed, lived through and checked. A run that fails is made smaller: messages, troubles and single faults are left out as
-// long as a finding of the same kind stays.
+// One run: the plan of a seed, lived through and checked. A run that fails is made smaller: messages, troubles and
+// single faults are left out as long as a finding of the same kind stays.
 
 import { check, type Verdict } from './checker.ts';
 import type { Finding, FindingKind } from './evidence.ts';

@@ -1,5 +1,5 @@
-// How the simulator wires each stage: the production functions on the world's ports, as lambdas/ wires them on AWS. What an execution
-// environment keeps between invocations is kept here too: the budget of bytes.
+// How the simulator wires each stage: the production functions on the world's ports, as lambdas/ wires them on AWS.
+// What an execution environment keeps between invocations is kept here too: the budget of bytes.
 
 import * as limits from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';

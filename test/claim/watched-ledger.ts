@@ -1,4 +1,5 @@
-// The ledger of the simulator: the one in memory, and after each change of a row the question whether something will look at it again.
+// The ledger of the simulator: the one in memory, and after each change of a row the question whether something will
+// look at it again.
 
 import { aroundCalls } from '#adapters/memory/interrupt.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';

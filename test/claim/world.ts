@@ -1,6 +1,7 @@
-// The whole of Everpost in virtual time: the production pipeline on memory ports, at least two workers of each stage, queues with SQS's promises,
-// schedules, and a plan's troubles. Which worker goes on at which call hangs on how long each call takes, and that on the seed. It decides
-// nothing that a stage should decide, and keeps what the checker asks for.
+// The whole of Everpost in virtual time: the production pipeline on memory ports, at least two workers of each stage,
+// queues with SQS's promises, schedules, and a plan's troubles. Which worker goes on at which call hangs on how long
+// each call takes, and that on the seed. It decides nothing that a stage should decide, and keeps what the checker asks
+// for.
 
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { MemoryEntropy } from '#adapters/memory/clock.ts';

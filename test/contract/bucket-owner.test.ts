@@ -1,5 +1,5 @@
-// Whose bucket is meant is said with every S3 call: each client and each port, against an S3 whose bucket belongs to another account. And no S3
-// client is made anywhere without it.
+// Whose bucket is meant is said with every S3 call: each client and each port, against an S3 whose bucket belongs to
+// another account. And no S3 client is made anywhere without it.
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// The content reader's HTTP: what a server may send, byte by byte, over plain sockets and TLS. The contract of S3Spool runs over it too.
+// The content reader's HTTP: what a server may send, byte by byte, over plain sockets and TLS. The contract of S3Spool
+// runs over it too.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';

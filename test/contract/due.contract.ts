@@ -1,5 +1,6 @@
 // The part of the ledger's contract that the sweep lives on: what is due, what is enqueued, what expired in an hour.
-// Run by ledger.contract.ts for every implementation; each test has instants of its own, so that none sees another's rows.
+// Run by ledger.contract.ts for every implementation; each test has instants of its own, so that none sees another's
+// rows.
 
 import { describe, expect, it, vi } from 'vitest';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';

@@ -1,5 +1,5 @@
-// What DynamoLedger does that no other ledger has to: items of at most a kilobyte, sparse index attributes, expiry, and answers
-// that are lost on their way back.
+// What DynamoLedger does that no other ledger has to: items of at most a kilobyte, sparse index attributes, expiry, and
+// answers that are lost on their way back.
 
 import {
   type AttributeValue,
@@ -20,7 +20,10 @@ import { asNoticeOf, event, facts, fullRow, newSpoolId, queued, T0 } from './row
 const options = { search: true, ledgerRetentionMs: 90 * 86_400_000 };
 const terms = { now: T0 + 10, leaseUntil: T0 + 750_010 };
 
-/** DynamoDB's documented item size: names and values in UTF-8, numbers about half their digits and two, maps and lists three and one an entry. */
+/**
+ * DynamoDB's documented item size: names and values in UTF-8, numbers about half their digits and two, maps and lists
+ * three and one an entry.
+ */
 function bytesOf(value: AttributeValue): number {
   if (value.S !== undefined) return Buffer.byteLength(value.S);
   if (value.N !== undefined) return Math.ceil(value.N.replace(/^-|\.|0+$/g, '').length / 2) + 2;

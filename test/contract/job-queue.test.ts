@@ -1,5 +1,6 @@
-// The job queue's contract, run by MemoryJobQueue and by SqsJobQueue on the emulator; then SendMessageBatch's partial failures,
-// which it reports without an error. With AWS_CONTRACT=1 also on an empty queue of one's own (AWS_CONTRACT_QUEUE_URL).
+// The job queue's contract, run by MemoryJobQueue and by SqsJobQueue on the emulator; then SendMessageBatch's partial
+// failures, which it reports without an error. With AWS_CONTRACT=1 also on an empty queue of one's own
+// (AWS_CONTRACT_QUEUE_URL).
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

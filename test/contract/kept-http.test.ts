@@ -1,6 +1,6 @@
-// Kept HTTP connections that died while nobody looked: a frozen function, a firewall that forgot them. No call takes a connection
-// that was idle for twenty seconds of wall clock, and a call that is tried again goes over a fresh one. That holds for the content
-// reader and for the SDK's handler.
+// Kept HTTP connections that died while nobody looked: a frozen function, a firewall that forgot them. No call takes a
+// connection that was idle for twenty seconds of wall clock, and a call that is tried again goes over a fresh one. That
+// holds for the content reader and for the SDK's handler.
 
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -125,7 +125,10 @@ const clients: readonly [string, string, boolean, (settings: AwsSettings) => Cal
   ],
 ];
 
-/** Answers the first request of each connection once there are as many as asked for; what happens to later ones is for the test to say. */
+/**
+ * Answers the first request of each connection once there are as many as asked for; what happens to later ones is for
+ * the test to say.
+ */
 async function service(body: string) {
   let connections = 0;
   let overOld = 0;

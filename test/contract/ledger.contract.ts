@@ -1,5 +1,5 @@
-// What every ledger promises (pipeline/ports.ts), as one suite that each implementation runs. It never looks behind the port.
-// Reads by index may lag on AWS: they are waited for; everything else must hold at once.
+// What every ledger promises (pipeline/ports.ts), as one suite that each implementation runs. It never looks behind the
+// port. Reads by index may lag on AWS: they are waited for; everything else must hold at once.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';

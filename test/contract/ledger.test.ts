@@ -1,5 +1,5 @@
-// The ledger's contract, run by the memory ledger, by DynamoLedger on the emulator with and without search indexes, and with
-// AWS_CONTRACT=1 on a real table (AWS_CONTRACT_TABLE; region and keys from the environment).
+// The ledger's contract, run by the memory ledger, by DynamoLedger on the emulator with and without search indexes, and
+// with AWS_CONTRACT=1 on a real table (AWS_CONTRACT_TABLE; region and keys from the environment).
 
 import { type DynamoDBClient, QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { describe } from 'vitest';
@@ -20,7 +20,8 @@ for (const search of [true, false]) {
   });
 }
 
-// A page of DynamoDB's ends at 1 MB, which no test's rows reach: here it ends after two items. Who reads the first page alone knows a part.
+// A page of DynamoDB's ends at 1 MB, which no test's rows reach: here it ends after two items. Who reads the first page
+// alone knows a part.
 ledgerContract('DynamoLedger behind pages of two items, on the emulator,', async () => {
   const { client, close } = await openDynamoDb();
   const send = (command: unknown) => {

@@ -1,5 +1,5 @@
-// What the memory ports do beside their contracts: the consumer's side of the queue, the scripted next hop, and dying on time.
-// No emulators here.
+// What the memory ports do beside their contracts: the consumer's side of the queue, the scripted next hop, and dying
+// on time. No emulators here.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';

@@ -1,5 +1,5 @@
-// Ledger rows for contract suites: minimal ones, and one in which every field says something. Each suite run gets its own
-// spoolIds, so that a table shared with other tests (or with AWS) does no harm.
+// Ledger rows for contract suites: minimal ones, and one in which every field says something. Each suite run gets its
+// own spoolIds, so that a table shared with other tests (or with AWS) does no harm.
 
 import { randomUUID } from 'node:crypto';
 import type { DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';

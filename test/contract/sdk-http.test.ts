@@ -1,5 +1,6 @@
-// DynamoDB's calls over the SDK's own handler: what a server may do to them, over plain sockets. The SDK's retries are counted, because
-// the ledger takes a refused condition for its own write where a call was sent again (src/adapters/aws/dynamo-conditions.ts).
+// DynamoDB's calls over the SDK's own handler: what a server may do to them, over plain sockets. The SDK's retries are
+// counted, because the ledger takes a refused condition for its own write where a call was sent again
+// (src/adapters/aws/dynamo-conditions.ts).
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';

@@ -1,5 +1,6 @@
-// The part of the ledger's contract that an operator's verbs live on: which messages have a row that is all of what was asked for.
-// Run by ledger.contract.ts for every implementation; each test has a next hop of its own, so that none finds another's rows.
+// The part of the ledger's contract that an operator's verbs live on: which messages have a row that is all of what was
+// asked for. Run by ledger.contract.ts for every implementation; each test has a next hop of its own, so that none
+// finds another's rows.
 
 import { describe, expect, it } from 'vitest';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';

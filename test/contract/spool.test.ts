@@ -1,5 +1,5 @@
-// The spool's contract, run by MemorySpool, and by S3Spool on a plain server and on the emulator; then S3Spool on S3's bad days.
-// With AWS_CONTRACT=1 also on a real bucket (AWS_CONTRACT_BUCKET; region and keys from the environment).
+// The spool's contract, run by MemorySpool, and by S3Spool on a plain server and on the emulator; then S3Spool on S3's
+// bad days. With AWS_CONTRACT=1 also on a real bucket (AWS_CONTRACT_BUCKET; region and keys from the environment).
 
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';

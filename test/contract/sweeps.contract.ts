@@ -1,5 +1,5 @@
-// The part of the ledger's contract that the hourly and the daily sweep live on: which rows a message has, and how far a run has come.
-// Run by ledger.contract.ts for every implementation.
+// The part of the ledger's contract that the hourly and the daily sweep live on: which rows a message has, and how far
+// a run has come. Run by ledger.contract.ts for every implementation.
 
 import { describe, expect, it } from 'vitest';
 import type { Ledger } from '#pipeline/ports.ts';

@@ -1,5 +1,5 @@
-// Judges a message that SES sent beside the one that was handed in: the body's own bytes, or another encoding of them that readers decode to
-// the same; and a header section that says the same subject and holds no line that SES refuses.
+// Judges a message that SES sent beside the one that was handed in: the body's own bytes, or another encoding of them
+// that readers decode to the same; and a header section that says the same subject and holds no line that SES refuses.
 
 import { fields, findHeaderEnd } from '#core/message/header.ts';
 import { onTheWire } from '../e2e/arrival.ts';

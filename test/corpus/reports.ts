@@ -1,6 +1,7 @@
-// The part of `npm run test:corpus -- DIR` for reports: what core/feedback/report.ts reads in each message of the folder beside what independent parsers read
-// (DIR/DSN-BASELINE.tsv, where there is one), what it reads in the same messages wrapped, damaged and merged (test/kit/report-variants.ts),
-// then every message once through a token's address: each must end accounted for.
+// The part of `npm run test:corpus -- DIR` for reports: what core/feedback/report.ts reads in each message of the
+// folder beside what independent parsers read (DIR/DSN-BASELINE.tsv, where there is one), what it reads in the same
+// messages wrapped, damaged and merged (test/kit/report-variants.ts), then every message once through a token's
+// address: each must end accounted for.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +17,10 @@ type Reading = {
   readonly status: string;
   readonly action: string;
 };
-/** Of strict reading, of the fields alone: what it reads, all must. The others guess, each in its way; two that agree are believed. */
+/**
+ * Of strict reading, of the fields alone: what it reads, all must. The others guess, each in its way; two that agree
+ * are believed.
+ */
 const STRICT = 'rfc3464';
 
 /** Compares, prints the figures and each difference; the number of messages that differ. */
@@ -113,8 +117,8 @@ const SEED = 1;
 const COMBINATIONS = 20;
 
 /**
- * Every message wrapped and damaged, and merged with the next report: it says the same, or goes to the postmaster. Prints the figures and
- * what says something else; the number of those.
+ * Every message wrapped and damaged, and merged with the next report: it says the same, or goes to the postmaster.
+ * Prints the figures and what says something else; the number of those.
  */
 export function compareVariants(folder: string, files: readonly string[], say: (line: string) => void): number {
   const figures = new Map<string, [same: number, postmaster: number, other: number]>();

@@ -1,9 +1,9 @@
-// `npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways] [--keep DIR]`: sends every .eml of a folder through the front door and judges
-// what arrives, byte by byte, behind the next hop: a catcher, a real Postfix before it, a real Dovecot by LMTP, or the emulated SES, whose
-// messages a mail reader that is not ours judges (by-ses.ts). Each message is accounted
-// for: arrived whole, returned with a sound notice that says why, or refused by the front door with its reason. Then, except with
-// Dovecot, each comes back to a return path (reports.ts). `--keep` writes what arrived, and what was sent as it goes over the wire, for
-// other judges. Exit 1 on any deviation, 2 on wrong usage.
+// `npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways] [--keep DIR]`: sends every .eml of a folder
+// through the front door and judges what arrives, byte by byte, behind the next hop: a catcher, a real Postfix before
+// it, a real Dovecot by LMTP, or the emulated SES, whose messages a mail reader that is not ours judges (by-ses.ts).
+// Each message is accounted for: arrived whole, returned with a sound notice that says why, or refused by the front
+// door with its reason. Then, except with Dovecot, each comes back to a return path (reports.ts). `--keep` writes what
+// arrived, and what was sent as it goes over the wire, for other judges. Exit 1 on any deviation, 2 on wrong usage.
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,8 +24,8 @@ const CONTROL = 'X-Control: what follows is the message alone\r\n';
 
 type Verdict = { readonly file: string; readonly fate: Fate; readonly detail: string };
 /**
- * `as-postfix`: changed, and just as Postfix changes it when it gets the message from anybody. `reencoded`: by SES, in another encoding, and
- * readers show the same.
+ * `as-postfix`: changed, and just as Postfix changes it when it gets the message from anybody. `reencoded`: by SES, in
+ * another encoding, and readers show the same.
  */
 type Fate = 'intact' | 'as-postfix' | 'reencoded' | 'returned' | 'refused' | 'deviates' | 'lost';
 

@@ -1,5 +1,5 @@
-// npm run test:corpus -- DIR --ways: every message of the folder by SMTP, LMTP, SES, to a next hop that refuses, and to a return path; and then the
-// checker of the claim asks senders, next hops and ledger. A table of ends, by way.
+// npm run test:corpus -- DIR --ways: every message of the folder by SMTP, LMTP, SES, to a next hop that refuses, and to
+// a return path; and then the checker of the claim asks senders, next hops and ledger. A table of ends, by way.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -178,7 +178,9 @@ function takenBy(nextHop: string, { caught }: { readonly caught: readonly Caught
   }));
 }
 
-/** SES gets other header fields and may get a body encoded anew; a MIME reader that is not ours must see the same parts. */
+/**
+ * SES gets other header fields and may get a body encoded anew; a MIME reader that is not ours must see the same parts.
+ */
 async function sameParts({ accepted, taken }: Evidence): Promise<Evidence['alike']> {
   const readings = new Map<Uint8Array, string>();
   const bySes = taken.filter(({ nextHop }) => nextHop === 'ses');
@@ -194,7 +196,8 @@ async function partsOf(content: Uint8Array): Promise<string> {
     part.mimeType,
     Buffer.from(part.content as ArrayBuffer).toString('base64'),
   ]);
-  // By SMTP a bare CR or LF leaves as CRLF, a last line gets its end, and white space at a fold is no part of a field's value.
+  // By SMTP a bare CR or LF leaves as CRLF, a last line gets its end, and white space at a fold is no part of a field's
+  // value.
   const lines = (given: string | undefined) => given?.replace(/\r\n|\r|\n/g, '\n').trimEnd();
   return JSON.stringify([subject?.replace(/\s+/g, ' '), lines(text), lines(html), files]);
 }

@@ -1,5 +1,5 @@
-// The demonstration of a first `npm start`, as a person sees it: four messages, what became of each, and both notices in a mailbox.
-// It must be whole or come again, and leave nothing running.
+// The demonstration of a first `npm start`, as a person sees it: four messages, what became of each, and both notices
+// in a mailbox. It must be whole or come again, and leave nothing running.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
-// A real Dovecot of our own, for its LMTP alone: own configuration, users, Maildirs, log and loopback port. It stands where mail comes
-// to rest, so what it stores is what a person will read. Needs root, as Dovecot does, and Debian's packages dovecot-core, dovecot-lmtpd.
+// A real Dovecot of our own, for its LMTP alone: own configuration, users, Maildirs, log and loopback port. It stands
+// where mail comes to rest, so what it stores is what a person will read. Needs root, as Dovecot does, and Debian's
+// packages dovecot-core, dovecot-lmtpd.
 
 import { execFileSync } from 'node:child_process';
 import {

@@ -1,5 +1,5 @@
-// What the parts of the errand do and wait for, each by the way that a person or a service has: mail, an operator's call, the clock.
-// Each ends at once where a permission is refused on the way, saying which. No part is named here.
+// What the parts of the errand do and wait for, each by the way that a person or a service has: mail, an operator's
+// call, the clock. Each ends at once where a permission is refused on the way, saying which. No part is named here.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type _Object, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';

@@ -1,5 +1,6 @@
-// A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them do. A part ends
-// well when what it waits for has happened; where a permission is refused on the way it ends at once, saying which.
+// A standard errand for the whole stack, in parts: each makes functions and services do what no other part makes them
+// do. A part ends well when what it waits for has happened; where a permission is refused on the way it ends at once,
+// saying which.
 
 import {
   advance,

@@ -1,5 +1,5 @@
-// What a running instance and the servers around it have for the checker of the claim (test/claim): what the front door gave a 250 for, what the
-// catcher keeps, the ledger's rows, and the alarms. It decides nothing.
+// What a running instance and the servers around it have for the checker of the claim (test/claim): what the front door
+// gave a 250 for, what the catcher keeps, the ledger's rows, and the alarms. It decides nothing.
 
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { dynamoFor, findInstance } from '#cli/find-instance.ts';

@@ -1,6 +1,7 @@
-// Mail that is written to be slow, end to end on the local runtime, with ordinary mail before and behind it, by SMTP and by SES.
-// The next hops' bytes, the ledger's trace and the alarms say that nothing stood still: every ordinary message arrives as it was at its
-// first attempt, and each expensive one has its outcome within its stage's deadline. Times are printed, and asked of nothing tighter.
+// Mail that is written to be slow, end to end on the local runtime, with ordinary mail before and behind it, by SMTP
+// and by SES. The next hops' bytes, the ledger's trace and the alarms say that nothing stood still: every ordinary
+// message arrives as it was at its first attempt, and each expensive one has its outcome within its stage's deadline.
+// Times are printed, and asked of nothing tighter.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TraceJson } from '#cli/trace-json.ts';

@@ -1,5 +1,6 @@
-// What SES says after its 200, end to end: SMTP in, the synthesised template between, events by topic and queue, and the author's report out.
-// One instance hands what SES sends to a server that refuses and defers; the other speaks to the mailbox simulator, and keeps Maildirs.
+// What SES says after its 200, end to end: SMTP in, the synthesised template between, events by topic and queue, and
+// the author's report out. One instance hands what SES sends to a server that refuses and defers; the other speaks to
+// the mailbox simulator, and keeps Maildirs.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
-// A disk that is really full: the data folder on a small tmpfs, filled to the last byte while mail streams in, and emptied again. What was given a
-// 250 is relayed or returned, what was refused is not, health says so meanwhile, and after kill -9 the same command goes on. Needs root, as mount
-// does; the same with an injected fault, for everybody, is in test/local/full-disk.test.ts.
+// A disk that is really full: the data folder on a small tmpfs, filled to the last byte while mail streams in, and
+// emptied again. What was given a 250 is relayed or returned, what was refused is not, health says so meanwhile, and
+// after kill -9 the same command goes on. Needs root, as mount does; the same with an injected fault, for everybody, is
+// in test/local/full-disk.test.ts.
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// Mail from our side, the whole way: real clients and a real mail server hand it to the submission port, sendmail to S3, and a server of the
-// test takes it at the end. Then the gateway is killed at every step of its dialogue, and S3 fails at each of its two writes.
+// Mail from our side, the whole way: real clients and a real mail server hand it to the submission port, sendmail to
+// S3, and a server of the test takes it at the end. Then the gateway is killed at every step of its dialogue, and S3
+// fails at each of its two writes.
 
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// `everpost gateway` in a process of its own, as a person runs it beside a mail server: on a port that stays the same over kills.
+// `everpost gateway` in a process of its own, as a person runs it beside a mail server: on a port that stays the same
+// over kills.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
-// Every permission that a synthesised template gives, one by one: found by walking the template, never from a list. Each can be taken
-// out alone, and what was denied then is said in one line. What has no effect on this machine is known by rule, with the reason.
+// Every permission that a synthesised template gives, one by one: found by walking the template, never from a list.
+// Each can be taken out alone, and what was denied then is said in one line. What has no effect on this machine is
+// known by rule, with the reason.
 
 import type { Json, ResourceDefinition, Template } from '#aws-local/cloudformation/template.ts';
 import type { Denial, UsedPermission } from '#aws-local/iam/iam.ts';
@@ -18,7 +19,9 @@ export type Grant = {
 
 type Statement = { readonly [key: string]: Json };
 
-/** The same permissions, each in a statement of its own, and the list of them. Statements that deny stay as they are. */
+/**
+ * The same permissions, each in a statement of its own, and the list of them. Statements that deny stay as they are.
+ */
 export function takenApart(template: Template): { readonly template: Template; readonly grants: readonly Grant[] } {
   const grants: Grant[] = [];
   const Resources = Object.fromEntries(
@@ -91,7 +94,10 @@ function inWords(name: string): string {
   return name.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
 }
 
-/** Walks to every policy document; who may assume a role is none of them: the template's own tests hold that to Lambda alone. */
+/**
+ * Walks to every policy document; who may assume a role is none of them: the template's own tests hold that to Lambda
+ * alone.
+ */
 function inPolicies(value: Json, change: (statement: Statement) => readonly Statement[]): Json {
   if (Array.isArray(value)) return value.map((it) => inPolicies(it as Json, change));
   if (value === null || typeof value !== 'object') return value;

@@ -1,5 +1,6 @@
-// A running Everpost as a person has it: `node src/local/main.ts` in its own process, with a configuration, a data folder and free ports.
-// Tests speak to it by SMTP, by its console's tool endpoints and by `everpost trace`; never by a function call.
+// A running Everpost as a person has it: `node src/local/main.ts` in its own process, with a configuration, a data
+// folder and free ports. Tests speak to it by SMTP, by its console's tool endpoints and by `everpost trace`; never by a
+// function call.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -90,7 +91,10 @@ export async function discard(instance: Instance | undefined): Promise<void> {
   rmSync(instance.data, { recursive: true, force: true });
 }
 
-/** `everpost trace … --json`, as a person would run it. A message that is not there yet ends it with 1, and is an empty list. */
+/**
+ * `everpost trace … --json`, as a person would run it. A message that is not there yet ends it with 1, and is an empty
+ * list.
+ */
 export async function trace(instance: Instance, ...args: string[]): Promise<TraceJson[]> {
   const words = ['src/cli/everpost.ts', 'trace', '--data', instance.data, '--json', '--limit', '10000', ...args];
   const run = promisify(execFile)(process.execPath, words, { cwd: ROOT, maxBuffer: 256 << 20 });

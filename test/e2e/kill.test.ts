@@ -1,5 +1,6 @@
-// kill -9 under a stream of mail, several times, and the same command again: for every message that was given a 250 the claim holds, asked of
-// its sender and its next hop, and there are no more duplicates than attempts were in flight. SEED=n plays one run again.
+// kill -9 under a stream of mail, several times, and the same command again: for every message that was given a 250 the
+// claim holds, asked of its sender and its next hop, and there are no more duplicates than attempts were in flight.
+// SEED=n plays one run again.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Sent as Accepted, dueFor, findingsAt } from './evidence.ts';

@@ -1,5 +1,6 @@
-// Mail whose receipt is lost, end to end: its queue refuses it, the clock goes on, the message is held and alarmed; an operator names the
-// recipients, or the receipt is handed on late. What arrives is compared byte for byte with what was sent.
+// Mail whose receipt is lost, end to end: its queue refuses it, the clock goes on, the message is held and alarmed; an
+// operator names the recipients, or the receipt is handed on late. What arrives is compared byte for byte with what was
+// sent.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -87,7 +88,10 @@ async function everpost(...args: string[]): Promise<{ readonly code: number; rea
   );
 }
 
-/** As docs/runbook/receipt-dead-letters.md has it: each receipt into the ingest queue, and only then out of the dead letters. */
+/**
+ * As docs/runbook/receipt-dead-letters.md has it: each receipt into the ingest queue, and only then out of the dead
+ * letters.
+ */
 async function handReceiptsOn(): Promise<void> {
   for (;;) {
     const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl: queues.ReceiptDeadLettersUrl }));

@@ -1,5 +1,6 @@
-// Least privilege from both sides, by the template alone: a standard errand meets no denial and needs every permission that is given;
-// and whichever single one is taken away, what is missing is named. Nothing here knows which permissions there are.
+// Least privilege from both sides, by the template alone: a standard errand meets no denial and needs every permission
+// that is given; and whichever single one is taken away, what is missing is named. Nothing here knows which permissions
+// there are.
 
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -105,7 +106,8 @@ describe('one permission fewer, and it is named:', () => {
     if (part === undefined) throw new Error('the whole errand, with everything granted, did not come to need it');
     const named = new RegExp(`^${holderOf(grant)} lacks ${grant.action} on \\S`, 'm');
     const said = await complaint(grant, [part]);
-    // What the whole run came to need there by what lay before it alone, as a late event after hours, the whole errand needs again.
+    // What the whole run came to need there by what lay before it alone, as a late event after hours, the whole errand
+    // needs again.
     expect(named.test(said) ? said : await complaint(grant, parts)).toMatch(named);
   });
 });

@@ -1,6 +1,7 @@
-// Poison: a message on which the relay function is killed, runs out of time or of memory, again and again. Its neighbours go through, its
-// job ends in the dead-letter queue, a redrive makes it run, and left alone it comes back to its sender. And a bad deploy: relay throws
-// on everything for an hour. On the runtime's own clock, with the synthesised template or a broken bundle in it.
+// Poison: a message on which the relay function is killed, runs out of time or of memory, again and again. Its
+// neighbours go through, its job ends in the dead-letter queue, a redrive makes it run, and left alone it comes back to
+// its sender. And a bad deploy: relay throws on everything for an hour. On the runtime's own clock, with the
+// synthesised template or a broken bundle in it.
 
 import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
-// The same job through a real Postfix: what it takes arrives byte for byte behind it, what it refuses comes back as a notice that it
-// carries itself, and what it cannot take now waits until it can. It never asks Everpost what happened where a server can tell.
+// The same job through a real Postfix: what it takes arrives byte for byte behind it, what it refuses comes back as a
+// notice that it carries itself, and what it cannot take now waits until it can. It never asks Everpost what happened
+// where a server can tell.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
-// A real Postfix of our own beside whatever the machine runs: its own configuration, queue, log and loopback ports. It stands as smart
-// host between Everpost and a server of the test, refuses what the addresses say, and is as transparent as Postfix can be.
-// Needs root, as Postfix does, and Debian's package.
+// A real Postfix of our own beside whatever the machine runs: its own configuration, queue, log and loopback ports. It
+// stands as smart host between Everpost and a server of the test, refuses what the addresses say, and is as transparent
+// as Postfix can be. Needs root, as Postfix does, and Debian's package.
 
 import { execFileSync } from 'node:child_process';
 import { accessSync, appendFileSync, chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
@@ -27,8 +27,8 @@ export type Postfix = ServerProcess & {
 };
 
 /**
- * `relayPort` takes what Postfix passes on, with `relayLogin` where it asks for one. `login` is the one that the secure service knows. Throws where Postfix is not
- * installed.
+ * `relayPort` takes what Postfix passes on, with `relayLogin` where it asks for one. `login` is the one that the secure
+ * service knows. Throws where Postfix is not installed.
  */
 export async function postfix(given: {
   readonly relayPort: number;
@@ -165,8 +165,8 @@ postlog unix-dgram n - n - 1 postlogd
 }
 
 /**
- * Answers Postfix's question whether a login is right, in the protocol of Dovecot's auth server (version 1.1, PLAIN alone): what
- * stands on the wire between Everpost and Postfix is Postfix's own AUTH.
+ * Answers Postfix's question whether a login is right, in the protocol of Dovecot's auth server (version 1.1, PLAIN
+ * alone): what stands on the wire between Everpost and Postfix is Postfix's own AUTH.
  */
 async function loginServer(login: { readonly username: string; readonly password: string }): Promise<Server> {
   const server = createServer((socket) => {

@@ -1,5 +1,6 @@
-// Weeks in the life of a spool, on the synthesised template: what was relayed goes after its retention, received or submitted, and its bytes stay for a while;
-// what is held or quarantined stays, and its postmaster hears of it. The clock is advanced by the console, as a person would.
+// Weeks in the life of a spool, on the synthesised template: what was relayed goes after its retention, received or
+// submitted, and its bytes stay for a while; what is held or quarantined stays, and its postmaster hears of it. The
+// clock is advanced by the console, as a person would.
 
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

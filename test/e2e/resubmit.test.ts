@@ -1,5 +1,6 @@
-// A next hop accepts mail and loses it; an operator has it relayed again. By the command, as a person would, on the synthesised template: it is
-// shown first, arrives once more byte for byte under its mark, and is refused where its content has left the spool.
+// A next hop accepts mail and loses it; an operator has it relayed again. By the command, as a person would, on the
+// synthesised template: it is shown first, arrives once more byte for byte under its mark, and is refused where its
+// content has left the spool.
 
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

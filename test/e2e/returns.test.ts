@@ -1,5 +1,6 @@
-// Return paths end to end, in the local runtime from the synthesised template: mail is forwarded under a token or under SRS, the remote bounces it
-// later to the front door, and its sender hears of it once, from us, without the address it was forwarded to. What is no report goes to the postmaster.
+// Return paths end to end, in the local runtime from the synthesised template: mail is forwarded under a token or under
+// SRS, the remote bounces it later to the front door, and its sender hears of it once, from us, without the address it
+// was forwarded to. What is no report goes to the postmaster.
 
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

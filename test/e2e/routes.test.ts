@@ -1,5 +1,5 @@
-// Routes as a person writes them, end to end: a real Dovecot by LMTP, copies, a fallback, refuse, discard, quarantine and the
-// operator's commands. It never asks Everpost what happened where Dovecot's own mailboxes can tell.
+// Routes as a person writes them, end to end: a real Dovecot by LMTP, copies, a fallback, refuse, discard, quarantine
+// and the operator's commands. It never asks Everpost what happened where Dovecot's own mailboxes can tell.
 
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

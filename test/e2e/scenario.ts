@@ -1,5 +1,6 @@
-// Scenario folders: what is sent, what the next hop says, what happens meanwhile, and what must leave. Reads them, plays them against a
-// running instance and compares; a new case adds a folder, never code. The format of each file is told in scenarios/README.md.
+// Scenario folders: what is sent, what the next hop says, what happens meanwhile, and what must leave. Reads them,
+// plays them against a running instance and compares; a new case adds a folder, never code. The format of each file is
+// told in scenarios/README.md.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -76,7 +77,10 @@ export function addressesOf(scenario: Scenario): string[] {
   return [scenario.reversePath, ...scenario.forwardPaths].filter((address) => address !== '');
 }
 
-/** The next hop that plays every scenario's script. `instance` is asked for once it is needed: faults and mail that goes round. */
+/**
+ * The next hop that plays every scenario's script. `instance` is asked for once it is needed: faults and mail that goes
+ * round.
+ */
 export function scriptedNextHop(scenarios: readonly Scenario[], instance: () => Instance): Promise<Catcher> {
   const replies = scenarios.flatMap((scenario) => scenario.replies);
   const turns = new Map<string, number>();
@@ -142,7 +146,10 @@ async function allIn({ messageIdField }: Scenario, instance: Instance, argument:
   await traced(instance, ['--message-id', messageIdField], all, PATIENCE_MS);
 }
 
-/** What differs from expect/, one line each; waits for what is still to come. With UPDATE=1 it rewrites expect/ and finds nothing. */
+/**
+ * What differs from expect/, one line each; waits for what is still to come. With UPDATE=1 it rewrites expect/ and
+ * finds nothing.
+ */
 export async function outcome(scenario: Scenario, instance: Instance, caught: readonly Caught[]): Promise<string[]> {
   if (process.env.UPDATE === '1') return rewrite(scenario, instance, caught);
   const file = join(scenario.expect, 'trace.json');

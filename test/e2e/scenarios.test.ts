@@ -1,5 +1,6 @@
-// Plays every folder of scenarios/, in turn, on as few instances as there are configurations. At the end hours pass, more than a lifetime, and nothing more
-// may have left than each scenario expects: an absent expectation is a promise too.
+// Plays every folder of scenarios/, in turn, on as few instances as there are configurations. At the end hours pass,
+// more than a lifetime, and nothing more may have left than each scenario expects: an absent expectation is a promise
+// too.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { discard, type Instance, start, tool } from './instance.ts';

@@ -1,5 +1,6 @@
-// A real server of our own beside whatever the machine runs, as a process: free ports, a folder that is its home, started and answering,
-// stopped with all that it started, removed. What the server is configured to do its own file says; this one knows no protocol.
+// A real server of our own beside whatever the machine runs, as a process: free ports, a folder that is its home,
+// started and answering, stopped with all that it started, removed. What the server is configured to do its own file
+// says; this one knows no protocol.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
@@ -27,7 +28,10 @@ export async function serverProcess(given: {
   readonly command: string;
   readonly args: readonly string[];
   readonly ports: readonly number[];
-  /** Where its processes lead a group of their own: the file with the pid of its master, under `home`. They must end with it. */
+  /**
+   * Where its processes lead a group of their own: the file with the pid of its master, under `home`. They must end
+   * with it.
+   */
   readonly groupPidFile?: string;
 }): Promise<ServerProcess> {
   const { name, home, command, args, ports, groupPidFile } = given;

@@ -1,5 +1,6 @@
-// Servers that say less, more, or sooner than they should, each behind its own next hop of one running instance: what becomes of a message,
-// what the server has of it, and whether it is doubted. The servers run in this process; nothing of Everpost does.
+// Servers that say less, more, or sooner than they should, each behind its own next hop of one running instance: what
+// becomes of a message, what the server has of it, and whether it is doubted. The servers run in this process; nothing
+// of Everpost does.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CaseServer, openCaseServer, type ServerSpec } from '../cases/case-server.ts';

@@ -1,5 +1,5 @@
-// SES as a next hop and as the carrier of notices, end to end: SMTP in, the synthesised template between, and what the emulated SES sends
-// caught by SMTP. Notices have no next hop of their own here, so that every way of theirs is SES's.
+// SES as a next hop and as the carrier of notices, end to end: SMTP in, the synthesised template between, and what the
+// emulated SES sends caught by SMTP. Notices have no next hop of their own here, so that every way of theirs is SES's.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

@@ -1,12 +1,15 @@
-// The two ends of a relay for tests: a client that sends exact bytes, and a server that keeps exact bytes. Raw sockets, because a
-// library would repair what we want to see. Neither knows anything of Everpost.
+// The two ends of a relay for tests: a client that sends exact bytes, and a server that keeps exact bytes. Raw sockets,
+// because a library would repair what we want to see. Neither knows anything of Everpost.
 
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export type Sent = { readonly code: number; readonly text: string };
 
-/** One transaction on a connection of its own. `content` are the message's bytes; dots are stuffed here and nothing else. Rejects when the connection breaks. */
+/**
+ * One transaction on a connection of its own. `content` are the message's bytes; dots are stuffed here and nothing
+ * else. Rejects when the connection breaks.
+ */
 export async function sendMail(
   port: number,
   reversePath: string,
@@ -93,8 +96,8 @@ export type Caught = {
   readonly content: Buffer;
 };
 /**
- * What the server does at a RCPT or at the final dot: undefined accepts; a text is the whole reply without its line end, and refuses;
- * `keep` keeps the message all the same, and without a reply the connection is broken.
+ * What the server does at a RCPT or at the final dot: undefined accepts; a text is the whole reply without its line
+ * end, and refuses; `keep` keeps the message all the same, and without a reply the connection is broken.
  */
 export type Answer = string | undefined | { readonly reply: string | null; readonly keep: boolean };
 export type Manners = {

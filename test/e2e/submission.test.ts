@@ -1,5 +1,6 @@
-// Mail from our side, end to end: two objects written by a plain S3 client with a submitter's own policy and nothing more, the synthesised
-// template between, and servers behind that keep exact bytes. What the policy refuses, and every way in which content cannot be read.
+// Mail from our side, end to end: two objects written by a plain S3 client with a submitter's own policy and nothing
+// more, the synthesised template between, and servers behind that keep exact bytes. What the policy refuses, and every
+// way in which content cannot be read.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// A submitter as the stack makes one: an S3 client to whom the managed policy of the outputs is attached, and no other permission; and a
-// submission by it, two objects in their order (docs/interfaces.md). It speaks S3 and nothing of Everpost's.
+// A submitter as the stack makes one: an S3 client to whom the managed policy of the outputs is attached, and no other
+// permission; and a submission by it, two objects in their order (docs/interfaces.md). It speaks S3 and nothing of
+// Everpost's.
 
 import { createHash } from 'node:crypto';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';

@@ -1,5 +1,6 @@
-// Content that cannot be opened (Microsoft KB Q157684 is why this product exists), each way in a row: the event, the metric's alarm, the
-// bytes that remain, and at the end of the lifetime a report without the content. Faults are switched on at the emulated S3.
+// Content that cannot be opened (Microsoft KB Q157684 is why this product exists), each way in a row: the event, the
+// metric's alarm, the bytes that remain, and at the end of the lifetime a report without the content. Faults are
+// switched on at the emulated S3.
 
 import {
   DeleteObjectCommand,
@@ -69,7 +70,9 @@ const advance = (by: string) => tool(instance, 'POST', '/clock', { advance: by }
 const keys = async () =>
   ((await s3.send(new ListObjectsV2Command({ Bucket, Prefix: 'in/' }))).Contents ?? []).map(({ Key }) => Key ?? '');
 
-/** Sends one to an address that is put off at first, and gives its key: then it can be spoilt before the next attempt. */
+/**
+ * Sends one to an address that is put off at first, and gives its key: then it can be spoilt before the next attempt.
+ */
 async function sent(name: string, to: string): Promise<string> {
   const before = new Set(await keys());
   expect((await sendMail(instance.mx, `${name}@src.example`, [to], message(name))).code).toBe(250);

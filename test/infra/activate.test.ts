@@ -1,5 +1,5 @@
-// The one custom resource, as CloudFormation calls it: every request is answered, a foreign rule set is never displaced or
-// switched off unheard, and a request that comes twice changes nothing.
+// The one custom resource, as CloudFormation calls it: every request is answered, a foreign rule set is never displaced
+// or switched off unheard, and a request that comes twice changes nothing.
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

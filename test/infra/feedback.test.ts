@@ -1,5 +1,5 @@
-// What SES says of sent mail, in the template: every condition word for word, since each of them, when it is wrong, loses a failure that
-// nobody then hears of (aws-contracts §1.4, §1.5, §3).
+// What SES says of sent mail, in the template: every condition word for word, since each of them, when it is wrong,
+// loses a failure that nobody then hears of (aws-contracts §1.4, §1.5, §3).
 
 import { describe, expect, test } from 'vitest';
 import { sesDeliveryMsMax } from '#core/limits.ts';

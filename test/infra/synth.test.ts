@@ -1,4 +1,5 @@
-// What `npm run synth` prints, as a person reads it: in a process of its own, on the shipped configuration, in a folder that is thrown away.
+// What `npm run synth` prints, as a person reads it: in a process of its own, on the shipped configuration, in a folder
+// that is thrown away.
 
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

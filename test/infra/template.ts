@@ -1,5 +1,5 @@
-// The template as the infra tests read it: from the shipped configuration or a spoiled one, with empty functions for speed.
-// No bundling, no validation; bundles.test.ts and nag.test.ts have those.
+// The template as the infra tests read it: from the shipped configuration or a spoiled one, with empty functions for
+// speed. No bundling, no validation; bundles.test.ts and nag.test.ts have those.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

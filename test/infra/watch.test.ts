@@ -1,5 +1,5 @@
-// Every alarm has a runbook article and the reverse; every queue that holds mail has its alarms; metrics are those that are counted.
-// An alarm on a metric that nobody writes, or under another dimension, would be silent for ever.
+// Every alarm has a runbook article and the reverse; every queue that holds mail has its alarms; metrics are those that
+// are counted. An alarm on a metric that nobody writes, or under another dimension, would be silent for ever.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -194,7 +194,8 @@ describe('our own metrics', () => {
       Period: orphanSweepEveryMs / 1000,
       EvaluationPeriods: 3,
     });
-    // CloudWatch looks back a day at most where periods are shorter than an hour, and no alarm of ours may be beyond it.
+    // CloudWatch looks back a day at most where periods are shorter than an hour, and no alarm of ours may be beyond
+    // it.
     expect(orphanSweepOverdueMs).toBeLessThanOrEqual(24 * 3_600_000);
   });
   test.each([

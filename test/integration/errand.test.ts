@@ -1,5 +1,6 @@
-// The bundled handlers on the emulators, under the synthesised policies: one errand that makes every function do all it does. A
-// permission that the template lacks is named. test/e2e/permissions.test.ts takes each away in turn; this is its quick half.
+// The bundled handlers on the emulators, under the synthesised policies: one errand that makes every function do all it
+// does. A permission that the template lacks is named. test/e2e/permissions.test.ts takes each away in turn; this is
+// its quick half.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// Judges a value by the part of JSON Schema (2020-12) that docs/ uses. A keyword that is not here throws: a schema that says more than is
-// looked at would be believed.
+// Judges a value by the part of JSON Schema (2020-12) that docs/ uses. A keyword that is not here throws: a schema that
+// says more than is looked at would be believed.
 
 type Schema = { readonly [keyword: string]: unknown };
 const SILENT = new Set(['$schema', 'title', 'description']);

@@ -1,5 +1,6 @@
-// Compares an expected mail with an actual one: header by header and part by part, so that a difference is said where it is.
-// In what is expected, `*` stands for the rest of the line and `?` for one character. Line ends count; nothing is decoded.
+// Compares an expected mail with an actual one: header by header and part by part, so that a difference is said where
+// it is. In what is expected, `*` stands for the rest of the line and `?` for one character. Line ends count; nothing
+// is decoded.
 
 type Mail = { readonly fields: readonly Field[]; readonly body: string; readonly parts: readonly Mail[] };
 type Field = { readonly name: string; readonly text: string };

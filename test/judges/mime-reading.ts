@@ -1,5 +1,6 @@
-// What a mail reader that is not ours shows of a message: text, HTML, and attachments with their decoded bytes. For judging that a message
-// which left in another encoding still says what it said. Line ends are left out: the reader gives its own to what is not encoded.
+// What a mail reader that is not ours shows of a message: text, HTML, and attachments with their decoded bytes. For
+// judging that a message which left in another encoding still says what it said. Line ends are left out: the reader
+// gives its own to what is not encoded.
 
 import PostalMime from 'postal-mime';
 

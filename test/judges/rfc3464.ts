@@ -1,6 +1,6 @@
-// Judges whether bytes are a sound delivery status notification: MIME structure (RFC 2045, 2046, 6522), report fields (RFC 3464, 6533),
-// automatic mail (RFC 3834). Written from the documents, apart from the composer: it shares no code with what it judges.
-// Returns findings, one line each; an empty list means sound.
+// Judges whether bytes are a sound delivery status notification: MIME structure (RFC 2045, 2046, 6522), report fields
+// (RFC 3464, 6533), automatic mail (RFC 3834). Written from the documents, apart from the composer: it shares no code
+// with what it judges. Returns findings, one line each; an empty list means sound.
 
 export type MimePart = {
   readonly fields: readonly (readonly [string, string])[];

@@ -1,5 +1,6 @@
-// What becomes of authors in mail that SES received and that leaves by SES, in every case: `node test/kit/author-table.ts` prints it, a test
-// checks it, docs/authors.md holds the table of it. Nothing is decided here: core/message/author-trust.ts is asked.
+// What becomes of authors in mail that SES received and that leaves by SES, in every case: `node
+// test/kit/author-table.ts` prints it, a test checks it, docs/authors.md holds the table of it. Nothing is decided
+// here: core/message/author-trust.ts is asked.
 
 import type { VerdictStatus } from '#core/delivery/delivery.ts';
 import { parseMailbox } from '#core/message/address.ts';

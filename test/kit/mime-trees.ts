@@ -1,5 +1,5 @@
-// Messages made by chance from a seed: trees of parts whose lines are often too long, with the disorder of real mail. For tests of what is
-// done to their lines. The same seed makes the same message.
+// Messages made by chance from a seed: trees of parts whose lines are often too long, with the disorder of real mail.
+// For tests of what is done to their lines. The same seed makes the same message.
 
 const WORDS = [
   'hello',

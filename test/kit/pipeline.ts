@@ -1,6 +1,6 @@
-// A whole Everpost in memory: the stages on memory ports, queues with receives and dead letters, and a sweep every minute of
-// virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the same stores.
-// The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
+// A whole Everpost in memory: the stages on memory ports, queues with receives and dead letters, and a sweep every
+// minute of virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the
+// same stores. The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
 
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
@@ -177,7 +177,10 @@ export class TestPipeline {
     await feedback(this.feedbackPorts(), body);
   }
 
-  /** A message that a submitter stored, and S3's event of its envelope, which may come `times`. `envelope` may be any text. */
+  /**
+   * A message that a submitter stored, and S3's event of its envelope, which may come `times`. `envelope` may be any
+   * text.
+   */
   submit(submitter: string, ulid: string, submitted: Submitted): void {
     const { content = CONTENT, times = 1, storedAt = ACCEPTED_AT } = submitted;
     const bytes = new TextEncoder().encode(content);

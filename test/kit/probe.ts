@@ -1,5 +1,6 @@
-// The names that outside checks stand on: one small function for each decision that can be asked without a running system. A caller gives
-// text or bytes and gets a plain value. Nothing is decided here: each function only calls the product.
+// The names that outside checks stand on: one small function for each decision that can be asked without a running
+// system. A caller gives text or bytes and gets a plain value. Nothing is decided here: each function only calls the
+// product.
 
 import { readRemoteReport } from '#core/feedback/report.ts';
 import { factOfReport } from '#core/feedback/returned-mail.ts';
@@ -20,7 +21,9 @@ export type Classified = {
   readonly reason: string;
 };
 
-/** What follows from a reply at this stage. `replyText` is the reply as it stood on the wire, of one or several lines. */
+/**
+ * What follows from a reply at this stage. `replyText` is the reply as it stood on the wire, of one or several lines.
+ */
 export function classify(phase: string, replyText: string): Classified {
   const wire = `${replyText.replace(/\r?\n$/, '').replace(/\r?\n/g, '\r\n')}\r\n`;
   const [read] = new SmtpReplyReader().push(new TextEncoder().encode(wire));
@@ -51,7 +54,10 @@ function phaseOf(name: string): Phase {
   return found;
 }
 
-/** What a message that came back to a return path says. `fact` is `failed`, `delayed`, `confirmed`, `complaint`, `auto-reply` or `none`. */
+/**
+ * What a message that came back to a return path says. `fact` is `failed`, `delayed`, `confirmed`, `complaint`,
+ * `auto-reply` or `none`.
+ */
 export function readReport(bytes: Uint8Array): { fact: string; status: string | null; words: string | null } {
   const report = readRemoteReport(bytes, { nullPath: true }); // as all that comes to a return path
   if (report.kind !== 'report') return { fact: report.kind, status: null, words: null };

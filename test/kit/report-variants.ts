@@ -1,5 +1,6 @@
-// Delivery reports as they arrive when somebody stood in the way: wrapped by a scanner or a list, damaged by a gateway, merged with another
-// one. From a report's exact bytes; the same bytes give the same variants. What a report says is not known here.
+// Delivery reports as they arrive when somebody stood in the way: wrapped by a scanner or a list, damaged by a gateway,
+// merged with another one. From a report's exact bytes; the same bytes give the same variants. What a report says is
+// not known here.
 
 export type Variant = { readonly name: string; readonly bytes: Buffer };
 type Change = (text: string, mime: Mime | null) => string | null;

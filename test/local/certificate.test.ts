@@ -1,4 +1,5 @@
-// The certificate that the local submission port shows: clients of OpenSSL take it, it is kept over restarts, and a damaged one is replaced.
+// The certificate that the local submission port shows: clients of OpenSSL take it, it is kept over restarts, and a
+// damaged one is replaced.
 
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

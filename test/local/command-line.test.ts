@@ -1,5 +1,5 @@
-// The command line as a person has it, against an instance that runs: pipes that close, strangers' text on the terminal, the instance's clock, an
-// instance that is still starting; and what `npm start` leaves behind.
+// The command line as a person has it, against an instance that runs: pipes that close, strangers' text on the
+// terminal, the instance's clock, an instance that is still starting; and what `npm start` leaves behind.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

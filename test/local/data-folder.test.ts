@@ -1,4 +1,5 @@
-// The data folder holds mail and credentials: it is its user's alone, with all that is in it, and a stranger's is not used.
+// The data folder holds mail and credentials: it is its user's alone, with all that is in it, and a stranger's is not
+// used.
 
 import { spawn } from 'node:child_process';
 import {

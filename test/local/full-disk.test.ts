@@ -1,6 +1,7 @@
-// A disk that refuses writes, under the whole runtime: what was given a 250 is delivered, what was refused never is, nobody hears "ok" meanwhile,
-// and it goes on by itself when there is room again. The disk is made full at the one place where every store asks it (`beforeWrite`): that
-// works for everybody, root or not; a real full disk is in test/e2e/full-disk.test.ts.
+// A disk that refuses writes, under the whole runtime: what was given a 250 is delivered, what was refused never is,
+// nobody hears "ok" meanwhile, and it goes on by itself when there is room again. The disk is made full at the one
+// place where every store asks it (`beforeWrite`): that works for everybody, root or not; a real full disk is in
+// test/e2e/full-disk.test.ts.
 
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -91,7 +92,8 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
 }
 
 describe('a full disk', () => {
-  // At which commit it strikes decides what is left half done: the message's own, ingest's, relay's, the deletion of a job.
+  // At which commit it strikes decides what is left half done: the message's own, ingest's, relay's, the deletion of a
+  // job.
   it.for([0, 2, 5, 12])('struck after %i more commits', { timeout: 120_000 }, async (left) => {
     const disk = { full: false, left };
     const said: string[] = [];

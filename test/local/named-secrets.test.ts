@@ -1,4 +1,5 @@
-// At the start: which secrets that the configuration names are missing from the file of --secrets, or lack what they must have.
+// At the start: which secrets that the configuration names are missing from the file of --secrets, or lack what they
+// must have.
 
 import { describe, expect, test } from 'vitest';
 import type { Secrets } from '#aws-local/secrets/secrets-manager.ts';

@@ -1,5 +1,5 @@
-// The synthesised stack on the local runtime: mail through the real bundles under the real policies, and what happens when a
-// policy lacks something.
+// The synthesised stack on the local runtime: mail through the real bundles under the real policies, and what happens
+// when a policy lacks something.
 
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';

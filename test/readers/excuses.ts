@@ -1,5 +1,5 @@
-// What takes text and is not measured, each with its reason. By file where a whole file is of one kind, by name else. An excuse that nobody
-// needs is a finding.
+// What takes text and is not measured, each with its reason. By file where a whole file is of one kind, by name else.
+// An excuse that nobody needs is a finding.
 
 /** What the file's path holds → why. */
 export const EXCUSED_FILES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
-// `npm run test:readers [CHARS]`: every reader with its dearest text and what that costs at two sizes, the dearest first. Ends with 1 where
-// one of them takes more than three times as long for twice as much.
+// `npm run test:readers [CHARS]`: every reader with its dearest text and what that costs at two sizes, the dearest
+// first. Ends with 1 where one of them takes more than three times as long for twice as much.
 
 import { type Cost, costsOf } from './measure.ts';
 import { READERS } from './readers.ts';

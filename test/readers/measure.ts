@@ -1,5 +1,5 @@
-// How a reader's time grows with its input: by CPU time, so that a busy machine changes little. A text that looks dear is
-// measured again before anything is said of it: the least of several runs, at two sizes and at twice these.
+// How a reader's time grows with its input: by CPU time, so that a busy machine changes little. A text that looks dear
+// is measured again before anything is said of it: the least of several runs, at two sizes and at twice these.
 
 import { texts } from './patterns.ts';
 
@@ -79,7 +79,8 @@ async function costAt({ reader, pattern, run, make, chars, floorMs, firstMs }: S
     Math.min(firstMs, await least(run, make(2 * chars), 3)),
     await least(run, make(4 * chars), 3),
   ];
-  // A reader may do more from some length on, and the collector comes when it likes. What grows too fast goes on doing so.
+  // A reader may do more from some length on, and the collector comes when it likes. What grows too fast goes on doing
+  // so.
   const dear = twice >= floorMs && twice > GROWTH_MAX * once && four > GROWTH_MAX * twice;
   return { ...cost, onceMs: once, twiceMs: twice, dear };
 }

@@ -1,4 +1,5 @@
-// Readers of what goes into a notice: the next hop's reply, the original, the sender's own words. A notice is composed from all of it.
+// Readers of what goes into a notice: the next hop's reply, the original, the sender's own words. A notice is composed
+// from all of it.
 
 import { replyLine } from '#core/delivery/trace.ts';
 import { composeNotice } from '#core/notice/compose.ts';
@@ -43,7 +44,10 @@ export const noticeOf = (said: string, original: string) => composeNotice(inputO
 
 const EMPTY = inputOf('', '');
 const scrub = scrubber(EMPTY);
-/** Of a reply 2,000 characters are kept (smtpReplyTextCharsMax); it is looked at in every form in which it may hide an address. */
+/**
+ * Of a reply 2,000 characters are kept (smtpReplyTextCharsMax); it is looked at in every form in which it may hide an
+ * address.
+ */
 const part = (text: string) => text.slice(0, text.length / 8);
 const NOTHING = returnedOriginal(EMPTY, scrub);
 const field = (text: string) => `From: a@b\r\nSubject: ${text}\r\nX-Said: box4711 ${text}\r\n\r\n`;

@@ -1,5 +1,5 @@
-// What strangers write to make a reader slow: short texts, repeated. Each stands alone, behind what opens something and never closes it, and in
-// front of what makes a match fail at its end. A new trick is a new line here.
+// What strangers write to make a reader slow: short texts, repeated. Each stands alone, behind what opens something and
+// never closes it, and in front of what makes a match fail at its end. A new trick is a new line here.
 
 export const PATTERNS: Readonly<Record<string, string>> = {
   'empty lines': '\r\n',

@@ -1,5 +1,5 @@
-// No reader of a stranger's text is forgotten, and none takes more than three times as long for twice as much. `npm run test:readers` shows the
-// table; with a larger size it is a part of the gate (.ci/run).
+// No reader of a stranger's text is forgotten, and none takes more than three times as long for twice as much. `npm run
+// test:readers` shows the table; with a larger size it is a part of the gate (.ci/run).
 
 import { describe, expect, it } from 'vitest';
 import { EXCUSED, EXCUSED_FILES } from './excuses.ts';
@@ -68,7 +68,10 @@ describe('the measure', () => {
   });
 });
 
-/** An expression that goes back takes ten times the floor at twice this; the gate asks once more at sizes where searches show too. */
+/**
+ * An expression that goes back takes ten times the floor at twice this; the gate asks once more at sizes where searches
+ * show too.
+ */
 const SIZES = { chars: 3_072, floorMs: 5 };
 
 describe('twice as much takes at most three times as long', () => {

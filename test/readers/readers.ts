@@ -1,5 +1,6 @@
-// Every reader of a stranger's text, called as its callers call it: with the text alone, and within what leads to its dearest part. Several
-// definitions of one name stand in one list, `definitions` says how many they are. What is not here is excused in excuses.ts.
+// Every reader of a stranger's text, called as its callers call it: with the text alone, and within what leads to its
+// dearest part. Several definitions of one name stand in one list, `definitions` says how many they are. What is not
+// here is excused in excuses.ts.
 
 import * as http from '#adapters/aws/http-message.ts';
 import { DotStuffer } from '#adapters/smtp/content.ts';

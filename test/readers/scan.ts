@@ -1,5 +1,6 @@
-// Which exported functions and methods can be given text, found in the source itself: so that none is forgotten. A type that nobody has sorted
-// yet is a finding of its own. It reads the source of core, adapters, gateway and CLI; it never runs it.
+// Which exported functions and methods can be given text, found in the source itself: so that none is forgotten. A type
+// that nobody has sorted yet is a finding of its own. It reads the source of core, adapters, gateway and CLI; it never
+// runs it.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';

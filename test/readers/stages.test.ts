@@ -1,5 +1,6 @@
-// The dearest message that each stage may meet, at the limits of what is accepted: its CPU time stays far below the stage's deadline, so that the
-// signal comes in time and what stands beside it in the batch is not held (docs/decisions/bounded-work.md).
+// The dearest message that each stage may meet, at the limits of what is accepted: its CPU time stays far below the
+// stage's deadline, so that the signal comes in time and what stands beside it in the batch is not held
+// (docs/decisions/bounded-work.md).
 
 import { describe, expect, it } from 'vitest';
 import { readRemoteReport } from '#core/feedback/report.ts';

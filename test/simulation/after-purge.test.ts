@@ -1,4 +1,5 @@
-// What may still be told of a message whose content is gone: its rows answer for it, and what is known of it lives as long as they do.
+// What may still be told of a message whose content is gone: its rows answer for it, and what is known of it lives as
+// long as they do.
 
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

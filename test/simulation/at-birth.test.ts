@@ -1,5 +1,5 @@
-// How a delivery is born: by what its receipt or envelope says, and when that was, however late it is read; and what its header section says of
-// where the message has been. Asked of the ledger's rows, which all later stages go by.
+// How a delivery is born: by what its receipt or envelope says, and when that was, however late it is read; and what
+// its header section says of where the message has been. Asked of the ledger's rows, which all later stages go by.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

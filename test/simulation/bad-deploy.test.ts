@@ -1,5 +1,5 @@
-// A bad deploy: relay throws on everything. For an hour nobody is told anything, and after the mend all is relayed; for longer than the
-// lifetime the limit lets no more than its number of reports out, and holds the rest with an alarm.
+// A bad deploy: relay throws on everything. For an hour nobody is told anything, and after the mend all is relayed; for
+// longer than the lifetime the limit lets no more than its number of reports out, and holds the rest with an alarm.
 
 import { describe, expect, it } from 'vitest';
 import type { Script } from '#adapters/memory/next-hop.ts';
@@ -57,7 +57,8 @@ describe('relay throws on everything', () => {
     expect(notices(pipeline)).toEqual([]);
     mode = 'well';
     await pipeline.live(24);
-    // Whose last attempt before the end of the lifetime was put off by the next hop comes back, as ever. What the bad deploy had in hand does not.
+    // Whose last attempt before the end of the lifetime was put off by the next hop comes back, as ever. What the bad
+    // deploy had in hand does not.
     const rows = pipeline.ledger.all().filter((row) => row.kind === 'delivery');
     const returned = rows.filter((row) => row.state === 'returned');
     expect(rows.filter((row) => row.state === 'relayed').length).toBeGreaterThan(100);

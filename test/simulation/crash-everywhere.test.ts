@@ -1,5 +1,5 @@
-// Crash everywhere: count the port calls of a path, then for each call k die before and after it, start again, and require that
-// the message is accounted for. Exhaustive and deterministic; it stands before anything random.
+// Crash everywhere: count the port calls of a path, then for each call k die before and after it, start again, and
+// require that the message is accounted for. Exhaustive and deterministic; it stands before anything random.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,6 @@
-// The digest of the quarantine in the pipeline: once a day where anything was quarantined, by the postmaster's way, dying at any call,
-// composed from what waits at the attempt. Its own failure is held, and never causes a further notice.
+// The digest of the quarantine in the pipeline: once a day where anything was quarantined, by the postmaster's way,
+// dying at any call, composed from what waits at the attempt. Its own failure is held, and never causes a further
+// notice.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,6 @@
-// Queues that hand a job over the instant it is sent, as SQS may: whatever a job needs must stand by then. With them one notification comes to
-// its end in one call, and no sweep has to find anything. A stage that sends its jobs before its rows is found here.
+// Queues that hand a job over the instant it is sent, as SQS may: whatever a job needs must stand by then. With them
+// one notification comes to its end in one call, and no sweep has to find anything. A stage that sends its jobs before
+// its rows is found here.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';

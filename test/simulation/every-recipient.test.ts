@@ -1,5 +1,5 @@
-// What the next hop has, asked of the next hop: every recipient the whole message, byte for byte, however many there are and whatever came before the
-// attempt that was accepted. The ledger is not asked.
+// What the next hop has, asked of the next hop: every recipient the whole message, byte for byte, however many there
+// are and whatever came before the attempt that was accepted. The ledger is not asked.
 
 import { describe, expect, it } from 'vitest';
 import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';
@@ -17,7 +17,9 @@ const BOB = 'bob@example.com';
 const NEVER = new AbortController().signal;
 const ok = { code: 250, status: '2.0.0', text: 'Ok' };
 
-/** Every byte there is, bare line ends, a line of a dot, no line end at the end, and more than one chunk of the spool's. */
+/**
+ * Every byte there is, bare line ends, a line of a dot, no line end at the end, and more than one chunk of the spool's.
+ */
 const BODY = Buffer.concat([
   Buffer.from('From: Ann <ann@src.example>\r\nSubject: all bytes\r\n\r\n.\r\n..\r\nbare\nends\r'),
   Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)),

@@ -1,4 +1,5 @@
-// Mail that is written to be slow, beside ordinary mail in the same batch: it has its outcome in the ledger, and its neighbours are relayed.
+// Mail that is written to be slow, beside ordinary mail in the same batch: it has its outcome in the ledger, and its
+// neighbours are relayed.
 
 import { expect, it } from 'vitest';
 import { ANN, BOB, forwarded, requireQuiet, row } from './returning.ts';

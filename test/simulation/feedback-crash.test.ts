@@ -1,5 +1,5 @@
-// Crash everywhere, with SES's later word: die before and after every port call of each path, start again, and require that the delivery
-// ends as SES said, and that its author is told once. SES speaks of every copy that it took.
+// Crash everywhere, with SES's later word: die before and after every port call of each path, start again, and require
+// that the delivery ends as SES said, and that its author is told once. SES speaks of every copy that it took.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';

@@ -1,5 +1,5 @@
-// What SES says after its 200, in every order and twice, before our own word and after it: the ledger and what the author is told are the
-// same at the end. On the pipeline: real stages, memory ports, a virtual clock.
+// What SES says after its 200, in every order and twice, before our own word and after it: the ledger and what the
+// author is told are the same at the end. On the pipeline: real stages, memory ports, a virtual clock.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
@@ -14,7 +14,10 @@ const KINDS: readonly Said[] = ['delivery', 'delay', 'complaint', 'answer', 'sen
 const WORD = 'our word';
 type Moment = Said | typeof WORD;
 
-/** A pipeline in which SES takes the message, and the moments happen in this order: those before our own word while the attempt runs. */
+/**
+ * A pipeline in which SES takes the message, and the moments happen in this order: those before our own word while the
+ * attempt runs.
+ */
 async function lived(moments: readonly Moment[], changes: Parameters<typeof bySes>[0] = {}): Promise<TestPipeline> {
   const pipeline = new TestPipeline(() => ({ code: 250, status: '2.0.0', text: 'Ok 0102' }), undefined, bySes(changes));
   const before = moments.slice(0, moments.indexOf(WORD)) as Said[];
@@ -39,13 +42,17 @@ async function lived(moments: readonly Moment[], changes: Parameters<typeof bySe
   return pipeline;
 }
 
-/** What a row says at the end, without when and how often it was written; and what of its trace tells more than in which order it came. */
+/**
+ * What a row says at the end, without when and how often it was written; and what of its trace tells more than in which
+ * order it came.
+ */
 function ends(pipeline: TestPipeline): unknown {
   return pipeline.ledger.all().map(({ version, trace, message, notice, ...rest }: DeliveryRow) => ({
     ...rest,
     lastAttemptAt: 0,
     notice: notice === null ? null : { ...notice, at: 0 },
-    // A confirmation after the failure is late, and stands there as ignored; so is a bounce that says nothing after either of them.
+    // A confirmation after the failure is late, and stands there as ignored; so is a bounce that says nothing after
+    // either of them.
     said: [...new Set(trace.map((event) => `${event.event} ${event.reason}`))]
       .filter((said) => !/^(?:IGNORE|CONFIRM|UNCERTAIN) /.test(said))
       .sort(),

@@ -1,5 +1,5 @@
-// A queue that takes nothing: the stage that wanted to send must fail, so that its own job comes again. One that goes on all the same leaves
-// what it wrote to the sweep, a quarter of an hour later; or, where nothing is due, for good.
+// A queue that takes nothing: the stage that wanted to send must fail, so that its own job comes again. One that goes
+// on all the same leaves what it wrote to the sweep, a quarter of an hour later; or, where nothing is due, for good.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock } from '#adapters/memory/clock.ts';

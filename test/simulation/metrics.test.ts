@@ -1,5 +1,5 @@
-// What is counted of each fate, exactly: alarms stand on these metrics, so that one that is not counted calls nobody, and one that is counted too
-// often calls for nothing. The sweep's own, which count each minute, are left out.
+// What is counted of each fate, exactly: alarms stand on these metrics, so that one that is not counted calls nobody,
+// and one that is counted too often calls for nothing. The sweep's own, which count each minute, are left out.
 
 import { describe, expect, it } from 'vitest';
 import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';

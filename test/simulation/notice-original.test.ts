@@ -1,5 +1,5 @@
-// How much of the original an NDR returns: all of a small one; its header section where it is large, where it was refused for what it is, and where its
-// sender wanted no more. Asked of the notice that arrived.
+// How much of the original an NDR returns: all of a small one; its header section where it is large, where it was
+// refused for what it is, and where its sender wanted no more. Asked of the notice that arrived.
 
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,6 @@
-// A notice whose way closes while it is being tried: SES takes bounces for a day after the message came. From then on it goes as a report, or,
-// where only a report could carry it and the message is itself an answer, not at all; and then somebody must hear.
+// A notice whose way closes while it is being tried: SES takes bounces for a day after the message came. From then on
+// it goes as a report, or, where only a report could carry it and the message is itself an answer, not at all; and then
+// somebody must hear.
 
 import { expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';

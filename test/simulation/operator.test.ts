@@ -1,5 +1,5 @@
-// What an operator does with deliveries, between the stages: release, hold, remove. The command may die at any of its calls, and be
-// given again; the message is relayed once, or ended once, all the same.
+// What an operator does with deliveries, between the stages: release, hold, remove. The command may die at any of its
+// calls, and be given again; the message is relayed once, or ended once, all the same.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,6 @@
-// Orphans, between the stages: the receipt never came, comes late, comes twice, or an operator names the recipients first. Every function may
-// die at any of its calls, and the message is held with an alarm, or is delivered once, all the same.
+// Orphans, between the stages: the receipt never came, comes late, comes twice, or an operator names the recipients
+// first. Every function may die at any of its calls, and the message is held with an alarm, or is delivered once, all
+// the same.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
@@ -174,7 +175,8 @@ describe('a late receipt', () => {
   it('that comes between the look and the placeholder leaves none behind', async () => {
     const pipeline = orphaned();
     const { ledger } = pipeline;
-    // The search has seen that there is nothing, and ingest runs from begin to end before it writes: ingest finds no placeholder to end.
+    // The search has seen that there is nothing, and ingest runs from begin to end before it writes: ingest finds no
+    // placeholder to end.
     const create = ledger.create.bind(ledger);
     ledger.create = async (rows, message) => {
       ledger.create = create;

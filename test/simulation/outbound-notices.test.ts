@@ -1,4 +1,5 @@
-// What submitters of mail are told, as they asked (RFC 3461), and a crash before and after every port call of each way that their mail can go.
+// What submitters of mail are told, as they asked (RFC 3461), and a crash before and after every port call of each way
+// that their mail can go.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,5 @@
-// Mail from our side, in the pipeline: what may be sent, what comes back, what cannot be used and what cannot be read. An event may come
-// twice, in any order, at any time.
+// Mail from our side, in the pipeline: what may be sent, what comes back, what cannot be used and what cannot be read.
+// An event may come twice, in any order, at any time.
 
 import { describe, expect, it } from 'vitest';
 import { lostJobAfterMs } from '#core/limits.ts';

@@ -1,4 +1,5 @@
-// The purge below `out/`: content and envelope go together, and nothing that dies on the way has the message sent again or cries out.
+// The purge below `out/`: content and envelope go together, and nothing that dies on the way has the message sent again
+// or cries out.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
@@ -36,7 +37,10 @@ const later = (pipeline: TestPipeline, ms: number) => pipeline.clock.advanceTo(p
 const ulid = (n: number) => `01JD000000000000000000${String(n).padStart(4, '0')}`;
 const bothOf = (n: number) => [`out/exchange/${ulid(n)}.eml`, `out/exchange/${ulid(n)}.envelope.json`];
 
-/** One of each fate. 1 to 4 end; 5 to 8 do not; 9 is content alone, and the last an object that is no submission, which goes. */
+/**
+ * One of each fate. 1 to 4 end; 5 to 8 do not; 9 is content alone, and the last an object that is no submission, which
+ * goes.
+ */
 async function fates(): Promise<TestPipeline> {
   const pipeline = pipelineOf(({ address }) => (address.startsWith('gone') ? noSuchUser : ok));
   const two = [recipient(BOB), recipient('gone@far.example')];

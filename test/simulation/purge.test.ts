@@ -1,5 +1,5 @@
-// The purge in the pipeline: what it removes, what it never does, dying at any of its calls, running out of time on any page, and meeting
-// what it cannot read. A removal too many is somebody's mail.
+// The purge in the pipeline: what it removes, what it never does, dying at any of its calls, running out of time on any
+// page, and meeting what it cannot read. A removal too many is somebody's mail.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

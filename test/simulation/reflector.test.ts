@@ -1,6 +1,7 @@
-// What a forger can have sent to somebody else by our notices: the mail of which this was first told, 57 KB to a hundred invented addresses with a
-// victim's reverse-path, and its variations. Asked of what the victims' servers took; the table is printed. Where nothing vouches for the
-// reverse-path, no more bytes go out than came in, but for messages smaller than their own notices.
+// What a forger can have sent to somebody else by our notices: the mail of which this was first told, 57 KB to a
+// hundred invented addresses with a victim's reverse-path, and its variations. Asked of what the victims' servers took;
+// the table is printed. Where nothing vouches for the reverse-path, no more bytes go out than came in, but for messages
+// smaller than their own notices.
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

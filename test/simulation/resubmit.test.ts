@@ -1,5 +1,6 @@
-// Mail that a next hop took and lost, relayed again on an operator's word. The command may die at any of its calls and be given again; the
-// message arrives once more, not twice, marked. What fails then is reported, or held where its arrival had been confirmed.
+// Mail that a next hop took and lost, relayed again on an operator's word. The command may die at any of its calls and
+// be given again; the message arrives once more, not twice, marked. What fails then is reported, or held where its
+// arrival had been confirmed.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

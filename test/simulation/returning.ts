@@ -1,5 +1,5 @@
-// A pipeline that forwards, and what comes back to it: the settings, a remote's report, and what every test of return paths asks afterwards.
-// Nothing here knows how a report is read.
+// A pipeline that forwards, and what comes back to it: the settings, a remote's report, and what every test of return
+// paths asks afterwards. Nothing here knows how a report is read.
 
 import { expect } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,6 @@
-// Reports that come back, in the worst case: the process dies before and after each call of a port, and their words hold what the sender must not
-// see, in every form. The message is joined or sent on, told once, and the routed address stays ours.
+// Reports that come back, in the worst case: the process dies before and after each call of a port, and their words
+// hold what the sender must not see, in every form. The message is joined or sent on, told once, and the routed address
+// stays ours.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,6 @@
-// What comes back to return paths of ours, through the whole pipeline in memory: joined to its delivery once, told to the sender once and
-// without the routed address, handed to the postmaster where nobody can read it, and never relayed for anybody. Crash everywhere too.
+// What comes back to return paths of ours, through the whole pipeline in memory: joined to its delivery once, told to
+// the sender once and without the routed address, handed to the postmaster where nobody can read it, and never relayed
+// for anybody. Crash everywhere too.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

@@ -1,5 +1,6 @@
-// Routes that do more than relay: copies, a fallback, refuse, discard, quarantine. For each, crash before and after every
-// port call, start again, and require that each (forward-path, action) came to its one end, and nobody got what was not for them.
+// Routes that do more than relay: copies, a fallback, refuse, discard, quarantine. For each, crash before and after
+// every port call, start again, and require that each (forward-path, action) came to its one end, and nobody got what
+// was not for them.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';

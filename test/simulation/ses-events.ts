@@ -1,4 +1,5 @@
-// SES's events about a delivery, for simulations: from the recorded ones, with this delivery's tag and this pipeline's time.
+// SES's events about a delivery, for simulations: from the recorded ones, with this delivery's tag and this pipeline's
+// time.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
-// Crash everywhere, for notices that go by SES, are copied to the postmaster, counted against a domain, or held and released: die before
-// and after every port call, start again, and require one answer to the sender, or the recorded reason why there is none.
+// Crash everywhere, for notices that go by SES, are copied to the postmaster, counted against a domain, or held and
+// released: die before and after every port call, start again, and require one answer to the sender, or the recorded
+// reason why there is none.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryBounceService, type ScriptedBounce } from '#adapters/memory/bounce-service.ts';

@@ -1,5 +1,6 @@
-// The relay queue's top-up under load, on a virtual clock and memory ports: 100,000 deferred deliveries come due at once for a next hop that
-// takes 200 a second, beside one that answers hardly at all and one that is well. Real sweep, real relay; the workers are a rhythm.
+// The relay queue's top-up under load, on a virtual clock and memory ports: 100,000 deferred deliveries come due at
+// once for a next hop that takes 200 a second, beside one that answers hardly at all and one that is well. Real sweep,
+// real relay; the workers are a rhythm.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';

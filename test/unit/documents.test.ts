@@ -1,5 +1,5 @@
-// What the documents say of the code beside which they stand: commands, options, fields, events, paths and the example are looked up in the
-// code, so that neither can change without the other.
+// What the documents say of the code beside which they stand: commands, options, fields, events, paths and the example
+// are looked up in the code, so that neither can change without the other.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -83,7 +83,8 @@ describe('the runbook', () => {
     const events = [...text.matchAll(new RegExp(`\\b((?:${stages})\\.[a-z]+(?:-[a-z]+)*)\\b`, 'g'))].map(
       (found) => found[1] ?? '',
     );
-    // lambdas/stage.ts and lambdas/scheduled.ts put the stage's name in front; pipeline/feedback/feedback.ts the fact's kind behind.
+    // lambdas/stage.ts and lambdas/scheduled.ts put the stage's name in front; pipeline/feedback/feedback.ts the fact's
+    // kind behind.
     const made = /\.(?:crashed|failed|deadline)$|^feedback\.(?:failed|confirmed|delayed|complained|answered)$/;
     expect(events.filter((name) => !all.includes(`'${name}'`) && !made.test(name))).toEqual([]);
   });

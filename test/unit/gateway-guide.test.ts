@@ -1,4 +1,5 @@
-// What docs/gateway.md has people install: services that run by a Node which gets its security updates, not by the one that npm brings along.
+// What docs/gateway.md has people install: services that run by a Node which gets its security updates, not by the one
+// that npm brings along.
 
 import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';

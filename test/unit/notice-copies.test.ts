@@ -1,4 +1,5 @@
-// What differs in a postmaster's copy, and in what SendBounce is given: the one hides nothing, the other hides as an NDR does.
+// What differs in a postmaster's copy, and in what SendBounce is given: the one hides nothing, the other hides as an
+// NDR does.
 
 import { describe, expect, it } from 'vitest';
 import { withNoticeWithheld } from '#core/delivery/progress.ts';

@@ -1,5 +1,5 @@
-// Runs every case of test/fixtures/dsn: NN-name.{delivery.json,why,expected.eml} and, where there is an original, NN-name.eml.
-// UPDATE=1 rewrites the expectations that differ, and refuses to where CI is set.
+// Runs every case of test/fixtures/dsn: NN-name.{delivery.json,why,expected.eml} and, where there is an original,
+// NN-name.eml. UPDATE=1 rewrites the expectations that differ, and refuses to where CI is set.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

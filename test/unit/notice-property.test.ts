@@ -1,5 +1,5 @@
-// Whatever a notice is composed from: it never throws, passes the judge, is the same each time, and never shows the routed address.
-// The seed is printed with every failure; SEED=n runs that one alone.
+// Whatever a notice is composed from: it never throws, passes the judge, is the same each time, and never shows the
+// routed address. The seed is printed with every failure; SEED=n runs that one alone.
 
 import { describe, expect, it } from 'vitest';
 import type { Mailbox } from '#core/message/address.ts';

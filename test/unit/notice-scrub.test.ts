@@ -1,5 +1,6 @@
-// The routed address in other people's words: in every form in which mail systems and people write an address it is gone from what the sender
-// reads, however it is wrapped; and no address that the sender knows is touched. The readings here are the test's own.
+// The routed address in other people's words: in every form in which mail systems and people write an address it is
+// gone from what the sender reads, however it is wrapped; and no address that the sender knows is touched. The readings
+// here are the test's own.
 
 import { describe, expect, it } from 'vitest';
 import { composeNotice } from '#core/notice/compose.ts';

@@ -1,6 +1,6 @@
-// The one list of reasons not to send a notice, as a table: each row changes one or two facts of an ordinary failed message.
-// The order matters too: where several reasons hold, the ledger must name the weightiest.
-// Whether the answer is acted on is the pipeline's test, not this one's.
+// The one list of reasons not to send a notice, as a table: each row changes one or two facts of an ordinary failed
+// message. The order matters too: where several reasons hold, the ledger must name the weightiest. Whether the answer
+// is acted on is the pipeline's test, not this one's.
 
 import { describe, expect, it } from 'vitest';
 import type { Verdicts } from '#core/delivery/delivery.ts';

@@ -1,5 +1,6 @@
-// What all of the SDK's clients here have in common: every setting given, so that nothing is looked up in files or by a provider chain, and no
-// call waits for ever. It imports no client: who needs one alone does not wait for the others to load.
+// What all of the SDK's clients here have in common: every setting given, so that nothing is looked up in files or by a
+// provider chain, and no call waits for ever. It imports no client: who needs one alone does not wait for the others to
+// load.
 
 import { keptSocketsThatLive } from './kept-sockets.ts';
 import { Sha256 } from './sha256.ts';

@@ -1,6 +1,6 @@
-// Makes the SDK's clients, each with every setting given: nothing is looked up in files or by a provider chain, no call waits for ever,
-// no body is checksummed in JavaScript. One client and one keep-alive agent a service, made once for each execution environment.
-// A bundle takes along only the clients that its function asks for.
+// Makes the SDK's clients, each with every setting given: nothing is looked up in files or by a provider chain, no call
+// waits for ever, no body is checksummed in JavaScript. One client and one keep-alive agent a service, made once for
+// each execution environment. A bundle takes along only the clients that its function asks for.
 
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -14,8 +14,9 @@ import { type AwsSettings, common, connectTimeoutMs, overHttp } from './client-s
 import { DirectHttp } from './direct-http.ts';
 
 /**
- * What Lambda puts into the environment (its keys outlive the execution environment, so they are read once). `AWS_ENDPOINT_URL` is
- * the SDK's own variable. Throws where region or keys are missing: outside Lambda the operator's tools give their own settings.
+ * What Lambda puts into the environment (its keys outlive the execution environment, so they are read once).
+ * `AWS_ENDPOINT_URL` is the SDK's own variable. Throws where region or keys are missing: outside Lambda the operator's
+ * tools give their own settings.
  */
 export function awsSettings(env: Readonly<Record<string, string | undefined>> = process.env): AwsSettings {
   const { AWS_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
@@ -27,15 +28,17 @@ export function awsSettings(env: Readonly<Record<string, string | undefined>> = 
 }
 
 /**
- * It reads objects, and nothing else. The timeout runs to the head of the answer; a body that stalls afterwards is S3Spool's to
- * notice. No idle timeout: a slow next hop rightly leaves the spool's socket silent for minutes (RFC 5321 §4.5.3.2.5).
+ * It reads objects, and nothing else. The timeout runs to the head of the answer; a body that stalls afterwards is
+ * S3Spool's to notice. No idle timeout: a slow next hop rightly leaves the spool's socket silent for minutes (RFC 5321
+ * §4.5.3.2.5).
  */
 export function s3Client(settings: AwsSettings): S3Client {
   const client = new S3Client({
     ...common(settings),
     requestHandler: new DirectHttp({ connectTimeoutMs, requestTimeoutMs: 10_000, socketsMax: 16 }),
     forcePathStyle: settings.endpoint !== undefined,
-    // SHA-256 and CRC64NVME run in JavaScript: 3.6 ms a megabyte, 61 % of a whole relay. TLS and Content-Length guard the bytes.
+    // SHA-256 and CRC64NVME run in JavaScript: 3.6 ms a megabyte, 61 % of a whole relay. TLS and Content-Length guard
+    // the bytes.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     followRegionRedirects: false,
@@ -47,7 +50,10 @@ export function s3Client(settings: AwsSettings): S3Client {
   return trimmed(ownedBy(client, settings.account ?? null));
 }
 
-/** For lists and removals: what S3Client above reads by hand, the SDK reads here. `socketsMax` as many as run side by side. */
+/**
+ * For lists and removals: what S3Client above reads by hand, the SDK reads here. `socketsMax` as many as run side by
+ * side.
+ */
 export function s3ListClient(settings: AwsSettings, socketsMax = 4): S3Client {
   const client = new S3Client({
     ...common(settings),
@@ -82,8 +88,8 @@ export function secretsClient(settings: AwsSettings): SecretsManagerClient {
 }
 
 /**
- * It sends mail. One try alone: SES has no token that would make a second one harmless, so each attempt is ours, recorded and traced
- * (docs/aws-contracts.md §2.1). `socketsMax` as many as a batch.
+ * It sends mail. One try alone: SES has no token that would make a second one harmless, so each attempt is ours,
+ * recorded and traced (docs/aws-contracts.md §2.1). `socketsMax` as many as a batch.
  */
 export function sesSendClient(settings: AwsSettings): SESv2Client {
   return new SESv2Client({
@@ -109,11 +115,14 @@ type Trimmable = {
 };
 
 /**
- * Middlewares without use here, as the SDK names them (test/unit/adapters/sdk-middlewares.test.ts): descriptions for a logger that
- * throws them away, statistics for AWS in the User-Agent, X-Ray's header (table and spool start no function).
+ * Middlewares without use here, as the SDK names them (test/unit/adapters/sdk-middlewares.test.ts): descriptions for a
+ * logger that throws them away, statistics for AWS in the User-Agent, X-Ray's header (table and spool start no
+ * function).
  */
 const neverNeeded = ['loggerMiddleware', 'getUserAgentMiddleware', 'recursionDetectionMiddleware'];
-/** What is for uploads, for directory buckets, for buckets of other regions. Our bucket's name comes from the template. */
+/**
+ * What is for uploads, for directory buckets, for buckets of other regions. Our bucket's name comes from the template.
+ */
 const neverNeededToRead = [
   'addExpectContinueMiddleware',
   'contentLengthMiddleware',

@@ -1,5 +1,5 @@
-// One kept HTTP/1.1 connection of DirectHttp: a socket that is read on demand, into buffers used again and again, and the limit
-// on every wait for it. Knows no HTTP. What broke is an error with the code that the SDK tries again for.
+// One kept HTTP/1.1 connection of DirectHttp: a socket that is read on demand, into buffers used again and again, and
+// the limit on every wait for it. Knows no HTTP. What broke is an error with the code that the SDK tries again for.
 
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';

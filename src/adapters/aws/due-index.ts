@@ -1,12 +1,16 @@
-// The due index of the ledger on DynamoDB, read a page at a time: what the sweep chooses by, without reading a single row.
-// Its projection (infra/ledger.ts) has what DueRow has. Reads are eventually consistent; the sweep reads each row before it decides.
+// The due index of the ledger on DynamoDB, read a page at a time: what the sweep chooses by, without reading a single
+// row. Its projection (infra/ledger.ts) has what DueRow has. Reads are eventually consistent; the sweep reads each row
+// before it decides.
 
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import type { DueRow, Quarantined, QuarantineQuery } from '#pipeline/ports.ts';
 import { DUE_SHARDS, dueRowOfItem, type Item } from './dynamo-row.ts';
 
-/** A row whose job is with the relay queue, as the index shows it: core/delivery/sweep-decision.ts moved `dueAt` past `nextAttemptAt`. */
+/**
+ * A row whose job is with the relay queue, as the index shows it: core/delivery/sweep-decision.ts moved `dueAt` past
+ * `nextAttemptAt`.
+ */
 export function isEnqueued(row: DueRow): boolean {
   return isUnderWay(row.state) && row.dueAt > row.nextAttemptAt;
 }
@@ -42,7 +46,10 @@ export async function readDueIndex(
   );
 }
 
-/** Counts what waits in quarantine, and keeps the latest of the period: a flood of spam must fit into a function's memory. */
+/**
+ * Counts what waits in quarantine, and keeps the latest of the period: a flood of spam must fit into a function's
+ * memory.
+ */
 export function inQuarantine(query: QuarantineQuery): { take(row: DueRow): void; found(): Quarantined } {
   const told: DueRow[] = [];
   const counts = { inPeriod: 0, waiting: 0, soon: 0 };

@@ -1,5 +1,5 @@
-// Conditions of DynamoDB's. What a conditional write that was refused tells: what stood in its way, and whether that was written by
-// ourselves, by a call that the SDK sent again. And what a scan is filtered by. It calls nothing.
+// Conditions of DynamoDB's. What a conditional write that was refused tells: what stood in its way, and whether that
+// was written by ourselves, by a call that the SDK sent again. And what a scan is filtered by. It calls nothing.
 
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { TraceQuery } from '#pipeline/ports.ts';

@@ -1,5 +1,5 @@
-// Counters beside the ledger's rows, each one item and one atomic update: of the expiries of an hour, and of what may be done so often and
-// no more. They are forgotten by themselves. A call that the SDK sends again may count twice where
+// Counters beside the ledger's rows, each one item and one atomic update: of the expiries of an hour, and of what may
+// be done so often and no more. They are forgotten by themselves. A call that the SDK sends again may count twice where
 // nothing says what is counted, never leave one out.
 
 import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
@@ -45,7 +45,10 @@ export async function countUpTo(
   return taken(client, command);
 }
 
-/** The same, where what was counted is known: a set of strings, which holds `max` of them at the most and so stays small. */
+/**
+ * The same, where what was counted is known: a set of strings, which holds `max` of them at the most and so stays
+ * small.
+ */
 export async function countOnce(
   client: DynamoDBClient,
   table: string,

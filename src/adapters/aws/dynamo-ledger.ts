@@ -1,6 +1,7 @@
 // The ledger on DynamoDB: one table, one item a delivery, every change one conditional write (DESIGN §4).
-// No transaction: what must stand first is written first, and every write may be repeated. Reads are consistent, except by index.
-// A write whose answer was lost and which the SDK sent again is recognised as our own, not taken for somebody else's.
+// No transaction: what must stand first is written first, and every write may be repeated. Reads are consistent, except
+// by index. A write whose answer was lost and which the SDK sent again is recognised as our own, not taken for somebody
+// else's.
 
 import { randomUUID } from 'node:crypto';
 import {
@@ -214,7 +215,10 @@ export class DynamoLedger implements Ledger {
     return (await this.put(item, { version: null })) ? 'created' : 'exists';
   }
 
-  /** False where the stored version is another one. `version: null` wants no item at all; without `where` anything is replaced. */
+  /**
+   * False where the stored version is another one. `version: null` wants no item at all; without `where` anything is
+   * replaced.
+   */
   private async put(item: Item, where?: { readonly version: number | null }): Promise<boolean> {
     const condition =
       where === undefined
@@ -281,7 +285,10 @@ export class DynamoLedger implements Ledger {
     return { message, rows };
   }
 
-  /** spoolIds that may answer, newest first: by the most telling term that has an index, else of everything accepted since. */
+  /**
+   * spoolIds that may answer, newest first: by the most telling term that has an index, else of everything accepted
+   * since.
+   */
   private async candidates(query: TraceQuery): Promise<readonly string[]> {
     if (query.spoolId !== undefined) return [query.spoolId];
     if (this.options.search) {

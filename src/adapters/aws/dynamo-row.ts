@@ -1,6 +1,7 @@
-// Ledger rows as DynamoDB items and back: one flat item a row, at most 1 KB where a message is relayed at once (one write unit).
-// Names are short because they are paid for in every item; the tables below are their only dictionary. Absent means null (or
-// false), or, where the comment says so, that the value follows from another attribute. Pure: no client, no clock.
+// Ledger rows as DynamoDB items and back: one flat item a row, at most 1 KB where a message is relayed at once (one
+// write unit). Names are short because they are paid for in every item; the tables below are their only dictionary.
+// Absent means null (or false), or, where the comment says so, that the value follows from another attribute. Pure: no
+// client, no clock.
 
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type {
@@ -196,7 +197,10 @@ export function rowOfItem(item: Item): DeliveryRow {
   };
 }
 
-/** The message's own item. It has no `ttl` until the purge gives it one: before, its deliveries may outlive any date that is known. */
+/**
+ * The message's own item. It has no `ttl` until the purge gives it one: before, its deliveries may outlive any date
+ * that is known.
+ */
 export function itemOfMessage(message: MessageFacts, options: ItemOptions): Item {
   const { facts, keys } = attributesOfMessage(message, options);
   return {
@@ -238,7 +242,10 @@ export function tokenOfItem(item: Item): { readonly ref: DeliveryRef; readonly u
   return { ref: { spoolId, deliveryKey }, until: Number(item.ttl?.N ?? 0) * 1000 };
 }
 
-/** Addresses are searched without regard to case, which people do not remember. At most 1,024 bytes: an index key's limit is 2,048. */
+/**
+ * Addresses are searched without regard to case, which people do not remember. At most 1,024 bytes: an index key's
+ * limit is 2,048.
+ */
 export function searchKeyOf(address: string): string {
   return address === '' ? NULL_REVERSE_PATH : address.toLowerCase().slice(0, 256);
 }
@@ -259,7 +266,10 @@ function dueShardOf(ref: DeliveryRef): string {
   return `s${hash % DUE_SHARDS}`;
 }
 
-/** From the last thing that happened: counted from acceptance, a message that was held for long would vanish the moment it is relayed. */
+/**
+ * From the last thing that happened: counted from acceptance, a message that was held for long would vanish the moment
+ * it is relayed.
+ */
 export function lastInstantOf(row: DeliveryRow): number {
   return Math.max(row.acceptedAt, row.lastAttemptAt ?? 0, row.notice?.at ?? 0, ...row.trace.map(({ at }) => at));
 }

@@ -1,12 +1,16 @@
-// Which kept HTTP connections may be used again, for the SDK's own handler: none that was idle for twenty seconds of wall clock, and after a
-// call that broke off none at all. It changes nothing else of the handler, and knows no service.
+// Which kept HTTP connections may be used again, for the SDK's own handler: none that was idle for twenty seconds of
+// wall clock, and after a call that broke off none at all. It changes nothing else of the handler, and knows no
+// service.
 
 import type { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { turnOfTheLoop } from '#adapters/loop-turn.ts';
 import { keptSocketIdleMs } from '#core/limits.ts';
 
-/** By the wall clock: timers stand still while Lambda freezes the function. A clock that went back says nothing, so the answer is no. */
+/**
+ * By the wall clock: timers stand still while Lambda freezes the function. A clock that went back says nothing, so the
+ * answer is no.
+ */
 export function isFresh(idleSince: number): boolean {
   const idle = Date.now() - idleSince;
   return idle >= 0 && idle < keptSocketIdleMs;
@@ -31,7 +35,8 @@ export const keptSocketsThatLive = {
         kept.watch();
         return answer;
       } catch (error) {
-        // What is tried again, by the SDK or by its caller, takes a fresh connection. Called off by ourselves: nothing is wrong with any.
+        // What is tried again, by the SDK or by its caller, takes a fresh connection. Called off by ourselves: nothing
+        // is wrong with any.
         if ((error as { readonly name?: unknown }).name !== 'AbortError') kept.end(() => true);
         throw error;
       }
@@ -48,7 +53,10 @@ class KeptSockets {
     this.handler = handler;
   }
 
-  /** Notes when a connection becomes idle. The answer's body has not been read yet: its own connection is not idle before. */
+  /**
+   * Notes when a connection becomes idle. The answer's body has not been read yet: its own connection is not idle
+   * before.
+   */
   watch(): void {
     for (const agent of this.agents()) {
       if (this.watched.has(agent)) continue;

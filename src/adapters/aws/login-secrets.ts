@@ -26,8 +26,8 @@ export class AwsSecrets {
   }
 
   /**
-   * The secret's JSON `{"username": …, "password": …}`. Those who ask at the same time share one call; a failure is not kept.
-   * Throws what the SDK throws, or an Error that names the secret and what is wrong with its shape.
+   * The secret's JSON `{"username": …, "password": …}`. Those who ask at the same time share one call; a failure is not
+   * kept. Throws what the SDK throws, or an Error that names the secret and what is wrong with its shape.
    */
   credentials(name: string): Promise<Credentials> {
     const now = this.clock.now();
@@ -43,8 +43,8 @@ export class AwsSecrets {
   }
 
   /**
-   * A secret that is one line of text, its newest value first, then the one before it: what the older one signed is good for a while. The values are
-   * asked for again after some minutes.
+   * A secret that is one line of text, its newest value first, then the one before it: what the older one signed is
+   * good for a while. The values are asked for again after some minutes.
    */
   rotating(name: string): () => Promise<readonly string[]> {
     let kept: { readonly until: number; readonly value: Promise<readonly string[]> } | null = null;

@@ -1,5 +1,6 @@
-// What lies in the spool, by ListObjectsV2, and the one place from which an object of it is ever removed, by a delete marker.
-// It lists by key, never by a token: a cursor that was kept for an hour is as good as a fresh one. It reads no content.
+// What lies in the spool, by ListObjectsV2, and the one place from which an object of it is ever removed, by a delete
+// marker. It lists by key, never by a token: a cursor that was kept for an hour is as good as a fresh one. It reads no
+// content.
 
 import { DeleteObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import type { SpoolEntry, SpoolInventory } from '#pipeline/ports.ts';

@@ -1,6 +1,7 @@
-// The spool on S3. Content is a stream of bytes from the socket to the caller: never a string, never held whole, never written.
-// What cannot be opened is a value (DESIGN §2.5: a first-class outcome, 403 and 404 alike); what breaks off, or is not what was stored,
-// throws ContentUnreadable. Content under a mere delete marker is found again by its version. It never deletes or tags.
+// The spool on S3. Content is a stream of bytes from the socket to the caller: never a string, never held whole, never
+// written. What cannot be opened is a value (DESIGN §2.5: a first-class outcome, 403 and 404 alike); what breaks off,
+// or is not what was stored, throws ContentUnreadable. Content under a mere delete marker is found again by its
+// version. It never deletes or tags.
 
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
@@ -119,7 +120,10 @@ export class S3Spool implements Spool {
     }
   }
 
-  /** The newest version of an object whose latest "version" is a delete marker; null where there is none, or it cannot be told. */
+  /**
+   * The newest version of an object whose latest "version" is a delete marker; null where there is none, or it cannot
+   * be told.
+   */
   private async versionUnderMarker(lister: S3Client, objectKey: string, signal: AbortSignal): Promise<string | null> {
     try {
       // The key itself comes first of all that begin with it, newest version first.
@@ -134,13 +138,19 @@ export class S3Spool implements Spool {
   }
 }
 
-/** S3: the ETag of an object put in one piece is the MD5 of its bytes, unless it is encrypted with a key of KMS or the client. */
+/**
+ * S3: the ETag of an object put in one piece is the MD5 of its bytes, unless it is encrypted with a key of KMS or the
+ * client.
+ */
 function md5Of(etag: string | undefined, encryption: string | undefined): string | null {
   const digest = /^"?([0-9a-f]{32})"?$/.exec(etag ?? '')?.[1];
   return digest !== undefined && (encryption === undefined || encryption === 'AES256') ? digest : null;
 }
 
-/** The body's chunks, counted against Content-Length and compared with what S3 stored. Gives the socket back when it is read to the end, destroys it otherwise. */
+/**
+ * The body's chunks, counted against Content-Length and compared with what S3 stored. Gives the socket back when it is
+ * read to the end, destroys it otherwise.
+ */
 async function* counted(
   body: Readable,
   given: {
@@ -198,7 +208,9 @@ function nextOf(body: Readable): () => Promise<Uint8Array | null> {
   };
 }
 
-/** S3's error contract: without ListBucket a missing key is 403; a KMS key that cannot be used is 400 `KMS.…` or 403. */
+/**
+ * S3's error contract: without ListBucket a missing key is 403; a KMS key that cannot be used is 400 `KMS.…` or 403.
+ */
 function unreadableFrom(error: unknown, objectKey: string): Unreadable {
   const { name, message, $metadata, code } = error as {
     name?: string;

@@ -1,6 +1,6 @@
-// Submissions stored on S3: PutObject with If-None-Match, so that nothing that stands is overwritten, and with the SHA-256, which S3 compares
-// before it says yes. It tries again itself, because only here is known what a second answer means: 412 after a try whose answer was lost is
-// our own object. It never reads, lists or deletes.
+// Submissions stored on S3: PutObject with If-None-Match, so that nothing that stands is overwritten, and with the
+// SHA-256, which S3 compares before it says yes. It tries again itself, because only here is known what a second answer
+// means: 412 after a try whose answer was lost is our own object. It never reads, lists or deletes.
 
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,7 +40,8 @@ export class S3SubmissionStore implements SubmissionStore {
         case 'stored':
           return { kind: 'stored' };
         case 'taken':
-          // S3 takes an object whole or not at all, and nobody else can have guessed the name: it is what the lost answer was about.
+          // S3 takes an object whole or not at all, and nobody else can have guessed the name: it is what the lost
+          // answer was about.
           return unsure ? { kind: 'stored' } : { kind: 'taken' };
         case 'denied':
           return { kind: 'failed', cause: 'denied', detail: said.detail };
@@ -82,7 +83,10 @@ type Said =
   | { readonly kind: 'stored' | 'taken' | 'denied'; readonly detail: string }
   | { readonly kind: 'again'; readonly unsure: boolean; readonly detail: string };
 
-/** S3's error contract for a conditional write: 412 one stands there, 409 another write was under way and ours was not done. */
+/**
+ * S3's error contract for a conditional write: 412 one stands there, 409 another write was under way and ours was not
+ * done.
+ */
 function saidBy(error: unknown, objectKey: string): Said {
   const { name, message, $metadata } = error as {
     name?: string;

@@ -1,5 +1,6 @@
-// What a call of SES's client ended in, as facts: an error of the service by its name, or a fault of the network. Decides nothing.
-// Where the connection was made, the request may have arrived although no answer came: the same as after an SMTP server's final dot.
+// What a call of SES's client ended in, as facts: an error of the service by its name, or a fault of the network.
+// Decides nothing. Where the connection was made, the request may have arrived although no answer came: the same as
+// after an SMTP server's final dot.
 
 import type { AttemptResult, NetworkFault, ServiceFault } from '#core/reply/reply.ts';
 

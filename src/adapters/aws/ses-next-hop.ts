@@ -1,6 +1,7 @@
-// The next hop that is SES, by v2 SendEmail with raw content: one recipient a call, the author kept or written so that people can read
-// him (core/message/ses-edit.ts), the body's bytes as they are, where its lines are none too long (core/message/reencode.ts). SES replaces Message-ID and Date and knows no null envelope sender.
-// It holds the content once, and the client's request some more (`heldPerByte`); it never sends one call twice.
+// The next hop that is SES, by v2 SendEmail with raw content: one recipient a call, the author kept or written so that
+// people can read him (core/message/ses-edit.ts), the body's bytes as they are, where its lines are none too long
+// (core/message/reencode.ts). SES replaces Message-ID and Date and knows no null envelope sender. It holds the content
+// once, and the client's request some more (`heldPerByte`); it never sends one call twice.
 
 import { type SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { lineOctetsMax, sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
@@ -19,7 +20,10 @@ import { neverSent, resultOfFailure } from './ses-errors.ts';
 export type SesNextHopTerms = {
   /** Verified for us in SES; sub-domains are too. */
   readonly domains: readonly string[];
-  /** `notices.from`: what authors of other domains are written over, and the envelope sender where the reverse-path is null. */
+  /**
+   * `notices.from`: what authors of other domains are written over, and the envelope sender where the reverse-path is
+   * null.
+   */
   readonly noticesFrom: string;
   readonly region: string;
   /** Its events tell what becomes of the mail. */
@@ -56,7 +60,10 @@ export class SesNextHop implements NextHop {
     this.client.destroy();
   }
 
-  /** The message as it goes to SES. The bytes as they came are let go here, so that a body which was encoded anew is not held beside them. */
+  /**
+   * The message as it goes to SES. The bytes as they came are let go here, so that a body which was encoded anew is not
+   * held beside them.
+   */
   private async outgoing(transaction: Transaction): Promise<Outgoing | NextHopResult> {
     const collected = await collect(transaction);
     if ('kind' in collected) return collected;
@@ -161,7 +168,10 @@ async function collect({ bytes: expected, content }: Transaction): Promise<Colle
   return { bytes: held.subarray(0, end), start: headroomBytes };
 }
 
-/** The new header section and the new body, measured first: one buffer of the right size. Null where SES takes no message of that size. */
+/**
+ * The new header section and the new body, measured first: one buffer of the right size. Null where SES takes no
+ * message of that size.
+ */
 function joined(header: Uint8Array, chunks: () => Iterable<Uint8Array>): Uint8Array | null {
   let size = header.length;
   for (const chunk of chunks()) {

@@ -1,6 +1,7 @@
 // SES's SendBounce: a notice that SES composes and sends itself, for mail that it received less than a day ago.
-// One call a second in the whole account: each execution environment keeps to that by itself, and SES's own throttling is the last word.
-// A call that was throttled sent nothing. It never waits for its turn: who is told `busy` has another way, or comes again.
+// One call a second in the whole account: each execution environment keeps to that by itself, and SES's own throttling
+// is the last word. A call that was throttled sent nothing. It never waits for its turn: who is told `busy` has another
+// way, or comes again.
 
 import { type SESClient, SendBounceCommand } from '@aws-sdk/client-ses';
 import { bounceEveryMs } from '#core/limits.ts';

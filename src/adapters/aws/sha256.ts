@@ -1,7 +1,7 @@
-// SHA-256 and HMAC-SHA-256 in the shape the SDK asks for, by node:crypto. The SDK's own turns the key into a key object anew for each
-// HMAC, two or three times a request, and computes the same HMAC of the access key's id for each request; here a key is turned once,
-// and a text secret's last HMAC is remembered. Both showed in profiles of small requests.
-// It keeps keys in this process's memory, where the SDK keeps them too, and never more than a few.
+// SHA-256 and HMAC-SHA-256 in the shape the SDK asks for, by node:crypto. The SDK's own turns the key into a key object
+// anew for each HMAC, two or three times a request, and computes the same HMAC of the access key's id for each request;
+// here a key is turned once, and a text secret's last HMAC is remembered. Both showed in profiles of small requests. It
+// keeps keys in this process's memory, where the SDK keeps them too, and never more than a few.
 
 import { createHash, createHmac, createSecretKey, type Hash, type Hmac, type KeyObject } from 'node:crypto';
 
@@ -12,7 +12,10 @@ const keysMax = 16;
 type Key = { readonly object: KeyObject; last: { readonly message: Buffer; readonly digest: Uint8Array } | null };
 const keys = new Map<Source, Key>();
 
-/** The SDK's `sha256` setting (its HashConstructor). With a secret: the HMAC. A secret in memory must not change afterwards. */
+/**
+ * The SDK's `sha256` setting (its HashConstructor). With a secret: the HMAC. A secret in memory must not change
+ * afterwards.
+ */
 export class Sha256 {
   private readonly key: Key | null;
   /** Null: a text secret's, looked up or computed at the end. */

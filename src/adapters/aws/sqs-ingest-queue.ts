@@ -1,5 +1,6 @@
-// Puts into the ingest queue, where receipts and S3's events come in otherwise, an operator's word on an orphan, and an event that S3 did not
-// bring. Nothing else is ever sent there by us. Sending it twice is harmless: the second one finds the deliveries made.
+// Puts into the ingest queue, where receipts and S3's events come in otherwise, an operator's word on an orphan, and an
+// event that S3 did not bring. Nothing else is ever sent there by us. Sending it twice is harmless: the second one
+// finds the deliveries made.
 
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { type NamedRecipients, namedRecipientsBody } from '#core/spool/named-recipients.ts';

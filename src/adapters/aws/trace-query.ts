@@ -4,7 +4,9 @@
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 
-/** All terms given must hold. Addresses match without regard to case, which people do not remember; Message-IDs exactly. */
+/**
+ * All terms given must hold. Addresses match without regard to case, which people do not remember; Message-IDs exactly.
+ */
 export function answers(query: TraceQuery, message: MessageFacts, rows: readonly DeliveryRow[]): boolean {
   const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
   const { forwardPath } = query;

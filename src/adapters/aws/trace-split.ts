@@ -1,7 +1,8 @@
 // Which of a delivery's trace events stand in its ledger row, and which move out into items of their own.
-// Pure. Events in the row are the first attempts' and those of the latest write; so an event is committed together with the
-// state change that it explains, and moves out (copied first, dropped after) only with a later write. Nothing is lost or doubled
-// by a crash in between, or by two writers at once: what moves out is already committed, and its key derives from itself.
+// Pure. Events in the row are the first attempts' and those of the latest write; so an event is committed together with
+// the state change that it explains, and moves out (copied first, dropped after) only with a later write. Nothing is
+// lost or doubled by a crash in between, or by two writers at once: what moves out is already committed, and its key
+// derives from itself.
 
 import { createHash } from 'node:crypto';
 import type { TraceEvent } from '#core/delivery/delivery.ts';
@@ -29,8 +30,8 @@ export function splitTrace(inRow: readonly TraceEvent[]): TraceSplit {
 }
 
 /**
- * The whole trace, oldest first: the row's events and those that moved out, each once. An event that is still in the row and
- * already copied out (a crash between the two writes) has the same key in both.
+ * The whole trace, oldest first: the row's events and those that moved out, each once. An event that is still in the
+ * row and already copied out (a crash between the two writes) has the same key in both.
  */
 export function joinTrace(inRow: readonly TraceEvent[], moved: readonly MovedEvent[]): readonly TraceEvent[] {
   const { kept, moved: leaving } = splitTrace(inRow);

@@ -1,5 +1,5 @@
-// A queue in memory, with SQS's semantics: at least once, a visibility timeout, a dead-letter queue after so many receives.
-// The consumer's side (receive, remove) is here too, because an event source mapping stands on it in AWS.
+// A queue in memory, with SQS's semantics: at least once, a visibility timeout, a dead-letter queue after so many
+// receives. The consumer's side (receive, remove) is here too, because an event source mapping stands on it in AWS.
 // Never keeps an order that SQS would not keep: callers must not count on first in, first out.
 
 import type { Clock, Job, JobQueue } from '#pipeline/ports.ts';

@@ -1,5 +1,6 @@
-// The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of long rows.
-// One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's object is never the store.
+// The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of
+// long rows. One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's
+// object is never the store.
 
 import { inQuarantine, isEnqueued } from '#adapters/aws/due-index.ts';
 import { lastInstantOf } from '#adapters/aws/dynamo-row.ts';

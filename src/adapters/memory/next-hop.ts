@@ -1,5 +1,5 @@
-// A next hop that follows a script and keeps what it accepted: the server's own view, which tests compare with the ledger's.
-// Consumes content exactly where a server would: after 354, never for a refusal before it.
+// A next hop that follows a script and keeps what it accepted: the server's own view, which tests compare with the
+// ledger's. Consumes content exactly where a server would: after 354, never for a refusal before it.
 
 import type { Mailbox, ReversePath } from '#core/message/address.ts';
 import type { AttemptResult, CapabilityFault, NetworkFault, Phase } from '#core/reply/reply.ts';

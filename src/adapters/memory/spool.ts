@@ -1,5 +1,5 @@
-// The spool in memory, with S3Spool's semantics: what cannot be opened is a value, what breaks off while it is read throws
-// ContentUnreadable. Content is put and spoilt from outside; the port itself never writes or deletes.
+// The spool in memory, with S3Spool's semantics: what cannot be opened is a value, what breaks off while it is read
+// throws ContentUnreadable. Content is put and spoilt from outside; the port itself never writes or deletes.
 
 import {
   ContentUnreadable,

@@ -1,5 +1,5 @@
-// Submissions stored in memory, with S3SubmissionStore's semantics: nothing that stands is overwritten, and bytes that are not what was
-// announced are not stored. Faults are switched on from outside.
+// Submissions stored in memory, with S3SubmissionStore's semantics: nothing that stands is overwritten, and bytes that
+// are not what was announced are not stored. Faults are switched on from outside.
 
 import { createHash } from 'node:crypto';
 import type { Storable, StoreResult, SubmissionStore } from '#pipeline/ports.ts';

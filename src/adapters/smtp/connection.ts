@@ -1,7 +1,7 @@
 // One SMTP or LMTP connection (RFC 5321, 2033): greeting, EHLO, STARTTLS, AUTH, then transactions, one after the other.
-// LMTP differs in two things: it is greeted with LHLO, and after the final dot it answers once for each recipient it took.
-// All that servers and networks do comes back as values. A login goes out over TLS alone, unless `tls: 'off'` asks for
-// less; no text that leaves here holds a password.
+// LMTP differs in two things: it is greeted with LHLO, and after the final dot it answers once for each recipient it
+// took. All that servers and networks do comes back as values. A login goes out over TLS alone, unless `tls: 'off'`
+// asks for less; no text that leaves here holds a password.
 
 import type { SecureContext } from 'node:tls';
 import type { TlsMode } from '#config/settings.ts';
@@ -42,7 +42,10 @@ export type Opened =
   /** `elsewhere`: it says something of this host, so that another one may do. */
   | { readonly kind: 'failed'; readonly result: AttemptResult; readonly elsewhere: boolean };
 
-/** A connection that takes mail, or why there is none. Opportunistic TLS that breaks is tried once more without (RFC 7435). */
+/**
+ * A connection that takes mail, or why there is none. Opportunistic TLS that breaks is tried once more without (RFC
+ * 7435).
+ */
 export async function openSmtp(server: SmtpServer, signal: AbortSignal): Promise<Opened> {
   const first = await open(server, signal);
   if (first.kind !== 'tls-broke') return first;
@@ -190,8 +193,9 @@ export class SmtpConnection {
   // ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * One transaction; one result for each forward-path, in order. `again`: nothing but commands was sent, and another connection may do
-   * better: this one was kept and the server said nothing at all before it ended, or the server dropped what was pipelined.
+   * One transaction; one result for each forward-path, in order. `again`: nothing but commands was sent, and another
+   * connection may do better: this one was kept and the server said nothing at all before it ended, or the server
+   * dropped what was pipelined.
    */
   async transact(
     transaction: Transaction,
@@ -279,7 +283,8 @@ export class SmtpConnection {
   /** 354 although nobody may receive it. */
   async #contentForNobody(): Promise<void> {
     if (this.#server.protocol === 'lmtp') {
-      // RFC 2033 §4.2 asks for a 503 here. After a 354 for nobody no reply is due, so that nothing would tell where we stand.
+      // RFC 2033 §4.2 asks for a 503 here. After a 354 for nobody no reply is due, so that nothing would tell where we
+      // stand.
       this.#broken = true;
       return;
     }
@@ -288,7 +293,9 @@ export class SmtpConnection {
     this.#begun = false;
   }
 
-  /** RFC 2033 §4.2: one reply for each recipient that was taken, in their order. Who hears none may have the message. */
+  /**
+   * RFC 2033 §4.2: one reply for each recipient that was taken, in their order. Who hears none may have the message.
+   */
   async #answers(results: Results): Promise<void> {
     for (const index of results.openIndexes()) {
       const answer = await this.#wire.reply(this.#server.timeouts.finalDot);

@@ -100,7 +100,10 @@ export class DotStuffer {
   bareLineEndings = 0;
   #last = LF; // the content begins at the beginning of a line
 
-  /** The index of the first byte at or after `from` before which something must be put in; `chunk.length` where none. `from` is where the last call of `pass` or `rewrite` ended. */
+  /**
+   * The index of the first byte at or after `from` before which something must be put in; `chunk.length` where none.
+   * `from` is where the last call of `pass` or `rewrite` ended.
+   */
   cleanUntil(chunk: Uint8Array, from: number): number {
     const length = chunk.length;
     // The first two bytes depend on what came before them; the loop below looks ahead only.
@@ -136,7 +139,9 @@ export class DotStuffer {
     if (stretch.length > 0) this.#last = stretch[stretch.length - 1] as number;
   }
 
-  /** Copies `part` into `out` from `at` with what must be put in, at most three bytes for one; returns where it ended. */
+  /**
+   * Copies `part` into `out` from `at` with what must be put in, at most three bytes for one; returns where it ended.
+   */
   rewrite(part: Uint8Array, out: Uint8Array, at: number): number {
     let last = this.#last;
     for (const byte of part) {
@@ -175,8 +180,8 @@ export class DotStuffer {
 }
 
 /**
- * The index of the first byte below 14 (CR and LF are) at or after `from`, or `chunk.length`. Four bytes at a time: a word
- * has a byte below 14 exactly where subtracting 14 from each of its bytes sets a top bit that was not set before.
+ * The index of the first byte below 14 (CR and LF are) at or after `from`, or `chunk.length`. Four bytes at a time: a
+ * word has a byte below 14 exactly where subtracting 14 from each of its bytes sets a top bit that was not set before.
  * Measured: half the time of a loop over bytes, and no more than calling indexOf for each line, which finds LF alone.
  */
 function nextControl(chunk: Uint8Array, words: Int32Array, base: number, from: number): number {

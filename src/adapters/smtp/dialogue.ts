@@ -1,5 +1,6 @@
-// Commands of a transaction and their replies in step: written together where the server takes that (RFC 2920), else one by one.
-// Notices a server that drops what was written together. Never writes a command while something unasked lies in the socket.
+// Commands of a transaction and their replies in step: written together where the server takes that (RFC 2920), else
+// one by one. Notices a server that drops what was written together. Never writes a command while something unasked
+// lies in the socket.
 
 import { smtpGroupBytesMax, smtpGroupSilenceMs } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
@@ -21,8 +22,8 @@ export class Dialogue {
   }
 
   /**
-   * The server seems to drop, or to stumble over, what comes together: spoken to one by one it may do better. Never true of the first reply
-   * of a group, which is to a command that any server reads.
+   * The server seems to drop, or to stumble over, what comes together: spoken to one by one it may do better. Never
+   * true of the first reply of a group, which is to a command that any server reads.
    */
   get dropped(): boolean {
     return this.#dropped;

@@ -1,7 +1,10 @@
-// What a server announces in its answer to EHLO (RFC 5321 §4.1.1.1), as servers write it. Keywords in upper case; a line that is no keyword
-// is one that nobody asks for.
+// What a server announces in its answer to EHLO (RFC 5321 §4.1.1.1), as servers write it. Keywords in upper case; a
+// line that is no keyword is one that nobody asks for.
 
-/** Each keyword with its parameters. AUTH may be announced by several lines, `AUTH=LOGIN` of old servers among them: all of them count. */
+/**
+ * Each keyword with its parameters. AUTH may be announced by several lines, `AUTH=LOGIN` of old servers among them: all
+ * of them count.
+ */
 export function featuresOf(lines: readonly string[]): ReadonlyMap<string, string> {
   const features = new Map<string, string>();
   const mechanisms: string[] = [];

@@ -191,7 +191,8 @@ function summary(failures: readonly AttemptResult[]): AttemptResult {
   return { ...last, detail: detail.join('; ').slice(0, 1_000) };
 }
 
-// Nothing that could end the command or the path early: a control character, or outside quotes a space or angle bracket.
+// Nothing that could end the command or the path early: a control character, or outside quotes a space or angle
+// bracket.
 const SAFE_PATH =
   /^(?:[^\u0000-\u0020\u007f<>"]+|"(?:[^\u0000-\u001f\u007f"\\]|\\[^\u0000-\u001f\u007f])*"@[^\u0000-\u0020\u007f<>"]+)$/u;
 

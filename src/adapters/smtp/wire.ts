@@ -1,6 +1,7 @@
 // The bytes of one SMTP connection: a socket, the replies read from it, and the one reason it ended for.
-// It counts which replies are due: one that was read before its command was written answers nothing, and ends the connection
-// (RFC 5321 §4.1.1.4). Knows no commands. Never throws for what a network or a server does, and never waits without a limit.
+// It counts which replies are due: one that was read before its command was written answers nothing, and ends the
+// connection (RFC 5321 §4.1.1.4). Knows no commands. Never throws for what a network or a server does, and never waits
+// without a limit.
 
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
@@ -167,8 +168,9 @@ export class SmtpWire {
   }
 
   /**
-   * Sends the last of the content with the final dot, to which `replies` are due once the socket has taken it, and waits for that. A reply
-   * that has come or begun before is returned: the dot is not sent then. `written`: the dot may have left.
+   * Sends the last of the content with the final dot, to which `replies` are due once the socket has taken it, and
+   * waits for that. A reply that has come or begun before is returned: the dot is not sent then. `written`: the dot may
+   * have left.
    */
   async end(
     last: Uint8Array,

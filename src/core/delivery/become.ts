@@ -1,5 +1,5 @@
-// The one place where a row changes its state. Each change says its reason, and when the sweep must look at the row next.
-// A held row says how it came to be held; no other row does. Pure. It never decides which change a row needs.
+// The one place where a row changes its state. Each change says its reason, and when the sweep must look at the row
+// next. A held row says how it came to be held; no other row does. Pure. It never decides which change a row needs.
 
 import type { Command, DeliveryRow, Fact, HeldBecause } from './delivery.ts';
 import { transition } from './delivery.ts';
@@ -34,7 +34,10 @@ export function becomeByFact(
   return state === 'ignored' ? null : inState(row, state, change);
 }
 
-/** The notice was not delivered, or came back after its acceptance: the delivery is held, as there is never a third message. */
+/**
+ * The notice was not delivered, or came back after its acceptance: the delivery is held, as there is never a third
+ * message.
+ */
 export function holdForNotice(row: DeliveryRow, change: Change): DeliveryRow {
   const bounced = transition(row.state, 'notice-bounced');
   const state = bounced === 'ignored' ? transition(row.state, 'notice-failed') : bounced;

@@ -1,6 +1,7 @@
-// The notices on which nothing hangs, and what the row says of them: of a delay (RFC 5321 §4.5.4.1, RFC 3464 §2.3.3 "delayed"), once, and
-// of a success for who asked (RFC 3461 §5.2.2, "relayed"). Such a notice stands in the row until another takes its place; the trace keeps
-// all. It never decides whether a notice may be sent at all: core/notice/permission.ts does.
+// The notices on which nothing hangs, and what the row says of them: of a delay (RFC 5321 §4.5.4.1, RFC 3464 §2.3.3
+// "delayed"), once, and of a success for who asked (RFC 3461 §5.2.2, "relayed"). Such a notice stands in the row until
+// another takes its place; the trace keeps all. It never decides whether a notice may be sent at all:
+// core/notice/permission.ts does.
 
 import { become } from './become.ts';
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
@@ -8,7 +9,10 @@ import { isUnderWay } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
-/** The instant from which the sender must be told, also in the past; null where he has been, or a reason why not is recorded, or never will be. */
+/**
+ * The instant from which the sender must be told, also in the past; null where he has been, or a reason why not is
+ * recorded, or never will be.
+ */
 export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): number | null {
   if (delayNoticeMs === null || row.kind === 'notice' || row.notice !== null || !isUnderWay(row.state)) return null;
   // Its recipient may have had it for days: a warning would be about nothing.
@@ -31,7 +35,10 @@ export function isUncertainNoticeDue(row: DeliveryRow): boolean {
   return row.kind === 'delivery' && row.state === 'relayed' && row.dueAt !== null && row.uncertain?.told === false;
 }
 
-/** It was taken by the next hop, and its sender asked to hear of that from the last who can say so: us. Once, also where it was resubmitted. */
+/**
+ * It was taken by the next hop, and its sender asked to hear of that from the last who can say so: us. Once, also where
+ * it was resubmitted.
+ */
 export function wantsSuccessNotice(row: DeliveryRow): boolean {
   const asked = row.kind === 'delivery' && !row.copy && row.dsn?.notify?.includes('SUCCESS') === true;
   return asked && row.notice?.kind !== 'success';
@@ -53,7 +60,9 @@ export function withSideNoticeQueued(row: DeliveryRow, kind: SideKind, notice: T
   };
 }
 
-/** No notice may be sent: the delivery itself goes on as it was. `reason` is one of core/notice/permission.ts's names. */
+/**
+ * No notice may be sent: the delivery itself goes on as it was. `reason` is one of core/notice/permission.ts's names.
+ */
 export function withSideNoticeWithheld(
   row: DeliveryRow,
   kind: SideKind,

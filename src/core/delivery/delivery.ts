@@ -98,8 +98,8 @@ export type TraceEvent = {
 };
 
 /**
- * `success`: for who asked (RFC 3461 §4.1). `uncertain`: a bounce was told of that does not say whether it is one. `postmaster`: the copy of a failure for `notices.postmaster`; it answers
- * to nobody.
+ * `success`: for who asked (RFC 3461 §4.1). `uncertain`: a bounce was told of that does not say whether it is one.
+ * `postmaster`: the copy of a failure for `notices.postmaster`; it answers to nobody.
  */
 export type NoticeKind = 'ndr' | 'delay' | 'uncertain' | 'success' | 'postmaster';
 export type NoticeSummary = {
@@ -178,13 +178,21 @@ export type DeliveryRow = {
   /** What the submitter asked for this recipient (RFC 3461 §4.1 and §4.2); absent where nothing was asked. */
   readonly dsn?: { readonly notify: readonly Notify[] | null; readonly orcpt: string | null };
 
-  /** Under which return path of ours it leaves (core/routing/return-path.ts); absent: under the one that it came with. */
+  /**
+   * Under which return path of ours it leaves (core/routing/return-path.ts); absent: under the one that it came with.
+   */
   readonly returnPath?: 'token' | 'srs';
 
-  /** An operator had it relayed again, and when; `from`: how far it had come before, at any such time. Absent: nobody had. */
+  /**
+   * An operator had it relayed again, and when; `from`: how far it had come before, at any such time. Absent: nobody
+   * had.
+   */
   readonly resubmitted?: { readonly at: number; readonly from: 'relayed' | 'confirmed' };
 
-  /** SES told of a bounce that says nothing, and when; `told`: the sender has his notice of it. Absent: never, or something decided it. */
+  /**
+   * SES told of a bounce that says nothing, and when; `told`: the sender has his notice of it. Absent: never, or
+   * something decided it.
+   */
   readonly uncertain?: { readonly at: number; readonly told: boolean };
 
   readonly notice: NoticeSummary | null;
@@ -262,7 +270,10 @@ export function transition(state: DeliveryState, event: Command | Fact): Deliver
   throw new Error(`a ${state} delivery cannot be ${event}`);
 }
 
-/** Nothing more will happen by itself (an operator may resubmit what was relayed). Held mail is not final: somebody must look. */
+/**
+ * Nothing more will happen by itself (an operator may resubmit what was relayed). Held mail is not final: somebody must
+ * look.
+ */
 export function isFinal(state: DeliveryState): boolean {
   return Object.keys(NEXT[state]).length === 0 || ['relayed', 'confirmed', 'returned'].includes(state);
 }
@@ -273,8 +284,8 @@ export function standsAlone(row: DeliveryRow): boolean {
 }
 
 /**
- * Nothing waits for it: it is final, or a sender's notice that is held, whose delivery is held with it and has the say. Its row may be
- * forgotten in time.
+ * Nothing waits for it: it is final, or a sender's notice that is held, whose delivery is held with it and has the say.
+ * Its row may be forgotten in time.
  */
 export function isSettled(row: DeliveryRow): boolean {
   return isFinal(row.state) || (row.state === 'held' && ['ndr', 'delay', 'uncertain'].includes(row.noticeKind ?? ''));
@@ -289,7 +300,10 @@ export function deliveryId(ref: DeliveryRef): string {
   return `${ref.spoolId}-${ref.deliveryKey}`;
 }
 
-/** What `deliveryId` was made from; null where it was not. Others send it back to us (SES's tags): it is theirs until it is found in the ledger. */
+/**
+ * What `deliveryId` was made from; null where it was not. Others send it back to us (SES's tags): it is theirs until it
+ * is found in the ledger.
+ */
 export function refOfDeliveryId(text: string): DeliveryRef | null {
   const [, spoolId, deliveryKey] =
     /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|uncertain|success|postmaster))?)$/.exec(text) ?? [];

@@ -1,5 +1,5 @@
-// Whether an expiry is the next hop's doing or ours, and the limit on those that are ours (DESIGN decision 4): one bad deploy must not
-// mail a report to every sender. Pure: how many expired in the hour is counted by the ledger.
+// Whether an expiry is the next hop's doing or ours, and the limit on those that are ours (DESIGN decision 4): one bad
+// deploy must not mail a report to every sender. Pure: how many expired in the hour is counted by the ledger.
 
 import type { Settings } from '#config/settings.ts';
 import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from '#core/limits.ts';
@@ -11,7 +11,10 @@ import { expiryReason } from './progress.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
-/** Its last outcome is no next hop's reply and no network error: it crashed us, could not be read, or never had an attempt. */
+/**
+ * Its last outcome is no next hop's reply and no network error: it crashed us, could not be read, or never had an
+ * attempt.
+ */
 export function isSuspectExpiry(row: DeliveryRow): boolean {
   return row.claims >= claimsMax || row.attempts === 0 || row.lastReason === null || countsAsOurs(row.lastReason);
 }
@@ -21,8 +24,9 @@ function countsAsOurs(reason: string): boolean {
 }
 
 /**
- * Whether an expiry can mail its sender a report, which is all that the limit is for. A notice's makes its delivery held, a copy answers
- * to nobody, and a fallback still to be tried takes over. `expired` is the row as it would be then.
+ * Whether an expiry can mail its sender a report, which is all that the limit is for. A notice's makes its delivery
+ * held, a copy answers to nobody, and a fallback still to be tried takes over. `expired` is the row as it would be
+ * then.
  */
 export function mayReport(expired: DeliveryRow, nextHops: Settings['nextHops']): boolean {
   if (expired.kind === 'notice' || expired.copy) return false;

@@ -1,5 +1,5 @@
-// The second chance of a route: a delivery that expired at its next hop goes on to the route's fallback, with the same address and
-// a fresh lifetime (DESIGN decision 13). Pure. A permanent refusal never falls back: its sender is told.
+// The second chance of a route: a delivery that expired at its next hop goes on to the route's fallback, with the same
+// address and a fresh lifetime (DESIGN decision 13). Pure. A permanent refusal never falls back: its sender is told.
 
 import { reasonRow } from '#core/reply/reasons.ts';
 import { become } from './become.ts';
@@ -8,16 +8,17 @@ import type { Progress } from './trace.ts';
 import { traced } from './trace.ts';
 
 /**
- * Whether the delivery has a next hop still to be tried. Content that cannot be opened, or that crashes us, is no better at
- * another one.
+ * Whether the delivery has a next hop still to be tried. Content that cannot be opened, or that crashes us, is no
+ * better at another one.
  */
 export function canFallBack(row: DeliveryRow): boolean {
   return row.state === 'expired' && row.fallback !== null && reasonRow(row.stateReason)?.fallback !== false;
 }
 
 /**
- * The same delivery, queued for its fallback; null where it has none. It stays one row, so that (forward-path, action) stays one
- * delivery and there is one NDR at the most. Attempts count anew, because the schedule does; the trace has all of them.
+ * The same delivery, queued for its fallback; null where it has none. It stays one row, so that (forward-path, action)
+ * stays one delivery and there is one NDR at the most. Attempts count anew, because the schedule does; the trace has
+ * all of them.
  */
 export function redirected(
   row: DeliveryRow,

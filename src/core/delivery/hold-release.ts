@@ -1,5 +1,6 @@
-// Deliveries that are kept and do not move, and how that ends: quarantine by policy, hold by an operator; release, removal, discard.
-// Pure: every function takes a row and the present instant. Whatever happens leaves a trace event; nothing here is silent.
+// Deliveries that are kept and do not move, and how that ends: quarantine by policy, hold by an operator; release,
+// removal, discard. Pure: every function takes a row and the present instant. Whatever happens leaves a trace event;
+// nothing here is silent.
 
 import type { TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
@@ -21,13 +22,17 @@ export function discardedAtBirth(row: DeliveryRow, reason: TableReason, now: num
 }
 
 /**
- * Ended without a notice, on purpose: by an explicit route, or because its quarantine is over. `own`: claims of who ends it, and sent nothing.
+ * Ended without a notice, on purpose: by an explicit route, or because its quarantine is over. `own`: claims of who
+ * ends it, and sent nothing.
  */
 export function discarded(row: DeliveryRow, reason: string, now: number, own = 0): Progress {
   return withDoubt(ended(row, 'discarded', 'DROP', reason, now), row.claims - own, now);
 }
 
-/** Refused without an attempt, by a route that changed meanwhile or by an operator; bounce tells the sender, or says why not. */
+/**
+ * Refused without an attempt, by a route that changed meanwhile or by an operator; bounce tells the sender, or says why
+ * not.
+ */
 export function refused(
   row: DeliveryRow,
   why: { readonly reason: TableReason; readonly status: Status; readonly detail: string },
@@ -57,8 +62,8 @@ export function removed(row: DeliveryRow, now: number): Progress {
 }
 
 /**
- * What stood for a message ends, because the message has deliveries now: its receipt came, its envelope could be read, or an operator named
- * the recipients. They hold its facts from now on; what was known before was less.
+ * What stood for a message ends, because the message has deliveries now: its receipt came, its envelope could be read,
+ * or an operator named the recipients. They hold its facts from now on; what was known before was less.
  */
 export function superseded(
   row: DeliveryRow,

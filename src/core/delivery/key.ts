@@ -1,5 +1,6 @@
 // The identity of a delivery within its message: (forward-path, action), so that a notification that comes twice, or a
-// message that matches two receipt rules, makes each delivery once. Routes may be renumbered between the two; hence no route.
+// message that matches two receipt rules, makes each delivery once. Routes may be renumbered between the two; hence no
+// route.
 
 import { createHash } from 'node:crypto';
 import type { ForwardPath } from '#core/message/address.ts';

@@ -1,5 +1,6 @@
-// Our own word on an attempt, come after somebody else settled the row: another worker, once our lease had run out, or what SES said of
-// the message before we had written its 200 down (DESIGN decision 12). The row's word stands; what we know is added. Pure.
+// Our own word on an attempt, come after somebody else settled the row: another worker, once our lease had run out, or
+// what SES said of the message before we had written its 200 down (DESIGN decision 12). The row's word stands; what we
+// know is added. Pure.
 
 import type { Outcome } from '#core/reply/outcome.ts';
 import type { DeliveryRow } from './delivery.ts';
@@ -29,8 +30,9 @@ export function afterOvertakenOutcome(
 }
 
 /**
- * What settled the row was said of this very attempt: it counted it (core/feedback/fact.ts), and there was no other claim whose result could be
- * the one that was spoken of. Another worker's outcome would have marked a possible duplicate.
+ * What settled the row was said of this very attempt: it counted it (core/feedback/fact.ts), and there was no other
+ * claim whose result could be the one that was spoken of. Another worker's outcome would have marked a possible
+ * duplicate.
  */
 function isAboutThisAttempt(current: DeliveryRow, claimed: DeliveryRow): boolean {
   return current.attempts === claimed.attempts + 1 && current.claims === 0 && !current.possibleDuplicate;

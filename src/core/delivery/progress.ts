@@ -1,5 +1,6 @@
-// What a ledger row becomes: after an attempt, at expiry, when its notice is settled. What the sweep does with it: core/delivery/sweep-decision.ts.
-// Pure: every function takes a row and the present instant and returns the next row with the trace events that explain it.
+// What a ledger row becomes: after an attempt, at expiry, when its notice is settled. What the sweep does with it:
+// core/delivery/sweep-decision.ts. Pure: every function takes a row and the present instant and returns the next row
+// with the trace events that explain it.
 
 import { claimsMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
@@ -20,8 +21,8 @@ import type {
 import { type Progress, traced, withDoubt } from './trace.ts';
 
 /**
- * The purge dates the own item of a message of several deliveries once they all are final. A delivery that is taken up again may be held for
- * longer than that: it holds the facts itself.
+ * The purge dates the own item of a message of several deliveries once they all are final. A delivery that is taken up
+ * again may be held for longer than that: it holds the facts itself.
  */
 export function holdingFacts({ row, events }: Progress, facts: MessageFacts | null): Progress {
   return { events, row: { ...row, message: row.message ?? facts } };
@@ -82,7 +83,10 @@ export function newDelivery(given: NewDelivery, now: number): DeliveryRow {
   };
 }
 
-/** A delivery that is refused before any attempt (no route, policy, loop): failed at birth, so that its NDR has a row to stand on. */
+/**
+ * A delivery that is refused before any attempt (no route, policy, loop): failed at birth, so that its NDR has a row to
+ * stand on.
+ */
 export function failedAtBirth(
   row: DeliveryRow,
   status: Status,
@@ -197,7 +201,8 @@ function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Chang
       lastStatus: outcome.reply.status,
       lastReason: null,
       lastDetail: null,
-      // A next hop that took the request along (RFC 3461 §5.2) is the one to answer it; otherwise, should the bounce job be lost.
+      // A next hop that took the request along (RFC 3461 §5.2) is the one to answer it; otherwise, should the bounce
+      // job be lost.
       dueAt: unsaid || (wantsSuccessNotice(row) && terms.dsnTaken !== true) ? terms.now + terms.sweepAgainMs : null,
     };
   }
@@ -251,7 +256,10 @@ export function expiryReason(row: DeliveryRow): string {
   return row.claims >= claimsMax ? 'poison' : (row.lastReason ?? 'never-attempted');
 }
 
-/** RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is 5.3.0. */
+/**
+ * RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is
+ * 5.3.0.
+ */
 export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
   const reason = expiryReason(row);
   const atExpiry = reasonRow(reason)?.atExpiry ?? null;
@@ -264,8 +272,8 @@ export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number)
 }
 
 /**
- * The claim that reaches the limit: the job goes to the dead-letter queue when it fails again; the row waits for its delay notice and
- * then for its expiry, and may be claimed all the while, by a redriven job.
+ * The claim that reaches the limit: the job goes to the dead-letter queue when it fails again; the row waits for its
+ * delay notice and then for its expiry, and may be claimed all the while, by a redriven job.
  */
 export function afterPoison(row: DeliveryRow, now: number, delayNoticeMs: number | null = null): Progress {
   return {
@@ -281,7 +289,9 @@ export function afterPoison(row: DeliveryRow, now: number, delayNoticeMs: number
   };
 }
 
-/** The failure's notice is written and queued: the delivery says so, and the sweep looks after it until it is settled. */
+/**
+ * The failure's notice is written and queued: the delivery says so, and the sweep looks after it until it is settled.
+ */
 export function withNoticeQueued(
   row: DeliveryRow,
   notice: { via: string; to: string; messageIdField: string },

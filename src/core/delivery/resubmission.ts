@@ -1,6 +1,7 @@
 // Mail that a next hop had accepted and then lost, relayed once more on an operator's word, as long as the spool has it
-// (docs/decisions/resubmit.md). It says what may be resubmitted and what the row becomes. Pure; it never looks at content.
-// Whoever had the mail all the same gets it twice, so it is marked: in the row, in the trace and in the message itself.
+// (docs/decisions/resubmit.md). It says what may be resubmitted and what the row becomes. Pure; it never looks at
+// content. Whoever had the mail all the same gets it twice, so it is marked: in the row, in the trace and in the
+// message itself.
 
 import { isSesHost } from '#core/message/ses-use.ts';
 import { become } from './become.ts';
@@ -20,7 +21,10 @@ export function whyNotResubmitted(row: DeliveryRow): string | null {
   return null;
 }
 
-/** What speaks for a recipient having it already, for people who decide; null where nothing does but the next hop's acceptance. */
+/**
+ * What speaks for a recipient having it already, for people who decide; null where nothing does but the next hop's
+ * acceptance.
+ */
 export function doubtAbout(row: DeliveryRow): string | null {
   if (row.state === 'confirmed') return 'its arrival was confirmed: the recipient will have it twice';
   if (isSesHost(row.lastReply?.host ?? ''))
@@ -29,8 +33,9 @@ export function doubtAbout(row: DeliveryRow): string | null {
 }
 
 /**
- * Queued as if it had just been accepted: attempts, schedule and lifetime begin anew, and what the next hop said the first time is the
- * trace's alone, so that an expiry without an attempt does not report a success. The sweep looks at it should its job be lost.
+ * Queued as if it had just been accepted: attempts, schedule and lifetime begin anew, and what the next hop said the
+ * first time is the trace's alone, so that an expiry without an attempt does not report a success. The sweep looks at
+ * it should its job be lost.
  */
 export function resubmitted(
   row: DeliveryRow,

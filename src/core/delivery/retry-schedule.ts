@@ -1,5 +1,5 @@
-// When a deferred delivery is attempted next. Counts our own attempts and the time since acceptance, never SQS receives:
-// throttles, crashes and redrives count there too. Pure: the random part is given.
+// When a deferred delivery is attempted next. Counts our own attempts and the time since acceptance, never SQS
+// receives: throttles, crashes and redrives count there too. Pure: the random part is given.
 
 export type ScheduleTerms = {
   /** Attempts with a recorded outcome, the one just recorded included. */
@@ -13,7 +13,10 @@ export type ScheduleTerms = {
   readonly fraction: number;
 };
 
-/** Each interval is stretched or shortened by up to this share, so that what failed together does not come back together. */
+/**
+ * Each interval is stretched or shortened by up to this share, so that what failed together does not come back
+ * together.
+ */
 const JITTER = 0.2;
 /** An empty or broken schedule must not become a busy loop. */
 const FALLBACK_MS = 15 * 60_000;
@@ -32,8 +35,9 @@ export function nextAttemptAt(terms: ScheduleTerms): number {
 }
 
 /**
- * The schedule for an outcome that has a pace of its own. short: never longer than the second interval, however many attempts there
- * were. long: at once as long as the last three. Relative to the configured schedule, so that one of seconds stays one of seconds.
+ * The schedule for an outcome that has a pace of its own. short: never longer than the second interval, however many
+ * attempts there were. long: at once as long as the last three. Relative to the configured schedule, so that one of
+ * seconds stays one of seconds.
  */
 export function pacedSchedule(scheduleMs: readonly number[], pace: 'short' | 'long' | undefined): readonly number[] {
   const bound =

@@ -1,5 +1,5 @@
-// What the sweep must do with a row whose `dueAt` has come, and how its room in the relay queue is shared among next hops.
-// Pure. Enqueuing moves `dueAt` forward in the same write, so that nothing is enqueued again each minute.
+// What the sweep must do with a row whose `dueAt` has come, and how its room in the relay queue is shared among next
+// hops. Pure. Enqueuing moves `dueAt` forward in the same write, so that nothing is enqueued again each minute.
 
 import { claimsMax } from '#core/limits.ts';
 import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './delay-success.ts';
@@ -32,7 +32,10 @@ export type SweepDecision =
   | { readonly kind: 'expire'; readonly suspect: boolean }
   /** Its quarantine is over. */
   | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
-  /** A bounce job: for a failure's notice, for that of a success or of a bounce that says nothing, or (under way) for the notice of the delay. */
+  /**
+   * A bounce job: for a failure's notice, for that of a success or of a bounce that says nothing, or (under way) for
+   * the notice of the delay.
+   */
   | { readonly kind: 'bounce' | 'delay'; readonly row: DeliveryRow };
 
 export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecision {
@@ -94,8 +97,8 @@ function resubmit(row: DeliveryRow, now: number, reason: string): TraceEvent {
 }
 
 /**
- * Divides `total` places among those who want some, none more than it wants: who wants less than an even share leaves the rest to the
- * others (max-min fairness). Whole numbers; the sum is at most `total`.
+ * Divides `total` places among those who want some, none more than it wants: who wants less than an even share leaves
+ * the rest to the others (max-min fairness). Whole numbers; the sum is at most `total`.
  */
 export function fairShares(wanted: ReadonlyMap<string, number>, total: number): Map<string, number> {
   const shares = new Map<string, number>();

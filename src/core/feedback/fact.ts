@@ -1,6 +1,7 @@
-// What a row becomes by what others say of it after the next hop had it: an event of SES, a remote report that came back. Facts never
-// throw: they come twice, late, in any order, and before our own word (failure over confirmed over relayed, DESIGN decision 12).
-// Pure. That a fact came before is known by its event in the trace, which bears the instant that its teller gave it.
+// What a row becomes by what others say of it after the next hop had it: an event of SES, a remote report that came
+// back. Facts never throw: they come twice, late, in any order, and before our own word (failure over confirmed over
+// relayed, DESIGN decision 12). Pure. That a fact came before is known by its event in the trace, which bears the
+// instant that its teller gave it.
 
 import { becomeByFact } from '#core/delivery/become.ts';
 import { wantsSuccessNotice } from '#core/delivery/delay-success.ts';
@@ -19,7 +20,9 @@ type Told = {
   readonly sentAt: number | null;
   readonly reply: Reply | null;
 };
-/** What is told of a delivery. Reasons are kebab-case and stable: they stand in ledgers, traces and `copyPostmasterOn`. */
+/**
+ * What is told of a delivery. Reasons are kebab-case and stable: they stand in ledgers, traces and `copyPostmasterOn`.
+ */
 export type ReportedFact =
   | (Told & { readonly kind: 'failed'; readonly reason: Reason; readonly status: Status; readonly detail: string })
   | (Told & { readonly kind: 'confirmed' })
@@ -72,8 +75,9 @@ function arrived(fact: Extract<ReportedFact, { kind: 'uncertain' }>): ReportedFa
 }
 
 /**
- * Its sender is told, once, unless something decides it before the sweep comes: the event of its arrival may be under way. Before our own
- * word that it was relayed, it is that word that makes the notice due. Null where the delivery has another end.
+ * Its sender is told, once, unless something decides it before the sweep comes: the event of its arrival may be under
+ * way. Before our own word that it was relayed, it is that word that makes the notice due. Null where the delivery has
+ * another end.
  */
 function doubted(
   row: DeliveryRow,
@@ -116,8 +120,8 @@ function decided({ uncertain: _, ...row }: DeliveryRow): DeliveryRow {
 }
 
 /**
- * Before our own word: that the next hop had it is the outcome of the claim under way, and our word will find it recorded
- * (core/delivery/overtaken-outcome.ts).
+ * Before our own word: that the next hop had it is the outcome of the claim under way, and our word will find it
+ * recorded (core/delivery/overtaken-outcome.ts).
  */
 function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
   if (!isUnderWay(row.state) || row.claims === 0) return row;

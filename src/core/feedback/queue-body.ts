@@ -1,9 +1,13 @@
-// What lies in the feedback queue, told apart: SES's events about mail that we sent, and SES's own test of the way (jobs for
-// what came back to a return path are told apart before: lambdas/feedback.ts). Bare (raw delivery) or in SNS's envelope. It never skips what it does not know: that is malformed.
+// What lies in the feedback queue, told apart: SES's events about mail that we sent, and SES's own test of the way
+// (jobs for what came back to a return path are told apart before: lambdas/feedback.ts). Bare (raw delivery) or in
+// SNS's envelope. It never skips what it does not know: that is malformed.
 
 export type FeedbackBody =
   | { readonly kind: 'ses-event'; readonly json: unknown }
-  /** An identity's own notifications: no tags, nothing to join by. Somebody switched them on beside the configuration set. */
+  /**
+   * An identity's own notifications: no tags, nothing to join by. Somebody switched them on beside the configuration
+   * set.
+   */
   | { readonly kind: 'identity-notification'; readonly type: string; readonly sesMessageId: string | null }
   /** SES's word that it may publish, when the destination is made: nothing to do. */
   | { readonly kind: 'setup' }

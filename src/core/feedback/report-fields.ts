@@ -1,5 +1,5 @@
-// The fields of a delivery report (RFC 3464 §2, RFC 6533 §3), read from text as leniently as reports are written: groups without empty
-// lines between them, unknown actions, codes in words. Total; it claims no more than stands there.
+// The fields of a delivery report (RFC 3464 §2, RFC 6533 §3), read from text as leniently as reports are written:
+// groups without empty lines between them, unknown actions, codes in words. Total; it claims no more than stands there.
 // What no group says (which delivery, what to do) is not asked here.
 
 import { isUtf8 } from 'node:buffer';
@@ -28,7 +28,10 @@ const OF_MESSAGE = new Set([
 ]);
 const BEGINS = new Set(['final-recipient', 'original-recipient', 'action', 'status']);
 
-/** A recipient as its group tells of it. `remark`: what stands in parentheses behind its status or action, should nothing else be said. */
+/**
+ * A recipient as its group tells of it. `remark`: what stands in parentheses behind its status or action, should
+ * nothing else be said.
+ */
 export type StatusGroup = RemoteRecipient & { readonly remark: string | null };
 
 /** The text is a delivery-status part, whatever its type: it begins with a field of one, and tells of a recipient. */
@@ -44,8 +47,9 @@ const STATUS_BEGINS = new Set([
 ]);
 
 /**
- * The fields of a delivery-status part. Groups are separated by empty lines; where these were lost, a field that a group may have once
- * begins the next one, and where there are too many, a group without an address goes on. It ends at a line that can only be a delimiter.
+ * The fields of a delivery-status part. Groups are separated by empty lines; where these were lost, a field that a
+ * group may have once begins the next one, and where there are too many, a group without an address goes on. It ends at
+ * a line that can only be a delimiter.
  */
 export function statusFields(text: string): {
   readonly reportingMta: string | null;
@@ -208,7 +212,10 @@ function diagnosticOf(value: string | undefined): string | null {
   return text === '' ? null : text;
 }
 
-/** A field's octets as text: UTF-8 where they are that, or Domino's Japanese; encoded words, which have no place here, are read all the same. */
+/**
+ * A field's octets as text: UTF-8 where they are that, or Domino's Japanese; encoded words, which have no place here,
+ * are read all the same.
+ */
 function asText(value: string): string {
   if (value.includes('\x1b$')) return plainText(new TextDecoder('iso-2022-jp').decode(Buffer.from(value, 'latin1')));
   const octets = /^[\0-\xff]*$/.test(value) ? Buffer.from(value, 'latin1') : null;

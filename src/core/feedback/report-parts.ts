@@ -1,6 +1,7 @@
-// The parts of a message that may be a report, found in its bytes as leniently as they are broken: boundaries that are missing, wrong or
-// damaged, missing or stray empty lines, bare LFs, an mbox line in front. Total, bounded, and linear in the input: lines are looked at one
-// by one. For reading reports alone; nothing that is read here ever goes back into a message that we relay.
+// The parts of a message that may be a report, found in its bytes as leniently as they are broken: boundaries that are
+// missing, wrong or damaged, missing or stray empty lines, bare LFs, an mbox line in front. Total, bounded, and linear
+// in the input: lines are looked at one by one. For reading reports alone; nothing that is read here ever goes back
+// into a message that we relay.
 
 import { reportBytesMax, reportDepthMax, reportPartsMax } from '#core/limits.ts';
 import { decodeUnlabelled } from '#core/message/field-text.ts';
@@ -90,8 +91,8 @@ const PART_FIELD = /^content-(type|description|transfer-encoding|disposition|id)
 const MESSAGE_TYPE = /^content-type[ \t]{0,9}:[ \t]{0,99}(multipart|message)\//i;
 
 /**
- * Where the next part begins in one whose delimiter was damaged or lost; never behind the line that says that the original follows, unless
- * a part of the report follows it at once.
+ * Where the next part begins in one whose delimiter was damaged or lost; never behind the line that says that the
+ * original follows, unless a part of the report follows it at once.
  */
 function delimiterIn(lines: readonly string[], first = 1): number {
   let behind = false;
@@ -161,7 +162,10 @@ function isStray(name: string): boolean {
   return !name.startsWith('content-') && name !== 'mime-version';
 }
 
-/** An empty or foreign line stands within the header section: fields follow it, and the type that was not given yet is among them. */
+/**
+ * An empty or foreign line stands within the header section: fields follow it, and the type that was not given yet is
+ * among them.
+ */
 function goesOn(lines: readonly string[], foreign: number): boolean {
   const from = foreign + 1;
   if (foreign === 0 && lines[0] === '' && PART_FIELD.test(lines[1] ?? '')) return true;

@@ -1,6 +1,6 @@
-// Who seems to have written a message that came back: a mailer, or somebody's program that answers (RFC 3834). Words alone never say that
-// a delivery failed: a mailer's signs must stand beside them. Claims of header fields alone, which anybody can write; a return path vouches for
-// no more than that its writer had the message.
+// Who seems to have written a message that came back: a mailer, or somebody's program that answers (RFC 3834). Words
+// alone never say that a delivery failed: a mailer's signs must stand beside them. Claims of header fields alone, which
+// anybody can write; a return path vouches for no more than that its writer had the message.
 
 import { plainText } from '#core/message/field-text.ts';
 import type { Parts } from './report-parts.ts';
@@ -12,7 +12,10 @@ export type Signs = {
   readonly nullPath: boolean;
   /** The subject of a delivery report. */
   readonly subjectOfReport: boolean;
-  /** An answer to mail: its fields or its subject say so. Real reports of Exim, Exchange and others say auto-replied as well. */
+  /**
+   * An answer to mail: its fields or its subject say so. Real reports of Exim, Exchange and others say auto-replied as
+   * well.
+   */
   readonly answer: boolean;
 };
 

@@ -1,5 +1,5 @@
-// The status that a report gives, and what its words let one conclude: senders of reports write a general one (5.0.0, 5.1.0) where the
-// last server's words are exact. Total; never another class than the report's own.
+// The status that a report gives, and what its words let one conclude: senders of reports write a general one (5.0.0,
+// 5.1.0) where the last server's words are exact. Total; never another class than the report's own.
 
 import { parseStatus, type Status, statusOf } from '#core/reply/status.ts';
 
@@ -24,8 +24,8 @@ function isGeneral(status: Status): boolean {
 }
 
 /**
- * What words let one conclude: the exact status in them, else their code's class with what the phrase is known for (RFC 3463 §3). Of
- * several the first, of the class asked for where one is.
+ * What words let one conclude: the exact status in them, else their code's class with what the phrase is known for (RFC
+ * 3463 §3). Of several the first, of the class asked for where one is.
  */
 export function statusFrom(words: string | null, kind: string | null = null): Status | null {
   if (words === null) return null;

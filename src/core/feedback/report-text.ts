@@ -1,7 +1,8 @@
-// Reports in words (qmail, Exim, Exchange before 2007, Domino, Smail and many a home-made one): whom they name and what they say. It works
-// by shape, not by product: a sentence that tells of a failure, and after it addresses that stand alone, in front of a colon, or within one
-// of the sentences that mailers write. Total and linear: each line is looked at a bounded number of times and cut short.
-// Whether the text is a report at all is asked by the caller too (core/feedback/report-signs.ts).
+// Reports in words (qmail, Exim, Exchange before 2007, Domino, Smail and many a home-made one): whom they name and what
+// they say. It works by shape, not by product: a sentence that tells of a failure, and after it addresses that stand
+// alone, in front of a colon, or within one of the sentences that mailers write. Total and linear: each line is looked
+// at a bounded number of times and cut short. Whether the text is a report at all is asked by the caller too
+// (core/feedback/report-signs.ts).
 
 import { replyTextMax, reportRecipientsMax } from '#core/limits.ts';
 import type { HeaderField } from '#core/message/header.ts';
@@ -25,7 +26,10 @@ export type BounceText = {
   readonly original: readonly HeaderField[];
 };
 
-/** `failed` is the X-Failed-Recipients field (Exim, Gmail), which needs no sentence. Null: no report that could be understood. */
+/**
+ * `failed` is the X-Failed-Recipients field (Exim, Gmail), which needs no sentence. Null: no report that could be
+ * understood.
+ */
 export function readBounceText(text: string, subject: string, failed: string | null): BounceText | null {
   const all = text.slice(0, TEXT_CHARS_MAX).split('\n');
   const end = all.findIndex((line) => line !== '' && beginsOriginal(line));
@@ -55,7 +59,9 @@ export function readBounceText(text: string, subject: string, failed: string | n
   };
 }
 
-/** What a report's text says of a recipient that its fields name, where they do not say it: the remote server's words. */
+/**
+ * What a report's text says of a recipient that its fields name, where they do not say it: the remote server's words.
+ */
 export function wordsFor(text: string, addresses: readonly string[], alone: boolean): string | null {
   const all = text.slice(0, TEXT_CHARS_MAX).split('\n');
   const end = all.findIndex((line) => line !== '' && beginsOriginal(line));
@@ -174,7 +180,9 @@ export function hasCode(text: string): boolean {
 }
 
 type Words = {
-  /** Of one: the rest of its line and the lines below it; where these have no code, the nearest ones below that have. */
+  /**
+   * Of one: the rest of its line and the lines below it; where these have no code, the nearest ones below that have.
+   */
   at(place: Place, until: number): string | null;
   overall(start: number): string | null;
   firstCoded(): string | null;

@@ -1,8 +1,9 @@
-// Reads what comes back to a return path of ours: a delivery report in any of the shapes that mail systems produce, a complaint, an
-// automatic answer, or none of these. Total and bounded: any bytes give an answer, and what is not understood is said to be no report.
-// Claims and facts alone; what follows from them for a delivery is decided elsewhere, and nothing here is believed about who sent it.
-// In this order: what machines read (a delivery-status part, X-Failed-Recipients); a mailer's own form together with a mailer's signs, or a report
-// within an attached message; words with a mailer's signs that no answer has; the signs of an answer. Words alone make no failure.
+// Reads what comes back to a return path of ours: a delivery report in any of the shapes that mail systems produce, a
+// complaint, an automatic answer, or none of these. Total and bounded: any bytes give an answer, and what is not
+// understood is said to be no report. Claims and facts alone; what follows from them for a delivery is decided
+// elsewhere, and nothing here is believed about who sent it. In this order: what machines read (a delivery-status part,
+// X-Failed-Recipients); a mailer's own form together with a mailer's signs, or a report within an attached message;
+// words with a mailer's signs that no answer has; the signs of an answer. Words alone make no failure.
 
 import { reportDepthMax, reportRecipientsMax } from '#core/limits.ts';
 import { decodeUnlabelled } from '#core/message/field-text.ts';
@@ -145,7 +146,10 @@ function distinct(all: readonly RemoteRecipient[]): RemoteRecipient[] {
   return [...new Map(recipients.toReversed().map((each) => [key(each), each])).values()].toReversed();
 }
 
-/** The fields of a report within text: its parts were lost, or somebody quotes it. Whoever quotes in an answer reports nothing. */
+/**
+ * The fields of a report within text: its parts were lost, or somebody quotes it. Whoever quotes in an answer reports
+ * nothing.
+ */
 function fieldsInText(parts: Parts, { mailer, nullPath, answer }: Signs): Report | null {
   if (!mailer && (!nullPath || answer)) return null;
   for (const text of textsOf(parts)) {
@@ -245,8 +249,8 @@ function textsOf({ parts }: Parts): string[] {
 // ── One level deeper ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * A report that a scanner, a list or a person put into a message of his own. What bears our pass is the message that we sent, come back,
- * and whatever it tells it tells of others.
+ * A report that a scanner, a list or a person put into a message of his own. What bears our pass is the message that we
+ * sent, come back, and whatever it tells it tells of others.
  */
 function reportInside(parts: Parts, { nullPath }: Signs, depth: number): Inside | null {
   const found = parts.parts.filter(isMessage).flatMap(({ octets }) => {

@@ -1,6 +1,6 @@
-// What follows from a message that came back to a return path: which delivery it speaks of, what it says of it as a fact (core/feedback/fact.ts),
-// and what becomes of the message's own row. Pure. A report is believed as far as its return path vouches for it, and no further:
-// whoever has the token, or returns our own signed mark, had the message.
+// What follows from a message that came back to a return path: which delivery it speaks of, what it says of it as a
+// fact (core/feedback/fact.ts), and what becomes of the message's own row. Pure. A report is believed as far as its
+// return path vouches for it, and no further: whoever has the token, or returns our own signed mark, had the message.
 
 import { become } from '#core/delivery/become.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
@@ -22,8 +22,8 @@ import type { RemoteReport } from './report.ts';
 import type { RemoteRecipient } from './report-fields.ts';
 
 /**
- * The delivery that the returned header section bears: a pass that our key signed, and the Received field that we wrote beside it. It finds reports to SRS
- * addresses, which say who the sender is and nothing of the message.
+ * The delivery that the returned header section bears: a pass that our key signed, and the Received field that we wrote
+ * beside it. It finds reports to SRS addresses, which say who the sender is and nothing of the message.
  */
 export function deliveryInOriginal(original: readonly HeaderField[], markKey: MarkKey): DeliveryRef | null {
   const spoolId = original
@@ -41,8 +41,8 @@ export function deliveryInOriginal(original: readonly HeaderField[], markKey: Ma
 }
 
 /**
- * `at`: when the report came to us; with the same one it is the same fact, however often it is read. `about`: the addresses of the delivery
- * that it was joined to; whom the report names so is the one, whatever it tells of others.
+ * `at`: when the report came to us; with the same one it is the same fact, however often it is read. `about`: the
+ * addresses of the delivery that it was joined to; whom the report names so is the one, whatever it tells of others.
  */
 export function factOfReport(
   report: Extract<RemoteReport, { kind: 'report' }>,
@@ -84,7 +84,9 @@ function worst(recipients: RemoteReports): RemoteRecipient {
   return by('failed') ?? by('delayed') ?? recipients[0];
 }
 
-/** From the server's code on, where the report wraps words of its own around it: `host mx.example said: 550 5.1.1 …`. */
+/**
+ * From the server's code on, where the report wraps words of its own around it: `host mx.example said: 550 5.1.1 …`.
+ */
 function spoken(diagnostic: string): string {
   const found = /(?:[:>'"]\s?|said:?\s|^)([45][0-5]\d[ -].*)$/s.exec(diagnostic)?.[1];
   return found ?? diagnostic;
@@ -105,8 +107,8 @@ export function returnSettled(row: DeliveryRow, reason: string, about: string | 
 }
 
 /**
- * No report, or none that could be joined: the same row goes on to the postmaster, whole, as ordinary mail does; what policy would not have let
- * through is quarantined on the way.
+ * No report, or none that could be joined: the same row goes on to the postmaster, whole, as ordinary mail does; what
+ * policy would not have let through is quarantined on the way.
  */
 export function sentOnToPostmaster(
   row: DeliveryRow,

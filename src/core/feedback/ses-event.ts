@@ -1,6 +1,7 @@
-// SES's events about mail that we sent (docs/aws-contracts.md §3.2), read tolerantly: members may be missing, kinds and members may be new.
-// What they mean for a delivery is a fact (core/feedback/fact.ts). Which delivery, its tag says: nothing is looked up by SES's message id.
-// It never takes a word for a failure that may be none (an absence notice), nor a failure for less (a suppressed recipient).
+// SES's events about mail that we sent (docs/aws-contracts.md §3.2), read tolerantly: members may be missing, kinds and
+// members may be new. What they mean for a delivery is a fact (core/feedback/fact.ts). Which delivery, its tag says:
+// nothing is looked up by SES's message id. It never takes a word for a failure that may be none (an absence notice),
+// nor a failure for less (a suppressed recipient).
 
 import { bounceWithoutReport } from '#core/delivery/delay-success.ts';
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
@@ -96,8 +97,8 @@ function bounce(part: unknown, { sentAt }: Mail, now: number): ReturnType<Reader
   const said = text(member(words, 'diagnosticCode'));
   const status = statusIn(member(words, 'status'));
   const transient = member(part, 'bounceType') === 'Transient';
-  // A Bounce of this type has a report's members only where a report came (docs/aws-contracts.md §3.1). Without them it is an absence
-  // notice or a failure, and does not say which.
+  // A Bounce of this type has a report's members only where a report came (docs/aws-contracts.md §3.1). Without them it
+  // is an absence notice or a failure, and does not say which.
   if (transient && /^(General|Undetermined)$/.test(subType) && !bounced.some(isReported))
     return { recipients, fact: { kind: 'uncertain', reason: bounceWithoutReport, at, sentAt, reply: null } };
   const reply = said === null ? null : replyOfDiagnostic(said, hostOf(member(part, 'reportingMTA')));
@@ -133,7 +134,10 @@ function notValid(at: number, sentAt: number | null): ReportedFact {
   };
 }
 
-/** SES took the message and never tried to send it: the address stands on a suppression list (docs/aws-contracts.md §2.6). */
+/**
+ * SES took the message and never tried to send it: the address stands on a suppression list (docs/aws-contracts.md
+ * §2.6).
+ */
 function isSuppression(subType: string): boolean {
   return subType === 'OnAccountSuppressionList' || subType === 'Suppressed' || subType === 'OnTenantSuppressionList';
 }
@@ -202,7 +206,10 @@ function renderingFailure(part: unknown, { sentAt }: Mail, now: number): ReturnT
   };
 }
 
-/** A status that opens the text, as `5.1.1 (bad destination mailbox)`; of class 2 it says nothing of a failure or a delay. */
+/**
+ * A status that opens the text, as `5.1.1 (bad destination mailbox)`; of class 2 it says nothing of a failure or a
+ * delay.
+ */
 function statusIn(value: unknown): Status | null {
   const [found = ''] = /^\s*[45]\.\d{1,3}\.\d{1,3}\b/.exec(text(value) ?? '') ?? [];
   return parseStatus(found.trim());
@@ -213,7 +220,10 @@ function failureStatusOf(reply: Reply | null): Status | null {
   return reply.status ?? parseStatus(`${Math.floor(reply.code / 100)}.0.0`);
 }
 
-/** Who spoke: `dns; mx.example.com`, and SES's own typing of it. SES's servers report what another said, whose name they keep. */
+/**
+ * Who spoke: `dns; mx.example.com`, and SES's own typing of it. SES's servers report what another said, whose name they
+ * keep.
+ */
 function hostOf(reportingMta: unknown): string | null {
   const host = (text(reportingMta) ?? '').replace(/^\s*[a-z]+\s*;\s*/i, '').trim();
   return host === '' || /\.amazonses\.com$|\.amazonaws\.com$/i.test(host) ? null : host;

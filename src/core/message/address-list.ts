@@ -1,5 +1,6 @@
-// Reads the value of an address field (From, Reply-To, To, Cc: RFC 5322 §3.4): strictly where it is one, and forgivingly where it is broken,
-// so that a smiley in a name costs nobody an address. Every reading is linear in the value. It never decides what a field should say.
+// Reads the value of an address field (From, Reply-To, To, Cc: RFC 5322 §3.4): strictly where it is one, and
+// forgivingly where it is broken, so that a smiley in a name costs nobody an address. Every reading is linear in the
+// value. It never decides what a field should say.
 
 import { type Mailbox, parseMailbox } from './address.ts';
 import { plainText } from './field-text.ts';
@@ -10,12 +11,17 @@ export type ListEntry =
   | { readonly kind: 'text'; readonly text: string };
 export type AddressList = {
   readonly entries: readonly ListEntry[];
-  /** By the grammar, groups and obsolete forms included. False: what is here was pieced together, and others may read it otherwise. */
+  /**
+   * By the grammar, groups and obsolete forms included. False: what is here was pieced together, and others may read it
+   * otherwise.
+   */
   readonly wellFormed: boolean;
   /** No address had obsolete blanks, a route or a final dot taken off. */
   readonly asWritten: boolean;
   readonly groups: number;
-  /** By the grammar that mail is written in today, and nothing beside the mailboxes that some reader may take for one. */
+  /**
+   * By the grammar that mail is written in today, and nothing beside the mailboxes that some reader may take for one.
+   */
   readonly plain: boolean;
 };
 
@@ -127,7 +133,10 @@ function strictEntry({ words, comment, angle }: Element): Extract<ListEntry, { k
   return { kind: 'mailbox', name: nameOf(angle === null || bare === '' ? comment : bare), mailbox };
 }
 
-/** Where the quoted string, comment, literal, bracketed address or run of other characters at `at` ends; null where it has no end. */
+/**
+ * Where the quoted string, comment, literal, bracketed address or run of other characters at `at` ends; null where it
+ * has no end.
+ */
 function unitEnd(text: string, at: number): number | null {
   switch (text.charAt(at)) {
     case '"':
@@ -191,9 +200,9 @@ function commentEnd(text: string, from: number): number | null {
 // ── Pieced together ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * What can be found in a broken value: each bracketed address with the words before it, and what is an address among the rest. Quotes,
- * brackets and parentheses that have no partner are words; a comma outside of quotes always ends an entry, so that nobody's address
- * becomes a part of another's name.
+ * What can be found in a broken value: each bracketed address with the words before it, and what is an address among
+ * the rest. Quotes, brackets and parentheses that have no partner are words; a comma outside of quotes always ends an
+ * entry, so that nobody's address becomes a part of another's name.
  */
 function piecedEntries(text: string, entriesMax: number): ListEntry[] {
   const entries: ListEntry[] = [];
@@ -308,7 +317,10 @@ function withoutRoute(path: string): string {
   return bare.startsWith('@') ? bare.slice(bare.indexOf(':') + 1) : bare;
 }
 
-/** Obsolete forms have blanks around dots and the at sign; within quotes they belong to the address. A final dot is the DNS's, not mail's. */
+/**
+ * Obsolete forms have blanks around dots and the at sign; within quotes they belong to the address. A final dot is the
+ * DNS's, not mail's.
+ */
 function withoutBlanks(path: string): string {
   if (path.length > ADDRESS_CHARS_READ) return path;
   const quoted = path.startsWith('"') ? (closing(path, 1, '"') ?? 0) : 0;

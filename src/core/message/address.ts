@@ -5,7 +5,10 @@
 import { domainOctetsMax, localPartOctetsMax } from '#core/limits.ts';
 import { toDomainKey } from './domain-key.ts';
 
-/** RFC 5321 §4.5.1, RFC 2142: at the domain of return paths people read these addresses alone, and these alone are answered. */
+/**
+ * RFC 5321 §4.5.1, RFC 2142: at the domain of return paths people read these addresses alone, and these alone are
+ * answered.
+ */
 export function isForPeople(localPart: string): boolean {
   return /^(postmaster|abuse)(\+|$)/i.test(localPart);
 }
@@ -28,14 +31,16 @@ export type ForwardPath = Mailbox;
 // Anything beyond ASCII but C1 controls, line separators, and U+FFFD: that one stands for bytes which are lost, and an
 // address that misses bytes is somebody else's.
 const BEYOND = '\\u{A0}-\\u{2027}\\u{202A}-\\u{FFFC}\\u{FFFE}-\\u{10FFFF}';
-// Dots anywhere: RFC 5321 wants none at the ends and no two together, but whole Japanese providers gave out such addresses.
+// Dots anywhere: RFC 5321 wants none at the ends and no two together, but whole Japanese providers gave out such
+// addresses.
 const DOT_STRING = new RegExp(`^[A-Za-z0-9!#$%&'*+/=?^_\`{|}~.${BEYOND}-]+$`, 'u');
 const QUOTED_STRING = new RegExp(`^"(?:[ !#-\\[\\]-~${BEYOND}]|\\\\[ -~])*"$`, 'u');
 const NON_ASCII = /[^\x00-\x7F]/;
 
 /**
- * A mailbox from `local@domain` without angle brackets, or null where it is none: no domain (`postmaster`), white space around
- * it, control characters, or too long. Accepts quoted local parts, address literals, SMTPUTF8 and internationalised domains.
+ * A mailbox from `local@domain` without angle brackets, or null where it is none: no domain (`postmaster`), white space
+ * around it, control characters, or too long. Accepts quoted local parts, address literals, SMTPUTF8 and
+ * internationalised domains.
  */
 export function parseMailbox(text: string): Mailbox | null {
   if (text.length > localPartOctetsMax + domainOctetsMax + 1 || !text.isWellFormed()) return null;
@@ -49,24 +54,27 @@ export function parseMailbox(text: string): Mailbox | null {
 }
 
 /**
- * A reverse-path as SMTP, or SES's `mail.source`, gives it: with or without angle brackets, source routes stripped (RFC 5321
- * §6.1). Null is the null reverse-path: absent, empty, `<>`, and MAILER-DAEMON at any host, because what SES writes for the null
- * sender is not documented. Undefined: it is no path at all.
+ * A reverse-path as SMTP, or SES's `mail.source`, gives it: with or without angle brackets, source routes stripped (RFC
+ * 5321 §6.1). Null is the null reverse-path: absent, empty, `<>`, and MAILER-DAEMON at any host, because what SES
+ * writes for the null sender is not documented. Undefined: it is no path at all.
  */
 export function parseReversePath(text: string | null | undefined): ReversePath | undefined {
   const path = withoutBrackets(text ?? '');
   return /^mailer-daemon(?:@[^@]*)?$/i.test(path) ? null : parseSubmittedPath(text ?? '');
 }
 
-/** A reverse-path that one of our own submitters gives: its MAILER-DAEMON is a mailbox like any other, and may be somebody else's. */
+/**
+ * A reverse-path that one of our own submitters gives: its MAILER-DAEMON is a mailbox like any other, and may be
+ * somebody else's.
+ */
 export function parseSubmittedPath(text: string): ReversePath | undefined {
   const path = withoutBrackets(text);
   return path === '' ? null : (parseMailbox(withoutSourceRoute(path)) ?? undefined);
 }
 
 /**
- * For MAIL and RCPT: `<a@b>`, or `<>`. Without SMTPUTF8 a domain goes out as A-labels; whether the local part can go out at all
- * then, `needsSmtputf8` says.
+ * For MAIL and RCPT: `<a@b>`, or `<>`. Without SMTPUTF8 a domain goes out as A-labels; whether the local part can go
+ * out at all then, `needsSmtputf8` says.
  */
 export function formatPath(path: ReversePath, smtputf8 = false): string {
   if (path === null) return '<>';
@@ -74,14 +82,18 @@ export function formatPath(path: ReversePath, smtputf8 = false): string {
   return `<${path.address.slice(0, path.address.length - path.domain.length)}${path.domainKey}>`;
 }
 
-/** Whether the path can be named only under SMTPUTF8: its local part has no ASCII form, its domain always has (RFC 6531 §3.2). */
+/**
+ * Whether the path can be named only under SMTPUTF8: its local part has no ASCII form, its domain always has (RFC 6531
+ * §3.2).
+ */
 export function needsSmtputf8(path: ReversePath): boolean {
   return path !== null && NON_ASCII.test(path.localPart);
 }
 
 /**
- * What two spellings of one mailbox have in common. Case of the local part is folded: by RFC 5321 §2.4 only its own host may do so, but
- * none is known to tell `Ann@` from `ann@`. For guards and lookups, never for what goes into an envelope.
+ * What two spellings of one mailbox have in common. Case of the local part is folded: by RFC 5321 §2.4 only its own
+ * host may do so, but none is known to tell `Ann@` from `ann@`. For guards and lookups, never for what goes into an
+ * envelope.
  */
 export function mailboxKey(mailbox: Mailbox): string {
   return `${mailbox.localPart.normalize('NFC').toLowerCase()}@${mailbox.domainKey}`;
@@ -107,7 +119,10 @@ function resolveLocalPart(text: string): string | null {
   return QUOTED_STRING.test(text) ? text.slice(1, -1).replace(/\\(.)/gu, '$1') : null;
 }
 
-/** `@a.example,@b.example:user@c.example` is `user@c.example`. The colon of an address literal or a quoted part is no route's. */
+/**
+ * `@a.example,@b.example:user@c.example` is `user@c.example`. The colon of an address literal or a quoted part is no
+ * route's.
+ */
 function withoutSourceRoute(path: string): string {
   return path.startsWith('@') ? path.slice(path.indexOf(':') + 1) : path;
 }

@@ -1,6 +1,7 @@
-// Whether an author of ours is believed: the one decision on trust by the From field. It stands behind what SES signs (core/message/ses-edit.ts) and
-// behind what a submitter may send (core/submission/submitter.ts). What lacks a proof is a stranger's; the absence of a verdict proves nothing.
-// docs/authors.md has the table; test/unit/core/author-trust.test.ts checks that it is whole.
+// Whether an author of ours is believed: the one decision on trust by the From field. It stands behind what SES signs
+// (core/message/ses-edit.ts) and behind what a submitter may send (core/submission/submitter.ts). What lacks a proof is
+// a stranger's; the absence of a verdict proves nothing. docs/authors.md has the table;
+// test/unit/core/author-trust.test.ts checks that it is whole.
 
 import { type Mailbox, parseReversePath } from './address.ts';
 import { isOwn, ownerOf } from './domain-owner.ts';
@@ -12,7 +13,9 @@ export type AuthorVerdicts = { readonly spf: string; readonly dkim: string; read
 
 /** What is known of a message beside its bytes. */
 export type AuthorEvidence =
-  /** Received: SES's verdicts, null where its receipt was lost, and the reverse-path as accepted, of which SPF speaks. */
+  /**
+   * Received: SES's verdicts, null where its receipt was lost, and the reverse-path as accepted, of which SPF speaks.
+   */
   | { readonly by: 'receipt'; readonly verdicts: AuthorVerdicts | null; readonly reversePath: string }
   /** Submitted: the submitter's own domains, and all domains in whose name we send. */
   | { readonly by: 'submitter'; readonly senderDomains: readonly string[]; readonly ourDomains: readonly string[] };
@@ -25,8 +28,8 @@ export type AuthorDecision =
   | { readonly kept: false; readonly why: FromDoubt | 'several-authors' | 'foreign' | 'dmarc-fail' | 'unproven' };
 
 /**
- * Whether SES may sign in the author's name. `ourDomains`: those that SES has verified for us, their sub-domains included.
- * `signedBy`: core/message/signing-domains.ts; asked only where it counts.
+ * Whether SES may sign in the author's name. `ourDomains`: those that SES has verified for us, their sub-domains
+ * included. `signedBy`: core/message/signing-domains.ts; asked only where it counts.
  */
 export function authorDecision(
   from: FromReading,
@@ -46,8 +49,9 @@ export function authorDecision(
 }
 
 /**
- * RFC 7489 §3.1: the author's domain is proved by DMARC, or by a check of a domain that is aligned with it. DMARC FAIL stands above both: the
- * domain's owner may ask for more than relaxed alignment. A null reverse-path is nobody's domain: SPF then speaks of the HELO name.
+ * RFC 7489 §3.1: the author's domain is proved by DMARC, or by a check of a domain that is aligned with it. DMARC FAIL
+ * stands above both: the domain's owner may ask for more than relaxed alignment. A null reverse-path is nobody's
+ * domain: SPF then speaks of the HELO name.
  */
 function proofOf(
   domainKey: string,

@@ -1,5 +1,6 @@
-// The authors that an address field names (From, Reply-To: RFC 5322 §3.4), and a mailbox of our own making. Forgiving in what it reads
-// (core/message/address-list.ts), as real From fields are often broken; what it writes is ASCII and correct. It never decides what a field should say.
+// The authors that an address field names (From, Reply-To: RFC 5322 §3.4), and a mailbox of our own making. Forgiving
+// in what it reads (core/message/address-list.ts), as real From fields are often broken; what it writes is ASCII and
+// correct. It never decides what a field should say.
 
 import { authorFieldCharsMax } from '#core/limits.ts';
 import { type Mailbox, needsSmtputf8 } from './address.ts';
@@ -28,7 +29,10 @@ export function mailboxText(name: string, mailbox: Mailbox): string | null {
   return phrase === '' ? `<${address}>` : `${phrase} <${address}>`;
 }
 
-/** The mailbox with its domain as A-labels. The local part is as it is; dots where the grammar has none are quoted, or strict readers refuse it. */
+/**
+ * The mailbox with its domain as A-labels. The local part is as it is; dots where the grammar has none are quoted, or
+ * strict readers refuse it.
+ */
 export function asciiAddressOf(mailbox: Mailbox): string {
   const local = mailbox.address.slice(0, mailbox.address.length - mailbox.domain.length - 1);
   const strange = !local.startsWith('"') && /^\.|\.\.|\.$/.test(local);
@@ -40,7 +44,10 @@ export function addressField(name: string, mailboxes: readonly string[]): string
   return `${foldedField(name, mailboxes.join(', '))}\r\n`;
 }
 
-/** A display name: a quoted string, or encoded words where ASCII cannot write it or they would be mistaken (RFC 2047 §5). */
+/**
+ * A display name: a quoted string, or encoded words where ASCII cannot write it or they would be mistaken (RFC 2047
+ * §5).
+ */
 function phraseOf(name: string): string {
   const clean = oneLine(name, NAME_CHARS_MAX);
   if (clean === '') return '';

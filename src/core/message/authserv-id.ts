@@ -28,7 +28,10 @@ export function speaksAs(value: Uint8Array, names: ReadonlySet<string>, cut: boo
   return [...shown, joined].some((given) => given.split(/[^\p{L}\p{N}._-]+/u).some((word) => isOneOf(word, names)));
 }
 
-/** The words, of `smtp.mailfrom=example.com` the part before its value: Microsoft writes results alone, without an id before them. */
+/**
+ * The words, of `smtp.mailfrom=example.com` the part before its value: Microsoft writes results alone, without an id
+ * before them.
+ */
 function withoutValues(text: string): string[] {
   return text.split(/[ \t]+/).map((word) => {
     const equals = word.indexOf('=');

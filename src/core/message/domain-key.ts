@@ -1,5 +1,5 @@
-// Domains in their comparable form: A-labels in lower case, as every Mailbox's domainKey is (core/message/address.ts). In two strengths: what an
-// envelope may name, and what our configuration may. The DNS is not asked.
+// Domains in their comparable form: A-labels in lower case, as every Mailbox's domainKey is (core/message/address.ts).
+// In two strengths: what an envelope may name, and what our configuration may. The DNS is not asked.
 
 import { domainToASCII } from 'node:url';
 import { domainOctetsMax } from '#core/limits.ts';
@@ -12,7 +12,10 @@ const NON_ASCII = /[^\x00-\x7F]/;
 // RFC 1035 §2.3.1 as relaxed by RFC 1123 §2.1: unlike in what others send us, an underscore here is a mistake.
 const STRICT_LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/;
 
-/** The key of a domain that the configuration names: at least two labels, no address literal. Null where the text is no such name. */
+/**
+ * The key of a domain that the configuration names: at least two labels, no address literal. Null where the text is no
+ * such name.
+ */
 export function domainKeyOf(text: string): string | null {
   const labels = toDomainKey(text)?.split('.') ?? [];
   if (labels.length < 2 || !labels.every((label) => STRICT_LABEL.test(label))) return null;

@@ -16,7 +16,10 @@ export type Extract = {
   readonly subject: string | null;
   readonly messageIdField: string | null;
   readonly autoSubmitted: string | null;
-  /** `from`, decoded and cut as it is, names another domain or address than the author's, or there is no one author: it vouches for nobody. */
+  /**
+   * `from`, decoded and cut as it is, names another domain or address than the author's, or there is no one author: it
+   * vouches for nobody.
+   */
   readonly fromMisleads?: true;
   /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice/permission.ts). */
   readonly listMail?: true;
@@ -30,7 +33,10 @@ export type Extract = {
  */
 const SHARES = { messageIdField: 250, autoSubmitted: 32, date: 48, from: 100, subject: 110, to: 60 } as const;
 
-/** From fields as SES's receipt or `headerFieldsOf` gives them: the first of each name counts. `subject: false` leaves it out. */
+/**
+ * From fields as SES's receipt or `headerFieldsOf` gives them: the first of each name counts. `subject: false` leaves
+ * it out.
+ */
 export function extractOf(fields: readonly HeaderField[], choice: { readonly subject: boolean }): Extract {
   const raw = firstOfEach(fields);
   let spare = extractBytesMax - Object.values(SHARES).reduce((sum, share) => sum + share, 0);
@@ -57,8 +63,8 @@ export function extractOf(fields: readonly HeaderField[], choice: { readonly sub
 }
 
 /**
- * A text that names no domain misleads nobody. One that does must name the author's, and where it names an address, the author's own: an
- * encoded word or a long name may have put another one in its place.
+ * A text that names no domain misleads nobody. One that does must name the author's, and where it names an address, the
+ * author's own: an encoded word or a long name may have put another one in its place.
  */
 function misleads(text: string, fields: readonly HeaderField[]): boolean {
   const [named] = namedIn(text);

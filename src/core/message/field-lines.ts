@@ -1,6 +1,7 @@
-// A field's value as lines that every server takes: CRLF at their ends, nothing but blanks on none, at most 998 octets each (RFC 5322 §2.1.1).
-// Lines that are short enough stay as they are. A longer one is folded where it has blanks, which loses nothing (§2.2.3); a word that is
-// too long for any line is broken where its kind of field allows it. "Octets": strings whose every character is one byte.
+// A field's value as lines that every server takes: CRLF at their ends, nothing but blanks on none, at most 998 octets
+// each (RFC 5322 §2.1.1). Lines that are short enough stay as they are. A longer one is folded where it has blanks,
+// which loses nothing (§2.2.3); a word that is too long for any line is broken where its kind of field allows it.
+// "Octets": strings whose every character is one byte.
 
 import { lineOctetsMax, lineOctetsWanted } from '#core/limits.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';

@@ -1,5 +1,6 @@
-// Header text made readable: unfolded, encoded words decoded (RFC 2047), nothing left that could break a line or reorder it.
-// For notices, traces and the ledger's extract alone. What is made here never goes back into a message that we relay.
+// Header text made readable: unfolded, encoded words decoded (RFC 2047), nothing left that could break a line or
+// reorder it. For notices, traces and the ledger's extract alone. What is made here never goes back into a message that
+// we relay.
 
 import { isAscii } from 'node:buffer';
 
@@ -7,7 +8,10 @@ const WORD = /=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bq])\?([^?]*)\?=/gi; // R
 const LINE_BREAKERS = /[\u0000-\u001F\u007F-\u009F\u2028\u2029]+/g;
 const INVISIBLE_ORDER = /[\u202A-\u202E\u2066-\u2069\uFEFF]/g; // bidirectional overrides can make a line read backwards
 
-/** Raw text of a field's value as people should read it: one line, well-formed, no controls. Total: any input gives some text. */
+/**
+ * Raw text of a field's value as people should read it: one line, well-formed, no controls. Total: any input gives some
+ * text.
+ */
 export function plainText(raw: string): string {
   return decodeWords(raw.replace(/\r?\n(?=[ \t])/g, ''))
     .replace(LINE_BREAKERS, ' ')

@@ -1,6 +1,7 @@
-// Who wrote a message, read for decisions of trust: in whose name SES may sign, and what a submitter may send. Strict, where core/message/authors.ts
-// forgives: a From field counts only where every reader finds the same authors in it. It decides nothing (core/message/author-trust.ts does).
-// All work is linear in the header section; of each field no more is read than can name authors.
+// Who wrote a message, read for decisions of trust: in whose name SES may sign, and what a submitter may send. Strict,
+// where core/message/authors.ts forgives: a From field counts only where every reader finds the same authors in it. It
+// decides nothing (core/message/author-trust.ts does). All work is linear in the header section; of each field no more
+// is read than can name authors.
 
 import { isUtf8 } from 'node:buffer';
 import { authorFieldCharsMax, domainOctetsMax } from '#core/limits.ts';
@@ -82,8 +83,9 @@ const FIELDS_READ = 20;
 const AT_SIGNS_MAX = 500;
 
 /**
- * The value as different readers may have it: as it is or with its encoded words decoded, also in the place of an address; with or without
- * comments; without the characters that some readers drop. Characters that look like others of ASCII are those (NFKC).
+ * The value as different readers may have it: as it is or with its encoded words decoded, also in the place of an
+ * address; with or without comments; without the characters that some readers drop. Characters that look like others of
+ * ASCII are those (NFKC).
  */
 function versionsOf(value: string): string[] {
   return [value, plainText(value)].flatMap((given) => {

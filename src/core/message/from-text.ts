@@ -1,5 +1,6 @@
-// What the From text of a ledger's extract names: it is decoded and cut, so that it proves nothing by itself. Read for the extract's own
-// word on it (core/message/extract.ts), and for what vouches for a reverse-path (core/notice/vouching.ts). Pure.
+// What the From text of a ledger's extract names: it is decoded and cut, so that it proves nothing by itself. Read for
+// the extract's own word on it (core/message/extract.ts), and for what vouches for a reverse-path
+// (core/notice/vouching.ts). Pure.
 
 import { type Mailbox, parseMailbox } from './address.ts';
 import { toDomainKey } from './domain-key.ts';

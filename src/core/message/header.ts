@@ -1,5 +1,5 @@
-// A message's header section, found in its bytes: CRLF, bare LF or both, an mbox line in front, no empty line at the end.
-// Looks and cuts, never re-serialises: apart from `fieldText`, which is for people, nothing here becomes a string.
+// A message's header section, found in its bytes: CRLF, bare LF or both, an mbox line in front, no empty line at the
+// end. Looks and cuts, never re-serialises: apart from `fieldText`, which is for people, nothing here becomes a string.
 // All work is linear in the header section, which is bounded (limits.ts); a body is never looked at.
 
 import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax, strayLinesKeptMax } from '#core/limits.ts';
@@ -22,7 +22,9 @@ export type HeaderEnd = {
   readonly end: number;
   /** After the empty line; the same as `end` where a line that is no field begins the body. */
   readonly bodyStart: number;
-  /** False: no empty line within these bytes or within `headerBytesMax`; both offsets are then where the looking ended. */
+  /**
+   * False: no empty line within these bytes or within `headerBytesMax`; both offsets are then where the looking ended.
+   */
   readonly complete: boolean;
 };
 
@@ -40,16 +42,20 @@ export type Field = {
 export type HeaderSection = HeaderEnd & {
   /** In order. */
   readonly fields: readonly Field[];
-  /** Lines that are no field, each with what is folded onto it: an mbox "From ", a line without a colon, a name that is none. */
+  /**
+   * Lines that are no field, each with what is folded onto it: an mbox "From ", a line without a colon, a name that is
+   * none.
+   */
   readonly strays: readonly { readonly start: number; readonly end: number }[];
   /** Where the first empty line begins: behind `end` where a line that is no field begins the body. */
   readonly linesEnd: number;
 };
 
 /**
- * The one reader of header sections. The section ends at the first empty line, however it ends (RFC 5322 §2.1). A line that is no field is
- * passed over where a field of mail follows it: a Subject must not become text because of a line before it. Where none follows, that line
- * begins the body (as with Postfix, where any such line does): the empty line was forgotten, and what it stands before is text.
+ * The one reader of header sections. The section ends at the first empty line, however it ends (RFC 5322 §2.1). A line
+ * that is no field is passed over where a field of mail follows it: a Subject must not become text because of a line
+ * before it. Where none follows, that line begins the body (as with Postfix, where any such line does): the empty line
+ * was forgotten, and what it stands before is text.
  */
 export function headerSection(bytes: Uint8Array): HeaderSection {
   const section = bytes.subarray(0, headerBytesMax);
@@ -94,7 +100,9 @@ function fieldAt(section: Uint8Array, text: Buffer, at: number, end: number): Fi
   return { name: text.toString('latin1', start, nameEnd).toLowerCase(), start, end, valueStart: colon + 1 };
 }
 
-/** Where the header section ends; without an empty line within the bytes, nothing is decided and all of them may be its. */
+/**
+ * Where the header section ends; without an empty line within the bytes, nothing is decided and all of them may be its.
+ */
 export function findHeaderEnd(bytes: Uint8Array): HeaderEnd {
   const { end, bodyStart, complete } = headerSection(bytes);
   if (complete) return { end, bodyStart, complete };
@@ -122,10 +130,11 @@ export function fieldText(bytes: Uint8Array, field: Field): string {
 }
 
 /**
- * The message as it leaves by an intact relay: `prepended` (whole fields, each ended by CRLF) in front, the Return-Path field that the
- * accepting host put there taken off where it is the very first field (RFC 5321 §4.4: the last hop adds its own), and every
- * other byte as it was. Chunks are handed on, not copied; only where the first field crosses a chunk's end are a few KB of it held.
- * The result has at most `content`'s bytes plus `prepended`'s. What `content` throws, this throws.
+ * The message as it leaves by an intact relay: `prepended` (whole fields, each ended by CRLF) in front, the Return-Path
+ * field that the accepting host put there taken off where it is the very first field (RFC 5321 §4.4: the last hop adds
+ * its own), and every other byte as it was. Chunks are handed on, not copied; only where the first field crosses a
+ * chunk's end are a few KB of it held. The result has at most `content`'s bytes plus `prepended`'s. What `content`
+ * throws, this throws.
  */
 export async function* intactEdit(
   content: AsyncIterable<Uint8Array>,
@@ -156,8 +165,8 @@ export async function* intactEdit(
 }
 
 /**
- * Where a Return-Path field ends that `bytes` begin with; 0 where they begin with none, or with one longer than any real one;
- * null where more bytes are needed to say. `whole`: there are no more.
+ * Where a Return-Path field ends that `bytes` begin with; 0 where they begin with none, or with one longer than any
+ * real one; null where more bytes are needed to say. `whole`: there are no more.
  */
 function leadingReturnPathEnd(bytes: Uint8Array, whole: boolean): number | null {
   const undecided = whole || bytes.length > returnPathFieldBytesMax ? 0 : null;

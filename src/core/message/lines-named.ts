@@ -1,5 +1,6 @@
-// The fields of one name as anybody may find them: those of our own reader (core/message/header.ts), and whatever else begins a line with that name
-// before the first empty line, behind a bare CR too. Where the two differ, another reader may take another field for the message's.
+// The fields of one name as anybody may find them: those of our own reader (core/message/header.ts), and whatever else
+// begins a line with that name before the first empty line, behind a bare CR too. Where the two differ, another reader
+// may take another field for the message's.
 
 import { authorFieldCharsMax, headerBytesMax } from '#core/limits.ts';
 import type { HeaderSection } from './header.ts';
@@ -34,8 +35,8 @@ export function linesNamed(bytes: Uint8Array, section: HeaderSection, name: stri
 }
 
 /**
- * After the colon of a line of that name; -1 where it is another line. NUL counts as nothing, and the colon may be folded away from the name:
- * some readers have it so.
+ * After the colon of a line of that name; -1 where it is another line. NUL counts as nothing, and the colon may be
+ * folded away from the name: some readers have it so.
  */
 function valueOfLine(text: Buffer, start: number, name: string): number {
   let at = start;

@@ -1,6 +1,6 @@
-// Where the parts of a message lie in its bytes (RFC 2046 §5.1): header sections, what stands in a leaf, around the parts, and the lines
-// between them. One pass, linear, bounded in parts and depth; boundaries are found as mail readers find them, whole lines alone.
-// Looks and says; changes nothing, decodes nothing.
+// Where the parts of a message lie in its bytes (RFC 2046 §5.1): header sections, what stands in a leaf, around the
+// parts, and the lines between them. One pass, linear, bounded in parts and depth; boundaries are found as mail readers
+// find them, whole lines alone. Looks and says; changes nothing, decodes nothing.
 
 import { headerBytesMax, mimeDepthMax, mimePartsMax } from '#core/limits.ts';
 import { type ContentType, contentTypeOf, parameterOf } from './content-type.ts';
@@ -43,7 +43,10 @@ const NEXT_DASHES = Buffer.from('\n--');
 /** Messages in messages; encoded ones are leaves (RFC 2046 §5.2.1 allows none). */
 const NESTED = /^message\/(?:rfc822|global|news|external-body)$/;
 
-/** The regions in order, the message's own header section left out; null where it has more parts, or deeper ones, than any real message. */
+/**
+ * The regions in order, the message's own header section left out; null where it has more parts, or deeper ones, than
+ * any real message.
+ */
 export function regionsOf(bytes: Uint8Array, section: HeaderSection): readonly Region[] | null {
   const walk = new Walk(bytes);
   return walk.through(entityOf(bytes, 0, section, 'text/plain', { isMessage: true, within: null }))
@@ -147,7 +150,10 @@ class Walk {
     }
   }
 
-  /** The line as a boundary of one of the open multiparts, the innermost first: an outer one ends all within (RFC 2046 §5.1.2). */
+  /**
+   * The line as a boundary of one of the open multiparts, the innermost first: an outer one ends all within (RFC 2046
+   * §5.1.2).
+   */
   private delimiterAt(line: number): Delimiter | null {
     const { bytes, stack } = this;
     if (bytes[line] !== DASH || bytes[line + 1] !== DASH) return null;

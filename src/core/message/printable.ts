@@ -1,9 +1,11 @@
-// What strangers wrote, made fit for a terminal: a character that moves the cursor, starts a command of the terminal, turns the direction of the
-// line or is not seen at all is shown as its escape. Nothing is left out, and what can be seen stays as it is.
+// What strangers wrote, made fit for a terminal: a character that moves the cursor, starts a command of the terminal,
+// turns the direction of the line or is not seen at all is shown as its escape. Nothing is left out, and what can be
+// seen stays as it is.
 
 /**
- * Cc: controls, C1 and DEL among them. Cf: bidirectional and other format characters (UAX #9, UTS #39), zero width among them. Zl, Zp: line ends.
- * Cs: half characters. The rest is seen as nothing, though Unicode calls it a letter or a mark.
+ * Cc: controls, C1 and DEL among them. Cf: bidirectional and other format characters (UAX #9, UTS #39), zero width
+ * among them. Zl, Zp: line ends. Cs: half characters. The rest is seen as nothing, though Unicode calls it a letter or
+ * a mark.
  */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufffc]/gu;
 
@@ -17,7 +19,9 @@ export function printableLines(text: string): string {
   return text.replace(UNSEEN, (it) => (it === '\n' ? it : escaped(it)));
 }
 
-/** The same for JSON: it stays JSON, with the same meaning. Outside of texts JSON has no such character but white space. */
+/**
+ * The same for JSON: it stays JSON, with the same meaning. Outside of texts JSON has no such character but white space.
+ */
 export function printableJson(json: string): string {
   return json.replace(UNSEEN, (it) => (/[\n\r\t]/.test(it) ? it : units(it)));
 }

@@ -1,6 +1,7 @@
-// Recipients as people and programs write them: a To, Cc or Bcc field's value (RFC 5322 §3.4), or an argument of sendmail. Called by
-// sendmail-message.ts. It decides who gets the message, so it places every character or calls the text unreadable; it never skips what it does
-// not understand, and never takes a part of a name for a person. One pass, linear time. From and Reply-To are read by authors.ts, which forgives.
+// Recipients as people and programs write them: a To, Cc or Bcc field's value (RFC 5322 §3.4), or an argument of
+// sendmail. Called by sendmail-message.ts. It decides who gets the message, so it places every character or calls the
+// text unreadable; it never skips what it does not understand, and never takes a part of a name for a person. One pass,
+// linear time. From and Reply-To are read by authors.ts, which forgives.
 
 import { type Mailbox, mailboxKey, parseMailbox } from './address.ts';
 import { cutText } from './field-text.ts';
@@ -23,7 +24,10 @@ export function readRecipients(texts: readonly string[], domain: string): Recipi
   return { mailboxes: [...mailboxes.values()], unreadable };
 }
 
-/** As above, for the words of a command line. `Ann <a@x.test>` whose quotes the shell was not given are two words, and one person. */
+/**
+ * As above, for the words of a command line. `Ann <a@x.test>` whose quotes the shell was not given are two words, and
+ * one person.
+ */
 export function readArguments(words: readonly string[], domain: string): RecipientList {
   const parted = words.filter((word, i) => BARE_NAME.test(word) && words[i + 1]?.trimStart().startsWith('<'));
   const { mailboxes, unreadable } = readRecipients(words, domain);
@@ -42,7 +46,9 @@ type Token = {
 };
 type Scan = {
   readonly tokens: readonly Token[];
-  /** Addresses within quotes and comments, where they may stand because a quote or bracket is missing or is a smiley. */
+  /**
+   * Addresses within quotes and comments, where they may stand because a quote or bracket is missing or is a smiley.
+   */
   readonly doubtful: readonly string[];
 };
 
@@ -146,8 +152,9 @@ function isWordCharacter(code: number): boolean {
 }
 
 /**
- * Adds to `found` addresses that look as if they were meant. In quotes: `<…@…>`, and a comma behind it. In a comment: in angle brackets, or
- * beside a comma. In one that may be two smileys, because no blank stands before the bracket, or that stands for itself: any.
+ * Adds to `found` addresses that look as if they were meant. In quotes: `<…@…>`, and a comma behind it. In a comment:
+ * in angle brackets, or beside a comma. In one that may be two smileys, because no blank stands before the bracket, or
+ * that stands for itself: any.
  */
 function addressesIn(text: string, within: 'quoted' | 'comment' | 'odd', found: string[]): void {
   if (!text.includes('@')) return;
@@ -174,7 +181,10 @@ function isAlone(text: string, end: number, last: Token | undefined): boolean {
 
 // ── Tokens to addresses ──
 
-/** The list's elements: between commas and semicolons, group names taken off. Null where the brackets or groups do not fit. */
+/**
+ * The list's elements: between commas and semicolons, group names taken off. Null where the brackets or groups do not
+ * fit.
+ */
 function partsOf(tokens: readonly Token[]): Token[][] | null {
   const parts: Token[][] = [];
   let part: Token[] = [];
@@ -238,7 +248,10 @@ function addressOf(tokens: readonly Token[], domain: string): Element {
   return mailbox === null ? UNREADABLE : { kind: 'address', mailbox, bracketed: false };
 }
 
-/** A user of this machine, as cron and scripts name one. Anything else without a domain is more likely a piece of a display name. */
+/**
+ * A user of this machine, as cron and scripts name one. Anything else without a domain is more likely a piece of a
+ * display name.
+ */
 const BARE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
 
 /** `Smith, John <j@x>` names one person, not a user called Smith. `mixed`: full addresses stand in the same list. */

@@ -1,6 +1,7 @@
-// A body whose lines are too long for SES (998 octets and the line end; docs/aws-contracts.md §2.3), made one that it takes: text parts by
-// quoted-printable, other parts by Base64, Base64 without line breaks wrapped. All else keeps its bytes. A message within a message is never
-// encoded itself, its parts are; nothing is changed in what is signed or encrypted part by part. Who decodes it sees what he saw before.
+// A body whose lines are too long for SES (998 octets and the line end; docs/aws-contracts.md §2.3), made one that it
+// takes: text parts by quoted-printable, other parts by Base64, Base64 without line breaks wrapped. All else keeps its
+// bytes. A message within a message is never encoded itself, its parts are; nothing is changed in what is signed or
+// encrypted part by part. Who decodes it sees what he saw before.
 
 import { lineOctetsMax } from '#core/limits.ts';
 import { parameterOf } from './content-type.ts';
@@ -63,7 +64,10 @@ function* edited(bytes: Uint8Array, from: number, edits: readonly Edit[]): Gener
   if (at < bytes.length) yield bytes.subarray(at);
 }
 
-/** Fields alone (RFC 3464 §2.1, RFC 8098 §3.1, RFC 5965 §3), which readers read as they stand: encoded, they would be none. */
+/**
+ * Fields alone (RFC 3464 §2.1, RFC 8098 §3.1, RFC 5965 §3), which readers read as they stand: encoded, they would be
+ * none.
+ */
 const FIELDS_ALONE =
   /^message\/(?:global-)?(?:delivery-status|disposition-notification|feedback-report|tracking-status|headers)$/;
 

@@ -97,7 +97,8 @@ class FieldFilter {
         if (this.fieldGoes) keep(bytes.subarray(from, at));
         this.state = this.fieldGoes ? 'dropped' : 'kept';
       }
-      // CRs at the chunk's end end the line: only its LF may still come. They are not held, as there may be any number of them.
+      // CRs at the chunk's end end the line: only its LF may still come. They are not held, as there may be any number
+      // of them.
       const { next, ended } = this.returned ? { next: returnsEnd(bytes, at), ended: true } : lineEnd(bytes, at);
       this.returned = next === null;
       at = next ?? bytes.length;

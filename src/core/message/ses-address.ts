@@ -1,6 +1,6 @@
-// Address fields as SES takes them. It reads From, Reply-To, To and Cc with a strict reader of addresses (docs/aws-contracts.md §2.4) and
-// refuses the whole message where one is none: such a field is written anew, with every address that can be found in it. A field that SES
-// takes keeps its bytes. Never adds or drops an address.
+// Address fields as SES takes them. It reads From, Reply-To, To and Cc with a strict reader of addresses
+// (docs/aws-contracts.md §2.4) and refuses the whole message where one is none: such a field is written anew, with
+// every address that can be found in it. A field that SES takes keeps its bytes. Never adds or drops an address.
 
 import { type Mailbox, needsSmtputf8 } from './address.ts';
 import { type AddressList, readAddressList } from './address-list.ts';
@@ -10,7 +10,10 @@ import { encodedWords, oneLine } from './text-encoding.ts';
 /** Of what is no address, in characters, as a group's name. */
 const TEXT_CHARS_MAX = 200;
 
-/** The field for SES: null where it may stay as it is, '' where nothing is left to say, else the whole field. `name` as it is written. */
+/**
+ * The field for SES: null where it may stay as it is, '' where nothing is left to say, else the whole field. `name` as
+ * it is written.
+ */
 export function mendedAddressField(name: string, value: string): string | null {
   const list = readAddressList(value);
   if (isTaken(list)) return null;
@@ -44,7 +47,10 @@ function isTaken({ entries, wellFormed, asWritten, groups }: AddressList): boole
   });
 }
 
-/** An address that has no ASCII form, or words in an address's place, where people still read them: RFC 6857 §3.2.1 does so. */
+/**
+ * An address that has no ASCII form, or words in an address's place, where people still read them: RFC 6857 §3.2.1 does
+ * so.
+ */
 function emptyGroup(text: string): string {
   const name = oneLine(text, TEXT_CHARS_MAX);
   // No quoted string: some readers look for the colon without regard to quotes.

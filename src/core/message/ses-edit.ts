@@ -1,6 +1,7 @@
-// The header section of a message as SES will take it (docs/aws-contracts.md §2.2 to §2.4): the author kept where core/message/author-trust.ts
-// believes him, and written so that people can read him where it does not; fields that SES interprets or refuses taken out or mended, the rest as it was.
-// Splices fields; the body's bytes are never looked at, moved or changed. Total: any bytes give a header section, in linear time.
+// The header section of a message as SES will take it (docs/aws-contracts.md §2.2 to §2.4): the author kept where
+// core/message/author-trust.ts believes him, and written so that people can read him where it does not; fields that SES
+// interprets or refuses taken out or mended, the rest as it was. Splices fields; the body's bytes are never looked at,
+// moved or changed. Total: any bytes give a header section, in linear time.
 
 import { authorFieldCharsMax, strayLinesKeptMax } from '#core/limits.ts';
 import { parseMailbox } from './address.ts';
@@ -40,7 +41,10 @@ const NAME_CHARS_MAX = 120;
 /** Of a From without an author, what a name is looked for in. */
 const NAME_CHARS_READ = 4_000;
 
-/** What never goes along: interpreted by SES, checked against its identities, spoiling its signature, or not for the reader's eyes. */
+/**
+ * What never goes along: interpreted by SES, checked against its identities, spoiling its signature, or not for the
+ * reader's eyes.
+ */
 const DROPPED = /^(?:x-ses-.*|feedback-id|return-path|bcc|resent-bcc|arc-.*|x-original-from|x-original-message-id)$/;
 /** Signatures of a From that is not there any more. */
 const DROPPED_WITH_FROM = /^(?:dkim-signature|domainkey-signature)$/;
@@ -58,11 +62,17 @@ const ONCE: ReadonlySet<string> = new Set(
 
 /** What becomes of the body, where its lines are too long for SES (core/message/reencode.ts). */
 export type BodyChange = {
-  /** The new Content-Transfer-Encoding of a message that is one part; null: parts have theirs, and the message's own stays. */
+  /**
+   * The new Content-Transfer-Encoding of a message that is one part; null: parts have theirs, and the message's own
+   * stays.
+   */
   readonly encoding: string | null;
 };
 
-/** The header section for SES of the message that `bytes` begin with; at least its whole header section, or `headerBytesMax` of it. */
+/**
+ * The header section for SES of the message that `bytes` begin with; at least its whole header section, or
+ * `headerBytesMax` of it.
+ */
 export function sesEdit(
   bytes: Uint8Array,
   terms: SesTerms,

@@ -1,5 +1,5 @@
-// What of SES's sending side a configuration uses, and which addresses SES lets us send as. Asked by the configuration's check, by the
-// permissions of the stack and by the wiring, so that the three agree.
+// What of SES's sending side a configuration uses, and which addresses SES lets us send as. Asked by the
+// configuration's check, by the permissions of the stack and by the wiring, so that the three agree.
 
 import type { Settings } from '#config/settings.ts';
 import type { Mailbox } from './address.ts';
@@ -38,9 +38,9 @@ export function isVerified(domainKey: string, domains: readonly string[]): boole
 }
 
 /**
- * SES asks for the permission on the most specific identity that it has verified for an address: the address itself, then its domain, then the
- * domains above it. These are the names of all that may exist for domains of ours, as patterns of IAM, where `*` also stands for dots and `@`.
- * A domain below another one of the list is covered by it.
+ * SES asks for the permission on the most specific identity that it has verified for an address: the address itself,
+ * then its domain, then the domains above it. These are the names of all that may exist for domains of ours, as
+ * patterns of IAM, where `*` also stands for dots and `@`. A domain below another one of the list is covered by it.
  */
 export function sendingIdentities(domains: readonly string[]): readonly string[] {
   const listed = new Set(domains);
@@ -49,8 +49,8 @@ export function sendingIdentities(domains: readonly string[]): readonly string[]
 }
 
 /**
- * Those that may exist for one address of a domain of ours. A verified address stands for its labels too. A local part with characters that
- * mean something else in a policy is written as a pattern.
+ * Those that may exist for one address of a domain of ours. A verified address stands for its labels too. A local part
+ * with characters that mean something else in a policy is written as a pattern.
  */
 export function identitiesOf({ localPart, domainKey }: Mailbox, domains: readonly string[]): readonly string[] {
   const [base = localPart] = localPart.split('+');
@@ -72,8 +72,8 @@ export function sendingDomains({ domains, submitters }: Pick<Settings, 'domains'
 }
 
 /**
- * The domains whose authors need a proof by SES's checks, because mail from outside may leave by SES again (core/message/author-trust.ts).
- * Empty where no inbound route goes by SES.
+ * The domains whose authors need a proof by SES's checks, because mail from outside may leave by SES again
+ * (core/message/author-trust.ts). Empty where no inbound route goes by SES.
  */
 export function domainsToProve(
   settings: Pick<Settings, 'domains' | 'submitters' | 'nextHops' | 'routes'>,

@@ -1,11 +1,14 @@
-// The domains that a message's DKIM signatures name (RFC 6376 §3.5, d=). SES says that a signature passed and not which one: its verdict speaks
-// for an author only where every signature that it may have meant is of a domain of his (core/message/author-trust.ts). It verifies nothing.
+// The domains that a message's DKIM signatures name (RFC 6376 §3.5, d=). SES says that a signature passed and not which
+// one: its verdict speaks for an author only where every signature that it may have meant is of a domain of his
+// (core/message/author-trust.ts). It verifies nothing.
 
 import { toDomainKey } from './domain-key.ts';
 import type { HeaderSection } from './header.ts';
 import { linesNamed } from './lines-named.ts';
 
-/** As A-labels, in order. Null: there is none, or one that cannot be read in one way. `section` is of the same bytes. */
+/**
+ * As A-labels, in order. Null: there is none, or one that cannot be read in one way. `section` is of the same bytes.
+ */
 export function signingDomains(bytes: Uint8Array, section: HeaderSection): readonly string[] | null {
   const { values, hidden } = linesNamed(bytes, section, 'dkim-signature');
   if (hidden || values.length === 0 || values.length > SIGNATURES_MAX) return null;

@@ -43,7 +43,10 @@ export function octetsOf(text: string): string {
   return Buffer.from(text.toWellFormed(), 'utf8').toString('latin1');
 }
 
-/** `Name: body`, folded at spaces; a word too long for any line is broken (RFC 5322 §2.2.3). ASCII or UTF-8 octets in and out. */
+/**
+ * `Name: body`, folded at spaces; a word too long for any line is broken (RFC 5322 §2.2.3). ASCII or UTF-8 octets in
+ * and out.
+ */
 export function foldedField(name: string, body: string): string {
   const lines: string[] = [];
   let line = `${name}:`;
@@ -64,7 +67,10 @@ function breakable(word: string): string[] {
   return word.match(new RegExp(`.{1,${WORD_OCTETS_MAX}}`, 'gs')) ?? [];
 }
 
-/** An unstructured field that begins with a fixed ASCII lead: `Subject: Undeliverable: …`. Non-ASCII goes into encoded-words. */
+/**
+ * An unstructured field that begins with a fixed ASCII lead: `Subject: Undeliverable: …`. Non-ASCII goes into
+ * encoded-words.
+ */
 export function unstructuredField(name: string, lead: string, text: string): string {
   const plain = isAscii(text) && !text.includes('=?');
   return foldedField(name, `${lead} ${plain ? text : encodedWords(text)}`);

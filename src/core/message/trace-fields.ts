@@ -1,6 +1,6 @@
-// The header fields that we put in front of a message, as bytes, and the signed marks in them by which we know our own passes
-// and notices again. A mark cannot be made without the key, so nobody can make us refuse another's mail as a loop.
-// Tells a reader no more than he knows: the forward-path as accepted, never the routed address (RFC 3464 §4.2).
+// The header fields that we put in front of a message, as bytes, and the signed marks in them by which we know our own
+// passes and notices again. A mark cannot be made without the key, so nobody can make us refuse another's mail as a
+// loop. Tells a reader no more than he knows: the forward-path as accepted, never the routed address (RFC 3464 §4.2).
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { lineOctetsMax, lineOctetsWanted, noticeMarksCheckedMax } from '#core/limits.ts';
@@ -52,7 +52,9 @@ function received(of: RelayFields): string {
   return field('Received', [...clauses.slice(0, -1), `${clauses.at(-1)};`, formatDate(of.now)]);
 }
 
-/** A date as RFC 5322 §3.3 writes it, in UTC: `Fri, 11 Sep 2015 20:32:33 +0000`. `at` in milliseconds since the epoch. */
+/**
+ * A date as RFC 5322 §3.3 writes it, in UTC: `Fri, 11 Sep 2015 20:32:33 +0000`. `at` in milliseconds since the epoch.
+ */
 export function formatDate(at: number): string {
   return new Date(at).toUTCString().replace(/GMT$/, '+0000');
 }
@@ -64,7 +66,10 @@ export function passMark(key: MarkKey, spoolId: string, host: string): string {
   return `v1 id=${id} host=${by} sig=${signed(key, 'pass', [id, by])}`;
 }
 
-/** The spoolId of a pass that our key signed, or the one before, else null. What was folded onto the field or added after the mark does no harm. */
+/**
+ * The spoolId of a pass that our key signed, or the one before, else null. What was folded onto the field or added
+ * after the mark does no harm.
+ */
 export function verifiedPass(key: MarkKey, value: string): string | null {
   const [, id, by, sig] = /^\s*v1\s+id=(\S{1,255})\s+host=(\S{1,255})\s+sig=([\w-]{43})(?:\s|$)/.exec(value) ?? [];
   if (id === undefined || by === undefined || sig === undefined) return null;
@@ -116,7 +121,9 @@ function token(text: string): string {
   return safe === '' ? 'unknown' : safe;
 }
 
-/** A field of `words`, folded between them where the line would pass 78 octets (RFC 5322 §2.1.1). No word passes 998. */
+/**
+ * A field of `words`, folded between them where the line would pass 78 octets (RFC 5322 §2.1.1). No word passes 998.
+ */
 function field(name: string, words: readonly string[]): string {
   let text = `${name}:`;
   let lineLength = text.length;

@@ -1,6 +1,6 @@
-// The transfer encodings of RFC 2045 §6 over the bytes of a part: quoted-printable, Base64, and new line breaks in what is already so encoded.
-// In chunks, so that a large part is never held twice. What is made here decodes to the very bytes that were given, and no line of it can be
-// taken for a boundary.
+// The transfer encodings of RFC 2045 §6 over the bytes of a part: quoted-printable, Base64, and new line breaks in what
+// is already so encoded. In chunks, so that a large part is never held twice. What is made here decodes to the very
+// bytes that were given, and no line of it can be taken for a boundary.
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -73,7 +73,9 @@ export function* wrappedBase64(bytes: Uint8Array, lineOctetsMax: number): Genera
   yield out.take();
 }
 
-/** Quoted-printable whose lines are too long: these alone get soft line breaks, never within what stands for one octet. */
+/**
+ * Quoted-printable whose lines are too long: these alone get soft line breaks, never within what stands for one octet.
+ */
 export function* softened(bytes: Uint8Array, lineOctetsMax: number): Generator<Uint8Array, void, undefined> {
   const out = new Lines();
   for (const { start, end, next } of linesOf(bytes)) {
@@ -95,14 +97,20 @@ export function* softened(bytes: Uint8Array, lineOctetsMax: number): Generator<U
   yield out.take();
 }
 
-/** Blanks at a line's end, and the soft line break before them: decoders drop the blanks, so that they may not be parted. */
+/**
+ * Blanks at a line's end, and the soft line break before them: decoders drop the blanks, so that they may not be
+ * parted.
+ */
 function tailStart(bytes: Uint8Array, start: number, end: number): number {
   let tail = end;
   while (tail > start && (bytes[tail - 1] === SPACE || bytes[tail - 1] === TAB || bytes[tail - 1] === CR)) tail -= 1;
   return tail > start && bytes[tail - 1] === EQUALS ? tail - 1 : tail;
 }
 
-/** At a line's beginning: two dashes could be a boundary, a dot alone the end of a message, "From " the beginning of one. */
+/**
+ * At a line's beginning: two dashes could be a boundary, a dot alone the end of a message, "From " the beginning of
+ * one.
+ */
 function isMistaken(bytes: Uint8Array, at: number, end: number): boolean {
   const byte = bytes[at];
   if (byte === DASH) return bytes[at + 1] === DASH;

@@ -1,5 +1,5 @@
-// How much of the original may go back with a notice: its body or its header section alone, and how many bytes. Pure. What form it has is no
-// question here: see core/notice/original-part.ts.
+// How much of the original may go back with a notice: its body or its header section alone, and how many bytes. Pure.
+// What form it has is no question here: see core/notice/original-part.ts.
 
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import { noticesPerMessageMax, sesFieldsBytes } from '#core/limits.ts';
@@ -8,9 +8,10 @@ import { reasonRow } from '#core/reply/reasons.ts';
 import { isForMailbox, voucherOf } from './vouching.ts';
 
 /**
- * Never where a virus was found, by SES or by the next hop, whatever policy says, for the postmaster neither; never what was refused for what
- * it is or for its size ("Do not send unfiltered (body) content", Postfix); and never to a reverse-path that nothing vouches for, which may be
- * somebody else's. What our own submitter asked for with RET (RFC 3461 §4.3) is a wish within these bounds.
+ * Never where a virus was found, by SES or by the next hop, whatever policy says, for the postmaster neither; never
+ * what was refused for what it is or for its size ("Do not send unfiltered (body) content", Postfix); and never to a
+ * reverse-path that nothing vouches for, which may be somebody else's. What our own submitter asked for with RET (RFC
+ * 3461 §4.3) is a wish within these bounds.
  */
 export function mayReturnBody(kind: NoticeKind, row: DeliveryRow, message: MessageFacts): boolean {
   if (message.verdicts?.virus === 'FAIL' || namesVirus(row) || isAboutContent(row)) return false;
@@ -19,8 +20,9 @@ export function mayReturnBody(kind: NoticeKind, row: DeliveryRow, message: Messa
 }
 
 /**
- * The bytes that such a notice about a message of `size` bytes, as it is stored, may have; null: no limit but its own. The five of a message that
- * nothing vouches for are together no larger than what came in, so that nobody can have more sent to somebody else than he sends himself.
+ * The bytes that such a notice about a message of `size` bytes, as it is stored, may have; null: no limit but its own.
+ * The five of a message that nothing vouches for are together no larger than what came in, so that nobody can have more
+ * sent to somebody else than he sends himself.
  */
 export function noticeBytesMax(kind: NoticeKind, message: MessageFacts, size: number): number | null {
   if (kind === 'postmaster' || isVouchedFor(message)) return null;

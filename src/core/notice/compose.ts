@@ -1,6 +1,7 @@
-// Composes a notice: an NDR, a delay warning or a postmaster's copy, as a multipart/report (RFC 6522, RFC 3464) in answer to a reverse-path.
-// Total: any input yields a valid notice. Deterministic: the same input yields the same bytes, so that a notice composed again after a
-// lost result is the same one. Never reads anything, and never shows the routed address to the sender.
+// Composes a notice: an NDR, a delay warning or a postmaster's copy, as a multipart/report (RFC 6522, RFC 3464) in
+// answer to a reverse-path. Total: any input yields a valid notice. Deterministic: the same input yields the same
+// bytes, so that a notice composed again after a lost result is the same one. Never reads anything, and never shows the
+// routed address to the sender.
 
 import { createHash } from 'node:crypto';
 import { ndrSubjectTextMax, unvouchedHeaderBytesMin } from '#core/limits.ts';
@@ -30,8 +31,8 @@ const MARKER_MAX = 2_000;
 const ENCODING_BYTES = 100; // the fields that say how a header section is encoded
 
 /**
- * The whole notice: CRLF line ends, lines of at most 998 octets, closed by its final boundary and a CRLF. Not above `bytesMax`, unless what
- * a notice must say, and `unvouchedHeaderBytesMin` of the header section, are above it already.
+ * The whole notice: CRLF line ends, lines of at most 998 octets, closed by its final boundary and a CRLF. Not above
+ * `bytesMax`, unless what a notice must say, and `unvouchedHeaderBytesMin` of the header section, are above it already.
  */
 export function composeNotice(input: NoticeInput): Uint8Array {
   const scrub = scrubber(input);
@@ -95,7 +96,10 @@ export function fromAddress(input: Pick<NoticeInput, 'from' | 'reportingMta'>): 
   return own ?? 'postmaster@everpost.invalid';
 }
 
-/** The reverse-path. One that ASCII cannot write stands in an empty group (RFC 6857 §3.1), unless SMTPUTF8 carries the notice. */
+/**
+ * The reverse-path. One that ASCII cannot write stands in an empty group (RFC 6857 §3.1), unless SMTPUTF8 carries the
+ * notice.
+ */
 export function toField(input: Pick<NoticeInput, 'to' | 'smtputf8'>): string {
   const address = oneLine(input.to.address, ADDRESS_MAX);
   const plain = headerAddress(address);

@@ -1,5 +1,6 @@
-// How many notices there may be where nothing vouches for the reverse-path: of one message, to one address, to one registrable domain, and in
-// all (RFC 3834 §2 and §4). Names and numbers of the counts alone: pipeline/bounce/bounce.ts counts. Pure.
+// How many notices there may be where nothing vouches for the reverse-path: of one message, to one address, to one
+// registrable domain, and in all (RFC 3834 §2 and §4). Names and numbers of the counts alone: pipeline/bounce/bounce.ts
+// counts. Pure.
 
 import type { Settings } from '#config/settings.ts';
 import type { MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
@@ -28,8 +29,9 @@ export type NoticeCount = {
 };
 
 /**
- * In the order in which they are to be asked: what the narrow ones refuse must not use up the wide ones, or one forger would silence
- * everybody. The two small counts know each notice by a key, so that no crash of ours and no job that comes twice uses them up.
+ * In the order in which they are to be asked: what the narrow ones refuse must not use up the wide ones, or one forger
+ * would silence everybody. The two small counts know each notice by a key, so that no crash of ours and no job that
+ * comes twice uses them up.
  */
 export function noticeCounts(
   settings: Settings,

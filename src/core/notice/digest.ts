@@ -1,5 +1,6 @@
-// The digest of the quarantine: what was kept by policy on whole days of UTC, for the postmaster, with the commands that release it. Pure.
-// What senders wrote is cleaned, and nothing of it stands in a command but an address that no shell could read as anything else.
+// The digest of the quarantine: what was kept by policy on whole days of UTC, for the postmaster, with the commands
+// that release it. Pure. What senders wrote is cleaned, and nothing of it stands in a command but an address that no
+// shell could read as anything else.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -14,7 +15,10 @@ import { noticeMessageId } from './input.ts';
 /** From after `from` up to `until`, both midnights of UTC. */
 export type DigestPeriod = { readonly from: number; readonly until: number };
 
-/** The period that ends with the last midnight, and begins where the last digest's ended; null where that one has ended there already. */
+/**
+ * The period that ends with the last midnight, and begins where the last digest's ended; null where that one has ended
+ * there already.
+ */
 export function duePeriod(lastUntil: number | null, now: number): DigestPeriod | null {
   const until = now - (now % digestEveryMs);
   const from = lastUntil ?? until - digestEveryMs;

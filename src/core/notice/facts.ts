@@ -1,5 +1,5 @@
-// What core/notice/permission.ts is asked about one delivery: gathered from its row, its message and the settings. Pure. Ingest asks before it
-// refuses by policy, bounce before it writes a notice; the list of reasons stays one.
+// What core/notice/permission.ts is asked about one delivery: gathered from its row, its message and the settings.
+// Pure. Ingest asks before it refuses by policy, bounce before it writes a notice; the list of reasons stays one.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';

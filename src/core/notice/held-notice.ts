@@ -1,5 +1,6 @@
-// A delivery that is held because the configuration holds notices (`notices.mode`: a migration), let go on by an operator: its notice is
-// sent, whatever the configuration says by then. Releasing a message, so that it is attempted again, is another thing: core/delivery/hold-release.ts.
+// A delivery that is held because the configuration holds notices (`notices.mode`: a migration), let go on by an
+// operator: its notice is sent, whatever the configuration says by then. Releasing a message, so that it is attempted
+// again, is another thing: core/delivery/hold-release.ts.
 
 import { become, heldBecauseOf } from '#core/delivery/become.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -13,7 +14,9 @@ export function hasHeldNotice(row: DeliveryRow): boolean {
   return row.kind === 'delivery' && row.state === 'held' && heldBecauseOf(row) === 'notices-held';
 }
 
-/** Failed or expired as it was, for bounce to go on with; looked at again by the sweep should its bounce job be lost. */
+/**
+ * Failed or expired as it was, for bounce to go on with; looked at again by the sweep should its bounce job be lost.
+ */
 export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
   const what = { attempt: null, status: row.lastStatus, reason: row.stateReason, reply: null };
   return {
@@ -21,14 +24,18 @@ export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: numb
     row: {
       ...become(row, 'failed', { reason: row.lastReason, dueAt: now + sweepAgainMs }),
       ...(hadExpired(row) ? { state: 'expired' as const } : {}),
-      // A notice that was decided on: bounce gives it without asking once more whether it may (pipeline/bounce/bounce.ts).
+      // A notice that was decided on: bounce gives it without asking once more whether it may
+      // (pipeline/bounce/bounce.ts).
       notice: { kind: 'ndr', state: 'queued', via: null, to: null, messageIdField: null, at: now, reason: null },
       leaseUntil: null,
     },
   };
 }
 
-/** Held rows do not say how they came to their end. A refusal has a status of class 5; so has what was our own fault, and expired. */
+/**
+ * Held rows do not say how they came to their end. A refusal has a status of class 5; so has what was our own fault,
+ * and expired.
+ */
 function hadExpired({ lastStatus, lastReason }: DeliveryRow): boolean {
   if (lastStatus === null || statusClass(lastStatus) !== 5) return true;
   return (reasonRow(lastReason)?.atExpiry ?? null) !== null;

@@ -1,5 +1,6 @@
-// The first part of a notice, for people, in the five blocks that Exchange Online uses: what happened and to whom; why; who can fix it;
-// what to do now; details for administrators. Plain text, no links, nothing of our inner works (no bucket, no ARN, no stack trace).
+// The first part of a notice, for people, in the five blocks that Exchange Online uses: what happened and to whom; why;
+// who can fix it; what to do now; details for administrators. Plain text, no links, nothing of our inner works (no
+// bucket, no ARN, no stack trace).
 
 import { replyLine } from '#core/delivery/trace.ts';
 import { ndrSubjectTextMax, replyTextMax } from '#core/limits.ts';
@@ -14,7 +15,10 @@ const WIDTH = 72; // columns: room to be quoted in an answer
 const ADDRESS_MAX = 900;
 const MINUTE = 60_000;
 
-/** The MIME part without its delimiter: fields, empty line, content, closed by CRLF. `small`: with less of what the original says. */
+/**
+ * The MIME part without its delimiter: fields, empty line, content, closed by CRLF. `small`: with less of what the
+ * original says.
+ */
 export function humanPart(input: NoticeInput, original: ReturnedOriginal, scrub: Scrubber, small = false): string {
   const text = humanText(input, original, scrub, small).join('\r\n');
   return `Content-Type: text/plain; charset=utf-8\r\nContent-Description: Notification\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${quotedPrintable(octetsOf(text))}\r\n`;

@@ -29,7 +29,10 @@ export type NoticeRecipient = {
   readonly lastAttemptAt: number | null;
   /** When we shall give up; shown only in a delay notice (RFC 3464 §2.3.9). */
   readonly willRetryUntil: number | null;
-  /** A report that came back told of it: its words may name where the address led to from there, which is nobody's to know either. */
+  /**
+   * A report that came back told of it: its words may name where the address led to from there, which is nobody's to
+   * know either.
+   */
   readonly reported?: true;
   /** It ended because its lifetime ran out, not by a refusal. */
   readonly expired: boolean;
@@ -39,7 +42,10 @@ export type NoticeRecipient = {
   readonly mayHaveArrived?: true;
 };
 
-/** What can be returned of the original. `bytes` may run on past the header section: only the header section is used of `headers`. */
+/**
+ * What can be returned of the original. `bytes` may run on past the header section: only the header section is used of
+ * `headers`.
+ */
 export type NoticeOriginal =
   | { readonly kind: 'headers'; readonly bytes: Uint8Array }
   | { readonly kind: 'full'; readonly bytes: Uint8Array }
@@ -49,7 +55,10 @@ export type NoticeInput = {
   readonly kind: NoticeKind;
   /** `notices.from`: an address a person reads (RFC 3464 §2). */
   readonly from: string;
-  /** The reverse-path of the original (never null here, see core/notice/permission.ts); for a postmaster's copy the postmaster. */
+  /**
+   * The reverse-path of the original (never null here, see core/notice/permission.ts); for a postmaster's copy the
+   * postmaster.
+   */
   readonly to: Mailbox;
   readonly postmaster: string;
   /** Our host: Reporting-MTA, and how we present ourselves to the reader. */
@@ -63,7 +72,10 @@ export type NoticeInput = {
   readonly message: MessageFacts;
   readonly recipients: readonly [NoticeRecipient, ...NoticeRecipient[]];
   readonly original: NoticeOriginal;
-  /** The whole notice, in bytes, where that is limited (core/notice/body.ts): then less of the header section is returned. */
+  /**
+   * The whole notice, in bytes, where that is limited (core/notice/body.ts): then less of the header section is
+   * returned.
+   */
   readonly bytesMax?: number | null;
   /** The original transaction was SMTPUTF8 and the notice's next hop offers it (RFC 6533). */
   readonly smtputf8: boolean;
@@ -74,7 +86,8 @@ export type NoticeInput = {
 };
 
 /**
- * The notice's Message-ID. Deterministic, so that a notice composed again after a lost result is recognised as the same one.
+ * The notice's Message-ID. Deterministic, so that a notice composed again after a lost result is recognised as the same
+ * one.
  */
 export function noticeMessageId(of: { spoolId: string; deliveryKey: string; kind: NoticeKind; host: string }): string {
   const hash = createHash('sha256').update(`${of.spoolId}\0${of.deliveryKey}\0${of.kind}`).digest('hex').slice(0, 40);
@@ -86,8 +99,9 @@ export function noticeMessageId(of: { spoolId: string; deliveryKey: string; kind
 }
 
 /**
- * The status that a notice reports: the last real one, also at expiry (RFC 3463 §3.5 on X.4.7, RFC 3464 §2.3.3); 4.4.7 only where
- * no attempt gave any; 5.3.0 for what we could not open or process. A delay is always of class 4, a success of class 2.
+ * The status that a notice reports: the last real one, also at expiry (RFC 3463 §3.5 on X.4.7, RFC 3464 §2.3.3); 4.4.7
+ * only where no attempt gave any; 5.3.0 for what we could not open or process. A delay is always of class 4, a success
+ * of class 2.
  */
 export function noticeStatus(kind: NoticeKind, status: Status | null, reason: string | null): Status {
   if (kind === 'uncertain') return statusOf('4.0.0'); // the last one is of the send, which went well
@@ -104,7 +118,10 @@ export function noticeStatus(kind: NoticeKind, status: Status | null, reason: st
 
 const UNCERTAIN = 'the mail service told of a bounce, and did not say of which kind';
 
-/** A ledger row as a recipient of its notice. For a fault of ours, what a next hop said before it is no part of the story. */
+/**
+ * A ledger row as a recipient of its notice. For a fault of ours, what a next hop said before it is no part of the
+ * story.
+ */
 export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
   if (kind === 'uncertain') return { ...asNoted(row, kind), reason: row.stateReason, reply: null, detail: UNCERTAIN };
   return asNoted(row, kind);

@@ -1,6 +1,6 @@
-// The third part of a notice: what is returned of the original. Whole, where `full` was asked for and the body is small and plain ASCII;
-// else its header section; else, where nothing can be read, what was noted of it at acceptance. Always without what the sender must not
-// see: Bcc, our own and SES's fields, the routed address.
+// The third part of a notice: what is returned of the original. Whole, where `full` was asked for and the body is small
+// and plain ASCII; else its header section; else, where nothing can be read, what was noted of it at acceptance. Always
+// without what the sender must not see: Bcc, our own and SES's fields, the routed address.
 
 import { isSideKind } from '#core/delivery/delay-success.ts';
 import { lineOctetsMax, ndrOriginalBytesMax } from '#core/limits.ts';
@@ -31,7 +31,10 @@ export type ReturnedOriginal = {
   /** Fields were left out because the header section is too long. */
   readonly shortened: boolean;
   readonly whole: boolean;
-  /** The MIME part without its delimiter: fields, empty line, content in octets, closed by CRLF. Null where there is none. */
+  /**
+   * The MIME part without its delimiter: fields, empty line, content in octets, closed by CRLF. Null where there is
+   * none.
+   */
   readonly part: string | null;
   readonly summary: OriginalSummary;
 };
@@ -67,7 +70,10 @@ export function returnedOriginal(input: NoticeInput, scrub: Scrubber, room: numb
   return { source: 'message', shortened: false, whole: true, part, summary };
 }
 
-/** The header section in octets with CRLF line ends; null where there is no field at all. What names the message has room before the rest. */
+/**
+ * The header section in octets with CRLF line ends; null where there is no field at all. What names the message has
+ * room before the rest.
+ */
 function headerSection(
   bytes: Uint8Array,
   scrub: Scrubber,
@@ -78,7 +84,8 @@ function headerSection(
   let shortened = false;
   let last: number | null = null;
   for (const field of fields(bytes)) {
-    // A line that is no field, after the first field: the body may begin there without an empty line before it (RFC 5322 §2.1).
+    // A line that is no field, after the first field: the body may begin there without an empty line before it (RFC
+    // 5322 §2.1).
     if (last !== null && field.start !== last) break;
     last = field.end;
     if (isCutOff(bytes, field.end)) {
@@ -130,8 +137,8 @@ function pathOf({ kind, to, message }: NoticeInput): string {
 }
 
 /**
- * RFC 6522 §4: text/rfc822-headers is 7bit, and quoted-printable where the headers are broken or 8-bit; message/global-headers
- * (RFC 6533 §6) only where SMTPUTF8 carries the notice.
+ * RFC 6522 §4: text/rfc822-headers is 7bit, and quoted-printable where the headers are broken or 8-bit;
+ * message/global-headers (RFC 6533 §6) only where SMTPUTF8 carries the notice.
  */
 function headersPart(section: string, smtputf8: boolean): string {
   const description = 'Content-Description: Undelivered message headers\r\n';
@@ -154,7 +161,10 @@ function isUtf8(octets: string): boolean {
   }
 }
 
-/** The body, where the whole message can be returned unencoded within the limit (message/rfc822 takes no encoding); else null. */
+/**
+ * The body, where the whole message can be returned unencoded within the limit (message/rfc822 takes no encoding); else
+ * null.
+ */
 function plainBody(bytes: Uint8Array, section: string, scrub: Scrubber): string | null {
   const { bodyStart, complete } = findHeaderEnd(bytes);
   if (!complete || bytes.length + section.length - bodyStart > ndrOriginalBytesMax) return null;

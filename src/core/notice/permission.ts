@@ -1,6 +1,6 @@
 // The one list of reasons not to send a notice (RFC 5321 §6.1 and §6.2, RFC 3834). Backscatter is why this file exists.
-// The envelope decides. Header fields (Auto-Submitted, List-*) never suppress an NDR: automatic mail with a real reverse-path
-// relies on it; they suppress delay notices only. A reason is recorded in the ledger, never an absence.
+// The envelope decides. Header fields (Auto-Submitted, List-*) never suppress an NDR: automatic mail with a real
+// reverse-path relies on it; they suppress delay notices only. A reason is recorded in the ledger, never an absence.
 
 import type { Direction, HeldBecause, NoticeKind, Verdicts } from '#core/delivery/delivery.ts';
 import type { Mailbox } from '#core/message/address.ts';
@@ -35,20 +35,29 @@ export type NoticeFacts = {
   readonly listMail: boolean;
   /** The limit that is reached, of those that hold where nothing vouches for the reverse-path; null: none. */
   readonly overLimit: NoticeLimit | null;
-  /** Only a report with an envelope sender could carry it, and the message is itself an automatic answer (core/notice/way.ts). */
+  /**
+   * Only a report with an envelope sender could carry it, and the message is itself an automatic answer
+   * (core/notice/way.ts).
+   */
   readonly wayClosed: boolean;
   readonly mode: 'send' | 'hold';
   /** What the submitter asked for (RFC 3461 §4.1); null: nothing, and then failures and delays are told. */
   readonly notify: readonly Notify[] | null;
-  /** Outbound mail whose reverse-path is none that its submitter may use: an operator let it go on, or the configuration has changed. */
+  /**
+   * Outbound mail whose reverse-path is none that its submitter may use: an operator let it go on, or the configuration
+   * has changed.
+   */
   readonly foreignSender: boolean;
-  /** It had been confirmed before an operator resubmitted it (core/delivery/resubmission.ts): that it failed may be no news of any use. */
+  /**
+   * It had been confirmed before an operator resubmitted it (core/delivery/resubmission.ts): that it failed may be no
+   * news of any use.
+   */
   readonly confirmedBefore: boolean;
 };
 
 /**
- * Whether the notice counts: where nothing vouches for the reverse-path itself, and one would be sent. Only then are the counts asked for and
- * raised.
+ * Whether the notice counts: where nothing vouches for the reverse-path itself, and one would be sent. Only then are
+ * the counts asked for and raised.
  */
 export function isCounted(facts: NoticeFacts): boolean {
   return (
@@ -59,7 +68,10 @@ export function isCounted(facts: NoticeFacts): boolean {
 
 export type WithheldName = keyof typeof EXPLANATIONS;
 
-/** The delivery becomes unreturnable: no notice is allowed. Or, where `heldBecause` says why, held with an alarm: somebody must look. */
+/**
+ * The delivery becomes unreturnable: no notice is allowed. Or, where `heldBecause` says why, held with an alarm:
+ * somebody must look.
+ */
 export type Withheld = {
   readonly name: WithheldName;
   readonly heldBecause: HeldBecause | null;
@@ -124,7 +136,10 @@ function because(name: WithheldName, heldBecause: HeldBecause | null = null): Wi
   return { name, heldBecause, explanation: EXPLANATIONS[name] };
 }
 
-/** RFC 3461 §4.1, §5.2: what was asked for binds every host on the way. A copy for the postmaster is nobody's to ask for. */
+/**
+ * RFC 3461 §4.1, §5.2: what was asked for binds every host on the way. A copy for the postmaster is nobody's to ask
+ * for.
+ */
 function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
   if (notify === null) return null;
   if (notify.includes('NEVER')) return 'notify-never';
@@ -135,8 +150,10 @@ function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
 }
 
 /**
- * RFC 5321 §6.2: a notice only where it will be usefully delivered. Where something vouches for the reverse-path (core/notice/vouching.ts), that is
- * to whoever wrote; within limits where it is his organization alone that does. Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent, within limits.
+ * RFC 5321 §6.2: a notice only where it will be usefully delivered. Where something vouches for the reverse-path
+ * (core/notice/vouching.ts), that is to whoever wrote; within limits where it is his organization alone that does.
+ * Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent, within
+ * limits.
  */
 function backscatter(facts: NoticeFacts, to: Mailbox): WithheldName | null {
   const { direction, verdicts, fromField } = facts;

@@ -1,5 +1,6 @@
-// The second part of a notice: the report that programs read (RFC 3464 §2, RFC 6533 §3). Always 7bit, or UTF-8 where SMTPUTF8 carries it.
-// It names only the forward-path, claims a remote server only where one answered, and never passes our own words off as its reply.
+// The second part of a notice: the report that programs read (RFC 3464 §2, RFC 6533 §3). Always 7bit, or UTF-8 where
+// SMTPUTF8 carries it. It names only the forward-path, claims a remote server only where one answered, and never passes
+// our own words off as its reply.
 
 import { domainToASCII } from 'node:url';
 import type { NoticeKind } from '#core/delivery/delivery.ts';
@@ -85,8 +86,9 @@ export function diagnosticCode(recipient: NoticeRecipient, reply: Reply | null, 
 }
 
 /**
- * The forward-path as accepted. Non-ASCII (RFC 6533 §3): as it is where SMTPUTF8 carries the notice; else with its domain in A-labels where
- * that makes it ASCII, which every reader knows; else in the escaped form of `utf-8-addr-xtext`.
+ * The forward-path as accepted. Non-ASCII (RFC 6533 §3): as it is where SMTPUTF8 carries the notice; else with its
+ * domain in A-labels where that makes it ASCII, which every reader knows; else in the escaped form of
+ * `utf-8-addr-xtext`.
  */
 function typedAddress(forwardPath: string, global: boolean): string {
   const address = oneLine(forwardPath, ADDRESS_MAX) || 'unknown';

@@ -1,5 +1,6 @@
-// How an address, or a part of it, may stand in other people's words: patterns over normalised text (text-views.ts). Every quantifier is
-// bounded, so that a long text is read in linear time. What a finding is replaced by is decided in scrub.ts.
+// How an address, or a part of it, may stand in other people's words: patterns over normalised text (text-views.ts).
+// Every quantifier is bounded, so that a long text is read in linear time. What a finding is replaced by is decided in
+// scrub.ts.
 
 export type Pattern = {
   /** Null: there is nothing to look for. Global and sticky state is the caller's to reset. */
@@ -59,8 +60,8 @@ export function domainAlone(domains: readonly string[]): Pattern {
 }
 
 /**
- * The local part by itself. A word of the language that replies are written in is taken for it only where it is set off as an address is:
- * "user", "mail" and "info" are local parts too.
+ * The local part by itself. A word of the language that replies are written in is taken for it only where it is set off
+ * as an address is: "user", "mail" and "info" are local parts too.
  */
 export function localAlone(locals: readonly string[]): Pattern {
   const distinctive = locals.filter((local) => local.length > 2 && (/[0-9._+-]/.test(local) || !COMMON.has(local)));

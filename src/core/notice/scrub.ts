@@ -1,6 +1,7 @@
-// Keeps the routed address out of notices (RFC 3464 §4.2): the sender may see only the address that was written to. Works on what others
-// wrote (replies, header fields, subjects); our own words never hold it in the first place. It looks at the text in every form in which
-// an address travels (text-views.ts), and never touches an address that the sender knows.
+// Keeps the routed address out of notices (RFC 3464 §4.2): the sender may see only the address that was written to.
+// Works on what others wrote (replies, header fields, subjects); our own words never hold it in the first place. It
+// looks at the text in every form in which an address travels (text-views.ts), and never touches an address that the
+// sender knows.
 
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { plainText } from '#core/message/field-text.ts';
@@ -14,7 +15,9 @@ const ADDRESS_MAX = 900;
 const ROUNDS_MAX = 3;
 
 export type Scrubber = {
-  /** For text that belongs to the message as a whole, and for the name of the host that replied: a name is no address. */
+  /**
+   * For text that belongs to the message as a whole, and for the name of the host that replied: a name is no address.
+   */
   readonly text: (text: string) => string;
   /** The same for octets (Latin-1 strings). */
   readonly octets: (octets: string) => string;
@@ -72,7 +75,9 @@ function targetOf({ routedAddress, forwardPath }: NoticeRecipient): Target | nul
   };
 }
 
-/** What else a server says of the address that it was given: its local part at another host or alone, its domain alone. */
+/**
+ * What else a server says of the address that it was given: its local part at another host or alone, its domain alone.
+ */
 function echoes(target: Target, input: NoticeInput, secret: boolean): Rule[] {
   const { forwardPath, locals, domains } = target;
   const at = forwardPath.lastIndexOf('@');
@@ -157,7 +162,10 @@ function rangesIn(view: View, { source, edges, whole }: Pattern, by: string): Ra
   return ranges;
 }
 
-/** Nothing that would make it a part of something longer stands right beside it; white space that the view left out sets off too. */
+/**
+ * Nothing that would make it a part of something longer stands right beside it; white space that the view left out sets
+ * off too.
+ */
 function isSetOff(view: View, from: number, to: number, edges: Pattern['edges']): boolean {
   const { text } = view;
   const before = from > 0 && endOf(view, from - 1) === startOf(view, from) ? text.charAt(from - 1) : '';

@@ -1,6 +1,7 @@
-// One text in the forms in which a reader may see it: as it stands, and with each encoding undone that mail systems wrap addresses in. Each
-// character of a view knows which part of the source it came from, so that what is found in a view can be replaced in the source.
-// Total and linear: any text gives views, and nothing here decides what is to be replaced.
+// One text in the forms in which a reader may see it: as it stands, and with each encoding undone that mail systems
+// wrap addresses in. Each character of a view knows which part of the source it came from, so that what is found in a
+// view can be replaced in the source. Total and linear: any text gives views, and nothing here decides what is to be
+// replaced.
 
 export type View = {
   /** Lower case, NFKD, without what is invisible. */
@@ -58,8 +59,8 @@ function octetChar(source: string, at: number): string {
 }
 
 /**
- * The source, and what it is without folding, without each encoding alone, without all of them, and without white space; of these only what
- * holds one of the needles, which are normalised.
+ * The source, and what it is without folding, without each encoding alone, without all of them, and without white
+ * space; of these only what holds one of the needles, which are normalised.
  */
 export function viewsOf(source: string, octets: boolean, needles: readonly string[]): readonly View[] {
   const plain = plainView(source, octets);

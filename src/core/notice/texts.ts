@@ -1,5 +1,6 @@
-// What people are told, by status code: what went wrong, who can fix it, what to do. Keyed by language, English for now.
-// Plain words, no blame that we cannot prove, and nothing that only we understand. Never assembled from remote text.
+// What people are told, by status code: what went wrong, who can fix it, what to do. Keyed by language, English for
+// now. Plain words, no blame that we cannot prove, and nothing that only we understand. Never assembled from remote
+// text.
 
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
@@ -24,8 +25,9 @@ const EN_POSTMASTER =
   'Write to the postmaster named below and quote the spool id. Your message was not at fault; send it again once we have answered.';
 
 /**
- * Keys: a status (`5.1.1`), a status of any class (`X.1.1`), a subject (`X.1`), a class (`5`). With `own ` before it, the row is for
- * what our own system decided, without any remote server's reply; with `reason ` before a reason of the ledger, it says more than the status.
+ * Keys: a status (`5.1.1`), a status of any class (`X.1.1`), a subject (`X.1`), a class (`5`). With `own ` before it,
+ * the row is for what our own system decided, without any remote server's reply; with `reason ` before a reason of the
+ * ledger, it says more than the status.
  */
 const EN: Readonly<Record<string, StatusText>> = {
   // X.1 addresses
@@ -366,7 +368,8 @@ const TEXTS: Readonly<Record<Language, Readonly<Record<string, StatusText>>>> = 
 
 /**
  * What to say about a status. `own`: no remote server replied, so that the judgement is ours. Always answers: the exact
- * status, else its subject, else its class. `reason`: why the delivery failed, in the ledger's word, where that says more.
+ * status, else its subject, else its class. `reason`: why the delivery failed, in the ledger's word, where that says
+ * more.
  */
 export function statusText(
   status: Status,

@@ -1,5 +1,6 @@
-// What vouches for a reverse-path: that its domain, or our own submitter's login, stands for whoever wrote it. Asked before a notice is
-// sent (core/notice/permission.ts) and before a body goes back with it (core/notice/body.ts). Pure; it decides on verdicts that SES gave.
+// What vouches for a reverse-path: that its domain, or our own submitter's login, stands for whoever wrote it. Asked
+// before a notice is sent (core/notice/permission.ts) and before a body goes back with it (core/notice/body.ts). Pure;
+// it decides on verdicts that SES gave.
 
 import type { Direction, Verdicts } from '#core/delivery/delivery.ts';
 import { type Mailbox, personKey } from '#core/message/address.ts';
@@ -19,11 +20,11 @@ export type VouchingFacts = {
 export type Voucher = 'login' | 'spf' | 'author' | 'organization';
 
 /**
- * `login`: one of our own submitters sent it, and may use this reverse-path (core/submission/submitter.ts). `spf`: PASS is about the
- * reverse-path's own domain (RFC 7208 §2.6.3). DMARC's PASS is about the From field's domain: `author` where the author is the reverse-path
- * itself, `organization` where the two are of one organization. Null: nothing does. Any other result of SPF is no word for the
- * reverse-path: SES says GRAY for none, softfail and neutral. DKIM's PASS counts for nothing by itself: SES's verdict does not say which
- * domain signed, and anybody can sign with his own.
+ * `login`: one of our own submitters sent it, and may use this reverse-path (core/submission/submitter.ts). `spf`: PASS
+ * is about the reverse-path's own domain (RFC 7208 §2.6.3). DMARC's PASS is about the From field's domain: `author`
+ * where the author is the reverse-path itself, `organization` where the two are of one organization. Null: nothing
+ * does. Any other result of SPF is no word for the reverse-path: SES says GRAY for none, softfail and neutral. DKIM's
+ * PASS counts for nothing by itself: SES's verdict does not say which domain signed, and anybody can sign with his own.
  */
 export function voucherOf({ direction, reversePath, verdicts, fromField }: VouchingFacts): Voucher | null {
   if (direction === 'outbound') return 'login';
@@ -35,9 +36,9 @@ export function voucherOf({ direction, reversePath, verdicts, fromField }: Vouch
 }
 
 /**
- * Whether the voucher stands for the reverse-path itself, so that notices need no limit and the body may go back. An organization does not:
- * a signature says nothing of the envelope (RFC 6376 §8.6), and whoever has an account at a mail provider can send what it signed for him
- * once more, under the reverse-path of any other customer.
+ * Whether the voucher stands for the reverse-path itself, so that notices need no limit and the body may go back. An
+ * organization does not: a signature says nothing of the envelope (RFC 6376 §8.6), and whoever has an account at a mail
+ * provider can send what it signed for him once more, under the reverse-path of any other customer.
  */
 export function isForMailbox(voucher: Voucher | null): boolean {
   return voucher !== null && voucher !== 'organization';

@@ -1,6 +1,7 @@
-// By which way a notice leaves, decided anew at each attempt (DESIGN decision 9): `notices.via`, which carries the null reverse-path;
-// else SES's SendBounce while it takes one for the message; else a report of our own by SES, whose envelope sender is never null.
-// It says nothing of whether a notice may be sent at all: core/notice/permission.ts does, and asks here what carries it.
+// By which way a notice leaves, decided anew at each attempt (DESIGN decision 9): `notices.via`, which carries the null
+// reverse-path; else SES's SendBounce while it takes one for the message; else a report of our own by SES, whose
+// envelope sender is never null. It says nothing of whether a notice may be sent at all: core/notice/permission.ts
+// does, and asks here what carries it.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, Direction, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
@@ -72,7 +73,10 @@ export function wayName(way: NoticeWay): string {
   }
 }
 
-/** SES bounces what it received itself, for a day, to recipients that its ASCII API can name (docs/aws-contracts.md §2.7). */
+/**
+ * SES bounces what it received itself, for a day, to recipients that its ASCII API can name (docs/aws-contracts.md
+ * §2.7).
+ */
 function takesBounce({ direction, acceptedAt, now, forwardPath }: WayFacts): boolean {
   const mailbox = parseMailbox(forwardPath);
   return direction === 'inbound' && now - acceptedAt < bounceAgeMsMax && mailbox !== null && !needsSmtputf8(mailbox);

@@ -1,5 +1,6 @@
-// From what an attempt found out to what follows: relayed, deferred or failed. The rules for replies are data in rules.ts.
-// Whatever is not understood is transient: bounded by the message's lifetime, counted, alarmed. Never "no idea, so reject".
+// From what an attempt found out to what follows: relayed, deferred or failed. The rules for replies are data in
+// rules.ts. Whatever is not understood is transient: bounded by the message's lifetime, counted, alarmed. Never "no
+// idea, so reject".
 
 import { detailTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
@@ -20,8 +21,8 @@ export type ClassifyContext = {
 };
 
 /**
- * The outcome of one attempt. A deferred outcome's status is always of class 4 and a failed one's of class 5, so that an expiry can
- * report "the last real 4.y.z" (RFC 3463 §3.5 on X.4.7); the reply itself travels unchanged.
+ * The outcome of one attempt. A deferred outcome's status is always of class 4 and a failed one's of class 5, so that
+ * an expiry can report "the last real 4.y.z" (RFC 3463 §3.5 on X.4.7); the reply itself travels unchanged.
  */
 export function classify(result: AttemptResult | ServiceFault | ContentFault, context: ClassifyContext = {}): Outcome {
   switch (result.kind) {
@@ -49,7 +50,8 @@ function fromReply(phase: Phase, reply: Reply): Outcome {
   const text = withoutAddresses(reply.text);
   const rule = replyRules.find((candidate) => fits(candidate, phase, reply, text));
   if (rule === undefined) {
-    // A 354 after the final dot, a 250 where none was asked for, a 600: 4.5.0, as Postfix calls such protocol errors 5.5.0.
+    // A 354 after the final dot, a 250 where none was asked for, a 600: 4.5.0, as Postfix calls such protocol errors
+    // 5.5.0.
     return deferredFor('unknown-reply', line(detail), { reply, possibleDuplicate: phase === 'final-dot' });
   }
   const status = statusBy(rule, reply);
@@ -80,7 +82,9 @@ function statusBy(rule: ReplyRule, reply: Reply): Status {
   return agreeingStatus(reply) ?? statusOf(rule.statusIfNone ?? `${digitOf(reply)}.0.0`);
 }
 
-/** The reply code wins over an enhanced code of another class (RFC 2034 §4 wants them to agree; Postfix smtp_chat.c). */
+/**
+ * The reply code wins over an enhanced code of another class (RFC 2034 §4 wants them to agree; Postfix smtp_chat.c).
+ */
 function agreeingStatus(reply: Reply): Status | null {
   return reply.status?.startsWith(`${digitOf(reply)}.`) === true ? reply.status : null;
 }
@@ -91,7 +95,8 @@ function digitOf(reply: Reply): number {
 }
 
 const NETWORK: Readonly<Record<NetworkFault, { reason: TableReason; what: string }>> = {
-  // A next hop is a host that the operator named: that it has no address is no word on the recipient. 4.3.5: system incorrectly configured.
+  // A next hop is a host that the operator named: that it has no address is no word on the recipient. 4.3.5: system
+  // incorrectly configured.
   'dns-not-found': { reason: 'next-hop-not-found', what: 'has no address in the DNS' },
   'dns-temporary': { reason: 'dns-unavailable', what: 'could not be looked up in the DNS' },
   refused: { reason: 'connection-refused', what: 'refused the connection' },

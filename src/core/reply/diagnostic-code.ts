@@ -1,5 +1,6 @@
-// A Diagnostic-Code (RFC 3464 §2.3.6) as others report it: `smtp; 550 5.1.1 no such user`, and what they make of that. Total: any text
-// gives the reply in it, or null where it holds none. It never makes a code up that the server did not say.
+// A Diagnostic-Code (RFC 3464 §2.3.6) as others report it: `smtp; 550 5.1.1 no such user`, and what they make of that.
+// Total: any text gives the reply in it, or null where it holds none. It never makes a code up that the server did not
+// say.
 
 import { replyTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';

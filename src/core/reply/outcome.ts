@@ -1,5 +1,5 @@
-// The result of an attempt, decided. Postfix: sent, deferred, bounced. Made by classify.ts for what a next hop did, and by relay
-// for attempts that never reached one. What a row becomes by it, core/delivery/progress.ts decides.
+// The result of an attempt, decided. Postfix: sent, deferred, bounced. Made by classify.ts for what a next hop did, and
+// by relay for attempts that never reached one. What a row becomes by it, core/delivery/progress.ts decides.
 
 import { REASONS, type Reason, type TableReason } from './reasons.ts';
 import type { Reply } from './reply.ts';
@@ -16,7 +16,9 @@ export type Outcome =
       readonly detail: string;
       /** The next hop may have taken the message although we did not hear so (RFC 5321 §4.5.3.2.6, RFC 1047). */
       readonly possibleDuplicate: boolean;
-      /** Ours to mend, not the sender's (a refused login, a missing certificate): alarmed, never blamed on the sender. */
+      /**
+       * Ours to mend, not the sender's (a refused login, a missing certificate): alarmed, never blamed on the sender.
+       */
       readonly operatorFault: boolean;
       /** Absent: the configured schedule. A throttled attempt is repeated soon, a used-up quota takes hours. */
       readonly pace?: 'short' | 'long';
@@ -34,7 +36,10 @@ export type Failed = Extract<Outcome, { kind: 'failed' }>;
 type Said = { readonly status?: Status; readonly reply?: Reply };
 type Doubt = { readonly possibleDuplicate?: boolean; readonly operatorFault?: boolean };
 
-/** Another attempt follows, at the pace of the reason's row. `operatorFault` is given where the reason alone does not tell. */
+/**
+ * Another attempt follows, at the pace of the reason's row. `operatorFault` is given where the reason alone does not
+ * tell.
+ */
 export function deferredFor(reason: TableReason, detail: string, more: Said & Doubt = {}): Deferred {
   const { fault, pace, status } = REASONS[reason];
   return {

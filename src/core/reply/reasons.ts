@@ -1,10 +1,13 @@
-// Why a delivery is where it is: one closed table, a row for each reason. Whoever asks whose fault a reason is, whether a
-// fallback may take over or whether an expiry counts as one of ours, asks here. Nothing depends on how a reason is spelt.
-// Names are stable: they stand in ledgers, traces and `notices.copyPostmasterOn`. It never decides which reason a reply has.
+// Why a delivery is where it is: one closed table, a row for each reason. Whoever asks whose fault a reason is, whether
+// a fallback may take over or whether an expiry counts as one of ours, asks here. Nothing depends on how a reason is
+// spelt. Names are stable: they stand in ledgers, traces and `notices.copyPostmasterOn`. It never decides which reason
+// a reply has.
 
 /** `message`: what the sender can change in it. `ours`: Everpost's own. */
 export type Fault = 'recipient' | 'sender' | 'message' | 'next-hop' | 'operator' | 'ours';
-/** Until the next attempt: `short`, it comes soon; `long`, somebody must act first (core/delivery/retry-schedule.ts). */
+/**
+ * Until the next attempt: `short`, it comes soon; `long`, somebody must act first (core/delivery/retry-schedule.ts).
+ */
 export type Pace = 'normal' | 'short' | 'long';
 
 export type ReasonRow = {
@@ -14,7 +17,9 @@ export type ReasonRow = {
   readonly pace: Pace;
   /** RFC 3463: where neither the reply nor the rule that knows it has one. */
   readonly status: string;
-  /** No word from a next hop: an expiry counts towards the limit of those that are ours (core/delivery/expiry-limit.ts). */
+  /**
+   * No word from a next hop: an expiry counts towards the limit of those that are ours (core/delivery/expiry-limit.ts).
+   */
   readonly countsAsOurs: boolean;
   /** At expiry the route's fallback takes over. */
   readonly fallback: boolean;
@@ -24,7 +29,10 @@ export type ReasonRow = {
   readonly aboutContent: boolean;
   /** Our policy refused it: where no notice may go, it is kept for somebody to look at. */
   readonly byPolicy: boolean;
-  /** A server refused our own mail system, and neither the message nor an address: the sender is told so (core/notice/texts.ts). */
+  /**
+   * A server refused our own mail system, and neither the message nor an address: the sender is told so
+   * (core/notice/texts.ts).
+   */
   readonly refusesUs: boolean;
   /** The notice's words where nothing more exact was noted. */
   readonly says: string;

@@ -1,6 +1,7 @@
-// What replies mean, as data: the first rule that fits decides. Each stands here for a reply that a real server sent. Whose fault a refusal is
-// decides what follows (docs/decisions/whose-fault.md): the operator's is deferred and alarmed, the others' is returned to the sender.
-// No rule makes a 4xx permanent, and none makes an unknown reply anything but transient (see classify.ts for what fits no rule).
+// What replies mean, as data: the first rule that fits decides. Each stands here for a reply that a real server sent.
+// Whose fault a refusal is decides what follows (docs/decisions/whose-fault.md): the operator's is deferred and
+// alarmed, the others' is returned to the sender. No rule makes a 4xx permanent, and none makes an unknown reply
+// anything but transient (see classify.ts for what fits no rule).
 
 import type { ReplyRule } from './rule.ts';
 import { operatorRules, operatorStageRules } from './rules-operator.ts';

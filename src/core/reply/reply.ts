@@ -3,7 +3,9 @@
 
 import type { Status } from './status.ts';
 
-/** One SMTP or LMTP reply (RFC 5321 §4.2). `text` is all lines joined by a space, without codes; `host` is who said it. */
+/**
+ * One SMTP or LMTP reply (RFC 5321 §4.2). `text` is all lines joined by a space, without codes; `host` is who said it.
+ */
 export type Reply = {
   readonly code: number;
   /** The enhanced status code that came with it, or null where the server gave none (RFC 2034). */
@@ -48,7 +50,10 @@ export type CapabilityFault =
   | 'conversion-prohibited'
   | 'conversion-impossible';
 
-/** A service's error, as its client names it (SES: docs/aws-contracts.md §2.5). `statusCode` is HTTP's; null where none came. */
+/**
+ * A service's error, as its client names it (SES: docs/aws-contracts.md §2.5). `statusCode` is HTTP's; null where none
+ * came.
+ */
 export type ServiceFault = {
   readonly kind: 'service';
   readonly name: string;
@@ -58,8 +63,8 @@ export type ServiceFault = {
 };
 
 /**
- * What one attempt at one next hop found out about one forward-path: facts only. core/reply/classify.ts says what follows.
- * `sizeMax` is the SIZE the server announced, in bytes, where that is the reason (RFC 1870).
+ * What one attempt at one next hop found out about one forward-path: facts only. core/reply/classify.ts says what
+ * follows. `sizeMax` is the SIZE the server announced, in bytes, where that is the reason (RFC 1870).
  */
 export type AttemptResult =
   | { readonly kind: 'reply'; readonly phase: Phase; readonly reply: Reply; readonly tls: boolean }

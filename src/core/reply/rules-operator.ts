@@ -1,5 +1,6 @@
-// Replies about us: our login, name, address, certificate, connector, licence and sending limits. They are the operator's to mend, so a message
-// waits, and its sender is not told before the lifetime ends. It never holds a rule by which a message fails.
+// Replies about us: our login, name, address, certificate, connector, licence and sending limits. They are the
+// operator's to mend, so a message waits, and its sender is not told before the lifetime ends. It never holds a rule by
+// which a message fails.
 
 import { BEFORE_MAIL, CONTENT, ENVELOPE, operators, type ReplyRule, words } from './rule.ts';
 
@@ -87,7 +88,9 @@ const REVERSE_NAME = words(
 
 const IPV4 = '\\b\\d{1,3}(?:\\.\\d{1,3}){3}\\b';
 const LISTED_WORDS = '(?:block|black|list|bann?ed|bl[oi]quee|deni(?:ed|al)|rejected|refused|reputation|abus)';
-/** That our own address is on a list says nothing of this message. Kept apart from links in the content that are listed. */
+/**
+ * That our own address is on a list says nothing of this message. Kept apart from links in the content that are listed.
+ */
 const OUR_ADDRESS = words(
   `\\b(?:client(?: host| address)?|sending (?:ip|server|host|mta|mail ?server)|sender'?s? ip|banned ip|(?:your|this|the|source|connecting|sending|relay|bad|ip) (?:ip|server|host|network|mail ?server|remotehost|mta)|ip ?address(?:es)?|adresse ip|part of their network)\\b.{0,120}${LISTED_WORDS}`,
   `${IPV4}.{0,120}${LISTED_WORDS}|\\b(?:messages?|mails?|connections?|e-?mails?|access) from (?:ip )?\\[?${IPV4}.{0,60}\\b(?:not|weren)`,

@@ -1,11 +1,14 @@
-// Replies about the recipient, the sender and the message, which are returned to the sender; and statuses and words so certain that they decide
-// before the general words about us do. What only the stage decides stands last.
+// Replies about the recipient, the sender and the message, which are returned to the sender; and statuses and words so
+// certain that they decide before the general words about us do. What only the stage decides stands last.
 
 import { CONTENT, ENVELOPE, operators, others, type ReplyRule, words } from './rule.ts';
 
 const GONE_OR_BLOCKED =
   "(?:(?:does|do) ?(?:not|n't) exist|not (?:found|exist|resolve)|unknown|could not be|cannot be|invalide?|unresolvable|unroutable|undeliverable|blocked|black ?listed|banned|reject(?:ed)?|refused|denied|spammer|malformed|verify failed|null mx|no mx)";
-/** The sender's address, or its domain, does not exist or is blocked. What it may not do with our login is ours (rules-operator.ts). */
+/**
+ * The sender's address, or its domain, does not exist or is blocked. What it may not do with our login is ours
+ * (rules-operator.ts).
+ */
 const SENDER = words(
   `\\b(?:sender|originator|return[- ]path|emetteur)\\b.{0,80}\\b${GONE_OR_BLOCKED}\\b|\\bverification failed for\\b`,
   '\\b(?:invalid|unknown|bad|bogus|unroutable|unresolvable|blocked|banned|forged|verify) sender\\b|\\bfor sender address\\b|\\bbadmailfrom\\b',
@@ -32,7 +35,9 @@ const CONTENT_WORDS = words(
   '\\b(?:spam|virus|malware|phish(?:ing)?|policy|content|attachments?|blocked|unsolicited|ube|bulk|header|rejected by filter|url|links?)\\b',
 );
 
-/** (a) that very status or those very words, and (b) a status that speaks for itself, whatever words stand behind it. */
+/**
+ * (a) that very status or those very words, and (b) a status that speaks for itself, whatever words stand behind it.
+ */
 export const certainRules: readonly ReplyRule[] = [
   // ── (a) Ours, in spite of what the status says in general ──
   operators('sending-limit', '550 5.2.2 Submission quota exceeded', { text: /\bsubmission quota exceeded\b/i }),

@@ -1,6 +1,6 @@
 // What SES's errors mean for a message (docs/aws-contracts.md §2.5), as data: the first rule that fits says so.
-// By the error's name and message, because throttling has no class of its own. What no rule knows is transient, counted and alarmed.
-// Nothing that is ours to mend (identities, pauses, permissions, quotas) is ever blamed on the sender.
+// By the error's name and message, because throttling has no class of its own. What no rule knows is transient, counted
+// and alarmed. Nothing that is ours to mend (identities, pauses, permissions, quotas) is ever blamed on the sender.
 
 import { detailTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';

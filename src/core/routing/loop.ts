@@ -1,5 +1,6 @@
-// Loop detection: our own signed passes, and the number of Received fields (RFC 5321 §6.3). A loop ends in an NDR, never in a drop.
-// Reads a list of fields, as SES's receipt gives it or message/header.ts reads it; knows nothing of routes.
+// Loop detection: our own signed passes, and the number of Received fields (RFC 5321 §6.3). A loop ends in an NDR,
+// never in a drop. Reads a list of fields, as SES's receipt gives it or message/header.ts reads it; knows nothing of
+// routes.
 
 import { ownPassesMax, passesCheckedMax, receivedFieldsMax } from '#core/limits.ts';
 import type { HeaderField } from '#core/message/header.ts';

@@ -1,5 +1,6 @@
-// How something reaches `notices.postmaster`: a copy of a failure, the digest, or mail that came back and is no report. Called by
-// the postmaster's copy, the digest, and the stage that reads what came back. Pure. It never says whether anything is sent there.
+// How something reaches `notices.postmaster`: a copy of a failure, the digest, or mail that came back and is no report.
+// Called by the postmaster's copy, the digest, and the stage that reads what came back. Pure. It never says whether
+// anything is sent there.
 
 import type { Settings } from '#config/settings.ts';
 import { parseMailbox } from '#core/message/address.ts';
@@ -15,9 +16,9 @@ export type WayToPostmaster = {
 };
 
 /**
- * As mail to the postmaster goes by the routes; else by `notices.via`; else, mail, by a next hop of kind ses. Null: a notice goes
- * as SES's report, and mail cannot be carried. `nullReversePath`: it is a notice. SES never has the null reverse-path, so that
- * `notices.via` then goes before a route by SES.
+ * As mail to the postmaster goes by the routes; else by `notices.via`; else, mail, by a next hop of kind ses. Null: a
+ * notice goes as SES's report, and mail cannot be carried. `nullReversePath`: it is a notice. SES never has the null
+ * reverse-path, so that `notices.via` then goes before a route by SES.
  */
 export function wayToPostmaster(
   settings: Settings,

@@ -1,6 +1,7 @@
-// From the routes to SES's receipt rules: SES refuses a recipient that no rule names, during SMTP, so that nobody gets an NDR for
-// a mistyped address. Pure. It never names a recipient twice, and no condition takes one that we have no route for, except where
-// SES's limits (or its syntax) force a whole domain: those domains are told, and their unknown recipients get an NDR.
+// From the routes to SES's receipt rules: SES refuses a recipient that no rule names, during SMTP, so that nobody gets
+// an NDR for a mistyped address. Pure. It never names a recipient twice, and no condition takes one that we have no
+// route for, except where SES's limits (or its syntax) force a whole domain: those domains are told, and their unknown
+// recipients get an NDR.
 
 import type { RouteSettings } from '#config/settings.ts';
 import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } from '#core/limits.ts';
@@ -16,7 +17,9 @@ export type ReceiptRules = {
   readonly widened: readonly string[];
 };
 
-/** What comes back to us is taken too: at the domain of our return paths, and at the address from which notices come. */
+/**
+ * What comes back to us is taken too: at the domain of our return paths, and at the address from which notices come.
+ */
 export type ReturnsTaken = {
   readonly returnPathDomain: string;
   readonly noticesFrom: string;
@@ -88,7 +91,10 @@ function parentsOf(domain: string): readonly string[] {
   return labels.slice(1).map((_, index) => labels.slice(index + 1).join('.'));
 }
 
-/** `user@` takes `user+label@` too (as our routes do), so a labelled address beside it would be a second condition for one recipient. */
+/**
+ * `user@` takes `user+label@` too (as our routes do), so a labelled address beside it would be a second condition for
+ * one recipient.
+ */
 function recipientsAt(domain: string, matches: readonly { readonly localKey: string }[]): readonly string[] {
   const localKeys = new Set(matches.map((match) => match.localKey));
   return [...localKeys]
@@ -113,9 +119,9 @@ function tooLarge(byDomain: ReadonlyMap<string, readonly string[]>): readonly st
 }
 
 /**
- * Into 2^n rules by each recipient's hash. CloudFormation changes one rule after the other, and a recipient that moved to
- * another rule would be refused in between. By hash it only moves when the number of rules doubles, and then from rule k to
- * k + half, which infra/front-door.ts lets CloudFormation write first.
+ * Into 2^n rules by each recipient's hash. CloudFormation changes one rule after the other, and a recipient that moved
+ * to another rule would be refused in between. By hash it only moves when the number of rules doubles, and then from
+ * rule k to k + half, which infra/front-door.ts lets CloudFormation write first.
  */
 function intoRules(recipients: readonly string[]): readonly ReceiptRule[] {
   for (let count = 1; count <= receiptRulesMax; count *= 2) {

@@ -1,6 +1,7 @@
-// The reverse-path under which a message leaves us: kept, or one of ours to which reports about it come back (DESIGN decision 11): a
-// token that the ledger knows, or SRS (docs/decisions/return-paths.md). Pure: keys, secrets and the day come in as arguments.
-// The null reverse-path is never rewritten, and what an address of ours stands for is never believed without its hash.
+// The reverse-path under which a message leaves us: kept, or one of ours to which reports about it come back (DESIGN
+// decision 11): a token that the ledger knows, or SRS (docs/decisions/return-paths.md). Pure: keys, secrets and the day
+// come in as arguments. The null reverse-path is never rewritten, and what an address of ours stands for is never
+// believed without its hash.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { ReturnPathMode, RouteSettings } from '#config/settings.ts';
@@ -9,7 +10,10 @@ import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath, sameMailbo
 import { type MarkKey, signingKey } from '#core/message/mark-key.ts';
 import { isAutomatic } from '#core/notice/permission.ts';
 
-/** Where a message to a return path goes: no next hop of the configuration, which none may be called; pipeline/feedback/returned.ts reads it. */
+/**
+ * Where a message to a return path goes: no next hop of the configuration, which none may be called;
+ * pipeline/feedback/returned.ts reads it.
+ */
 export const returnsHop = 'returns';
 
 // ── Tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -17,7 +21,10 @@ export const returnsHop = 'returns';
 const TOKEN = /^b\+([a-z2-7]{26})$/i;
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** 26 letters and digits, 128 bits: the same for each attempt at a delivery under the same key (the ledger knows each that was used), and nobody can make one without the key. */
+/**
+ * 26 letters and digits, 128 bits: the same for each attempt at a delivery under the same key (the ledger knows each
+ * that was used), and nobody can make one without the key.
+ */
 export function tokenOf(key: MarkKey, deliveryId: string): string {
   const digest = createHmac('sha256', signingKey(key, 'return-path')).update(`return-path\0${deliveryId}`).digest();
   let bits = 0n;
@@ -55,7 +62,10 @@ export function srsAddress(sender: Mailbox, { returnPathDomain, secrets, day }: 
   return `${local}@${returnPathDomain}`;
 }
 
-/** One hop gives SRS0; mail that another forwarder gave an SRS address already becomes SRS1, which leads back past all but the first. */
+/**
+ * One hop gives SRS0; mail that another forwarder gave an SRS address already becomes SRS1, which leads back past all
+ * but the first.
+ */
 function forwarded(secret: string, { localPart, domainKey }: Mailbox, day: number): string {
   const rest = FOREIGN_SRS0.exec(localPart)?.[1]; // with its own separator, as the first forwarder wrote it
   if (rest !== undefined) {
@@ -81,7 +91,8 @@ export function readSrs(localPart: string, { secrets, day }: Omit<Srs, 'returnPa
   const again = SRS1.exec(localPart);
   if (again !== null) {
     const [, given = '', host = '', rest = ''] = again;
-    // Without a separator the same text may be another host and rest, but not where the rest begins with what no host has.
+    // Without a separator the same text may be another host and rest, but not where the rest begins with what no host
+    // has.
     const former = /^[=+]/.test(rest) ? [host, rest] : null;
     if (!isOurs(given, secrets, [host, rest], former)) return { kind: 'forged' };
     return senderOf(`SRS0${rest}@${host}`);
@@ -114,7 +125,10 @@ function dayOfStamp(stamp: string): number {
   return BASE32.indexOf(high) * 32 + BASE32.indexOf(low);
 }
 
-/** `former`: the parts where a hash of them without a separator counts too, as addresses have it that are out there; null: it does not. */
+/**
+ * `former`: the parts where a hash of them without a separator counts too, as addresses have it that are out there;
+ * null: it does not.
+ */
 function isOurs(
   given: string,
   secrets: readonly string[],
@@ -126,7 +140,10 @@ function isOurs(
   );
 }
 
-/** HMAC-SHA1 over the lower-cased parts with a separator that no address has, in Base64 without signs that a path might trip over, cut. Case may be lost on the way: none of it counts. */
+/**
+ * HMAC-SHA1 over the lower-cased parts with a separator that no address has, in Base64 without signs that a path might
+ * trip over, cut. Case may be lost on the way: none of it counts.
+ */
 function hash(secret: string, parts: readonly string[]): string {
   return createHmac('sha1', secret).update(parts.join('\0').toLowerCase()).digest('base64url').slice(0, srsHashChars);
 }
@@ -155,8 +172,8 @@ export function returnAddressOf({ localPart }: Mailbox): ReturnAddress {
 }
 
 /**
- * Whether mail to `mailbox` is for us to read before anybody else: at the domain of return paths all of it, at the address of notices what a program sent (a
- * person's answer goes where the routes say) and what no route takes.
+ * Whether mail to `mailbox` is for us to read before anybody else: at the domain of return paths all of it, at the
+ * address of notices what a program sent (a person's answer goes where the routes say) and what no route takes.
  */
 export function comesBack(
   mailbox: Mailbox,
@@ -170,8 +187,8 @@ export function comesBack(
 }
 
 /**
- * The way in which a reverse-path is rewritten: never the null one. SRS leaves our own domains alone (their SPF names our smart hosts), and what does not
- * fit its local part goes by token.
+ * The way in which a reverse-path is rewritten: never the null one. SRS leaves our own domains alone (their SPF names
+ * our smart hosts), and what does not fit its local part goes by token.
  */
 export function returnPathFor(
   mode: ReturnPathMode,

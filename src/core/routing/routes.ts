@@ -114,8 +114,8 @@ export function parseMatch(text: string): Match | null {
 }
 
 /**
- * Local parts are compared without regard to case: RFC 5321 §2.4 leaves it to the receiving host, which we stand for, and
- * no mailbox of ours should be missed for a capital letter. What is sent on keeps its case.
+ * Local parts are compared without regard to case: RFC 5321 §2.4 leaves it to the receiving host, which we stand for,
+ * and no mailbox of ours should be missed for a capital letter. What is sent on keeps its case.
  */
 function localKeyOf(mailbox: Mailbox): string {
   const key = mailboxKey(mailbox);

@@ -1,5 +1,6 @@
-// An operator's word on an orphan: to whom it goes. The one other thing beside receipts that the ingest queue may hold, so that rows
-// are born in one place, with the routes that are deployed. Read strictly; nobody but who may send to the queue can write one.
+// An operator's word on an orphan: to whom it goes. The one other thing beside receipts that the ingest queue may hold,
+// so that rows are born in one place, with the routes that are deployed. Read strictly; nobody but who may send to the
+// queue can write one.
 
 import { namedRecipientsMax, queueRetentionMs } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
@@ -20,7 +21,10 @@ export function namedRecipientsBody(named: Omit<NamedRecipients, 'kind' | 'versi
   return JSON.stringify({ kind: 'named-recipients', version: 1, spoolId, recipients, lifetimeMs });
 }
 
-/** Null where the body is something else: a receipt. Throws on one of ours that is not sound; it then ends in the ingest DLQ. */
+/**
+ * Null where the body is something else: a receipt. Throws on one of ours that is not sound; it then ends in the ingest
+ * DLQ.
+ */
 export function readNamedRecipients(body: string): NamedRecipients | null {
   if (!/^\s*\{\s*"kind"\s*:\s*"named-recipients"/.test(body)) return null;
   const { version, spoolId, recipients, lifetimeMs } = JSON.parse(body) as Readonly<Record<string, unknown>>;

@@ -1,10 +1,14 @@
-// How far the search for orphans has come in one shard of the spool. A round lists the whole shard once, perhaps over several runs; what was
-// looked at in a finished round is not looked up again. Pure. It never takes for done what was missed: then the next round looks again.
+// How far the search for orphans has come in one shard of the spool. A round lists the whole shard once, perhaps over
+// several runs; what was looked at in a finished round is not looked up again. Pure. It never takes for done what was
+// missed: then the next round looks again.
 
 export type Round = {
   /** Objects stored at or before this instant, in milliseconds, were all looked at. */
   readonly examinedUntil: number;
-  /** The round under way: of what was stored up to `upTo`, the keys up to and with `after` are done. Null between two rounds. */
+  /**
+   * The round under way: of what was stored up to `upTo`, the keys up to and with `after` are done. Null between two
+   * rounds.
+   */
   readonly under: { readonly upTo: number; readonly after: string | null; readonly missed: boolean } | null;
 };
 

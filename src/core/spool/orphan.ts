@@ -1,6 +1,6 @@
-// Orphans: objects of the spool without a row in the ledger. Which objects may be mail, what can be known of a message whose receipt
-// never came, and the placeholder that holds it. Pure. The recipients are never guessed: what the header section hints at is shown to
-// people, and nothing is sent by it.
+// Orphans: objects of the spool without a row in the ledger. Which objects may be mail, what can be known of a message
+// whose receipt never came, and the placeholder that holds it. Pure. The recipients are never guessed: what the header
+// section hints at is shown to people, and nothing is sent by it.
 
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { heldAtBirth, newDelivery } from '#core/delivery/progress.ts';
@@ -15,8 +15,8 @@ import { outboundPrefix } from '#core/submission/submission.ts';
 import { inboundPrefix, setupNotification } from './receipt.ts';
 
 /**
- * The key of the row that stands for a message without a receipt. No forward-path has it (core/delivery/key.ts: 16 of [a-z2-7]), and it
- * comes before all that do, so that the first two keys of a message say whether it stands alone.
+ * The key of the row that stands for a message without a receipt. No forward-path has it (core/delivery/key.ts: 16 of
+ * [a-z2-7]), and it comes before all that do, so that the first two keys of a message say whether it stands alone.
  */
 export const placeholderKey = '0-receipt-missing';
 
@@ -24,7 +24,10 @@ export function isPlaceholder(ref: DeliveryRef): boolean {
   return ref.deliveryKey === placeholderKey;
 }
 
-/** A part of the spool: the keys of `prefix` after `after`, up to and with `until`, in order of their bytes; null is no bound. */
+/**
+ * A part of the spool: the keys of `prefix` after `after`, up to and with `until`, in order of their bytes; null is no
+ * bound.
+ */
 export type Shard = {
   readonly name: string;
   readonly prefix: string;
@@ -46,7 +49,10 @@ function shardsOf(prefix: string, bounds: string): Shard[] {
   }));
 }
 
-/** The spoolId of received mail; null where the key is none that SES writes: its own test object, a folder's name, somebody's file. */
+/**
+ * The spoolId of received mail; null where the key is none that SES writes: its own test object, a folder's name,
+ * somebody's file.
+ */
 export function spoolIdOf(objectKey: string): string | null {
   const name = objectKey.slice(inboundPrefix.length);
   return objectKey.startsWith(inboundPrefix) && /^[\w.-]{1,200}$/.test(name) && name !== setupNotification
@@ -64,7 +70,9 @@ export type Found = {
 };
 export type FactTerms = { readonly subject: boolean; readonly markKey: MarkKey; readonly configVersion: string };
 
-/** What is known of a message without its receipt. Policy has nothing to judge by: the verdicts stand in the receipt. */
+/**
+ * What is known of a message without its receipt. Policy has nothing to judge by: the verdicts stand in the receipt.
+ */
 export function orphanFacts(found: Found, terms: FactTerms): MessageFacts {
   const headers = found.headers ?? [];
   return {
@@ -92,8 +100,8 @@ function reversePathIn([first]: readonly HeaderField[]): string | null {
 }
 
 /**
- * One of the recipients, from SES's own Received right below it (`… for bob@example.com; date`): it names one, however many there were
- * (docs/aws-contracts.md §1.6). '' where it names none that is a mailbox.
+ * One of the recipients, from SES's own Received right below it (`… for bob@example.com; date`): it names one, however
+ * many there were (docs/aws-contracts.md §1.6). '' where it names none that is a mailbox.
  */
 export function recipientHint([first, second]: readonly HeaderField[]): string {
   if (first?.name.toLowerCase() !== 'return-path' || second?.name.toLowerCase() !== 'received') return '';
@@ -110,7 +118,10 @@ function lastPathIn(received: string): string | null {
   return /^<?([^<>;]+)>?$/.exec(before.slice(start))?.[1] ?? null;
 }
 
-/** The held row that stands for the message until its receipt comes, or an operator names its recipients. No route, no attempt, no end by time. */
+/**
+ * The held row that stands for the message until its receipt comes, or an operator names its recipients. No route, no
+ * attempt, no end by time.
+ */
 export function placeholderFor(
   facts: MessageFacts,
   headers: readonly HeaderField[] | null,

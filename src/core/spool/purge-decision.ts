@@ -1,5 +1,6 @@
-// Whether a stored message may leave the spool: only when every row that it has is final, copies and notices too (DESIGN decision 6).
-// Pure. In doubt it stays: an object that is kept too long costs a little, one that is gone too early is somebody's mail.
+// Whether a stored message may leave the spool: only when every row that it has is final, copies and notices too
+// (DESIGN decision 6). Pure. In doubt it stays: an object that is kept too long costs a little, one that is gone too
+// early is somebody's mail.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -8,8 +9,8 @@ import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
 import { sesBounce, sesReport } from '#core/notice/way.ts';
 
 /**
- * Why it stays. `no-rows`: an orphan, which is the hourly sweep's. `kept`: held or quarantined. `feedback`: SES may still report on it.
- * `no-end`: something should have come to its end long ago, and has not.
+ * Why it stays. `no-rows`: an orphan, which is the hourly sweep's. `kept`: held or quarantined. `feedback`: SES may
+ * still report on it. `no-end`: something should have come to its end long ago, and has not.
  */
 export type KeptBecause = 'no-rows' | 'no-end' | 'under-way' | 'feedback' | 'kept';
 export type PurgeDecision =

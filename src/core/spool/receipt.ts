@@ -1,5 +1,6 @@
-// SES's notification of a received message, read tolerantly: unknown members are ignored, optional ones may be missing, and what
-// cannot be understood is said to be malformed, never skipped. The envelope recipients stand only here (aws-contracts §1.6).
+// SES's notification of a received message, read tolerantly: unknown members are ignored, optional ones may be missing,
+// and what cannot be understood is said to be malformed, never skipped. The envelope recipients stand only here
+// (aws-contracts §1.6).
 
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
 import type { HeaderField } from '#core/message/header.ts';
@@ -31,7 +32,10 @@ export const inboundPrefix = 'in/';
 /** What SES writes when a rule is made, as a message id and as an object's name. */
 export const setupNotification = 'AMAZON_SES_SETUP_NOTIFICATION';
 
-/** Reads an SQS body: SES's JSON itself (raw message delivery) or wrapped in SNS's envelope. `prefix` is the spool's key prefix. */
+/**
+ * Reads an SQS body: SES's JSON itself (raw message delivery) or wrapped in SNS's envelope. `prefix` is the spool's key
+ * prefix.
+ */
 export function readReceipt(body: string, prefix: string): ReceiptReading {
   let outer: unknown;
   try {

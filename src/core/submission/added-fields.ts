@@ -1,5 +1,6 @@
-// What a submission server puts on top of a message: its own Received (RFC 5321 §4.4), and Date and Message-ID where they are missing (RFC 6409
-// §8.2, §8.3). It finds out by looking at the header section as it passes; what the client sent is handed on byte for byte.
+// What a submission server puts on top of a message: its own Received (RFC 5321 §4.4), and Date and Message-ID where
+// they are missing (RFC 6409 §8.2, §8.3). It finds out by looking at the header section as it passes; what the client
+// sent is handed on byte for byte.
 
 import { submissionHeadBytesMax } from '#core/limits.ts';
 import { fields, findHeaderEnd } from '#core/message/header.ts';
@@ -43,7 +44,9 @@ export function receptionProtocol(has: {
   return `${has.smtputf8 ? 'UTF8SMTP' : 'ESMTP'}${has.secure ? 'S' : ''}${has.login ? 'A' : ''}`;
 }
 
-/** Date and Message-ID, each where the header section has none; none where it is no header section that we could read. */
+/**
+ * Date and Message-ID, each where the header section has none; none where it is no header section that we could read.
+ */
 export function missingFields(
   head: Uint8Array,
   given: { readonly at: number; readonly messageIdField: string },
@@ -54,7 +57,10 @@ export function missingFields(
   return names.has('message-id') ? date : `${date}Message-ID: ${given.messageIdField}\r\n`;
 }
 
-/** Puts fields on top of content that comes in chunks: holds the header section until it is whole, and asks `top` what to put there. */
+/**
+ * Puts fields on top of content that comes in chunks: holds the header section until it is whole, and asks `top` what
+ * to put there.
+ */
 export class TopFields {
   private readonly top: (head: Uint8Array | null) => string;
   private held: Uint8Array[] | null = [];
@@ -72,7 +78,8 @@ export class TopFields {
     this.held.push(chunk);
     this.heldBytes += chunk.byteLength;
     if (this.heldBytes < this.lookAgainAt) return [];
-    // Looked at when it has doubled: a header section that comes byte by byte costs no more than one that comes at once.
+    // Looked at when it has doubled: a header section that comes byte by byte costs no more than one that comes at
+    // once.
     const head = Buffer.concat(this.held);
     const { complete } = findHeaderEnd(head);
     if (!complete && head.length <= submissionHeadBytesMax) {

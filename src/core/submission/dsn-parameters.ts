@@ -1,5 +1,5 @@
-// What a submitter asked for, as parameters of MAIL and RCPT for a next hop that offers DSN (RFC 3461 §4). Xtext is ASCII: what it can
-// not say is left out, which asks for less and never for something else.
+// What a submitter asked for, as parameters of MAIL and RCPT for a next hop that offers DSN (RFC 3461 §4). Xtext is
+// ASCII: what it can not say is left out, which asks for less and never for something else.
 
 import type { Notify, Return } from './submission.ts';
 

@@ -1,5 +1,5 @@
-// A name that somebody typed at a login that failed, fit for a log: people type passwords where the name belongs, so it is never shown whole.
-// An operator who knows his clients still knows which one it is.
+// A name that somebody typed at a login that failed, fit for a log: people type passwords where the name belongs, so it
+// is never shown whole. An operator who knows his clients still knows which one it is.
 
 const SHOWN_MAX = 3;
 

@@ -1,5 +1,5 @@
-// Where a submission lies, by its envelope's key, also where that key is none that the contract knows: what somebody wrote below `out/`
-// has an id and is accounted for under it. It reads nothing.
+// Where a submission lies, by its envelope's key, also where that key is none that the contract knows: what somebody
+// wrote below `out/` has an id and is accounted for under it. It reads nothing.
 
 import { createHash } from 'node:crypto';
 import { envelopeSuffix } from './stored-event.ts';

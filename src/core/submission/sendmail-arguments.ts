@@ -1,6 +1,7 @@
-// sendmail's command line as cron, PHP and scripts write it: single letters, some with a value attached or following, several in one word.
-// What sendmail knows and means nothing here is taken and ignored; what it does not know is wrong. Options of ours stand before everything else:
-// what comes after may have been written by whoever fills in a web page's form, and must not say whose mail it is or where it goes. Pure.
+// sendmail's command line as cron, PHP and scripts write it: single letters, some with a value attached or following,
+// several in one word. What sendmail knows and means nothing here is taken and ignored; what it does not know is wrong.
+// Options of ours stand before everything else: what comes after may have been written by whoever fills in a web page's
+// form, and must not say whose mail it is or where it goes. Pure.
 
 import { envidCharsMax } from '#core/limits.ts';
 import { decodeXtext } from './smtp-command.ts';

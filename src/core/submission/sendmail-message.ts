@@ -1,5 +1,6 @@
-// A message as a program hands it to sendmail, made fit for submission: lines end with CRLF, a lone dot may end it, what is missing is put on
-// top, Bcc goes where the header names the recipients (DESIGN §2.8). Spliced in bytes: all other bytes stay as they were. Pure.
+// A message as a program hands it to sendmail, made fit for submission: lines end with CRLF, a lone dot may end it,
+// what is missing is put on top, Bcc goes where the header names the recipients (DESIGN §2.8). Spliced in bytes: all
+// other bytes stay as they were. Pure.
 
 import { isAscii, isUtf8 } from 'node:buffer';
 import { headerBytesMax } from '#core/limits.ts';
@@ -14,7 +15,10 @@ const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;
 
-/** The text up to a lone dot, unless dots are text; every line end as CRLF, one at the end. A CR that ends no line is kept. */
+/**
+ * The text up to a lone dot, unless dots are text; every line end as CRLF, one at the end. A CR that ends no line is
+ * kept.
+ */
 export function asLines(text: Uint8Array, dotsAreText: boolean): Uint8Array {
   const given = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
   const out = Buffer.allocUnsafe(text.length + bareFeeds(text) + 2); // one buffer: a line that is an object of its own costs more than a hundred bytes
@@ -39,7 +43,10 @@ function bareFeeds(text: Uint8Array): number {
   return count;
 }
 
-/** To, Cc and Bcc; of a message that is sent again its Resent-To, -Cc and -Bcc alone. `domain` completes names without one. */
+/**
+ * To, Cc and Bcc; of a message that is sent again its Resent-To, -Cc and -Bcc alone. `domain` completes names without
+ * one.
+ */
 export function recipientsInHeader(message: Uint8Array, domain: string): RecipientList {
   const content = message.subarray(contentStart(message));
   const all = [...fields(content)];
@@ -55,8 +62,9 @@ export function recipientsInHeader(message: Uint8Array, domain: string): Recipie
 }
 
 /**
- * What may be meant for a recipient and stands where none is read, or is read where none may be meant: a line that is no field behind a field
- * that names some, because its blank in front was lost; and such a field behind a line that may have begun the body.
+ * What may be meant for a recipient and stands where none is read, or is read where none may be meant: a line that is
+ * no field behind a field that names some, because its blank in front was lost; and such a field behind a line that may
+ * have begun the body.
  */
 function misplaced(content: Uint8Array, all: readonly Field[], named: readonly Field[]): string[] {
   const text = (start: number, end: number) =>
@@ -79,7 +87,10 @@ function misplaced(content: Uint8Array, all: readonly Field[], named: readonly F
   return found;
 }
 
-/** RFC 6531 §3.4: whether the message must be declared to need SMTPUTF8. A program that pipes it here cannot say so, so it is looked at. */
+/**
+ * RFC 6531 §3.4: whether the message must be declared to need SMTPUTF8. A program that pipes it here cannot say so, so
+ * it is looked at.
+ */
 export function needsDeclaration(content: Uint8Array, paths: readonly string[]): boolean {
   const head = content.subarray(0, findHeaderEnd(content).end);
   return (!isAscii(head) && isUtf8(head)) || paths.some((path) => !isAscii(Buffer.from(path)));

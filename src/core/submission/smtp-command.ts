@@ -1,5 +1,6 @@
-// MAIL and RCPT as a submission server reads them: the path exactly as it came, and every parameter that we offer (SIZE, 8BITMIME, SMTPUTF8,
-// DSN, AUTH) read strictly. Pure; it answers with a value or with the reply that refuses. It never mends an address.
+// MAIL and RCPT as a submission server reads them: the path exactly as it came, and every parameter that we offer
+// (SIZE, 8BITMIME, SMTPUTF8, DSN, AUTH) read strictly. Pure; it answers with a value or with the reply that refuses. It
+// never mends an address.
 
 import { envidCharsMax, orcptCharsMax } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
@@ -104,7 +105,10 @@ export function tooBig(bytesMax: number): SmtpAnswer {
   return { code: 552, status: '5.3.4', text: `A message may have ${bytesMax} bytes` };
 }
 
-/** What xtext stands for (RFC 3461 §4): printable ASCII, else null. Hexadecimal digits in any case, and '=' as it is: clients write both. */
+/**
+ * What xtext stands for (RFC 3461 §4): printable ASCII, else null. Hexadecimal digits in any case, and '=' as it is:
+ * clients write both.
+ */
 export function decodeXtext(text: string): string | null {
   if (!/^(?:[!-*,-~]|\+[0-9A-Fa-f]{2})*$/.test(text) || text === '') return null;
   const decoded = text.replace(/\+([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
@@ -143,7 +147,10 @@ type PathAndParameters = {
   readonly parameters: ReadonlyMap<string, string | null> | null;
 };
 
-/** Null where no path follows the verb. Blanks after the colon and missing brackets are let through, as printers and scanners write them. */
+/**
+ * Null where no path follows the verb. Blanks after the colon and missing brackets are let through, as printers and
+ * scanners write them.
+ */
 function readPathAndParameters(line: string, verb: string): PathAndParameters | null {
   const colon = line.indexOf(':');
   if (colon < 0 || line.slice(0, colon).trim().toUpperCase().replace(/\s+/g, ' ') !== verb) return null;
@@ -160,7 +167,10 @@ function readPathAndParameters(line: string, verb: string): PathAndParameters | 
   return { path, parameters: readParameters(after.split(' ').filter((word) => word !== '')) };
 }
 
-/** Where `ending` stands, but for one within a quoted string. A path in brackets must have it (-1: it has not), another may end with the line. */
+/**
+ * Where `ending` stands, but for one within a quoted string. A path in brackets must have it (-1: it has not), another
+ * may end with the line.
+ */
 function endOutsideQuotes(text: string, ending: '>' | ' '): number {
   let quoted = false;
   for (let i = 0; i < text.length; i += 1) {

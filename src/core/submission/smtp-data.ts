@@ -1,5 +1,6 @@
-// The end of DATA found and dots unstuffed in a stream of chunks (RFC 5321 §4.5.2). Only CRLF ends a line: a dot after a bare LF
-// is content, so nothing can be smuggled past and no byte is lost. Never copies more than a few bytes at a chunk's edge.
+// The end of DATA found and dots unstuffed in a stream of chunks (RFC 5321 §4.5.2). Only CRLF ends a line: a dot after
+// a bare LF is content, so nothing can be smuggled past and no byte is lost. Never copies more than a few bytes at a
+// chunk's edge.
 
 const CR = 0x0d;
 const LF = 0x0a;

@@ -1,5 +1,5 @@
-// S3's word that objects were stored (aws-contracts §5), read strictly: what is known to ask for nothing is told apart from what is not
-// understood, which is never skipped. It says where an envelope lies, never what it holds.
+// S3's word that objects were stored (aws-contracts §5), read strictly: what is known to ask for nothing is told apart
+// from what is not understood, which is never skipped. It says where an envelope lies, never what it holds.
 
 export type StoredEnvelope = {
   /** Decoded: events spell keys as forms do. */

@@ -1,6 +1,6 @@
-// A submission: the two objects by which a program of ours hands a message over (docs/interfaces.md): the content, and after it the
-// envelope, which commits it. One contract for the SMTP gateway, for sendmail and for any S3 client. Reads tolerantly what may be
-// missing and strictly what decides where mail goes; it never looks into content.
+// A submission: the two objects by which a program of ours hands a message over (docs/interfaces.md): the content, and
+// after it the envelope, which commits it. One contract for the SMTP gateway, for sendmail and for any S3 client. Reads
+// tolerantly what may be missing and strictly what decides where mail goes; it never looks into content.
 
 import {
   envelopeBytesMax,
@@ -52,7 +52,10 @@ export function parseSubmitter(text: string): string | null {
   return /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(text) ? text : null;
 }
 
-/** How names of its outputs and of its policy begin: letters and digits; submitters' names have no capitals, so that no two become one. */
+/**
+ * How names of its outputs and of its policy begin: letters and digits; submitters' names have no capitals, so that no
+ * two become one.
+ */
 export function submitterOutput(submitter: string): string {
   const name = submitter.replaceAll('-', 'Dash');
   return `Submitter${name.charAt(0).toUpperCase()}${name.slice(1)}`;

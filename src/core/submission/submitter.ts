@@ -1,5 +1,6 @@
-// Who may submit what (DESIGN §2.10): the reverse-path must be of one of the submitter's own domains, and so must every author in a domain of
-// ours. Asked by ingest, and before it by what takes mail over SMTP; never by relay, which sends what was accepted.
+// Who may submit what (DESIGN §2.10): the reverse-path must be of one of the submitter's own domains, and so must every
+// author in a domain of ours. Asked by ingest, and before it by what takes mail over SMTP; never by relay, which sends
+// what was accepted.
 
 import type { Settings } from '#config/settings.ts';
 import type { ReversePath } from '#core/message/address.ts';
@@ -19,7 +20,10 @@ export type SenderFinding =
 
 type Given = Pick<Settings, 'domains' | 'submitters'>;
 
-/** By the reverse-path alone: what can be said before the content is there. A null one passes; its author is still to be asked for. */
+/**
+ * By the reverse-path alone: what can be said before the content is there. A null one passes; its author is still to be
+ * asked for.
+ */
 export function mayUsePath({ submitters }: Given, submitter: string, reversePath: ReversePath): SenderFinding {
   const known = Object.hasOwn(submitters, submitter) ? submitters[submitter] : undefined;
   if (known === undefined) return refused('submitter-unknown', `no submitter is called ${submitter}`);
@@ -28,9 +32,10 @@ export function mayUsePath({ submitters }: Given, submitter: string, reversePath
 }
 
 /**
- * By the authors, once the header section is there. An author in a domain of ours must be in one of the submitter's, whatever the reverse-path
- * is. A stranger's mail is passed on: a next hop that signs writes its author anew. But where the reverse-path is null, as in reports and
- * automatic answers, nobody but the author speaks for the message: then every author must be the submitter's.
+ * By the authors, once the header section is there. An author in a domain of ours must be in one of the submitter's,
+ * whatever the reverse-path is. A stranger's mail is passed on: a next hop that signs writes its author anew. But where
+ * the reverse-path is null, as in reports and automatic answers, nobody but the author speaks for the message: then
+ * every author must be the submitter's.
  */
 export function mayAuthor(given: Given, submitter: string, reversePath: ReversePath, from: FromReading): SenderFinding {
   const evidence = submitterEvidence(given, submitter);

@@ -1,5 +1,5 @@
-// The ports that bounce uses, and the settings and limits it is given. Made by lambdas/bounce.ts and by the test pipeline;
-// used by every file of this folder.
+// The ports that bounce uses, and the settings and limits it is given. Made by lambdas/bounce.ts and by the test
+// pipeline; used by every file of this folder.
 
 import type { Settings } from '#config/settings.ts';
 import type { Clock, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';

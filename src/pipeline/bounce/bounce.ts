@@ -1,5 +1,5 @@
-// Bounce: from a delivery that failed or expired to a notice for its sender, or to the recorded reason why there may be none.
-// It composes and sends nothing: a notice is a delivery of its own, which relay attempts.
+// Bounce: from a delivery that failed or expired to a notice for its sender, or to the recorded reason why there may be
+// none. It composes and sends nothing: a notice is a delivery of its own, which relay attempts.
 //
 // | effect, in order                | if we die right after                                                          |
 // | ------------------------------- | ------------------------------------------------------------------------------ |
@@ -12,7 +12,8 @@
 // | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again                 |
 // | 2 notice's relay job            | as above; a second job is refused by the claim                                 |
 // | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
-// A notice that failed or expired, or came back after its acceptance, makes its delivery held, alarmed, and never causes another notice.
+// A notice that failed or expired, or came back after its acceptance, makes its delivery held, alarmed, and never
+// causes another notice.
 
 import { isSideKind, isSuccessNoticeDue, isUncertainNoticeDue, type SideKind } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
@@ -55,7 +56,8 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
   if (side !== null) return giveSideNotice(ports, row, message, side, await withholdReason(ports, row, message, side));
   await givePostmasterCopy(ports, row, message);
-  // One that was decided on is not decided again, by another hour's count or a changed configuration, while it is on its way.
+  // One that was decided on is not decided again, by another hour's count or a changed configuration, while it is on
+  // its way.
   const given = row.notice?.kind === 'ndr' && row.notice.state === 'queued';
   const withheld = given ? null : await withholdReason(ports, row, message, 'ndr');
   if (withheld !== null) return withhold(ports, row, withheld);
@@ -157,7 +159,10 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
   return finished('notice-queued');
 }
 
-/** The notice itself came to an end without its acceptance: never a third message; the delivery is held, and somebody must look. */
+/**
+ * The notice itself came to an end without its acceptance: never a third message; the delivery is held, and somebody
+ * must look.
+ */
 async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
   const reported =
     notice.noticeOf === null || standsAlone(notice) // it answers for nothing

@@ -1,6 +1,6 @@
-// The notices on which nothing hangs: of a delay, when the sweep says that a delivery is late; of a bounce that says nothing, when the sweep
-// finds it undecided; of a success, for who asked. Written by bounce,
-// attempted by relay like any notice. The delivery itself goes on as it was, whatever becomes of its notice: one that cannot be sent holds
+// The notices on which nothing hangs: of a delay, when the sweep says that a delivery is late; of a bounce that says
+// nothing, when the sweep finds it undecided; of a success, for who asked. Written by bounce, attempted by relay like
+// any notice. The delivery itself goes on as it was, whatever becomes of its notice: one that cannot be sent holds
 // nothing and calls nobody.
 //
 // | effect, in order                | if we die right after                                                        |
@@ -37,7 +37,10 @@ import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce-ports.ts';
 
-/** A bounce job for a delivery that did not fail. `withheld` is core/notice/permission.ts's word on a notice of that kind. */
+/**
+ * A bounce job for a delivery that did not fail. `withheld` is core/notice/permission.ts's word on a notice of that
+ * kind.
+ */
 export async function giveSideNotice(
   ports: BouncePorts,
   row: DeliveryRow,
@@ -120,7 +123,10 @@ export async function settleSideNotice(ports: EndPorts, notice: DeliveryRow): Pr
   return finished(`${notice.noticeKind}-notice-not-delivered`);
 }
 
-/** True where the delivery came to its end before the notice of its delay, or of the doubt, could leave: then the notice is dropped, and says so. */
+/**
+ * True where the delivery came to its end before the notice of its delay, or of the doubt, could leave: then the notice
+ * is dropped, and says so.
+ */
 export async function isDelayOver(ports: EndPorts, notice: DeliveryRow): Promise<boolean> {
   if (notice.noticeKind !== 'delay' && notice.noticeKind !== 'uncertain') return false;
   const reported = await deliveryOf(ports, notice);

@@ -1,5 +1,5 @@
-// Fallback: what bounce does first with a delivery that expired and whose route names a second next hop: it goes on there.
-// It gives no notice and withholds none; a delivery that it leaves alone goes the way of every failure.
+// Fallback: what bounce does first with a delivery that expired and whose route names a second next hop: it goes on
+// there. It gives no notice and withholds none; a delivery that it leaves alone goes the way of every failure.
 //
 // | effect, in order       | if we die right after                                                                 |
 // | ---------------------- | ------------------------------------------------------------------------------------- |

@@ -1,5 +1,6 @@
-// Feedback: what others say of a delivery after the next hop had it. SES's events are joined by their tag to the row that they speak of;
-// what the row becomes, core/feedback/fact.ts says. A failure is then bounce's, as any other. Facts come twice, late and in any order.
+// Feedback: what others say of a delivery after the next hop had it. SES's events are joined by their tag to the row
+// that they speak of; what the row becomes, core/feedback/fact.ts says. A failure is then bounce's, as any other. Facts
+// come twice, late and in any order.
 //
 // | effect, in order                | if we die right after                                                            |
 // | ------------------------------- | -------------------------------------------------------------------------------- |
@@ -8,7 +9,8 @@
 // |                                 | or by the sweep, which finds it by `dueAt`                                       |
 // | 2 bounce job: the failure's, or | done; a second job finds the row settled. A notice's delivery that hears nothing |
 // |   that of a notice's delivery   | of its confirmation is settled by the sweep's job, which reads the notice's row  |
-// What is about no delivery of ours is logged; what cannot be read throws, and ends in the dead-letter queue, held and alarmed.
+// What is about no delivery of ours is logged; what cannot be read throws, and ends in the dead-letter queue, held and
+// alarmed.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -64,7 +66,10 @@ async function joinSesEvent(ports: FeedbackPorts, json: unknown): Promise<Finish
   return finished('joined');
 }
 
-/** Joins a fact to its row: SES told it, or a report that came back to the delivery's return path. `about` goes into the log. */
+/**
+ * Joins a fact to its row: SES told it, or a report that came back to the delivery's return path. `about` goes into the
+ * log.
+ */
 export async function joinFact(
   ports: FeedbackPorts,
   ref: DeliveryRef,
@@ -93,7 +98,10 @@ export async function joinFact(
   return became;
 }
 
-/** What a final row must hold from now on: it is taken up again, or lives on beyond its message's own item because of what is told. */
+/**
+ * What a final row must hold from now on: it is taken up again, or lives on beyond its message's own item because of
+ * what is told.
+ */
 async function factsFor(ports: FeedbackPorts, row: DeliveryRow, { kind }: ReportedFact): Promise<MessageFacts | null> {
   if (row.message !== null || !isFinal(row.state)) return row.message;
   const mayBePurged = ports.clock.now() >= row.acceptedAt + ports.settings.retentionMs.spool;

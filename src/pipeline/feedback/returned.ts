@@ -1,6 +1,7 @@
-// Returned: a message that came back to a return path of ours, or to the address of our notices. A delivery report becomes a fact about its
-// delivery, and a failure then goes the way of every failure: one NDR of our own, in which the routed address never stands. The report
-// itself is never passed on to the sender, and nothing that comes here is relayed anywhere but to the postmaster.
+// Returned: a message that came back to a return path of ours, or to the address of our notices. A delivery report
+// becomes a fact about its delivery, and a failure then goes the way of every failure: one NDR of our own, in which the
+// routed address never stands. The report itself is never passed on to the sender, and nothing that comes here is
+// relayed anywhere but to the postmaster.
 //
 // | effect, in order              | if we die right after                                                              |
 // | ----------------------------- | ---------------------------------------------------------------------------------- |
@@ -66,7 +67,8 @@ export async function returned(ports: ReturnedPorts, job: Job, signal: AbortSign
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
 
   const addressee = await addresseeOf(ports, row);
-  // A forger writes there as well as a person: nobody is answered (RFC 5321 §6.2, RFC 3834 §2), and the trace says what came.
+  // A forger writes there as well as a person: nobody is answered (RFC 5321 §6.2, RFC 3834 §2), and the trace says what
+  // came.
   if (addressee.kind === 'nobody') return settle(ports, row, addressee.why, null);
   if (addressee.kind === 'postmaster') return sendOn(ports, row, message, 'mail-for-the-postmaster');
   const content = await contentOf(ports, message, signal);
@@ -110,7 +112,8 @@ async function act(
   to: Exclude<Addressee, { kind: 'nobody' | 'postmaster' }>,
   report: RemoteReport,
 ): Promise<Finished> {
-  // Reports have the null reverse-path, answers of programs say so. A person who writes here means the people behind it.
+  // Reports have the null reverse-path, answers of programs say so. A person who writes here means the people behind
+  // it.
   const automatic = message.reversePath === '' || isAutomatic(message.extract.autoSubmitted);
   if (!automatic && report.kind !== 'auto-reply') return sendOn(ports, row, message, 'not-automatic');
   switch (report.kind) {

@@ -1,5 +1,6 @@
-// What the ingest queue holds: SES's receipts, S3's events of submissions, and an operator's word on an orphan, to whom it goes. The last makes deliveries as a receipt
-// does, by the same routes; policy has no verdicts to judge by, and the operator's word stands in for it.
+// What the ingest queue holds: SES's receipts, S3's events of submissions, and an operator's word on an orphan, to whom
+// it goes. The last makes deliveries as a receipt does, by the same routes; policy has no verdicts to judge by, and the
+// operator's word stands in for it.
 //
 // | effect, in order              | if we die right after                                                     |
 // | ----------------------------- | ------------------------------------------------------------------------- |

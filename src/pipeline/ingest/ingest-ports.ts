@@ -1,5 +1,5 @@
-// The ports that ingest uses, and the settings and limits it is given. Made by lambdas/ingest.ts and by the test pipeline;
-// used by every file of this folder.
+// The ports that ingest uses, and the settings and limits it is given. Made by lambdas/ingest.ts and by the test
+// pipeline; used by every file of this folder.
 
 import type { Settings } from '#config/settings.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';

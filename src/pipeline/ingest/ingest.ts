@@ -84,7 +84,8 @@ async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortS
     if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId: receipt.sesMessageId });
     return { headers: headerFieldsOf(head.bytes), undeleted };
   }
-  // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the lifetime.
+  // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the
+  // lifetime.
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', {
     spoolId: receipt.sesMessageId,
@@ -99,7 +100,8 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   return {
     spoolId: receipt.sesMessageId,
     direction: 'inbound',
-    // A reverse-path that is no mailbox is kept as it is, for the trace: relay says that it could not be carried, and bounce why it gets no notice.
+    // A reverse-path that is no mailbox is kept as it is, for the trace: relay says that it could not be carried, and
+    // bounce why it gets no notice.
     reversePath: reversePath === null ? '' : (reversePath?.address ?? receipt.source),
     objectKey: receipt.objectKey,
     size: null,
@@ -114,7 +116,10 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
   };
 }
 
-/** The rows of a message as they are born, each once. `reason`: what their first event says, where it was no receipt that made them. */
+/**
+ * The rows of a message as they are born, each once. `reason`: what their first event says, where it was no receipt
+ * that made them.
+ */
 export function deliveries(
   ports: IngestPorts,
   planned: readonly Plan[],
@@ -171,7 +176,9 @@ export function plan(ports: IngestPorts, forwardPath: string, { reversePath, ext
   return routedPlans(found, mailbox, forwardPath);
 }
 
-/** Mail that comes back to us: no route, no policy and no loop has a say in it; pipeline/feedback/returned.ts reads it. */
+/**
+ * Mail that comes back to us: no route, no policy and no loop has a say in it; pipeline/feedback/returned.ts reads it.
+ */
 function returnPlan(forwardPath: string, mailbox: Mailbox): Plan {
   return {
     forwardPath,

@@ -1,5 +1,6 @@
-// Ends the placeholder of an orphan, once the message has deliveries of its own: its receipt came, or an operator named the recipients.
-// One conditional write, traced; it never touches a placeholder that has ended already, and never any other row.
+// Ends the placeholder of an orphan, once the message has deliveries of its own: its receipt came, or an operator named
+// the recipients. One conditional write, traced; it never touches a placeholder that has ended already, and never any
+// other row.
 
 import { superseded } from '#core/delivery/hold-release.ts';
 import { placeholderKey } from '#core/spool/orphan.ts';

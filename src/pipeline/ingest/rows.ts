@@ -1,5 +1,6 @@
-// What ingest does alike in both directions: from routes to the plan of each delivery, from the plan to its row, and after the rows are
-// written their jobs and what is logged and counted of them. It decides nothing about a message and writes no row.
+// What ingest does alike in both directions: from routes to the plan of each delivery, from the plan to its row, and
+// after the rows are written their jobs and what is logged and counted of them. It decides nothing about a message and
+// writes no row.
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { discardedAtBirth } from '#core/delivery/hold-release.ts';
@@ -45,8 +46,8 @@ export function routedPlans(found: Resolved, mailbox: Mailbox, forwardPath: stri
 }
 
 /**
- * The row as routes and loops would have it born; null where nothing ends it. What an explicit route discards is discarded, loop or not;
- * what it refuses, policy need not judge.
+ * The row as routes and loops would have it born; null where nothing ends it. What an explicit route discards is
+ * discarded, loop or not; what it refuses, policy need not judge.
  */
 export function disposedByRoute(
   ports: IngestPorts,
@@ -125,7 +126,10 @@ export function uniqueByKey<P extends Plan>(plans: readonly P[]): P[] {
   return [...byKey.values()];
 }
 
-/** Writes them, each where none stands. What is held by its birth is alarmed before, also where it stands already: its alarm may have died. */
+/**
+ * Writes them, each where none stands. What is held by its birth is alarmed before, also where it stands already: its
+ * alarm may have died.
+ */
 export function writeRows(
   ports: Pick<IngestPorts, 'ledger' | 'watch'>,
   rows: readonly DeliveryRow[],

@@ -1,6 +1,6 @@
-// Ingest of mail from our side: from S3's word that an envelope was stored to a ledger row and a relay job for each delivery. The
-// envelope says where mail goes; the header section is read for loops, notices and authors alone.
-// Nothing that was submitted vanishes: what cannot be used is reported to its reverse-path, or held under a row of its own.
+// Ingest of mail from our side: from S3's word that an envelope was stored to a ledger row and a relay job for each
+// delivery. The envelope says where mail goes; the header section is read for loops, notices and authors alone. Nothing
+// that was submitted vanishes: what cannot be used is reported to its reverse-path, or held under a row of its own.
 //
 // | effect, in order               | if we die right after                                                     |
 // | ------------------------------ | ------------------------------------------------------------------------- |
@@ -52,7 +52,10 @@ import {
 } from './rows.ts';
 import { settleUnread, unknownPlan, unreadFacts, unreadRow } from './unreadable-submission.ts';
 
-/** Throws on an event that cannot be understood, and while an envelope cannot be read: it then ends in the ingest DLQ, held and alarmed. */
+/**
+ * Throws on an event that cannot be understood, and while an envelope cannot be read: it then ends in the ingest DLQ,
+ * held and alarmed.
+ */
 export async function ingestSubmissions(
   ports: IngestPorts,
   event: Exclude<SubmissionEventReading, { kind: 'other' }>,
@@ -116,7 +119,10 @@ function textOf(bytes: Uint8Array): string {
 
 type Head = { readonly headers: readonly HeaderField[]; readonly from: FromReading };
 
-/** Null where the content cannot be opened now. The rows are written all the same: relay meets the same content, and its sender hears. */
+/**
+ * Null where the content cannot be opened now. The rows are written all the same: relay meets the same content, and its
+ * sender hears.
+ */
 async function headerFields(
   ports: IngestPorts,
   { spoolId, contentKey }: SubmissionPlace,
@@ -185,7 +191,10 @@ function deliveries(
   });
 }
 
-/** Content that cannot be opened now names no author: relay cannot open it either, and asks again in whose name SES may sign. */
+/**
+ * Content that cannot be opened now names no author: relay cannot open it either, and asks again in whose name SES may
+ * sign.
+ */
 function refusal({ reason, detail }: Extract<SenderFinding, { kind: 'refused' }>): HeldAtBirth {
   const because = reason === 'submitter-unknown' ? 'foreign-sender' : reason;
   return { because, reason, detail, status: statusOf('5.7.1') };
@@ -233,7 +242,10 @@ function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: Message
   return heldAtBirth(row, { because: reason, reason, detail, status: statusOf('5.6.0') }, now);
 }
 
-/** What cannot be read is on record, held, before SQS is asked to give the event again. An outage of S3 alone calls for no row. */
+/**
+ * What cannot be read is on record, held, before SQS is asked to give the event again. An outage of S3 alone calls for
+ * no row.
+ */
 async function unread(ports: IngestPorts, given: Given, what: string, cause?: UnreadableCause): Promise<never> {
   const { place, acceptedAt } = given;
   if (cause !== 'unavailable') {

@@ -1,5 +1,6 @@
-// The row that stands for a submission of which nobody knows yet for whom it is: its envelope cannot be read, or is not there. Held, so that
-// a person hears of it, under a key of its own; it ends by itself when the envelope is read. It is never sent and never expires.
+// The row that stands for a submission of which nobody knows yet for whom it is: its envelope cannot be read, or is not
+// there. Held, so that a person hears of it, under a key of its own; it ends by itself when the envelope is read. It is
+// never sent and never expires.
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { superseded } from '#core/delivery/hold-release.ts';

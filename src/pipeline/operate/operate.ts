@@ -1,5 +1,6 @@
-// What an operator may do with one delivery: release what is held or quarantined, hold what is under way, remove either, and resubmit what a
-// next hop took and lost. Each is one conditional write, traced; it never changes content, and never a delivery with an attempt under way.
+// What an operator may do with one delivery: release what is held or quarantined, hold what is under way, remove
+// either, and resubmit what a next hop took and lost. Each is one conditional write, traced; it never changes content,
+// and never a delivery with an attempt under way.
 //
 // | effect, in order         | if we die right after                                                             |
 // | ------------------------ | --------------------------------------------------------------------------------- |
@@ -33,7 +34,10 @@ export type Operated =
   /** `why` is one line for people; `tryAgain`: an attempt is under way right now. */
   | { readonly kind: 'refused'; readonly row: DeliveryRow | null; readonly why: string; readonly tryAgain?: true };
 
-/** Held or quarantined mail goes on: queued, with `lifetimeMs` to live from now; where its notice is what was held, that is sent. */
+/**
+ * Held or quarantined mail goes on: queued, with `lifetimeMs` to live from now; where its notice is what was held, that
+ * is sent.
+ */
 export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs: number): Promise<Operated> {
   const operated = await operate(ports, ref, (row, now) => {
     if (row.state !== 'held' && row.state !== 'quarantined') return `it is ${row.state}, neither held nor quarantined`;
@@ -52,8 +56,8 @@ export type ResubmitPorts = OperatePorts & { readonly spool: Spool };
 type Refused = Extract<Operated, { kind: 'refused' }>;
 
 /**
- * What a next hop took and lost is relayed again, as if it had just come. `selected` is the row as the operator meant it: one that was
- * attempted since then, by another's word, is left alone.
+ * What a next hop took and lost is relayed again, as if it had just come. `selected` is the row as the operator meant
+ * it: one that was attempted since then, by another's word, is left alone.
  */
 export async function resubmit(
   ports: ResubmitPorts,
@@ -74,7 +78,10 @@ export async function resubmit(
   return operated;
 }
 
-/** Why it could not be resubmitted, by its row and by a look at its content, of which one byte is read; null where it could. */
+/**
+ * Why it could not be resubmitted, by its row and by a look at its content, of which one byte is read; null where it
+ * could.
+ */
 export async function whyNotNow(
   { ledger, spool }: Pick<ResubmitPorts, 'ledger' | 'spool'>,
   row: DeliveryRow,
@@ -108,8 +115,9 @@ export async function remove(ports: OperatePorts, ref: DeliveryRef, notice: bool
   const operated = await operate(ports, ref, (row, now) => {
     const kept = row.state === 'held' || row.state === 'quarantined';
     if (!kept && !isUnderWay(row.state)) return `it is ${row.state}: nothing is left to remove`;
-    // A copy answers to nobody, nor does a notice, and who was sent a notice already, or could not be, gets no second one. Of an orphan
-    // nobody knows to whom it was written: a report that cannot say what was not delivered to whom is none.
+    // A copy answers to nobody, nor does a notice, and who was sent a notice already, or could not be, gets no second
+    // one. Of an orphan nobody knows to whom it was written: a report that cannot say what was not delivered to whom is
+    // none.
     const answers = !row.copy && row.kind === 'delivery' && row.notice?.kind !== 'ndr' && !isPlaceholder(row);
     if (!notice || !answers) return removed(row, now);
     return refused(row, REMOVED, { now, sweepAgainMs: ports.sweepAgainMs });

@@ -1,5 +1,6 @@
-// The hourly search for orphans: objects of the spool that no row of the ledger speaks of, an hour after they were stored. Each is held by a
-// placeholder, with an alarm, until its receipt comes or an operator names its recipients. It never sends mail, and never guesses an envelope.
+// The hourly search for orphans: objects of the spool that no row of the ledger speaks of, an hour after they were
+// stored. Each is held by a placeholder, with an alarm, until its receipt comes or an operator names its recipients. It
+// never sends mail, and never guesses an envelope.
 //
 // | effect, in order               | if we die right after                                                        |
 // | ------------------------------ | ---------------------------------------------------------------------------- |
@@ -8,8 +9,9 @@
 // |   deliveries came meanwhile    |                                                                              |
 // | 3 bookmark, after each page    | the next run goes on behind it                                               |
 //
-// Cost: one list call for 1,000 objects that lie in the spool, each hour; one read for each new object, ever. A million messages a month
-// with a retention of 14 days are 470 pages an hour, some $1.70 a month, and $0.13 for the reads. Above 10^7 objects S3 Inventory is cheaper.
+// Cost: one list call for 1,000 objects that lie in the spool, each hour; one read for each new object, ever. A million
+// messages a month with a retention of 14 days are 470 pages an hour, some $1.70 a month, and $0.13 for the reads.
+// Above 10^7 objects S3 Inventory is cheaper.
 
 import type { Settings } from '#config/settings.ts';
 import { headerBytesMax, orphanPage, orphanReadsAtOnce, orphanShardsAtOnce } from '#core/limits.ts';
@@ -59,7 +61,10 @@ export type OrphanReport = {
 };
 type Count = { listed: number; examined: number; orphans: number; missed: number };
 
-/** Looks through the shards as far as time allows. Throws at its end where something could not be looked at: all else was, by then. */
+/**
+ * Looks through the shards as far as time allows. Throws at its end where something could not be looked at: all else
+ * was, by then.
+ */
 export async function orphans(ports: OrphanPorts, signal: AbortSignal): Promise<OrphanReport> {
   const now = ports.clock.now();
   const count: Count = { listed: 0, examined: 0, orphans: 0, missed: 0 };
@@ -129,7 +134,8 @@ async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSign
   const keys = await ports.ledger.rowKeys(spoolId, 2);
   if (keys.length > 0 && keys[0] !== placeholderKey) return false;
   if (keys.length === 0) await hold(ports, entry, spoolId, signal);
-  // Its receipt may have come between the two reads; ingest looks for a placeholder after it wrote, and one of the two sees the other.
+  // Its receipt may have come between the two reads; ingest looks for a placeholder after it wrote, and one of the two
+  // sees the other.
   const [, delivery] = keys.length > 1 ? keys : await ports.ledger.rowKeys(spoolId, 2);
   if (delivery !== undefined) {
     await endPlaceholder(ports, spoolId, 'receipt-came');
@@ -149,7 +155,10 @@ async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSign
   return true;
 }
 
-/** Neither content nor an envelope, so that no submitter's policy lets it be put there. It is no mail: nothing waits for it, and the purge removes it. */
+/**
+ * Neither content nor an envelope, so that no submitter's policy lets it be put there. It is no mail: nothing waits for
+ * it, and the purge removes it.
+ */
 function isStrange(ports: OrphanPorts, { objectKey, bytes, storedAt }: SpoolEntry): false {
   ports.watch.raise('StrangeObject');
   ports.watch.error('orphans.strange-object', { objectKey, bytes, storedAt: new Date(storedAt).toISOString() });

@@ -1,5 +1,6 @@
-// The digest of the quarantine: once a day, where anything was quarantined since the last one, a notice for `notices.postmaster`. It is
-// written and queued here, and composed by relay at each attempt, from what waits by then. A digest that cannot be delivered is held.
+// The digest of the quarantine: once a day, where anything was quarantined since the last one, a notice for
+// `notices.postmaster`. It is written and queued here, and composed by relay at each attempt, from what waits by then.
+// A digest that cannot be delivered is held.
 //
 // | effect, in order            | if we die right after                                                            |
 // | --------------------------- | -------------------------------------------------------------------------------- |

@@ -1,6 +1,7 @@
-// Purge: several times a day, what of the spool has had its retention. It lists what lies there, reads the rows of each message, and
-// removes what is final for every delivery, by a delete marker; the bytes stay for `retention.versions`. The only stage that removes
-// content. It never touches what is held, quarantined or under way, nor an object without rows, which is an orphan; and never a row.
+// Purge: several times a day, what of the spool has had its retention. It lists what lies there, reads the rows of each
+// message, and removes what is final for every delivery, by a delete marker; the bytes stay for `retention.versions`.
+// The only stage that removes content. It never touches what is held, quarantined or under way, nor an object without
+// rows, which is an orphan; and never a row.
 //
 // | effect, in order                 | if we die right after                                                                   |
 // | -------------------------------- | --------------------------------------------------------------------------------------- |
@@ -13,8 +14,8 @@
 // | 4 bookmark past the page         | the next run goes on there; dying before: it lists the page again, less what went       |
 // | 5 bookmark at the beginning      | the pass is over, or the next run ends it                                               |
 //
-// A second notification may add a delivery between the read and the removal: its content is then found by its version, for as long as
-// those stay. Two runs at once do the same work twice, and no harm.
+// A second notification may add a delivery between the read and the removal: its content is then found by its version,
+// for as long as those stay. Two runs at once do the same work twice, and no harm.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -50,8 +51,8 @@ type Tally = { listed: number; bytes: number; readonly counts: Map<Looked, numbe
 type Place = { readonly prefix: string; readonly bookmark: string };
 
 /**
- * Goes on where the last run ended, until each list is at its end or the signal says that time is short. A message at which it fails is
- * left and said; throws at the end, so that somebody looks, or at once when there are many.
+ * Goes on where the last run ended, until each list is at its end or the signal says that time is short. A message at
+ * which it fails is left and said; throws at the end, so that somebody looks, or at once when there are many.
  */
 export async function purge(ports: PurgePorts, signal: AbortSignal): Promise<PurgeReport> {
   const tally: Tally = { listed: 0, bytes: 0, counts: new Map() };
@@ -131,7 +132,10 @@ async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal
   }
 }
 
-/** What is no message: below `out/` it is removed, since the search for orphans has told of it; below `in/` it is SES's test object, and stays. */
+/**
+ * What is no message: below `out/` it is removed, since the search for orphans has told of it; below `in/` it is SES's
+ * test object, and stays.
+ */
 async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal: AbortSignal): Promise<Look> {
   const [entry] = objectsOf(message);
   if (entry === undefined || !entry.objectKey.startsWith(outboundPrefix)) return { became: 'no-rows', bytes: 0 };
@@ -149,7 +153,10 @@ async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, sig
   return { became: 'removed', bytes: entry.bytes };
 }
 
-/** The rows that speak for these objects. What stood for an envelope that was missing does not speak for one that is there. */
+/**
+ * The rows that speak for these objects. What stood for an envelope that was missing does not speak for one that is
+ * there.
+ */
 function rowsOn({ contentKey, envelope }: SpoolMessage<SpoolEntry>, record: TraceRecord | undefined) {
   if (record?.message.objectKey !== contentKey) return [];
   return envelope !== null && record.rows.every(standsForMissingEnvelope) ? [] : record.rows;
@@ -182,7 +189,10 @@ function inTime<T>(call: Promise<T>, signal: AbortSignal): Promise<T | null> {
   });
 }
 
-/** An independent look at the claim: what is past its retention, its lifetimes and its notice's, and still under way, was forgotten. */
+/**
+ * An independent look at the claim: what is past its retention, its lifetimes and its notice's, and still under way,
+ * was forgotten.
+ */
 function reportNoEnd(ports: PurgePorts, spoolId: string, row: { deliveryKey: string; state: string } | null): void {
   ports.watch.count('NoEnd');
   ports.watch.error('purge.no-end', { spoolId, deliveryKey: row?.deliveryKey, state: row?.state });

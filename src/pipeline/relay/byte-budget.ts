@@ -1,6 +1,6 @@
-// How many bytes of content one execution environment may have under way: a batch is bounded by bytes, not by its count.
-// First come, first served; a message larger than the whole budget runs alone. Weights are whole bytes: a sum of fractions does not come
-// back to nothing, and who must run alone would then wait for good.
+// How many bytes of content one execution environment may have under way: a batch is bounded by bytes, not by its
+// count. First come, first served; a message larger than the whole budget runs alone. Weights are whole bytes: a sum of
+// fractions does not come back to nothing, and who must run alone would then wait for good.
 
 import { roomWaitMsMax } from '#core/limits.ts';
 
@@ -8,8 +8,8 @@ export interface ByteBudget {
   /** Whether `take` would give it at once. */
   fits(bytes: number): boolean;
   /**
-   * Waits for room; the returned function gives it back. Rejects when the signal aborts first, and with NoRoomInTime when others kept the
-   * room for so long that the wait must be told.
+   * Waits for room; the returned function gives it back. Rejects when the signal aborts first, and with NoRoomInTime
+   * when others kept the room for so long that the wait must be told.
    */
   take(bytes: number, signal: AbortSignal): Promise<() => void>;
 }

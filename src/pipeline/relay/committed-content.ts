@@ -1,6 +1,6 @@
-// What relay does for submitted mail alone. Its content must be as its envelope committed it: of that length, and with that SHA-256; whoever
-// reads it is told before the end when it is another, so that nothing of it is ever accepted anywhere. And the next hop is told what the
-// submitter asked to hear.
+// What relay does for submitted mail alone. Its content must be as its envelope committed it: of that length, and with
+// that SHA-256; whoever reads it is told before the end when it is another, so that nothing of it is ever accepted
+// anywhere. And the next hop is told what the submitter asked to hear.
 
 import { createHash } from 'node:crypto';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';

@@ -1,5 +1,6 @@
-// What relay does with a delivery whose next hop became one that refuses or discards while it was under way: what ingest would have
-// done, had it come later. No attempt is made. Its one write is the claimed row's; a failed row's bounce job is the caller's to send.
+// What relay does with a delivery whose next hop became one that refuses or discards while it was under way: what
+// ingest would have done, had it come later. No attempt is made. Its one write is the claimed row's; a failed row's
+// bounce job is the caller's to send.
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';

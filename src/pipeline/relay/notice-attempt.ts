@@ -1,5 +1,6 @@
-// One attempt at a notice by the way that is open to it now (core/notice/way.ts): a next hop of the configuration, SES's SendBounce, or a
-// report of our own by SES. Composed anew from the ledger each time; nothing of it is spooled. Relay claims before and records after.
+// One attempt at a notice by the way that is open to it now (core/notice/way.ts): a next hop of the configuration,
+// SES's SendBounce, or a report of our own by SES. Composed anew from the ledger each time; nothing of it is spooled.
+// Relay claims before and records after.
 //
 // | effect, in order                    | if we die right after                                                          |
 // | ----------------------------------- | ------------------------------------------------------------------------------ |
@@ -122,7 +123,10 @@ async function byNextHop(
   return { via, results: await nextHop.attempt(transaction, signal), bytes: composed.length, openMs };
 }
 
-/** What relay records where nothing was attempted. A way that will never open again is a failure, and the delivery is then held. */
+/**
+ * What relay records where nothing was attempted. A way that will never open again is a failure, and the delivery is
+ * then held.
+ */
 export function outcomeOf({ via, reason }: NoAttempt): Outcome {
   switch (reason) {
     case 'deadline':

@@ -1,5 +1,5 @@
-// The ports that relay uses, and the settings and limits it is given. Made by lambdas/relay.ts and by the test pipeline;
-// used by every file of this folder.
+// The ports that relay uses, and the settings and limits it is given. Made by lambdas/relay.ts and by the test
+// pipeline; used by every file of this folder.
 
 import type { Settings } from '#config/settings.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';

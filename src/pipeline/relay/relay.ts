@@ -1,5 +1,5 @@
-// Relay: one attempt at one delivery (or notice). The ledger row says whether it may run; the outcome is recorded before
-// the job is finished. Content goes from the spool to the next hop in one pass, as bytes.
+// Relay: one attempt at one delivery (or notice). The ledger row says whether it may run; the outcome is recorded
+// before the job is finished. Content goes from the spool to the next hop in one pass, as bytes.
 //
 // | effect, in order          | if we die right after                                                              |
 // | ------------------------- | ---------------------------------------------------------------------------------- |
@@ -169,7 +169,10 @@ type Room =
   | { readonly giveBack: () => void; readonly waitedMs: number }
   | { readonly giveBack: null; readonly waitedMs: number; readonly outcome: Outcome };
 
-/** Its share of the function's memory. A wait is told when it begins: what is under way may take as long as the function has. */
+/**
+ * Its share of the function's memory. A wait is told when it begins: what is under way may take as long as the function
+ * has.
+ */
 async function roomFor(ports: RelayPorts, row: DeliveryRow, bytes: number, signal: AbortSignal): Promise<Room> {
   const waits = !ports.budget.fits(bytes) && !signal.aborted;
   if (waits) ports.watch.info('relay.waits-for-room', { ...fieldsOf(row), heldBytes: Math.ceil(bytes) });

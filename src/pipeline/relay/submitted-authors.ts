@@ -1,6 +1,7 @@
-// Whether what leaves is by an author whom its submitter may name. Called by relay for submitted mail alone, on the very bytes that go to
-// the next hop: what ingest looked at may have been another object under the same key, or none yet. Nothing of a message that is
-// refused here is accepted anywhere: its delivery is deferred as damaged, with an alarm, and its sender hears at the lifetime.
+// Whether what leaves is by an author whom its submitter may name. Called by relay for submitted mail alone, on the
+// very bytes that go to the next hop: what ingest looked at may have been another object under the same key, or none
+// yet. Nothing of a message that is refused here is accepted anywhere: its delivery is deferred as damaged, with an
+// alarm, and its sender hears at the lifetime.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';

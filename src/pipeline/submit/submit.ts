@@ -1,10 +1,13 @@
-// Hands one submission over: its content, and after it the envelope, which commits it. For every program of ours that submits (gateway,
-// sendmail); docs/interfaces.md has the contract. It never says `submitted` before both objects are stored, and takes nothing back.
+// Hands one submission over: its content, and after it the envelope, which commits it. For every program of ours that
+// submits (gateway, sendmail); docs/interfaces.md has the contract. It never says `submitted` before both objects are
+// stored, and takes nothing back.
 //
 //   effects in order             if we die right after
-//   1. content stored            content without envelope: nothing was promised; the client, who heard no answer, sends again. The hourly
+// 1. content stored            content without envelope: nothing was promised; the client, who heard no answer, sends
+// again. The hourly
 //                                sweep finds it.
-//   2. envelope stored           the message goes its way, though the client did not hear so: it may send it a second time (RFC 1047).
+// 2. envelope stored           the message goes its way, though the client did not hear so: it may send it a second
+// time (RFC 1047).
 //   3. answered                  done
 
 import { createHash } from 'node:crypto';
@@ -30,7 +33,9 @@ export type SubmitRequest = {
 };
 export type SubmitResult =
   | { readonly kind: 'submitted'; readonly spoolId: string }
-  /** Nothing was promised. `denied`: the store will not take it next time either, unless somebody changes its policy. */
+  /**
+   * Nothing was promised. `denied`: the store will not take it next time either, unless somebody changes its policy.
+   */
   | { readonly kind: 'not-stored'; readonly cause: 'denied' | 'unavailable'; readonly detail: string };
 
 /** Throws only when `signal` is aborted: then nothing was committed, or nobody will hear that it was. */

@@ -1,6 +1,7 @@
-// Sweep: every minute, what is due. Deferred rows get their next job, rows past their lifetime expire, lost jobs are sent again,
-// failures without a settled notice go to bounce, and so does who must hear of a delay. Its cost is in proportion to what is due:
-// it chooses by the index, fairly by next hop, and reads a row only to decide on it. It never touches content.
+// Sweep: every minute, what is due. Deferred rows get their next job, rows past their lifetime expire, lost jobs are
+// sent again, failures without a settled notice go to bounce, and so does who must hear of a delay. Its cost is in
+// proportion to what is due: it chooses by the index, fairly by next hop, and reads a row only to decide on it. It
+// never touches content.
 //
 // | effect, in order          | if we die right after                                                            |
 // | ------------------------- | -------------------------------------------------------------------------------- |
@@ -77,8 +78,9 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
 }
 
 /**
- * What the relay queue has room for, next hops in turn. A next hop's room is its fair share of `activeJobsMax` less what it has
- * there already, so one that answers slowly, or not at all, fills its own share and nobody else's. What is no relay job needs no room.
+ * What the relay queue has room for, next hops in turn. A next hop's room is its fair share of `activeJobsMax` less
+ * what it has there already, so one that answers slowly, or not at all, fills its own share and nobody else's. What is
+ * no relay job needs no room.
  */
 async function choose(ports: SweepPorts, due: readonly DueRow[]): Promise<readonly DueRow[]> {
   const now = ports.clock.now();
@@ -143,7 +145,10 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
   }
 }
 
-/** Every expiry that may mail a report is counted, so that the suspect ones can be weighed against all; only suspect ones can be held. */
+/**
+ * Every expiry that may mail a report is counted, so that the suspect ones can be weighed against all; only suspect
+ * ones can be held.
+ */
 async function expire(ports: SweepPorts, row: DeliveryRow, suspect: boolean): Promise<Looked> {
   const now = ports.clock.now();
   const expired = afterExpiry(row, now, ports.sweepAgainMs);

@@ -1,5 +1,6 @@
-// A copy of the tree that a mutation may be made in, so that the working tree is never touched and several can run at the same time.
-// Files are copied, not linked: Node resolves a link to where it leads, and would load the unchanged module. Only node_modules is a link.
+// A copy of the tree that a mutation may be made in, so that the working tree is never touched and several can run at
+// the same time. Files are copied, not linked: Node resolves a link to where it leads, and would load the unchanged
+// module. Only node_modules is a link.
 
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

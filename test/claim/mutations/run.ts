@@ -1,6 +1,7 @@
-// npm run test:mutations [NAME]: makes each bug of the table in a copy of the tree, and requires that its own test fails.
-// A row fails the run where its text does not stand in the file exactly once, where the mutated tree has a type error, where its test fails
-// without the mutation too, where the test's file cannot be loaded with it, and where the test passes: then the bug has survived.
+// npm run test:mutations [NAME]: makes each bug of the table in a copy of the tree, and requires that its own test
+// fails. A row fails the run where its text does not stand in the file exactly once, where the mutated tree has a type
+// error, where its test fails without the mutation too, where the test's file cannot be loaded with it, and where the
+// test passes: then the bug has survived.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Whether mutated files still are TypeScript: a bug that the compiler notices needs no test. One run of the compiler looks at as many
-// mutations as can stand side by side in one tree.
+// Whether mutated files still are TypeScript: a bug that the compiler notices needs no test. One run of the compiler
+// looks at as many mutations as can stand side by side in one tree.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -61,7 +61,10 @@ async function checked(texts: readonly (readonly [string, string])[], copy: Priv
   return copy.with(...first, () => checked(rest, copy));
 }
 
-/** Errors of the compiler, `file(line,column): error …`, each laid to the mutation that stands there, or else to all of them. */
+/**
+ * Errors of the compiler, `file(line,column): error …`, each laid to the mutation that stands there, or else to all of
+ * them.
+ */
 function blamed(output: string, together: ReadonlyMap<string, readonly Span[]>, sources: ReadonlyMap<string, string>) {
   const found: [string, string][] = [];
   for (const [, file = '', line = '', error = ''] of output.matchAll(/^(\S+?)\((\d+),\d+\): (error .*)$/gm)) {

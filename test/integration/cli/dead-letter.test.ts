@@ -1,4 +1,5 @@
-// A message that sendmail could not hand over: it stays, whole, for the user alone, and no link or strange file is written to.
+// A message that sendmail could not hand over: it stays, whole, for the user alone, and no link or strange file is
+// written to.
 
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';

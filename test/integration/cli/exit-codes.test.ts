@@ -1,5 +1,5 @@
-// The exit code of the process itself, by which cron, a mail program or a script knows whether it still has the message and whether to go on.
-// 0 is the rarest of all errors to be noticed.
+// The exit code of the process itself, by which cron, a mail program or a script knows whether it still has the message
+// and whether to go on. 0 is the rarest of all errors to be noticed.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What the command line of `everpost gateway` makes of the server: what it says of TLS and logins reaches it, and nothing is opened that was
-// not asked for. The server itself is caught; test/integration/submission asks what it does.
+// What the command line of `everpost gateway` makes of the server: what it says of TLS and logins reaches it, and
+// nothing is opened that was not asked for. The server itself is caught; test/integration/submission asks what it does.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// An instance as the operator's verbs find it: a folder whose instance.json leads to a console, and that to the emulators. No function runs in
-// it, so that what a verb itself did can be seen.
+// An instance as the operator's verbs find it: a folder whose instance.json leads to a console, and that to the
+// emulators. No function runs in it, so that what a verb itself did can be seen.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

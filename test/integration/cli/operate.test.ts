@@ -1,5 +1,5 @@
-// The operator's verbs against a ledger and queues: what they did to which rows, which jobs they sent where, what they said, and the exit code,
-// by which a script goes on or stops.
+// The operator's verbs against a ledger and queues: what they did to which rows, which jobs they sent where, what they
+// said, and the exit code, by which a script goes on or stops.
 
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
-// A reply that was read before its command was written is no answer to it (RFC 5321 §4.1.1.4, RFC 2920 §3.1), wherever it comes: in the
-// segment of the reply before it, in one of its own, or with only its first bytes. The attempt is deferred, and its message is doubted only
-// where the final dot had left.
+// A reply that was read before its command was written is no answer to it (RFC 5321 §4.1.1.4, RFC 2920 §3.1), wherever
+// it comes: in the segment of the reply before it, in one of its own, or with only its first bytes. The attempt is
+// deferred, and its message is doubted only where the final dot had left.
 
 import { describe, expect, it } from 'vitest';
 import { classify } from '#core/reply/classify.ts';
@@ -13,7 +13,10 @@ type Step = { readonly name: string; readonly ask: string; readonly yes: string 
 const EXTRA = ['250 2.0.0 taken', '250-2.0.0 taken\r\n250 2.0.0 for good', '354 go on', '220 hello', '235 2.7.0 ok'];
 const REFUSALS = ['550 5.1.1 no such user', '421 4.3.2 closing', '451 4.3.0 later'];
 
-/** The dialogue step by step; where MAIL, RCPT and DATA leave together, they are one step, and their answers leave together too. */
+/**
+ * The dialogue step by step; where MAIL, RCPT and DATA leave together, they are one step, and their answers leave
+ * together too.
+ */
 function steps(protocol: Protocol, pipelined: boolean): readonly Step[] {
   const hello = `C: ${protocol === 'lmtp' ? 'LHLO' : 'EHLO'} *`;
   const [mail, rcpt, data] = ['250 2.1.0 ok', '250 2.1.5 ok', '354 go on'] as const;
@@ -32,7 +35,9 @@ function steps(protocol: Protocol, pipelined: boolean): readonly Step[] {
   ];
 }
 
-/** The whole dialogue, with `said` in the segment of the reply to `name`, and `later` when the next command has come. */
+/**
+ * The whole dialogue, with `said` in the segment of the reply to `name`, and `later` when the next command has come.
+ */
 function script(all: readonly Step[], name: string, said: string, later = ''): string {
   const at = all.findIndex((step) => step.name === name);
   return all

@@ -1,5 +1,6 @@
-// Servers that other mailers put up with: stray lines, old-style announcements, mechanisms that are offered and refused, commands that are
-// dropped where they come together. Mail goes through, and nothing is believed that was not said.
+// Servers that other mailers put up with: stray lines, old-style announcements, mechanisms that are offered and
+// refused, commands that are dropped where they come together. Mail goes through, and nothing is believed that was not
+// said.
 
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';

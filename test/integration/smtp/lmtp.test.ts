@@ -1,5 +1,5 @@
-// LMTP (RFC 2033) where it differs from SMTP: LHLO, and after the final dot one reply for each recipient that was taken.
-// Everything else is the same client, and is tested with SMTP.
+// LMTP (RFC 2033) where it differs from SMTP: LHLO, and after the final dot one reply for each recipient that was
+// taken. Everything else is the same client, and is tested with SMTP.
 
 import { describe, expect, it } from 'vitest';
 import { testCa } from '#test/smtp-dialogue.ts';

@@ -1,4 +1,5 @@
-// Which authors the submission server takes, asked on the wire: the answer after the final dot, and whether anything was stored.
+// Which authors the submission server takes, asked on the wire: the answer after the final dot, and whether anything
+// was stored.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Client, type Gateway, openGateway } from './gateway.ts';

@@ -1,4 +1,5 @@
-// The submission server on the wire, byte by byte: replies, envelopes, DSN parameters, content, sizes, and clients that behave badly.
+// The submission server on the wire, byte by byte: replies, envelopes, DSN parameters, content, sizes, and clients that
+// behave badly.
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';

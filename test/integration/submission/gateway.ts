@@ -1,4 +1,5 @@
-// A submission server over the memory store, and a client that speaks in exact bytes: what the tests of the gateway share.
+// A submission server over the memory store, and a client that speaks in exact bytes: what the tests of the gateway
+// share.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';

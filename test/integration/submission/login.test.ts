@@ -1,4 +1,5 @@
-// Who may log in at the submission server, over what, how often; TLS both ways; limits of connections and time; and how it stops.
+// Who may log in at the submission server, over what, how often; TLS both ways; limits of connections and time; and how
+// it stops.
 
 import { afterEach, describe, expect, test } from 'vitest';
 import {

@@ -1,4 +1,5 @@
-// Where large messages wait while they are received: in a folder that everybody may write to, nobody can be there first, and nothing is left behind.
+// Where large messages wait while they are received: in a folder that everybody may write to, nobody can be there
+// first, and nothing is left behind.
 
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// The secret of SRS: its newest value signs, the one before it is still good, and both are asked for again after some minutes.
+// The secret of SRS: its newest value signs, the one before it is still good, and both are asked for again after some
+// minutes.
 
 import {
   type GetSecretValueCommand,

@@ -1,4 +1,5 @@
-// S3Spool by what S3 answers, call by call: which version of an object is read, what a refusal is taken for, and a body that ends too soon.
+// S3Spool by what S3 answers, call by call: which version of an object is read, what a refusal is taken for, and a body
+// that ends too soon.
 
 import { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';

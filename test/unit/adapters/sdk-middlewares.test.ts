@@ -1,5 +1,6 @@
-// What the clients of the relay's path change in the SDK: the middlewares that are removed or added, by name, and the signer that is kept.
-// A release of the SDK that renames or drops one of them fails here; removing an unknown name would change nothing, silently.
+// What the clients of the relay's path change in the SDK: the middlewares that are removed or added, by name, and the
+// signer that is kept. A release of the SDK that renames or drops one of them fails here; removing an unknown name
+// would change nothing, silently.
 
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';

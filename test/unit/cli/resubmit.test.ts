@@ -1,4 +1,5 @@
-// Which deliveries the words of `everpost resubmit` mean: too many would be somebody's mail twice, too few somebody's mail lost.
+// Which deliveries the words of `everpost resubmit` mean: too many would be somebody's mail twice, too few somebody's
+// mail lost.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';

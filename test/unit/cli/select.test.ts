@@ -1,4 +1,5 @@
-// Which deliveries an operator's words mean, and which words mean nothing. What is selected too much would be done to somebody's mail.
+// Which deliveries an operator's words mean, and which words mean nothing. What is selected too much would be done to
+// somebody's mail.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';

@@ -1,4 +1,5 @@
-// What the command line of a verb means, word for word, and which words are refused: the argument library's own habits must not show.
+// What the command line of a verb means, word for word, and which words are refused: the argument library's own habits
+// must not show.
 
 import { describe, expect, it } from 'vitest';
 import { exitCodes, Usage } from '#cli/exit.ts';

@@ -1,5 +1,5 @@
-// Whose author SES signs for, as a table: every verdict of SPF, DKIM and DMARC, aligned or not, of a domain of ours, a sub-domain and a
-// stranger's. docs/authors.md shows the same table, and must show it whole.
+// Whose author SES signs for, as a table: every verdict of SPF, DKIM and DMARC, aligned or not, of a domain of ours, a
+// sub-domain and a stranger's. docs/authors.md shows the same table, and must show it whole.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

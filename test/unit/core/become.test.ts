@@ -1,4 +1,5 @@
-// How a row comes to be held, and that it says so for just as long as it is. Rows of older versions do not say it: their reason does.
+// How a row comes to be held, and that it says so for just as long as it is. Rows of older versions do not say it:
+// their reason does.
 
 import { describe, expect, it } from 'vitest';
 import { become, heldBecauseOf, hold, holdForNotice } from '#core/delivery/become.ts';

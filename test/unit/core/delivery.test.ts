@@ -1,5 +1,5 @@
-// The state machine, every pair of it: what is legal leads where DESIGN says, what is not throws, and facts that come late are ignored.
-// A new state or command makes this table incomplete, and the test fail.
+// The state machine, every pair of it: what is legal leads where DESIGN says, what is not throws, and facts that come
+// late are ignored. A new state or command makes this table incomplete, and the test fail.
 
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,5 @@
-// The digest's mail: what strangers wrote stands in it cleaned, and nothing of it in a command. Its periods: whole days, none left out.
+// The digest's mail: what strangers wrote stands in it cleaned, and nothing of it in a command. Its periods: whole
+// days, none left out.
 
 import { describe, expect, it } from 'vitest';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';

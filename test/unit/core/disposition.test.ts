@@ -1,5 +1,5 @@
-// Policy over every verdict: only a FAIL fails, and what could not be scanned is relayed unless the operator says otherwise.
-// Which choice it leads to is the operator's.
+// Policy over every verdict: only a FAIL fails, and what could not be scanned is relayed unless the operator says
+// otherwise. Which choice it leads to is the operator's.
 
 import { describe, expect, it } from 'vitest';
 import type { NextHopSettings } from '#config/settings.ts';

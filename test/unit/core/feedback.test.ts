@@ -1,4 +1,5 @@
-// What a row becomes by what others say of it: precedence, lateness, and what our own word is after that. Tables; instants are literals.
+// What a row becomes by what others say of it: precedence, lateness, and what our own word is after that. Tables;
+// instants are literals.
 
 import { describe, expect, it } from 'vitest';
 import { isSuccessNoticeDue } from '#core/delivery/delay-success.ts';

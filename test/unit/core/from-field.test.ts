@@ -1,4 +1,5 @@
-// Who wrote a message, read for decisions of trust: certain only where every reader finds the same authors. A table of From fields.
+// Who wrote a message, read for decisions of trust: certain only where every reader finds the same authors. A table of
+// From fields.
 
 import { describe, expect, it } from 'vitest';
 import { readFrom } from '#core/message/from-field.ts';

@@ -101,6 +101,7 @@ test('a search for orphans ends before the next begins, reads by as many sockets
   expect(limits.orphanSweepTimeoutMs).toBeLessThanOrEqual(900_000);
   expect(limits.orphanShardsAtOnce * limits.orphanReadsAtOnce).toBeLessThanOrEqual(64);
   expect(limits.orphanSweepOverdueMs).toBe(3 * limits.orphanSweepEveryMs);
-  // A receipt that ingest is still at work on must not be an orphan's: ingest looks for a placeholder from half the time on.
+  // A receipt that ingest is still at work on must not be an orphan's: ingest looks for a placeholder from half the
+  // time on.
   expect(limits.orphanAfterMs / 2).toBeGreaterThan(limits.maxReceiveCount * limits.ingestTimeoutMs);
 });

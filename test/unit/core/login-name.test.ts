@@ -1,4 +1,5 @@
-// What a log may show of a name that was typed at a login: never a password whole, nor so much of one that the rest is guessed.
+// What a log may show of a name that was typed at a login: never a password whole, nor so much of one that the rest is
+// guessed.
 
 import { expect, test } from 'vitest';
 import { loginNameShown } from '#core/submission/login-name.ts';

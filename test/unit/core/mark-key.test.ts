@@ -1,4 +1,5 @@
-// The keys of marks: each kind has its own, what was signed before a deploy or a rotation is still known, and nothing older.
+// The keys of marks: each kind has its own, what was signed before a deploy or a rotation is still known, and nothing
+// older.
 
 import { describe, expect, it } from 'vitest';
 import type { MarkKey } from '#core/message/mark-key.ts';

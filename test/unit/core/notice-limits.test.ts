@@ -1,4 +1,5 @@
-// The counts of notices where nothing vouches for the reverse-path: which there are, for whom, up to what, and in which order.
+// The counts of notices where nothing vouches for the reverse-path: which there are, for whom, up to what, and in which
+// order.
 
 import { describe, expect, it } from 'vitest';
 import type { NoticeKind } from '#core/delivery/delivery.ts';

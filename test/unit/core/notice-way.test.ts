@@ -1,4 +1,5 @@
-// By which way a notice leaves, which failures the postmaster gets a copy of, and which notices count against a domain: as tables.
+// By which way a notice leaves, which failures the postmaster gets a copy of, and which notices count against a domain:
+// as tables.
 
 import { describe, expect, it } from 'vitest';
 import { wantsCopy } from '#core/notice/copy-rule.ts';

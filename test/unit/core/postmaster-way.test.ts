@@ -1,5 +1,5 @@
-// How mail for the postmaster goes, as a table: one decision for copies and the digest, which leave with the null reverse-path, and
-// for mail that is sent on to the postmaster.
+// How mail for the postmaster goes, as a table: one decision for copies and the digest, which leave with the null
+// reverse-path, and for mail that is sent on to the postmaster.
 
 import { describe, expect, it } from 'vitest';
 import type { ActionSettings, NextHopSettings, Settings } from '#config/settings.ts';

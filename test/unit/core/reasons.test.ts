@@ -1,4 +1,5 @@
-// The table of reasons: each row is whole and agrees with the rules that use it; a reason of another version means nothing.
+// The table of reasons: each row is whole and agrees with the rules that use it; a reason of another version means
+// nothing.
 
 import { describe, expect, it } from 'vitest';
 import { canFallBack } from '#core/delivery/fallback.ts';

@@ -1,5 +1,5 @@
-// SES's notifications as documented and as seen, and every way in which one may be wrong: read, known as SES's own test, or malformed.
-// Never skipped: a notification that is not understood must end in the dead-letter queue.
+// SES's notifications as documented and as seen, and every way in which one may be wrong: read, known as SES's own
+// test, or malformed. Never skipped: a notification that is not understood must end in the dead-letter queue.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
-// Who gets a message: names as people break them, lists as cron and scripts write them, and a generator. Of a well-formed field exactly the
-// addresses that were written; of a broken one each address that it shows and nobody else, or nothing at all.
-// The seed is printed with every failure; SEED=n runs that one alone.
+// Who gets a message: names as people break them, lists as cron and scripts write them, and a generator. Of a
+// well-formed field exactly the addresses that were written; of a broken one each address that it shows and nobody
+// else, or nothing at all. The seed is printed with every failure; SEED=n runs that one alone.
 
 import { describe, expect, it, test } from 'vitest';
 import { readArguments, readRecipients } from '#core/message/recipient-list.ts';

@@ -1,5 +1,5 @@
-// Bodies whose lines are too long for SES: what is encoded anew and what keeps its bytes, as a table; and the promise that whoever decodes
-// it sees what he saw before, asked of a reader that is not ours over messages made by chance.
+// Bodies whose lines are too long for SES: what is encoded anew and what keeps its bytes, as a table; and the promise
+// that whoever decodes it sees what he saw before, asked of a reader that is not ours over messages made by chance.
 
 import { describe, expect, it } from 'vitest';
 import { headerSection } from '#core/message/header.ts';

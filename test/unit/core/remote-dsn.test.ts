@@ -1,5 +1,5 @@
-// What comes back, read: one fixture for each shape that a report may have, then ten thousand ways of breaking them. Whatever the bytes, the answer is
-// one of four kinds, well-formed and bounded, and comes soon.
+// What comes back, read: one fixture for each shape that a report may have, then ten thousand ways of breaking them.
+// Whatever the bytes, the answer is one of four kinds, well-formed and bounded, and comes soon.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

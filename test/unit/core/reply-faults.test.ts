@@ -1,5 +1,6 @@
-// Whose fault a refusal is: real replies of many servers, by test/fixtures/replies. What is ours waits and calls the operator; what is not ours
-// is returned, and nobody is called. The words decide, never an address that the reply only repeats.
+// Whose fault a refusal is: real replies of many servers, by test/fixtures/replies. What is ours waits and calls the
+// operator; what is not ours is returned, and nobody is called. The words decide, never an address that the reply only
+// repeats.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';

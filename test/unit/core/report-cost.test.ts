@@ -1,5 +1,5 @@
-// Whatever strangers send to a return path is read in time that grows with its size, and no faster: every pattern behind every beginning at two
-// sizes, by processor time. What reads in less than can be measured passes.
+// Whatever strangers send to a return path is read in time that grows with its size, and no faster: every pattern
+// behind every beginning at two sizes, by processor time. What reads in less than can be measured passes.
 
 import { describe, expect, it } from 'vitest';
 import { readRemoteReport } from '#core/feedback/report.ts';

@@ -1,5 +1,6 @@
-// Reports that were wrapped, damaged or merged on their way say the same as before, recipient by recipient, or they go to the postmaster.
-// Never does one make another fact, and never does an answer or ordinary mail make a failure, however it is wrapped.
+// Reports that were wrapped, damaged or merged on their way say the same as before, recipient by recipient, or they go
+// to the postmaster. Never does one make another fact, and never does an answer or ordinary mail make a failure,
+// however it is wrapped.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
-// Return paths: tokens, and SRS as others have it. The addresses of the first table are those that postsrsd's own tests expect of the secret `tops3cr3t` on
-// 1 January 2020, with four characters of the hash; ours have eight, of which they are the first.
+// Return paths: tokens, and SRS as others have it. The addresses of the first table are those that postsrsd's own tests
+// expect of the secret `tops3cr3t` on 1 January 2020, with four characters of the hash; ours have eight, of which they
+// are the first.
 
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';

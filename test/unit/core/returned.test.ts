@@ -1,5 +1,5 @@
-// Which of a report's recipients its delivery hears of: the one that it names so, else the worst, because an alias may have made several
-// of one.
+// Which of a report's recipients its delivery hears of: the one that it names so, else the worst, because an alias may
+// have made several of one.
 
 import { describe, expect, it } from 'vitest';
 import type { RemoteAction, RemoteRecipient } from '#core/feedback/report-fields.ts';

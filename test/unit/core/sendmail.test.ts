@@ -1,4 +1,5 @@
-// sendmail's command line as programs write it, and the message that comes of what they pipe: line ends, dots, headers, Bcc.
+// sendmail's command line as programs write it, and the message that comes of what they pipe: line ends, dots, headers,
+// Bcc.
 
 import { describe, expect, it, test } from 'vitest';
 import { parseMailbox } from '#core/message/address.ts';
@@ -54,7 +55,8 @@ describe('the command line', () => {
 
 describe('an option of ours that a web page’s user may have written', () => {
   const OURS = ['submitter', 'bucket', 'stack', 'data', 'domain', 'config'];
-  // PHP's mail() hands on its fifth argument behind its own; others put an address, or a name, where the user says what it is.
+  // PHP's mail() hands on its fifth argument behind its own; others put an address, or a name, where the user says what
+  // it is.
   const before: readonly (readonly string[])[] = [
     ['-t', '-i'],
     ['-om'],

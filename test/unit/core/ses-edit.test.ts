@@ -1,4 +1,5 @@
-// The header section for SES, as a table of messages; and the promise that holds for any bytes: the body is not touched.
+// The header section for SES, as a table of messages; and the promise that holds for any bytes: the body is not
+// touched.
 
 import { describe, expect, it } from 'vitest';
 import { addressListFault } from '#aws-local/ses/address-lists.ts';

@@ -1,4 +1,5 @@
-// What each of SES's errors means for a message, as docs/aws-contracts.md §2.5 has it; and how soon the next attempt is.
+// What each of SES's errors means for a message, as docs/aws-contracts.md §2.5 has it; and how soon the next attempt
+// is.
 
 import { describe, expect, it } from 'vitest';
 import { pacedSchedule } from '#core/delivery/retry-schedule.ts';

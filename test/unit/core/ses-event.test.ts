@@ -1,5 +1,5 @@
-// SES's events as AWS documents them and as they were seen: each fixture is read as its .expected.json says. UPDATE=1 rewrites those.
-// And that no text of any kind makes the reader throw or give what a row could not hold.
+// SES's events as AWS documents them and as they were seen: each fixture is read as its .expected.json says. UPDATE=1
+// rewrites those. And that no text of any kind makes the reader throw or give what a row could not hold.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// S3's word of a stored object: the shapes that S3 sends, the one that asks for nothing, and all that must not be taken for either.
+// S3's word of a stored object: the shapes that S3 sends, the one that asks for nothing, and all that must not be taken
+// for either.
 
 import { describe, expect, test } from 'vitest';
 import { refOfDeliveryId } from '#core/delivery/delivery.ts';

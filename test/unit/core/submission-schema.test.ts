@@ -1,5 +1,5 @@
-// The published schema and the reader agree: what the reader takes the schema takes, and each thing that the schema forbids the reader
-// refuses. Only what an address is, the reader alone can say.
+// The published schema and the reader agree: what the reader takes the schema takes, and each thing that the schema
+// forbids the reader refuses. Only what an address is, the reader alone can say.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The submission contract: what is written is read back, what is malformed is said to be, and keys name one submission or none.
-// Each case of a malformed envelope is one change to a sound one.
+// The submission contract: what is written is read back, what is malformed is said to be, and keys name one submission
+// or none. Each case of a malformed envelope is one change to a sound one.
 
 import { describe, expect, it } from 'vitest';
 import {

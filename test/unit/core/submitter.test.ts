@@ -1,5 +1,5 @@
-// In whose name a submitter may write: an author of ours who is not the submitter's is refused wherever a reader may find him, and what
-// cannot be seen whole is refused. A stranger passes.
+// In whose name a submitter may write: an author of ours who is not the submitter's is refused wherever a reader may
+// find him, and what cannot be seen whole is refused. A stranger passes.
 
 import { describe, expect, it } from 'vitest';
 import { parseMailbox } from '#core/message/address.ts';

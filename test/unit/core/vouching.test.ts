@@ -1,4 +1,5 @@
-// What vouches for a reverse-path, as a table: every result of SPF, DKIM and DMARC, the author's domain, and the direction.
+// What vouches for a reverse-path, as a table: every result of SPF, DKIM and DMARC, the author's domain, and the
+// direction.
 
 import { describe, expect, it } from 'vitest';
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';

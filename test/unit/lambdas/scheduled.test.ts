@@ -1,4 +1,5 @@
-// What a schedule starts: given a deadline whatever the time scale makes of it, counted where it ends, and loud where it fails.
+// What a schedule starts: given a deadline whatever the time scale makes of it, counted where it ends, and loud where
+// it fails.
 
 import type { Context } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';

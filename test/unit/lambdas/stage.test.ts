@@ -1,5 +1,5 @@
-// The batch and its answer (aws-contracts §4.2): what is not named is deleted, so everything that was not accounted for is named.
-// And what must not compile does not: an empty list by accident.
+// The batch and its answer (aws-contracts §4.2): what is not named is deleted, so everything that was not accounted for
+// is named. And what must not compile does not: an empty list by accident.
 
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';

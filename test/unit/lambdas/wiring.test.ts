@@ -1,5 +1,6 @@
-// What each deployed function is wired with: its environment read by the real lambdas/, its stage caught before it does anything. Figures are
-// literals: a function that has another stage's lease, or another queue's address, must not agree with a constant that moved along with it.
+// What each deployed function is wired with: its environment read by the real lambdas/, its stage caught before it does
+// anything. Figures are literals: a function that has another stage's lease, or another queue's address, must not agree
+// with a constant that moved along with it.
 
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';

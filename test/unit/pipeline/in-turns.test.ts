@@ -1,4 +1,5 @@
-// Work on many things a few at a time: all of it, no more at once than was said, nothing begun after its time, and no failure dropped.
+// Work on many things a few at a time: all of it, no more at once than was said, nothing begun after its time, and no
+// failure dropped.
 
 import { expect, it } from 'vitest';
 import { inTurns } from '#pipeline/in-turns.ts';

@@ -1,4 +1,5 @@
-// Ingest and the one thing that it may read of the content: the header section of a long one. What a delete marker hides it finds.
+// Ingest and the one thing that it may read of the content: the header section of a long one. What a delete marker
+// hides it finds.
 
 import { expect, it } from 'vitest';
 import { MemoryClock } from '#adapters/memory/clock.ts';

@@ -1,4 +1,5 @@
-// Bounce, asked a second time: what was decided on a failure stays decided, is counted once, and is looked at again by the sweep.
+// Bounce, asked a second time: what was decided on a failure stays decided, is counted once, and is looked at again by
+// the sweep.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock } from '#adapters/memory/clock.ts';

@@ -1,5 +1,5 @@
-// What the search for orphans costs and how it ends: nothing is read twice that need not be, a run that is cut off goes on, a failure in one
-// place is made good by the next round and hides nothing elsewhere.
+// What the search for orphans costs and how it ends: nothing is read twice that need not be, a run that is cut off goes
+// on, a failure in one place is made good by the next round and hides nothing elsewhere.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock } from '#adapters/memory/clock.ts';

@@ -1,5 +1,6 @@
-// One attempt, with what can come between its claim and its record: a reverse-path that nothing can carry, our own deadline, and
-// somebody else who settles the row meanwhile. What the trace says then, what the metrics count, and what the next claim believes.
+// One attempt, with what can come between its claim and its record: a reverse-path that nothing can carry, our own
+// deadline, and somebody else who settles the row meanwhile. What the trace says then, what the metrics count, and what
+// the next claim believes.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';

@@ -1,5 +1,5 @@
-// A job for a message that came back, at an odd moment: when its row has gone on to the postmaster, when somebody else settled it meanwhile, when
-// its content is not to be had. And whose word a report is: a program's, never a person's.
+// A job for a message that came back, at an odd moment: when its row has gone on to the postmaster, when somebody else
+// settled it meanwhile, when its content is not to be had. And whose word a report is: a program's, never a person's.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';

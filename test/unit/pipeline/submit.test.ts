@@ -1,5 +1,5 @@
-// A submission's two objects: the envelope commits the content, so it comes second and only where the first one is stored; what is said to the
-// client is what the store said.
+// A submission's two objects: the envelope commits the content, so it comes second and only where the first one is
+// stored; what is said to the client is what the store said.
 
 import { describe, expect, it } from 'vitest';
 import { contentKeyOf, envelopeKeyOf, readEnvelope } from '#core/submission/submission.ts';

@@ -1,5 +1,5 @@
-// Relay's look at the author of submitted content: the same bytes however they are cut, nothing before the author is known, and a header
-// section in the smallest chunks costs no more than in one.
+// Relay's look at the author of submitted content: the same bytes however they are cut, nothing before the author is
+// known, and a header section in the smallest chunks costs no more than in one.
 
 import { expect, it } from 'vitest';
 import { ContentUnreadable } from '#pipeline/ports.ts';

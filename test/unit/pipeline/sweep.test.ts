@@ -1,4 +1,5 @@
-// The sweep and the clock: what is counted by the hour, by hours that pass; what is due at an instant, one millisecond before it and at it.
+// The sweep and the clock: what is counted by the hour, by hours that pass; what is due at an instant, one millisecond
+// before it and at it.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock } from '#adapters/memory/clock.ts';

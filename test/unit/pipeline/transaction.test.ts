@@ -1,5 +1,6 @@
-// What relay tells a next hop about a message, apart from its bytes: who it is from and for, how long it is, by which name later events are joined,
-// and whether its author is to be believed. Asked of the next hop, which counts what it was handed.
+// What relay tells a next hop about a message, apart from its bytes: who it is from and for, how long it is, by which
+// name later events are joined, and whether its author is to be believed. Asked of the next hop, which counts what it
+// was handed.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';

@@ -1,5 +1,5 @@
-// One function that works on one job after the other, as a warm one does: what its attempts share is as it was before, whatever became of
-// each. And what the message itself says of an earlier attempt whose result was lost.
+// One function that works on one job after the other, as a warm one does: what its attempts share is as it was before,
+// whatever became of each. And what the message itself says of an earlier attempt whose result was lost.
 
 import { describe, expect, it } from 'vitest';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';

@@ -1,5 +1,5 @@
-// The types of a creator, which makes the resources of one type, and of what all creators share. Implemented by deploy.ts,
-// compute.ts and mail.ts.
+// The types of a creator, which makes the resources of one type, and of what all creators share. Implemented by
+// deploy.ts, compute.ts and mail.ts.
 
 import type { CloudWatch } from '../cloudwatch/cloudwatch.ts';
 import type { Tables } from '../dynamodb/tables.ts';
