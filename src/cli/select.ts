@@ -2,7 +2,7 @@
 // hop; for `resubmit` those that a next hop took within a time. It only reads. Of many, it takes the newest messages
 // first, up to a limit.
 
-import { isMeant } from '#adapters/aws/trace-query.ts';
+import { isMeant } from '#adapters/trace-query.ts';
 import { parseDuration } from '#config/values.ts';
 import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
 import { standsAlone } from '#core/delivery/delivery.ts';

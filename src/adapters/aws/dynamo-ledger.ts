@@ -13,6 +13,8 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { answers } from '#adapters/trace-query.ts';
+import { joinTrace, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
 import type {
@@ -46,8 +48,6 @@ import {
   sortKeyOf,
   tokenOfItem,
 } from './dynamo-row.ts';
-import { answers } from './trace-query.ts';
-import { joinTrace, splitTrace } from './trace-split.ts';
 
 /** Writes of one message's rows, and reads of one search, that run side by side. */
 const concurrency = 16;

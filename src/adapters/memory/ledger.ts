@@ -4,8 +4,8 @@
 
 import { inQuarantine, isEnqueued } from '#adapters/aws/due-index.ts';
 import { lastInstantOf } from '#adapters/aws/dynamo-row.ts';
-import { answers } from '#adapters/aws/trace-query.ts';
-import { joinTrace, type MovedEvent, splitTrace } from '#adapters/aws/trace-split.ts';
+import { answers } from '#adapters/trace-query.ts';
+import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import { isSettled } from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';

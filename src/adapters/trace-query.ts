@@ -1,6 +1,7 @@
 // Whether a message answers a trace query: the part of the search that no index does.
 // Shared by every ledger. Pure.
 
+import { heldBecauseOf } from '#core/delivery/become.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 
@@ -26,7 +27,7 @@ export function isMeant(row: DeliveryRow, wanted: NonNullable<TraceQuery['row']>
   const at = row.lastAttemptAt;
   return (
     (states === undefined || states.includes(row.state)) &&
-    (reason === undefined || row.stateReason === reason) &&
+    (reason === undefined || row.stateReason === reason || heldBecauseOf(row) === reason) &&
     (nextHop === undefined || row.nextHop === nextHop) &&
     (attempted === undefined || (at !== null && at >= attempted.from && at < attempted.until)) &&
     (resubmittedBefore === undefined || row.resubmitted === undefined || row.resubmitted.at < resubmittedBefore)
