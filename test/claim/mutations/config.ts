@@ -52,8 +52,8 @@ export const configMutations: readonly Mutation[] = [
   {
     name: 'config/an-example-for-another-domain',
     file: 'src/config/lines.ts',
-    text: ".replaceAll('@example.com', `@${this.#host}`)",
-    replacement: '',
+    text: "replaceAll('@example.com'",
+    replacement: "replaceAll('@nowhere.example'",
     test: check('examples are for this file > with a domain of it'),
   },
   {
