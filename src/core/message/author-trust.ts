@@ -1,7 +1,7 @@
 // Whether an author of ours is believed: the one decision on trust by the From field. It stands behind what SES signs
 // (core/message/ses-edit.ts) and behind what a submitter may send (core/submission/submitter.ts). What lacks a proof is
 // a stranger's; the absence of a verdict proves nothing. docs/authors.md has the table;
-// test/unit/core/author-trust.test.ts checks that it is whole.
+// test/unit/core/message/author-trust.test.ts checks that it is whole.
 
 import { type Mailbox, parseReversePath } from './address.ts';
 import { isOwn, ownerOf } from './domain-owner.ts';

@@ -62,7 +62,7 @@ export const adapterMutations: readonly Mutation[] = [
     text: 'if (read !== length) throw',
     replacement: 'if (read > length) throw',
     test: {
-      file: 'test/unit/adapters/s3-spool.test.ts',
+      file: 'test/unit/adapters/aws/s3-spool.test.ts',
       name: 'a body that ends before its length is not the content, though no error says so',
     },
   },
@@ -72,7 +72,7 @@ export const adapterMutations: readonly Mutation[] = [
     text: "(got.cause === 'missing' || got.cause === 'denied')",
     replacement: "got.cause === 'missing'",
     test: {
-      file: 'test/unit/adapters/s3-spool.test.ts',
+      file: 'test/unit/adapters/aws/s3-spool.test.ts',
       name: 'what a delete marker hides is read by its version > where S3 says AccessDenied',
     },
   },
@@ -82,7 +82,7 @@ export const adapterMutations: readonly Mutation[] = [
     text: 'marker.Key === objectKey && marker.IsLatest',
     replacement: 'marker.Key === objectKey',
     test: {
-      file: 'test/unit/adapters/s3-spool.test.ts',
+      file: 'test/unit/adapters/aws/s3-spool.test.ts',
       name: 'what a delete marker hides is read by its version > and not under a marker that is not the latest',
     },
   },
@@ -91,7 +91,7 @@ export const adapterMutations: readonly Mutation[] = [
     file: 'src/adapters/aws/s3-spool.ts',
     text: 'status !== 408 && status !== 429)',
     replacement: 'status !== 408)',
-    test: { file: 'test/unit/adapters/s3-spool.test.ts', name: 'TooManyRequests (429) is unavailable' },
+    test: { file: 'test/unit/adapters/aws/s3-spool.test.ts', name: 'TooManyRequests (429) is unavailable' },
   },
   {
     name: 'secrets/the-older-one-signs',

@@ -29,7 +29,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'dueAt: wantsSuccessNotice(row) ? row.dueAt : null,',
     replacement: 'dueAt: null,',
     test: {
-      file: 'test/unit/core/feedback.test.ts',
+      file: 'test/unit/core/feedback/fact.test.ts',
       name: 'a fact > that is a success leaves the instant at which its submitter, who asked for it, hears of it',
     },
   },
@@ -39,7 +39,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'unreadable: [...unreadable, ...parted] };',
     replacement: 'unreadable };',
     test: {
-      file: 'test/unit/core/recipient-list.test.ts',
+      file: 'test/unit/core/message/recipient-list.test.ts',
       name: 'a list in which somebody could be lost or invented: unreadable > as arguments: a name that the shell parted from its address',
     },
   },
@@ -49,7 +49,7 @@ export const coreMutations: readonly Mutation[] = [
     text: '...scan.doubtful.filter((each) => !isAmong(found, each))',
     replacement: '...scan.doubtful.filter((each) => isAmong(found, each))',
     test: {
-      file: 'test/unit/core/recipient-list.test.ts',
+      file: 'test/unit/core/message/recipient-list.test.ts',
       name: 'generated fields (seeds 20261129 to 20281128) > broken: all of them and nobody else, or nothing is sent',
     },
   },
@@ -59,7 +59,7 @@ export const coreMutations: readonly Mutation[] = [
     text: "  if (fact.kind === 'uncertain' && row.state === 'confirmed') return afterFact(row, arrived(fact), terms);\n",
     replacement: '',
     test: {
-      file: 'test/unit/core/feedback.test.ts',
+      file: 'test/unit/core/feedback/fact.test.ts',
       name: 'a fact > that is a bounce and says nothing is an answer where the arrival is known, and known when it comes again',
     },
   },
@@ -69,7 +69,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'told: row.uncertain?.told ?? false };',
     replacement: 'told: false };',
     test: {
-      file: 'test/unit/core/feedback.test.ts',
+      file: 'test/unit/core/feedback/fact.test.ts',
       name: 'a fact > that is a bounce and says nothing is told of once, and not of a next hop that was left',
     },
   },
@@ -79,7 +79,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'const text = withoutAddresses(reply.text);',
     replacement: 'const text = withoutAddresses(reply.text) && reply.text;',
     test: {
-      file: 'test/unit/core/reply-faults.test.ts',
+      file: 'test/unit/core/reply/faults.test.ts',
       name: 'an address in a reply decides nothing, whoever chose it',
     },
   },
@@ -88,7 +88,7 @@ export const coreMutations: readonly Mutation[] = [
     file: 'src/core/reply/reasons.ts',
     text: "const pace = fault === 'operator' ? 'long' : 'normal';",
     replacement: "const pace = 'normal' as const;",
-    test: { file: 'test/unit/core/reply-faults.test.ts', name: 'what is ours is tried again on the long pace' },
+    test: { file: 'test/unit/core/reply/faults.test.ts', name: 'what is ours is tried again on the long pace' },
   },
   {
     name: 'A7/an-author-with-a-broken-name-gets-no-answer',
@@ -96,7 +96,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'if (!kept) {\n    const fromFields',
     replacement: "if (!kept && decision.why !== 'from-unclear') {\n    const fromFields",
     test: {
-      file: 'test/unit/core/ses-edit.test.ts',
+      file: 'test/unit/core/message/ses-edit.test.ts',
       name: 'a field that SES refuses is mended > an author whose name is broken is answered all the same, and nothing is signed in his name',
     },
   },
@@ -105,7 +105,7 @@ export const coreMutations: readonly Mutation[] = [
     file: 'src/core/feedback/report-fields.ts',
     text: "const believed = given !== null && !(action === 'failed' && given.startsWith('2')) ? given : null;",
     replacement: 'const believed = given;',
-    test: { file: 'test/unit/core/remote-dsn.test.ts', name: 'each shape > 23-success-status-for-a-failure' },
+    test: { file: 'test/unit/core/feedback/report.test.ts', name: 'each shape > 23-success-status-for-a-failure' },
   },
   {
     name: 'B4/a-disabled-scan-counts-as-one',
@@ -113,7 +113,7 @@ export const coreMutations: readonly Mutation[] = [
     text: "return status === 'PASS' || status === 'FAIL';",
     replacement: "return status !== 'GRAY' && status !== 'PROCESSING_FAILED';",
     test: {
-      file: 'test/unit/core/disposition.test.ts',
+      file: 'test/unit/core/routing/policy.test.ts',
       name: 'with unscanned: quarantine > {"spam":"DISABLED"}',
     },
   },
@@ -123,7 +123,7 @@ export const coreMutations: readonly Mutation[] = [
     text: "each !== null && each.kind !== 'relay') ??",
     replacement: 'each !== null) ??',
     test: {
-      file: 'test/unit/core/disposition.test.ts',
+      file: 'test/unit/core/routing/policy.test.ts',
       name: 'asks what else speaks against a message where policy relays one finding',
     },
   },
@@ -133,7 +133,7 @@ export const coreMutations: readonly Mutation[] = [
     text: "if (dmarc === 'PASS') return 'dmarc';",
     replacement: "if (dmarc === 'PASS' || dmarc === 'PROCESSING_FAILED') return 'dmarc';",
     test: {
-      file: 'test/unit/core/author-trust.test.ts',
+      file: 'test/unit/core/message/author-trust.test.ts',
       name: 'an author of ours in mail that SES received > ann@example.com is kept with DMARC PASS alone, or with an aligned PASS where DMARC says nothing',
     },
   },
@@ -143,7 +143,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'path && isAligned(path.domainKey, domainKey)',
     replacement: 'path',
     test: {
-      file: 'test/unit/core/author-trust.test.ts',
+      file: 'test/unit/core/message/author-trust.test.ts',
       name: 'an author of ours in mail that SES received > ann@eu.example.com is kept with DMARC PASS alone, or with an aligned PASS where DMARC says nothing',
     },
   },
@@ -153,7 +153,7 @@ export const coreMutations: readonly Mutation[] = [
     text: "if (dmarc === 'FAIL') return 'dmarc-fail';",
     replacement: '',
     test: {
-      file: 'test/unit/core/author-trust.test.ts',
+      file: 'test/unit/core/message/author-trust.test.ts',
       name: 'an author of ours in mail that SES received > is shown so in docs/authors.md',
     },
   },
@@ -163,7 +163,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'signers.every((signer)',
     replacement: 'signers.some((signer)',
     test: {
-      file: 'test/unit/core/author-trust.test.ts',
+      file: 'test/unit/core/message/author-trust.test.ts',
       name: 'what proves nothing > DKIM PASS of one of two signers',
     },
   },
@@ -173,7 +173,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'if (from.unread)',
     replacement: 'if (from.unread && reversePath === null)',
     test: {
-      file: 'test/unit/core/submitter.test.ts',
+      file: 'test/unit/core/submission/submitter.test.ts',
       name: 'an author of another domain of ours is refused > behind more than is read',
     },
   },
@@ -183,7 +183,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'return [value, plainText(value)].flatMap(',
     replacement: 'return [value].flatMap(',
     test: {
-      file: 'test/unit/core/submitter.test.ts',
+      file: 'test/unit/core/submission/submitter.test.ts',
       name: 'an author of another domain of ours is refused > in an encoded word',
     },
   },
@@ -193,7 +193,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'if (this.fieldGoes && this.last === CR && isLineEnd(bytes[at])) keep(LINE_END);',
     replacement: '',
     test: {
-      file: 'test/unit/core/removed-fields.test.ts',
+      file: 'test/unit/core/message/removed-fields.test.ts',
       name: 'what is left has nothing more to be taken out, however lines end',
     },
   },
@@ -203,7 +203,7 @@ export const coreMutations: readonly Mutation[] = [
     text: "if (verdicts === null) return 'unproven';",
     replacement: "if (verdicts === null) return 'dmarc';",
     test: {
-      file: 'test/unit/core/author-trust.test.ts',
+      file: 'test/unit/core/message/author-trust.test.ts',
       name: 'what proves nothing > no receipt',
     },
   },
@@ -213,7 +213,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'organization !== null && ',
     replacement: '',
     test: {
-      file: 'test/unit/core/organizational-domain.test.ts',
+      file: 'test/unit/core/message/organizational-domain.test.ts',
       name: 'alignment > of "co.uk" and "github.io": false',
     },
   },
@@ -223,7 +223,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'plain: plain && asWritten && groups === 0',
     replacement: 'plain: plain && groups === 0',
     test: {
-      file: 'test/unit/core/from-field.test.ts',
+      file: 'test/unit/core/message/from-field.test.ts',
       name: 'nobody is known to have written, and the domain that some reader finds is named > a source route',
     },
   },
@@ -233,7 +233,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'text[at] !== LF && text[at] !== CR',
     replacement: 'text[at] !== LF',
     test: {
-      file: 'test/unit/core/from-field.test.ts',
+      file: 'test/unit/core/message/from-field.test.ts',
       name: 'the fields > one behind a bare CR',
     },
   },
@@ -263,7 +263,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'return named.mailbox !== null && !sameMailbox(named.mailbox, author);',
     replacement: 'return false;',
     test: {
-      file: 'test/unit/core/extract.test.ts',
+      file: 'test/unit/core/message/extract.test.ts',
       name: 'the kept From text vouches for the domain that it names > and not where a name puts another address of that domain in the place of the author, who is not kept',
     },
   },
@@ -273,7 +273,7 @@ export const coreMutations: readonly Mutation[] = [
     text: 'authors.length !== 1 || author === undefined',
     replacement: 'author === undefined',
     test: {
-      file: 'test/unit/core/extract.test.ts',
+      file: 'test/unit/core/message/extract.test.ts',
       name: 'the kept From text vouches for the domain that it names > victim@victim.example, eve@src.example: misleads true',
     },
   },

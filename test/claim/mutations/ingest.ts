@@ -144,7 +144,7 @@ export const ingestMutations: readonly Mutation[] = [
     text: "return { kind: 'not-stored', cause: result.cause, detail: result.detail };",
     replacement: "return { kind: 'not-stored', cause: 'unavailable', detail: result.detail };",
     test: {
-      file: 'test/unit/pipeline/submit.test.ts',
+      file: 'test/unit/pipeline/submit/submit.test.ts',
       name: 'nothing is promised > where the content is refused: no envelope is written',
     },
   },

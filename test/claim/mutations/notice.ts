@@ -28,14 +28,14 @@ export const noticeMutations: readonly Mutation[] = [
     file: 'src/core/notice/counts.ts',
     text: 'organizationalDomain(to.domainKey) ?? to.domainKey',
     replacement: 'to.domainKey',
-    test: { file: 'test/unit/core/notice-limits.test.ts', name: 'a sub-domain: domain-limit' },
+    test: { file: 'test/unit/core/notice/counts.test.ts', name: 'a sub-domain: domain-limit' },
   },
   {
     name: 'B3/sub-addresses-of-a-victim-multiply-his-limit',
     file: 'src/core/notice/counts.ts',
     text: 'personKey(to)',
     replacement: 'to.address.toLowerCase()',
-    test: { file: 'test/unit/core/notice-limits.test.ts', name: 'a sub-address: address-limit' },
+    test: { file: 'test/unit/core/notice/counts.test.ts', name: 'a sub-address: address-limit' },
   },
   {
     name: 'B3/the-body-goes-to-whom-nothing-vouches-for',
@@ -73,7 +73,7 @@ export const noticeMutations: readonly Mutation[] = [
     text: "if (verdicts.spf === 'PASS') return 'spf';",
     replacement: "if (verdicts.spf === 'PASS' || verdicts.spf === 'GRAY') return 'spf';",
     test: {
-      file: 'test/unit/core/vouching.test.ts',
+      file: 'test/unit/core/notice/vouching.test.ts',
       name: 'SPF GRAY > DKIM GRAY, DMARC GRAY: SPF by itself, DMARC where the author is aligned, DKIM never by itself',
     },
   },
@@ -83,7 +83,7 @@ export const noticeMutations: readonly Mutation[] = [
     text: "verdicts.dmarc !== 'PASS' || !isAuthorOf(reversePath, fromField)",
     replacement: "verdicts.dmarc !== 'PASS'",
     test: {
-      file: 'test/unit/core/vouching.test.ts',
+      file: 'test/unit/core/notice/vouching.test.ts',
       name: 'SPF GRAY > DKIM GRAY, DMARC PASS: SPF by itself, DMARC where the author is aligned, DKIM never by itself',
     },
   },
@@ -103,7 +103,7 @@ export const noticeMutations: readonly Mutation[] = [
     text: 'edges: { before: /(?!)/, after: /(?!)/ },',
     replacement: 'edges: { before: /^$^/, after: /^$^/ },',
     test: {
-      file: 'test/unit/notice-scrub.test.ts',
+      file: 'test/unit/core/notice/scrub.test.ts',
       name: 'another address in a report of a remote > is gone wherever it stands: further@beyond.example',
     },
   },
@@ -113,7 +113,7 @@ export const noticeMutations: readonly Mutation[] = [
     text: '    { pattern: localAnywhere(locals), by: forwardPath },\n',
     replacement: '',
     test: {
-      file: 'test/unit/notice-scrub.test.ts',
+      file: 'test/unit/core/notice/scrub.test.ts',
       name: 'at another host > box4711@store.test is gone from the remark',
     },
   },
@@ -133,7 +133,7 @@ export const noticeMutations: readonly Mutation[] = [
     text: 'extract.fromMisleads ? null : extract.from',
     replacement: 'extract.from',
     test: {
-      file: 'test/unit/core/vouching.test.ts',
+      file: 'test/unit/core/notice/vouching.test.ts',
       name: 'a From text that misleads vouches for nobody, neither for a notice nor for a body',
     },
   },

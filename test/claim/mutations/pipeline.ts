@@ -39,7 +39,7 @@ export const pipelineMutations: readonly Mutation[] = [
     text: 'countExpiry(now - (now % ports.hourMs), suspect)',
     replacement: 'countExpiry(now, suspect)',
     test: {
-      file: 'test/unit/pipeline/sweep.test.ts',
+      file: 'test/unit/pipeline/sweep/sweep.test.ts',
       name: 'the expiry limit > counts the hour, however many sweeps it has: the hundred and first is held',
     },
   },
@@ -60,7 +60,7 @@ export const pipelineMutations: readonly Mutation[] = [
     replacement:
       "    case 'relay':\n      if ((await ports.relayQueue.send([workFor(row)])) === undefined && (await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;",
     test: {
-      file: 'test/unit/pipeline/sweep.test.ts',
+      file: 'test/unit/pipeline/sweep/sweep.test.ts',
       name: 'a row is written before its job is sent > deferred and due',
     },
   },
@@ -70,7 +70,7 @@ export const pipelineMutations: readonly Mutation[] = [
     text: "  ports.watch.count('LostJob', total.lost);\n",
     replacement: '',
     test: {
-      file: 'test/unit/pipeline/sweep.test.ts',
+      file: 'test/unit/pipeline/sweep/sweep.test.ts',
       name: 'a run > counts itself, and lost jobs where there were none',
     },
   },
@@ -80,7 +80,7 @@ export const pipelineMutations: readonly Mutation[] = [
     text: '{ job: row.claims > 0 ? { ...job, claims: row.claims } : job, group }',
     replacement: '{ job, group }',
     test: {
-      file: 'test/unit/pipeline/sweep.test.ts',
+      file: 'test/unit/pipeline/sweep/sweep.test.ts',
       name: 'a run > finds a job that was lost, counts it, and tells the job how often its row was claimed',
     },
   },
@@ -181,7 +181,7 @@ export const pipelineMutations: readonly Mutation[] = [
     text: 'claims: Math.max(0, current.claims - 1)',
     replacement: 'claims: current.claims',
     test: {
-      file: 'test/unit/pipeline/returned.test.ts',
+      file: 'test/unit/pipeline/feedback/returned.test.ts',
       name: 'a late job > for a message that has gone on to the postmaster gives the lease back, and relay a job',
     },
   },
@@ -191,7 +191,7 @@ export const pipelineMutations: readonly Mutation[] = [
     text: '  await ports.relayQueue.send([workFor(next)]); // its own may have met our lease\n',
     replacement: '',
     test: {
-      file: 'test/unit/pipeline/returned.test.ts',
+      file: 'test/unit/pipeline/feedback/returned.test.ts',
       name: 'a late job > for a message that has gone on to the postmaster gives the lease back, and relay a job',
     },
   },
@@ -202,7 +202,7 @@ export const pipelineMutations: readonly Mutation[] = [
     replacement:
       "    if (isUnderWay(current.state) || current.state === 'held') return decide({ ...current, state: 'queued' });",
     test: {
-      file: 'test/unit/pipeline/returned.test.ts',
+      file: 'test/unit/pipeline/feedback/returned.test.ts',
       name: 'a late job > whose row somebody else settled meanwhile leaves it as it is, and says so',
     },
   },
@@ -211,7 +211,10 @@ export const pipelineMutations: readonly Mutation[] = [
     file: 'src/pipeline/feedback/returned.ts',
     text: "  ports.watch.count('ContentUnreadable');\n",
     replacement: '',
-    test: { file: 'test/unit/pipeline/returned.test.ts', name: 'content that is denied is put off and calls somebody' },
+    test: {
+      file: 'test/unit/pipeline/feedback/returned.test.ts',
+      name: 'content that is denied is put off and calls somebody',
+    },
   },
   {
     name: "returned/a-person's-words-are-a-report",
@@ -219,7 +222,7 @@ export const pipelineMutations: readonly Mutation[] = [
     text: "if (!automatic && report.kind !== 'auto-reply') return sendOn",
     replacement: "if (!automatic && report.kind === 'none') return sendOn",
     test: {
-      file: 'test/unit/pipeline/returned.test.ts',
+      file: 'test/unit/pipeline/feedback/returned.test.ts',
       name: 'what a person wrote with the words of a report is no report: it goes to the postmaster',
     },
   },

@@ -223,7 +223,7 @@ export const relayMutations: readonly Mutation[] = [
     text: 'return Number.isSafeInteger(whole) && whole >= 0 ? whole : bytesMax;',
     replacement: 'return Number.isSafeInteger(whole) && whole >= 0 ? bytes : bytesMax;',
     test: {
-      file: 'test/unit/pipeline/byte-budget.test.ts',
+      file: 'test/unit/pipeline/relay/byte-budget.test.ts',
       name: 'is whole again after any weights, fractions of bytes among them',
     },
   },
@@ -233,7 +233,7 @@ export const relayMutations: readonly Mutation[] = [
     text: '        if (waiting.includes(entry)) timer = setTimeout(',
     replacement: '        if (!waiting.includes(entry)) timer = setTimeout(',
     test: {
-      file: 'test/unit/pipeline/byte-budget.test.ts',
+      file: 'test/unit/pipeline/relay/byte-budget.test.ts',
       name: 'does not let anybody wait for longer than it is told',
     },
   },
@@ -273,7 +273,7 @@ export const relayMutations: readonly Mutation[] = [
     text: "text[start] === '\"' ? quotedString(text, start) : token(text, start)",
     replacement: 'token(text, start)',
     test: {
-      file: 'test/unit/core/removed-fields.test.ts',
+      file: 'test/unit/core/message/removed-fields.test.ts',
       name: 'what came with a message that SES received > stays: Authentication-Results: "amazonses.com\\; x"; dmarc=pass',
     },
   },
@@ -283,7 +283,7 @@ export const relayMutations: readonly Mutation[] = [
     text: 'at = dot === -1 ? -1 : dot + 1;',
     replacement: 'at = -1;',
     test: {
-      file: 'test/unit/core/removed-fields.test.ts',
+      file: 'test/unit/core/message/removed-fields.test.ts',
       name: 'what came with a message that SES received > goes: Authentication-Results: mx.example.com; dmarc=pass',
     },
   },
@@ -293,7 +293,7 @@ export const relayMutations: readonly Mutation[] = [
     text: '  if (cut) return true;',
     replacement: '  return cut;',
     test: {
-      file: 'test/unit/core/removed-fields.test.ts',
+      file: 'test/unit/core/message/removed-fields.test.ts',
       name: 'what came with a message that SES received > goes: Authentication-Results: x amazonses.com; dmarc=pass',
     },
   },
@@ -303,7 +303,7 @@ export const relayMutations: readonly Mutation[] = [
     text: '    if (seen.has(name)) return false;\n',
     replacement: '',
     test: {
-      file: 'test/unit/core/removed-fields.test.ts',
+      file: 'test/unit/core/message/removed-fields.test.ts',
       name: 'what came with a message that SES received > goes where it is the second of its name, whether SES’s block was closed or not',
     },
   },
@@ -313,7 +313,7 @@ export const relayMutations: readonly Mutation[] = [
     text: 'return BETWEEN.has(name) && ![...CLOSING].some((closing) => seen.has(closing));',
     replacement: 'return BETWEEN.has(name);',
     test: {
-      file: 'test/unit/core/removed-fields.test.ts',
+      file: 'test/unit/core/message/removed-fields.test.ts',
       name: 'what came with a message that SES received > goes where SES itself wrote no such field: 5',
     },
   },

@@ -10,7 +10,7 @@ import { type NoticeInput, noticeMessageId, noticeRecipient } from '#core/notice
 import { bounceOf } from '#core/notice/ses-bounce.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { facts, queued } from '#test/contract/rows.ts';
-import { judgeNotice } from '../judges/rfc3464.ts';
+import { judgeNotice } from '../../../judges/rfc3464.ts';
 
 const NOW = Date.UTC(2026, 10, 22);
 const failed = {

@@ -9,7 +9,7 @@ import { factsOf } from '#test/kit/report-facts.ts';
 import { combinationsOf, mergedOf, statusAlone, variantsOf } from '#test/kit/report-variants.ts';
 
 const SEED = 1;
-const FOLDER = join(import.meta.dirname, '../../fixtures/reports');
+const FOLDER = join(import.meta.dirname, '../../../fixtures/reports');
 const stems = readdirSync(FOLDER).flatMap((name) => (name.endsWith('.eml') ? [name.slice(0, -4)] : []));
 const contentOf = (stem: string) => readFileSync(join(FOLDER, `${stem}.eml`));
 const isMime = (bytes: Buffer) => /^content-type: *message\/(global-)?delivery-status/im.test(bytes.toString('latin1'));

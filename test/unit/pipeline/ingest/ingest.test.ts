@@ -10,8 +10,8 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { ingest } from '#pipeline/ingest/ingest.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
-import { ACCEPTED_AT, notification } from '../../simulation/notification.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
+import { ACCEPTED_AT, notification } from '../../../simulation/notification.ts';
 
 it.each([
   ['as it is', () => {}, ['RECEIVE'], 0],

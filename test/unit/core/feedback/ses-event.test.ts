@@ -8,7 +8,7 @@ import { feedbackBody } from '#core/feedback/queue-body.ts';
 import { readSesEvent } from '#core/feedback/ses-event.ts';
 import { detailTextMax } from '#core/limits.ts';
 
-const folder = join(import.meta.dirname, '../../fixtures/ses-events');
+const folder = join(import.meta.dirname, '../../../fixtures/ses-events');
 const NOW = Date.UTC(2026, 10, 22, 13, 0, 0);
 const names = readdirSync(folder)
   .filter((name) => name.endsWith('.json') && !name.endsWith('.expected.json'))

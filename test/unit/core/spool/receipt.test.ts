@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { readReceipt } from '#core/spool/receipt.ts';
 
 const event = (name: string) =>
-  readFileSync(join(import.meta.dirname, '../../fixtures/events', `${name}.json`), 'utf8');
+  readFileSync(join(import.meta.dirname, '../../../fixtures/events', `${name}.json`), 'utf8');
 const KEY = 'in/d6iitobk75ur44p8kdnnp7g2n800';
 
 describe('readReceipt', () => {

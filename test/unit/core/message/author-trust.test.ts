@@ -7,9 +7,9 @@ import { describe, expect, it } from 'vitest';
 import { parseMailbox } from '#core/message/address.ts';
 import { authorDecision, noEvidence } from '#core/message/author-trust.ts';
 import { isOwn, ownerOf } from '#core/message/domain-owner.ts';
-import { authorRows, authorTable, decide, STATUSES } from '../../kit/author-table.ts';
+import { authorRows, authorTable, decide, STATUSES } from '../../../kit/author-table.ts';
 
-const PAGE = readFileSync(join(import.meta.dirname, '../../../docs/authors.md'), 'utf8');
+const PAGE = readFileSync(join(import.meta.dirname, '../../../../docs/authors.md'), 'utf8');
 
 describe('an author of ours in mail that SES received', () => {
   const rows = authorRows();

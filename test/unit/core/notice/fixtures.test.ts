@@ -11,7 +11,7 @@ import { statusOf } from '#core/reply/status.ts';
 import { mailDiff } from '#test/judges/mail-diff.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
 
-const FOLDER = new URL('../fixtures/dsn/', import.meta.url);
+const FOLDER = new URL('../../../fixtures/dsn/', import.meta.url);
 const at = (iso: string) => Date.parse(iso);
 
 /** What a case may say; the rest is as in `row` and `message` below. Instants are ISO 8601. */

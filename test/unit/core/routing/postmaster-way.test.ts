@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ActionSettings, NextHopSettings, Settings } from '#config/settings.ts';
 import { noticeWay } from '#core/notice/way.ts';
 import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const exchange = pipelineSettings.nextHops.exchange as NextHopSettings;
 const ses: NextHopSettings = { kind: 'ses' };

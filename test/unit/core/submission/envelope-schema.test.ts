@@ -9,7 +9,7 @@ import { readEnvelope } from '#core/submission/submission.ts';
 import { fits } from '#test/judges/json-schema.ts';
 
 const schema = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../../docs/submission-envelope.schema.json'), 'utf8'),
+  readFileSync(join(import.meta.dirname, '../../../../docs/submission-envelope.schema.json'), 'utf8'),
 );
 const good = {
   version: 1,

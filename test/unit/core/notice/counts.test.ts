@@ -11,8 +11,8 @@ import {
 } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { noticeCounts } from '#core/notice/counts.ts';
-import { facts, T0 } from '../../contract/rows.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
+import { facts, T0 } from '../../../contract/rows.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const HOUR = 3_600_000;
 function countsFor(address: string, kind: NoticeKind = 'ndr', perDomainPerHour = 100, now = T0) {

@@ -15,7 +15,7 @@ import { classify } from '#test/kit/probe.ts';
 
 type Seen = readonly [stage: string, reply: string];
 function seen(name: string): readonly Seen[] {
-  const text = readFileSync(new URL(`../../fixtures/replies/${name}.tsv`, import.meta.url), 'utf8');
+  const text = readFileSync(new URL(`../../../fixtures/replies/${name}.tsv`, import.meta.url), 'utf8');
   return text
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))

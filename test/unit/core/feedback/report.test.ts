@@ -9,7 +9,7 @@ import { statusFrom, statusIn } from '#core/feedback/report-status.ts';
 import { reportBytesMax, reportRecipientsMax } from '#core/limits.ts';
 import { parseStatus } from '#core/reply/status.ts';
 
-const FOLDER = join(import.meta.dirname, '../../fixtures/reports');
+const FOLDER = join(import.meta.dirname, '../../../fixtures/reports');
 const stems = readdirSync(FOLDER).flatMap((name) => (name.endsWith('.eml') ? [name.slice(0, -4)] : []));
 const contentOf = (stem: string) => readFileSync(join(FOLDER, `${stem}.eml`));
 

@@ -10,8 +10,8 @@ import { failedAtBirth } from '#core/delivery/progress.ts';
 import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { bounce } from '#pipeline/bounce/bounce.ts';
-import { facts, queued, T0 } from '../../contract/rows.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
+import { facts, queued, T0 } from '../../../contract/rows.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 it.each([
   ['the null reverse-path', { message: facts('m1', { reversePath: '' }) }, 'Unreturnable', 1],

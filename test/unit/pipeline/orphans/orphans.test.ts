@@ -9,8 +9,8 @@ import { MemorySpool } from '#adapters/memory/spool.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { orphanShards } from '#core/spool/orphan.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
-import { queued, T0 } from '../../contract/rows.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
+import { queued, T0 } from '../../../contract/rows.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const HOUR = 3_600_000;
 const NEVER = new AbortController().signal;

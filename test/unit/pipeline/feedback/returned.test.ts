@@ -13,8 +13,8 @@ import { feedbackLeaseMs, feedbackVisibilityMs, lostJobAfterMs, maxReceiveCount 
 import { returnsHop, tokenAddress, tokenOf } from '#core/routing/return-path.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { returned } from '#pipeline/feedback/returned.ts';
-import { facts, queued, T0 } from '../../contract/rows.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
+import { facts, queued, T0 } from '../../../contract/rows.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 const delivery = queued('m1', { state: 'relayed', dueAt: null, attempts: 1, returnPath: 'token' });

@@ -10,8 +10,8 @@ import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
 import type { JobQueue } from '#pipeline/ports.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
-import { facts, queued } from '../../contract/rows.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
+import { facts, queued } from '../../../contract/rows.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 const MINUTE = 60_000;

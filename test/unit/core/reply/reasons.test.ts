@@ -9,7 +9,7 @@ import { inWords, REASONS, reasonRow, type TableReason } from '#core/reply/reaso
 import { replyRules } from '#core/reply/reply-rules.ts';
 import { sesErrorRules } from '#core/reply/ses-rules.ts';
 import { parseStatus, statusOf } from '#core/reply/status.ts';
-import { queued } from '../../contract/rows.ts';
+import { queued } from '../../../contract/rows.ts';
 
 const names = Object.keys(REASONS) as TableReason[];
 

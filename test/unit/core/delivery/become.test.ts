@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { become, heldBecauseOf, hold, holdForNotice } from '#core/delivery/become.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { heldByOperator, heldForPostmaster, released, removed } from '#core/delivery/hold-release.ts';
-import { queued } from '../../contract/rows.ts';
+import { queued } from '../../../contract/rows.ts';
 
 const NOW = 1_000_000;
 const row = queued('m');

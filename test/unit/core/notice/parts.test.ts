@@ -19,7 +19,7 @@ import { statusOf } from '#core/reply/status.ts';
 import { mailDiff } from '#test/judges/mail-diff.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
 
-const sound = readFileSync(new URL('../fixtures/dsn/01-unknown-user.expected.eml', import.meta.url), 'latin1');
+const sound = readFileSync(new URL('../../../fixtures/dsn/01-unknown-user.expected.eml', import.meta.url), 'latin1');
 const bytes = (octets: string) => Buffer.from(octets, 'latin1');
 
 describe('the judge of notices', () => {

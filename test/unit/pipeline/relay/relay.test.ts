@@ -26,8 +26,8 @@ import { statusOf } from '#core/reply/status.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
-import { facts, queued } from '../../contract/rows.ts';
-import { pipelineSettings } from '../../kit/pipeline.ts';
+import { facts, queued } from '../../../contract/rows.ts';
+import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 const ok = { code: 250, status: '2.0.0', text: 'Ok' } as const;
