@@ -206,6 +206,14 @@ describe('files', () => {
   it('are no barrels and have no default exports', () => {
     expect(matches(product, /^export \* from|^export default/, 'a barrel or default export')).toEqual([]);
   });
+  it('have comments within the formatter’s width', () => {
+    const wide = sources.flatMap((source) =>
+      source.lines.flatMap((line, index) =>
+        line.length > 120 && /^\s*(\/\/|\*|\/\*)/.test(line) ? [`${source.path}:${index + 1}`] : [],
+      ),
+    );
+    expect(wide).toEqual([]);
+  });
   it('carry no work left for later, no escape from the types', () => {
     const pattern = new RegExp(`\\b(TO${'DO'}|FIX${'ME'}|X${'XX'})\\b|@ts-(ignore|expect-error|nocheck)`);
     expect(

@@ -325,7 +325,7 @@ export const srsDaysMax = 21;
 /** RFC 5321 §4.5.3.1.1: beyond it a server may refuse the path, so that a token stands in for it. */
 export const srsLocalPartOctetsMax = 64;
 
-// ── SES as a client (docs/aws-contracts.md §2) ────────────────────────────────────────────────────────────────────────
+// ── SES as a client (docs/aws-contracts.md §2) ───────────────────────────────────────────────────────────────────────
 
 /** SES takes 40 MB after base64, which adds a third; decimal, and with room for the fields that we put in. */
 export const sesMessageBytesMax = 29_000_000;
@@ -381,7 +381,7 @@ export const sesFieldsBytes = 4 * KIB;
  */
 export const noticesInAllMax = 1_000;
 
-// ── SMTP as a client (RFC 5321 §4.5.3.2) ──────────────────────────────────────────────────────────────────────────────
+// ── SMTP as a client (RFC 5321 §4.5.3.2) ─────────────────────────────────────────────────────────────────────────────
 
 // SMTP as a client: how long each phase may take, in milliseconds (RFC 5321 §4.5.3.2, and 30 s to connect as Postfix
 // has it: a host that does not answer the SYN must not eat the attempt of the next host in the list).

@@ -1,5 +1,5 @@
-// Ledger rows and jobs that the version before wrote (test/fixtures/rows-before) are read as they were meant, and decided on as any
-// others. The files were made by that version's own code; they never change.
+// Ledger rows and jobs that the version before wrote (test/fixtures/rows-before) are read as they were meant, and
+// decided on as any others. The files were made by that version's own code; they never change.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

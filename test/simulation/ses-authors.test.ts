@@ -1,6 +1,6 @@
 // In whose name SES is asked to send, on the pipeline: from SES's receipt, or a submission, to the bytes that SES gets.
-// The client is the witness. Which proof counts when is the table of test/unit/core/message/author-trust.test.ts; here is that
-// the proofs come through.
+// The client is the witness. Which proof counts when is the table of test/unit/core/message/author-trust.test.ts; here
+// is that the proofs come through.
 
 import type { SESv2Client } from '@aws-sdk/client-sesv2';
 import { describe, expect, it } from 'vitest';

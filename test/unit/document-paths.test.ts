@@ -1,5 +1,6 @@
-// What the documents point to: every path, link, heading and npm script that they name exists, and every decision record is listed. A move
-// or a new name therefore changes the documents in the same commit. And what docs/style.md asks of their lines.
+// What the documents point to: every path, link, heading and npm script that they name exists, and every decision
+// record is listed. A move or a new name therefore changes the documents in the same commit. And what docs/style.md
+// asks of their lines.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';

@@ -11,8 +11,9 @@ import { type Status, statusOf } from '#core/reply/status.ts';
 export type LoopFinding = { readonly kind: 'loop'; readonly status: Status; readonly detail: string };
 
 /**
- * 5.4.6 where the message has made `ownPassesMax` passes through us already, or bears more Received fields than any honest path;
- * else null. A pass counts once however often its field was copied; one that our key did not sign counts for nothing.
+ * 5.4.6 where the message has made `ownPassesMax` passes through us already, or bears more Received fields than any
+ * honest path; else null. A pass counts once however often its field was copied; one that our key did not sign counts
+ * for nothing.
  */
 export function findLoop(fields: readonly HeaderField[], markKey: MarkKey): LoopFinding | null {
   const passes = new Set<string>();

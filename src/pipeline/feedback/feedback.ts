@@ -2,13 +2,14 @@
 // that they speak of; what the row becomes, core/feedback/fact.ts says. A failure is then bounce's, as any other. Facts
 // come twice, late and in any order.
 //
-// | effect, in order                | if we die right after                                                            |
-// | ------------------------------- | -------------------------------------------------------------------------------- |
-// | (event in the feedback queue)   | SQS gives it again; nothing was done                                             |
-// | 1 row written, with its event   | the event comes again and is known; a row that failed gets its bounce job then,  |
-// |                                 | or by the sweep, which finds it by `dueAt`                                       |
-// | 2 bounce job: the failure's, or | done; a second job finds the row settled. A notice's delivery that hears nothing |
-// |   that of a notice's delivery   | of its confirmation is settled by the sweep's job, which reads the notice's row  |
+// | effect, in order                | if we die right after                                                      |
+// | ------------------------------- | -------------------------------------------------------------------------- |
+// | (event in the feedback queue)   | SQS gives it again; nothing was done                                       |
+// | 1 row written, with its event   | the event comes again and is known; a row that failed gets its bounce job  |
+// |                                 | then, or by the sweep, which finds it by `dueAt`                           |
+// | 2 bounce job: the failure's, or | done; a second job finds the row settled. A notice's delivery that hears   |
+// |   that of a notice's delivery   | nothing of its confirmation is settled by the sweep's job, which reads the |
+// |                                 | notice's row                                                               |
 // What is about no delivery of ours is logged; what cannot be read throws, and ends in the dead-letter queue, held and
 // alarmed.
 

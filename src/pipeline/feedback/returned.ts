@@ -3,16 +3,17 @@
 // routed address never stands. The report itself is never passed on to the sender, and nothing that comes here is
 // relayed anywhere but to the postmaster.
 //
-// | effect, in order              | if we die right after                                                              |
-// | ----------------------------- | ---------------------------------------------------------------------------------- |
-// | 1 claim of the message's row  | the lease runs out; SQS gives the job again or the sweep sends one                 |
-// | 2 its delivery's row written  | the report is read again, and known by its instant: nothing is written twice; the  |
-// |                               | bounce job is sent then, or by the sweep, which finds the failed row by `dueAt`    |
-// | 3 bounce job of the delivery  | as above; a second job finds the notice written                                    |
-// | 4 the message's row settled:  | done                                                                               |
-// |   joined, nobody's: discarded |                                                                                    |
-// |   for the postmaster: queued  | the sweep sends the relay job by the row's `dueAt`                                 |
-// | 5 relay job                   | done; a second job is refused by the claim, or finds the row settled               |
+// | effect, in order              | if we die right after                                                         |
+// | ----------------------------- | ----------------------------------------------------------------------------- |
+// | 1 claim of the message's row  | the lease runs out; SQS gives the job again or the sweep sends one            |
+// | 2 its delivery's row written  | the report is read again, and known by its instant: nothing is written twice; |
+// |                               | the bounce job is sent then, or by the sweep, which finds the failed row by   |
+// |                               | `dueAt`                                                                       |
+// | 3 bounce job of the delivery  | as above; a second job finds the notice written                               |
+// | 4 the message's row settled:  | done the sweep sends the relay job by the row's `dueAt`                       |
+// |   joined, nobody's: discarded |                                                                               |
+// |   for the postmaster: queued  |                                                                               |
+// | 5 relay job                   | done; a second job is refused by the claim, or finds the row settled          |
 
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';

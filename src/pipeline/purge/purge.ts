@@ -3,16 +3,20 @@
 // The only stage that removes content. It never touches what is held, quarantined or under way, nor an object without
 // rows, which is an orphan; and never a row.
 //
-// | effect, in order                 | if we die right after                                                                   |
-// | -------------------------------- | --------------------------------------------------------------------------------------- |
-// | 1 message's own item dated       | its objects are listed again: it is decided anew, and dated later. A row taken up       |
-// |   (several deliveries)           | again meanwhile, which keeps the objects, holds the facts itself (pipeline/feedback/feedback.ts) |
-// | 2 delete marker over a           | the content is listed without it, and goes by the same rows. To the search for orphans  |
-// |   submission's envelope          | it is known by its rows. The envelope is what would have mail sent once more: it is     |
-// |                                  | gone first, so that not even the loss of the rows could do that                         |
-// | 3 delete marker over the content | it is listed no more; a relay that opens it all the same finds it by its version        |
-// | 4 bookmark past the page         | the next run goes on there; dying before: it lists the page again, less what went       |
-// | 5 bookmark at the beginning      | the pass is over, or the next run ends it                                               |
+// | effect, in order                 | if we die right after                                                          |
+// | -------------------------------- | ------------------------------------------------------------------------------ |
+// | 1 message's own item dated       | its objects are listed again: it is decided anew, and dated later. A row taken |
+// |   (several deliveries)           | up again meanwhile, which keeps the objects, holds the facts itself            |
+// |                                  | (pipeline/feedback/feedback.ts)                                                |
+// | 2 delete marker over a           | the content is listed without it, and goes by the same rows. To the search for |
+// |   submission's envelope          | orphans it is known by its rows. The envelope is what would have mail sent     |
+// |                                  | once more: it is gone first, so that not even the loss of the rows could do    |
+// |                                  | that                                                                           |
+// | 3 delete marker over the content | it is listed no more; a relay that opens it all the same finds it by its       |
+// |                                  | version                                                                        |
+// | 4 bookmark past the page         | the next run goes on there; dying before: it lists the page again, less what   |
+// |                                  | went                                                                           |
+// | 5 bookmark at the beginning      | the pass is over, or the next run ends it                                      |
 //
 // A second notification may add a delivery between the read and the removal: its content is then found by its version,
 // for as long as those stay. Two runs at once do the same work twice, and no harm.

@@ -2,11 +2,12 @@
 // SES's SendBounce, or a report of our own by SES. Composed anew from the ledger each time; nothing of it is spooled.
 // Relay claims before and records after.
 //
-// | effect, in order                    | if we die right after                                                          |
-// | ----------------------------------- | ------------------------------------------------------------------------------ |
-// | 1 SendBounce says: not this one, or | nothing was sent: the next attempt chooses its way anew                        |
-// |   its one call a second is taken    |                                                                                |
-// | 2 SES or the next hop took it       | the result is lost: the next claim marks POSSIBLE_DUPLICATE, as for any mail   |
+// | effect, in order                 | if we die right after                                                        |
+// | -------------------------------- | ---------------------------------------------------------------------------- |
+// | 1 SendBounce says: not this one, | nothing was sent: the next attempt chooses its way anew                      |
+// |   or its one call a second is    |                                                                              |
+// |   taken                          |                                                                              |
+// | 2 SES or the next hop took it    | the result is lost: the next claim marks POSSIBLE_DUPLICATE, as for any mail |
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId } from '#core/delivery/delivery.ts';

@@ -85,7 +85,7 @@ const sqsEvent = (...bodies: string[]) =>
   }) as unknown as SQSEvent;
 const job = { version: 1, spoolId: 's', deliveryKey: 'k' };
 
-// biome-ignore lint/suspicious/noExplicitAny: the private fields of adapters are looked at, by which alone one can tell where they lead
+// biome-ignore lint/suspicious/noExplicitAny: the private fields of adapters alone tell where they lead
 type Ports = Record<string, any>;
 async function portsOf(name: string, event: unknown, more = {}): Promise<Ports> {
   const handler = await started(name, more);
