@@ -44,31 +44,36 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
     ports.watch.error('bounce.row-missing', { ...job });
     return finished('row-missing');
   }
-  const late = isUnderWay(row.state); // nothing failed: the sweep says that the sender should hear of a delay
-  const side = sideKindOf(row);
-  if (!isLost(row) && side === null) return finished('settled-already');
-  if (isSideKind(row.noticeKind)) return late ? finished('settled-already') : settleSideNotice(ports, row);
-  if (row.kind === 'notice') return late ? finished('settled-already') : settleFailedNotice(ports, row);
+  if (row.kind === 'notice') return endNotice(ports, row);
+  const due = noticeDue(row);
+  if (due === null) return finished('settled-already');
   const redirected = await fallBack(ports, row);
   if (redirected !== null) return redirected;
-
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
-  if (side !== null) return giveSideNotice(ports, row, message, side, await withholdReason(ports, row, message, side));
+  if (due !== 'ndr') return giveSideNotice(ports, row, message, due, await withholdReason(ports, row, message, due));
   await givePostmasterCopy(ports, row, message);
-  // One that was decided on is not decided again, by another hour's count or a changed configuration, while it is on
-  // its way.
-  const given = row.notice?.kind === 'ndr' && row.notice.state === 'queued';
-  const withheld = given ? null : await withholdReason(ports, row, message, 'ndr');
-  if (withheld !== null) return withhold(ports, row, withheld);
-  return giveNotice(ports, row, message);
+  const withheld = isDecided(row) ? null : await withholdReason(ports, row, message, 'ndr');
+  return withheld === null ? giveNotice(ports, row, message) : withhold(ports, row, withheld);
 }
 
-/** Nothing failed, and its sender is to hear of it all the same. */
-function sideKindOf(row: DeliveryRow): SideKind | null {
-  if (isUnderWay(row.state)) return 'delay';
+/** The notice that the delivery's sender is to hear; null where there is none, or no more. */
+function noticeDue(row: DeliveryRow): SideKind | 'ndr' | null {
+  if (isLost(row)) return 'ndr';
+  if (isUnderWay(row.state)) return 'delay'; // the sweep says so
   if (isSuccessNoticeDue(row)) return 'success';
   return isUncertainNoticeDue(row) ? 'uncertain' : null;
+}
+
+/** While a notice is on its way it is not decided again, by another hour's count or a changed configuration. */
+function isDecided({ notice }: DeliveryRow): boolean {
+  return notice?.kind === 'ndr' && notice.state === 'queued';
+}
+
+/** A notice's own row: only one that failed or expired comes here for an end. */
+async function endNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
+  if (!isLost(notice)) return finished('settled-already');
+  return isSideKind(notice.noticeKind) ? settleSideNotice(ports, notice) : settleFailedNotice(ports, notice);
 }
 
 async function withholdReason(

@@ -114,8 +114,8 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'bounce/decided-once-more',
     file: 'src/pipeline/bounce/bounce.ts',
-    text: "const given = row.notice?.kind === 'ndr' && row.notice.state === 'queued';",
-    replacement: 'const given = false;',
+    text: 'isDecided(row) ? null : await',
+    replacement: 'await',
     test: {
       file: 'test/unit/pipeline/notice-decisions.test.ts',
       name: 'a notice that is on its way is not withheld by a configuration that changed meanwhile',
