@@ -21,9 +21,9 @@ export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): n
   return at < row.expiresAt ? at : null;
 }
 
-export type SideKind = 'delay' | 'uncertain' | 'success';
+export type DelayOrSuccessKind = 'delay' | 'uncertain' | 'success';
 
-export function isSideKind(kind: DeliveryRow['noticeKind']): kind is SideKind {
+export function isDelayOrSuccessKind(kind: DeliveryRow['noticeKind']): kind is DelayOrSuccessKind {
   return kind === 'delay' || kind === 'uncertain' || kind === 'success';
 }
 
@@ -52,7 +52,12 @@ export function isSuccessNoticeDue(row: DeliveryRow): boolean {
 type Told = { readonly via: string; readonly to: string; readonly messageIdField: string };
 
 /** The notice is written and queued. Until the row says so the sweep asks for it again. */
-export function withSideNoticeQueued(row: DeliveryRow, kind: SideKind, notice: Told, now: number): Progress {
+export function withDelayOrSuccessNoticeQueued(
+  row: DeliveryRow,
+  kind: DelayOrSuccessKind,
+  notice: Told,
+  now: number,
+): Progress {
   const reason = `${kind} notice queued to ${notice.to}`;
   return {
     row: { ...told(row, kind), notice: summary(kind, 'queued', now, notice, null), dueAt: dueAfter(row, kind) },
@@ -63,9 +68,9 @@ export function withSideNoticeQueued(row: DeliveryRow, kind: SideKind, notice: T
 /**
  * No notice may be sent: the delivery itself goes on as it was. `reason` is one of core/notice/permission.ts's names.
  */
-export function withSideNoticeWithheld(
+export function withDelayOrSuccessNoticeWithheld(
   row: DeliveryRow,
-  kind: SideKind,
+  kind: DelayOrSuccessKind,
   reason: string,
   state: 'unreturnable' | 'held',
   now: number,
@@ -78,7 +83,7 @@ export function withSideNoticeWithheld(
 }
 
 /** The notice's own delivery came to an end. Null where the row speaks of another notice by now. */
-export function withSideNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: number): Progress | null {
+export function withDelayOrSuccessNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: number): Progress | null {
   const kind = notice.noticeKind;
   if (kind === null || row.notice?.kind !== kind || row.notice.state !== 'queued') return null;
   const accepted = notice.state === 'relayed' || notice.state === 'confirmed';
@@ -102,17 +107,17 @@ export function withDelayNoticeDropped(notice: DeliveryRow, now: number): Progre
 }
 
 /** A delivery under way is looked at for its own sake; one that was relayed, for its notice alone. */
-function dueAfter(row: DeliveryRow, kind: SideKind): number | null {
+function dueAfter(row: DeliveryRow, kind: DelayOrSuccessKind): number | null {
   return kind === 'delay' || (kind === 'success' && isUncertainNoticeDue(row)) ? row.dueAt : null;
 }
 
-function told(row: DeliveryRow, kind: SideKind): DeliveryRow {
+function told(row: DeliveryRow, kind: DelayOrSuccessKind): DeliveryRow {
   if (kind !== 'uncertain' || row.uncertain === undefined) return row;
   return { ...row, uncertain: { ...row.uncertain, told: true } };
 }
 
 function summary(
-  kind: SideKind,
+  kind: DelayOrSuccessKind,
   state: DeliveryState,
   at: number,
   told: Told | null,

@@ -2,7 +2,7 @@
 // and plain ASCII; else its header section; else, where nothing can be read, what was noted of it at acceptance. Always
 // without what the sender must not see: Bcc, our own and SES's fields, the routed address.
 
-import { isSideKind } from '#core/delivery/delay-success.ts';
+import { isDelayOrSuccessKind } from '#core/delivery/delay-success.ts';
 import { lineOctetsMax, ndrOriginalBytesMax } from '#core/limits.ts';
 import type { Extract } from '#core/message/extract.ts';
 import { withoutReturns } from '#core/message/field-lines.ts';
@@ -56,7 +56,8 @@ export function returnedOriginal(input: NoticeInput, scrub: Scrubber, room: numb
   }
   const section = withReturnPath(found.octets, input);
   const summary = summaryOf(message.extract, original.bytes, scrub);
-  const body = original.kind === 'full' && !isSideKind(input.kind) ? plainBody(original.bytes, section, scrub) : null;
+  const body =
+    original.kind === 'full' && !isDelayOrSuccessKind(input.kind) ? plainBody(original.bytes, section, scrub) : null;
   if (body === null) {
     return {
       source: 'message',

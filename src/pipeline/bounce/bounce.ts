@@ -15,7 +15,12 @@
 // A notice that failed or expired, or came back after its acceptance, makes its delivery held, alarmed, and never
 // causes another notice.
 
-import { isSideKind, isSuccessNoticeDue, isUncertainNoticeDue, type SideKind } from '#core/delivery/delay-success.ts';
+import {
+  type DelayOrSuccessKind,
+  isDelayOrSuccessKind,
+  isSuccessNoticeDue,
+  isUncertainNoticeDue,
+} from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
@@ -34,7 +39,7 @@ import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { Job } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce-ports.ts';
-import { giveSideNotice, settleSideNotice } from './delay-success-notice.ts';
+import { giveDelayOrSuccessNotice, settleDelayOrSuccessNotice } from './delay-success-notice.ts';
 import { givePostmasterCopy } from './postmaster-copy.ts';
 import { fallBack } from './try-fallback.ts';
 
@@ -51,14 +56,15 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
   if (redirected !== null) return redirected;
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
-  if (due !== 'ndr') return giveSideNotice(ports, row, message, due, await withholdReason(ports, row, message, due));
+  if (due !== 'ndr')
+    return giveDelayOrSuccessNotice(ports, row, message, due, await withholdReason(ports, row, message, due));
   await givePostmasterCopy(ports, row, message);
   const withheld = isDecided(row) ? null : await withholdReason(ports, row, message, 'ndr');
   return withheld === null ? giveNotice(ports, row, message) : withhold(ports, row, withheld);
 }
 
 /** The notice that the delivery's sender is to hear; null where there is none, or no more. */
-function noticeDue(row: DeliveryRow): SideKind | 'ndr' | null {
+function noticeDue(row: DeliveryRow): DelayOrSuccessKind | 'ndr' | null {
   if (isLost(row)) return 'ndr';
   if (isUnderWay(row.state)) return 'delay'; // the sweep says so
   if (isSuccessNoticeDue(row)) return 'success';
@@ -73,7 +79,9 @@ function isDecided({ notice }: DeliveryRow): boolean {
 /** A notice's own row: only one that failed or expired comes here for an end. */
 async function endNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
   if (!isLost(notice)) return finished('settled-already');
-  return isSideKind(notice.noticeKind) ? settleSideNotice(ports, notice) : settleFailedNotice(ports, notice);
+  return isDelayOrSuccessKind(notice.noticeKind)
+    ? settleDelayOrSuccessNotice(ports, notice)
+    : settleFailedNotice(ports, notice);
 }
 
 async function withholdReason(

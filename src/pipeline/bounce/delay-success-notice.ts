@@ -13,14 +13,14 @@
 // | 4 delivery says so              | the trace has the notice's own events; the summary stays at `queued`         |
 
 import {
+  type DelayOrSuccessKind,
   delayNoticeAt,
   isSuccessNoticeDue,
   isUncertainNoticeDue,
-  type SideKind,
   withDelayNoticeDropped,
-  withSideNoticeQueued,
-  withSideNoticeSettled,
-  withSideNoticeWithheld,
+  withDelayOrSuccessNoticeQueued,
+  withDelayOrSuccessNoticeSettled,
+  withDelayOrSuccessNoticeWithheld,
 } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
@@ -41,11 +41,11 @@ import type { BouncePorts } from './bounce-ports.ts';
  * A bounce job for a delivery that did not fail. `withheld` is core/notice/permission.ts's word on a notice of that
  * kind.
  */
-export async function giveSideNotice(
+export async function giveDelayOrSuccessNotice(
   ports: BouncePorts,
   row: DeliveryRow,
   message: MessageFacts,
-  kind: SideKind,
+  kind: DelayOrSuccessKind,
   withheld: Withheld | null,
 ): Promise<Finished> {
   const now = ports.clock.now();
@@ -53,7 +53,7 @@ export async function giveSideNotice(
   if (withheld !== null) {
     await recordOn(ports, row, (current) =>
       isDue(ports, current, kind)
-        ? withSideNoticeWithheld(
+        ? withDelayOrSuccessNoticeWithheld(
             current,
             kind,
             withheld.name,
@@ -86,15 +86,15 @@ export async function giveSideNotice(
   const messageIdField = noticeMessageId({ spoolId: row.spoolId, deliveryKey: row.deliveryKey, kind, host });
   const told = { via: notice.nextHop, to: notice.forwardPath, messageIdField };
   await recordOn(ports, row, (current) =>
-    isDue(ports, current, kind) ? withSideNoticeQueued(current, kind, told, now) : null,
+    isDue(ports, current, kind) ? withDelayOrSuccessNoticeQueued(current, kind, told, now) : null,
   );
   ports.watch.info(`bounce.${kind}-notice-queued`, { ...fieldsOf(row), ...told });
   // It came to its end before the row spoke of it: nothing will say so any more.
-  if (!isUnderWay(standing.state)) return settleSideNotice(ports, standing);
+  if (!isUnderWay(standing.state)) return settleDelayOrSuccessNotice(ports, standing);
   return finished(`${kind}-notice-queued`);
 }
 
-function isDue(ports: BouncePorts, row: DeliveryRow, kind: SideKind): boolean {
+function isDue(ports: BouncePorts, row: DeliveryRow, kind: DelayOrSuccessKind): boolean {
   if (kind === 'success') return isSuccessNoticeDue(row);
   if (kind === 'uncertain') return isUncertainNoticeDue(row);
   const at = delayNoticeAt(row, ports.settings.retry.delayNoticeMs);
@@ -104,10 +104,11 @@ function isDue(ports: BouncePorts, row: DeliveryRow, kind: SideKind): boolean {
 type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };
 
 /** Such a notice came to its own end: accepted (said by relay), or failed or expired (a bounce job for the notice). */
-export async function settleSideNotice(ports: EndPorts, notice: DeliveryRow): Promise<Finished> {
+export async function settleDelayOrSuccessNotice(ports: EndPorts, notice: DeliveryRow): Promise<Finished> {
   const now = ports.clock.now();
   const reported = await deliveryOf(ports, notice);
-  if (reported !== null) await recordOn(ports, reported, (current) => withSideNoticeSettled(current, notice, now));
+  if (reported !== null)
+    await recordOn(ports, reported, (current) => withDelayOrSuccessNoticeSettled(current, notice, now));
   if (notice.state === 'relayed' || notice.state === 'confirmed')
     return finished(`${notice.noticeKind}-notice-relayed`);
   // The notice's own row last: while it is failed and due, the sweep brings it back here.

@@ -15,7 +15,7 @@
 // |   notice relayed: its     | the delivery stays failed with a due notice; the sweep's bounce job reads the      |
 // |   delivery is returned    | notice's row and settles it                                                        |
 
-import { isSideKind, isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
+import { isDelayOrSuccessKind, isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
 import { afterOvertakenOutcome } from '#core/delivery/overtaken-outcome.ts';
@@ -29,7 +29,7 @@ import { classify } from '#core/reply/classify.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { deferredFor } from '#core/reply/outcome.ts';
 import { authorEvidence } from '#core/submission/submitter.ts';
-import { isDelayOver, settleSideNotice } from '#pipeline/bounce/delay-success-notice.ts';
+import { isDelayOver, settleDelayOrSuccessNotice } from '#pipeline/bounce/delay-success-notice.ts';
 import { claim } from '#pipeline/claim.ts';
 import { inTime, outOfRoom, outOfTime } from '#pipeline/deadline.ts';
 import type { Finished } from '#pipeline/finished.ts';
@@ -272,7 +272,7 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
   }
   const accepted = row.state === 'relayed' || row.state === 'confirmed'; // confirmed: SES was faster than our own word
   if (row.kind !== 'notice' || row.noticeOf === null || !accepted) return;
-  if (isSideKind(row.noticeKind)) return void (await settleSideNotice(ports, row));
+  if (isDelayOrSuccessKind(row.noticeKind)) return void (await settleDelayOrSuccessNotice(ports, row));
   if (standsAlone(row)) return; // it answers for nothing
   const reported = await ports.ledger.read({ spoolId: row.spoolId, deliveryKey: row.noticeOf });
   if (reported === null) return;
