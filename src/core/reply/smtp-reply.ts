@@ -44,6 +44,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export class SmtpReplyReader {
   readonly #line = new Uint8Array(smtpReplyLineBytesMax);
   #lineBytes = 0;
+  /** By the line's first four bytes, which tell: asked for each byte that comes, it is looked at once. */
+  #lineMayBegin = false;
   /** Since the last reply ended. */
   #bytes = 0;
   /** The texts of the lines with a code, and of all lines. */
@@ -70,6 +72,7 @@ export class SmtpReplyReader {
         if (item !== null) items.push(item);
       } else if (this.#lineBytes < smtpReplyLineBytesMax) {
         this.#line[this.#lineBytes++] = byte; // what a line has beyond the limit is dropped, not the reply
+        if (this.#lineBytes <= 4) this.#lineMayBegin = mayBecomeReply(this.#line, this.#lineBytes);
       }
       if (this.#bytes > smtpReplyEndlessBytes || (this.#bytes > smtpJunkBytesMax && !this.begun)) {
         const cut = this.cut();
@@ -87,7 +90,7 @@ export class SmtpReplyReader {
 
   /** A reply has begun and not ended; half a line that cannot become a reply is none. */
   get begun(): boolean {
-    return this.#code > 0 || mayBecomeReply(this.#line, this.#lineBytes);
+    return this.#code > 0 || this.#lineMayBegin;
   }
 
   /** What came is no SMTP, or too much of it, for good. Replies already given stand. */
@@ -113,6 +116,7 @@ export class SmtpReplyReader {
     while (end > 0 && this.#line[end - 1] === CR) end--; // CR CR LF has been seen
     const line = this.#text(end);
     this.#lineBytes = 0;
+    this.#lineMayBegin = false;
     const match = LINE.exec(line);
     const keep = this.#bytes <= smtpReplyBytesMax || this.#code === 0;
     if (match === null) {
