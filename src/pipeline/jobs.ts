@@ -1,6 +1,6 @@
-// Which queue has the job of a row that is under way: relay's, or, where a message came back to us, feedback's.
-// Bounce jobs are not its business, and neither is whether a row may run: the claim says that.
-// Each send is whole or throws, so that the caller's job comes again.
+// The job of a row, made here for every queue; and which queue has the job of a row that is under way: relay's, or
+// feedback's where a message came back to us. It never says whether a row may run: the claim does. Each send is whole
+// or throws, so that the caller's job comes again.
 
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
 import { returnsHop } from '#core/routing/return-path.ts';

@@ -44,6 +44,12 @@ export function holdForNotice(row: DeliveryRow, change: Change): DeliveryRow {
   return { ...inState(row, state, change), heldBecause: 'notice-not-delivered' };
 }
 
+/** A held row whose notice goes on: it failed or expired before, and is so again. */
+export function resumeFailure(row: DeliveryRow, before: 'failed' | 'expired', change: Change): DeliveryRow {
+  const failed = transition(row.state, 'failed');
+  return inState(row, before === 'expired' ? before : failed, change);
+}
+
 function inState(row: DeliveryRow, state: DeliveryRow['state'], { reason, ...change }: Change): DeliveryRow {
   const { heldBecause: _, ...rest } = row;
   return { ...rest, ...change, state, stateReason: reason };

@@ -79,7 +79,6 @@ export type TraceEventName =
   | 'POISON'
   | 'RESUBMIT' // the sweep enqueued a lost or due job; an operator has relayed mail relayed again
   | 'POSSIBLE_DUPLICATE' // an earlier attempt's result is unknown; the next hop may have the message already
-  | 'DUPLICATE' // a second notification of what is already in the ledger
   | 'COMPLAINT' // the recipient called it unwanted
   | 'IGNORE' // told too late to change anything, or no word on the delivery at all: the reason says what
   | 'UNREADABLE'

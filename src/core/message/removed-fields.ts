@@ -118,7 +118,7 @@ class FieldFilter {
   }
 
   /**
-   * What begins at `at`, as `headerSection` in message.ts reads it; `unknown`: more bytes are needed to say, and there
+   * What begins at `at`, as `headerSection` in header.ts reads it; `unknown`: more bytes are needed to say, and there
    * are some unless `whole`.
    */
   private lineAt(bytes: Uint8Array, at: number, whole: boolean): 'end' | 'folded' | 'goes' | 'stays' | 'unknown' {

@@ -2,7 +2,7 @@
 // operator: its notice is sent, whatever the configuration says by then. Releasing a message, so that it is attempted
 // again, is another thing: core/delivery/hold-release.ts.
 
-import { become, heldBecauseOf } from '#core/delivery/become.ts';
+import { heldBecauseOf, resumeFailure } from '#core/delivery/become.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import type { Progress } from '#core/delivery/trace.ts';
 import { traced } from '#core/delivery/trace.ts';
@@ -21,14 +21,14 @@ export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: numb
   const what = { attempt: null, status: row.lastStatus, reason: row.stateReason, reply: null };
   return {
     events: [traced(row, 'RELEASE', now, what, null)],
-    row: {
-      ...become(row, 'failed', { reason: row.lastReason, dueAt: now + sweepAgainMs }),
-      ...(hadExpired(row) ? { state: 'expired' as const } : {}),
+    row: resumeFailure(row, hadExpired(row) ? 'expired' : 'failed', {
+      reason: row.lastReason,
+      dueAt: now + sweepAgainMs,
       // A notice that was decided on: bounce gives it without asking once more whether it may
       // (pipeline/bounce/bounce.ts).
       notice: { kind: 'ndr', state: 'queued', via: null, to: null, messageIdField: null, at: now, reason: null },
       leaseUntil: null,
-    },
+    }),
   };
 }
 

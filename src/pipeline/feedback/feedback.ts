@@ -85,15 +85,14 @@ export async function joinFact(
     ports.watch.error('feedback.unknown-delivery', { ...about, ...ref, deliveryId: deliveryId(ref), fact });
     return 'unknown-delivery';
   }
-  let became: AfterFact['became'] = 'known';
   const facts = await factsFor(ports, row, fact);
   const now = ports.clock.now();
-  const { row: settled } = await recordOn(ports, row, (current) => {
+  const { row: settled, decided } = await recordOn(ports, row, (current) => {
     const elsewhere = teller === 'ses' && wentOn(ports.settings, current);
     const after = afterFact(current, fact, { now, sweepAgainMs: ports.sweepAgainMs, elsewhere });
-    became = after.became;
-    return after.became === 'known' ? null : holdingFacts(after, facts);
+    return after.became === 'known' ? null : { ...holdingFacts(after, facts), became: after.became };
   });
+  const became = decided?.became ?? 'known';
   report(ports, settled, fact, became, about);
   await follow(ports, settled, became, row);
   return became;

@@ -17,7 +17,7 @@ export type WorkerStart = {
   readonly functionArn: string;
   readonly memoryMb: number;
   /**
-   * The virtual clock's (packages/aws-local/src/clock.ts): a BigInt64Array's buffer with the milliseconds to add to the
+   * The virtual clock's (virtual-clock.ts): a BigInt64Array's buffer with the milliseconds to add to the
    * machine's time.
    */
   readonly clockOffset: SharedArrayBuffer;
