@@ -53,7 +53,7 @@ function noticeJson(row: DeliveryRow, rows: readonly DeliveryRow[]) {
 }
 
 function eventJson(event: TraceEvent, forwardPath: string) {
-  const { attempt, nextHop, status, reply, reason, latency } = event;
+  const { attempt, nextHop, status, reply, reason, detail, latency } = event;
   return {
     at: iso(event.at),
     event: event.event,
@@ -63,6 +63,7 @@ function eventJson(event: TraceEvent, forwardPath: string) {
     status,
     reply,
     reason,
+    ...(detail === undefined ? {} : { detail }),
     ...(latency === undefined ? {} : { latency }),
   };
 }

@@ -103,7 +103,8 @@ function messageLines(message: TraceJson): string {
       event.status,
       event.reply,
       event.reason,
-    ].filter((word) => word !== null && word !== '');
+      event.detail,
+    ].filter((word) => word !== null && word !== undefined && word !== '');
     lines.push(`    ${event.at}  ${words.join('  ')}`);
   }
   return `${lines.map(printable).join('\n')}\n`;

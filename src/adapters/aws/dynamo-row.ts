@@ -339,14 +339,21 @@ function dsnOf({ n, o }: Item): Dsn {
 }
 
 function attributesOfEvent(event: TraceEvent): Item {
-  return { ...encode(EVENT, event), ...(event.latency === undefined ? {} : encode(LATENCY, event.latency)) };
+  const { latency, detail } = event;
+  return {
+    ...encode(EVENT, event),
+    ...(detail === undefined ? {} : { d: { S: detail } }),
+    ...(latency === undefined ? {} : encode(LATENCY, latency)),
+  };
 }
 
 function eventOf(attributes: Item): TraceEvent {
   const event = decode(EVENT, attributes) as unknown as TraceEvent;
-  return attributes.l === undefined
-    ? event
-    : { ...event, latency: decode(LATENCY, attributes) as TraceEvent['latency'] };
+  return {
+    ...event,
+    ...(attributes.d?.S === undefined ? {} : { detail: attributes.d.S }),
+    ...(attributes.l === undefined ? {} : { latency: decode(LATENCY, attributes) as TraceEvent['latency'] }),
+  };
 }
 
 function lettersOf(verdicts: Verdicts): string {

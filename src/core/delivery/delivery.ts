@@ -92,6 +92,8 @@ export type TraceEvent = {
   readonly status: string | null;
   readonly reply: string | null;
   readonly reason: string | null;
+  /** What an attempt found out where no reply came: one line for people, without secrets. Older rows have none. */
+  readonly detail?: string;
   /** Milliseconds of the attempt: opening the content, the whole attempt. */
   readonly latency?: { readonly openMs: number; readonly totalMs: number };
 };

@@ -248,7 +248,9 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
     events.push(note('UNREADABLE', outcome.detail));
   if (outcome.kind === 'deferred' && outcome.possibleDuplicate) events.push(note('POSSIBLE_DUPLICATE', outcome.reason));
   const latency = { openMs: terms.openMs, totalMs: terms.now - terms.startedAt };
-  return [...events, { ...note(EVENT_OF[outcome.kind], reason), latency }];
+  const said =
+    outcome.kind === 'relayed' || outcome.reply !== null || outcome.detail === '' ? {} : { detail: outcome.detail };
+  return [...events, { ...note(EVENT_OF[outcome.kind], reason), ...said, latency }];
 }
 
 /** Why its lifetime ends: it crashed us, its last attempt's reason, or there was no attempt. */

@@ -55,6 +55,18 @@ describe('afterAttempt', () => {
     expect(events.map((each) => each.event)).toEqual(['SEND']);
     expect(events[0]).toMatchObject({ attempt: 1, reply: '250 2.0.0 Ok', latency: { openMs: 5, totalMs: 1_000 } });
   });
+  it('without a reply: the trace says in words what was found out, and with one nothing but the reply', () => {
+    const none: Outcome = {
+      ...deferred,
+      reason: 'connection-refused',
+      reply: null,
+      detail: 'mx refused the connection',
+    };
+    expect(afterAttempt(claimed, none, terms).events).toMatchObject([
+      { event: 'DEFER', reply: null, reason: 'connection-refused', detail: 'mx refused the connection' },
+    ]);
+    expect(afterAttempt(claimed, deferred, terms).events[0]).not.toHaveProperty('detail');
+  });
   it('relayed with line endings mended: the trace says so', () => {
     const { events } = afterAttempt(claimed, { kind: 'relayed', reply }, { ...terms, bareLineEndings: 3 });
     expect(events[0]?.reason).toBe('3 bare line endings left as CRLF');
