@@ -8,11 +8,9 @@ import { headerSection } from '#core/message/header.ts';
 import { type RecipientList, readArguments } from '#core/message/recipient-list.ts';
 import { mendLines } from '#core/message/reencode.ts';
 import { sesEdit } from '#core/message/ses-edit.ts';
-import { classify as classifyResult } from '#core/reply/classify.ts';
-import type { Phase } from '#core/reply/reply.ts';
-import { isJunk, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
 import { recipientsInHeader } from '#core/submission/sendmail-message.ts';
 import { readRcptCommand } from '#core/submission/smtp-command.ts';
+import { decided } from './replies.ts';
 
 export type Classified = {
   readonly outcome: 'relayed' | 'deferred' | 'failed';
@@ -25,33 +23,9 @@ export type Classified = {
  * What follows from a reply at this stage. `replyText` is the reply as it stood on the wire, of one or several lines.
  */
 export function classify(phase: string, replyText: string): Classified {
-  const wire = `${replyText.replace(/\r?\n$/, '').replace(/\r?\n/g, '\r\n')}\r\n`;
-  const [read] = new SmtpReplyReader().push(new TextEncoder().encode(wire));
-  if (read === undefined || isJunk(read)) throw new Error(`no SMTP reply: ${JSON.stringify(replyText)}`);
-  const { code, status, text } = read;
-  const reply = { code, status, text, host: 'mx.next-hop.example' };
-  const outcome = classifyResult({ kind: 'reply', phase: phaseOf(phase), reply, tls: true });
+  const { outcome } = decided(phase, replyText);
   const operator = outcome.kind === 'deferred' && outcome.operatorFault;
   return { outcome: outcome.kind, operator, reason: outcome.kind === 'relayed' ? 'accepted' : outcome.reason };
-}
-
-const PHASES: readonly Phase[] = [
-  'connect',
-  'greeting',
-  'ehlo',
-  'starttls',
-  'auth',
-  'mail',
-  'rcpt',
-  'data',
-  'content',
-  'final-dot',
-];
-
-function phaseOf(name: string): Phase {
-  const found = PHASES.find((phase) => phase === (name === 'dot' ? 'final-dot' : name));
-  if (found === undefined) throw new Error(`no stage of SMTP: ${name}`);
-  return found;
 }
 
 /**

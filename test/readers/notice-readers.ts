@@ -10,7 +10,9 @@ import { asciiAddress, diagnosticCode, hostName, isOurWord, realReply, reportPar
 import { scrubber } from '#core/notice/scrub.ts';
 import { bounceOf } from '#core/notice/ses-bounce.ts';
 import { classify } from '#core/reply/classify.ts';
+import { askedOf, decisionOn } from '#core/reply/decision.ts';
 import type { Reply } from '#core/reply/reply.ts';
+import { foldText } from '#core/reply/rules/fit.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { bytes, latin1, MAILBOX } from './feeding.ts';
 import { of } from './measure.ts';
@@ -77,6 +79,14 @@ export const noticeReaders = {
   asciiAddress: of(asciiAddress),
   hostName: of(hostName),
   replyLine: of((text) => replyLine(replyOf(text))),
+  // Without a status every row and every general rule is asked, whatever the stage.
+  decisionOn: of(
+    (text) => decisionOn('final-dot', { ...replyOf(text), status: null }),
+    (text) => decisionOn('mail', { ...replyOf(text), status: null }),
+    (text) => decisionOn('rcpt', { ...replyOf(text), code: 450, status: null }),
+  ),
+  askedOf: of((text) => askedOf('rcpt', replyOf(text))),
+  foldText: of(foldText),
   classify: of(
     (text) => classify({ ...{ kind: 'reply', phase: 'rcpt', host: 'mx.next.example' }, reply: replyOf(text) } as never),
     (text) => classify({ kind: 'content', cause: 'unavailable', detail: text }),

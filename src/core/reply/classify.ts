@@ -1,14 +1,13 @@
-// From what an attempt found out to what follows: relayed, deferred or failed. The rules for replies are data in
-// rules.ts. Whatever is not understood is transient: bounded by the message's lifetime, counted, alarmed. Never "no
+// From what an attempt found out to what follows: relayed, deferred or failed. The rules for replies are data: rows in
+// rules/, general rules in reply-rules.ts. Whatever is not understood is transient: bounded by the message's lifetime, counted, alarmed. Never "no
 // idea, so reject".
 
 import { detailTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
+import { decisionOn, digitOf } from './decision.ts';
 import { deferredFor, failedFor, type Outcome } from './outcome.ts';
-import type { TableReason } from './reasons.ts';
+import { REASONS, type TableReason } from './reasons.ts';
 import type { AttemptResult, NetworkFault, Phase, Reply, ServiceFault } from './reply.ts';
-import { replyRules } from './reply-rules.ts';
-import type { ReplyRule } from './rule.ts';
 import { fromServiceFault } from './ses-rules.ts';
 import { parseStatus, type Status, statusOf } from './status.ts';
 
@@ -46,52 +45,18 @@ export function classify(result: AttemptResult | ServiceFault | ContentFault, co
 
 function fromReply(phase: Phase, reply: Reply): Outcome {
   if (phase === 'final-dot' && digitOf(reply) === 2) return { kind: 'relayed', reply };
-  const detail = describeReply(phase, reply);
-  const text = withoutAddresses(reply.text);
-  const rule = replyRules.find((candidate) => fits(candidate, phase, reply, text));
-  if (rule === undefined) {
+  const detail = line(describeReply(phase, reply));
+  const found = decisionOn(phase, reply);
+  if (found === null) {
     // A 354 after the final dot, a 250 where none was asked for, a 600: 4.5.0, as Postfix calls such protocol errors
     // 5.5.0.
-    return deferredFor('unknown-reply', line(detail), { reply, possibleDuplicate: phase === 'final-dot' });
+    return deferredFor('unknown-reply', detail, { reply, possibleDuplicate: phase === 'final-dot' });
   }
-  const status = statusBy(rule, reply);
-  return rule.kind === 'failed'
-    ? failedFor(rule.reason, line(detail), { status: inClass(5, status), reply })
-    : deferredFor(rule.reason, line(detail), { status: inClass(4, status), reply });
-}
-
-function fits(rule: ReplyRule, phase: Phase, reply: Reply, text: string): boolean {
-  const digit = digitOf(reply);
-  if (digit !== 4 && digit !== 5) return false;
-  if (rule.phases !== undefined && !rule.phases.includes(phase)) return false;
-  if (rule.codes === '4xx' || rule.codes === '5xx') {
-    if (digit !== Number(rule.codes.charAt(0))) return false;
-  } else if (rule.codes !== undefined && !rule.codes.includes(reply.code)) return false;
-  if (rule.status !== undefined && !rule.status.test(agreeingStatus(reply) ?? '')) return false;
-  if (rule.unless?.test(text) === true) return false;
-  return rule.text === undefined || rule.text.test(text);
-}
-
-/** What the server says, without the addresses that it only repeats: whoever chose them must not choose the rule. */
-function withoutAddresses(text: string): string {
-  return text.replace(/(?<![^\s<>()[\]"',;:=])[^\s<>()[\]"',;:=@]{0,320}@[^\s<>()[\]"',;:@]{1,255}/g, '');
-}
-
-function statusBy(rule: ReplyRule, reply: Reply): Status {
-  if (rule.statusAlways !== undefined) return statusOf(rule.statusAlways);
-  return agreeingStatus(reply) ?? statusOf(rule.statusIfNone ?? `${digitOf(reply)}.0.0`);
-}
-
-/**
- * The reply code wins over an enhanced code of another class (RFC 2034 §4 wants them to agree; Postfix smtp_chat.c).
- */
-function agreeingStatus(reply: Reply): Status | null {
-  return reply.status?.startsWith(`${digitOf(reply)}.`) === true ? reply.status : null;
-}
-
-/** 0 for what is no reply code (RFC 5321 §4.2.1: 200 to 599). */
-function digitOf(reply: Reply): number {
-  return Number.isInteger(reply.code) && reply.code >= 200 && reply.code <= 599 ? Math.floor(reply.code / 100) : 0;
+  const { reason, status, rule } = found;
+  const permanent = digitOf(reply) === 5 && REASONS[reason].permanent !== false;
+  if (!permanent) return deferredFor(reason, detail, { status: inClass(4, status), reply, rule });
+  const unrecognised = rule === null && phase !== 'mail';
+  return failedFor(reason, detail, { status: inClass(5, status), reply, rule, unrecognised });
 }
 
 const NETWORK: Readonly<Record<NetworkFault, { reason: TableReason; what: string }>> = {

@@ -20,6 +20,8 @@ export type Outcome =
        * Ours to mend, not the sender's (a refused login, a missing certificate): alarmed, never blamed on the sender.
        */
       readonly operatorFault: boolean;
+      /** The row or general rule that decided on a reply, by its id; absent: the stage alone, or there was no reply. */
+      readonly rule?: string;
       /** Absent: the configured schedule. A throttled attempt is repeated soon, a used-up quota takes hours. */
       readonly pace?: 'short' | 'long';
     }
@@ -29,11 +31,17 @@ export type Outcome =
       readonly status: Status;
       readonly reply: Reply | null;
       readonly detail: string;
+      readonly rule?: string;
+      /**
+       * Only the stage of the dialogue decided, at RCPT or later (DESIGN decision 27, d): nobody knows these words.
+       * Whoever asks whose fault it is beyond the stage, such as a limit of failures, asks here.
+       */
+      readonly unrecognised?: true;
     };
 export type Deferred = Extract<Outcome, { kind: 'deferred' }>;
 export type Failed = Extract<Outcome, { kind: 'failed' }>;
 
-type Said = { readonly status?: Status; readonly reply?: Reply };
+type Said = { readonly status?: Status; readonly reply?: Reply; readonly rule?: string | null };
 type Doubt = { readonly possibleDuplicate?: boolean; readonly operatorFault?: boolean };
 
 /**
@@ -51,10 +59,20 @@ export function deferredFor(reason: TableReason, detail: string, more: Said & Do
     possibleDuplicate: more.possibleDuplicate ?? false,
     operatorFault: more.operatorFault ?? fault === 'operator',
     ...(pace === 'normal' ? {} : { pace }),
+    ...decidedBy(more.rule),
   };
 }
 
-export function failedFor(reason: TableReason, detail: string, more: Said = {}): Failed {
+export function failedFor(
+  reason: TableReason,
+  detail: string,
+  more: Said & { readonly unrecognised?: boolean } = {},
+): Failed {
   const status = more.status ?? statusOf(REASONS[reason].status);
-  return { kind: 'failed', reason, status, reply: more.reply ?? null, detail };
+  const by = { ...decidedBy(more.rule), ...(more.unrecognised === true ? { unrecognised: true as const } : {}) };
+  return { kind: 'failed', reason, status, reply: more.reply ?? null, detail, ...by };
+}
+
+function decidedBy(rule: string | null | undefined): { readonly rule?: string } {
+  return rule === null || rule === undefined ? {} : { rule };
 }

@@ -73,6 +73,7 @@ const UNPROCESSED: More = { ...NO_WORD, fallback: false, atExpiry: '5.3.0' };
 export const REASONS = {
   // A next hop's replies (core/reply/reply-rules.ts)
   greylisted: waits('next-hop', '4.7.1', 'the server asked us to come again later'),
+  throttled: waits('next-hop', '4.7.0', 'the server asked us to send more slowly'),
   'service-closing': waits('next-hop', '4.3.2', 'the server was shutting down'),
   'refused-for-now': waits('next-hop', '4.0.0', 'the server did not take the message for now'),
   'unknown-reply': waits('next-hop', '4.5.0', 'the server gave an answer that is none'),

@@ -10,33 +10,38 @@ import { certainRules, othersRules, othersStageRules } from './rules-others.ts';
 /** Room, size and pace: what a code says by itself, and what passes. */
 const passingRules: readonly ReplyRule[] = [
   {
+    id: 'words-greylisted',
     codes: '4xx',
     text: /\bgr[ae]y-?\s?list/i,
-    kind: 'deferred',
     reason: 'greylisted',
     seen: '450 4.2.0 <b@example.com>: Recipient address rejected: Greylisted, see http://postgrey.example',
   },
   {
+    id: 'code-552-recipients',
     phases: ['rcpt'],
     codes: [552],
     text: /\btoo many recipients\b/i,
-    kind: 'deferred',
     reason: 'too-many-recipients',
     statusAlways: '4.5.3',
     seen: '552 Too many recipients (RFC 5321 §4.5.3.1.10: to be taken as 452)',
   },
   {
+    id: 'status-too-many-recipients',
     status: /^[45]\.5\.3$/,
     codes: '4xx',
-    kind: 'deferred',
     reason: 'too-many-recipients',
     seen: '452 4.5.3 Too many recipients',
   },
-  { status: /^4\.2\.2$/, kind: 'deferred', reason: 'mailbox-full', seen: '452 4.2.2 The email account is over quota' },
   {
+    id: 'status-mailbox-full-now',
+    status: /^4\.2\.2$/,
+    reason: 'mailbox-full',
+    seen: '452 4.2.2 The email account is over quota',
+  },
+  {
+    id: 'code-452-room',
     codes: [452],
     text: /\b(?:quota|full|storage)\b/i,
-    kind: 'deferred',
     reason: 'mailbox-full',
     statusIfNone: '4.2.2',
     seen: '452 requested action not taken: insufficient system storage',
@@ -45,8 +50,8 @@ const passingRules: readonly ReplyRule[] = [
 
 /** What is only for now, where no rule says more of it. */
 const transientRules: readonly ReplyRule[] = [
-  { codes: [421], kind: 'deferred', reason: 'service-closing', seen: '421 4.3.2 Service shutting down' },
-  { codes: '4xx', kind: 'deferred', reason: 'refused-for-now', seen: '451 4.3.0 Temporary lookup failure' },
+  { id: 'code-421', codes: [421], reason: 'service-closing', seen: '421 4.3.2 Service shutting down' },
+  { id: 'code-4yz', codes: '4xx', reason: 'refused-for-now', seen: '451 4.3.0 Temporary lookup failure' },
 ];
 
 /** DESIGN decision 27: (a) and (b), then (c) ours before theirs, then (d) by the stage. */

@@ -1,10 +1,12 @@
-// One row of the reply rules, and the stages that rows name. The rows themselves: rules.ts and the files that it reads.
-// Types and names alone; nothing is decided here.
+// One general rule for replies, and the stages that rules name: read after the rows of src/core/reply/rules/, by
+// reply-rules.ts and the files that it reads. Types and names alone; nothing is decided here.
 
 import type { TableReason } from './reasons.ts';
 import type { Phase } from './reply.ts';
 
 export type ReplyRule = {
+  /** Its name in traces and in `everpost classify`; null: only the stage of the dialogue decides (DESIGN decision 27, d). */
+  readonly id: string | null;
   /** All that are given must fit. */
   readonly phases?: readonly Phase[];
   readonly codes?: '4xx' | '5xx' | readonly number[];
@@ -15,8 +17,7 @@ export type ReplyRule = {
   /** Words with which the rule does not fit. */
   readonly unless?: RegExp;
 
-  readonly kind: 'deferred' | 'failed';
-  /** Whose fault it is, and how soon the next attempt is, its row says (core/reply/reasons.ts). */
+  /** Its row (core/reply/reasons.ts) says whose fault it is, how soon the next attempt is, and whether it fails. */
   readonly reason: TableReason;
   /** The status where the reply has none. */
   readonly statusIfNone?: string;
@@ -31,14 +32,19 @@ export const ENVELOPE: readonly Phase[] = ['mail', 'rcpt'];
 export const CONTENT: readonly Phase[] = ['data', 'content', 'final-dot'];
 
 /** A refusal that is ours to mend: by 4yz and 5yz alike, unless `when` says more. */
-export function operators(reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
-  return { kind: 'deferred', reason, seen, ...when };
+export function operators(id: string, reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
+  return { id, reason, seen, ...when };
 }
 
 /** A refusal for good that is not ours: the recipient's, the sender's or the message's. */
-export function others(reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
+export function others(id: string, reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
   // Before MAIL nobody's message was named.
-  return { kind: 'failed', codes: '5xx', reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
+  return { id, codes: '5xx', reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
+}
+
+/** What only the stage decides. */
+export function stage(reason: TableReason, seen: string): Pick<ReplyRule, 'id' | 'reason' | 'seen'> {
+  return { id: null, reason, seen };
 }
 
 /** Any of these, in any case. */

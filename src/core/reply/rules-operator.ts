@@ -2,40 +2,39 @@
 // operator's to mend, so a message waits, and its sender is not told before the lifetime ends. It never holds a rule by
 // which a message fails.
 
-import { BEFORE_MAIL, CONTENT, ENVELOPE, operators, type ReplyRule, words } from './rule.ts';
+import { BEFORE_MAIL, CONTENT, ENVELOPE, operators, type ReplyRule, stage, words } from './rule.ts';
 
 /** Where the stage decides before any words do: the connection, STARTTLS and the login carry no message yet. */
 export const operatorStageRules: readonly ReplyRule[] = [
   {
     // 4.7.0: Postfix smtp_sasl_proto.c
+    ...stage('login-unavailable', '454 4.7.0 Temporary authentication failure: Connection lost to server'),
     phases: ['auth'],
     codes: [421, 450, 451, 454],
-    kind: 'deferred',
-    reason: 'login-unavailable',
-    seen: '454 4.7.0 Temporary authentication failure: Connection lost to authentication server',
   },
-  operators('login-refused', '535 5.7.8 Error: authentication failed: authentication failure', {
-    phases: ['auth'],
-    codes: '5xx',
-    statusAlways: '4.7.0',
-  }),
-  operators('login-refused', '432 4.7.12 A password transition is needed', {
-    phases: ['auth'],
-    codes: '4xx',
-    statusAlways: '4.7.0',
-  }),
-  operators('tls-refused', '502 5.5.1 Error: command not implemented', {
-    phases: ['starttls'],
-    codes: '5xx',
-    statusAlways: '4.7.0',
-  }),
   {
+    ...stage('login-refused', '535 5.7.8 Error: authentication failed: authentication failure'),
+    phases: ['auth'],
+    codes: '5xx',
+    statusAlways: '4.7.0',
+  },
+  {
+    ...stage('login-refused', '432 4.7.12 A password transition is needed'),
+    phases: ['auth'],
+    codes: '4xx',
+    statusAlways: '4.7.0',
+  },
+  {
+    ...stage('tls-refused', '502 5.5.1 Error: command not implemented'),
+    phases: ['starttls'],
+    codes: '5xx',
+    statusAlways: '4.7.0',
+  },
+  {
+    ...stage('tls-unavailable', '454 4.7.0 TLS not available due to local problem'),
     phases: ['starttls'],
     codes: '4xx',
-    kind: 'deferred',
-    reason: 'tls-unavailable',
     statusIfNone: '4.7.0',
-    seen: '454 4.7.0 TLS not available due to local problem',
   },
 ];
 
@@ -149,79 +148,120 @@ const LOGIN = { phases: ANY_TIME, statusAlways: '4.7.0' } as const;
 
 /** In this order, from the most exact words to the most general. */
 export const operatorRules: readonly ReplyRule[] = [
-  operators('tls-wanted', '530 5.7.0 Must issue a STARTTLS command first', {
+  operators('words-tls-wanted', 'tls-wanted', '530 5.7.0 Must issue a STARTTLS command first', {
     ...LOGIN,
     phases: [...ENVELOPE, ...CONTENT, ...BEFORE_MAIL],
     text: TLS_WANTED,
   }),
-  operators('login-wanted', '530 5.7.57 Client not authenticated to send mail', {
+  operators('code-login-wanted', 'login-wanted', '530 5.7.57 Client not authenticated to send mail', {
     ...LOGIN,
     codes: [523, 524, 525, 530, 534, 535, 538],
     unless: words('\\brecipient\\b'),
   }),
-  operators('spf-refused', '550 5.7.23 The message was rejected because of Sender Policy Framework violation', {
-    codes: '5xx',
-    text: SPF,
+  operators(
+    'words-spf',
+    'spf-refused',
+    '550 5.7.23 The message was rejected because of Sender Policy Framework violation',
+    {
+      codes: '5xx',
+      text: SPF,
+    },
+  ),
+  operators(
+    'words-send-as',
+    'send-as-refused',
+    '550 5.7.60 SMTP; Client does not have permissions to send as this sender',
+    {
+      phases: ANY_TIME,
+      text: SENDER_NOT_OURS,
+    },
+  ),
+  operators('words-login-wanted', 'login-wanted', '550 5.7.1 Authentication required', {
+    ...LOGIN,
+    text: LOGIN_WANTED,
   }),
-  operators('send-as-refused', '550 5.7.60 SMTP; Client does not have permissions to send as this sender', {
-    phases: ANY_TIME,
-    text: SENDER_NOT_OURS,
-  }),
-  operators('login-wanted', '550 5.7.1 Authentication required', { ...LOGIN, text: LOGIN_WANTED }),
-  operators('helo-refused', '550 5.7.1 <in.test>: Helo command rejected: You are not me', {
+  operators('words-helo', 'helo-refused', '550 5.7.1 <in.test>: Helo command rejected: You are not me', {
     phases: ANY_TIME,
     text: NAME,
     unless: IN_THE_MESSAGE,
   }),
-  operators('no-reverse-name', '550 5.7.25 The IP address sending this message does not have a PTR record setup', {
-    text: REVERSE_NAME,
+  operators(
+    'words-reverse-name',
+    'no-reverse-name',
+    '550 5.7.25 The IP address sending this message does not have a PTR record setup',
+    {
+      text: REVERSE_NAME,
+    },
+  ),
+  operators('words-connector', 'connector-unknown', '550 5.7.64 TenantAttribution; Relay Access Denied', {
+    text: CONNECTOR,
   }),
-  operators('connector-unknown', '550 5.7.64 TenantAttribution; Relay Access Denied', { text: CONNECTOR }),
-  operators('relaying-denied', '550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain', { text: RELAYING }),
-  operators('our-address-listed', '550 5.7.606 Access denied, banned sending IP [192.0.2.1]', {
+  operators('words-relaying', 'relaying-denied', '550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain', {
+    text: RELAYING,
+  }),
+  operators('words-our-address', 'our-address-listed', '550 5.7.606 Access denied, banned sending IP [192.0.2.1]', {
     codes: '5xx',
     text: OUR_ADDRESS,
   }),
-  operators('our-address-listed', '554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using bl.example', {
+  operators('words-address-list', 'our-address-listed', '554 5.7.1 Blocked by the DNSBL of example.net', {
     phases: [...BEFORE_MAIL, ...ENVELOPE],
     codes: '5xx',
     text: ON_A_LIST,
   }),
-  operators('our-address-listed', '554 5.7.1 Blocked - see http://www.spamhaus.example/query/bl?ip=192.0.2.1', {
-    phases: CONTENT,
-    codes: '5xx',
-    text: ON_A_LIST,
-    unless: IN_THE_MESSAGE,
+  operators(
+    'words-address-list-content',
+    'our-address-listed',
+    '554 5.7.1 Blocked - see http://www.spamhaus.example/query/bl',
+    {
+      phases: CONTENT,
+      codes: '5xx',
+      text: ON_A_LIST,
+      unless: IN_THE_MESSAGE,
+    },
+  ),
+  operators('words-tenant', 'tenant-blocked', '550 5.7.705 Access denied, tenant has exceeded threshold', {
+    text: TENANT,
   }),
-  operators('tenant-blocked', '550 5.7.705 Access denied, tenant has exceeded threshold', { text: TENANT }),
-  operators('sending-limit', '550 5.4.5 Daily user sending limit exceeded', {
+  operators('words-sending-limit', 'sending-limit', '550 5.4.5 Daily user sending limit exceeded', {
     codes: '5xx',
     text: LIMIT,
     unless: THEIR_ROOM,
   }),
-  operators('licence-missing', '550 5.7.1 License limit exceeded', {
+  operators('words-licence', 'licence-missing', '550 5.7.1 License limit exceeded', {
     phases: ANY_TIME,
     text: LICENCE,
     unless: words('\\b(?:recipient|user|to this (?:list|group))\\b'),
   }),
-  operators('certificate-refused', '550 5.7.1 No valid client certificate', { phases: ANY_TIME, text: CERTIFICATE }),
+  operators('words-certificate', 'certificate-refused', '550 5.7.1 No valid client certificate', {
+    phases: ANY_TIME,
+    text: CERTIFICATE,
+  }),
   // ── (a) Ours by that very status; after the words by which others use the same numbers ──
-  operators('refused-to-us', '550 5.7.4 Security features not supported', { status: OURS_BY_STATUS, codes: '5xx' }),
-  operators('sending-limit', '550 5.7.28 Mail flood detected', { status: /^5\.7\.28$/ }),
-  operators('next-hop-takes-nothing', '521 5.3.2 System not accepting network messages', {
+  operators('status-about-us', 'refused-to-us', '550 5.7.4 Security features not supported', {
+    status: OURS_BY_STATUS,
+    codes: '5xx',
+  }),
+  operators('status-mail-flood', 'sending-limit', '550 5.7.28 Mail flood detected', { status: /^5\.7\.28$/ }),
+  operators('code-521', 'next-hop-takes-nothing', '521 5.3.2 System not accepting network messages', {
     phases: ANY_TIME,
     codes: [521],
   }),
-  operators('next-hop-takes-nothing', '550 5.3.2 System not accepting network messages', { status: /^5\.3\.[25]$/ }),
+  operators(
+    'status-system-takes-nothing',
+    'next-hop-takes-nothing',
+    '550 5.3.2 System not accepting network messages',
+    { status: /^5\.3\.[25]$/ },
+  ),
   // A command that the server does not know, or not there: we and it do not understand each other.
-  operators('commands-refused', '503 5.5.1 Bad sequence of commands', {
+  operators('code-command-refused', 'commands-refused', '503 5.5.1 Bad sequence of commands', {
     phases: [...ENVELOPE, 'data'],
     codes: [500, 502, 503, 555],
     unless: words('\\b(?:recipient|user|mailbox|content|spam|virus)\\b'),
   }),
-  operators('greeting-refused', '554 mail.example.net No SMTP service here (Postfix: smtp_skip_5xx_greeting)', {
+  {
+    ...stage('greeting-refused', '554 mail.example.net No SMTP service here (Postfix: smtp_skip_5xx_greeting)'),
     phases: ['connect', 'greeting'],
     codes: '5xx',
-  }),
-  operators('ehlo-refused', '550 Access denied', { phases: ['ehlo'], codes: '5xx' }),
+  },
+  { ...stage('ehlo-refused', '550 Access denied'), phases: ['ehlo'], codes: '5xx' },
 ];

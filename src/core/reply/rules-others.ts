@@ -1,7 +1,7 @@
 // Replies about the recipient, the sender and the message, which are returned to the sender; and statuses and words so
 // certain that they decide before the general words about us do. What only the stage decides stands last.
 
-import { CONTENT, ENVELOPE, operators, others, type ReplyRule, words } from './rule.ts';
+import { CONTENT, ENVELOPE, operators, others, type ReplyRule, stage, words } from './rule.ts';
 
 const GONE_OR_BLOCKED =
   "(?:(?:does|do) ?(?:not|n't) exist|not (?:found|exist|resolve)|unknown|could not be|cannot be|invalide?|unresolvable|unroutable|undeliverable|blocked|black ?listed|banned|reject(?:ed)?|refused|denied|spammer|malformed|verify failed|null mx|no mx)";
@@ -40,101 +40,158 @@ const CONTENT_WORDS = words(
  */
 export const certainRules: readonly ReplyRule[] = [
   // ── (a) Ours, in spite of what the status says in general ──
-  operators('sending-limit', '550 5.2.2 Submission quota exceeded', { text: /\bsubmission quota exceeded\b/i }),
-  operators('our-address-listed', '550 5.2.1 Mailbox unavailable. Your IP address 192.0.2.1 is blacklisted', {
-    codes: '5xx',
-    text: /\byour ip address\b.{0,40}\bblack ?listed\b/i,
+  operators('words-submission-quota', 'sending-limit', '550 5.2.2 Submission quota exceeded', {
+    text: /\bsubmission quota exceeded\b/i,
   }),
-  operators('relaying-denied', '550 5.4.1 Relay Access Denied', {
+  operators('words-relay-access-5-4-1', 'relaying-denied', '550 5.4.1 Relay Access Denied', {
     status: /^5\.4\.1$/,
     text: /\brelay access denied\b/i,
   }),
   // ── (a) Theirs, in spite of words that could be about us ──
-  others('recipient-restricted', '550 5.7.1 RESOLVER.RST.AuthRequired; authentication required', {
-    text: CLOSED_TO_STRANGERS,
+  others(
+    'words-closed-to-strangers',
+    'recipient-restricted',
+    '550 5.7.1 RESOLVER.RST.AuthRequired; authentication required',
+    {
+      text: CLOSED_TO_STRANGERS,
+    },
+  ),
+  others(
+    'status-closed-to-strangers',
+    'recipient-restricted',
+    '550 5.7.133 Sender not authenticated to send to this group',
+    {
+      codes: [500, 550, 551, 553, 554],
+      status: /^5\.7\.(?:2|12|13|17|18|12\d|13[0-8])$|^5\.2\.12[12]$/,
+    },
+  ),
+  others('words-sender-null-mx', 'sender-refused', '550 5.7.27 Sender address has null MX', {
+    text: /\bsender\b.{0,60}\bnull mx\b/i,
   }),
-  others('recipient-restricted', '550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required', {
-    codes: [500, 550, 551, 553, 554],
-    status: /^5\.7\.(?:2|12|13|17|18|12\d|13[0-8])$|^5\.2\.12[12]$/,
-  }),
-  others('sender-refused', '550 5.7.27 Sender address has null MX', { text: /\bsender\b.{0,60}\bnull mx\b/i }),
-  others('sender-refused', '550 5.7.105 Mail from blocked sender; SenderFilterConfig list', {
+  others('status-sender-blocked', 'sender-refused', '550 5.7.105 Mail from blocked sender; SenderFilterConfig list', {
     status: /^5\.7\.(?:105|50[123])$/,
   }),
-  others('sender-refused', '554 5.7.1 Service unavailable; Sender address [a@src.example] blocked using dbl.example', {
-    text: SENDER_LISTED,
-    unless: /\bip\b/i,
-  }),
-  others('refused-by-policy', "550 5.7.26 Unauthenticated email is not accepted due to domain's DMARC policy", {
-    status: /^5\.7\.(?:2[01246]|32|40|509|515)$/,
-  }),
-  others('refused-by-policy', '550 5.7.1 This message was not accepted due to domain owner DMARC policy', {
-    text: AUTHOR,
-    unless: /\bptr\b/i,
-  }),
-  others('refused-by-policy', '550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant', {
-    status: /^5\.7\.(?:504|505|512|9\d\d)$/,
-  }),
+  others(
+    'words-sender-listed',
+    'sender-refused',
+    '554 5.7.1 Service unavailable; Sender address [a@src.example] blocked using dbl.example',
+    {
+      text: SENDER_LISTED,
+      unless: /\bip\b/i,
+    },
+  ),
+  others(
+    'status-author-checks',
+    'refused-by-policy',
+    "550 5.7.26 Unauthenticated email is not accepted due to domain's DMARC policy",
+    {
+      status: /^5\.7\.(?:2[01246]|32|40|509|515)$/,
+    },
+  ),
+  others(
+    'words-author-checks',
+    'refused-by-policy',
+    '550 5.7.1 This message was not accepted due to domain owner DMARC policy',
+    {
+      text: AUTHOR,
+      unless: /\bptr\b/i,
+    },
+  ),
+  others(
+    'status-message-policy',
+    'refused-by-policy',
+    '550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant',
+    {
+      status: /^5\.7\.(?:504|505|512|9\d\d)$/,
+    },
+  ),
   // ── (b) A status of its own ──
-  others('sender-refused', '553 5.1.8 <a@src.example>... Domain of sender address does not exist', {
+  others('status-sender', 'sender-refused', '553 5.1.8 <a@src.example>... Domain of sender address does not exist', {
     status: /^5\.1\.[78]$/,
   }),
-  others('sender-refused', '550 5.1.1 <a@src.example>: Sender address rejected: User unknown', {
-    phases: ['mail'],
-    status: /^5\.1\.[1-6]$/,
+  others(
+    'status-sender-at-mail',
+    'sender-refused',
+    '550 5.1.1 <a@src.example>: Sender address rejected: User unknown',
+    {
+      phases: ['mail'],
+      status: /^5\.1\.[1-6]$/,
+    },
+  ),
+  others('status-recipient', 'recipient-unknown', '550 5.1.1 <b@example.com>: User unknown', {
+    status: /^5\.1\.[156]$/,
   }),
-  others('recipient-unknown', '550 5.1.1 <b@example.com>: User unknown', { status: /^5\.1\.[156]$/ }),
-  others('recipient-unknown', '550 5.4.1 Recipient address rejected: Access denied', { status: /^5\.4\.1$/ }),
-  others('recipient-unknown', '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found', {
+  others('status-5-4-1', 'recipient-unknown', '550 5.4.1 Recipient address rejected: Access denied', {
+    status: /^5\.4\.1$/,
+  }),
+  others('status-5-1-10', 'recipient-unknown', '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found', {
     codes: [500, 501, 550, 551, 553, 554],
     status: /^5\.1\.10$/,
   }),
-  others('domain-takes-no-mail', '556 5.1.10 Recipient address has null MX (RFC 7505)', {
+  others('code-556', 'domain-takes-no-mail', '556 5.1.10 Recipient address has null MX (RFC 7505)', {
     codes: [556],
     statusIfNone: '5.1.10',
   }),
-  others('recipient-address-bad', '501 5.1.3 Bad recipient address syntax', { status: /^5\.1\.[234]$/ }),
-  others('mailbox-disabled', '550 5.2.1 The email account that you tried to reach is disabled', {
-    status: /^5\.2\.1$/,
+  others('status-recipient-syntax', 'recipient-address-bad', '501 5.1.3 Bad recipient address syntax', {
+    status: /^5\.1\.[234]$/,
   }),
-  others('mailbox-full', '552 5.2.2 Mailbox full', { status: /^5\.2\.2$/ }),
-  others('list-not-expanded', '550 5.2.4 Mailing list expansion problem', { status: /^5\.2\.4$/ }),
-  others('message-too-large', '552 5.3.4 Message size exceeds fixed limit', { status: /^5\.(?:2\.3|3\.4)$/ }),
-  others('content-refused', '554 5.6.0 Invalid message content', { status: /^5\.6\./ }),
+  others(
+    'status-mailbox-disabled',
+    'mailbox-disabled',
+    '550 5.2.1 The email account that you tried to reach is disabled',
+    {
+      status: /^5\.2\.1$/,
+    },
+  ),
+  others('status-mailbox-full', 'mailbox-full', '552 5.2.2 Mailbox full', { status: /^5\.2\.2$/ }),
+  others('status-list', 'list-not-expanded', '550 5.2.4 Mailing list expansion problem', { status: /^5\.2\.4$/ }),
+  others('status-size', 'message-too-large', '552 5.3.4 Message size exceeds fixed limit', {
+    status: /^5\.(?:2\.3|3\.4)$/,
+  }),
+  others('status-content', 'content-refused', '554 5.6.0 Invalid message content', { status: /^5\.6\./ }),
 ];
 
 /** (c) words about the recipient, the sender or the message. */
 export const othersRules: readonly ReplyRule[] = [
-  others('message-too-large', '552 message size exceeds fixed maximum message size (RFC 1870 §6.2)', {
+  others('code-552-size', 'message-too-large', '552 message size exceeds fixed maximum message size (RFC 1870 §6.2)', {
     codes: [552],
     text: /\bsize\b|\btoo (?:big|large)\b/i,
     statusIfNone: '5.3.4',
   }),
-  others('refused-by-policy', '552 This message was blocked because its content presents a potential security issue', {
-    codes: [552],
-    text: /\b(?:virus|attachment|content|spam|policy|executable)\b/i,
-    statusIfNone: '5.7.1',
-  }),
-  others('mailbox-full', '552 Requested mail action aborted: exceeded storage allocation', {
+  others(
+    'code-552-content',
+    'refused-by-policy',
+    '552 This message was blocked because its content presents a potential security issue',
+    {
+      codes: [552],
+      text: /\b(?:virus|attachment|content|spam|policy|executable)\b/i,
+      statusIfNone: '5.7.1',
+    },
+  ),
+  others('code-552', 'mailbox-full', '552 Requested mail action aborted: exceeded storage allocation', {
     codes: [552],
     statusIfNone: '5.2.2',
   }),
-  others('next-hop-sees-loop', '554 5.4.14 Hop count exceeded - possible mail loop', { status: /^5\.4\.(?:6|14)$/ }),
-  others('refused-by-policy', '554 Message refused: it was identified as spam', {
+  others('status-loop', 'next-hop-sees-loop', '554 5.4.14 Hop count exceeded - possible mail loop', {
+    status: /^5\.4\.(?:6|14)$/,
+  }),
+  others('words-content', 'refused-by-policy', '554 Message refused: it was identified as spam', {
     phases: CONTENT,
     text: CONTENT_WORDS,
     statusIfNone: '5.7.1',
   }),
-  others('sender-refused', '550 Sender refused', { phases: ENVELOPE, text: SENDER }),
-  others('sender-refused', '553 src.example does not exist', { phases: ['mail'], text: SENDER_AT_MAIL }),
+  others('words-sender', 'sender-refused', '550 Sender refused', { phases: ENVELOPE, text: SENDER }),
+  others('words-sender-at-mail', 'sender-refused', '553 src.example does not exist', {
+    phases: ['mail'],
+    text: SENDER_AT_MAIL,
+  }),
 ];
 
-/** (d) by the stage, where nothing more is known. */
+/** (d) by the stage, where nothing more is known. At RCPT and later the outcome is marked `unrecognised`. */
 export const othersStageRules: readonly ReplyRule[] = [
-  operators('refused-at-mail', '550 5.7.1 Access denied', { phases: ['mail'], codes: '5xx' }),
-  others('refused-by-policy', '554 5.7.1 <b@example.com>: Recipient address rejected: Access denied', {
-    status: /^5\.7\./,
-  }),
-  others('recipient-refused', '550 No such user here', { phases: ['rcpt'] }),
-  others('message-refused', '554 Transaction failed', { phases: CONTENT }),
+  { ...stage('refused-at-mail', '550 5.7.1 Access denied'), phases: ['mail'], codes: '5xx' },
+  { ...stage('recipient-refused', '550 No.'), phases: ['rcpt'], codes: '5xx' },
+  // What a server's policy refused may be refused for what it holds: the body goes back to nobody.
+  { ...stage('refused-by-policy', '550 5.7.1 Refused'), phases: CONTENT, codes: '5xx', status: /^5\.7\./ },
+  { ...stage('message-refused', '554 Transaction failed'), phases: CONTENT, codes: '5xx' },
 ];

@@ -75,7 +75,7 @@ export const coreMutations: readonly Mutation[] = [
   },
   {
     name: 'A5/an-address-chooses-the-rule',
-    file: 'src/core/reply/classify.ts',
+    file: 'src/core/reply/decision.ts',
     text: 'const text = withoutAddresses(reply.text);',
     replacement: 'const text = withoutAddresses(reply.text) && reply.text;',
     test: {

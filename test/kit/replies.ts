@@ -1,0 +1,38 @@
+// A reply from its lines on the wire, and what follows from it. Used by the tests of the reply rules.
+
+import { classify } from '#core/reply/classify.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
+import type { Phase, Reply } from '#core/reply/reply.ts';
+import { isJunk, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
+
+const PHASES: readonly Phase[] = [
+  'connect',
+  'greeting',
+  'ehlo',
+  'starttls',
+  'auth',
+  'mail',
+  'rcpt',
+  'data',
+  'content',
+  'final-dot',
+];
+
+export function phaseOf(name: string): Phase {
+  const found = PHASES.find((phase) => phase === (name === 'dot' ? 'final-dot' : name));
+  if (found === undefined) throw new Error(`no stage of SMTP: ${name}`);
+  return found;
+}
+
+/** Throws where the text is no reply. */
+export function replyOf(wire: string): Reply {
+  const lines = `${wire.replace(/\r?\n$/, '').replace(/\r?\n/g, '\r\n')}\r\n`;
+  const [read] = new SmtpReplyReader().push(new TextEncoder().encode(lines));
+  if (read === undefined || isJunk(read)) throw new Error(`no SMTP reply: ${JSON.stringify(wire)}`);
+  return { code: read.code, status: read.status, text: read.text, host: 'mx.next-hop.example' };
+}
+
+export function decided(stage: string, wire: string): { readonly reply: Reply; readonly outcome: Outcome } {
+  const reply = replyOf(wire);
+  return { reply, outcome: classify({ kind: 'reply', phase: phaseOf(stage), reply, tls: true }) };
+}
