@@ -74,7 +74,8 @@ describe('imports', () => {
 
   it('of core go down: a folder knows those before it', () => {
     const STACK = ['', 'message', 'reply', 'submission', 'delivery', 'notice', 'spool', 'routing', 'feedback'];
-    const floor = (path: string) => STACK.indexOf(/^src\/core\/(?:([\w-]+)\/)?[\w.-]+$/.exec(path)?.[1] ?? '');
+    const floor = (path: string) =>
+      STACK.indexOf(/^src\/core\/(?:([\w-]+)\/)?(?:[\w-]+\/)*[\w.-]+$/.exec(path)?.[1] ?? '');
     const core = product.filter((path) => path.startsWith('src/core/'));
     expect(core.filter((path) => floor(path) < 0)).toEqual([]);
     const up = core.flatMap((path) =>

@@ -1,6 +1,6 @@
-// From what an attempt found out to what follows: relayed, deferred or failed. The rules for replies are data: rows in
-// rules/, general rules in reply-rules.ts. Whatever is not understood is transient: bounded by the message's lifetime, counted, alarmed. Never "no
-// idea, so reject".
+// From what an attempt found out to what follows: relayed, deferred or failed. Called by relay. Which row or rule
+// decides on a reply: decision.ts. Whatever is not understood is transient: bounded by the message's lifetime, counted,
+// alarmed. Never "no idea, so reject".
 
 import { detailTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';

@@ -5,7 +5,7 @@ import type { TableReason } from './reasons.ts';
 import type { Phase } from './reply.ts';
 
 export type ReplyRule = {
-  /** Its name in traces and in `everpost classify`; null: only the stage of the dialogue decides (DESIGN decision 27, d). */
+  /** Its name in traces; null: only the stage of the dialogue decides (DESIGN decision 27, d). */
   readonly id: string | null;
   /** All that are given must fit. */
   readonly phases?: readonly Phase[];

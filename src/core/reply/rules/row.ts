@@ -4,7 +4,7 @@
 
 import type { TableReason } from '../reasons.ts';
 
-/** Where in the dialogue a reply came, as `everpost classify --stage` names it. `connect`: the greeting. */
+/** Where in the dialogue a reply came, as classify names it. `connect`: the greeting. */
 export type Stage = 'connect' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'dot';
 
 export type ReplyRow = {

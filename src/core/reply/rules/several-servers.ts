@@ -1,4 +1,5 @@
-// Replies that servers of several makers send in the same words. Rows alone: row.ts says what each field means.
+// Replies that servers of several makers send in the same words. Rows alone, read by providers.ts: row.ts says what
+// each field means.
 
 import type { RowGroup } from './row.ts';
 
