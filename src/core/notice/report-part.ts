@@ -7,6 +7,7 @@ import type { NoticeKind } from '#core/delivery/delivery.ts';
 import { replyLine } from '#core/delivery/trace.ts';
 import { replyTextMax } from '#core/limits.ts';
 import { asciiLine, foldedField, isAscii, mailDate, octetsOf, oneLine } from '#core/message/text-encoding.ts';
+import { reasonRow } from '#core/reply/reasons.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import type { NoticeInput, NoticeRecipient } from './input.ts';
 import type { Scrubber } from './scrub.ts';
@@ -75,7 +76,7 @@ export function realReply(reply: Reply | null): Reply | null {
 
 /** Nobody else said so, by a reply or in a report: the judgement is ours, and so are the words for it. */
 export function isOurWord({ reply, reason }: NoticeRecipient): boolean {
-  return realReply(reply) === null && !/^bounced(?:-|$)/.test(reason ?? '');
+  return realReply(reply) === null && reasonRow(reason ?? null)?.reported !== true;
 }
 
 /** §2.3.6: type `smtp` is for a real reply alone. */

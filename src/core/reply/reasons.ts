@@ -34,6 +34,11 @@ export type ReasonRow = {
    * (core/notice/texts.ts).
    */
   readonly refusesUs: boolean;
+  /**
+   * Another mail system said so after the message had been sent, by SES's event or in a report, perhaps without a
+   * reply: the sender is never told that the judgement is ours (core/notice/report-part.ts).
+   */
+  readonly reported: boolean;
   /** The notice's words where nothing more exact was noted. */
   readonly says: string;
 };
@@ -56,6 +61,7 @@ function because(
     aboutContent: false,
     byPolicy: false,
     refusesUs: false,
+    reported: false,
   } as const;
   return { ...rest, fault, permanent, status, says, ...more };
 }
@@ -65,6 +71,7 @@ const fails = (fault: Fault, status: string, says: string, more?: More) => becau
 const refusesUs = (status: string, says: string) => waits('operator', status, says, { refusesUs: true });
 const CONTENT: More = { aboutContent: true };
 const POLICY: More = { aboutContent: true, byPolicy: true };
+const REPORTED: More = { reported: true };
 /** No next hop had a word in it. */
 const NO_WORD: More = { countsAsOurs: true };
 /** It is no better at another next hop, and what one said before is no part of the story. */
@@ -150,8 +157,8 @@ export const REASONS = {
   'ses-rendering-failed': fails('message', '5.6.0', 'the sending service could not render the message'),
   'ses-address-not-valid': fails('recipient', '5.1.1', 'the sending service found the address not fit to be sent to'),
   'ses-suppressed': fails('recipient', '5.1.1', 'the address stands on a list of addresses that refused mail'),
-  bounced: fails('recipient', '5.0.0', 'the message bounced'),
-  'reported-failed': fails('recipient', '5.0.0', 'a server on the way reported a failure'),
+  bounced: fails('recipient', '5.0.0', 'the message bounced', REPORTED),
+  'reported-failed': fails('recipient', '5.0.0', 'a server on the way reported a failure', REPORTED),
 
   // Our own
   'content-unreadable': waits('ours', '4.3.0', 'the stored message could not be read', UNPROCESSED),

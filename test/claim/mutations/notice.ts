@@ -137,4 +137,14 @@ export const noticeMutations: readonly Mutation[] = [
       name: 'a From text that misleads vouches for nobody, neither for a notice nor for a body',
     },
   },
+  {
+    name: 'notice/a-report-is-passed-off-as-our-word',
+    file: 'src/core/reply/reasons.ts',
+    text: "'a server on the way reported a failure', REPORTED)",
+    replacement: "'a server on the way reported a failure')",
+    test: {
+      file: 'test/unit/core/notice/parts.test.ts',
+      name: 'texts > without a reply, reported-failed is our own: false',
+    },
+  },
 ];

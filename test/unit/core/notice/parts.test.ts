@@ -14,6 +14,7 @@ import {
   quotedPrintable,
 } from '#core/message/text-encoding.ts';
 import { noticeMessageId, noticeRecipient, noticeStatus } from '#core/notice/input.ts';
+import { isOurWord } from '#core/notice/report-part.ts';
 import { statusText } from '#core/notice/texts.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { mailDiff } from '#test/judges/mail-diff.ts';
@@ -154,6 +155,17 @@ describe('texts', () => {
     for (const status of ['5.1.1', '5.3.0', '4.3.5', '5.4.6', '4.7.0', '5.7.1', '4.0.0', '5.0.0']) {
       expect(statusText(statusOf(status), true).cause).not.toBe(statusText(statusOf(status), false).cause);
     }
+  });
+  it.each([
+    ['bounced-general', false],
+    ['bounced', false],
+    ['reported-failed', false],
+    ['no-route', true],
+    ['bounced-by-nobody-who-is-known', false],
+    [null, true],
+  ])('without a reply, %s is our own: %s', (reason, own) => {
+    const row = { state: 'failed', lastReason: reason, lastReply: null, lastStatus: statusOf('5.1.1') };
+    expect(isOurWord(noticeRecipient(row as DeliveryRow, 'ndr'))).toBe(own);
   });
   it('answers for any status, in whole sentences', () => {
     for (const status of ['5.0.0', '4.0.0', '5.9.999', '4.8.7', '5.7.509', '2.0.0']) {
