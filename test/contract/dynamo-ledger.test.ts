@@ -64,6 +64,7 @@ function happy(extractBytes: number): DeliveryRow {
     lastAttemptAt: T0 + 2_345,
     nextAttemptAt: T0 + 1_234,
     dueAt: null,
+    attemptedBy: 'smtp',
     lastReply: {
       code: 250,
       status: statusOf('2.0.0'),
@@ -91,12 +92,12 @@ function happy(extractBytes: number): DeliveryRow {
 }
 
 describe('a row that was relayed at once', () => {
-  // Measured: 822 bytes with 250 of extract (which ordinary mail has), 1,022 with 450, 1,172 with 600.
-  it('is one write unit of 1,024 bytes with an extract of up to 450', () => {
-    expect(itemBytes(happy(450))).toBeLessThanOrEqual(1_024);
+  // Measured: 825 bytes with 250 of extract (which ordinary mail has), 1,023 with 448, 1,175 with 600.
+  it('is one write unit of 1,024 bytes with an extract of up to 448', () => {
+    expect(itemBytes(happy(448))).toBeLessThanOrEqual(1_024);
   });
-  it('is 150 bytes over with the largest extract there may be', () => {
-    expect(itemBytes(happy(extractBytesMax))).toBeLessThanOrEqual(1_174);
+  it('is 151 bytes over with the largest extract there may be', () => {
+    expect(itemBytes(happy(extractBytesMax))).toBeLessThanOrEqual(1_175);
   });
 });
 

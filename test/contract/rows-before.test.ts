@@ -6,10 +6,11 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { itemOfRow, rowOfItem } from '#adapters/aws/dynamo-row.ts';
 import { isMeant } from '#adapters/trace-query.ts';
-import { heldBecauseOf } from '#core/delivery/become.ts';
+import { heldBecauseOf, releasedFromOf } from '#core/delivery/become.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isSuspectExpiry } from '#core/delivery/expiry-limit.ts';
 import { released } from '#core/delivery/hold-release.ts';
+import { doubtAbout } from '#core/delivery/resubmission.ts';
 import { sweepDecision } from '#core/delivery/sweep-decision.ts';
 import { hasHeldNotice, noticeReleased } from '#core/notice/held-notice.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
@@ -46,9 +47,37 @@ describe('a row of the version before', () => {
     ['held-envelope-missing', 'envelope-missing'],
     ['held-foreign-author', 'foreign-author'],
     ['held-submitter-unknown', 'foreign-sender'],
+    ['held-notice-expired', 'notice-not-delivered'],
+    ['held-notice-bounced', 'notice-not-delivered'],
+    ['held-notice-itself', 'notice-not-delivered'],
+    ['held-by-policy-copy', 'copy-failed'],
+    ['released-foreign-author-held-again', 'operator'],
     ['queued', null],
+    ...names
+      .filter((name) => name.startsWith('held-by-policy-') && name !== 'held-by-policy-copy')
+      .map((name): [string, string] => [name, 'policy']),
   ])('%s: is held because: %s', (name, because) => {
     expect(heldBecauseOf(rowIn(name))).toBe(because);
+  });
+
+  it.each([
+    ['released-foreign-author', ['foreign-author']],
+    ['released-foreign-author-held-again', ['foreign-author', 'operator']],
+    ['queued', []],
+    ['relayed-by-smtp', []],
+  ])('%s: was released from: %j', (name, causes) => {
+    expect(releasedFromOf(rowIn(name))).toEqual(causes);
+  });
+
+  it('keeps what it was released from when it is released once more', () => {
+    const terms = { now: NOW, lifetimeMs: 1_000, sweepAgainMs: 10 };
+    const { row } = released(rowIn('released-foreign-author-held-again'), terms);
+    expect(row.releasedFrom).toEqual(['foreign-author', 'operator']);
+  });
+
+  it('is doubted to be lost where SES took it', () => {
+    expect(doubtAbout(rowIn('relayed-by-ses'))).toMatch(/^it went by SES/);
+    expect(doubtAbout(rowIn('relayed-by-smtp'))).toBeNull();
   });
 
   it('that the expiry limit held is found by the name of today, too', () => {

@@ -106,6 +106,8 @@ export function fullRow(spoolId: string): DeliveryRow {
     resubmitted: { at: T0 + 6, from: 'confirmed' },
     lastJobSent: true,
     heldBecause: 'operator',
+    releasedFrom: ['foreign-author', 'operator'],
+    attemptedBy: 'lmtp',
     uncertain: { at: T0 + 7, told: true },
     dsn: { notify: ['SUCCESS', 'FAILURE'], orcpt: 'utf-8;bøb@x.example' },
     notice: {

@@ -186,6 +186,7 @@ describe('who may send', () => {
     const { ledger, relayQueue, bounceQueue, feedbackQueue, clock } = pipeline;
     const ports = { ledger, relayQueue, bounceQueue, feedbackQueue, clock, sweepAgainMs: lostJobAfterMs };
     expect((await release(ports, row, 48 * HOUR)).kind).toBe('done');
+    expect(deliveries(pipeline)[0]?.releasedFrom).toEqual(['foreign-author']);
     await pipeline.live(24);
     expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
   });

@@ -5,7 +5,8 @@
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import type { DueRow, Quarantined, QuarantineQuery } from '#pipeline/ports.ts';
-import { DUE_SHARDS, dueRowOfItem, type Item } from './dynamo-row.ts';
+import { DUE_SHARDS, dueRowOfItem } from './dynamo-row.ts';
+import type { Item } from './row-attributes.ts';
 
 /**
  * A row whose job is with the relay queue, as the index shows it: core/delivery/sweep-decision.ts moved `dueAt` past

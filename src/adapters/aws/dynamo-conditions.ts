@@ -3,7 +3,7 @@
 
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { TraceQuery } from '#pipeline/ports.ts';
-import type { Item } from './dynamo-row.ts';
+import type { Item } from './row-attributes.ts';
 
 /** The item that stood in the way of a condition, or null where none did. Any other error is thrown on. */
 export function standingItem(error: unknown): Item | null {

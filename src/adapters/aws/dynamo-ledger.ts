@@ -33,7 +33,6 @@ import {
   BOOKMARKS_KEY,
   CLAIM,
   eventOfItem,
-  type Item,
   type ItemOptions,
   itemOfEvent,
   itemOfMessage,
@@ -48,6 +47,7 @@ import {
   sortKeyOf,
   tokenOfItem,
 } from './dynamo-row.ts';
+import type { Item } from './row-attributes.ts';
 
 /** Writes of one message's rows, and reads of one search, that run side by side. */
 const concurrency = 16;

@@ -1,10 +1,9 @@
 // Ledger rows as DynamoDB items and back: one flat item a row, at most 1 KB where a message is relayed at once (one
-// write unit). Names are short because they are paid for in every item; the tables below are their only dictionary.
-// Absent means null (or false), or, where the comment says so, that the value follows from another attribute. Pure: no
-// client, no clock.
+// write unit). Their attributes are those of row-attributes.ts. Pure: no client, no clock.
 
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type {
+  AttemptedKind,
   DeliveryRef,
   DeliveryRow,
   MessageFacts,
@@ -20,8 +19,25 @@ import type { Reply } from '#core/reply/reply.ts';
 import { inboundPrefix } from '#core/spool/receipt.ts';
 import type { Notify } from '#core/submission/submission.ts';
 import type { DueRow } from '#pipeline/ports.ts';
+import {
+  decode,
+  EVENT,
+  EXTRACT,
+  encode,
+  type Item,
+  KIND_LETTERS,
+  LATENCY,
+  MESSAGE,
+  NOTICE,
+  REPLY,
+  RESUBMITTED,
+  ROW,
+  SUBMISSION,
+  UNCERTAIN,
+  VERDICT_LETTERS,
+  VERDICTS,
+} from './row-attributes.ts';
 
-export type Item = Record<string, AttributeValue>;
 export type ItemOptions = {
   /** Writes the attributes that the three search indexes stand on. */
   readonly search: boolean;
@@ -41,98 +57,6 @@ const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
 /** The sparse index `due` spreads over so many partitions, so that no backlog is one partition's. */
 export const DUE_SHARDS = 8;
 const NULL_REVERSE_PATH = '<>'; // an index key may not be empty
-
-type Kind = 'S' | 'N' | 'BOOL';
-type Shape = Readonly<Record<string, readonly [attribute: string, kind: Kind]>>;
-
-const ROW: Shape = {
-  schema: ['z', 'N'],
-  version: ['v', 'N'],
-  noticeOf: ['no', 'S'], // present: the row is a notice
-  noticeKind: ['nk', 'S'],
-  forwardPath: ['fp', 'S'], // absent: as forwardPathKey
-  route: ['ro', 'N'],
-  action: ['ac', 'N'],
-  nextHop: ['nh', 'S'],
-  address: ['ad', 'S'], // absent: as the forward-path
-  copy: ['cp', 'BOOL'],
-  fallback: ['fb', 'S'],
-  state: ['st', 'S'],
-  stateReason: ['sr', 'S'],
-  attempts: ['at', 'N'],
-  claims: ['cl', 'N'],
-  acceptedAt: ['acceptedAt', 'N'],
-  firstAttemptAt: ['fa', 'N'],
-  lastAttemptAt: ['la', 'N'],
-  nextAttemptAt: ['na', 'N'],
-  expiresAt: ['ex', 'N'],
-  leaseUntil: ['lu', 'N'],
-  dueAt: ['dueAt', 'N'],
-  lastStatus: ['ls', 'S'],
-  lastReason: ['le', 'S'],
-  lastDetail: ['ld', 'S'],
-  possibleDuplicate: ['pd', 'BOOL'],
-};
-const RESUBMITTED: Shape = { at: ['a', 'N'], from: ['f', 'S'] };
-const UNCERTAIN: Shape = { at: ['a', 'N'], told: ['t', 'BOOL'] };
-const REPLY: Shape = { code: ['c', 'N'], status: ['s', 'S'], text: ['t', 'S'], host: ['h', 'S'] };
-const NOTICE: Shape = {
-  kind: ['k', 'S'],
-  state: ['s', 'S'],
-  via: ['v', 'S'],
-  to: ['t', 'S'],
-  messageIdField: ['i', 'S'],
-  at: ['a', 'N'],
-  reason: ['r', 'S'],
-};
-const EVENT: Shape = {
-  at: ['a', 'N'],
-  event: ['e', 'S'],
-  attempt: ['n', 'N'],
-  nextHop: ['h', 'S'],
-  status: ['s', 'S'],
-  reply: ['r', 'S'],
-  reason: ['w', 'S'],
-};
-const LATENCY: Shape = { openMs: ['o', 'N'], totalMs: ['l', 'N'] };
-/** Facts stand in a map `mf` of the sole delivery's row, or in the message's own item. */
-const MESSAGE: Shape = {
-  direction: ['d', 'S'],
-  reversePath: ['p', 'S'], // absent: as reversePathKey
-  objectKey: ['k', 'S'], // absent: in/<spoolId>
-  size: ['z', 'N'],
-  objectVersion: ['v', 'S'],
-  acceptedAt: ['a', 'N'],
-  configVersion: ['c', 'S'],
-};
-/** Beside them for outbound mail. Present: it was submitted. */
-const SUBMISSION: Shape = {
-  submitter: ['su', 'S'],
-  sha256: ['sh', 'S'],
-  ret: ['re', 'S'],
-  envid: ['ei', 'S'],
-  smtputf8: ['u8', 'BOOL'],
-};
-const EXTRACT: Shape = {
-  from: ['xf', 'S'],
-  to: ['xt', 'S'],
-  date: ['xd', 'S'],
-  subject: ['xs', 'S'],
-  messageIdField: ['xi', 'S'], // absent: as the index attribute messageIdField
-  autoSubmitted: ['xa', 'S'],
-  listMail: ['xl', 'BOOL'],
-  ownNotice: ['xo', 'BOOL'],
-  fromMisleads: ['xu', 'BOOL'],
-};
-/** Verdicts are one letter each in `ve`, in this order, then the DMARC policy where there is one. */
-const VERDICTS = ['spam', 'virus', 'spf', 'dkim', 'dmarc'] as const;
-const VERDICT_LETTERS: Readonly<Record<VerdictStatus, string>> = {
-  PASS: 'P',
-  FAIL: 'F',
-  GRAY: 'G',
-  PROCESSING_FAILED: 'X',
-  DISABLED: 'D',
-};
 
 /** The claim's conditions and changes name these attributes. */
 export const CLAIM = {
@@ -157,6 +81,8 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
   if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
   if (row.lastJobSent === true) item.lj = { BOOL: true };
   if (row.heldBecause !== undefined) item.hb = { S: row.heldBecause };
+  if (row.releasedFrom !== undefined) item.rf = { S: row.releasedFrom.join(',') };
+  if (row.attemptedBy !== undefined) item.k = { S: KIND_LETTERS[row.attemptedBy] };
   if (row.resubmitted !== undefined) item.rs = { M: encode(RESUBMITTED, row.resubmitted) };
   if (row.uncertain !== undefined) item.uc = { M: encode(UNCERTAIN, row.uncertain) };
   if (row.dsn !== undefined) item.dn = { M: attributesOfDsn(row.dsn) };
@@ -187,6 +113,8 @@ export function rowOfItem(item: Item): DeliveryRow {
     ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
     ...(item.lj?.BOOL ? { lastJobSent: true } : {}),
     ...(item.hb?.S ? { heldBecause: item.hb.S as NonNullable<DeliveryRow['heldBecause']> } : {}),
+    ...(item.rf?.S ? { releasedFrom: item.rf.S.split(',') as NonNullable<DeliveryRow['releasedFrom']> } : {}),
+    ...attemptedByOf(item.k?.S),
     ...(item.rs?.M ? { resubmitted: decode(RESUBMITTED, item.rs.M) as NonNullable<DeliveryRow['resubmitted']> } : {}),
     ...(item.uc?.M ? { uncertain: decode(UNCERTAIN, item.uc.M) as NonNullable<DeliveryRow['uncertain']> } : {}),
     ...(item.dn?.M ? { dsn: dsnOf(item.dn.M) } : {}),
@@ -195,6 +123,13 @@ export function rowOfItem(item: Item): DeliveryRow {
     message: facts ? messageOf(spoolId, { a: item.acceptedAt ?? { N: '0' }, ...facts }, item) : null,
     trace: (item.t?.L ?? []).map((event) => eventOf(event.M ?? {})),
   };
+}
+
+/** Nothing for the letter of a version after this one. */
+function attemptedByOf(letter: string | undefined): { readonly attemptedBy?: AttemptedKind } {
+  const kinds = Object.keys(KIND_LETTERS) as AttemptedKind[];
+  const attemptedBy = kinds.find((kind) => KIND_LETTERS[kind] === letter);
+  return attemptedBy === undefined ? {} : { attemptedBy };
 }
 
 /**
@@ -367,28 +302,6 @@ function verdictsOf(letters: string): Verdicts {
     statuses.find((status) => VERDICT_LETTERS[status] === letters[index]),
   ]);
   return { ...Object.fromEntries(entries), dmarcPolicy: letters.slice(VERDICTS.length) || null };
-}
-
-function encode(shape: Shape, from: object): Item {
-  const item: Item = {};
-  for (const [field, [attribute, kind]] of Object.entries(shape)) {
-    const value: unknown = (from as Record<string, unknown>)[field];
-    if (value === null || value === undefined || value === false) continue;
-    if (kind === 'BOOL') item[attribute] = { BOOL: true };
-    else item[attribute] = kind === 'N' ? { N: String(value) } : { S: String(value) };
-  }
-  return item;
-}
-
-function decode(shape: Shape, item: Item): Record<string, string | number | boolean | null> {
-  const fields: Record<string, string | number | boolean | null> = {};
-  for (const [field, [attribute, kind]] of Object.entries(shape)) {
-    const value = item[attribute];
-    if (kind === 'BOOL') fields[field] = value?.BOOL ?? false;
-    else if (kind === 'N') fields[field] = value?.N === undefined ? null : Number(value.N);
-    else fields[field] = value?.S ?? null;
-  }
-  return fields;
 }
 
 function textOf(value: AttributeValue | undefined): string {

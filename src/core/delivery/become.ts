@@ -59,13 +59,41 @@ function inState(row: DeliveryRow, state: DeliveryRow['state'], { reason, ...cha
 export function heldBecauseOf(row: DeliveryRow): HeldBecause | null {
   if (row.state !== 'held') return null;
   if (row.heldBecause !== undefined) return row.heldBecause;
-  return BEFORE[row.stateReason ?? ''] ?? 'notice-not-delivered'; // `notice failed: …`
+  return causeBefore(row.stateReason) ?? (isNoticeWithheld(row) ? 'policy' : 'notice-not-delivered');
 }
 
-const BEFORE: Readonly<Record<string, HeldBecause | undefined>> = {
+/**
+ * By any name of core/notice/permission.ts: older versions held what bounce might not tell of for one reason more than
+ * those below, that policy had refused it. A notice that was sent has its way.
+ */
+function isNoticeWithheld({ kind, notice }: DeliveryRow): boolean {
+  return kind === 'delivery' && notice?.state === 'held' && notice.via === null;
+}
+
+/**
+ * From which causes operators have released a row that is under way. Rows that older versions released do not say it:
+ * their trace does, which has what held them first for good (adapters/trace-split.ts).
+ */
+export function releasedFromOf({ releasedFrom, trace }: DeliveryRow): readonly HeldBecause[] {
+  if (releasedFrom !== undefined) return releasedFrom;
+  const causes = trace.flatMap(({ event, reason }) => {
+    const cause = event === 'HOLD' ? causeBefore(reason) : null;
+    return cause === null ? [] : [cause];
+  });
+  return [...new Set(causes)];
+}
+
+/** Of a reason of older versions, with what it says behind a colon or without; null: it is not one of these. */
+function causeBefore(reason: string | null): HeldBecause | null {
+  const name = reason?.split(':', 1)[0] ?? '';
+  return Object.hasOwn(BEFORE, name) ? (BEFORE[name] ?? null) : null;
+}
+
+const BEFORE: Readonly<Record<string, HeldBecause>> = {
   'held-by-operator': 'operator',
   'copy-delivery': 'copy-failed',
   'double-bounce': 'notice-not-delivered',
+  'notice-not-delivered': 'notice-not-delivered',
   'notices-held': 'notices-held',
   'expiry-limit': 'expiry-limit',
   'expiry-valve': 'expiry-limit',
@@ -77,6 +105,5 @@ const BEFORE: Readonly<Record<string, HeldBecause | undefined>> = {
   'foreign-sender': 'foreign-sender',
   'foreign-author': 'foreign-author',
   'resubmitted-confirmed': 'resubmitted-confirmed',
-  'domain-limit': 'policy',
   'no-way-to-the-postmaster': 'no-way-to-the-postmaster',
 };

@@ -1,6 +1,7 @@
 // A delivery: one message to one forward-path by one action of a route. The unit of state, and its state machine.
 // Pure. Instants are milliseconds since the epoch; text is as the ledger keeps it.
 
+import type { NextHopSettings } from '#config/settings.ts';
 import type { Extract } from '#core/message/extract.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import type { Status } from '#core/reply/status.ts';
@@ -130,6 +131,9 @@ export type HeldBecause =
   | 'policy' // policy refused it, and no notice may go
   | 'no-way-to-the-postmaster'; // nothing of the configuration could carry what is for the postmaster
 
+/** The kinds of next hops that attempts are made at; the others are decided by ingest. */
+export type AttemptedKind = Exclude<NextHopSettings['kind'], 'refuse' | 'discard'>;
+
 /** A ledger row. `version` counts writes: every write is conditional on the version that was read. */
 export type DeliveryRow = {
   readonly schema: 1;
@@ -156,6 +160,11 @@ export type DeliveryRow = {
   readonly stateReason: string | null;
   /** How it came to be held; absent where it is not, and in rows of older versions (core/delivery/become.ts). */
   readonly heldBecause?: HeldBecause;
+  /**
+   * From which causes operators have released it, each once; absent where nobody has, and in rows of older versions
+   * (core/delivery/become.ts).
+   */
+  readonly releasedFrom?: readonly HeldBecause[];
   /** Attempts with a recorded outcome. */
   readonly attempts: number;
   /** Claims since the last recorded outcome: more than one means that an attempt's result was lost. */
@@ -171,6 +180,8 @@ export type DeliveryRow = {
   /** When the sweep must look at the row next; null once it is final. */
   readonly dueAt: number | null;
 
+  /** What kind of next hop its last attempt was at; absent before one, and in rows of older versions. */
+  readonly attemptedBy?: AttemptedKind;
   readonly lastReply: Reply | null;
   readonly lastStatus: Status | null;
   readonly lastReason: string | null;

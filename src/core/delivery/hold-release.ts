@@ -4,7 +4,7 @@
 
 import type { TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
-import { become, hold } from './become.ts';
+import { become, heldBecauseOf, hold, releasedFromOf } from './become.ts';
 import type { DeliveryRow, HeldBecause, TraceEvent, TraceEventName } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
@@ -96,13 +96,17 @@ function held(row: DeliveryRow, because: HeldBecause, reason: string, now: numbe
   return { events: [event(row, 'HOLD', reason, now)], row: next };
 }
 
-/** Let go on by an operator: queued, with a fresh lifetime, and looked at again by the sweep should its job be lost. */
+/**
+ * Let go on by an operator, and marked with what it was held for: queued, with a fresh lifetime, and looked at again by the
+ * sweep should its job be lost.
+ */
 export function released(
   row: DeliveryRow,
   terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
 ): Progress {
   const { now } = terms;
   const { lastJobSent: _, ...kept } = row; // it has a fresh lifetime, and another last attempt
+  const because = heldBecauseOf(row); // null: it was quarantined
   return {
     events: [event(row, 'RELEASE', row.stateReason, now)],
     row: become(kept, 'released', {
@@ -112,6 +116,7 @@ export function released(
       nextAttemptAt: now,
       expiresAt: now + terms.lifetimeMs,
       leaseUntil: null,
+      ...(because === null ? {} : { releasedFrom: [...new Set([...releasedFromOf(row), because])] }),
       notice: row.notice?.kind === 'delay' ? row.notice : null,
       dueAt: now + terms.sweepAgainMs,
     }),

@@ -10,6 +10,7 @@ import { statusOf } from '#core/reply/status.ts';
 import { become, type Change, hold, holdForNotice } from './become.ts';
 import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './delay-success.ts';
 import type {
+  AttemptedKind,
   DeliveryRow,
   HeldBecause,
   MessageFacts,
@@ -149,6 +150,8 @@ export function newNotice(
 }
 
 export type AttemptTerms = {
+  /** Of the next hop that it was made at, by the configuration; null where that has none of the name. */
+  readonly attemptedBy: AttemptedKind | null;
   readonly startedAt: number;
   readonly now: number;
   /** When the next attempt is, should this one be deferred. */
@@ -183,6 +186,7 @@ export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptT
     leaseUntil: null,
     firstAttemptAt: row.firstAttemptAt ?? terms.startedAt,
     lastAttemptAt: terms.startedAt,
+    ...(terms.attemptedBy === null ? {} : { attemptedBy: terms.attemptedBy }),
     lastReply: outcome.reply,
     possibleDuplicate:
       row.possibleDuplicate || interrupted || (outcome.kind === 'deferred' && outcome.possibleDuplicate),

@@ -6,7 +6,7 @@
 import { isSesHost } from '#core/message/ses-use.ts';
 import { become } from './become.ts';
 import { isSuccessNoticeDue } from './delay-success.ts';
-import type { DeliveryRow } from './delivery.ts';
+import type { AttemptedKind, DeliveryRow } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced } from './trace.ts';
 
@@ -27,9 +27,13 @@ export function whyNotResubmitted(row: DeliveryRow): string | null {
  */
 export function doubtAbout(row: DeliveryRow): string | null {
   if (row.state === 'confirmed') return 'its arrival was confirmed: the recipient will have it twice';
-  if (isSesHost(row.lastReply?.host ?? ''))
-    return 'it went by SES, which reports what it loses: the recipient may have it';
+  if (attemptedByOf(row) === 'ses') return 'it went by SES, which reports what it loses: the recipient may have it';
   return null;
+}
+
+/** Rows that older versions wrote do not say it; of SES they have the endpoint's name in its reply. */
+function attemptedByOf({ attemptedBy, lastReply }: DeliveryRow): AttemptedKind | null {
+  return attemptedBy ?? (isSesHost(lastReply?.host ?? '') ? 'ses' : null);
 }
 
 /**
@@ -42,7 +46,7 @@ export function resubmitted(
   terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
 ): Progress {
   const { now } = terms;
-  const { uncertain: _, lastJobSent: __, ...kept } = row;
+  const { uncertain: _, lastJobSent: __, attemptedBy: ___, ...kept } = row;
   const confirmed = row.state === 'confirmed' || row.resubmitted?.from === 'confirmed';
   const what = { attempt: null, status: null, reason: resubmittedByOperator, reply: null };
   return {

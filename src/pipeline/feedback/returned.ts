@@ -228,6 +228,7 @@ async function putOff(ports: ReturnedPorts, row: DeliveryRow, { cause, detail }:
   const now = ports.clock.now();
   const { retry } = ports.settings;
   const terms = {
+    attemptedBy: null,
     startedAt: now,
     now,
     nextAttemptAt: nextAttemptAt({

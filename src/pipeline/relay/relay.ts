@@ -15,8 +15,9 @@
 // |   notice relayed: its     | the delivery stays failed with a due notice; the sweep's bounce job reads the      |
 // |   delivery is returned    | notice's row and settles it                                                        |
 
+import type { Settings } from '#config/settings.ts';
 import { isDelayOrSuccessKind, isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
-import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import type { AttemptedKind, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
 import { afterOvertakenOutcome } from '#core/delivery/overtaken-outcome.ts';
 import { afterAttempt, withNoticeSettled } from '#core/delivery/progress.ts';
@@ -230,6 +231,7 @@ async function record(
       return { ...word, row: learnt(word.row, attempt), late: true };
     }
     const progress = afterAttempt(learnt(current, attempt), outcome, {
+      attemptedBy: attemptedKind(ports.settings, claimed),
       startedAt,
       now,
       nextAttemptAt: next,
@@ -256,6 +258,11 @@ async function record(
     ports.watch.warn('relay.reverse-path-not-carried', fieldsOf(row)); // the path itself is in the ledger
   report(ports, row, attempt);
   return row;
+}
+
+function attemptedKind({ nextHops }: Settings, { nextHop }: DeliveryRow): AttemptedKind | null {
+  const kind = Object.hasOwn(nextHops, nextHop) ? nextHops[nextHop]?.kind : undefined;
+  return kind === undefined || kind === 'refuse' || kind === 'discard' ? null : kind;
 }
 
 // Size and version of the object: SES's receipt has neither.

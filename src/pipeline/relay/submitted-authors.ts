@@ -4,6 +4,7 @@
 // alarm, and its sender hears at the lifetime.
 
 import type { Settings } from '#config/settings.ts';
+import { releasedFromOf } from '#core/delivery/become.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { headerBytesMax } from '#core/limits.ts';
 import { parseSubmittedPath } from '#core/message/address.ts';
@@ -19,7 +20,7 @@ export async function* asAuthored(
   row: DeliveryRow,
   { submission, reversePath, objectKey }: MessageFacts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if (submission === undefined || wasReleased(row)) return yield* chunks;
+  if (submission === undefined || isReleased(row)) return yield* chunks;
   // A submitter that the configuration has no more: what was taken in from it before goes on.
   if (!Object.hasOwn(settings.submitters, submission.submitter)) return yield* chunks;
   const check = (head: Uint8Array) => {
@@ -52,8 +53,7 @@ export async function* asAuthored(
   if (whole.length > 0) yield whole;
 }
 
-/** Ingest held it, and an operator let it go on in that name. Events of a row's birth stay in the row. */
-function wasReleased({ trace }: DeliveryRow): boolean {
-  return trace.some(({ event, reason }) => event === 'HOLD' && RELEASED.has((reason ?? '').split(':')[0] ?? ''));
+/** Ingest held it for the name that it goes in, and an operator let it go on in that name. */
+function isReleased(row: DeliveryRow): boolean {
+  return releasedFromOf(row).some((cause) => cause === 'foreign-author' || cause === 'foreign-sender');
 }
-const RELEASED: ReadonlySet<string> = new Set(['foreign-author', 'foreign-sender', 'submitter-unknown']);

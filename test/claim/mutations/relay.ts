@@ -330,11 +330,41 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'B5/a-release-is-asked-again',
     file: 'src/pipeline/relay/submitted-authors.ts',
-    text: 'if (submission === undefined || wasReleased(row))',
+    text: 'if (submission === undefined || isReleased(row))',
     replacement: 'if (submission === undefined)',
     test: {
       file: 'test/simulation/outbound.test.ts',
       name: 'who may send > an author of another submitter whose mail an operator released: it leaves',
+    },
+  },
+  {
+    name: 'B5/any-release-is-one-of-the-author',
+    file: 'src/pipeline/relay/submitted-authors.ts',
+    text: ".some((cause) => cause === 'foreign-author' || cause === 'foreign-sender')",
+    replacement: '.length > 0',
+    test: {
+      file: 'test/unit/pipeline/relay/submitted-authors.test.ts',
+      name: 'a foreign author leaves all the same > but not where it was released from something else',
+    },
+  },
+  {
+    name: 'B5/a-second-release-forgets-the-first',
+    file: 'src/core/delivery/hold-release.ts',
+    text: '[...new Set([...releasedFromOf(row), because])]',
+    replacement: '[because]',
+    test: {
+      file: 'test/contract/rows-before.test.ts',
+      name: 'a row of the version before > keeps what it was released from when it is released once more',
+    },
+  },
+  {
+    name: 'relay/its-next-hop-is-told-by-a-host-name',
+    file: 'src/core/delivery/resubmission.ts',
+    text: 'return attemptedBy ?? (isSesHost',
+    replacement: 'return (isSesHost',
+    test: {
+      file: 'test/unit/core/delivery/resubmission.test.ts',
+      name: 'SES took it, whatever its endpoint is called',
     },
   },
 ];

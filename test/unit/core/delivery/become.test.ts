@@ -5,10 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { become, heldBecauseOf, hold, holdForNotice } from '#core/delivery/become.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { heldByOperator, heldForPostmaster, released, removed } from '#core/delivery/hold-release.ts';
-import { queued } from '../../../contract/rows.ts';
+import { withNoticeWithheld } from '#core/delivery/progress.ts';
+import { event, queued } from '../../../contract/rows.ts';
 
 const NOW = 1_000_000;
 const row = queued('m');
+const HELD = event('HOLD', NOW, { reason: 'foreign-author: exchange may not send …' });
 
 describe('a held row', () => {
   it.each([
@@ -50,9 +52,41 @@ describe('a row that an older version held', () => {
     ['foreign-sender', 'foreign-sender'],
     ['foreign-author', 'foreign-author'],
     ['resubmitted-confirmed', 'resubmitted-confirmed'],
-    ['domain-limit', 'policy'],
   ])('with %s is held because: %s', (stateReason, because) => {
     expect(heldBecauseOf(held(stateReason))).toBe(because);
+  });
+
+  it.each(['domain-limit', 'message-limit', 'null-reverse-path', 'spf-fail', 'a-name-of-no-version'])(
+    'because policy refused it and its notice was withheld: %s',
+    (reason) => {
+      const withheld = withNoticeWithheld(
+        { ...row, state: 'failed', lastReason: 'policy-spam' },
+        reason,
+        'policy',
+        NOW,
+      );
+      const { heldBecause: _, ...before } = withheld.row;
+      expect(heldBecauseOf(before)).toBe('policy');
+    },
+  );
+
+  it.each([
+    ['of today', { ...held('x'), heldBecause: 'foreign-author' } as const, ['foreign-author']],
+    ['of before', held('foreign-author'), ['foreign-author']],
+    [
+      'released before by a version before',
+      { ...held('held-by-operator'), trace: [HELD] },
+      ['foreign-author', 'operator'],
+    ],
+    [
+      'released before',
+      { ...held('held-by-operator'), releasedFrom: ['foreign-author', 'operator'] } as const,
+      ['foreign-author', 'operator'],
+    ],
+    ['quarantined', { ...row, state: 'quarantined', stateReason: 'policy-virus' } as const, undefined],
+  ] as const)('once released says what it was held for: %s', (_, before, releasedFrom) => {
+    const terms = { now: NOW, lifetimeMs: 1_000, sweepAgainMs: 10 };
+    expect(released(before, terms).row.releasedFrom).toEqual(releasedFrom);
   });
 
   it('is released as any other', () => {

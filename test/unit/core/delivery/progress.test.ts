@@ -29,7 +29,14 @@ const fresh = newDelivery(
   T,
 );
 const claimed: DeliveryRow = { ...fresh, claims: 1, leaseUntil: T + 12 * MINUTE };
-const terms = { startedAt: T + 1_000, now: T + 2_000, nextAttemptAt: T + MINUTE, sweepAgainMs: 15 * MINUTE, openMs: 5 };
+const terms = {
+  attemptedBy: null,
+  startedAt: T + 1_000,
+  now: T + 2_000,
+  nextAttemptAt: T + MINUTE,
+  sweepAgainMs: 15 * MINUTE,
+  openMs: 5,
+};
 const reply = { code: 250, status: statusOf('2.0.0'), text: 'Ok', host: 'mx.example' };
 const deferred: Outcome = {
   kind: 'deferred',

@@ -150,9 +150,24 @@ describe('our own deadline, before anything was sent: a deferral of ours, and th
   });
 });
 
+describe('the row says what kind of next hop its attempt was at', () => {
+  it.each([
+    ['exchange', ok, 'smtp'],
+    ['exchange', no, 'smtp'],
+    ['ses', ok, 'ses'],
+    ['gone', ok, undefined],
+  ] as const)('%s', async (nextHop, answer, kind) => {
+    const { ports, ledger, job, standing } = at(() => answer, delivery('m1'));
+    const nextHops = { ...ports.settings.nextHops, ses: { kind: 'ses' } as const };
+    await ledger.create([queued('m1', { nextHop, message: facts('m1') })], null);
+    await relay({ ...ports, settings: { ...ports.settings, nextHops } }, job, NEVER);
+    expect((await standing()).attemptedBy).toBe(kind);
+  });
+});
+
 describe('a late outcome, on a row that somebody else has settled meanwhile', () => {
   const later = { kind: 'relayed', reply: { code: 250, status: null, text: 'Ok', host: 'other' } } as const;
-  const terms = { startedAt: 1, now: 2, nextAttemptAt: 3, sweepAgainMs: 4, openMs: 0 };
+  const terms = { attemptedBy: null, startedAt: 1, now: 2, nextAttemptAt: 3, sweepAgainMs: 4, openMs: 0 };
 
   it.each([
     ['relayed', ok, 'held', (row: DeliveryRow) => heldByOperator(row, row.nextAttemptAt)],

@@ -1,7 +1,7 @@
 // Relay's look at the author of submitted content: the same bytes however they are cut, nothing before the author is
 // known, and a header section in the smallest chunks costs no more than in one.
 
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ContentUnreadable } from '#pipeline/ports.ts';
 import { asAuthored } from '#pipeline/relay/submitted-authors.ts';
 
@@ -9,7 +9,7 @@ type Given = Parameters<typeof asAuthored>;
 const settings = { domains: ['example.com'], submitters: { web: { senderDomains: ['web.example'] } } };
 const message = { submission: { submitter: 'web' }, reversePath: 'a@web.example', objectKey: 'web/1.eml' };
 
-async function passed(text: string, size: number): Promise<string> {
+async function passed(text: string, size: number, row: object = { trace: [] }): Promise<string> {
   const bytes = Buffer.from(text, 'latin1');
   const buffer = Buffer.alloc(size); // one buffer for all chunks, as a reader of files has it
   async function* chunks() {
@@ -18,7 +18,7 @@ async function passed(text: string, size: number): Promise<string> {
       yield buffer.subarray(0, bytes.copy(buffer, 0, at, at + size));
     }
   }
-  const given = [settings, { trace: [] }, message] as unknown as [Given[1], Given[2], Given[3]];
+  const given = [settings, row, message] as unknown as [Given[1], Given[2], Given[3]];
   let out = '';
   try {
     for await (const part of asAuthored(chunks(), ...given)) out += Buffer.from(part).toString('latin1');
@@ -56,4 +56,30 @@ it('a header section that comes byte by byte costs little more than one that com
   const began = performance.now();
   expect(await passed(text, 1)).toBe(text);
   expect(performance.now() - began).toBeLessThan(2_500);
+});
+
+describe('a foreign author leaves all the same', () => {
+  const text = 'From: ceo@example.com\r\n\r\nbody';
+  const held = (reason: string) => ({ event: 'HOLD', reason });
+  it.each([
+    ['where an operator released it from that', { releasedFrom: ['foreign-author'], trace: [] }],
+    ['where it was released from a foreign reverse-path', { releasedFrom: ['operator', 'foreign-sender'], trace: [] }],
+    ['where a version before released it', { trace: [held('foreign-author: web may not send …')] }],
+    ['where a version before released an unknown submitter’s', { trace: [held('submitter-unknown: no submitter …')] }],
+  ])('%s', async (_, row) => {
+    expect(await passed(text, 64, row)).toBe(text);
+  });
+  it.each([
+    ['where it was released from something else', { releasedFrom: ['operator'], trace: [] }],
+    ['where a version before released it from something else', { trace: [held('held-by-operator')] }],
+    [
+      'because of a text in the trace, where the row says itself',
+      {
+        releasedFrom: ['operator'],
+        trace: [held('foreign-author: said by nobody who holds')],
+      },
+    ],
+  ])('but not %s', async (_, row) => {
+    expect(await passed(text, 64, row)).toBe('refused after 0');
+  });
 });
