@@ -97,8 +97,8 @@ function held(row: DeliveryRow, because: HeldBecause, reason: string, now: numbe
 }
 
 /**
- * Let go on by an operator, and marked with what it was held for: queued, with a fresh lifetime, and looked at again by the
- * sweep should its job be lost.
+ * Let go on by an operator, and marked with what it was held for. Queued, with a fresh lifetime; the sweep looks at it
+ * again should its job be lost.
  */
 export function released(
   row: DeliveryRow,
