@@ -122,6 +122,12 @@ export const REASONS = {
   'message-refused': fails('message', '5.0.0', 'the server refused the message'),
   'content-refused': fails('message', '5.0.0', "the server refused the message's content", CONTENT),
   'refused-by-policy': fails('message', '5.7.1', "the server's policy refused the message", CONTENT),
+  'sender-unauthenticated': fails(
+    'sender',
+    '5.7.1',
+    "the message does not prove that the sender's domain sent it",
+    CONTENT,
+  ),
 
   // What a next hop does not offer
   'size-exceeded': fails('message', '5.3.4', 'the message is too large for the server'),

@@ -95,7 +95,7 @@ describe('replies', () => {
     ['auth', '535 5.7.8 authentication failed for YW5uOnNlY3JldA==', '4.7.0'],
     ['auth', '500 what', '4.7.0'],
     ['mail', '530 5.7.0 Must issue a STARTTLS command first', '4.7.0'],
-    ['mail', '530 5.7.57 Client was not authenticated', '4.7.0'],
+    ['mail', '530 5.7.57 Client was not authenticated', '4.7.57'],
     ['rcpt', '550 5.7.1 Authentication required', '4.7.0'],
     ['rcpt', '550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain', '4.7.54'],
     ['rcpt', '554 5.7.1 <b@next.example>: Relay access denied', '4.7.1'],
