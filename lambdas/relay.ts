@@ -21,7 +21,7 @@ import { SesBounceService } from '#adapters/aws/ses-notice.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
-import { batchBytesMax, lostJobAfterMs, smtpLeaseMs } from '#core/limits.ts';
+import { batchBytesMax, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
 import { bouncesBySes, configurationSetName, sendingDomains } from '#core/message/ses-use.ts';
 import { sesReport } from '#core/notice/way.ts';
 import type { NextHop } from '#pipeline/ports.ts';
@@ -64,7 +64,12 @@ const ports = {
 
 export const handler = stage(
   'relay',
-  { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
+  {
+    watch,
+    timeScale: config.timeScale,
+    ready: () => marks.refresh(),
+    ended: () => Promise.all([...nextHops.values()].map((hop) => hop.invocationEnded?.())),
+  },
   (record, signal) => relay(ports, jobOf(record), signal),
 );
 
@@ -81,8 +86,11 @@ function nextHop(name: string): NextHop | null {
   if (given?.kind !== 'smtp' && given?.kind !== 'lmtp') return null;
   const { auth } = given;
   const made = new SmtpNextHop(given, {
-    ehloName: settings.host,
+    ehloName: given.helo ?? settings.host,
     credentials: auth === null ? null : () => secrets.credentials(auth.secret),
+    // In the local runtime no network stands in the way.
+    port25: aws.endpoint === undefined ? 'closed' : undefined,
+    openingMs: smtpOpeningMs / config.timeScale,
   });
   nextHops.set(name, made);
   return made;

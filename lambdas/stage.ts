@@ -24,6 +24,8 @@ export type StageEnvironment = {
   readonly timeScale: number;
   /** Awaited before the work of each invocation; never rejects. */
   readonly ready?: () => Promise<void>;
+  /** Awaited after the work of each invocation, before the function may be frozen; never rejects. */
+  readonly ended?: () => Promise<unknown>;
 };
 export type Work = (record: SQSRecord, signal: AbortSignal) => Promise<Finished>;
 
@@ -33,7 +35,9 @@ export function stage(name: string, environment: StageEnvironment, work: Work): 
     const deadline = deadlineOf(context, environment);
     try {
       await environment.ready?.();
-      return await batch(name, environment, event.Records, work, deadline);
+      const answered = await batch(name, environment, event.Records, work, deadline);
+      await environment.ended?.();
+      return answered;
     } finally {
       deadline.clear();
     }

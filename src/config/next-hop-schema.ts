@@ -6,6 +6,7 @@ import { detailTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
 import { parseStatus, statusClass } from '#core/reply/status.ts';
 import {
+  boolean,
   choice,
   choiceMessage,
   message,
@@ -18,7 +19,7 @@ import {
   told,
   wholeNumber,
 } from './fields.ts';
-import { parseHost, parsePem, parseSecretName } from './values.ts';
+import { parseHelo, parseHost, parsePem, parseSecretName } from './values.ts';
 
 export const secret = text(
   parseSecretName,
@@ -61,12 +62,33 @@ const ca = text(
 
 const hostKey = told(hosts, {
   description:
-    'A name or an address, or a list that is tried in order: the next one where a connection or a greeting fails.',
+    'A name or an address, or a list in order of preference: the next one where one cannot be reached, or cannot ' +
+    'take mail for now ([how](decisions/several-hosts.md)).',
   values: 'a host, or a list of hosts',
 });
 const caKey = told(ca.optional().transform(orNull), {
   description: 'The certificate authority to trust instead of the public ones.',
   fallback: 'the public authorities',
+});
+
+const helo = told(
+  text(parseHelo, 'name for EHLO', "a domain name such as 'mail.example.com', or an address such as '[192.0.2.1]'", {
+    values: 'a domain name, or an address in brackets',
+  })
+    .optional()
+    .transform(orNull),
+  {
+    description:
+      'The name that Everpost gives in EHLO. Servers look it up: it should have an A record with the address that ' +
+      'mail comes from, and that address a PTR record with the name.',
+    fallback: 'the first of `domains`',
+  },
+);
+const pipelining = told(boolean().prefault(true), {
+  description:
+    'Commands leave together where the server offers PIPELINING (RFC 2920). Set it to `false` for a server or a ' +
+    'firewall that drops what comes together. Such a server is also found out by itself, after 30 seconds of ' +
+    'silence in each function instance.',
 });
 
 /** The kinds, each with a word. */
@@ -108,6 +130,8 @@ const smtp = object(
         fallback: 'no login',
       },
     ),
+    helo,
+    pipelining,
     concurrency: told(wholeNumber(1, 1000).optional().transform(orNull), {
       description: 'Connections at once.',
       noEffectYet: true,
@@ -121,9 +145,7 @@ const smtp = object(
   },
   EXAMPLE,
   {
-    helo: 'a name of its own in EHLO',
     clientCertificate: 'a client certificate',
-    pipelining: 'switching pipelining off',
   },
 );
 const lmtpPort = port.refine((value) => value !== 25, {
@@ -136,6 +158,8 @@ const lmtp = object(
     port: told(lmtpPort, { description: 'Never 25 (RFC 2033 §5).' }),
     tls: told(tls.prefault('opportunistic'), { description: 'As for smtp.' }),
     ca: caKey,
+    helo,
+    pipelining,
   },
   "{ kind: 'lmtp', host: 'mail.example.com', port: 24 }",
 );

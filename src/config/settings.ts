@@ -57,6 +57,8 @@ export type Settings = {
   readonly trace: { readonly subject: boolean; readonly search: boolean };
   readonly network: { readonly vpcId: string } | null;
 };
+/** To which addresses AWS lets port 25 out of a VPC: to private ones alone, or to all. */
+export type Port25 = 'private' | 'unblocked';
 export type SubmitterSettings = {
   /** In Secrets Manager: {"username": "…", "password": "…"}, what it says in AUTH. */
   readonly secret: string;
@@ -79,10 +81,14 @@ export type RefuseSettings = {
 export type DiscardSettings = { readonly kind: 'discard' };
 /** A server that is spoken to over a socket, by SMTP or by LMTP. */
 export type ServerSettings = {
-  /** Tried in order; the next one after a connection or greeting failure. */
+  /** Tried in order of preference (core/reply/several-hosts.ts). */
   readonly hosts: readonly string[];
   readonly port: number;
   readonly tls: TlsMode;
+  /** What we say in EHLO and LHLO; null: `host` of the settings. */
+  readonly helo: string | null;
+  /** Commands leave together where the server offers it; false: one by one. */
+  readonly pipelining: boolean;
   /** PEM text of the certificate authority to trust, or null for the public ones. */
   readonly ca: string | null;
   readonly auth: { readonly secret: string } | null;

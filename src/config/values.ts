@@ -2,6 +2,7 @@
 // Pure: it resolves no host and opens no secret.
 
 import { domainKeyOf } from '#core/message/domain-key.ts';
+import { isPrivateV4 } from '#core/routing/port-25.ts';
 import { parseMatch } from '#core/routing/routes.ts';
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -60,8 +61,18 @@ export function parseHost(text: string): string | null {
   );
 }
 
-const PRIVATE_V4 =
-  /^(?:0|10|127|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./; // RFC 1918, 3927, 6598, 1122
+/**
+ * What a client says in EHLO (RFC 5321 §4.1.1.1): a domain name, or an address literal (§4.1.3) such as `[192.0.2.1]`
+ * or `[IPv6:2001:db8::1]`.
+ */
+export function parseHelo(text: string): string | null {
+  const literal = /^\[(IPv6:)?([^\]]+)\]$/i.exec(text);
+  if (literal === null) return ipVersion(text) === null ? domainKeyOf(text) : null;
+  const [, tag, address = ''] = literal;
+  if (ipVersion(address) !== (tag === undefined ? 4 : 6)) return null;
+  return tag === undefined ? `[${address}]` : `[IPv6:${address.toLowerCase()}]`;
+}
+
 const PRIVATE_V6 = /^(?:::1?$|f[cd]|fe[89ab])/i; // RFC 4291, 4193
 const PRIVATE_NAME = /^[^.]+$|\.(?:local|localhost|internal|intranet|lan|home\.arpa|test)$/; // RFC 6762, 6761, 8375
 
@@ -69,10 +80,10 @@ const PRIVATE_NAME = /^[^.]+$|\.(?:local|localhost|internal|intranet|lan|home\.a
 export function isPrivateHost(host: string): boolean {
   switch (ipVersion(host)) {
     case 4:
-      return PRIVATE_V4.test(host);
+      return isPrivateV4(host);
     case 6: {
       const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
-      return mapped === undefined ? PRIVATE_V6.test(host) : PRIVATE_V4.test(mapped);
+      return mapped === undefined ? PRIVATE_V6.test(host) : isPrivateV4(mapped);
     }
     default:
       return PRIVATE_NAME.test(host);

@@ -299,6 +299,8 @@ export const attemptsInlineMax = 3;
 export const replyTextMax = 1_000;
 /** A line for people in traces. */
 export const detailTextMax = 300;
+/** What a trace event keeps of what other hosts of the next hop said in the same attempt, in UTF-16 units. */
+export const triedTextMax = 1_000;
 /** The original is returned whole up to this, and as its header section alone beyond it (Postfix: 50,000 B). */
 export const ndrOriginalBytesMax = 64 * KIB;
 /** Of the original's subject, in the notice's subject. */
@@ -420,8 +422,20 @@ export const smtpTimeoutsMs = {
  * mail.
  */
 export const smtpAfterJunkMs = 10_000;
-/** One address of a host with several, before the next is tried (the last has what is left of `connect`). */
+/** Connecting to one address of a host with several, before the next is tried; the last one has `connect`. */
 export const smtpAddressAttemptMs = 5_000;
+/** Addresses of one name that an attempt connects to. */
+export const smtpAddressesMax = 8;
+/** A name that is not resolved by then may be on the next attempt (resolv.conf: two rounds of 5 s). */
+export const smtpLookupMs = 10_000;
+/**
+ * Hosts that others stand behind have this together until they ask for the content, in milliseconds, each an equal
+ * share of what is left. The last one has RFC 5321's limits, and time for the final dot's ten minutes.
+ */
+export const smtpOpeningMs = 100_000;
+export const smtpTurnMsMin = 100;
+/** A host that failed is asked last for this long, in milliseconds (Postfix: minimal_backoff_time, 300 s). */
+export const smtpAsideMs = 300_000;
 
 /**
  * One line of a reply, in bytes; RFC 5321 §4.5.3.1.5 says 512, real servers send more. The rest of the line is dropped.
@@ -459,6 +473,11 @@ export const smtpKeptIdleMs = 15_000;
 export const smtpKeptAgeMs = 300_000;
 /** Messages over one connection: servers commonly stop at 100, and a balancer in front of them wants its turn. */
 export const smtpKeptMessagesMax = 100;
+/** From so many connections in use at once, a message waits a moment for one of them, in milliseconds. */
+export const smtpSharedFrom = 4;
+export const smtpSharedWaitMs = 1_000;
+/** Kept connections outlive an invocation that began so soon after the one before it, in milliseconds. */
+export const smtpBusyMs = 2_000;
 /** Idle connections kept by one next hop in one execution environment: as many as a batch of ten may use at once. */
 export const smtpKeptMax = 10;
 

@@ -313,10 +313,14 @@ export interface NextHop {
   readonly heldPerByte?: number;
   /** One attempt. One result for each forward-path, in order. Never throws for what a server or a network does. */
   attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]>;
+  /** The invocation is over: a next hop that keeps connections decides which of them outlive it. */
+  invocationEnded?(): Promise<void>;
   /** Ends kept connections. */
   close(): Promise<void>;
 }
-export type NextHopResult =
+/** `tried`: other hosts that were asked in the same attempt, and what each said, a line for people each. */
+export type NextHopResult = NextHopWord & { readonly tried?: readonly string[] };
+type NextHopWord =
   /** `dsnTaken`: the request of the transaction went along, so that the next hop answers for it from here on. */
   | (AttemptResult & {
       readonly bareLineEndings?: number;

@@ -96,6 +96,8 @@ export async function withServer<T>(
     tls,
     ca: testCa,
     auth: auth ? { secret: 'mx' } : null,
+    helo: null,
+    pipelining: true,
     concurrency: null,
     messagesPerSecond: null,
     kind: lmtp ? ('lmtp' as const) : ('smtp' as const),

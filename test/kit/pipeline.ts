@@ -55,6 +55,8 @@ export const pipelineSettings: Settings = {
       tls: 'required',
       ca: null,
       auth: null,
+      helo: null,
+      pipelining: true,
       concurrency: null,
       messagesPerSecond: null,
     },

@@ -21,8 +21,9 @@ export const EXCUSED_FILES: Readonly<Record<string, string>> = {
 const BY_REASON: Readonly<Record<string, string>> = {
   'takes a mailbox, whose parts parseMailbox bounded':
     'addressField authorsIn authorDecision authorEvidence ownerOf isOwn noticeCounts fromAddress toField identitiesOf mayUsePath tokenAddress',
-  'takes our own names: of hosts, files, keys, settings or ids': `noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
-    isVerified sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials openWire wantsCopy
+  'takes our own names: of hosts and their addresses, files, keys, settings or ids': `noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
+    isVerified sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials wantsCopy
+    reachableAt25 isPrivateV4 Hosts.addressesOf Hosts.failed Hosts.answered Hosts.settle
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
   'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth newNotice withNoticeQueued withNoticeWithheld
     traced withDelayOrSuccessNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor`,
@@ -35,7 +36,7 @@ const BY_REASON: Readonly<Record<string, string>> = {
   "reads what an error of the SDK's says of itself": 'fromServiceFault',
   'hands bytes to a socket, a file or a stream; the bytes are read by what is measured': `sendContent Intake.write keepDeadLetter standardStreams passOverBrokenPipe SmtpWire.send
     SmtpWire.take SmtpWire.end SmtpWire.fail DotStuffer.end Dialogue.plan receive logIn`,
-  'takes a reply that SmtpReplyReader bounded': 'accepted answerResult networkResult Results.one Results.rest',
+  'takes a reply that SmtpReplyReader bounded': 'accepted answerResult networkResult Results.one Results.rest decisive',
   'is given our own secret': 'SmtpReplyReader.hide SmtpWire.hide',
   'looks a name up, and compares it': 'LoginGuard.login LoginGuard.isShut LoginGuard.failed LoginGuard.succeeded',
   'calls readMailCommand and readRcptCommand, which are measured, with a line that the package bounds':

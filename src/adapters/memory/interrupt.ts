@@ -14,7 +14,7 @@ import type {
   SubmissionStore,
 } from '#pipeline/ports.ts';
 
-/** `close` ends connections, which a crash ends too; `heldPerByte` is a number. */
+/** `close` and `invocationEnded` end connections, which a crash ends too; `heldPerByte` is a number. */
 type PortMethod = Exclude<
   | keyof BounceService
   | keyof EventQueue
@@ -24,7 +24,7 @@ type PortMethod = Exclude<
   | keyof Spool
   | keyof SpoolInventory
   | keyof SubmissionStore,
-  'close' | 'heldPerByte'
+  'close' | 'invocationEnded' | 'heldPerByte'
 >;
 /** The compiler asks for every method of the ports, and for no other. */
 const PORT_METHODS: Readonly<Record<PortMethod, true>> = {

@@ -1,114 +1,52 @@
-// One SMTP or LMTP connection (RFC 5321, 2033): greeting, EHLO, STARTTLS, AUTH, then transactions, one after the other.
-// LMTP differs in two things: it is greeted with LHLO, and after the final dot it answers once for each recipient it
-// took. All that servers and networks do comes back as values. A login goes out over TLS alone, unless `tls: 'off'`
-// asks for less; no text that leaves here holds a password.
+// One SMTP or LMTP connection that takes mail (RFC 5321, 2033): transactions, one after the other. opening.ts makes it,
+// the next hop keeps it. LMTP differs in one thing: after the final dot it answers once for each recipient it took.
+// All that servers and networks do comes back as values. It connects nowhere, and repeats nothing.
 
-import type { SecureContext } from 'node:tls';
-import type { TlsMode } from '#config/settings.ts';
-import type { smtpTimeoutsMs } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
-import type { AttemptResult, Phase } from '#core/reply/reply.ts';
-import type { SmtpReply } from '#core/reply/smtp-reply.ts';
+import type { AttemptResult } from '#core/reply/reply.ts';
 import { type DsnRequest, dsnOfMail, dsnOfRcpt } from '#core/submission/dsn-parameters.ts';
 import type { NextHopResult, Transaction } from '#pipeline/ports.ts';
 import { gatherBuffer, sendContent } from './content.ts';
 import { Dialogue } from './dialogue.ts';
-import { featuresOf } from './features.ts';
-import { type Credentials, type KnownLogin, logIn } from './login.ts';
-import { accepted, answerResult, networkResult, OUT_OF_STEP, Results } from './results.ts';
-import { isFault, openWire, type SmtpWire, type WireFault } from './wire.ts';
+import { type SmtpServer, within } from './remote.ts';
+import { accepted, OUT_OF_STEP, Results } from './results.ts';
+import { isFault, type SmtpWire } from './wire.ts';
 
-export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
-/** What was learnt of a host, for the connections to come: kept by the next hop, in this function's memory. */
-export type HostHabits = {
-  /** It was silent, or stumbled, where commands came together: it hears them one by one. */
-  dropsPipelined: boolean;
-  login: KnownLogin | null;
+/** How long it may take until it asks for the content: `firstReplyMs` for its first reply, `answerBy` for all. */
+export type Turn = { readonly firstReplyMs: number; readonly answerBy: number | null };
+export type Transacted = {
+  /** One for each forward-path, in order. */
+  readonly results: readonly NextHopResult[];
+  /** Nothing but commands was sent: another connection may be given the same transaction. */
+  readonly untouched: boolean;
+  /** The server dropped what was pipelined: one command at a time it may do better. */
+  readonly dropped: boolean;
 };
-export type SmtpServer = {
-  readonly protocol: 'smtp' | 'lmtp';
-  readonly host: string;
-  readonly port: number;
-  readonly tls: TlsMode;
-  readonly context: SecureContext | undefined;
-  readonly ehloName: string;
-  readonly credentials: Credentials | null;
-  readonly timeouts: SmtpTimeouts;
-  readonly habits: HostHabits;
-};
-
-export type Opened =
-  | { readonly kind: 'open'; readonly connection: SmtpConnection }
-  /** `elsewhere`: it says something of this host, so that another one may do. */
-  | { readonly kind: 'failed'; readonly result: AttemptResult; readonly elsewhere: boolean };
-
-/**
- * A connection that takes mail, or why there is none. Opportunistic TLS that breaks is tried once more without (RFC
- * 7435).
- */
-export async function openSmtp(server: SmtpServer, signal: AbortSignal): Promise<Opened> {
-  const first = await open(server, signal);
-  if (first.kind !== 'tls-broke') return first;
-  if (demandsTls(server)) return { kind: 'failed', result: first.result, elsewhere: true };
-  const second = await open({ ...server, tls: 'off' }, signal);
-  return second.kind === 'tls-broke' ? { kind: 'failed', result: second.result, elsewhere: true } : second;
-}
-
-/** Opportunistic TLS does not keep a password from who sits between: with a login it is as good as required. */
-function demandsTls(server: SmtpServer): boolean {
-  return (
-    server.tls === 'required' ||
-    server.tls === 'implicit' ||
-    (server.tls === 'opportunistic' && server.credentials !== null)
-  );
-}
-
-type Opening = Opened | { readonly kind: 'tls-broke'; readonly result: AttemptResult };
-
-async function open(server: SmtpServer, signal: AbortSignal): Promise<Opening> {
-  const { host, timeouts } = server;
-  const wire = await openWire(host, server.port, timeouts.connect, signal);
-  if (isFault(wire))
-    return { kind: 'failed', result: networkResult('connect', wire, host), elsewhere: wire.fault !== 'aborted' };
-  const connection = new SmtpConnection(server, wire);
-  const trouble = await connection.begin();
-  if (trouble === null) return { kind: 'open', connection };
-  await wire.quit(timeouts.quit);
-  return trouble;
-}
 
 export class SmtpConnection {
   readonly #server: SmtpServer;
   readonly #wire: SmtpWire;
   readonly #gather = gatherBuffer();
-  #features: ReadonlyMap<string, string> = new Map();
+  readonly #features: ReadonlyMap<string, string>;
+  /** The content was asked for. */
+  #touched = false;
   /** A transaction was begun and not ended: RSET comes first. */
   #begun = false;
   #broken = false;
+  /** When it became ready for mail. */
+  readonly openedAt = Date.now();
   /** Transactions asked of it. */
   count = 0;
 
-  constructor(server: SmtpServer, wire: SmtpWire) {
+  /** `wire` is ready for mail; `features` are what its server announced (features.ts). */
+  constructor(server: SmtpServer, wire: SmtpWire, features: ReadonlyMap<string, string>) {
     this.#server = server;
     this.#wire = wire;
+    this.#features = features;
   }
 
-  /** Greeting to AUTH; null when it is ready for mail. */
-  async begin(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
-    const { tls, credentials } = this.#server;
-    if (tls === 'implicit') {
-      const broke = await this.#secure();
-      if (broke !== null) return broke;
-    }
-    const greeting = await this.#wire.reply(this.#server.timeouts.greeting);
-    if (!accepted(greeting)) return this.#failed('greeting', greeting);
-    const refused = await this.#hello();
-    if (refused !== null) return refused;
-    if (tls === 'required' || tls === 'opportunistic') {
-      const trouble = await this.#startTls();
-      if (trouble !== null) return trouble;
-    }
-    return credentials === null ? null : this.#login(credentials);
+  get server(): SmtpServer {
+    return this.#server;
   }
 
   /** Fit for another transaction. */
@@ -129,103 +67,34 @@ export class SmtpConnection {
     return this.#wire.quit(this.#server.timeouts.quit);
   }
 
-  // ── Before the first transaction ──────────────────────────────────────────────────────────────────────────────────
-
-  async #hello(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
-    const { protocol, ehloName, timeouts } = this.#server;
-    let answer = await this.#ask(`${protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${ehloName}`, timeouts.ehlo);
-    this.#features = new Map();
-    if (!isFault(answer) && answer.code < 300) {
-      this.#features = featuresOf(answer.lines);
-      return null;
-    }
-    // RFC 5321 §3.2: a server that knows no EHLO is greeted with HELO; one that knows no LHLO is none (RFC 2033 §4.1).
-    if (protocol === 'smtp' && !isFault(answer) && answer.code >= 500) {
-      answer = await this.#ask(`HELO ${ehloName}`, timeouts.ehlo);
-      if (accepted(answer)) return null;
-    }
-    return this.#failed('ehlo', answer);
-  }
-
-  async #startTls(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
-    const demanded = demandsTls(this.#server);
-    if (!this.#features.has('STARTTLS')) {
-      if (!demanded) return null;
-      const detail = `${this.#server.host} does not offer STARTTLS, and we do not send without TLS`;
-      return { kind: 'failed', result: this.#unable('starttls-not-offered', detail), elsewhere: true };
-    }
-    const answer = await this.#ask('STARTTLS', this.#server.timeouts.ehlo);
-    if (!accepted(answer)) return isFault(answer) || demanded ? this.#failed('starttls', answer) : null;
-    return (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: what was said before TLS is forgotten
-  }
-
-  async #secure(): Promise<Exclude<Opening, { kind: 'open' }> | null> {
-    const { context, host, timeouts } = this.#server;
-    const fault = await this.#wire.secure({ context, verify: demandsTls(this.#server) }, timeouts.tls);
-    if (fault === null) return null;
-    const result = networkResult('starttls', fault, host);
-    return fault.fault === 'aborted' ? { kind: 'failed', result, elsewhere: false } : { kind: 'tls-broke', result };
-  }
-
-  async #login(credentials: Credentials): Promise<Exclude<Opening, { kind: 'open' }> | null> {
-    const { host, habits, timeouts } = this.#server;
-    const learn = (known: KnownLogin) => {
-      habits.login = known;
-    };
-    const offered = this.#features.get('AUTH') ?? '';
-    const said = await logIn(this.#wire, offered, credentials, habits.login, learn, timeouts.auth);
-    if (said.kind === 'in') return null;
-    if (said.kind === 'not-offered') {
-      const detail = `${host} offers ${said.offered || 'no'} AUTH; we speak PLAIN and LOGIN`;
-      return { kind: 'failed', result: this.#unable('auth-not-offered', detail), elsewhere: true };
-    }
-    const failed = this.#failed('auth', said.answer);
-    // A refused login is refused by the next host too, and three of them lock the account.
-    return !isFault(said.answer) && said.answer.code >= 500 ? { ...failed, elsewhere: false } : failed;
-  }
-
-  async #ask(command: string, timeoutMs: number): Promise<SmtpReply | WireFault> {
-    await this.#wire.settle();
-    this.#wire.send(`${command}\r\n`);
-    return this.#wire.reply(timeoutMs);
-  }
-
-  // ── Transactions ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * One transaction; one result for each forward-path, in order. `again`: nothing but commands was sent, and another
-   * connection may do better: this one was kept and the server said nothing at all before it ended, or the server
-   * dropped what was pipelined.
-   */
-  async transact(
-    transaction: Transaction,
-    signal: AbortSignal,
-    firstReplyMs: number,
-  ): Promise<{ readonly results: readonly NextHopResult[]; readonly again: 'mute' | 'one-by-one' | null }> {
-    const { host, habits, timeouts } = this.#server;
+  /** One transaction. What the server and the network do is in the results. */
+  async transact(transaction: Transaction, signal: AbortSignal, turn: Turn): Promise<Transacted> {
+    const { host, habits, pipelining, timeouts } = this.#server;
     this.#wire.resume(signal);
     this.count++;
+    this.#touched = false;
     const unable = this.#refuse(transaction);
-    if (unable !== null) return { results: transaction.forwardPaths.map(() => unable), again: null };
-    const pipelined = this.#features.has('PIPELINING') && !habits.dropsPipelined;
+    if (unable !== null) {
+      this.#wire.obey(null);
+      return { results: transaction.forwardPaths.map(() => unable), untouched: true, dropped: false };
+    }
+    const pipelined = pipelining && this.#features.has('PIPELINING') && !habits.dropsPipelined;
     const dialogue = new Dialogue(this.#wire, pipelined, timeouts.pipelined);
     const results = new Results(host, this.#wire, transaction.forwardPaths.length);
-    const mute = await this.#converse(transaction, dialogue, results, firstReplyMs);
+    await this.#converse(transaction, dialogue, results, turn);
     this.#wire.obey(null);
     if (results.broken) this.#broken = true;
     if (dialogue.dropped) {
       habits.dropsPipelined = true;
       this.#broken = true;
     }
-    return {
-      results: results.all(),
-      again: results.undecided && dialogue.dropped ? 'one-by-one' : mute ? 'mute' : null,
-    };
+    const untouched = !this.#touched;
+    return { results: results.all(), untouched, dropped: untouched && results.undecided && dialogue.dropped };
   }
 
-  /** True where the server said nothing at all. */
-  async #converse(t: Transaction, dialogue: Dialogue, results: Results, firstReplyMs: number): Promise<boolean> {
+  async #converse(t: Transaction, dialogue: Dialogue, results: Results, turn: Turn): Promise<void> {
     const { timeouts } = this.#server;
+    const next = (phaseMs: number) => dialogue.next(within(turn.answerBy, phaseMs));
     const dsn = this.#dsn(t);
     results.dsnTaken = dsn !== null;
     const paths = t.forwardPaths.map((path) => `RCPT TO:<${this.#path(path)}>${dsn === null ? '' : dsnOfRcpt(dsn)}`);
@@ -233,37 +102,34 @@ export class SmtpConnection {
     await dialogue.plan([...reset, this.#mailCommand(t), ...paths, 'DATA']);
 
     if (this.#begun) {
-      const answer = await dialogue.next(firstReplyMs);
-      if (!accepted(answer)) {
-        results.rest('mail', isFault(answer) ? answer : OUT_OF_STEP);
-        return true;
-      }
+      const answer = await next(turn.firstReplyMs);
+      if (!accepted(answer)) return results.rest('mail', isFault(answer) ? answer : OUT_OF_STEP);
       this.#begun = false;
     }
-    const mail = await dialogue.next(firstReplyMs);
+    const mail = await next(turn.firstReplyMs);
     if (!accepted(mail)) {
       results.rest('mail', mail);
-      if (isFault(mail) || mail.code === 421) return true;
+      if (results.broken) return;
     } else this.#begun = true;
 
     for (let i = 0; i < paths.length; i++) {
       // Without pipelining nothing more is said after a refused MAIL; with it, the answers are on their way.
       if (results.broken || (results.open === 0 && !dialogue.pipelined)) break;
-      const answer = await dialogue.next(results.open > 0 ? timeouts.rcpt : timeouts.drain);
+      const answer = await next(results.open > 0 ? timeouts.rcpt : timeouts.drain);
       if (isFault(answer) || answer.code === 421) results.rest('rcpt', answer);
       else if (!accepted(answer)) results.one(i, 'rcpt', answer);
     }
-    if (results.broken || (results.open === 0 && !dialogue.pipelined)) return false;
+    if (results.broken || (results.open === 0 && !dialogue.pipelined)) return;
 
-    const data = await dialogue.next(results.open > 0 ? timeouts.data : timeouts.drain);
+    const data = await next(results.open > 0 ? timeouts.data : timeouts.drain);
     if (isFault(data) || data.code !== 354) results.rest('data', data);
     else if (results.open > 0) await this.#content(t, results);
     else await this.#contentForNobody();
-    return false;
   }
 
   async #content(t: Transaction, results: Results): Promise<void> {
     const { timeouts, protocol } = this.#server;
+    this.#touched = true;
     const replies = protocol === 'lmtp' ? results.open : 1;
     const sent = await sendContent(this.#wire, t.content, this.#gather, replies, timeouts.content);
     if (sent.kind === 'sent') {
@@ -289,7 +155,9 @@ export class SmtpConnection {
       return;
     }
     // RFC 2920 §3.1: a lone dot ends the transaction, and nothing is delivered.
-    if (isFault(await this.#ask('.', this.#server.timeouts.drain))) this.#broken = true;
+    await this.#wire.settle();
+    this.#wire.send('.\r\n');
+    if (isFault(await this.#wire.reply(this.#server.timeouts.drain))) this.#broken = true;
     this.#begun = false;
   }
 
@@ -340,12 +208,6 @@ export class SmtpConnection {
     if (ascii(path.address) || this.#features.has('SMTPUTF8')) return path.address;
     const local = path.address.slice(0, path.address.lastIndexOf('@'));
     return ascii(local) ? `${local}@${path.domainKey}` : path.address;
-  }
-
-  #failed(phase: Phase, answer: SmtpReply | WireFault): Extract<Opened, { kind: 'failed' }> {
-    const { host } = this.#server;
-    const result = answerResult(phase, answer, host, this.#wire.tls);
-    return { kind: 'failed', result, elsewhere: !(isFault(answer) && answer.fault === 'aborted') };
   }
 
   #unable(fault: Extract<AttemptResult, { kind: 'capability' }>['fault'], detail: string): AttemptResult {

@@ -1,120 +1,183 @@
-// The next hop by SMTP or LMTP: hosts in order, and connections kept for the next job for a short while.
+// The next hop by SMTP or LMTP: hosts in order of preference, and connections kept for the next message.
 // Never loses an attempt's result: whatever servers and networks do comes back as a value. It throws only for what is a
-// bug of ours, a path that no parser of ours lets through.
+// bug of ours, a path that no parser of ours lets through. Which word leads to the next host, and which one counts,
+// core/reply/several-hosts.ts decides.
 
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
-import { smtpKeptAgeMs, smtpKeptIdleMs, smtpKeptMax, smtpKeptMessagesMax, smtpTimeoutsMs } from '#core/limits.ts';
+import { smtpAddressAttemptMs, smtpOpeningMs, smtpTimeoutsMs, smtpTurnMsMin } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import type { AttemptResult } from '#core/reply/reply.ts';
+import { decisive, isHostTrouble, leadsOn } from '#core/reply/several-hosts.ts';
+import type { Port25Reach } from '#core/routing/port-25.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
-import { type HostHabits, openSmtp, type SmtpConnection, type SmtpServer, type SmtpTimeouts } from './connection.ts';
+import type { SmtpConnection, Transacted } from './connection.ts';
+import { Hosts, type Lookup } from './hosts.ts';
+import { KeptConnections } from './kept.ts';
 import type { Credentials } from './login.ts';
+import { openSmtp } from './opening.ts';
+import type { HostHabits, SmtpServer, SmtpTimeouts } from './remote.ts';
 
 export type SmtpTerms = {
   /** Our name in EHLO. */
   readonly ehloName: string;
   /** Reads the login; asked once for each connection, where the settings have `auth`. */
   readonly credentials: (() => Promise<Credentials>) | null;
-  /** For tests: phases that shall end sooner. */
+  /** What port 25 reaches from here; absent: nothing is known, and every address is tried. */
+  readonly port25?: Port25Reach;
+  /** What all hosts but the last one have together until they ask for the content. */
+  readonly openingMs?: number;
+  /** For tests: phases that shall end sooner, and a resolver of their own. */
   readonly timeoutsMs?: Partial<SmtpTimeouts>;
-};
-
-type Kept = {
-  readonly connection: SmtpConnection;
-  readonly openedAt: number;
-  idleSince: number;
-  timer: NodeJS.Timeout;
+  readonly lookup?: Lookup;
 };
 
 export class SmtpNextHop implements NextHop {
   readonly #settings: SmtpSettings | LmtpSettings;
   readonly #terms: SmtpTerms;
   readonly #timeouts: SmtpTimeouts;
-  #context: SecureContext | undefined;
-  #kept: Kept[] = [];
+  readonly #hosts: Hosts;
+  readonly #kept = new KeptConnections();
   readonly #habits = new Map<string, HostHabits>();
-  #closed = false;
+  #context: SecureContext | undefined;
 
   constructor(settings: SmtpSettings | LmtpSettings, terms: SmtpTerms) {
     this.#settings = settings;
     this.#terms = terms;
     this.#timeouts = { ...smtpTimeoutsMs, ...terms.timeoutsMs };
+    this.#hosts = new Hosts(settings.hosts, settings.port, terms.port25, terms.lookup);
   }
 
   async attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
     for (const path of [transaction.reversePath, ...transaction.forwardPaths]) demandSafe(path);
-    for (let kept = this.#takeKept(); kept !== null; kept = this.#takeKept()) {
-      await kept.connection.settle(); // what was said while nobody read it says whether the connection is good
-      if (!kept.connection.usable) {
-        void kept.connection.close();
+    const search = new Search(transaction);
+    let connection = await this.#kept.take(signal);
+    try {
+      if (connection !== null) connection = await this.#onKept(connection, search, signal);
+      if (!search.over) connection = await this.#fresh(connection, search, signal);
+      return search.results();
+    } finally {
+      this.#kept.done(connection);
+    }
+  }
+
+  invocationEnded(): Promise<void> {
+    return this.#kept.invocationEnded();
+  }
+
+  close(): Promise<void> {
+    return this.#kept.close();
+  }
+
+  /**
+   * A kept connection has a history: it lay idle, or has had its fill of messages. Where it refuses MAIL, or says
+   * nothing at all, no attempt has failed, and a fresh one is opened: null. What happens later is this host's word.
+   */
+  async #onKept(kept: SmtpConnection, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
+    const { server } = kept;
+    const said = await kept.transact(search.transaction, signal, { firstReplyMs: this.#timeouts.kept, answerBy: null });
+    const stale = said.untouched && said.results.every((word) => 'phase' in word && word.phase === 'mail');
+    if ((!stale && !said.dropped) || signal.aborted) {
+      search.heard(said);
+      this.#learn(server, said.results);
+      search.asked(server);
+      return kept;
+    }
+    void kept.close();
+    if (said.results.some(isHostTrouble)) await this.#kept.closeIdle(); // what is as old is as good
+    return null;
+  }
+
+  /** Asks the hosts in turn until the search is over; the connection that is left of it, or null. */
+  async #fresh(kept: SmtpConnection | null, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
+    let credentials: Credentials | AttemptResult | null | undefined;
+    const hosts = this.#hosts.inOrder();
+    const turns = new Turns(this.#terms.openingMs ?? smtpOpeningMs);
+    let left = kept;
+    for (const [i, host] of hosts.entries()) {
+      const others = hosts.length - i - 1;
+      const addresses = await this.#hosts.addressesOf(host, turns.share(others + 1), signal);
+      if ('kind' in addresses) {
+        search.failed(addresses);
+        this.#hosts.failed(host, null);
+        if (search.over) return left;
         continue;
       }
-      const { results, again } = await kept.connection.transact(transaction, signal, this.#timeouts.kept);
-      // One that was closed while it lay idle has not been an attempt: nothing but commands was sent.
-      if (again !== null && !signal.aborted) {
-        await kept.connection.close();
-        continue;
+      for (const [j, address] of addresses.entries()) {
+        if (search.wasAsked(host, address)) continue;
+        credentials ??= await this.#login();
+        if (credentials !== null && 'kind' in credentials) {
+          search.failed(credentials);
+          return left;
+        }
+        if (left !== null) void left.close();
+        const more = addresses.length - j - 1;
+        const answerBy = turns.end(more + 1, others);
+        left = await this.#ask(this.#server(host, address, more > 0, credentials, answerBy), search, signal);
+        this.#hosts.settle(host, addresses);
+        if (search.over) return left;
       }
-      this.#keep(kept.connection, kept.openedAt);
-      return results;
     }
-    return this.#fresh(transaction, signal);
+    return left;
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    const kept = this.#kept;
-    this.#kept = [];
-    for (const { timer } of kept) clearTimeout(timer);
-    await Promise.all(kept.map(({ connection }) => connection.close()));
-  }
-
-  async #fresh(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
-    const credentials = await this.#login();
-    if (credentials !== null && 'kind' in credentials) return transaction.forwardPaths.map(() => credentials);
-    const { kind: protocol, hosts, port, tls } = this.#settings;
-    const failures: AttemptResult[] = [];
-    for (const host of hosts) {
-      const server = {
-        protocol,
-        host,
-        port,
-        tls,
-        context: this.#tlsContext(),
-        ehloName: this.#terms.ehloName,
-        credentials,
-        timeouts: this.#timeouts,
-        habits: this.#habitsOf(host),
-      };
-      const opened = await openSmtp(server, signal);
-      if (opened.kind === 'open') return this.#transact(opened.connection, server, transaction, signal);
-      failures.push(opened.result);
-      if (!opened.elsewhere) break;
-    }
-    const result = summary(failures);
-    return transaction.forwardPaths.map(() => result);
-  }
-
-  /** Once more on another connection, one by one, where the server dropped what was pipelined: no content was sent. */
-  async #transact(
-    connection: SmtpConnection,
-    server: SmtpServer,
-    transaction: Transaction,
-    signal: AbortSignal,
-  ): Promise<readonly NextHopResult[]> {
-    const openedAt = Date.now();
-    const first = await connection.transact(transaction, signal, this.#timeouts.mail);
-    if (first.again !== 'one-by-one' || signal.aborted) {
-      this.#keep(connection, openedAt);
-      return first.results;
-    }
-    void connection.close();
+  /** One host at one address; the connection that is left of it, or null. */
+  async #ask(server: SmtpServer, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
     const opened = await openSmtp(server, signal);
-    if (opened.kind === 'failed') return first.results;
-    const { results } = await opened.connection.transact(transaction, signal, this.#timeouts.mail);
-    this.#keep(opened.connection, Date.now());
-    return results;
+    if (opened.kind === 'failed') {
+      this.#learn(server, [opened.result]);
+      search.failed(opened.result);
+      return null;
+    }
+    let { connection } = opened;
+    let said = await this.#transact(connection, search, signal);
+    // Once more on another connection, one by one, where the server dropped what was pipelined: no content was sent.
+    if (said.dropped && !signal.aborted) {
+      void connection.close();
+      const again = await openSmtp(server, signal);
+      if (again.kind === 'open') {
+        connection = again.connection;
+        said = await this.#transact(connection, search, signal);
+      }
+    }
+    this.#learn(server, said.results);
+    search.heard(said);
+    return connection;
+  }
+
+  #transact(connection: SmtpConnection, search: Search, signal: AbortSignal): Promise<Transacted> {
+    const { answerBy } = connection.server;
+    return connection.transact(search.transaction, signal, { firstReplyMs: this.#timeouts.mail, answerBy });
+  }
+
+  #learn({ host, address }: SmtpServer, results: readonly NextHopResult[]): void {
+    if (results.some(isHostTrouble)) this.#hosts.failed(host, address);
+    else this.#hosts.answered(host, address);
+  }
+
+  #server(
+    host: string,
+    address: string,
+    hasMore: boolean,
+    credentials: Credentials | null,
+    answerBy: number | null,
+  ): SmtpServer {
+    const { kind: protocol, port, tls } = this.#settings;
+    const connect = hasMore ? Math.min(this.#timeouts.connect, smtpAddressAttemptMs) : this.#timeouts.connect;
+    return {
+      protocol,
+      host,
+      address,
+      port,
+      tls,
+      context: this.#tlsContext(),
+      ehloName: this.#terms.ehloName,
+      pipelining: this.#settings.pipelining !== false,
+      credentials,
+      timeouts: { ...this.#timeouts, connect },
+      habits: this.#habitsOf(host),
+      answerBy,
+    };
   }
 
   #habitsOf(host: string): HostHabits {
@@ -142,53 +205,87 @@ export class SmtpNextHop implements NextHop {
     this.#context ??= createSecureContext({ ca: this.#settings.ca });
     return this.#context;
   }
+}
 
-  /** Keeps a connection that is worth it, or says goodbye. */
-  #keep(connection: SmtpConnection, openedAt: number): void {
-    const worthIt =
-      connection.usable && connection.count < smtpKeptMessagesMax && Date.now() - openedAt < smtpKeptAgeMs;
-    if (this.#closed || !worthIt || this.#kept.length >= smtpKeptMax) {
-      void connection.close();
-      return;
-    }
-    connection.rest();
-    const kept: Kept = {
-      connection,
-      openedAt,
-      idleSince: Date.now(),
-      timer: setTimeout(() => this.#drop(kept), smtpKeptIdleMs),
-    };
-    kept.timer.unref();
-    this.#kept.push(kept);
+/**
+ * What all hosts but the last have together until they ask for the content: each has an equal share of what is left.
+ * The last one has the RFC's limits, and the final dot after it.
+ */
+class Turns {
+  readonly #until: number;
+
+  constructor(openingMs: number) {
+    this.#until = Date.now() + openingMs;
   }
 
-  /** The one used last, if it is still good. The clock is asked too: timers stand still while Lambda freezes us. */
-  #takeKept(): Kept | null {
-    for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
-      clearTimeout(kept.timer);
-      const now = Date.now();
-      const fresh = now - kept.idleSince < smtpKeptIdleMs && now - kept.openedAt < smtpKeptAgeMs;
-      if (fresh && kept.connection.usable) return kept;
-      void kept.connection.close();
-    }
-    return null;
+  /** Milliseconds for one of `turns`. */
+  share(turns: number): number {
+    return Math.max(smtpTurnMsMin, (this.#until - Date.now()) / turns);
   }
 
-  #drop(kept: Kept): void {
-    this.#kept = this.#kept.filter((other) => other !== kept);
-    void kept.connection.close();
+  /** When the first of `addresses` of a host must have asked for the content, with `others` behind it. */
+  end(addresses: number, others: number): number | null {
+    if (addresses === 1 && others === 0) return null;
+    return Date.now() + this.share(addresses * (others + 1));
   }
 }
 
-/** The last host's word; where that is a silence of the network, with what the others said. */
-function summary(failures: readonly AttemptResult[]): AttemptResult {
-  const last = failures.at(-1);
-  if (last === undefined) throw new Error('a next hop without hosts');
-  if (last.kind === 'reply' || failures.length === 1) return last;
-  const detail = failures.map((failure) =>
-    failure.kind === 'reply' ? `${failure.reply.host}: ${failure.reply.code} ${failure.reply.text}` : failure.detail,
-  );
-  return { ...last, detail: detail.join('; ').slice(0, 1_000) };
+/** One attempt's forward-paths, each with the words of the hosts that it was offered to. */
+class Search {
+  readonly #whole: Transaction;
+  readonly #said: NextHopResult[][];
+  /** Forward-paths that another host may take. */
+  #open: readonly number[];
+  #asked: string | null = null;
+
+  constructor(transaction: Transaction) {
+    this.#whole = transaction;
+    this.#said = transaction.forwardPaths.map(() => []);
+    this.#open = transaction.forwardPaths.map((_, index) => index);
+  }
+
+  /** It has had its word in this attempt. */
+  asked({ host, address }: SmtpServer): void {
+    this.#asked = `${host} ${address}`;
+  }
+
+  wasAsked(host: string, address: string): boolean {
+    return this.#asked === `${host} ${address}`;
+  }
+
+  get over(): boolean {
+    return this.#open.length === 0;
+  }
+
+  /** What is still to be sent. */
+  get transaction(): Transaction {
+    const forwardPaths = this.#whole.forwardPaths.filter((_, index) => this.#open.includes(index));
+    return { ...this.#whole, forwardPaths };
+  }
+
+  /** No connection, for all that are open. */
+  failed(result: AttemptResult): void {
+    for (const index of this.#open) this.#said[index]?.push(result);
+    if (!leadsOn(result)) this.#open = [];
+  }
+
+  heard({ results, untouched }: Transacted): void {
+    const open: number[] = [];
+    for (const [i, index] of this.#open.entries()) {
+      const result = results[i];
+      if (result === undefined) throw new Error('a connection gave no result for a forward-path');
+      this.#said[index]?.push(result);
+      if (untouched && leadsOn(result)) open.push(index);
+    }
+    this.#open = open;
+  }
+
+  results(): readonly NextHopResult[] {
+    return this.#said.map((said) => {
+      const { word, others } = decisive(said);
+      return others.length === 0 ? word : { ...word, tried: others };
+    });
+  }
 }
 
 // Nothing that could end the command or the path early: a control character, or outside quotes a space or angle

@@ -6,7 +6,7 @@
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { turnOfTheLoop } from '#adapters/loop-turn.ts';
-import { smtpAddressAttemptMs, smtpAfterJunkMs } from '#core/limits.ts';
+import { smtpAfterJunkMs } from '#core/limits.ts';
 import type { NetworkFault } from '#core/reply/reply.ts';
 import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
 
@@ -18,9 +18,12 @@ export function isFault(answer: object): answer is WireFault {
   return 'fault' in answer;
 }
 
+/** `host` is the name that TLS verifies, `address` the one of its addresses that is connected to. */
+export type WireEnd = { readonly host: string; readonly address: string; readonly port: number };
+
 /** A connected wire, or why there is none. */
-export async function openWire(host: string, port: number, timeoutMs: number, signal: AbortSignal) {
-  const wire = new SmtpWire(host, port);
+export async function openWire(end: WireEnd, timeoutMs: number, signal: AbortSignal) {
+  const wire = new SmtpWire(end);
   wire.obey(signal);
   const fault = await wire.connected(timeoutMs);
   return fault === null ? wire : fault;
@@ -28,7 +31,8 @@ export async function openWire(host: string, port: number, timeoutMs: number, si
 
 export class SmtpWire {
   readonly host: string;
-  readonly #port: number;
+  /** As Postfix writes it: host[address]:port. */
+  readonly #where: string;
   #socket: Socket | TLSSocket;
   #reader = new SmtpReplyReader();
   #replies: SmtpReply[] = [];
@@ -48,11 +52,10 @@ export class SmtpWire {
   #signal: AbortSignal | null = null;
   readonly #onAbort = () => this.fail('aborted', 'stopped by its deadline');
 
-  constructor(host: string, port: number) {
+  constructor({ host, address, port }: WireEnd) {
     this.host = host;
-    this.#port = port;
-    const options = { host, port, noDelay: true, autoSelectFamilyAttemptTimeout: smtpAddressAttemptMs };
-    this.#socket = netConnect(options, () => {
+    this.#where = address === host ? `${host}:${port}` : `${host}[${address}]:${port}`;
+    this.#socket = netConnect({ host: address, port, noDelay: true }, () => {
       this.#stage = 'open';
       this.#wake?.();
     });
@@ -246,11 +249,11 @@ export class SmtpWire {
   readonly #onData = (bytes: Uint8Array) => this.#inOrder(() => this.#read(bytes));
   readonly #onError = (error: NodeJS.ErrnoException) => {
     const fault = this.#stage === 'handshake' ? 'tls-failed' : faultOf(error, this.#stage === 'connecting');
-    this.#inOrder(() => this.fail(fault, `${this.host}:${this.#port}: ${error.message}`.slice(0, 300)));
+    this.#inOrder(() => this.fail(fault, `${this.#where}: ${error.message}`.slice(0, 300)));
   };
   readonly #onEnd = () => {
     const fault = this.#stage === 'handshake' ? 'tls-failed' : 'connection-lost';
-    this.#inOrder(() => this.fail(fault, `${this.host}:${this.#port}: the connection was closed`));
+    this.#inOrder(() => this.fail(fault, `${this.#where}: the connection was closed`));
   };
 
   #inOrder(event: () => void): void {
@@ -276,7 +279,7 @@ export class SmtpWire {
         this.#junk = item.junk;
         this.#expectReply();
         // Among several replies that are due it cannot be said whose this was to be.
-        if (this.#due > 1) this.fail('garbled-reply', `${this.host}:${this.#port}: ${notAReply(item.junk)}`);
+        if (this.#due > 1) this.fail('garbled-reply', `${this.#where}: ${notAReply(item.junk)}`);
       } else if (this.#due > 0 || this.#inContent) {
         this.#due = Math.max(0, this.#due - 1);
         this.#junk = null;
@@ -285,14 +288,14 @@ export class SmtpWire {
       } else this.#early(item);
       if (this.#fault !== null) return;
     }
-    if (this.#reader.garbled) this.fail('garbled-reply', `${this.host}:${this.#port}: what came is no SMTP reply`);
+    if (this.#reader.garbled) this.fail('garbled-reply', `${this.#where}: what came is no SMTP reply`);
     else if (this.#due === 0 && !this.#inContent && this.#reader.begun) this.#early(null);
     else this.#wake?.();
   }
 
   /** Nothing was asked. 421 may be said at any time (RFC 5321 §3.8), and is told of as it was said. */
   #early(reply: SmtpReply | null): void {
-    const where = `${this.host}:${this.#port}`;
+    const where = this.#where;
     if (reply?.code === 421) {
       this.#replies.push(reply);
       this.fail('connection-lost', `${where}: 421 ${reply.text}`.slice(0, 300));
@@ -329,7 +332,7 @@ export class SmtpWire {
     if (found !== null) return Promise.resolve(found);
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        this.fail('timeout', `${this.host}:${this.#port}: nothing within ${timeoutMs / 1000} s, ${what}`);
+        this.fail('timeout', `${this.#where}: nothing within ${timeoutMs / 1000} s, ${what}`);
       }, timeoutMs);
       this.#wake = () => {
         const answer = look() ?? this.#fault;
@@ -348,8 +351,6 @@ function notAReply(line: string | null): string {
 
 function faultOf(error: NodeJS.ErrnoException, connecting: boolean): NetworkFault {
   const code = error.code ?? '';
-  if (code === 'ENOTFOUND') return 'dns-not-found';
-  if (code.startsWith('EAI_')) return 'dns-temporary';
   if (code === 'ECONNREFUSED') return 'refused';
   if (code === 'ETIMEDOUT') return 'timeout';
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) return 'tls-failed';

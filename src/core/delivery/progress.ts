@@ -2,7 +2,7 @@
 // core/delivery/sweep-decision.ts. Pure: every function takes a row and the present instant and returns the next row
 // with the trace events that explain it.
 
-import { claimsMax } from '#core/limits.ts';
+import { claimsMax, triedTextMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { REASONS, reasonRow, type TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
@@ -170,6 +170,8 @@ export type AttemptTerms = {
   readonly returnPath?: string | null;
   /** By SES: parts of the body left in another transfer encoding (core/message/reencode.ts). */
   readonly reencoded?: boolean;
+  /** Other hosts of the next hop that were asked in this attempt: a line each of what they said. */
+  readonly tried?: readonly string[];
   /** The next hop offers DSN, and was asked to report as the submitter had asked. */
   readonly dsnTaken?: boolean;
   /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
@@ -252,9 +254,16 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
     events.push(note('UNREADABLE', outcome.detail));
   if (outcome.kind === 'deferred' && outcome.possibleDuplicate) events.push(note('POSSIBLE_DUPLICATE', outcome.reason));
   const latency = { openMs: terms.openMs, totalMs: terms.now - terms.startedAt };
-  const said =
-    outcome.kind === 'relayed' || outcome.reply !== null || outcome.detail === '' ? {} : { detail: outcome.detail };
+  const detail = foundOut(outcome, terms.tried ?? []);
+  const said = detail === '' ? {} : { detail };
   return [...events, { ...note(EVENT_OF[outcome.kind], reason), ...said, latency }];
+}
+
+/** What the trace's reply does not say: what was found out where none came, and what other hosts said. */
+function foundOut(outcome: Outcome, tried: readonly string[]): string {
+  const own = outcome.kind === 'relayed' || outcome.reply !== null ? '' : outcome.detail;
+  const others = tried.length === 0 ? '' : `also tried: ${tried.join('; ')}`.slice(0, triedTextMax).toWellFormed();
+  return [own, others].filter((text) => text !== '').join('; ');
 }
 
 /** Why its lifetime ends: it crashed us, its last attempt's reason, or there was no attempt. */

@@ -103,6 +103,8 @@ function fromCapabilityFault(
       return deferredFor(fault, line(`TLS is required, but ${host} does not offer it: ${detail}`));
     case 'auth-not-offered':
       return deferredFor(fault, line(`a login is configured, but ${host} offers none that we have: ${detail}`));
+    case 'port-25-blocked':
+      return deferredFor(fault, line(detail));
     case 'credentials-unavailable':
       return deferredFor(fault, line(`the login for ${host} could not be read: ${detail}`));
   }

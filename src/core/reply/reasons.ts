@@ -136,6 +136,7 @@ export const REASONS = {
   'conversion-impossible': fails('message', '5.6.3', 'the message cannot be converted'),
   'starttls-not-offered': waits('operator', '4.7.4', 'the server does not offer TLS'),
   'auth-not-offered': waits('operator', '4.7.0', 'the server offers no login that we have'),
+  'port-25-blocked': waits('operator', '4.3.5', 'our network does not reach the server'),
   'credentials-unavailable': waits('operator', '4.3.5', 'our login for the server could not be read'),
 
   // The network

@@ -44,6 +44,8 @@ export type CapabilityFault =
   | 'starttls-not-offered'
   | 'auth-not-offered'
   | 'credentials-unavailable'
+  /** AWS lets nothing through to its addresses (core/routing/port-25.ts). */
+  | 'port-25-blocked'
   | 'smtputf8-not-offered'
   | 'size-exceeded'
   /** What it would not take as it is may not be changed (signed, encrypted), or cannot be. */

@@ -75,6 +75,7 @@ type Attempt = {
   readonly bareLineEndings: number;
   readonly dsnTaken: boolean;
   readonly reencoded: boolean;
+  readonly tried?: readonly string[];
   readonly author?: string;
   /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
   readonly reversePathLost: boolean;
@@ -207,7 +208,7 @@ function decide(results: readonly NextHopResult[], messageBytes: number): Attemp
   const dsnTaken = 'dsnTaken' in result && result.dsnTaken === true;
   const reencoded = 'reencoded' in result && result.reencoded === true;
   const author = 'author' in result ? result.author : undefined;
-  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken, reencoded, author };
+  return { ...plain(outcome), unknownReply, bareLineEndings, dsnTaken, reencoded, author, tried: result.tried };
 }
 
 async function record(
@@ -241,6 +242,7 @@ async function record(
       bareLineEndings: attempt.bareLineEndings,
       dsnTaken: attempt.dsnTaken,
       reencoded: attempt.reencoded,
+      tried: attempt.tried,
       delayNoticeMs: ports.settings.retry.delayNoticeMs,
       undeleted: attempt.opened?.undeleted === true,
       returnPath: attempt.returnPath ?? null,
@@ -307,6 +309,7 @@ function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
     bytes: attempt.opened?.bytes,
     openMs: attempt.openMs,
     ...(attempt.author === undefined ? {} : { author: attempt.author }),
+    ...(attempt.tried === undefined ? {} : { tried: attempt.tried }),
     ...(attempt.waitedMs === 0 ? {} : { waitedMs: attempt.waitedMs }),
   };
   switch (outcome.kind) {

@@ -156,7 +156,8 @@ describe('hosts', () => {
     expect(result).toMatchObject({
       kind: 'network',
       host: 'localhost',
-      detail: expect.stringMatching(/127.0.0.1: 554 no service; localhost/),
+      detail: expect.stringMatching(/^localhost\[127\.0\.0\.1\]/),
+      tried: ['127.0.0.1 (greeting): 554 5.3.2 no service'],
     });
   });
 

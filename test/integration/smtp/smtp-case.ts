@@ -37,8 +37,8 @@ export async function* chunksOf(chunks: readonly string[]): AsyncIterable<Uint8A
 type Settings = Omit<SmtpSettings, 'kind'> & { readonly kind: (SmtpSettings | LmtpSettings)['kind'] };
 
 export function settings(over: Partial<Settings>): Settings {
-  const plain = { kind: 'smtp', hosts: ['127.0.0.1'], port: 0, tls: 'off', ca: null, auth: null } as const;
-  return { ...plain, concurrency: null, messagesPerSecond: null, ...over };
+  const plain = { kind: 'smtp', hosts: ['127.0.0.1'], port: 0, tls: 'off', ca: null, auth: null, helo: null } as const;
+  return { ...plain, pipelining: true, concurrency: null, messagesPerSecond: null, ...over };
 }
 
 /** Short enough for a test, long enough for a busy machine; the phase under test is given less. */

@@ -81,8 +81,7 @@ describe('the reference page', () => {
       ) ?? [];
     expect(refused.split('\n')).toEqual([
       ...['- `alarms`', '- `canary`', '- `concurrency`'],
-      ...['- `nextHops.*.helo` of kind `smtp`', '- `nextHops.*.clientCertificate` of kind `smtp`'],
-      ...['- `nextHops.*.pipelining` of kind `smtp`', '- `nextHops.*.auth.xoauth2` of kind `smtp`'],
+      ...['- `nextHops.*.clientCertificate` of kind `smtp`', '- `nextHops.*.auth.xoauth2` of kind `smtp`'],
       '- `nextHops.*.messagesPerSecond` of kind `ses`',
       ...['- `submitters.*.from`', '- `network`', '- `dns`'],
       "- `transfer` other than `'normal'`",

@@ -1,0 +1,159 @@
+// Opens one SMTP or LMTP connection to one address of a host (RFC 5321, 2033): greeting, EHLO, STARTTLS, AUTH. The next
+// hop calls it for each address in turn. All that servers and networks do comes back as values. A login goes out over
+// TLS alone, unless `tls: 'off'` asks for less; no text that leaves here holds a password. It sends no mail, and does
+// not decide whether another host is asked.
+
+import type { AttemptResult, Phase } from '#core/reply/reply.ts';
+import type { SmtpReply } from '#core/reply/smtp-reply.ts';
+import { SmtpConnection } from './connection.ts';
+import { featuresOf } from './features.ts';
+import { type Credentials, type KnownLogin, logIn } from './login.ts';
+import { type SmtpServer, within } from './remote.ts';
+import { accepted, answerResult, networkResult } from './results.ts';
+import { isFault, openWire, type SmtpWire, type WireFault } from './wire.ts';
+
+export type Opened =
+  | { readonly kind: 'open'; readonly connection: SmtpConnection }
+  | { readonly kind: 'failed'; readonly result: AttemptResult };
+type Failed = Extract<Opened, { kind: 'failed' }>;
+type TlsBroke = { readonly kind: 'tls-broke'; readonly result: AttemptResult };
+
+/**
+ * A connection that takes mail, or why there is none. Opportunistic TLS that breaks is tried once more without (RFC
+ * 7435).
+ */
+export async function openSmtp(server: SmtpServer, signal: AbortSignal): Promise<Opened> {
+  const first = await open(server, signal);
+  if (first.kind !== 'tls-broke') return first;
+  if (demandsTls(server)) return { kind: 'failed', result: first.result };
+  const second = await open({ ...server, tls: 'off' }, signal);
+  return second.kind === 'tls-broke' ? { kind: 'failed', result: second.result } : second;
+}
+
+/** Opportunistic TLS does not keep a password from who sits between: with a login it is as good as required. */
+function demandsTls(server: SmtpServer): boolean {
+  return (
+    server.tls === 'required' ||
+    server.tls === 'implicit' ||
+    (server.tls === 'opportunistic' && server.credentials !== null)
+  );
+}
+
+async function open(server: SmtpServer, signal: AbortSignal): Promise<Opened | TlsBroke> {
+  const { host, address, port, timeouts } = server;
+  const wire = await openWire({ host, address, port }, within(server.answerBy, timeouts.connect), signal);
+  if (isFault(wire)) return { kind: 'failed', result: networkResult('connect', wire, host) };
+  const opening = new Opening(server, wire);
+  const trouble = await opening.begin();
+  if (trouble === null) return { kind: 'open', connection: new SmtpConnection(server, wire, opening.features) };
+  await wire.quit(timeouts.quit);
+  return trouble;
+}
+
+class Opening {
+  readonly #server: SmtpServer;
+  readonly #wire: SmtpWire;
+  features: ReadonlyMap<string, string> = new Map();
+
+  constructor(server: SmtpServer, wire: SmtpWire) {
+    this.#server = server;
+    this.#wire = wire;
+  }
+
+  /** Greeting to AUTH; null when it is ready for mail. */
+  async begin(): Promise<Failed | TlsBroke | null> {
+    const { tls, credentials } = this.#server;
+    if (tls === 'implicit') {
+      const broke = await this.#secure();
+      if (broke !== null) return broke;
+    }
+    const greeting = await this.#reply(this.#server.timeouts.greeting);
+    if (!accepted(greeting)) return this.#failed('greeting', greeting);
+    const refused = await this.#hello();
+    if (refused !== null) return refused;
+    if (tls === 'required' || tls === 'opportunistic') {
+      const trouble = await this.#startTls();
+      if (trouble !== null) return trouble;
+    }
+    return credentials === null ? null : this.#login(credentials);
+  }
+
+  async #hello(): Promise<Failed | TlsBroke | null> {
+    const { protocol, ehloName, timeouts } = this.#server;
+    let answer = await this.#ask(`${protocol === 'lmtp' ? 'LHLO' : 'EHLO'} ${ehloName}`, timeouts.ehlo);
+    this.features = new Map();
+    if (!isFault(answer) && answer.code < 300) {
+      this.features = featuresOf(answer.lines);
+      return null;
+    }
+    // RFC 5321 §3.2: a server that knows no EHLO is greeted with HELO; one that knows no LHLO is none (RFC 2033 §4.1).
+    if (protocol === 'smtp' && !isFault(answer) && answer.code >= 500) {
+      answer = await this.#ask(`HELO ${ehloName}`, timeouts.ehlo);
+      if (accepted(answer)) return null;
+    }
+    return this.#failed('ehlo', answer);
+  }
+
+  async #startTls(): Promise<Failed | TlsBroke | null> {
+    const demanded = demandsTls(this.#server);
+    if (!this.features.has('STARTTLS')) {
+      if (!demanded) return null;
+      const detail = `${this.#server.host} does not offer STARTTLS, and we do not send without TLS`;
+      return { kind: 'failed', result: this.#unable('starttls-not-offered', detail) };
+    }
+    const answer = await this.#ask('STARTTLS', this.#server.timeouts.ehlo);
+    if (!accepted(answer)) return isFault(answer) || demanded ? this.#failed('starttls', answer) : null;
+    return (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: what was said before TLS is forgotten
+  }
+
+  async #secure(): Promise<Failed | TlsBroke | null> {
+    const { context, host, timeouts } = this.#server;
+    const fault = await this.#wire.secure(
+      { context, verify: demandsTls(this.#server) },
+      within(this.#server.answerBy, timeouts.tls),
+    );
+    if (fault === null) return null;
+    const result = networkResult('starttls', fault, host);
+    return fault.fault === 'aborted' ? { kind: 'failed', result } : { kind: 'tls-broke', result };
+  }
+
+  async #login(credentials: Credentials): Promise<Failed | TlsBroke | null> {
+    const { host, habits, timeouts } = this.#server;
+    const learn = (known: KnownLogin) => {
+      habits.login = known;
+    };
+    const offered = this.features.get('AUTH') ?? '';
+    const said = await logIn(
+      this.#wire,
+      offered,
+      credentials,
+      habits.login,
+      learn,
+      within(this.#server.answerBy, timeouts.auth),
+    );
+    if (said.kind === 'in') return null;
+    if (said.kind === 'not-offered') {
+      const detail = `${host} offers ${said.offered || 'no'} AUTH; we speak PLAIN and LOGIN`;
+      return { kind: 'failed', result: this.#unable('auth-not-offered', detail) };
+    }
+    return this.#failed('auth', said.answer);
+  }
+
+  async #ask(command: string, timeoutMs: number): Promise<SmtpReply | WireFault> {
+    await this.#wire.settle();
+    this.#wire.send(`${command}\r\n`);
+    return this.#reply(timeoutMs);
+  }
+
+  #reply(phaseMs: number): Promise<SmtpReply | WireFault> {
+    return this.#wire.reply(within(this.#server.answerBy, phaseMs));
+  }
+
+  #failed(phase: Phase, answer: SmtpReply | WireFault): Failed {
+    return { kind: 'failed', result: answerResult(phase, answer, this.#server.host, this.#wire.tls) };
+  }
+
+  #unable(fault: Extract<AttemptResult, { kind: 'capability' }>['fault'], detail: string): AttemptResult {
+    return { kind: 'capability', fault, detail, host: this.#server.host };
+  }
+}

@@ -1,0 +1,40 @@
+// One server as the SMTP client speaks to it: what the configuration says, and what was learnt of it. The next hop
+// makes it, opening.ts and connection.ts read it.
+
+import type { SecureContext } from 'node:tls';
+import type { TlsMode } from '#config/settings.ts';
+import type { smtpTimeoutsMs } from '#core/limits.ts';
+import type { Credentials, KnownLogin } from './login.ts';
+
+export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
+
+/** What was learnt of a host, for the connections to come: kept by the next hop, in this function's memory. */
+export type HostHabits = {
+  /** It was silent, or stumbled, where commands came together: it hears them one by one. */
+  dropsPipelined: boolean;
+  login: KnownLogin | null;
+};
+
+export type SmtpServer = {
+  readonly protocol: 'smtp' | 'lmtp';
+  /** As configured: the name that TLS verifies, and that results give. */
+  readonly host: string;
+  /** The address of it that is connected to. */
+  readonly address: string;
+  readonly port: number;
+  readonly tls: TlsMode;
+  readonly context: SecureContext | undefined;
+  readonly ehloName: string;
+  /** False: commands go one by one, whatever it offers. */
+  readonly pipelining: boolean;
+  readonly credentials: Credentials | null;
+  readonly timeouts: SmtpTimeouts;
+  readonly habits: HostHabits;
+  /** The instant by which it must ask for the content, because others wait for their turn; null: nobody does. */
+  readonly answerBy: number | null;
+};
+
+/** A phase's time, or what is left of this host's turn, in milliseconds. */
+export function within(answerBy: number | null, phaseMs: number): number {
+  return answerBy === null ? phaseMs : Math.max(1, Math.min(phaseMs, answerBy - Date.now()));
+}

@@ -1,0 +1,85 @@
+// A next hop of several hosts, or of a name with several addresses: whether one host's word leads to the next one, and
+// which word counts where all have spoken. The SMTP client asks after each host. As Postfix has it (smtp_connect.c,
+// smtp_trouble.c): what another host may do better leads on; a refusal of the message, its sender or its recipient does
+// not, and nothing does once content was sent. Pure.
+
+import { type ContentFault, classify } from './classify.ts';
+import { reasonRow } from './reasons.ts';
+import type { AttemptResult, Phase, ServiceFault } from './reply.ts';
+
+type Said = AttemptResult | ServiceFault | ContentFault;
+
+const BEFORE_MAIL: readonly Phase[] = ['connect', 'greeting', 'ehlo', 'starttls', 'auth'];
+const CONTENT: readonly Phase[] = ['content', 'final-dot'];
+
+/** May another host take the message? The caller knows that no content was sent. */
+export function leadsOn(said: Said): boolean {
+  switch (said.kind) {
+    case 'network':
+      return said.fault !== 'aborted' && !CONTENT.includes(said.phase);
+    case 'capability':
+      return said.fault !== 'credentials-unavailable'; // all hosts share the login
+    case 'reply': {
+      const { phase, reply } = said;
+      if (CONTENT.includes(phase)) return false;
+      // A refused login is refused by the next host too, and three of them lock the account.
+      if (phase === 'auth') return reply.code < 500;
+      if (BEFORE_MAIL.includes(phase) || reply.code === 421) return true;
+      // A server's own trouble; a mailbox that is full, or a limit of ours, is no other elsewhere.
+      const outcome = classify(said);
+      return outcome.kind === 'deferred' && reasonRow(outcome.reason)?.fault === 'next-hop';
+    }
+    default:
+      return false;
+  }
+}
+
+/**
+ * Is the host itself in trouble, so that another one is asked first for a while? Not where it only disliked this
+ * message.
+ */
+export function isHostTrouble(said: Said): boolean {
+  switch (said.kind) {
+    case 'network':
+      return true;
+    case 'capability':
+      return said.fault !== 'size-exceeded' && said.fault !== 'smtputf8-not-offered';
+    case 'reply':
+      return said.reply.code === 421 || (BEFORE_MAIL.includes(said.phase) && leadsOn(said));
+    default:
+      return false;
+  }
+}
+
+/**
+ * The word that counts, and what the other hosts said, a line each. A word that ended the search counts. Else one about
+ * the message, before a host's temporary trouble in words, before a silence of the network, before what an operator
+ * must mend; among equals the last one. `said`: one of each host that was tried, in order, one at least.
+ */
+export function decisive<T extends Said>(said: readonly T[]): { readonly word: T; readonly others: readonly string[] } {
+  const last = said.at(-1);
+  if (last === undefined) throw new Error('a next hop without hosts');
+  let word = last;
+  if (leadsOn(last) || isOurDeadline(last))
+    for (const other of said.slice(0, -1).reverse()) if (weight(other) > weight(word)) word = other;
+  const others = said.filter((other) => other !== word).map((other) => lineOf(other));
+  return { word, others: [...new Set(others)] };
+}
+
+function weight(said: Said): number {
+  if (isOurDeadline(said)) return 0;
+  const outcome = classify(said);
+  if (outcome.kind !== 'deferred') return 4;
+  if (outcome.operatorFault) return 1;
+  return said.kind === 'reply' ? 3 : 2;
+}
+
+/** Our own time was up, and nothing of the message had left. */
+function isOurDeadline(said: Said): boolean {
+  return said.kind === 'network' && said.fault === 'aborted' && !CONTENT.includes(said.phase);
+}
+
+function lineOf(said: Said): string {
+  const outcome = classify(said);
+  return outcome.kind === 'relayed' ? '' : outcome.detail;
+}
