@@ -111,6 +111,19 @@ describe('S3SubmissionStore on a server that answers as it is told', () => {
     const { store } = await answering(refuse(500, 'InternalError'), refuse(412, 'PreconditionFailed'));
     expect(await put(store)).toEqual({ kind: 'stored' });
   });
+  it.each([
+    ['a 200', 200],
+    ['a refusal', 403],
+  ])('takes 412 for its own object after %s whose body broke off', async (_, status) => {
+    const brokenOff = (_request: IncomingMessage, response: ServerResponse) => {
+      response.writeHead(status, { 'content-length': 100 });
+      response.write('<Err');
+      setTimeout(() => response.destroy(), 20);
+    };
+    const { asked, store } = await answering(brokenOff, refuse(412, 'PreconditionFailed'));
+    expect(await put(store)).toEqual({ kind: 'stored' });
+    expect(asked.length).toBe(2);
+  });
   it('gives up a server that says nothing, and says so', async () => {
     const { asked, store } = await answering(silent);
     expect(await put(store)).toMatchObject({ kind: 'failed', cause: 'unavailable' });

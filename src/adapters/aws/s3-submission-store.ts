@@ -83,19 +83,25 @@ type Said =
   | { readonly kind: 'stored' | 'taken' | 'denied'; readonly detail: string }
   | { readonly kind: 'again'; readonly unsure: boolean; readonly detail: string };
 
+/** Node's codes of a connection that broke while the answer came. */
+const LOST: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
 /**
  * S3's error contract for a conditional write: 412 one stands there, 409 another write was under way and ours was not
  * done.
  */
 function saidBy(error: unknown, objectKey: string): Said {
-  const { name, message, $metadata } = error as {
+  const { name, message, code, $metadata } = error as {
     name?: string;
     message?: string;
+    code?: string;
     $metadata?: { httpStatusCode?: number };
   };
   const status = $metadata?.httpStatusCode;
   const detail = `PutObject ${objectKey}: ${name} (${status ?? 'no answer'}): ${message}`;
-  if (status === undefined || status >= 500) return { kind: 'again', unsure: true, detail };
+  // A 200 or an error whose body broke off has the status that S3 gave, and the network's code: what S3 did is unknown.
+  if (status === undefined || status < 400 || status >= 500 || LOST.has(code ?? ''))
+    return { kind: 'again', unsure: true, detail };
   if (status === 412) return { kind: 'taken', detail };
   // RequestTimeout is a 400: the bytes came too slowly. BadDigest: they were changed on the way.
   const again = status === 409 || status === 429 || name === 'RequestTimeout' || name === 'BadDigest';

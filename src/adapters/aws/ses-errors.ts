@@ -1,6 +1,6 @@
 // What a call of SES's client ended in, as facts: an error of the service by its name, or a fault of the network.
-// Decides nothing. Where the connection was made, the request may have arrived although no answer came: the same as
-// after an SMTP server's final dot.
+// Decides nothing. Where the connection was made, the request may have arrived although no answer came, or none that
+// could be read to its end: the same as after an SMTP server's final dot.
 
 import type { AttemptResult, NetworkFault, ServiceFault } from '#core/reply/reply.ts';
 
@@ -15,16 +15,32 @@ type Failure = {
 export function resultOfFailure(error: unknown, host: string, signal: AbortSignal): ServiceFault | AttemptResult {
   const failure: Failure = typeof error === 'object' && error !== null ? error : {};
   const name = typeof failure.name === 'string' ? failure.name : 'Error';
-  const text = typeof failure.message === 'string' ? failure.message : String(error);
+  const said = typeof failure.message === 'string' ? failure.message : String(error);
+  const text = said.split('\n', 1)[0] ?? ''; // the SDK adds a line for who debugs it
   const statusCode = failure.$metadata?.httpStatusCode ?? null;
-  if (statusCode !== null) return { kind: 'service', name, text, statusCode, host };
   const code = typeof failure.code === 'string' ? failure.code : '';
   const fault = FAULTS[code] ?? FAULTS[name];
   const detail = [code || name, text].join(': ');
-  if (signal.aborted || name === 'AbortError') return network('aborted', 'final-dot', detail, host);
+  const stopped = signal.aborted || name === 'AbortError';
+  // It said that it took the message. The SDK gives its status to the error of a body that broke off or makes no sense.
+  if (statusCode !== null && statusCode >= 200 && statusCode < 300)
+    return network(
+      stopped ? 'aborted' : (fault ?? 'garbled-reply'),
+      'final-dot',
+      `HTTP ${statusCode}, ${detail}`,
+      host,
+    );
+  if (statusCode !== null) return { kind: 'service', name, text, statusCode, host };
+  if (stopped) return network('aborted', 'final-dot', detail, host);
+  if (NO_HTTP.test(code)) return network('garbled-reply', 'final-dot', detail, host);
   if (fault === undefined) return { kind: 'service', name, text, statusCode, host };
   const early = BEFORE_THE_REQUEST.has(fault) || (/connect/i.test(text) && fault === 'timeout');
   return network(fault, early ? 'connect' : 'final-dot', detail, host);
+}
+
+/** SES names each message that it takes: an answer that names none may be anybody's. */
+export function withoutId(host: string): AttemptResult {
+  return network('garbled-reply', 'final-dot', 'HTTP 200 without a MessageId', host);
 }
 
 /** For a call that was never made: our time was up already. */
@@ -44,8 +60,12 @@ const FAULTS: Readonly<Record<string, NetworkFault>> = {
   EHOSTUNREACH: 'unreachable',
   ENETUNREACH: 'unreachable',
   ECONNRESET: 'connection-lost',
+  ECONNABORTED: 'connection-lost',
   EPIPE: 'connection-lost',
+  ERR_STREAM_PREMATURE_CLOSE: 'connection-lost',
   ETIMEDOUT: 'timeout',
   TimeoutError: 'timeout',
 };
+/** Node's parser of HTTP answers (llhttp): something came, and it is no HTTP. */
+const NO_HTTP = /^HPE_/;
 const BEFORE_THE_REQUEST: ReadonlySet<NetworkFault> = new Set(['dns-temporary', 'refused', 'unreachable']);

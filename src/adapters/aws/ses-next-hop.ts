@@ -15,7 +15,7 @@ import { type SesEdit, sesEdit } from '#core/message/ses-edit.ts';
 import { deliveryTag, sesHost } from '#core/message/ses-use.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction } from '#pipeline/ports.ts';
-import { neverSent, resultOfFailure } from './ses-errors.ts';
+import { neverSent, resultOfFailure, withoutId } from './ses-errors.ts';
 
 export type SesNextHopTerms = {
   /** Verified for us in SES; sub-domains are too. */
@@ -107,7 +107,8 @@ export class SesNextHop implements NextHop {
     });
     try {
       const { MessageId } = await this.client.send(command, { abortSignal: signal });
-      return { ...accepted(MessageId ?? '', this.host), author, ...(reencoded ? { reencoded } : {}) };
+      if (!MessageId) return withoutId(this.host);
+      return { ...accepted(MessageId, this.host), author, ...(reencoded ? { reencoded } : {}) };
     } catch (error) {
       return resultOfFailure(error, this.host, signal);
     }

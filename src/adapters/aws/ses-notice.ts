@@ -7,7 +7,7 @@ import { type SESClient, SendBounceCommand } from '@aws-sdk/client-ses';
 import { bounceEveryMs } from '#core/limits.ts';
 import type { ServiceBounce } from '#core/notice/ses-bounce.ts';
 import type { BounceService, Clock, NextHopResult } from '#pipeline/ports.ts';
-import { neverSent, resultOfFailure } from './ses-errors.ts';
+import { neverSent, resultOfFailure, withoutId } from './ses-errors.ts';
 import { accepted } from './ses-next-hop.ts';
 
 export class SesBounceService implements BounceService {
@@ -29,7 +29,7 @@ export class SesBounceService implements BounceService {
     this.freeAt = now + bounceEveryMs;
     try {
       const { MessageId } = await this.client.send(commandOf(bounce), { abortSignal: signal });
-      return accepted(MessageId ?? '', this.host);
+      return MessageId ? accepted(MessageId, this.host) : withoutId(this.host);
     } catch (error) {
       const result = resultOfFailure(error, this.host, signal);
       return result.kind === 'service' && isRateExceeded(result) ? { kind: 'busy' } : result;

@@ -69,7 +69,7 @@ const NETWORK: Readonly<Record<NetworkFault, { reason: TableReason; what: string
   timeout: { reason: 'timeout', what: 'did not answer in time' },
   'connection-lost': { reason: 'connection-lost', what: 'ended the connection' },
   'tls-failed': { reason: 'tls-failed', what: 'could not be spoken to by TLS' },
-  'garbled-reply': { reason: 'unknown-reply', what: 'answered with what is no SMTP reply' },
+  'garbled-reply': { reason: 'unknown-reply', what: 'gave an answer that could not be read' },
   aborted: { reason: 'aborted', what: 'had not answered when our own time was up' },
 };
 

@@ -150,4 +150,34 @@ export const adapterMutations: readonly Mutation[] = [
       name: 'a server that drops what comes together > each time: the same message and the next one come through, since they are said one by one',
     },
   },
+  {
+    name: 'ses/a-200-that-broke-off-is-a-refusal',
+    file: 'src/adapters/aws/ses-errors.ts',
+    text: 'statusCode >= 200 && statusCode < 300',
+    replacement: 'statusCode < 200',
+    test: {
+      file: 'test/contract/ses-broken-answers.test.ts',
+      name: 'an answer to a message > that is a 200 whose body breaks off: it may have been taken',
+    },
+  },
+  {
+    name: 'ses/a-200-of-nobody-is-an-acceptance',
+    file: 'src/adapters/aws/ses-next-hop.ts',
+    text: '      if (!MessageId) return withoutId(this.host);\n      return { ...accepted(MessageId, this.host),',
+    replacement: "      return { ...accepted(MessageId ?? '', this.host),",
+    test: {
+      file: 'test/contract/ses-broken-answers.test.ts',
+      name: 'an answer to a message > that is a 200 that names no message: it may have been taken',
+    },
+  },
+  {
+    name: 'submit/a-stored-object-is-refused-where-the-answer-broke-off',
+    file: 'src/adapters/aws/s3-submission-store.ts',
+    text: " || LOST.has(code ?? '')",
+    replacement: '',
+    test: {
+      file: 'test/contract/submission-store.test.ts',
+      name: 'S3SubmissionStore on a server that answers as it is told > takes 412 for its own object after a refusal whose body broke off',
+    },
+  },
 ];
