@@ -28,6 +28,8 @@ export function nagReasons(settings: Settings): readonly Reason[] {
     ...(sendsBySes(settings) ? [...withSes, ...ofIdentities(settings)] : []),
     ...(usesSrs(settings) ? withSrs : []),
     ...(hasSubmitters(settings) ? withSubmitters(settings) : []),
+    ...(settings.network === null ? [] : inVpc),
+    ...(settings.network?.create ? madeVpc : []),
   ];
 }
 
@@ -196,6 +198,49 @@ function withSubmitters({ submitters }: Settings): Reason[] {
     ),
   ];
 }
+
+const interfacesReason =
+  'Lambda makes and removes the network interfaces of a function by its role. DescribeNetworkInterfaces and DescribeSubnets know no resource; ids of ' +
+  "interfaces are not known before they exist, and a shared subnet is another account's. A Deny in the same role forbids all six to the code of any " +
+  "function: Lambda's own calls alone come without lambda:SourceFunctionArn.";
+
+/** Of relay in a VPC. */
+const inVpc: readonly Reason[] = [
+  { rule: 'AwsSolutions-IAM5[Resource::*]', at: ['Relay/Role'], reason: interfacesReason },
+  {
+    rule: 'AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ec2:<AWS::Region>:*:*/*]',
+    at: ['Relay/Role'],
+    reason: interfacesReason,
+  },
+  { rule: 'Serverless-LambdaStarPermissions', at: ['Relay/Role'], reason: interfacesReason },
+  {
+    rule: 'AwsSolutions-SQS3',
+    at: ['Relay/KeepAlive/DeadLetters'],
+    reason: 'It is itself a dead-letter queue, of an EventBridge target, which the rule does not look for.',
+  },
+  {
+    rule: 'Serverless-SQSRedrivePolicy',
+    at: ['Relay/KeepAlive/DeadLetters'],
+    reason: 'It is itself a dead-letter queue: nobody consumes it, and an alarm calls a person at the first message.',
+  },
+  {
+    rule: 'Serverless-LambdaAsyncFailureDestination',
+    at: ['Relay/Function/EventInvokeConfig'],
+    reason:
+      'The only asynchronous call is the hourly one that does no work. The next one makes a failed one good, and Errors has its alarm.',
+  },
+];
+
+/** Of a VPC that the stack makes. */
+const madeVpc: readonly Reason[] = [
+  {
+    rule: 'AwsSolutions-VPC7',
+    at: ['Network/Vpc'],
+    reason:
+      'Relay alone is in it, and the ledger has every attempt with its host and its end. Flow logs would be a second record of who writes to whom, ' +
+      'for 0.50 dollars a GB; an operator who needs them switches them on for the VPC that the output NetworkVpc names.',
+  },
+];
 
 /** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive what it excuses. */
 export function acknowledge(stack: Stack, settings: Settings): void {

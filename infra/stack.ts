@@ -6,6 +6,7 @@ import type { Settings } from '#config/settings.ts';
 import { sesFeedback } from './feedback.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
+import { network } from './network.ts';
 import { orphanSearch } from './orphans.ts';
 import { purge } from './purge.ts';
 import { markSecret } from './secrets.ts';
@@ -37,7 +38,8 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const bucket = spool(stack, settings);
   const table = ledger(stack, settings);
   const marks = markSecret(stack, settings);
-  const given = { settings, bucket, table, marks, folder };
+  const place = network(stack, settings);
+  const given = { settings, bucket, table, marks, folder, place };
   const pipeline = stages(stack, given);
   submission(stack, { settings, bucket, ingestQueue: pipeline.ingest.queue });
   const orphans = orphanSearch(stack, { ...given, ingest: pipeline.ingest });

@@ -6,6 +6,7 @@ import { Aws, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
+  type CfnFunction,
   Code,
   EventSourceMapping,
   Function as LambdaFunction,
@@ -14,7 +15,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import type { Construct } from 'constructs';
+import type { Construct, IDependable } from 'constructs';
 import { logRetentionDays, maxReceiveCount, queueRetentionMs } from '#core/limits.ts';
 import { type GrantList, placed } from './grant-list.ts';
 
@@ -54,6 +55,15 @@ export function restQueue(scope: Construct, id: string): Queue {
   return new Queue(scope, id, KEPT);
 }
 
+/** What a function needs to run in the VPC. */
+export type Place = {
+  readonly subnetIds: readonly string[];
+  readonly securityGroupIds: readonly string[];
+  readonly may: readonly PolicyStatement[];
+  /** What must stand before the function is called: its way out. */
+  readonly ready: readonly IDependable[];
+};
+
 export type FunctionPlan = {
   /** The folder of its bundle: index.js, and config.json where it reads the settings. */
   readonly folder: string;
@@ -64,6 +74,8 @@ export type FunctionPlan = {
   /** Permissions on as many resources as the configuration has. */
   readonly lists?: readonly GrantList[];
   readonly description: string;
+  /** The VPC in which it runs; without it, none. */
+  readonly place?: Place | null;
 };
 
 /** A function that may do what `may` lists and write its own log, and nothing else. */
@@ -83,6 +95,7 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
         statements: [
           may(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn), // ends in :*, its streams
           ...plan.may,
+          ...(plan.place?.may ?? []),
           ...inline.map(statementOf),
         ],
       }),
@@ -91,7 +104,7 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
       (list) => new ManagedPolicy(scope, list.policyId, { statements: [statementOf(list)] }),
     ),
   });
-  return new LambdaFunction(scope, 'Function', {
+  const made = new LambdaFunction(scope, 'Function', {
     description: plan.description,
     code: Code.fromAsset(plan.folder),
     handler: 'index.handler',
@@ -106,6 +119,15 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
     // NDR (DESIGN §2.14).
     recursiveLoop: RecursiveLoop.ALLOW,
   });
+  if (plan.place) putInto(made, plan.place);
+  return made;
+}
+
+/** By ids: CDK's own way wants the zone and the route table of each subnet, and grants more than is used. */
+function putInto(made: LambdaFunction, { subnetIds, securityGroupIds, ready }: Place): void {
+  const resource = made.node.defaultChild as CfnFunction;
+  resource.vpcConfig = { subnetIds: [...subnetIds], securityGroupIds: [...securityGroupIds] };
+  made.node.addDependency(...ready);
 }
 
 function statementOf({ actions, names, service, kind }: GrantList): PolicyStatement {

@@ -14,6 +14,7 @@ import type { Settings } from '#config/settings.ts';
 import * as limits from '#core/limits.ts';
 import { configurationSetName, sendsBySes } from '#core/message/ses-use.ts';
 import { configurationSetArn } from './feedback.ts';
+import { keepAlive } from './keep-alive.ts';
 import { dueIndex } from './ledger.ts';
 import { relayLists } from './relay-lists.ts';
 import { type OwnSecret, srsSecret } from './secrets.ts';
@@ -22,6 +23,7 @@ import {
   type FunctionPlan,
   may,
   ownFunction,
+  type Place,
   restQueue,
   type Stage,
   type StageQueue,
@@ -41,6 +43,8 @@ export type Stages = {
   readonly feedback: Stage;
   readonly sweep: LambdaFunction;
   readonly sweepDeadLetters: Queue;
+  /** Of relay's hourly call; null where it does not run in a VPC. */
+  readonly keepAliveDeadLetters: Queue | null;
   /** Null where no action uses SRS. */
   readonly srsSecretArn: string | null;
 };
@@ -51,6 +55,8 @@ export type Given = {
   readonly table: Table;
   readonly marks: OwnSecret;
   readonly folder: (functionName: string) => string;
+  /** Where relay runs; null: outside of any VPC. */
+  readonly place: Place | null;
 };
 
 export function stages(scope: Construct, given: Given): Stages {
@@ -69,9 +75,11 @@ export function stages(scope: Construct, given: Given): Stages {
   const srs = srsSecret(scope, given.settings);
   const plans = stagePlans(scope, given, queues, srs);
   const batch = limits.jobsPerBatchMax;
+  const relay = stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax });
   return {
     ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: limits.ingestConcurrencyMax }),
-    relay: stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax }),
+    relay,
+    keepAliveDeadLetters: given.place === null ? null : keepAlive(homes.relay, relay.function),
     bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: limits.bounceConcurrencyMax }),
     feedback: stage(homes.feedback, queues.feedback, plans.feedback, {
       batch,
@@ -129,6 +137,7 @@ function stagePlans(
         ...useConfigurationSet(scope, given.settings),
       ],
       lists: relayLists(given.settings),
+      place: given.place,
     },
     bounce: {
       folder: folder('bounce'),

@@ -9,6 +9,7 @@ import { exitConfig, loadConfig, warningLines } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
 import { dmarcAdvice } from './dmarc-advice.ts';
 import { nagReasons } from './nag-reasons.ts';
+import { networkPriceLine } from './network-price.ts';
 import { synthesise } from './synthesise.ts';
 
 const { values } = parseArgs({ options: { config: { type: 'string' }, out: { type: 'string', default: 'cdk.out' } } });
@@ -41,6 +42,8 @@ async function main(file: string | undefined, out: string): Promise<number> {
     console.log(
       `template ${relative('.', join(out, stack.templateFile))}: ${resources} resources, ${kilobytes(size)} kB`,
     );
+    const price = networkPriceLine(config.settings);
+    if (price !== null) console.log(price);
     console.log(`CDK's validation and cdk-nag pass; ${notFollowed(config.settings)} in infra/nag-reasons.ts`);
     return 0;
   } catch (error) {

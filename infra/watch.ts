@@ -152,8 +152,21 @@ function otherDeadLettersOf({ stages, orphans, purge, door, said }: Watched): re
             'what SES said of sent mail has not reached the feedback queue.',
           ],
         ];
+  const { keepAliveDeadLetters } = stages;
+  const keepAlive: Rest[] =
+    keepAliveDeadLetters === null
+      ? []
+      : [
+          [
+            'KeepAliveDeadLetters',
+            keepAliveDeadLetters,
+            'Sweeps that could not be started',
+            "EventBridge could not start relay's hourly call, which keeps its network interfaces.",
+          ],
+        ];
   return [
     ...events,
+    ...keepAlive,
     [
       'ReceiptDeadLetters',
       door.receiptDeadLetters,

@@ -28,7 +28,7 @@ import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { config } from './config.ts';
-import { jobOf, stage } from './stage.ts';
+import { jobOf, stage, withKeepAlive } from './stage.ts';
 
 const aws = awsSettings();
 const watch = new PowertoolsWatch('relay');
@@ -62,15 +62,17 @@ const ports = {
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
-export const handler = stage(
-  'relay',
-  {
-    watch,
-    timeScale: config.timeScale,
-    ready: () => marks.refresh(),
-    ended: () => Promise.all([...nextHops.values()].map((hop) => hop.invocationEnded?.())),
-  },
-  (record, signal) => relay(ports, jobOf(record), signal),
+export const handler = withKeepAlive(
+  stage(
+    'relay',
+    {
+      watch,
+      timeScale: config.timeScale,
+      ready: () => marks.refresh(),
+      ended: () => Promise.all([...nextHops.values()].map((hop) => hop.invocationEnded?.())),
+    },
+    (record, signal) => relay(ports, jobOf(record), signal),
+  ),
 );
 
 /** One client for each next hop and execution environment: it keeps its connection between jobs. */
@@ -89,7 +91,7 @@ function nextHop(name: string): NextHop | null {
     ehloName: given.helo ?? settings.host,
     credentials: auth === null ? null : () => secrets.credentials(auth.secret),
     // In the local runtime no network stands in the way.
-    port25: aws.endpoint === undefined ? 'closed' : undefined,
+    port25: settings.network?.port25 ?? (aws.endpoint === undefined ? 'closed' : undefined),
     openingMs: smtpOpeningMs / config.timeScale,
   });
   nextHops.set(name, made);

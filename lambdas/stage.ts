@@ -5,6 +5,7 @@
 
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { isKeepAlive } from '#core/delivery/keep-alive.ts';
 import { deadlineMarginMs } from '#core/limits.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import type { Job, Watch } from '#pipeline/ports.ts';
@@ -50,6 +51,11 @@ export function stage(name: string, environment: StageEnvironment, work: Work): 
       environment.watch.flush(); // and the error goes on: Lambda counts it, and SQS gives the whole batch again
     })
     .handler(handle) as unknown as StageHandler;
+}
+
+/** A stage that a schedule calls besides, where it runs in a VPC. */
+export function withKeepAlive(handle: StageHandler): (event: unknown, context: Context) => Promise<unknown> {
+  return async (event, context) => (isKeepAlive(event) ? event : handle(event as SQSEvent, context));
 }
 
 /** What failed is named by its SQS message id; all else may be deleted. */

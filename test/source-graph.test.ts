@@ -103,6 +103,7 @@ describe('a file name', () => {
     'feedback.ts': 'the function, its stage, its queue and topic',
     'ingest.ts': 'the function, its stage',
     'instance.ts': 'one run of the stack',
+    'keep-alive.ts': 'the hourly call of a function in a VPC: its event, its schedule',
     'ledger.ts': 'the ledger: its table, its implementation in memory',
     'next-hop.ts': "the port's implementation",
     'operate.ts': 'what an operator does with deliveries: the verbs, and their effects',

@@ -5,22 +5,47 @@ import { parseMailbox } from '#core/message/address.ts';
 import { isVerified, sendingDomains } from '#core/message/ses-use.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import type { Mistakes } from './given.ts';
-import type { ServerSettings, Settings } from './settings.ts';
-import { isPrivateHost } from './values.ts';
+import type { Network, ServerSettings, Settings } from './settings.ts';
+import { isLoopback, isPrivateHost, isPublicV4, isV6 } from './values.ts';
 import { join } from './words.ts';
 
 export type BuiltIn = { readonly hosts: readonly string[]; readonly port: number };
 
 /** What cannot work in AWS, or would show a password. */
-export function warnAboutNextHops({ nextHops }: Settings, builtIn: BuiltIn | null, warn: Mistakes): void {
+export function warnAboutNextHops({ nextHops, network }: Settings, builtIn: BuiltIn | null, warn: Mistakes): void {
   for (const [name, hop] of Object.entries(nextHops)) {
     if ((hop.kind !== 'smtp' && hop.kind !== 'lmtp') || isBuiltIn(hop, builtIn)) continue;
     const at = join('nextHops', name);
-    if (hop.port === 25) warn(`${at}.port`, 'AWS Lambda cannot reach port 25', '587, 465 or another port of that host');
-    for (const host of hop.hosts.filter(isPrivateHost))
-      warn(`${at}.host`, `${host} cannot be reached from AWS without network`, "the host's public name");
+    if (network === null) warnAboutReach(hop, at, warn);
+    else warnAboutVpc(hop, network, at, warn);
     if (hop.auth !== null && hop.tls === 'off')
       warn(`${at}.tls`, 'the password would cross the network in the clear', "'required' or 'implicit'");
+  }
+}
+
+function warnAboutReach(hop: ServerSettings, at: string, warn: Mistakes): void {
+  if (hop.port === 25)
+    warn(
+      `${at}.port`,
+      'a function outside a VPC reaches no port 25',
+      'network: { create: { zones: 1 } }, or 587, 465 or another port of that host',
+    );
+  for (const host of hop.hosts.filter(isPrivateHost))
+    warn(`${at}.host`, `${host} cannot be reached from AWS without network`, "network, or the host's public name");
+}
+
+/** EC2 lets port 25 out of a VPC to private IPv4 addresses, and to others where AWS has lifted the block. */
+function warnAboutVpc(hop: ServerSettings, { port25 }: Network, at: string, warn: Mistakes): void {
+  for (const host of hop.hosts) {
+    if (isLoopback(host)) warn(`${at}.host`, `${host} is the function itself`, "the host's own name or address");
+    else if (isV6(host))
+      warn(`${at}.host`, `relay has no IPv6 in its VPC, and ${host} is IPv6`, "the host's name or IPv4 address");
+    else if (hop.port === 25 && port25 === 'private' && isPublicV4(host))
+      warn(
+        `${at}.host`,
+        `AWS blocks port 25 to ${host}, which is no private address, until it lifts the block on request`,
+        "network.port25: 'unblocked' once it has (docs/network.md), or another port of that host",
+      );
   }
 }
 

@@ -112,7 +112,7 @@ const smtp = object(
     kind: kind('smtp'),
     host: hostKey,
     port: told(port, {
-      description: 'Not 25: AWS Lambda cannot reach it. 465 speaks TLS from the start, 587 STARTTLS.',
+      description: '465 speaks TLS from the start, 587 STARTTLS. 25 needs `network`.',
     }),
     tls: told(tls, {
       description: 'How the connection is protected. With `auth`, opportunistic is the same as required.',

@@ -74,7 +74,7 @@ ${bullets([
   'A route that is never reached, because an earlier one takes all that it matches, and a match that stands twice, are mistakes.',
   'Port 465 with STARTTLS and port 587 with implicit TLS are mistakes.',
   'A copy cannot go to `refuse` or `discard`, nor can a fallback.',
-  'Port 25, hosts that look private, and a login without TLS stop `cdk deploy`; elsewhere they are warnings, because on this machine they work.',
+  'Without `network`, port 25 and hosts that look private stop `cdk deploy`; so do, with `port25` as it is by default, port 25 of an address that is public, and a login without TLS in any case. Elsewhere they are warnings, because on this machine they work.',
   "`notices.from` in somebody else's domain, and an outbound `*` by SES that also takes mail for our own `domains`, are warnings.",
 ])}`;
 
@@ -141,8 +141,17 @@ function members(part: z.core.$ZodType, at: string, which?: (key: string) => boo
 function entries(shape: z.core.$ZodShape, at: string, which: (key: string) => boolean = () => true): string {
   return Object.entries(shape)
     .filter(([key, part]) => which(key) && !isLater(part))
-    .map(([key, part]) => entry(at === '' ? key : `${at}.${key}`, part))
+    .flatMap(([key, part]) => {
+      const name = at === '' ? key : `${at}.${key}`;
+      // Sections of the file have a chapter each.
+      return shape === schema.shape ? [entry(name, part)] : [entry(name, part), ...below(name, part)];
+    })
     .join('\n');
+}
+
+/** What stands in an object that has no chapter of its own. */
+function below(at: string, part: z.core.$ZodType): readonly string[] {
+  return isSection(part) ? [members(part, at)] : [];
 }
 
 function isLater(part: z.core.$ZodType): boolean {

@@ -36,13 +36,25 @@ function complete(
   routes: readonly RouteSettings[] | undefined,
   returnPathDomain: string,
 ): Unversioned | null {
-  const { stackName, domains, nextHops, retry, policy, notices, retention, transfer, feedback, trace, submitters } =
-    sections;
+  const {
+    stackName,
+    domains,
+    nextHops,
+    retry,
+    policy,
+    notices,
+    retention,
+    transfer,
+    feedback,
+    trace,
+    submitters,
+    network,
+  } = sections;
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return null;
-  if (!retention || !transfer || !feedback || !trace || !submitters) return null;
+  if (!retention || !transfer || !feedback || !trace || !submitters || network === undefined) return null;
   const rest = { retry, policy, notices, retentionMs: retention, transfer };
   const outbound = { submitters, returnPathDomain, feedback };
-  return { stackName, domains, host: domains[0] ?? '', nextHops, routes, ...rest, ...outbound, trace, network: null };
+  return { stackName, domains, host: domains[0] ?? '', nextHops, routes, ...rest, ...outbound, trace, network };
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   told,
   wholeNumber,
 } from './fields.ts';
+import { networkKey } from './network-schema.ts';
 import { nextHops, orNull, secret } from './next-hop-schema.ts';
 import { address, hopName, route } from './route-schema.ts';
 import { parseDuration, parseSelector, parseStackName } from './values.ts';
@@ -280,7 +281,13 @@ export const schema = object(
     transfer: told(transfer.prefault({}), { description: 'Whether mail that was accepted is delivered.' }),
     feedback: told(feedback.prefault({}), { description: 'What SES tells after it took a message.' }),
     trace: told(trace.prefault({}), { description: 'What the ledger keeps.' }),
-    network: later('reaching private hosts through a VPC', 'no network, and next hops with public names'),
+    network: told(networkKey, {
+      description:
+        'Puts relay into a VPC, and nothing else: for next hops on port 25, on private addresses, or that want to know ' +
+        'us by our address ([when and what it costs](network.md)). Without it relay runs outside of any VPC, and a ' +
+        'function outside a VPC reaches no port 25.',
+      fallback: 'no VPC',
+    }),
     dns: later('writing DNS records', "no dns, and set the records that the stack's outputs name"),
   },
   EXAMPLE,

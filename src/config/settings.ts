@@ -55,10 +55,24 @@ export type Settings = {
   readonly returnPathDomain: string;
   readonly feedback: { readonly confirm: boolean };
   readonly trace: { readonly subject: boolean; readonly search: boolean };
-  readonly network: { readonly vpcId: string } | null;
+  /** Where relay runs; null: outside of any VPC. */
+  readonly network: Network | null;
 };
+
 /** To which addresses AWS lets port 25 out of a VPC: to private ones alone, or to all. */
 export type Port25 = 'private' | 'unblocked';
+export type Network = {
+  readonly port25: Port25;
+} & (
+  | { readonly vpc: OwnVpc; readonly create: null }
+  | { readonly vpc: null; readonly create: { readonly zones: number } }
+);
+export type OwnVpc = {
+  readonly id: string;
+  readonly subnets: readonly string[];
+  /** Null: the stack makes one. */
+  readonly securityGroups: readonly string[] | null;
+};
 export type SubmitterSettings = {
   /** In Secrets Manager: {"username": "…", "password": "…"}, what it says in AUTH. */
   readonly secret: string;

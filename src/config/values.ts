@@ -76,14 +76,35 @@ export function parseHelo(text: string): string | null {
 const PRIVATE_V6 = /^(?:::1?$|f[cd]|fe[89ab])/i; // RFC 4291, 4193
 const PRIVATE_NAME = /^[^.]+$|\.(?:local|localhost|internal|intranet|lan|home\.arpa|test)$/; // RFC 6762, 6761, 8375
 
+/** Whether it is an IPv4 address that is not private. Names are not looked up. */
+export function isPublicV4(host: string): boolean {
+  const v4 = mappedV4(host) ?? host;
+  return ipVersion(v4) === 4 && !isPrivateV4(v4);
+}
+
+/** Whether it is an address that IPv6 alone reaches. */
+export function isV6(host: string): boolean {
+  return ipVersion(host) === 6 && mappedV4(host) === null;
+}
+
+/** RFC 4291 §2.5.5.2. */
+function mappedV4(host: string): string | null {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1] ?? null;
+}
+
+/** Whether it is this machine itself, or its own link: never another host of a network. */
+export function isLoopback(host: string): boolean {
+  return /^(?:0|127|169\.254)\.|^(?:::1?$|fe[89ab])|^localhost$|\.localhost$/i.test(host);
+}
+
 /** Whether a host cannot be reached from the Internet, as far as its name or number tells. */
 export function isPrivateHost(host: string): boolean {
   switch (ipVersion(host)) {
     case 4:
       return isPrivateV4(host);
     case 6: {
-      const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
-      return mapped === undefined ? PRIVATE_V6.test(host) : isPrivateV4(mapped);
+      const mapped = mappedV4(host);
+      return mapped === null ? PRIVATE_V6.test(host) : isPrivateV4(mapped);
     }
     default:
       return PRIVATE_NAME.test(host);
@@ -101,6 +122,12 @@ export function parseName(text: string): string | null {
  */
 export function parseStackName(text: string): string | null {
   return /^[A-Za-z][A-Za-z0-9-]{0,29}$/.test(text) && !text.endsWith('-') ? text : null;
+}
+
+/** An id of EC2: the prefix and 8 or 17 hexadecimal digits (EC2 user guide, resource ids). */
+export function parseResourceId(prefix: string, text: string): string | null {
+  const digits = text.startsWith(`${prefix}-`) ? text.slice(prefix.length + 1) : '';
+  return /^(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(digits) ? text : null;
 }
 
 /** The name of a secret in Secrets Manager, not its ARN: the function's permission is written from it. */

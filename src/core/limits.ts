@@ -76,6 +76,16 @@ export const expiryHourMs = HOUR;
 export const suspectExpiriesPerHourMax = 100;
 export const suspectExpiriesShareMax = 0.05;
 
+// ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What Lambda takes in a function's VpcConfig (Lambda API, VpcConfig). */
+export const lambdaSubnetsMax = 16;
+export const lambdaSecurityGroupsMax = 5;
+/** Zones of a VPC that the stack makes: an account has five Elastic IP addresses in a region (EC2 quotas). */
+export const networkZonesMax = 3;
+/** Lambda takes a function's interfaces back after weeks without a call; a call every hour prevents it. */
+export const keepAliveEveryMs = HOUR;
+
 // ── Orphans ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const orphanSweepEveryMs = HOUR;

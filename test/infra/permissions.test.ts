@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { each, ofType, only, settingsOf, statementsOf, submitting, synthesised } from './template.ts';
 
 const template = synthesised(settingsOf());
+const inVpc = synthesised(settingsOf({ network: { create: {} } }));
 
 test('relay reads the secrets that the configuration names, and no others', () => {
   const hop = { kind: 'smtp', host: 'mx.example.org', port: 587, tls: 'required' };
@@ -31,6 +32,7 @@ test('relay reads the secrets that the configuration names, and no others', () =
 test('every action of every policy exists', async () => {
   const documents = [
     ...statementsOf(template).map(({ statement }) => statement),
+    ...statementsOf(inVpc).map(({ statement }) => statement),
     ...['AWS::S3::BucketPolicy', 'AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy'].flatMap((type) =>
       ofType(template, type).flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement),
     ),
@@ -48,6 +50,19 @@ test('no grant has a wildcard action, and only one a wildcard resource', () => {
   expect(grants.filter(({ statement }) => each(statement.Action).some((action) => action.includes('*')))).toEqual([]);
   const wide = grants.filter(({ statement }) => each(statement.Resource).includes('*'));
   expect(wide.map(({ role }) => role)).toEqual([only(template, 'AWS::IAM::Role', 'FrontDoorActivation')[0]]);
+});
+
+test('in a VPC relay has one more, which its code may not use', () => {
+  const grants = statementsOf(inVpc).filter(({ statement }) => each(statement.Resource).includes('*'));
+  const relay = grants.filter(({ role }) => role.startsWith('Relay')).map(({ statement }) => statement);
+  const [allowed, denied] = [
+    relay.find(({ Effect }) => Effect === 'Allow'),
+    relay.find(({ Effect }) => Effect === 'Deny'),
+  ];
+  expect(relay).toHaveLength(2);
+  expect(each(allowed?.Action ?? []).every((action) => each(denied?.Action ?? []).includes(action))).toBe(true);
+  expect(denied?.Condition).toEqual({ Null: { 'lambda:SourceFunctionArn': 'false' } });
+  expect(grants.filter(({ role }) => !/^(?:Relay|FrontDoorActivation)/.test(role))).toEqual([]);
 });
 
 test.each([

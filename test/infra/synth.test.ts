@@ -76,11 +76,12 @@ describe('the domains that need a DMARC record', () => {
     else expect(advice).toContain(`an author of ${domains} is kept only where DMARC`);
   });
 
-  test('are printed', async () => {
+  test('are printed, and what a VPC costs', async () => {
     const config = join(folder, 'by-ses.json');
-    writeFileSync(config, JSON.stringify({ ...shipped, ...bySes }));
+    writeFileSync(config, JSON.stringify({ ...shipped, ...bySes, network: { create: { zones: 2 } } }));
     const args = [join(repository, 'infra/synth.ts'), '--config', config, '--out', join(folder, 'by-ses.out')];
-    const { stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder });
+    const { stderr, stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder });
     expect(stderr).toContain(dmarcAdvice(settingsOf(bySes)));
+    expect(stdout).toMatch(/^network: 2 NAT gateways .*\$73\.00 a month/m);
   });
 });

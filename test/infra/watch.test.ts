@@ -17,7 +17,8 @@ import type { MetricName } from '#pipeline/ports.ts';
 import { bySesAndSrs, ofType, only, settingsOf, submitting, synthesised } from './template.ts';
 
 const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
-const template = synthesised(settingsOf({ ...bySesAndSrs, ...submitting, routes, stackName: 'Post' }));
+const network = { create: { zones: 1 } };
+const template = synthesised(settingsOf({ ...bySesAndSrs, ...submitting, routes, network, stackName: 'Post' }));
 const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
 const runbook = join(import.meta.dirname, '../../docs/runbook');
 const articles = readdirSync(runbook)
@@ -77,7 +78,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(9);
+    expect(rest).toHaveLength(10);
     for (const [id] of rest) {
       expect([
         id,

@@ -46,6 +46,7 @@ describe('an intrinsic', () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudFormation's own syntax
     ['Sub with its own values', { 'Fn::Sub': ['${a}/${Queue}', { a: { Ref: 'Named' } }] }, 'by default/http://q/'],
     ['Select of Split', { 'Fn::Select': [1, { 'Fn::Split': [':', { 'Fn::GetAtt': ['Queue', 'Arn'] }] }] }, 'q'],
+    ['GetAZs, of which a region here has three', { 'Fn::Select': [2, { 'Fn::GetAZs': '' }] }, 'eu-west-1c'],
     ['If that holds', { 'Fn::If': ['Here', 'yes', { Ref: 'Unknown' }] }, 'yes'],
     ['If that does not', { 'Fn::If': ['There', 'yes', 'no'] }, 'no'],
     ['FindInMap', { 'Fn::FindInMap': ['Sizes', 'small', 'bytes'] }, 5],

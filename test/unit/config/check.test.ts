@@ -202,7 +202,7 @@ describe('what works here but not in AWS is a warning', () => {
   };
   test('port 25', () => {
     expect(warningsOf({ port: 25 })).toEqual([
-      'c.ts: nextHops.archive.port: AWS Lambda cannot reach port 25; write 587, 465 or another port of that host',
+      'c.ts: nextHops.archive.port: a function outside a VPC reaches no port 25; write network: { create: { zones: 1 } }, or 587, 465 or another port of that host',
     ]);
   });
   test.each([
@@ -222,7 +222,7 @@ describe('what works here but not in AWS is a warning', () => {
     'mx.internal',
   ])('the private host %s', (host) => {
     expect(warningsOf({ host })).toEqual([
-      `c.ts: nextHops.archive.host: ${host.replace(/[[\]]/g, '')} cannot be reached from AWS without network; write the host's public name`,
+      `c.ts: nextHops.archive.host: ${host.replace(/[[\]]/g, '')} cannot be reached from AWS without network; write network, or the host's public name`,
     ]);
   });
   test.each(['192.0.2.1', '172.32.0.1', '100.128.0.1', '2001:db8::1', 'mx.example.org', '11.0.0.1'])(

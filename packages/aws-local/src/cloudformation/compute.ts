@@ -6,9 +6,10 @@ import { nextAfter, startSchedule } from '../eventbridge/schedules.ts';
 import { type SourceQueue, startEventSource } from '../lambda/event-source.ts';
 import { AwsError, type Caller } from '../world.ts';
 import type { Boot, Creator } from './creator.ts';
-import { numberOf, objectOf, oneOf, textOf, understood } from './properties.ts';
+import { numberOf, objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 
-const lambdaFunction: Creator = ({ name, properties }, { emulators, assembly }) => {
+const lambdaFunction: Creator = ({ name, properties }, boot) => {
+  const { emulators, assembly } = boot;
   const { world, host } = emulators;
   understood(
     properties,
@@ -22,10 +23,12 @@ const lambdaFunction: Creator = ({ name, properties }, { emulators, assembly }) 
       'Timeout',
       'Environment',
       'ReservedConcurrentExecutions',
+      'VpcConfig',
     ],
     ['Architectures', 'Description', 'LoggingConfig', 'RecursiveLoop', 'Tags', 'TracingConfig'],
   );
   oneOf(properties, 'Runtime', ['nodejs24.x']);
+  if (properties.VpcConfig !== undefined) checkVpc(properties, boot);
   const functionName = textOf(properties, 'FunctionName', name);
   const arn = `arn:${world.partition}:lambda:${world.region}:${world.account}:function:${functionName}`;
   host.define({
@@ -41,6 +44,24 @@ const lambdaFunction: Creator = ({ name, properties }, { emulators, assembly }) 
   });
   return { ref: functionName, attributes: { Arn: arn } };
 };
+
+/** It runs as every other function does; but Lambda asks for these permissions, in these words, when it makes one. */
+function checkVpc(properties: Properties, { emulators: { world, iam }, notSimulated }: Boot): void {
+  const vpc = objectOf(properties, 'VpcConfig');
+  understood(vpc, ['SubnetIds', 'SecurityGroupIds'], ['Ipv6AllowedForDualStack']);
+  const principal: Caller['principal'] = { kind: 'role', arn: textOf(properties, 'Role'), functionName: null };
+  const ec2 = `arn:${world.partition}:ec2:${world.region}:${world.account}`;
+  const subnets = (vpc.SubnetIds ?? []) as readonly string[];
+  for (const [action, resource] of [
+    ...subnets.map((id) => ['CreateNetworkInterface', `${ec2}:subnet/${id}`] as const),
+    ['DescribeNetworkInterfaces', '*'] as const,
+    ['DeleteNetworkInterface', `${ec2}:network-interface/eni-0`] as const,
+  ]) {
+    if (iam.authorize(principal, { action: `ec2:${action}`, resource }).kind === 'denied')
+      throw new Error(`The provided execution role does not have permissions to call ${action} on EC2`);
+  }
+  notSimulated.add('VpcConfig of AWS::Lambda::Function');
+}
 
 /** Only what asks for no retries of asynchronous calls: rules here do not retry a function that failed. */
 const invokeConfig: Creator = ({ name, properties }) => {

@@ -61,6 +61,8 @@ export type Boot = {
   readonly starters: (() => Running)[];
   /** Receipt rule sets, and rules as set/rule. Every other one is removed at the end. */
   readonly receiptRules: Set<string>;
+  /** Resource types, and properties of functions, that boot without effect: deploy.ts names them. */
+  readonly notSimulated: Set<string>;
 };
 export type Creator = (
   resource: {

@@ -11,6 +11,7 @@ import { computeCreators } from './compute.ts';
 import type { Boot, Creator, Makers } from './creator.ts';
 import { applyCustomResource } from './custom-resource.ts';
 import { mailCreators } from './mail.ts';
+import { networkCreators } from './network.ts';
 import { objectOf, oneOf, type Properties, textOf, understood } from './properties.ts';
 import { type Assembly, type Created, creationOrder, type Json, resolve, resolveText, type Scope } from './template.ts';
 
@@ -35,6 +36,7 @@ export async function deploy(assembly: Assembly, emulators: Makers, stackId: str
     roles: new Map(),
     starters: [],
     receiptRules: new Set(),
+    notSimulated: new Set(),
   };
   iam.addResourcePolicies((arn) => policyOf(boot.policies, arn) ?? emulators.topics.defaultPolicyOf(arn));
   const created = new Map<string, Created>();
@@ -57,6 +59,10 @@ export async function deploy(assembly: Assembly, emulators: Makers, stackId: str
       });
     }
   }
+  if (boot.notSimulated.size > 0)
+    world.log(
+      `accepted and not simulated: ${[...boot.notSimulated].sort().join(', ')}; functions reach what this machine reaches`,
+    );
   emulators.receiptRules.retain(boot.receiptRules);
   const running = boot.starters.map((start) => start());
   const outputs = Object.entries(assembly.template.Outputs ?? {}).map(
@@ -220,6 +226,7 @@ const secret: Creator = ({ name: given, properties }, { emulators: { secrets, wo
 const creators: Readonly<Record<string, Creator>> = {
   ...mailCreators,
   ...computeCreators,
+  ...networkCreators,
   'AWS::CloudFormation::CustomResource': custom,
   'AWS::CloudWatch::Alarm': alarm,
   'AWS::DynamoDB::Table': table,

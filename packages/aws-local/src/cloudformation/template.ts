@@ -202,6 +202,8 @@ function intrinsic(name: string, argument: Json, scope: Scope, where: string): J
       if (found === undefined) throw new Error(`${where}: Fn::FindInMap finds no ${map}.${top}.${second}`);
       return found;
     }
+    case 'Fn::GetAZs':
+      return ['a', 'b', 'c'].map((zone) => `${scope.pseudo['AWS::Region'] ?? ''}${zone}`);
     case 'Fn::Base64':
       return Buffer.from(text(resolve(argument, scope, where), where)).toString('base64');
     case 'Fn::Equals':

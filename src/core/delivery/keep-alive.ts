@@ -1,0 +1,9 @@
+// The call that keeps relay ready in a VPC: a schedule sends it (infra/keep-alive.ts), and relay answers it before
+// anything else (lambdas/stage.ts), so that it reads no secret, touches no row and counts as nothing. Pure.
+
+/** What the schedule sends in place of a queue's event. */
+export const keepAliveEvent = { everpost: 'keep-alive' } as const;
+
+export function isKeepAlive(event: unknown): event is typeof keepAliveEvent {
+  return typeof event === 'object' && event !== null && 'everpost' in event && event.everpost === 'keep-alive';
+}
