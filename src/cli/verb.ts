@@ -57,22 +57,28 @@ type VerbWords<S extends readonly Section[]> = {
   readonly usage: string;
   readonly about: string;
   readonly sections: S;
+  /** What stands after the verb without an option's name, such as REPLY; absent: nothing may. */
+  readonly operand?: string;
   /** Options of other verbs that people try here: option → the verb that has it. */
   readonly elsewhere?: Readonly<Record<string, string>>;
-  readonly run: (values: OptionsIn<S>) => Promise<number>;
+  readonly run: (values: OptionsIn<S>, operands: readonly string[]) => Promise<number>;
 };
 
 export function verb<const S extends readonly Section[]>(words: VerbWords<S>): Verb {
   return {
     help: () => commandOf(words).helpInformation(),
-    run: async (args) => words.run(read(words, args) as OptionsIn<S>),
+    run: async (args) => {
+      const { values, operands } = read(words, args);
+      return words.run(values as OptionsIn<S>, operands);
+    },
     options: commandOf(words).options.map(({ long }) => long ?? ''),
   };
 }
 
 /** The library's command, new for each reading: it keeps what it has read. */
-function commandOf({ usage, about, sections }: VerbWords<readonly Section[]>): Command {
+function commandOf({ usage, about, sections, operand }: VerbWords<readonly Section[]>): Command {
   const command = new Command(usage.split(' ')[0]).helpOption(false).exitOverride();
+  if (operand !== undefined) command.argument(`[${operand}...]`);
   command.configureOutput({ writeOut: () => {}, writeErr: () => {} });
   for (const section of sections) {
     if (typeof section === 'string') continue;
@@ -118,7 +124,9 @@ const VALUE_BYTES_MAX = 998;
 /** Linux's PATH_MAX. */
 const PATH_BYTES_MAX = 4096;
 
-function read(words: VerbWords<readonly Section[]>, args: readonly string[]): Readonly<Record<string, unknown>> {
+type Read = { readonly values: Readonly<Record<string, unknown>>; readonly operands: readonly string[] };
+
+function read(words: VerbWords<readonly Section[]>, args: readonly string[]): Read {
   const command = commandOf(words);
   try {
     command.parse(plain(args, command, words.elsewhere ?? {}), { from: 'user' });
@@ -127,11 +135,12 @@ function read(words: VerbWords<readonly Section[]>, args: readonly string[]): Re
     throw error;
   }
   const found = command.opts<Record<string, unknown>>();
-  return Object.fromEntries(
+  const values = Object.fromEntries(
     command.options
       .map((option) => [option.long?.slice(2) ?? '', found[option.attributeName()]])
       .filter(([, value]) => value !== undefined),
   );
+  return { values, operands: words.operand === undefined ? [] : command.args };
 }
 
 /**

@@ -40,6 +40,13 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'classify',
+    {
+      summary: "what follows from a server's reply, and whose fault it is",
+      load: () => import('./classify-reply.ts').then(({ classifyVerb }) => classifyVerb),
+    },
+  ],
+  [
     'gateway',
     {
       summary: 'a submission server (SMTP) for mail from our side',
@@ -57,7 +64,7 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
 
 /** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
 export const laterVerbs: readonly string[] = [
-  ...['classify', 'connector'],
+  'connector',
   ...['pause', 'resume', 'retry'],
   ...['dns', 'doctor', 'canary'],
   ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],

@@ -10,7 +10,7 @@ import { asciiAddress, diagnosticCode, hostName, isOurWord, realReply, reportPar
 import { scrubber } from '#core/notice/scrub.ts';
 import { bounceOf } from '#core/notice/ses-bounce.ts';
 import { classify } from '#core/reply/classify.ts';
-import { askedOf, decisionOn } from '#core/reply/decision.ts';
+import { askedOf, decisionOn, replyStatus } from '#core/reply/decision.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import { foldText } from '#core/reply/rules/fit.ts';
 import { statusOf } from '#core/reply/status.ts';
@@ -86,6 +86,7 @@ export const noticeReaders = {
     (text) => decisionOn('rcpt', { ...replyOf(text), code: 450, status: null }),
   ),
   askedOf: of((text) => askedOf('rcpt', replyOf(text))),
+  replyStatus: of((text) => replyStatus({ ...replyOf(text), status: null })),
   foldText: of(foldText),
   classify: of(
     (text) => classify({ ...{ kind: 'reply', phase: 'rcpt', host: 'mx.next.example' }, reply: replyOf(text) } as never),

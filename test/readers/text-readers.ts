@@ -78,6 +78,10 @@ export const textReaders: Readonly<Record<string, Reader>> = {
     (text) => diagnostic.replyOfDiagnostic(text, null),
     (text) => diagnostic.replyOfDiagnostic(`smtp; 550 ${text}`, null),
   ),
+  replyOfText: of(
+    (text) => diagnostic.replyOfText(text, null),
+    (text) => diagnostic.replyOfText(`550-${text}\n550 ${text}`, null),
+  ),
   diagnosticText: of(diagnostic.diagnosticText),
   domainKeyOf: of(domainKeyOf),
   toDomainKey: of(toDomainKey),

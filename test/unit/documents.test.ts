@@ -8,6 +8,7 @@ import { traceJson } from '#cli/trace-json.ts';
 import { laterVerbs, verbs } from '#cli/verbs.ts';
 import { checkConfig } from '#config/check.ts';
 import { keyNames, withoutEffectYet } from '#config/reference.ts';
+import { repliesPage } from '#config/replies-page.ts';
 import { failedAtBirth, heldAtBirth } from '#core/delivery/progress.ts';
 import * as limits from '#core/limits.ts';
 import { statusOf } from '#core/reply/status.ts';
@@ -133,6 +134,10 @@ describe('the interfaces', () => {
     expect(laterVerbs.filter((verb) => !text.includes(`\`${verb}\``))).toEqual([]);
     expect(laterVerbs.filter((verb) => verbs.has(verb))).toEqual([]);
   });
+});
+
+it('docs/replies.md is what npm run fix writes from the rows', () => {
+  expect(read('docs/replies.md')).toBe(repliesPage());
 });
 
 describe('commands', () => {

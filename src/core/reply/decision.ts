@@ -30,7 +30,7 @@ export function askedOf(phase: Phase, reply: Reply): Asked | null {
   const digit = digitOf(reply);
   if (digit !== 4 && digit !== 5) return null;
   const text = withoutAddresses(reply.text);
-  return { phase, code: reply.code, status: statusIn(reply), text, folded: foldText(text) };
+  return { phase, code: reply.code, status: replyStatus(reply), text, folded: foldText(text) };
 }
 
 function byRow(asked: Asked): Decision | null {
@@ -72,7 +72,7 @@ const AMONG_WORDS = /#([45]\.\d{1,3}\.\d{1,3})(?!\d)/;
 /**
  * The reply code wins over an enhanced code of another class (RFC 2034 §4 wants them to agree; Postfix smtp_chat.c).
  */
-function statusIn(reply: Reply): Status | null {
+export function replyStatus(reply: Reply): Status | null {
   const status = reply.status ?? parseStatus(AMONG_WORDS.exec(reply.text)?.[1] ?? '');
   return status?.startsWith(`${digitOf(reply)}.`) === true ? status : null;
 }

@@ -30,6 +30,29 @@ export function replyOfDiagnostic(text: string, host: string | null): Reply | nu
   return { code: reply.code, status: reply.status, text: reply.text.slice(0, replyTextMax).toWellFormed(), host };
 }
 
+/**
+ * A reply as somebody copied it: its lines on the wire, a line of a log in which they are folded into one, a
+ * Diagnostic-Code, or the first of several lines alone. Null where it is no reply.
+ */
+export function replyOfText(text: string, host: string | null): Reply | null {
+  const lines = text
+    .slice(0, 4 * replyTextMax)
+    .replace(TYPE, '')
+    .split(/\r\n|\r|\n/)
+    .filter((line) => line.trim() !== '');
+  if (lines.length === 1) {
+    const folded = replyOfDiagnostic(lines[0] ?? '', host);
+    if (folded !== null) return folded;
+  }
+  const last = lines.length - 1;
+  const wire = lines.map(
+    (line, index) => `${index === last ? line.replace(/^\s*(\d{3})-/, '$1 ') : line.trimStart()}\r\n`,
+  );
+  const [reply] = new SmtpReplyReader().push(new TextEncoder().encode(wire.join('')));
+  if (reply === undefined || isJunk(reply)) return null;
+  return { code: reply.code, status: reply.status, text: reply.text, host };
+}
+
 /** A diagnostic that is no SMTP reply, for people: without its type, on one line. */
 export function diagnosticText(text: string): string {
   return plainText(text.slice(0, 4 * replyTextMax).replace(TYPE, ''))

@@ -108,7 +108,7 @@ export const REASONS = {
   'commands-refused': refusesUs('4.0.0', 'the server refused what every server takes'),
   'greeting-refused': refusesUs('4.0.0', 'the server refused our connection'),
   'ehlo-refused': refusesUs('4.0.0', 'the server refused our greeting'),
-  'refused-at-mail': refusesUs('4.0.0', 'the server refused before it heard of a recipient'),
+  'refused-at-mail': refusesUs('4.0.0', 'the server refused at the very beginning of the mail transaction'),
   'sender-refused': fails('sender', '5.0.0', 'the server refused the sender'),
   'recipient-restricted': fails('recipient', '5.0.0', 'the recipient takes mail from certain senders alone'),
   'recipient-unknown': fails('recipient', '5.0.0', 'the server knows no such recipient'),

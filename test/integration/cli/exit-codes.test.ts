@@ -64,11 +64,11 @@ describe('everpost', () => {
     );
     expect([nothing?.code, help?.code, odd?.code, verbHelp?.code, wrong?.code]).toEqual([2, 0, 2, 0, 2]);
     expect(odd?.err).toContain('there is no verb "relase"');
-    for (const verb of ['trace', 'release', 'hold', 'remove', 'resubmit', 'gateway', 'sendmail'])
+    for (const verb of ['trace', 'release', 'hold', 'remove', 'resubmit', 'classify', 'gateway', 'sendmail'])
       expect(help?.out).toContain(`\n  ${verb}`);
   });
   it('shows the help that was accepted, of all verbs and of each, on standard output', async () => {
-    for (const name of ['', 'trace', 'release', 'hold', 'remove', 'resubmit', 'gateway', 'sendmail']) {
+    for (const name of ['', 'trace', 'release', 'hold', 'remove', 'resubmit', 'classify', 'gateway', 'sendmail']) {
       const expected = readFileSync(join(ROOT, `test/fixtures/cli/${name || 'everpost'}.help.txt`), 'utf8');
       const asked =
         name === ''
@@ -88,7 +88,7 @@ describe('everpost', () => {
     expect(await everpost(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
   });
   it('refuses by name what is not built yet, and what is no verb', async () => {
-    const built = 'trace, release, hold, remove, resubmit, gateway, sendmail';
+    const built = 'trace, release, hold, remove, resubmit, classify, gateway, sendmail';
     for (const args of [['queue'], ['queue', '--help'], ['help', 'queue'], ['console'], ['retry', '--yes']]) {
       const verb = args.find((word) => word !== 'help');
       const err = `everpost: '${verb}' is not built yet; write one of: ${built}\n`;
@@ -107,7 +107,9 @@ describe('everpost', () => {
   }, 120_000);
   it('ends with 2 for a wrong word of every verb but sendmail, and says it on standard error', async () => {
     const ended = await Promise.all(
-      ['trace', 'release', 'hold', 'remove', 'resubmit', 'gateway'].map((verb) => everpost([verb, '--nevr'])),
+      ['trace', 'release', 'hold', 'remove', 'resubmit', 'classify', 'gateway'].map((verb) =>
+        everpost([verb, '--nevr']),
+      ),
     );
     for (const { code, out, err } of ended)
       expect([code, out, err]).toEqual([2, '', expect.stringContaining("Unknown option '--nevr' (everpost ")]);

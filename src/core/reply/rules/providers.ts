@@ -18,7 +18,7 @@ import { mailServers } from './mail-servers.ts';
 import { mailboxProviders } from './mailbox-providers.ts';
 import { outlook } from './outlook.ts';
 import { postfix } from './postfix.ts';
-import type { RowGroup } from './row.ts';
+import type { ReplyRow, RowGroup } from './row.ts';
 import { sendingServices } from './sending-services.ts';
 import { severalServers } from './several-servers.ts';
 import { yahooApple } from './yahoo-apple.ts';
@@ -45,3 +45,10 @@ export const rowGroups: readonly RowGroup[] = [
   ...sendingServices,
   ...blockLists,
 ];
+
+const byId = new Map(rowGroups.flatMap(({ rows }) => rows.map((row) => [row.id, row] as const)));
+
+/** The row of an id as a ledger has it; null for what is no row of this version. */
+export function rowOf(id: string | null): ReplyRow | null {
+  return id === null ? null : (byId.get(id) ?? null);
+}
