@@ -11,9 +11,10 @@ import { openToOthers } from '#config/file-text.ts';
 import { loadConfig } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
 import { printableJson } from '#core/message/printable.ts';
+import type { TlsFiles } from '#gateway/callers.ts';
 import { FileSecrets } from '#gateway/file-secrets.ts';
 import { LoginGuard } from '#gateway/login-guard.ts';
-import { type SubmissionServer, submissionServer, type TlsFiles } from '#gateway/server.ts';
+import { type SubmissionServer, submissionServer } from '#gateway/server.ts';
 import { SubmissionSpace } from '#gateway/space.ts';
 import { BadConfiguration, exitCodes, Usage } from './exit.ts';
 import { bucketAlone, findInstance, secretsFor, submissionsFor } from './find-instance.ts';
@@ -49,7 +50,7 @@ type Place = { readonly host: string; readonly port: number };
 async function serve(values: ValuesOf<typeof options>): Promise<number> {
   const ended = signalled();
   const flags = read(values);
-  const settings = await settingsOf(flags.config);
+  const settings = await settingsOf(flags);
   const server = await wired(flags, settings);
   const places: Record<string, string> = { submission: await open(server, flags.listen, false) };
   if (flags.tlsListen !== null) places.tls = await open(server, flags.tlsListen, true);
@@ -109,22 +110,25 @@ function read(values: ValuesOf<typeof options>) {
   const listen = placeOf('--listen', values.listen ?? '127.0.0.1:587');
   const tlsListen = values['tls-listen'] === undefined ? null : placeOf('--tls-listen', values['tls-listen']);
   if (tlsListen !== null && tls === null) throw new Usage('--tls-listen needs --cert FILE and --key FILE');
-  const local = listen.host === '127.0.0.1' || listen.host === '::1' || listen.host === 'localhost';
-  const allowPlainAuth = values['allow-plain-auth'] === true;
-  if (!local && tls === null && !allowPlainAuth)
-    throw new Usage(`nobody could log in at ${listen.host} without TLS: give --cert FILE and --key FILE`);
   return {
     stack,
     data,
     bucket: values.bucket ?? null,
     config: values.config,
     secrets: values.secrets ?? null,
-    allowPlainAuth,
+    allowPlainAuth: values['allow-plain-auth'] === true,
     json: values.json === true,
     listen,
     tlsListen,
     tls,
   };
+}
+
+/** A listener where no client of another machine could submit anything. */
+function refuseUseless({ listen, tls, allowPlainAuth }: Flags, { submitters }: Settings): void {
+  const local = listen.host === '127.0.0.1' || listen.host === '::1' || listen.host === 'localhost';
+  if (local || tls !== null || allowPlainAuth || Object.values(submitters).some(({ withoutTls }) => withoutTls)) return;
+  throw new Usage(`nobody could log in at ${listen.host} without TLS: give --cert FILE and --key FILE`);
 }
 
 function placeOf(flag: string, text: string): Place {
@@ -135,9 +139,10 @@ function placeOf(flag: string, text: string): Place {
   return { host, port: Number(digits) };
 }
 
-async function settingsOf(file: string | undefined): Promise<Settings> {
-  const config = await loadConfig(file);
+async function settingsOf(flags: Flags): Promise<Settings> {
+  const config = await loadConfig(flags.config);
   if (config.kind === 'wrong') throw new BadConfiguration(config.problems.join('\n'));
+  refuseUseless(flags, config.settings);
   if (Object.keys(config.settings.submitters).length === 0)
     throw new BadConfiguration(
       'the configuration has no submitters, so nobody could log in: write submitters: { name: { secret, senderDomains } }',

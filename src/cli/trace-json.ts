@@ -1,7 +1,7 @@
 // The trace as JSON: the interface that tools read. A pure mapping of ledger rows.
 // Notices appear only inside their delivery; the events list all.
 
-import type { DeliveryRow, TraceEvent } from '#core/delivery/delivery.ts';
+import type { DeliveryRow, SubmissionFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { TraceRecord } from '#pipeline/ports.ts';
 
 export type TraceJson = ReturnType<typeof traceJson>;
@@ -16,12 +16,18 @@ export function traceJson(record: TraceRecord) {
     messageIdField: message.extract.messageIdField,
     acceptedAt: iso(message.acceptedAt),
     size: message.size,
+    ...(message.submission === undefined ? {} : { submission: submissionJson(message.submission) }),
     deliveries: deliveries.map((row) => deliveryJson(row, rows)),
     events: rows
       .flatMap((row) => row.trace.map((event) => ({ event, forwardPath: row.forwardPath })))
       .sort((a, b) => a.event.at - b.event.at)
       .map(({ event, forwardPath }) => eventJson(event, forwardPath)),
   };
+}
+
+/** Who submitted it, and of the gateway's mail from where: by its login, or by its address alone. */
+function submissionJson({ submitter, client }: SubmissionFacts) {
+  return { submitter, ...(client === undefined ? {} : { client }) };
 }
 
 function deliveryJson(row: DeliveryRow, rows: readonly DeliveryRow[]) {

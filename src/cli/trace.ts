@@ -83,6 +83,11 @@ function messageLines(message: TraceJson): string {
   const lines = [
     `${message.acceptedAt}  ${message.spoolId}  from <${message.reversePath}>  ${message.messageIdField ?? 'without Message-ID'}`,
   ];
+  const client = message.submission?.client;
+  if (client !== undefined)
+    lines.push(
+      `    submitted by ${message.submission?.submitter} from ${client.address}, ${client.login ? 'by login' : 'by its address'}, ${client.tls ?? 'without TLS'}`,
+    );
   for (const delivery of message.deliveries) {
     const said = delivery.lastReply === null ? '' : `  "${delivery.lastReply.code} ${delivery.lastReply.text}"`;
     lines.push(

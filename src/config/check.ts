@@ -12,6 +12,7 @@ import { checkSections } from './rules.ts';
 import { schema } from './schema.ts';
 import { readSections } from './sections.ts';
 import type { Settings } from './settings.ts';
+import { checkSubmitters } from './submitter-rules.ts';
 import { join, show } from './words.ts';
 
 export type Checked =
@@ -46,6 +47,7 @@ export function checkConfig(input: unknown, sourceName: string, options: CheckOp
   }
   const file = withCertificates(raw as Given, options.certificate);
   lines.know(file);
+  checkSubmitters(file, lines.mistake);
   const sections = namesInUse(readSections(file, lines), file, lines.mistake);
   checkRoutes(sections, file, lines.mistake);
   const unversioned = checkSections(sections, lines.mistake);

@@ -6,7 +6,8 @@ import type { Told } from './fields.ts';
 import { literalOf, partOf } from './given.ts';
 import { byKind, kinds, kindsLater } from './next-hop-schema.ts';
 import { action, route } from './route-schema.ts';
-import { schema, submitter } from './schema.ts';
+import { schema } from './schema.ts';
+import { submitter } from './submitter-schema.ts';
 
 const WIDTH = 118;
 

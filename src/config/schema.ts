@@ -20,6 +20,7 @@ import {
 import { networkKey } from './network-schema.ts';
 import { nextHops, orNull, secret } from './next-hop-schema.ts';
 import { address, hopName, route } from './route-schema.ts';
+import { domain, submitter } from './submitter-schema.ts';
 import { parseDuration, parseSelector, parseStackName } from './values.ts';
 
 const duration = text(
@@ -28,28 +29,6 @@ const duration = text(
   "a number of seconds, minutes, hours or days such as '30s', '15m', '4h' or '2d'",
   { pattern: '^[1-9]\\d{0,8}[smhd]$', values: 'a duration' },
 );
-const domain = text(domainKeyOf, 'domain name', 'a domain such as example.com');
-
-export const submitter = object(
-  {
-    secret: told(secret, {
-      description:
-        'The secret in Secrets Manager that holds what it says in AUTH: `{"username": "…", "password": "…"}`.',
-    }),
-    senderDomains: told(
-      list(domain, 'domain', (given) => (domainKeyOf(given) === null ? "['example.com']" : `['${given}']`)),
-      {
-        description:
-          'The domains of its reverse-paths, each by name ([who may submit](decisions/who-may-submit.md)). SES ' +
-          'must have them verified where it sends for them, and signs for these authors alone.',
-        values: 'a list of domains',
-      },
-    ),
-  },
-  "{ secret: 'everpost/exchange', senderDomains: ['example.com'] }",
-  { from: 'limiting a submitter to networks' },
-);
-
 const retry = object(
   {
     schedule: told(

@@ -74,10 +74,16 @@ export type OwnVpc = {
   readonly securityGroups: readonly string[] | null;
 };
 export type SubmitterSettings = {
-  /** In Secrets Manager: {"username": "…", "password": "…"}, what it says in AUTH. */
-  readonly secret: string;
+  /** In Secrets Manager: {"username": "…", "password": "…"}, what it says in AUTH. Null: it does not log in. */
+  readonly secret: string | null;
   /** Domains, as A-labels, of which its reverse-paths and authors may be. */
   readonly senderDomains: readonly string[];
+  /** Networks in which it is known without a login (core/submission/source-network.ts). Its authors are its own. */
+  readonly from?: readonly string[];
+  /** From there TLS 1.0 and 1.1 may be spoken. */
+  readonly oldTls?: true;
+  /** From there mail may come without TLS. */
+  readonly withoutTls?: true;
 };
 export type TransferMode = 'normal' | 'hold' | 'drain';
 

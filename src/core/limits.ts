@@ -233,6 +233,14 @@ export const submittedHeadBytes = 64 * KIB;
 
 // Submission as a server (the gateway, sendmail -bs).
 
+/**
+ * Outside private ranges, the least bits of a network in which a submitter is known without a login: a /24 is the
+ * smallest block that the Internet routes, a /56 what RIPE-690 §4.2 and RFC 6177 §2 have a provider give one site. More
+ * would have strangers in it.
+ */
+export const sourceV4BitsMin = 24;
+export const sourceV6BitsMin = 56;
+
 /** Connections at once, and from one address: a mail server opens some tens, a client one or two. */
 export const submissionConnectionsMax = 500;
 export const submissionConnectionsPerAddressMax = 100;

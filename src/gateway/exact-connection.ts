@@ -4,13 +4,18 @@
 // is pinned, and test/integration/submission holds each of these replacements on the wire.
 
 import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { SMTPServer, SMTPServerSession } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
-import type { SmtpAnswer } from '#core/submission/smtp-command.ts';
+import { greetingCommand, type SmtpAnswer } from '#core/submission/smtp-command.ts';
 import { readData } from '#core/submission/smtp-data.ts';
 
 /** Answers to the commands of a transaction, each with its own enhanced status. `line` is the whole command. */
 export type Commands = {
+  /** Null: the package goes on with the mechanism. */
+  auth(session: SMTPServerSession, line: string): SmtpAnswer | null;
+  /** Whether EHLO names AUTH. */
+  mayLogIn(session: SMTPServerSession): boolean;
   mail(session: SMTPServerSession, line: string): SmtpAnswer;
   rcpt(session: SMTPServerSession, line: string): SmtpAnswer;
   /** Null: content may come. */
@@ -19,18 +24,39 @@ export type Commands = {
 
 type Parser = Exclude<SMTPConnection['_parser'], false>;
 
-/** Makes the server's connections exact. Before it listens. */
-export function makeExact(server: SMTPServer, commands: Commands): void {
+/**
+ * Makes the server's connections exact. Before it listens.
+ * @param contextFor the TLS that is spoken with this address; null: the server's own
+ */
+export function makeExact(
+  server: SMTPServer,
+  commands: Commands,
+  contextFor: (address: string | undefined) => SecureContext | null,
+): void {
+  const upgrade = server._upgrade;
+  server._upgrade = (socket, callback) =>
+    upgrade.call(seenWith(server, contextFor(socket.remoteAddress)), socket, callback);
   server.connect = (socket: Socket, options) => {
-    const connection = new SMTPConnection(server, socket, options);
+    const seen = seenWith(server, contextFor(socket.remoteAddress));
+    const connection = new SMTPConnection(seen, socket, options);
     replaceParser(connection);
-    replaceReplies(connection);
+    replaceReplies(connection, commands);
+    replaceGreetings(connection);
     replaceCommands(connection, commands);
     greetAtOnce(connection);
     server.connections.add(connection);
     connection.on('error', (error: Error) => server.emit('error', error));
     connection.init();
   };
+}
+
+/**
+ * The server as a connection with a TLS of its own sees it. The package takes the context from the server, once to
+ * begin and once more where the client names a host (SNI), so that both must give the same.
+ */
+function seenWith(server: SMTPServer, context: SecureContext | null): SMTPServer {
+  if (context === null) return server;
+  return Object.create(server, { secureContext: { value: new Map([['*', context]]) } });
 }
 
 /** Whether content is being received or stored: then the connection is not to be disturbed. */
@@ -95,10 +121,33 @@ function feed(parser: Parser, { content, rest }: ReturnType<ReturnType<typeof re
  * A text that begins with an enhanced status has its own; the package would put one in front that it chooses by the
  * code.
  */
-function replaceReplies(connection: SMTPConnection): void {
+function replaceReplies(connection: SMTPConnection, commands: Commands): void {
   const send = connection.send.bind(connection);
-  connection.send = (code, text, context) =>
-    send(code, text, typeof text === 'string' && /^[245]\.\d{1,3}\.\d{1,3} /.test(text) ? false : context);
+  connection.send = (code, text, context) => {
+    if (typeof text === 'string') return send(code, text, /^[245]\.\d{1,3}\.\d{1,3} /.test(text) ? false : context);
+    return send(code, Array.isArray(text) ? offered(text, commands.mayLogIn(connection.session)) : text, context);
+  };
+}
+
+/**
+ * EHLO's answer: AUTH where it may be used, and a second time as Outlook Express 4 and old devices look for it, with an
+ * equals sign.
+ */
+function offered(lines: readonly string[], auth: boolean): string[] {
+  return lines.flatMap((line) => {
+    if (!line.startsWith('AUTH ')) return [line];
+    return auth ? [line, line.replace(' ', '=')] : [];
+  });
+}
+
+/** Devices without a name greet with none, or with one that has blanks in it: the package would refuse both. */
+function replaceGreetings(connection: SMTPConnection): void {
+  const { remoteAddress } = connection;
+  for (const name of ['handler_HELO', 'handler_EHLO'] as const) {
+    const greet = connection[name].bind(connection);
+    connection[name] = (command, callback) =>
+      greet(Buffer.from(greetingCommand(command.toString(), remoteAddress)), callback);
+  }
 }
 
 function replaceCommands(connection: SMTPConnection, commands: Commands): void {
@@ -110,13 +159,16 @@ function replaceCommands(connection: SMTPConnection, commands: Commands): void {
     };
   connection.handler_MAIL = answered((session, line) => commands.mail(session, line));
   connection.handler_RCPT = answered((session, line) => commands.rcpt(session, line));
-  const data = connection.handler_DATA.bind(connection);
-  connection.handler_DATA = (command, callback) => {
-    const refusal = commands.data(connection.session, command.toString());
-    if (refusal === null) return data(command, callback);
-    connection.send(refusal.code, textOf(refusal));
-    callback();
-  };
+  const unless =
+    (refusing: 'auth' | 'data', go: (command: Buffer, callback: () => void) => void) =>
+    (command: Buffer, callback: () => void) => {
+      const refusal = commands[refusing](connection.session, command.toString());
+      if (refusal === null) return go(command, callback);
+      connection.send(refusal.code, textOf(refusal));
+      callback();
+    };
+  connection.handler_AUTH = unless('auth', connection.handler_AUTH.bind(connection));
+  connection.handler_DATA = unless('data', connection.handler_DATA.bind(connection));
 }
 
 /** The package waits 100 ms for clients that talk too soon: a spam trap, of no use where clients log in. */

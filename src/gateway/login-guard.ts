@@ -29,7 +29,8 @@ export type Login =
   | { readonly kind: 'unavailable'; readonly detail: string };
 
 export class LoginGuard {
-  private readonly submitters: Readonly<Record<string, Pick<SubmitterSettings, 'secret'>>>;
+  /** Those that log in: name and secret. */
+  private readonly submitters: readonly (readonly [name: string, secret: string])[];
   private readonly secrets: SecretSource;
   private readonly clock: Clock;
   private readonly failuresOfName = new Counts(loginFailureWindowMs);
@@ -42,7 +43,9 @@ export class LoginGuard {
     secrets: SecretSource,
     clock: Clock,
   ) {
-    this.submitters = submitters;
+    this.submitters = Object.entries(submitters).flatMap(([name, { secret }]) =>
+      secret === null ? [] : [[name, secret] as const],
+    );
     this.secrets = secrets;
     this.clock = clock;
   }
@@ -51,7 +54,7 @@ export class LoginGuard {
     const found = await this.find(username, password);
     if (found.kind === 'submitter' || this.clock.now() < this.refreshAt) return found;
     this.refreshAt = this.clock.now() + loginRefreshMs;
-    for (const { secret } of Object.values(this.submitters)) this.secrets.forget(secret); // it may have been rotated
+    for (const [, secret] of this.submitters) this.secrets.forget(secret); // it may have been rotated
     return this.find(username, password);
   }
 
@@ -80,7 +83,7 @@ export class LoginGuard {
     const given = digest(username, password);
     let submitter: string | null = null;
     let trouble: string | null = null;
-    const all = Object.entries(this.submitters).map(async ([name, { secret }]) => {
+    const all = this.submitters.map(async ([name, secret]) => {
       try {
         const known = await this.secrets.credentials(secret);
         if (timingSafeEqual(given, digest(known.username, known.password))) submitter ??= name;

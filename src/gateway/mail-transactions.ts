@@ -9,6 +9,7 @@ import { parseSubmittedPath } from '#core/message/address.ts';
 import { type MailCommand, readMailCommand, readRcptCommand, type SmtpAnswer } from '#core/submission/smtp-command.ts';
 import { recipientsFor, type SubmittedRecipient } from '#core/submission/submission.ts';
 import { mayUsePath } from '#core/submission/submitter.ts';
+import type { Caller, Callers } from './callers.ts';
 import type { Commands } from './exact-connection.ts';
 
 /** What we put on top of content (core/submission/added-fields.ts). */
@@ -16,12 +17,14 @@ const ownFieldsBytesMax = messageBytesMax - submissionBytesMax;
 
 export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {
   readonly submitter: string;
+  readonly by: Caller['by'];
   /** By address, as it was given. */
   readonly recipients: Map<string, SubmittedRecipient>;
 };
 
 export class SubmissionTransactions implements Commands {
   private readonly settings: Pick<Settings, 'domains' | 'submitters' | 'host'>;
+  private readonly callers: Callers;
   /** False: the client is the submitter itself, and ingest alone asks. */
   private readonly asked: boolean;
   private readonly limits: { readonly bytesMax: number; readonly recipientsMax: number };
@@ -32,8 +35,10 @@ export class SubmissionTransactions implements Commands {
     settings: Pick<Settings, 'domains' | 'submitters' | 'host'>,
     limits: { readonly bytesMax: number; readonly recipientsMax: number },
     asked: boolean,
+    callers: Callers,
   ) {
     this.asked = asked;
+    this.callers = callers;
     this.settings = settings;
     this.limits = limits;
   }
@@ -42,19 +47,27 @@ export class SubmissionTransactions implements Commands {
     return this.open.get(session.envelope) ?? null;
   }
 
+  auth(session: SMTPServerSession, line: string): SmtpAnswer | null {
+    return this.callers.auth(session, line);
+  }
+
+  mayLogIn(session: SMTPServerSession): boolean {
+    return this.callers.mayLogIn(session);
+  }
+
   mail(session: SMTPServerSession, line: string): SmtpAnswer {
-    const submitter: unknown = session.user;
-    if (typeof submitter !== 'string') return answer(530, '5.7.0', loginAdvice(session));
+    const caller = this.callers.of(session);
+    if (caller === null) return this.callers.advice(session);
     if (this.of(session) !== null) return answer(503, '5.5.1', 'A transaction is under way');
     const read = readMailCommand(line, this.limits);
     if (read.kind === 'refused') return read.answer;
     const path = parseSubmittedPath(read.reversePath);
     if (path === undefined) return answer(501, '5.1.7', 'This is no address');
-    const sender = mayUsePath(this.settings, submitter, path);
+    const sender = mayUsePath(this.settings, caller.submitter, path);
     if (this.asked && sender.kind === 'refused')
       return answer(550, '5.7.1', `${sender.detail}: senderDomains does not have it`);
     const { kind: _, ...options } = read;
-    this.open.set(session.envelope, { ...options, submitter, recipients: new Map() });
+    this.open.set(session.envelope, { ...options, ...caller, recipients: new Map() });
     return answer(250, '2.1.0', 'Sender ok');
   }
 
@@ -85,16 +98,6 @@ export class SubmissionTransactions implements Commands {
     session.envelope.rcptTo = Array.from(transaction.recipients.keys(), (address) => ({ address, args: false }));
     return null;
   }
-}
-
-/** What is offered on this connection, and nothing else. */
-function loginAdvice(session: SMTPServerSession & { readonly disabledCommands?: readonly string[] }): string {
-  const offered = (command: string) => !(session.disabledCommands ?? []).includes(command);
-  if (session.secure) return 'Log in first (AUTH)';
-  if (offered('STARTTLS')) return 'STARTTLS and AUTH first';
-  return offered('AUTH')
-    ? 'Log in first (AUTH)'
-    : 'Logins from your address need TLS, and this server has no certificate';
 }
 
 function answer(code: number, status: string, text: string): SmtpAnswer {

@@ -13,6 +13,7 @@ import { recipientsFor, spoolIdOf } from '#core/submission/submission.ts';
 import { mayAuthor, severalFromFields } from '#core/submission/submitter.ts';
 import type { Clock, SubmissionNames, SubmissionStore } from '#pipeline/ports.ts';
 import { submit } from '#pipeline/submit/submit.ts';
+import type { Arrival } from './callers.ts';
 import type { SubmissionTransaction } from './mail-transactions.ts';
 import { type Intake, SpaceExhausted, type SubmissionSpace } from './space.ts';
 
@@ -36,8 +37,8 @@ export async function receive(
     readonly content: AsyncIterable<Buffer>;
     readonly session: SMTPServerSession;
     readonly transaction: SubmissionTransaction;
-    /** Null: it was no network client, and needed no login. */
-    readonly address: string | null;
+    /** Null: it was no network client. */
+    readonly arrival: Arrival | null;
     readonly bytesMax: number;
     /** False: the client is the submitter itself, and ingest alone asks whether it may send as its author. */
     readonly asked: boolean;
@@ -47,13 +48,14 @@ export async function receive(
   const { transaction } = given;
   const name = { submitter: transaction.submitter, ulid: parts.names.next() };
   const intake = parts.space.open();
+  const ending = new Ending();
   let refusal: Refusal | null = null;
   let answer: SmtpAnswer | null = null;
   try {
     let head: Uint8Array | null = null;
     const top = topOf(parts, given, name);
     refusal = await take(
-      given,
+      { content: ending.watched(given.content), bytesMax: given.bytesMax },
       intake,
       new TopFields((seen) => {
         head = seen;
@@ -62,26 +64,51 @@ export async function receive(
     );
     if (refusal === null && head !== null) refusal = refusedAuthor(parts.settings, given, head);
     if (refusal === null) refusal = tooMuch(intake.bytes, transaction.recipients.size);
-    if (refusal === null) refusal = await store(parts, transaction, name, intake, given.signal);
+    if (refusal === null) refusal = await store(parts, given, name, intake);
     answer = refusal?.answer ?? { code: 250, status: '2.6.0', text: `Stored as ${spoolIdOf(name)}` };
     return answer;
   } finally {
     parts.log(answer?.code === 250 ? 'submission.stored' : 'submission.not-stored', {
       spoolId: spoolIdOf(name),
       submitter: name.submitter,
-      address: given.address,
+      address: given.arrival?.address ?? null,
+      by: transaction.by,
+      tls: given.arrival?.tls ?? null,
       reversePath: transaction.reversePath,
       forwardPaths: forLog([...transaction.recipients.keys()]),
       bytes: intake.bytes,
       answer: answer === null ? 'none: the client went away' : `${answer.code} ${answer.status}`,
-      ...(refusal?.why === undefined ? {} : { why: refusal.why }),
+      ...whyOf(refusal, answer, ending),
     });
     await intake.close();
   }
 }
 
+function whyOf(refusal: Refusal | null, answer: SmtpAnswer | null, ending: Ending): { readonly why?: string } {
+  if (refusal?.why !== undefined) return { why: refusal.why };
+  if (answer !== null || !ending.isBare) return {};
+  return { why: 'the content ended with LF . LF, and only CRLF . CRLF ends it: docs/devices.md' };
+}
+
 type Refusal = { readonly answer: SmtpAnswer; readonly why?: string };
 type Name = { readonly submitter: string; readonly ulid: string };
+
+/** The last bytes of content, for a client that waits for an answer to an end that is none. */
+class Ending {
+  private last = Buffer.alloc(0);
+
+  async *watched(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of content) {
+      this.last = Buffer.concat([this.last, chunk.subarray(-ENDING_BYTES)]).subarray(-ENDING_BYTES);
+      yield chunk;
+    }
+  }
+  get isBare(): boolean {
+    // The reader has closed up a dot that CRLF precedes, and holds a CRLF back that a dot may follow.
+    return /(?:\n\.(?:\r?\n)?|\r\n\n)$/.test(this.last.toString('latin1'));
+  }
+}
+const ENDING_BYTES = 4;
 
 /** Reads to the end also what it refuses: the client hears the answer after its final dot. */
 async function take(
@@ -110,12 +137,20 @@ async function take(
 
 async function store(
   parts: ReceptionParts,
-  { submitter, recipients, reversePath, ret, envid, smtputf8 }: SubmissionTransaction,
+  {
+    transaction,
+    arrival,
+    signal,
+  }: {
+    readonly transaction: SubmissionTransaction;
+    readonly arrival: Arrival | null;
+    readonly signal: AbortSignal;
+  },
   name: Name,
   intake: Intake,
-  signal: AbortSignal,
 ): Promise<Refusal | null> {
-  const declared = smtputf8 ? { smtputf8 } : {};
+  const { submitter, recipients, reversePath, ret, envid, smtputf8 } = transaction;
+  const declared = { ...(smtputf8 ? { smtputf8 } : {}), ...(arrival === null ? {} : { client: arrival }) };
   const request = { ...name, reversePath, forwardPaths: [...recipients.values()], ret, envid, ...declared };
   const result = await submit(parts.storeOf(submitter), request, intake, signal);
   if (result.kind === 'submitted') return null;
@@ -128,20 +163,20 @@ function topOf(
   given: {
     readonly session: SMTPServerSession;
     readonly transaction: SubmissionTransaction;
-    readonly address: string | null;
+    readonly arrival: Arrival | null;
   },
   name: Name,
 ): (head: Uint8Array | null) => string {
-  const { session, transaction, address } = given;
+  const { session, transaction, arrival } = given;
   const [only, ...others] = transaction.recipients.keys();
   const at = clock.now();
   const received = receivedField({
     helo: session.hostNameAppearsAs,
-    address,
+    address: arrival?.address ?? null,
     protocol: receptionProtocol({
       extended: session.openingCommand === 'EHLO',
       secure: session.secure,
-      login: address !== null,
+      login: arrival?.login ?? false,
       smtputf8: transaction.smtputf8,
     }),
     host: settings.host,

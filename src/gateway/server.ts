@@ -20,12 +20,12 @@ import {
 } from '#core/limits.ts';
 import { loginNameShown } from '#core/submission/login-name.ts';
 import type { SmtpAnswer } from '#core/submission/smtp-command.ts';
+import { Callers, type TlsFiles } from './callers.ts';
 import { endAfterInput, isInData, makeExact, textOf } from './exact-connection.ts';
 import type { LoginGuard } from './login-guard.ts';
 import { SubmissionTransactions } from './mail-transactions.ts';
 import { type ReceptionParts, receive } from './reception.ts';
 
-export type TlsFiles = { readonly key: string; readonly cert: string };
 export type SubmissionServerParts = ReceptionParts & {
   readonly settings: Pick<Settings, 'domains' | 'submitters' | 'host'>;
   /** Who may log in; or the submitter for whom the one client speaks without a login (sendmail -bs). */
@@ -66,7 +66,12 @@ type Client = { failures: number; readonly gone: AbortController };
 
 export function submissionServer(parts: SubmissionServerParts): SubmissionServer {
   const limits = { ...usualLimits, ...parts.limits };
-  const transactions = new SubmissionTransactions(parts.settings, limits, isAsked(parts));
+  const callers = new Callers(parts.settings, parts.tls, {
+    process: 'submitter' in parts.clients ? parts.clients.submitter : null,
+    allowPlainAuth: parts.allowPlainAuth,
+    isLocal: parts.isLocal,
+  });
+  const transactions = new SubmissionTransactions(parts.settings, limits, isAsked(parts), callers);
   const clients = new Map<SMTPServerSession, Client>();
   const servers: SMTPServer[] = [];
   let stopping = false;
@@ -75,8 +80,8 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     const server = new SMTPServer({
       ...optionsOf(parts, limits, secure),
       onConnect: (session, callback) => callback(admit(session)),
-      onSecure: (_socket, session, callback) => {
-        Object.assign(session, { disabledCommands: disabledOf(parts) }); // AUTH is among them no more
+      onSecure: (socket, session, callback) => {
+        callers.secured(session, 'getProtocol' in socket ? socket.getProtocol() : null);
         callback();
       },
       onAuth: (auth, session, callback) => {
@@ -100,7 +105,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
         clients.delete(session);
       },
     });
-    makeExact(server, transactions);
+    makeExact(server, transactions, (address) => callers.oldTlsFor(address));
     server.on('error', (error: Error & { remoteAddress?: string }) =>
       parts.log('submission.connection-failed', { address: error.remoteAddress ?? null, why: error.message }),
     );
@@ -115,8 +120,6 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
       return errorOf({ code: 421, status: '4.7.0', text: 'Too many connections from your address' });
     clients.set(session, { failures: 0, gone: new AbortController() });
     if ('submitter' in parts.clients) session.user = parts.clients.submitter;
-    const open = session.secure || parts.allowPlainAuth || (parts.isLocal ?? isLoopback)(session.remoteAddress);
-    Object.assign(session, { disabledCommands: [...disabledOf(parts), ...(open ? [] : ['AUTH'])] });
     return null;
   }
 
@@ -135,7 +138,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     if (found.kind === 'unavailable') return unavailable(found.detail);
     if (found.kind === 'submitter' && (authzid === '' || authzid === username)) {
       guard.succeeded(address, username);
-      return found.submitter;
+      return callers.isTooOldFor(found.submitter, session) ? tooOld(found.submitter, address) : found.submitter;
     }
     guard.failed(address, username);
     const client = clients.get(session);
@@ -145,6 +148,11 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     if (failures >= loginFailuresPerConnectionMax)
       return { code: 421, status: '4.7.0', text: 'Too many failed logins' };
     return { code: 535, status: '5.7.8', text: 'Username or password is wrong' };
+  }
+
+  function tooOld(submitter: string, address: string): SmtpAnswer {
+    parts.log('submission.login-refused', { address, submitter, why: 'TLS 1.0 or 1.1, and its oldTls is not set' });
+    return { code: 538, status: '5.7.11', text: `The login of ${submitter} needs TLS 1.2 or later` };
   }
 
   function unavailable(why: string): SmtpAnswer {
@@ -158,9 +166,8 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     if (transaction === null || client === undefined) throw new Error('content without a transaction');
     const slow = setTimeout(() => cut(session), limits.contentMs);
     const timed = endsWith(stream, () => clearTimeout(slow));
-    const address = 'submitter' in parts.clients ? null : session.remoteAddress;
-    const { bytesMax } = limits;
-    const given = { content: timed, session, transaction, address, bytesMax, asked: isAsked(parts) };
+    const arrival = callers.arrivalOf(session, transaction.by);
+    const given = { content: timed, session, transaction, arrival, bytesMax: limits.bytesMax, asked: isAsked(parts) };
     return receive(parts, { ...given, signal: client.gone.signal });
   }
 
@@ -191,6 +198,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
       return over;
     },
     renew(tls) {
+      callers.renew(tls);
       for (const server of servers) server.updateSecureContext(tls);
     },
     async stop() {
@@ -238,10 +246,6 @@ function optionsOf(parts: SubmissionServerParts, limits: SubmissionLimits, secur
 function disabledOf({ tls, clients }: SubmissionServerParts): string[] {
   const never = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'];
   return [...never, ...(tls === null ? ['STARTTLS'] : []), ...('submitter' in clients ? ['AUTH'] : [])];
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.');
 }
 
 /** An answer as the package takes it. */

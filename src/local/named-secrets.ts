@@ -12,7 +12,7 @@ export function lackingSecrets(settings: Settings, file: string | null, secrets:
     if ((it.kind === 'smtp' || it.kind === 'lmtp') && it.auth !== null)
       named.push({ name: it.auth.secret, of: `the next hop ${hop}` });
   for (const [submitter, { secret }] of Object.entries(settings.submitters))
-    named.push({ name: secret, of: `the submitter ${submitter}` });
+    if (secret !== null) named.push({ name: secret, of: `the submitter ${submitter}` });
   return named.flatMap(({ name, of }) => {
     const what = lacking(secrets, name);
     if (what === null) return [];

@@ -143,7 +143,10 @@ export function fullRow(spoolId: string): DeliveryRow {
       },
       acceptedAt: T0 - 7, // the row's own acceptance may be later: a second notification
       configVersion: 'deadbeef',
-      submission: { submitter: 'office', sha256: 'ab'.repeat(32), ret: 'HDRS', envid: 'QQ 314159', smtputf8: true },
+      submission: {
+        ...{ submitter: 'office', sha256: 'ab'.repeat(32), ret: 'HDRS', envid: 'QQ 314159', smtputf8: true },
+        client: { address: '2001:db8::7', login: false, tls: null },
+      },
     }),
     trace: [
       event('RECEIVE', T0),

@@ -38,9 +38,11 @@ const BY_REASON: Readonly<Record<string, string>> = {
     SmtpWire.take SmtpWire.end SmtpWire.fail DotStuffer.end Dialogue.plan receive logIn`,
   'takes a reply that SmtpReplyReader bounded': 'accepted answerResult networkResult Results.one Results.rest decisive',
   'is given our own secret': 'SmtpReplyReader.hide SmtpWire.hide',
-  'looks a name up, and compares it': 'LoginGuard.login LoginGuard.isShut LoginGuard.failed LoginGuard.succeeded',
+  'looks a name up, and compares it':
+    'LoginGuard.login LoginGuard.isShut LoginGuard.failed LoginGuard.succeeded Callers.isTooOldFor Callers.secured',
   'calls readMailCommand and readRcptCommand, which are measured, with a line that the package bounds':
-    'SubmissionTransactions.mail SubmissionTransactions.rcpt SubmissionTransactions.data',
+    'SubmissionTransactions.mail SubmissionTransactions.rcpt SubmissionTransactions.data SubmissionTransactions.auth Callers.auth',
+  "takes a connection's address, as the socket gives it": 'Callers.oldTlsFor makeExact',
   "takes an operator's own arguments": 'logLine',
   'is wiring: its arguments are read by readSendmailArguments, its message by what sendmail-message.ts exports':
     'whereTo',

@@ -44,8 +44,10 @@ import { loginNameShown } from '#core/submission/login-name.ts';
 import { submissionAt } from '#core/submission/object-key.ts';
 import { readSendmailArguments } from '#core/submission/sendmail-arguments.ts';
 import * as command from '#core/submission/smtp-command.ts';
+import { readSourceNetwork, sourceAddress } from '#core/submission/source-network.ts';
 import { readSubmissionEvent } from '#core/submission/stored-event.ts';
 import { parseSubmitter, readEnvelope, submissionOfKey } from '#core/submission/submission.ts';
+import { submittersByAddress } from '#core/submission/submitter-address.ts';
 import { latin1, MAILBOX, quietly } from './feeding.ts';
 import { of, type Reader } from './measure.ts';
 
@@ -204,6 +206,13 @@ export const textReaders: Readonly<Record<string, Reader>> = {
     (text) => readSesEvent(sesBounce(text), 0),
   ),
   isSesHost: of(isSesHost),
+  readSourceNetwork: of(readSourceNetwork, (text) => readSourceNetwork(`10.0.0.0/${text}`)),
+  sourceAddress: of(sourceAddress, (text) => sourceAddress(`fe80::1%${text}`)),
+  submittersByAddress: of((text) => submittersByAddress({ a: { from: ['10.0.0.0/8', text] } })(text)),
+  greetingCommand: of(
+    (text) => command.greetingCommand(`EHLO ${text}`, '127.0.0.1'),
+    (text) => command.greetingCommand('EHLO', text),
+  ),
   readMailCommand: of(
     (text) => command.readMailCommand(text, { bytesMax: 1 }),
     (text) => command.readMailCommand(`MAIL FROM:<${text}>`, { bytesMax: 1 }),

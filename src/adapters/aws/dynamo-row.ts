@@ -220,7 +220,7 @@ export function secondsOf(instant: number): { N: string } {
 
 function attributesOfMessage(message: MessageFacts, options: ItemOptions): { facts: Item; keys: Item } {
   const facts = { ...encode(MESSAGE, message), ...encode(EXTRACT, message.extract) };
-  if (message.submission !== undefined) Object.assign(facts, encode(SUBMISSION, message.submission));
+  if (message.submission !== undefined) Object.assign(facts, attributesOfSubmission(message.submission));
   if (message.verdicts !== null) facts.ve = { S: lettersOf(message.verdicts) };
   if (message.objectKey === inboundPrefix + message.spoolId) delete facts.k;
   const keys: Item = {};
@@ -254,10 +254,22 @@ function messageOf(spoolId: string, facts: Item, item: Item): MessageFacts {
   };
 }
 
+function attributesOfSubmission({ client, ...submission }: SubmissionFacts): Item {
+  if (client === undefined) return encode(SUBMISSION, submission);
+  const { address: clientAddress, login: clientLogin, tls: clientTls } = client;
+  return encode(SUBMISSION, { ...submission, clientAddress, clientLogin, clientTls });
+}
+
 /** An envelope that could not be read has no digest; DynamoDB would keep '' as well, but absent means null. */
 function submissionOf(facts: Item): SubmissionFacts {
-  const { sha256, smtputf8, ...fields } = decode(SUBMISSION, facts);
-  return { ...fields, ...(smtputf8 ? { smtputf8 } : {}), sha256: sha256 ?? '' } as unknown as SubmissionFacts;
+  const { sha256, smtputf8, clientAddress, clientLogin, clientTls, ...fields } = decode(SUBMISSION, facts);
+  const client = { address: clientAddress, login: clientLogin ?? false, tls: clientTls ?? null };
+  return {
+    ...fields,
+    ...(smtputf8 ? { smtputf8 } : {}),
+    ...(clientAddress ? { client } : {}),
+    sha256: sha256 ?? '',
+  } as unknown as SubmissionFacts;
 }
 
 type Dsn = NonNullable<DeliveryRow['dsn']>;

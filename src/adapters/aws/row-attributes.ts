@@ -76,6 +76,9 @@ export const SUBMISSION: Shape = {
   ret: ['re', 'S'],
   envid: ['ei', 'S'],
   smtputf8: ['u8', 'BOOL'],
+  clientAddress: ['ka', 'S'], // these three or none
+  clientLogin: ['kl', 'BOOL'],
+  clientTls: ['kt', 'S'],
 };
 export const EXTRACT: Shape = {
   from: ['xf', 'S'],

@@ -5,7 +5,7 @@ import type { NextHopSettings } from '#config/settings.ts';
 import type { Extract } from '#core/message/extract.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import type { Status } from '#core/reply/status.ts';
-import type { Notify, Return } from '#core/submission/submission.ts';
+import type { Notify, Return, SubmittingClient } from '#core/submission/submission.ts';
 
 export type DeliveryState =
   | 'queued'
@@ -59,6 +59,8 @@ export type SubmissionFacts = {
   readonly envid: string | null;
   /** Declared by its submitter (RFC 6531 §3.4). */
   readonly smtputf8?: true;
+  /** Where the gateway took it. */
+  readonly client?: SubmittingClient;
 };
 
 /** Exchange's message tracking vocabulary, and a few of ours in the same spirit. */

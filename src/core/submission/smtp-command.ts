@@ -23,6 +23,16 @@ export type Refused = { readonly kind: 'refused'; readonly answer: SmtpAnswer };
 
 const NON_ASCII = /[^\x00-\x7f]/;
 
+/**
+ * HELO or EHLO with exactly one name: where the client gave none its address stands for it (RFC 5321 §4.1.4), and
+ * blanks within one become hyphens.
+ */
+export function greetingCommand(line: string, address: string): string {
+  const [verb = '', ...names] = line.trim().split(/\s+/);
+  const literal = address.includes(':') ? `[IPv6:${address}]` : `[${address}]`;
+  return `${verb} ${names.length === 0 ? literal : names.join('-')}`;
+}
+
 /** `line` is the whole command, UTF-8 decoded, without its line end. */
 export function readMailCommand(line: string, terms: { readonly bytesMax: number }): MailCommand | Refused {
   const read = readPathAndParameters(line, 'MAIL FROM');

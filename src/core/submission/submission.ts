@@ -27,6 +27,14 @@ export type SubmittedRecipient = {
   /** `addr-type;address`, xtext resolved (RFC 3461 §4.2). */
   readonly orcpt: string | null;
 };
+/** The network client of which the gateway took a message: for the trace alone, nothing hangs on it. */
+export type SubmittingClient = {
+  readonly address: string;
+  /** False: it was known by its address. */
+  readonly login: boolean;
+  /** `TLSv1.3` and so on; null: it came without TLS. */
+  readonly tls: string | null;
+};
 export type SubmittedEnvelope = {
   readonly version: 1;
   /** '' is the null reverse-path. */
@@ -37,6 +45,7 @@ export type SubmittedEnvelope = {
   readonly envid: string | null;
   /** The message was declared to need SMTPUTF8 (RFC 6531 §3.4): addresses or header fields go beyond ASCII. */
   readonly smtputf8?: true;
+  readonly client?: SubmittingClient;
   /** Of the content: its length, and its SHA-256 in 64 lower-case hexadecimal digits. */
   readonly bytes: number;
   readonly sha256: string;
@@ -133,7 +142,8 @@ export function readEnvelope(text: string): EnvelopeReading {
     if (typeof read === 'string') return wrong(`forwardPaths[${index}]${read}`);
     recipients.push(read);
   }
-  const declared = smtputf8 === true ? { smtputf8 } : {};
+  const client = readClient(given.client);
+  const declared = { ...(smtputf8 === true ? { smtputf8 } : {}), ...(client === null ? {} : { client }) };
   return {
     kind: 'envelope',
     envelope: { version: 1, reversePath, forwardPaths: recipients, ret, envid, ...declared, bytes, sha256 },
@@ -144,6 +154,15 @@ function readReversePath(value: unknown): string | null {
   if (typeof value !== 'string') return null;
   const path = parseSubmittedPath(value);
   return path === undefined ? null : (path?.address ?? '');
+}
+
+/** Null where it is not there or of another form: it says nothing about where mail goes. */
+function readClient(value: unknown): SubmittingClient | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { address, login, tls = null } = value as Readonly<Record<string, unknown>>;
+  if (typeof address !== 'string' || !/^[\dA-Fa-f:.]{2,45}$/.test(address) || typeof login !== 'boolean') return null;
+  if (tls !== null && (typeof tls !== 'string' || !/^\w[\w.]{0,19}$/.test(tls))) return null;
+  return { address, login, tls };
 }
 
 /** A recipient, or what is wrong with it, to be put behind its place. */

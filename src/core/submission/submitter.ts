@@ -35,7 +35,7 @@ export function mayUsePath({ submitters }: Given, submitter: string, reversePath
  * By the authors, once the header section is there. An author in a domain of ours must be in one of the submitter's,
  * whatever the reverse-path is. A stranger's mail is passed on: a next hop that signs writes its author anew. But where
  * the reverse-path is null, as in reports and automatic answers, nobody but the author speaks for the message: then
- * every author must be the submitter's.
+ * every author must be the submitter's. So must every author of a submitter that is known by its address.
  */
 export function mayAuthor(given: Given, submitter: string, reversePath: ReversePath, from: FromReading): SenderFinding {
   const evidence = submitterEvidence(given, submitter);
@@ -45,6 +45,11 @@ export function mayAuthor(given: Given, submitter: string, reversePath: ReverseP
   );
   if (foreign !== undefined)
     return refused('foreign-author', `${submitter} may not send mail whose author is of ${foreign}`);
+  const stranger = isKnownByAddress(given, submitter)
+    ? from.domains.find((domain) => !isOwn(domain, evidence))
+    : undefined;
+  if (stranger !== undefined)
+    return refused('foreign-author', `${submitter} is known by its address and may not pass on mail of ${stranger}`);
   if (from.unread)
     return refused('foreign-author', 'the From field or the header section is too long to see every author');
   if (reversePath !== null) return { kind: 'allowed' };
@@ -52,6 +57,11 @@ export function mayAuthor(given: Given, submitter: string, reversePath: ReverseP
     return { kind: 'allowed' };
   const who = from.authors.find(({ domainKey }) => !isOwn(domainKey, evidence))?.domainKey ?? from.doubt ?? 'none';
   return refused('foreign-author', `the reverse-path is null and the author is not of ${submitter}'s domains: ${who}`);
+}
+
+/** An address proves less than a login does: whatever is submitted in its name has its own authors alone. */
+function isKnownByAddress({ submitters }: Given, submitter: string): boolean {
+  return Object.hasOwn(submitters, submitter) && submitters[submitter]?.from !== undefined;
 }
 
 /** RFC 5322 §3.6: readers choose for themselves which one they show, so none of them can be vouched for. */

@@ -168,6 +168,7 @@ function messageFacts(
       ret: envelope?.ret ?? null,
       envid: envelope?.envid ?? null,
       ...(envelope?.smtputf8 ? { smtputf8: true } : {}),
+      ...(envelope?.client ? { client: envelope.client } : {}),
     },
   };
 }

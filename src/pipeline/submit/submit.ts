@@ -16,6 +16,7 @@ import {
   envelopeKeyOf,
   type Return,
   type SubmittedRecipient,
+  type SubmittingClient,
   spoolIdOf,
   writeEnvelope,
 } from '#core/submission/submission.ts';
@@ -30,6 +31,7 @@ export type SubmitRequest = {
   readonly ret: Return | null;
   readonly envid: string | null;
   readonly smtputf8?: true;
+  readonly client?: SubmittingClient;
 };
 export type SubmitResult =
   | { readonly kind: 'submitted'; readonly spoolId: string }

@@ -37,7 +37,7 @@ describe('replies', () => {
     expect(await fresh.reply()).toBe('220 example.com ESMTP Everpost\r\n');
     const offered = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'DSN'];
     expect(await fresh.ask('EHLO c')).toBe(
-      ['example.com', ...offered, 'AUTH PLAIN LOGIN'].map((word) => `250-${word}\r\n`).join('') +
+      ['example.com', ...offered, 'AUTH PLAIN LOGIN', 'AUTH=PLAIN LOGIN'].map((word) => `250-${word}\r\n`).join('') +
         `250 SIZE ${submissionBytesMax}\r\n`,
     );
     expect(await fresh.ask('QUIT')).toBe('221 2.0.0 Bye\r\n');
@@ -221,6 +221,37 @@ describe('envelopes', () => {
     }
     await client.send('x\r\n');
     expect(await client.ask('RCPT TO:<bob@far.example>')).toBe('503 5.5.1 MAIL first\r\n');
+  });
+});
+
+describe('greetings of devices', () => {
+  test.each([
+    ['EHLO', '[127.0.0.1]'],
+    ['EHLO ', '[127.0.0.1]'],
+    ['ehlo HP  LaserJet 600', 'hp-laserjet-600'],
+    ['EHLO NPIF65E56', 'npif65e56'],
+    ['HELO', '[127.0.0.1]'],
+    ['helo Office_500 (2nd floor)', null],
+    ['EHLO [IPv6:2001:db8::7]', '[ipv6:2001:db8::7]'],
+  ])('%s is taken, and Received says %s', async (command, helo) => {
+    expect(await client.ask(command)).toMatch(/^250[ -]example\.com\r\n/);
+    expect(await client.send(`${complete}\r\nx\r\n`)).toMatch(/^250 /);
+    expect(last().content.toString()).toContain(`Received: from ${helo ?? 'unknown'} ([127.0.0.1])\r\n`);
+  });
+});
+
+describe('an end that is none', () => {
+  test.each(['x\n.\n', 'x\r\n.\n', 'x\n.\r\n'])('%j is waited out, and the log says why', async (wire) => {
+    await gateway.close();
+    gateway = await openGateway({ limits: { idleMs: 200 } });
+    client = await Client.ready(gateway.port);
+    for (const command of ['MAIL FROM:<ann@example.com>', 'RCPT TO:<bob@far.example>', 'DATA'])
+      await client.ask(command);
+    client.write(`${complete}\r\n${wire}`);
+    expect(await client.reply()).toMatch(/^421 /);
+    await client.ended();
+    expect(gateway.store.objects.size).toBe(0);
+    await expect.poll(() => gateway.lines.at(-1)?.fields.why).toContain('ended with LF . LF');
   });
 });
 

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemorySubmissionStore } from '#adapters/memory/submission-store.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
@@ -89,8 +89,9 @@ export class Client {
     this.listen(socket);
   }
 
-  static tcp(port: number): Client {
-    return new Client(connectTcp(port, '127.0.0.1'));
+  /** @param from an address of this machine, 127.0.0.0/8 */
+  static tcp(port: number, from = '127.0.0.1'): Client {
+    return new Client(connectTcp({ port, host: '127.0.0.1', localAddress: from }));
   }
   static tls(port: number): Client {
     return new Client(connectTls({ port, host: '127.0.0.1', ca: testCa, servername: 'localhost' }));
@@ -137,10 +138,10 @@ export class Client {
     this.write(content);
     return this.ask('.');
   }
-  async secure(): Promise<void> {
+  async secure(options: ConnectionOptions = {}): Promise<void> {
     this.socket.removeAllListeners('data');
     this.socket.removeAllListeners('close');
-    const secured = connectTls({ socket: this.socket, ca: testCa, servername: 'localhost' });
+    const secured = connectTls({ socket: this.socket, ca: testCa, servername: 'localhost', ...options });
     await new Promise((resolve, reject) => secured.once('secureConnect', resolve).once('error', reject));
     this.socket = secured;
     this.listen(secured);

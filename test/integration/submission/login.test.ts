@@ -39,6 +39,47 @@ describe('AUTH', () => {
     expect(await third.ask(base64(login.password))).toBe(done);
     expect(await third.ask('AUTH LOGIN')).toMatch(/^503 /);
   });
+  test('LOGIN with the name at once, in lower case, with a Windows domain in the name', async () => {
+    const windows = { username: 'CONTOSO\\scanner', password: 'pässword:1 ' };
+    gateway = await openGateway({ secrets: { credentials: async () => windows, forget: () => {} } });
+    const client = await greeted();
+    expect(await client.ask(`auth login ${base64(windows.username)}`)).toBe('334 UGFzc3dvcmQ6\r\n');
+    expect(await client.ask(base64(windows.password))).toMatch(/^235 /);
+    expect(await (await greeted()).ask(`Auth plain  ${plain(windows.username, windows.password)}`)).toMatch(/^235 /);
+  });
+  test('is offered with an equals sign too, and a name beside it is one line of its own', async () => {
+    gateway = await openGateway();
+    const client = await greeted();
+    const lines = (await client.ask('EHLO c')).split('\r\n');
+    expect(lines).toContain('250-AUTH PLAIN LOGIN');
+    expect(lines).toContain('250-AUTH=PLAIN LOGIN');
+  });
+  test.each([
+    ['PLAIN', ['AUTH PLAIN']],
+    ['LOGIN at the name', ['AUTH LOGIN']],
+    ['LOGIN at the password', ['AUTH LOGIN', base64(login.username)]],
+    ['LOGIN at the password, the name given at once', [`AUTH LOGIN ${base64(login.username)}`]],
+  ])('is cancelled with an asterisk: %s; and can begin again', async (_what, said) => {
+    gateway = await openGateway();
+    const client = await greeted();
+    for (const line of said) expect(await client.ask(line)).toMatch(/^334 /);
+    expect(await client.ask('*')).toBe('501 5.5.4 Authentication aborted\r\n');
+    expect(await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toMatch(/^235 /);
+  });
+  test.each([
+    'AUTH CRAM-MD5',
+    'AUTH DIGEST-MD5',
+    'auth ntlm TlRMTVNTUAABAAAA',
+    'AUTH XOAUTH2 dXNlcj1h',
+    'AUTH GSSAPI',
+    'AUTH',
+  ])('%s is refused with what may be used, and the client may go on', async (command) => {
+    gateway = await openGateway();
+    const client = await greeted();
+    const refusal = '504 5.5.4 Only AUTH PLAIN and AUTH LOGIN are offered: choose one of them in the client\r\n';
+    expect(await client.ask(command)).toBe(refusal);
+    expect(await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toMatch(/^235 /);
+  });
   test('without it nothing is taken', async () => {
     gateway = await openGateway();
     const client = await greeted();
@@ -148,7 +189,9 @@ describe('a client of another machine', () => {
     gateway = await openGateway({ tls, isLocal });
     const client = await greeted();
     expect(await client.ask('EHLO c')).not.toContain('AUTH');
-    expect(await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toMatch(/^500 /);
+    expect(await client.ask(`AUTH PLAIN ${plain(login.username, login.password)}`)).toBe(
+      '538 5.7.11 Logins from your address need TLS: STARTTLS first\r\n',
+    );
     expect(await client.ask('MAIL FROM:<ann@example.com>')).toBe('530 5.7.0 STARTTLS and AUTH first\r\n');
     await client.ask('STARTTLS');
     await client.secure();

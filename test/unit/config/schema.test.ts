@@ -85,7 +85,7 @@ describe('the reference page', () => {
       ...['- `alarms`', '- `canary`', '- `concurrency`'],
       ...['- `nextHops.*.clientCertificate` of kind `smtp`', '- `nextHops.*.auth.xoauth2` of kind `smtp`'],
       '- `nextHops.*.messagesPerSecond` of kind `ses`',
-      ...['- `submitters.*.from`', '- `dns`'],
+      '- `dns`',
       "- `transfer` other than `'normal'`",
       '- next hops of kind `s3` and `webhook`',
     ]);

@@ -29,6 +29,8 @@ describe('both take', () => {
       { ...to({ notify: ['SUCCESS', 'DELAY'], orcpt: 'rfc822;b@x' }), ret: 'FULL', envid: 'Q 1', smtputf8: true },
     ],
     ['nulls', { ...to({ notify: null, orcpt: null }), ret: null, envid: null, smtputf8: null }],
+    ['the client', { ...good, client: { address: '192.0.2.7', login: true, tls: 'TLSv1.3' } }],
+    ['the client without TLS', { ...good, client: { address: '2001:db8::7', login: false, tls: null } }],
     ['SMTPUTF8 not declared', { ...good, smtputf8: false }],
     ['the null reverse-path', { ...good, reversePath: '' }],
     ['NEVER', to({ notify: ['NEVER'] })],
@@ -85,6 +87,16 @@ describe('both refuse', () => {
   ])('%s', (_, value) => {
     expect([fits(schema, value), takes(value)]).toEqual([false, false]);
   });
+});
+
+test('a client of another form is not shown, and the message goes all the same', () => {
+  const read = (client: unknown) => {
+    const reading = readEnvelope(JSON.stringify({ ...good, client }));
+    return reading.kind === 'envelope' ? (reading.envelope.client ?? null) : 'malformed';
+  };
+  expect(read({ address: '192.0.2.7', login: true })).toEqual({ address: '192.0.2.7', login: true, tls: null });
+  const others = ['x', [], { login: true }, { address: 'a\u001b[2J', login: true }, { address: '192.0.2.7' }];
+  for (const other of [...others, { address: '192.0.2.7', login: true, tls: '' }]) expect(read(other)).toBeNull();
 });
 
 test('the description names the limit of the object', () => {
