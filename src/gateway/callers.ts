@@ -15,7 +15,8 @@ export type Arrival = { readonly address: string; readonly login: boolean; reado
 
 /**
  * TLS 1.0 and 1.1 with their ciphers. OpenSSL allows both at security level 0 alone, because their handshakes are
- * signed with SHA-1. What is broken for good (NULL, anonymous, export, RC4, 3DES) is in no build of Node or is taken out here.
+ * signed with SHA-1. What is broken for good (NULL, anonymous, export, RC4, 3DES) is in no build of Node or is taken
+ * out here.
  */
 const OLD_TLS = {
   minVersion: 'TLSv1',
