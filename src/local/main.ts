@@ -13,6 +13,7 @@ import type { Settings } from '#config/settings.ts';
 import { parseDuration } from '#config/values.ts';
 import { demoHosts, demoPort } from './demo-next-hop.ts';
 import { demonstrate, isUnseen } from './demonstration.ts';
+import { dataDefault, howToTry } from './how-to-try.ts';
 import { lackingSecrets } from './named-secrets.ts';
 import { boot, type Runtime } from './runtime.ts';
 import { starterGone } from './starter.ts';
@@ -148,7 +149,7 @@ function parsed(args: readonly string[]) {
       args: [...args],
       options: {
         config: { type: 'string' },
-        data: { type: 'string', default: '.everpost' },
+        data: { type: 'string', default: dataDefault },
         'mx-port': { type: 'string', default: '2525' },
         'submission-port': { type: 'string', default: '2587' },
         'console-port': { type: 'string', default: '8025' },
@@ -177,15 +178,6 @@ function startFailure(error: unknown, data: string): string {
   if (code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC' || code === 'ENOTDIR' || code === 'EEXIST')
     return `the data folder ${data} cannot be written: ${message}`;
   return message;
-}
-
-function howToTry(data: string, port: number, domain: string): string {
-  return [
-    'Send it something, for example:',
-    `  printf 'Subject: hello\\n\\nhello\\n' | curl -s smtp://127.0.0.1:${port} --mail-from you@src.example --mail-rcpt ann@${domain} -T -`,
-    `It lands in ${data}/mailboxes/ann@${domain}/new. refused@${domain} is refused, and the notice comes back to`,
-    `${data}/mailboxes/you@src.example/new; later@${domain} is put off and tried again, greylisted@${domain} once. npm run -s everpost -- trace shows it all.`,
-  ].join('\n');
 }
 
 function signalled(): Promise<void> {

@@ -1,5 +1,5 @@
-// The demonstration of a first `npm start`, as a person sees it: four messages, what became of each, and both notices
-// in a mailbox. It must be whole or come again, and leave nothing running.
+// The demonstration of a first `npm start`, as a person sees it: four messages, what became of each, and the notices
+// in a mailbox. One that broke off is shown again, and leaves nothing running.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,12 +37,12 @@ it('shows what became of each message, once', async () => {
   await demonstrate({ data, show: (line) => lines.push(line), signal: new AbortController().signal });
   const said = lines.join('\n');
   expect(said).toMatch(/ann@example\.com +relayed: "250 /);
-  expect(said).toMatch(/greylisted@example\.com +put off: "450 .*\n +relayed at attempt 2: "250 /);
+  expect(said).toMatch(/greylisted@example\.com +deferred: "450 .*\n +relayed at attempt 2: "250 /);
   expect(said).toMatch(
     /refused@example\.com +refused: "550 .*\n +the sender was told: an NDR is with you@src\.example/,
   );
   expect(said).toMatch(
-    /bob@example\.com +its content cannot be opened: .*\n.*5\.3\.0: content-unreadable\n +the sender was told: an NDR/,
+    /bob@example\.com +deferred: its content cannot be opened\n +expired, with 5\.3\.0: content-unreadable\n +the sender was told: an NDR/,
   );
   expect(said).toMatch(/the alarm \S+ContentUnreadable calls the operator/);
   expect(isUnseen(data)).toBe(false);

@@ -39,6 +39,17 @@ describe('the runbook', () => {
     );
     expect(idle).toEqual([]);
   });
+  test('names each alarm beside its article, in the list of all articles', () => {
+    const list = readFileSync(join(runbook, 'README.md'), 'utf8');
+    const listed = [...list.matchAll(/^\| \[([^\]]+)\]\([\w-]+\.md\) \| (.+) \|$/gm)].flatMap(
+      ([, heading = '', names = '']) => names.split(', ').map((name) => `${heading}: ${name.replaceAll('`', '')}`),
+    );
+    const raised = alarms.map(({ AlarmName, AlarmDescription }) => {
+      const heading = headings.find((it) => AlarmDescription.startsWith(`${it}: `));
+      return `${heading}: ${AlarmName.replace('Post/Watch/', '')}`;
+    });
+    expect(listed.sort()).toEqual(raised.sort());
+  });
   test.each(articles)('$file says what it means, where to look and what to do', ({ lines }) => {
     const text = lines.join('\n');
     for (const part of ['**What it means.**', '**Look.**', '**Do.**']) expect(text).toContain(part);

@@ -113,6 +113,25 @@ describe('decision records', () => {
   });
 });
 
+describe('the runbook', () => {
+  const articles = readdirSync(join(ROOT, 'docs/runbook'))
+    .filter((file) => file !== 'README.md')
+    .map((file) => ({ file, text: read(`docs/runbook/${file}`) }));
+  it('lists every article by its heading, once, and nothing else', () => {
+    const listed = [...read('docs/runbook/README.md').matchAll(/^\| \[([^\]]+)\]\(([\w-]+\.md)\) \|/gm)];
+    const wanted = articles.map(({ file, text }) => `${file}: ${/^# (.+)$/m.exec(text)?.[1]}`);
+    expect(listed.map(([, heading, file]) => `${file}: ${heading}`).sort()).toEqual(wanted.sort());
+  });
+  it.each(articles)('$file says where the names that its commands use are defined', ({ text }) => {
+    const [before = '', after = ''] = text.split('**Look.**');
+    const used = ['STACK', 'out', 'name', 'logs', 'peek', 'arn', 'redrive'].filter((name) =>
+      new RegExp(name === 'STACK' ? '\\$STACK\\b' : `(?:\`|\\$\\()${name} [A-Z]`).test(after),
+    );
+    for (const name of used) expect(before).toMatch(new RegExp(`\`\\$?${name}\`[^.]*\\(README.md#before-you-begin\\)`));
+    if (used.includes('STACK')) expect(before).toMatch(/`--data DIR`\s+stands\s+in\s+place\s+of\s+`--stack \$STACK`/);
+  });
+});
+
 describe('the npm scripts that documents name', () => {
   it.each(documents)('of %s exist', (path) => {
     const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
