@@ -27,9 +27,16 @@ export function isMeant(row: DeliveryRow, wanted: NonNullable<TraceQuery['row']>
   const at = row.lastAttemptAt;
   return (
     (states === undefined || states.includes(row.state)) &&
-    (reason === undefined || row.stateReason === reason || heldBecauseOf(row) === reason) &&
+    (reason === undefined || isFor(row, reason)) &&
     (nextHop === undefined || row.nextHop === nextHop) &&
     (attempted === undefined || (at !== null && at >= attempted.from && at < attempted.until)) &&
     (resubmittedBefore === undefined || row.resubmitted === undefined || row.resubmitted.at < resubmittedBefore)
   );
+}
+
+/** How it came to be held, or its reason: the whole of it, what stands before a colon, or its first word. */
+function isFor(row: DeliveryRow, wanted: string): boolean {
+  const { stateReason } = row;
+  if (heldBecauseOf(row) === wanted || stateReason === wanted) return true;
+  return stateReason?.split(':', 1)[0] === wanted || stateReason?.split(/[:\s]/, 1)[0] === wanted;
 }

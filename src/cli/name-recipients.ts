@@ -10,6 +10,7 @@ import { parseMailbox } from '#core/message/address.ts';
 import { placeholderKey } from '#core/spool/orphan.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import { exitCodes, Usage } from './exit.ts';
+import { type Standing, standingOf } from './standing.ts';
 
 const patienceMs = 20_000;
 const lookEveryMs = 250;
@@ -21,12 +22,11 @@ export type Naming = {
   readonly recipients: readonly string[];
   readonly lifetimeMs: number;
 };
-export type Line = {
+export type Line = Standing & {
   readonly spoolId: string;
   readonly forwardPath: string;
   readonly action: number;
   readonly nextHop: string;
-  readonly state: string | null;
   readonly done: boolean;
   readonly why: string | null;
   /** Of what is resubmitted: when its next hop had taken it, ISO 8601. */
@@ -71,17 +71,18 @@ async function settled({ ledger, spoolId, recipients }: Naming, ended: DeliveryR
   const lines = recipients.flatMap((address): readonly Line[] => {
     const own = rows.filter((row) => row.forwardPath === address);
     if (own.length === 0) return [notDone(spoolId, address, null, `it was not delivered to: ${ended?.stateReason}`)];
-    return own.map(({ forwardPath, action, nextHop, state }) => {
-      return { spoolId, forwardPath, action, nextHop, state, done: true, why: null };
+    return own.map((row) => {
+      const { forwardPath, action, nextHop } = row;
+      return { spoolId, forwardPath, action, nextHop, ...standingOf(row), done: true, why: null };
     });
   });
   return { lines, code: lines.every(({ done }) => done) ? exitCodes.done : exitCodes.failed };
 }
 
 function refused({ spoolId, recipients }: Naming, row: DeliveryRow | null, why: string, code: number): Told {
-  return { lines: recipients.map((address) => notDone(spoolId, address, row?.state ?? null, why)), code };
+  return { lines: recipients.map((address) => notDone(spoolId, address, row, why)), code };
 }
 
-function notDone(spoolId: string, forwardPath: string, state: string | null, why: string): Line {
-  return { spoolId, forwardPath, action: 0, nextHop: '', state, done: false, why };
+function notDone(spoolId: string, forwardPath: string, row: DeliveryRow | null, why: string): Line {
+  return { spoolId, forwardPath, action: 0, nextHop: '', ...standingOf(row), done: false, why };
 }

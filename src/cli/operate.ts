@@ -12,6 +12,7 @@ import { exitCodes, NotReachable } from './exit.ts';
 import { dynamoFor, findInstance, type Instance, sqsFor } from './find-instance.ts';
 import type { Line } from './name-recipients.ts';
 import { manyMessages, oneMessage, select, selectionOf } from './select.ts';
+import { standingOf, stateInWords } from './standing.ts';
 import { flag, instanceOptions, type ValuesOf } from './verb.ts';
 
 export const instanceAndJson = { ...instanceOptions, json: flag('one JSON array: what became of each delivery') };
@@ -70,8 +71,14 @@ export function print(lines: readonly Line[], json: boolean): void {
   else
     for (const line of lines)
       process.stdout.write(
-        `${printable(`${line.spoolId}  <${line.forwardPath}>${line.relayedAt ? `  ${line.relayedAt}` : ''}  ${line.why ?? line.state}`)}\n`,
+        `${printable([line.spoolId, `<${line.forwardPath}>`, ...(line.relayedAt ? [line.relayedAt] : []), ...wordsOf(line)].join('  '))}\n`,
       );
+}
+
+/** Where something was not done, why not; before it how the delivery stands, where somebody must look. */
+function wordsOf(line: Line): readonly string[] {
+  if (line.why === null) return [stateInWords(line)];
+  return line.state === 'held' || line.state === 'quarantined' ? [stateInWords(line), line.why] : [line.why];
 }
 
 export function describe(before: DeliveryRow | undefined, result: Operated) {
@@ -81,7 +88,7 @@ export function describe(before: DeliveryRow | undefined, result: Operated) {
     forwardPath: row?.forwardPath ?? '',
     action: row?.action ?? 0,
     nextHop: row?.nextHop ?? '',
-    state: row?.state ?? null,
+    ...standingOf(row ?? null),
     done: result.kind === 'done',
     why: result.kind === 'done' ? null : result.why,
   };

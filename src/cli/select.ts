@@ -31,7 +31,10 @@ export const oneMessage = {
 /** Or deliveries of many messages. */
 export const manyMessages = {
   state: text('STATE', 'instead of one message: all deliveries in this state; without --yes they are only shown'),
-  reason: text('REASON', 'of those, only the ones for this reason, as everpost trace shows it'),
+  reason: text(
+    'REASON',
+    'of those, only the ones for this reason, as the list shows it: how they came to be held (foreign-author), or the first word of the reason',
+  ),
   'next-hop': text('NAME', 'of those, only the ones at this next hop'),
   since: text('DURATION', 'of those, only the ones accepted within this time: 30s, 15m, 4h, 2d'),
   limit: text('N', 'at most N, newest first (default 100)'),

@@ -3,6 +3,7 @@
 
 import type { DeliveryRow, SubmissionFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { TraceRecord } from '#pipeline/ports.ts';
+import { standingOf } from './standing.ts';
 
 export type TraceJson = ReturnType<typeof traceJson>;
 
@@ -39,7 +40,7 @@ function deliveryJson(row: DeliveryRow, rows: readonly DeliveryRow[]) {
     nextHop: row.nextHop,
     address: row.address,
     copy: row.copy,
-    state: row.state,
+    ...standingOf(row),
     attempts: row.attempts,
     nextAttemptAt: underWay ? iso(row.nextAttemptAt) : null,
     expiresAt: iso(row.expiresAt),

@@ -7,6 +7,7 @@ import { printable, printableJson } from '#core/message/printable.ts';
 import type { TraceQuery } from '#pipeline/ports.ts';
 import { exitCodes, NotReachable, Usage } from './exit.ts';
 import { dynamoFor, findInstance } from './find-instance.ts';
+import { stateInWords } from './standing.ts';
 import { type TraceJson, traceJson } from './trace-json.ts';
 import { flag, instanceOptions, text, textOrEmpty, type ValuesOf, verb } from './verb.ts';
 
@@ -91,7 +92,7 @@ function messageLines(message: TraceJson): string {
   for (const delivery of message.deliveries) {
     const said = delivery.lastReply === null ? '' : `  "${delivery.lastReply.code} ${delivery.lastReply.text}"`;
     lines.push(
-      `  <${delivery.forwardPath}>  ${delivery.state}  by ${delivery.nextHop || 'no route'}, ${delivery.attempts} attempt${delivery.attempts === 1 ? '' : 's'}${said}`,
+      `  <${delivery.forwardPath}>  ${stateInWords(delivery)}  by ${delivery.nextHop || 'no route'}, ${delivery.attempts} attempt${delivery.attempts === 1 ? '' : 's'}${said}`,
     );
     if (delivery.notice !== null) {
       const { notice } = delivery;

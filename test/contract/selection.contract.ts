@@ -3,7 +3,7 @@
 // finds another's rows.
 
 import { describe, expect, it } from 'vitest';
-import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import type { DeliveryRow, HeldBecause } from '#core/delivery/delivery.ts';
 import type { Ledger, TraceQuery } from '#pipeline/ports.ts';
 import { newSpoolId, queued, T0 } from './rows.ts';
 
@@ -27,6 +27,32 @@ export function selectionContract(ledger: () => Ledger): void {
       expect(await found({ nextHop })).toHaveLength(2);
       for (const other of [{ states: ['queued' as const] }, { reason: 'loop' }, { nextHop: 'none' }])
         expect(await found({ ...wanted, ...other })).toEqual([]);
+    });
+    it('finds what is held by its cause, and by the first word of its reason, in rows of before too', async () => {
+      const nextHop = newSpoolId();
+      const names = new Map<string, string>();
+      const held = async (name: string, stateReason: string, heldBecause?: HeldBecause) => {
+        const because = heldBecause === undefined ? {} : { heldBecause };
+        const row = await given({ nextHop, state: 'held', stateReason, ...because, dueAt: null });
+        names.set(row.spoolId, name);
+      };
+      await held('author', 'foreign-author', 'foreign-author');
+      await held('unknown', 'submitter-unknown', 'foreign-sender');
+      await held('unknown before', 'submitter-unknown');
+      await held('notice', 'notice failed: recipient-unknown', 'notice-not-delivered');
+      await held('notice before', 'notice expired: timeout');
+      await held('expiry before', 'expiry-valve');
+      const because = async (reason: string) =>
+        (await found({ nextHop, reason })).map((spoolId) => names.get(spoolId)).sort();
+      expect(await because('foreign-author')).toEqual(['author']);
+      expect(await because('foreign-sender')).toEqual(['unknown', 'unknown before']);
+      expect(await because('submitter-unknown')).toEqual(['unknown', 'unknown before']);
+      expect(await because('notice-not-delivered')).toEqual(['notice', 'notice before']);
+      expect(await because('notice')).toEqual(['notice', 'notice before']);
+      expect(await because('notice failed')).toEqual(['notice']);
+      expect(await because('notice failed: recipient-unknown')).toEqual(['notice']);
+      expect(await because('expiry-limit')).toEqual(['expiry before']);
+      expect(await because('foreign')).toEqual([]);
     });
     it('finds what was attempted in a time, and not resubmitted since', async () => {
       const nextHop = newSpoolId();

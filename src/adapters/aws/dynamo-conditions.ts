@@ -37,7 +37,12 @@ export function scanFilter(since: number, { states, reason, nextHop, attempted }
     const named = Object.fromEntries(states.map((state, index) => [`:st${index}`, { S: state }]));
     want(`st IN (${Object.keys(named).join(', ')})`, named);
   }
-  if (reason !== undefined) want('sr = :sr', { ':sr': { S: reason } });
+  // A row of an older version says by its reason how it came to be held: which one means this, `answers` knows.
+  if (reason !== undefined)
+    want('(begins_with(sr, :sr) OR hb = :sr OR (st = :held AND attribute_not_exists(hb)))', {
+      ':sr': { S: reason },
+      ':held': { S: 'held' },
+    });
   if (nextHop !== undefined) want('nh = :nh', { ':nh': { S: nextHop } });
   if (attempted !== undefined)
     want('la >= :from AND la < :until', {

@@ -212,4 +212,21 @@ export const cliMutations: readonly Mutation[] = [
       name: 'sendmail > ends with what sysexits has for a wrong call',
     },
   },
+  {
+    name: 'operate/held-by-a-cause-is-not-found-in-dynamodb',
+    file: 'src/adapters/aws/dynamo-conditions.ts',
+    text: 'OR hb = :sr OR',
+    replacement: 'OR',
+    test: {
+      file: 'test/contract/ledger.test.ts',
+      name: "DynamoLedger with search indexes, on the emulator, keeps the ledger's contract > a search by rows > finds what is held by its cause, and by the first word of its reason, in rows of before too",
+    },
+  },
+  {
+    name: 'trace/nobody-sees-why-it-is-held',
+    file: 'src/cli/standing.ts',
+    text: 'heldBecause: heldBecauseOf(row),',
+    replacement: 'heldBecause: null,',
+    test: { file: 'test/unit/cli/standing.test.ts', name: 'is in a trace, for people and for tools' },
+  },
 ];

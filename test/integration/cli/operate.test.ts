@@ -11,7 +11,7 @@ import { resubmit } from '#cli/resubmit.ts';
 import { trace } from '#cli/trace.ts';
 import type { Verb } from '#cli/verb.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
-import { facts, newSpoolId, queued } from '#test/contract/rows.ts';
+import { event, facts, newSpoolId, queued } from '#test/contract/rows.ts';
 import { type Instance, openInstance, said } from './instance.ts';
 
 const HOUR = 3_600_000;
@@ -146,6 +146,21 @@ describe('the exit code', () => {
 });
 
 describe('many', () => {
+  it('are shown with how they came to be held, and why', async () => {
+    const trace = [{ ...event('HOLD', NOW), reason: 'foreign-author: exchange may not send as cron.example' }];
+    const row = await held({ stateReason: 'foreign-author', heldBecause: 'foreign-author', nextHop: 'why', trace });
+    const { out } = await run(release, '--state', 'held', '--reason', 'foreign-author', '--next-hop', 'why');
+    expect(out).toBe(
+      `${row.spoolId}  <bob@example.com>  held, foreign-author: exchange may not send as cron.example  only shown: add --yes to do it\n`,
+    );
+    const json = await run(remove, '--state', 'held', '--next-hop', 'why', '--json');
+    expect(lines(json.out)).toMatchObject([
+      { state: 'held', heldBecause: 'foreign-author', reason: trace[0]?.reason, done: false },
+    ]);
+    const done = await run(release, '--spool-id', row.spoolId, '--json');
+    expect(lines(done.out)).toMatchObject([{ state: 'queued', heldBecause: null, reason: null, done: true }]);
+    await instance.sent('relay');
+  });
   it('are only shown without --yes, and done with it, up to the limit', async () => {
     const rows = [];
     for (let index = 0; index < 5; index++)
