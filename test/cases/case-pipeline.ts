@@ -13,7 +13,12 @@ import { ACCEPTED_AT } from '#test/simulation/notification.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { type CaseServer, openCaseServer, type ServerSpec } from './case-server.ts';
 
-export type HopTerms = { readonly tls: TlsMode; readonly lmtp: boolean; readonly auth: boolean };
+export type HopTerms = {
+  readonly tls: TlsMode;
+  readonly lmtp: boolean;
+  /** With a login: `u` and `p`, or one of its own. */
+  readonly auth: boolean | { readonly username: string; readonly password: string };
+};
 /** Of each phase; tests see in seconds what takes minutes outside. */
 const PHASE_MS = 1_500;
 const HOURS = 6;
@@ -95,7 +100,7 @@ export async function withServer<T>(
     port: server.port,
     tls,
     ca: testCa,
-    auth: auth ? { secret: 'mx' } : null,
+    auth: auth === false ? null : { secret: 'mx' },
     helo: null,
     pipelining: true,
     concurrency: null,
@@ -105,7 +110,7 @@ export async function withServer<T>(
   const short = Object.keys(smtpTimeoutsMs).map((phase) => [phase, phase === 'quit' ? 50 : PHASE_MS]);
   const hop = new SmtpNextHop(mx, {
     ehloName: 'in.test',
-    credentials: auth ? async () => ({ username: 'u', password: 'p' }) : null,
+    credentials: auth === false ? null : async () => (auth === true ? { username: 'u', password: 'p' } : auth),
     timeoutsMs: Object.fromEntries(short),
   });
   try {

@@ -10,6 +10,8 @@ import { TLSSocket } from 'node:tls';
 export type ServerSpec = {
   readonly greet?: string;
   readonly ehlo?: string;
+  /** What EHLO is answered within TLS, where that differs. */
+  readonly ehloTls?: string;
   readonly lhlo?: string;
   readonly helo?: string;
   readonly starttls?: string;
@@ -36,7 +38,7 @@ export type ServerSpec = {
   readonly cutAfter?: string;
 };
 export const SERVER_MEMBERS =
-  'greet ehlo lhlo helo starttls auth mail rcpt data dot rset noop quit rules flush refuse8bit early before cutAfter'.split(
+  'greet ehlo ehloTls lhlo helo starttls auth mail rcpt data dot rset noop quit rules flush refuse8bit early before cutAfter'.split(
     ' ',
   );
 
@@ -88,6 +90,7 @@ class Conversation {
   private socket: Socket;
   private held = Buffer.alloc(0);
   private inContent = false;
+  private secured = false;
   private mail = '';
   private rcpt: string[] = [];
   private readonly spec: ServerSpec;
@@ -148,6 +151,7 @@ class Conversation {
     switch (verb) {
       case 'ehlo':
       case 'lhlo':
+        if (this.secured && this.spec.ehloTls !== undefined) return this.spec.ehloTls;
         return this.spec[verb] ?? this.spec.ehlo ?? '250-mx.test\r\n250-8BITMIME\r\n250 SIZE 60000000';
       case 'starttls':
         return this.spec.starttls ?? '220 2.0.0 Go ahead';
@@ -157,9 +161,10 @@ class Conversation {
         return this.spec.data ?? (this.rcpt.length === 0 ? '503 5.5.1 No recipient' : '354 Go ahead');
       case 'quit':
         return this.spec.quit ?? '221 2.0.0 Bye';
+      case 'rcpt':
+        return this.mail === '' ? '503 5.5.1 MAIL first' : (this.spec.rcpt ?? '250 2.1.5 Ok');
       case 'helo':
       case 'mail':
-      case 'rcpt':
       case 'rset':
       case 'noop':
         return this.spec[verb] ?? '250 2.1.0 Ok';
@@ -171,6 +176,7 @@ class Conversation {
   private follow(line: string, reply: string): void {
     const positive = /^[23]/.test(reply);
     if (/^QUIT\b/i.test(line)) this.socket.end();
+    if (/^(?:MAIL|RSET)\b/i.test(line)) this.mail = '';
     if (!positive) return;
     if (/^STARTTLS\b/i.test(line)) this.secure();
     else if (/^MAIL\b/i.test(line)) {
@@ -194,6 +200,7 @@ class Conversation {
     const reply = this.spec.dot ?? this.eightBit(content) ?? '250 2.0.0 Ok';
     if (/^2/.test(reply)) this.took.push({ mail: this.mail, rcpt: this.rcpt, content });
     this.write(reply);
+    this.mail = '';
     this.rcpt = [];
     if (this.spec.cutAfter === 'dot') this.socket.end();
   }
@@ -210,6 +217,7 @@ class Conversation {
   }
 
   private secure(): void {
+    this.secured = true;
     this.socket.removeAllListeners('data');
     this.socket = new TLSSocket(this.socket, { isServer: true, ...identity });
     this.held = Buffer.alloc(0);
