@@ -33,7 +33,16 @@ const fixture = (name: string) => readFileSync(new URL(`./fixtures/tls/${name}`,
 export const testCa = fixture('ca.pem').toString('latin1');
 const identity = { key: fixture('server.key'), cert: fixture('server.pem') };
 
-export async function scriptedServer(...scripts: readonly string[]): Promise<ScriptedServer> {
+export function scriptedServer(...scripts: readonly string[]): Promise<ScriptedServer> {
+  return scriptedServerAt('127.0.0.1', 0, ...scripts);
+}
+
+/** The same at an address of this machine; port 0 is any free one. */
+export async function scriptedServerAt(
+  address: string,
+  port: number,
+  ...scripts: readonly string[]
+): Promise<ScriptedServer> {
   const sessions: Session[] = [];
   const mismatches: string[] = [];
   const sockets = new Set<Socket>();
@@ -48,7 +57,10 @@ export async function scriptedServer(...scripts: readonly string[]): Promise<Scr
       socket.destroy();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, address, resolve);
+  });
   return {
     port: (server.address() as AddressInfo).port,
     sessions,

@@ -5,7 +5,7 @@
 
 import { type ContentFault, classify } from './classify.ts';
 import { reasonRow } from './reasons.ts';
-import type { AttemptResult, Phase, ServiceFault } from './reply.ts';
+import type { AttemptResult, Phase, Reply, ServiceFault } from './reply.ts';
 
 type Said = AttemptResult | ServiceFault | ContentFault;
 
@@ -27,11 +27,18 @@ export function leadsOn(said: Said): boolean {
       if (BEFORE_MAIL.includes(phase) || reply.code === 421) return true;
       // A server's own trouble; a mailbox that is full, or a limit of ours, is no other elsewhere.
       const outcome = classify(said);
-      return outcome.kind === 'deferred' && reasonRow(outcome.reason)?.fault === 'next-hop';
+      if (outcome.kind !== 'deferred') return false;
+      const fault = reasonRow(outcome.reason)?.fault;
+      // 452 4.3.1 is said of a system's disk, and of a mailbox by servers that know no better (RFC 3463 §3.4).
+      return fault === 'next-hop' || (fault === 'recipient' && (phase === 'mail' || isAboutSystem(reply)));
     }
     default:
       return false;
   }
+}
+
+function isAboutSystem({ status }: Reply): boolean {
+  return status?.startsWith('4.3.') === true;
 }
 
 /**

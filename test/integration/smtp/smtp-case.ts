@@ -34,7 +34,7 @@ export async function* chunksOf(chunks: readonly string[]): AsyncIterable<Uint8A
   }
 }
 
-type Settings = Omit<SmtpSettings, 'kind'> & { readonly kind: (SmtpSettings | LmtpSettings)['kind'] };
+export type Settings = Omit<SmtpSettings, 'kind'> & { readonly kind: (SmtpSettings | LmtpSettings)['kind'] };
 
 export function settings(over: Partial<Settings>): Settings {
   const plain = { kind: 'smtp', hosts: ['127.0.0.1'], port: 0, tls: 'off', ca: null, auth: null, helo: null } as const;
