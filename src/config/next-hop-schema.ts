@@ -72,9 +72,12 @@ const caKey = told(ca.optional().transform(orNull), {
 });
 
 const helo = told(
-  text(parseHelo, 'name for EHLO', "a domain name such as 'mail.example.com', or an address such as '[192.0.2.1]'", {
-    values: 'a domain name, or an address in brackets',
-  })
+  text(
+    parseHelo,
+    'name for EHLO',
+    "a domain name such as 'mail.example.com', or an address such as '[192.0.2.1]' or '[IPv6:2001:db8::1]'",
+    { values: 'a domain name, or an address in brackets' },
+  )
     .optional()
     .transform(orNull),
   {

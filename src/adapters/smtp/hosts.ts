@@ -13,7 +13,6 @@ export type Lookup = (host: string) => Promise<readonly string[]>;
 
 export class Hosts {
   readonly #hosts: readonly string[];
-  readonly #port: number;
   readonly #port25: Port25Reach | undefined;
   readonly #lookup: Lookup;
   /** Until when a host, or an address of it, is asked last. */
@@ -21,11 +20,11 @@ export class Hosts {
   /** Lookups under way: the messages of a batch share them, because the resolver has few threads. */
   readonly #underWay = new Map<string, Promise<readonly string[]>>();
 
-  constructor(hosts: readonly string[], port: number, port25: Port25Reach | undefined, lookup: Lookup = systemLookup) {
+  constructor(hosts: readonly string[], port: number, port25: Port25Reach | undefined, lookup?: Lookup) {
     this.#hosts = hosts;
-    this.#port = port;
-    this.#port25 = port25;
-    this.#lookup = lookup;
+    this.#port25 = port === 25 ? port25 : undefined;
+    // Addresses that are judged are all wanted; else IPv6 alone is left out where this machine has none.
+    this.#lookup = lookup ?? systemLookup(this.#port25 === undefined ? dns.ADDRCONFIG : 0);
   }
 
   /** Each once, those that failed lately behind the others. */
@@ -38,7 +37,7 @@ export class Hosts {
     const found = isIP(host) === 0 ? await this.#resolve(host, Math.min(timeoutMs, smtpLookupMs), signal) : [host];
     if ('kind' in found) return found;
     let addresses = found;
-    if (this.#port === 25 && this.#port25 !== undefined) {
+    if (this.#port25 !== undefined) {
       const reachable = reachableAt25(host, found, this.#port25);
       if (reachable.kind === 'none')
         return { kind: 'capability', fault: 'port-25-blocked', detail: reachable.why, host };
@@ -111,9 +110,11 @@ function failedLookup(host: string, fault: NetworkFault, why: string): AttemptRe
 }
 
 /** The operating system's resolver: /etc/hosts and RFC 6724's order are its own. */
-async function systemLookup(host: string): Promise<readonly string[]> {
-  const found = await new Promise<readonly dns.LookupAddress[]>((resolve, reject) => {
-    dns.lookup(host, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error)));
-  });
-  return found.map(({ address }) => address);
+function systemLookup(hints: number): Lookup {
+  return async (host) => {
+    const found = await new Promise<readonly dns.LookupAddress[]>((resolve, reject) => {
+      dns.lookup(host, { all: true, hints }, (error, given) => (error === null ? resolve(given) : reject(error)));
+    });
+    return found.map(({ address }) => address);
+  };
 }

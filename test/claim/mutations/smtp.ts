@@ -61,6 +61,76 @@ export const smtpMutations: readonly Mutation[] = [
     test: { file: 'test/integration/smtp/forgiving.test.ts', name: 'logins > AUTH= beside AUTH' },
   },
   {
+    name: 'smtp/next-host-after-content-was-sent',
+    file: 'src/adapters/smtp/next-hop.ts',
+    text: 'if (untouched && leadsOn(result)) open.push(index);',
+    replacement: "if (leadsOn(result) || ('phase' in result && result.phase === 'final-dot')) open.push(index);",
+    test: {
+      file: 'test/integration/smtp/several-hosts.test.ts',
+      name: 'the next host is not asked after > silence after the final dot',
+    },
+  },
+  {
+    name: 'smtp/next-host-after-a-refusal',
+    file: 'src/core/reply/several-hosts.ts',
+    text: "if (outcome.kind !== 'deferred') return false;",
+    replacement: "if (outcome.kind !== 'deferred') return true;",
+    test: {
+      file: 'test/integration/smtp/several-hosts.test.ts',
+      name: 'the next host is not asked after > RCPT 550',
+    },
+  },
+  {
+    name: 'smtp/refused-login-at-the-next-host',
+    file: 'src/core/reply/several-hosts.ts',
+    text: "if (phase === 'auth') return reply.code < 500;",
+    replacement: "if (phase === 'auth') return true;",
+    test: {
+      file: 'test/integration/smtp/several-hosts.test.ts',
+      name: 'the next host is not asked after > a login that is refused',
+    },
+  },
+  {
+    name: 'smtp/silent-host-takes-all-the-time',
+    file: 'src/adapters/smtp/next-hop.ts',
+    text: 'return Date.now() + this.share(addresses * (others + 1));',
+    replacement: 'return null;',
+    test: {
+      file: 'test/integration/smtp/several-hosts.test.ts',
+      name: 'time > is shared: silent hosts leave the last one its own',
+    },
+  },
+  {
+    name: 'smtp/public-address-at-port-25',
+    file: 'src/adapters/smtp/hosts.ts',
+    text: 'addresses = reachable.addresses;',
+    replacement: '',
+    test: {
+      file: 'test/integration/smtp/port-25.test.ts',
+      name: 'a next hop on port 25 > is connected to at its private addresses alone, looked up once',
+    },
+  },
+  {
+    name: 'smtp/kept-connection-takes-the-blame',
+    file: 'src/adapters/smtp/next-hop.ts',
+    text: 'if ((!stale && !said.dropped) || signal.aborted) {',
+    replacement: 'if (!said.dropped || signal.aborted) {',
+    test: {
+      file: 'test/integration/smtp/shared-connections.test.ts',
+      name: 'the messages of one invocation > have each its own where a server takes one a connection: 421 at the next MAIL',
+    },
+  },
+  {
+    name: 'smtp/connections-outlive-the-invocation',
+    file: 'src/adapters/smtp/kept.ts',
+    text: 'if (!keep) await this.closeIdle();',
+    replacement: '',
+    test: {
+      file: 'test/integration/smtp/shared-connections.test.ts',
+      name: 'when the invocation ends > connections are closed, each with QUIT',
+    },
+  },
+  {
     name: 'http/idle-connection-used',
     file: 'src/adapters/aws/kept-sockets.ts',
     text: 'return idle >= 0 && idle < keptSocketIdleMs;',

@@ -151,6 +151,23 @@ describe('the deadline', () => {
   });
 });
 
+it('what ends with the invocation has ended before its answer, a failure or not', async () => {
+  const order: string[] = [];
+  const ended = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    order.push('ended');
+  };
+  const handler = stage('relay', { watch: new Watch(), timeScale: 1, ended }, async ({ body }) => {
+    if (body === 'bad') throw new Error('no');
+    order.push('work');
+    return finished('relayed');
+  });
+  const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => 60_000 } as unknown as Context;
+  const answer = await handler({ Records: [record('a', 'good'), record('b', 'bad')] }, context);
+  expect(answer.batchItemFailures).toEqual([{ itemIdentifier: 'b' }]);
+  expect(order).toEqual(['work', 'ended']);
+});
+
 it('an event that is none: the function fails, says so, and sends its metrics', async () => {
   const watch = new Watch();
   const handler = stage('relay', { watch, timeScale: 1 }, async () => finished('relayed'));

@@ -30,6 +30,8 @@ const environment = {
   POWERTOOLS_METRICS_NAMESPACE: 'Everpost',
 };
 const settings: Settings = settingsOf();
+/** What a test deploys otherwise. */
+let deployed: Partial<Settings> = {};
 
 /** What Secrets Manager holds, by name: the newest value, then the one before. */
 const secretValues = new Map<string, readonly string[]>();
@@ -61,11 +63,27 @@ vi.mock('#pipeline/orphans/orphans.ts', () => ({ orphans: caught('orphans') }));
 vi.mock('#pipeline/purge/purge.ts', () => ({ purge: caught('purge') }));
 vi.mock('#pipeline/purge/digest-notice.ts', () => ({ giveDigest: caught('digest') }));
 
+/** What next hops by SMTP were made of. */
+const made: (readonly [unknown, Record<string, unknown>])[] = [];
+vi.mock('#adapters/smtp/next-hop.ts', async (original) => {
+  const { SmtpNextHop } = await original<typeof import('#adapters/smtp/next-hop.ts')>();
+  return {
+    SmtpNextHop: class extends SmtpNextHop {
+      constructor(...given: ConstructorParameters<typeof SmtpNextHop>) {
+        super(...given);
+        made.push(given);
+      }
+    },
+  };
+});
+
 // In a bundle it lies beside the code.
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>();
   const readFileSync: unknown = (path: string, ...more: [BufferEncoding]) =>
-    String(path).endsWith('lambdas/config.json') ? JSON.stringify(settings) : fs.readFileSync(path, ...more);
+    String(path).endsWith('lambdas/config.json')
+      ? JSON.stringify({ ...settings, ...deployed })
+      : fs.readFileSync(path, ...more);
   return { ...fs, readFileSync };
 });
 const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 60_000 } as Context;
@@ -95,6 +113,8 @@ async function portsOf(name: string, event: unknown, more = {}): Promise<Ports> 
 
 beforeEach(() => {
   calls.length = 0;
+  made.length = 0;
+  deployed = {};
   answers.clear();
   secretValues.clear();
   vi.spyOn(console, 'log').mockImplementation(() => {});
@@ -241,6 +261,37 @@ describe('relay', () => {
     expect(nextHop(name)).toBe(nextHop(name));
     expect(nextHop('nobody')).toBeNull();
     expect(nextHop('ses-report')).not.toBeNull();
+  });
+
+  const VPC = { vpc: null, create: { zones: 1 } } as const;
+  it.each([
+    ['on AWS, outside of a VPC', null, undefined, 'closed'],
+    ['in the local runtime', null, environment.AWS_ENDPOINT_URL, undefined],
+    ['in a VPC', { ...VPC, port25: 'private' } as const, undefined, 'private'],
+    ['in a VPC without the block', { ...VPC, port25: 'unblocked' } as const, undefined, 'unblocked'],
+    [
+      'in the local runtime with a network',
+      { ...VPC, port25: 'private' } as const,
+      environment.AWS_ENDPOINT_URL,
+      'private',
+    ],
+  ])('tells its client what port 25 reaches: %s', async (_name, network, AWS_ENDPOINT_URL, port25) => {
+    deployed = { network };
+    const { nextHop } = await portsOf('relay', sqsEvent(JSON.stringify(job)), { AWS_ENDPOINT_URL });
+    nextHop(Object.keys(settings.nextHops)[0]);
+    expect(made[0]?.[1]).toMatchObject({ port25, openingMs: 100 * SECOND });
+  });
+
+  it.each([
+    [null, 'example.com'],
+    ['mail.example.net', 'mail.example.net'],
+  ])('says %s in EHLO: %s', async (helo, ehloName) => {
+    const [name = '', hop] = Object.entries(settings.nextHops)[0] ?? [];
+    if (hop?.kind !== 'smtp') throw new Error('the first next hop is no server');
+    deployed = { nextHops: { [name]: { ...hop, helo } } };
+    const { nextHop } = await portsOf('relay', sqsEvent(JSON.stringify(job)), { EVERPOST_TIME_SCALE: '100' });
+    nextHop(name);
+    expect(made[0]?.[1]).toMatchObject({ ehloName, openingMs: SECOND });
   });
 });
 
