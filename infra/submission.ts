@@ -22,6 +22,12 @@ export function submission(
   const here = new Construct(scope, 'Submission');
   bucket.addToResourcePolicy(createOnly(bucket));
   tellOfEnvelopes(given);
+  const ours = settings.domains.join(' ');
+  if (ours !== '' && ours.length <= OUTPUT_CHARS_MAX)
+    new CfnOutput(scope, 'Domains', {
+      value: ours,
+      description: 'Domains of ours: everpost sendmail refuses authors in them that are not its submitter’s',
+    });
   const submitters = Object.entries(settings.submitters);
   const all = 2 * submitters.length + OTHER_OUTPUTS_MAX <= OUTPUTS_MAX;
   for (const [submitter, { senderDomains }] of submitters) {

@@ -21,6 +21,8 @@ export type Where = {
   readonly defaultSender: Mailbox | null;
   /** What the file says that the submitter may use; empty: nothing. */
   readonly senderDomains: readonly string[];
+  /** What the file says is ours besides, and not the submitter's. */
+  readonly ourDomains: readonly string[];
   readonly bucket: string | null;
   readonly stack: string | null;
   readonly data: string | null;
@@ -30,7 +32,7 @@ export type Where = {
 export type Place = {
   readonly store: SubmissionStore;
   readonly senderDomains: readonly string[];
-  /** Of all submitters, as far as the stack's outputs name them: in these no other submitter may write. */
+  /** Of the configuration and all submitters, as far as the outputs or the file say: its authors are of its own. */
   readonly ourDomains: readonly string[];
 };
 
@@ -53,18 +55,26 @@ export function whereTo(own: Readonly<Record<string, string>>): Where {
   const given = named ?? defaultSender?.domain ?? hostname();
   const domain = parseMailbox(`x@${given}`)?.domainKey;
   if (domain === undefined) throw new Exit(EX.config, `${given} is no domain: give --domain NAME`);
-  const listed = (file.senderDomains ?? '').split(/[\s,]+/).filter((text) => text !== '');
+  const listed = listOf(file.senderDomains);
   const said = [
     ...listed,
     ...(defaultSender === null ? [] : [defaultSender.domain]),
     ...(named === null ? [] : [named]),
   ];
-  const senderDomains = (listed.length > 0 ? listed : said).map((text) => toDomainKey(text) ?? text);
+  const senderDomains = keysOf(listed.length > 0 ? listed : said);
+  const ourDomains = keysOf(listOf(file.ourDomains));
   const { bucket = null, stack = null, data = null } = place;
-  return { submitter, domain, defaultSender, senderDomains, bucket, stack, data };
+  return { submitter, domain, defaultSender, senderDomains, ourDomains, bucket, stack, data };
 }
 
-export async function openPlace({ bucket, stack, data, submitter, senderDomains }: Where): Promise<Place> {
+export async function openPlace({
+  bucket,
+  stack,
+  data,
+  submitter,
+  senderDomains,
+  ourDomains: named,
+}: Where): Promise<Place> {
   if (bucket !== null) {
     const region = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
     if (region === undefined) throw new Exit(EX.config, 'no AWS region is set: set AWS_REGION');
@@ -74,7 +84,7 @@ export async function openPlace({ bucket, stack, data, submitter, senderDomains 
         `it is not known which senders ${submitter} may use: write defaultSender or senderDomains into ${USUAL_FILE}`,
       );
     const store = new S3SubmissionStore(s3SubmissionClient({ region, credentials: null }), bucket);
-    return { store, senderDomains, ourDomains: senderDomains };
+    return { store, senderDomains, ourDomains: [...senderDomains, ...named] };
   }
   const { findInstance, submissionsFor } = await import('./find-instance.ts');
   const instance = await findInstance({ data: data ?? undefined, stack });
@@ -82,10 +92,18 @@ export async function openPlace({ bucket, stack, data, submitter, senderDomains 
   if (instance.outputs[`${output}PolicyArn`] === undefined)
     throw new Exit(EX.config, `no submitter is called ${submitter}: see submitters in everpost.config.ts`);
   const deployed = instance.outputs[`${output}SenderDomains`]?.split(' ') ?? senderDomains;
-  const ourDomains = Object.entries(instance.outputs)
-    .filter(([name]) => /^Submitter\w+SenderDomains$/.test(name))
+  const deployedOurs = Object.entries(instance.outputs)
+    .filter(([name]) => name === 'Domains' || /^Submitter\w+SenderDomains$/.test(name))
     .flatMap(([, value]) => value?.split(' ') ?? []);
-  return { store: submissionsFor(instance), senderDomains: deployed, ourDomains };
+  return { store: submissionsFor(instance), senderDomains: deployed, ourDomains: [...deployedOurs, ...named] };
+}
+
+function listOf(text: string | undefined): readonly string[] {
+  return (text ?? '').split(/[\s,]+/).filter((each) => each !== '');
+}
+
+function keysOf(domains: readonly string[]): readonly string[] {
+  return domains.map((text) => toDomainKey(text) ?? text);
 }
 
 function environment(): Readonly<Record<string, string | undefined>> {

@@ -35,8 +35,8 @@ The destination comes from these options, else from the environment, else from /
   --data DIR             EVERPOST_DATA       or the local instance of this folder
   --domain NAME          EVERPOST_DOMAIN     completes addresses without a domain (default: this machine's name)
 
-The file may also have "defaultSender", the sender without -f, and "senderDomains", the domains that the submitter may
-use, where only the bucket is known.
+The file may also have "defaultSender", the sender without -f, and, where only the bucket is known, "senderDomains", the
+domains that the submitter may use, and "ourDomains", other domains of ours, whose authors are refused.
 
 It ends with 0 when the message is stored. Otherwise the message stays in ~/dead.letter: 64 usage, 65 no recipient or
 too big, 66 no input, 67 no address, 75 try again, 77 not allowed, 78 configuration.
@@ -134,7 +134,7 @@ async function send(given: SendmailArguments, where: Where, input: StandardInput
 
 /**
  * What ingest would hold, nobody but an operator would hear of. With a bucket alone, the stack's other domains are
- * known there only.
+ * known there and by the file.
  */
 function refuseAuthors(content: Uint8Array, reversePath: string, where: Where, place: Place): void {
   const from = readFrom(content);

@@ -95,6 +95,10 @@ test('each submitter may put content and envelopes below its own prefix, in this
   }
 });
 
+test('the domains of ours are an output where somebody submits, so that sendmail refuses their authors', () => {
+  expect(template.outputs.Domains).toMatchObject({ Value: settingsOf(submitting).domains.join(' ') });
+});
+
 test('SES sends as their domains too, and content is read below both prefixes', () => {
   const sending = synthesised(
     settingsOf({

@@ -293,6 +293,26 @@ describe('sendmail', () => {
       ['ann@example.com', ['ann@x.example']],
     ]);
   }, 120_000);
+  it('refuses an author in a domain of ours that is not its submitter’s, whoever has it or nobody', async () => {
+    const before = await stored();
+    const by = (author: string) => `From: ${author}\nSubject: x\n\nHello\n`;
+    const file = join(folder, 'bucket.json');
+    const settings = { submitter: 'cron', bucket: 'spool', senderDomains: ['example.com'] };
+    writeFileSync(file, JSON.stringify({ ...settings, ourDomains: ['inbound.example', 'web.example'] }));
+    const byBucket = { EVERPOST_SENDMAIL_CONFIG: file, AWS_REGION: 'eu-west-1' };
+    const words = ['sendmail', '-f', 'cron@example.com', 'ann@x.example'];
+    const ended = await Promise.all([
+      everpost([...where(), 'ann@x.example'], by('boss@web.example')),
+      everpost([...where(), 'ann@x.example'], by('boss@inbound.example')),
+      everpost([...where(), 'ann@x.example'], by('boss@sub.inbound.example')),
+      everpost(words, by('boss@inbound.example'), byBucket),
+    ]);
+    for (const { code, err } of ended)
+      expect([code, err]).toEqual([77, expect.stringContaining('cron may not send mail whose author is of')]);
+    expect(await stored()).toEqual(before);
+    const stranger = await everpost([...where(), 'ann@x.example'], by('eve@bank.example'));
+    expect(stranger.code, 'a stranger’s mail is passed on').toBe(0);
+  }, 120_000);
   it('speaks SMTP for the senders that it may use, and refuses others before they are held', async () => {
     const say = (from: string) => `EHLO c\r\nMAIL FROM:<${from}>\r\nQUIT\r\n`;
     const [own, foreign] = await Promise.all([

@@ -32,10 +32,11 @@ export async function openInstance(aheadMs = 0) {
     QUEUES.map((name) => [`${name.charAt(0).toUpperCase()}${name.slice(1)}QueueUrl`, aws.queueUrl(name)]),
   );
   const submitter = { SubmitterCronPolicyArn: 'arn:x', SubmitterCronSenderDomains: 'example.com cron.example' };
+  const ours = { Domains: 'example.com inbound.example', SubmitterWebSenderDomains: 'web.example' };
   const said = {
     '/endpoint': () => ({
       ...{ region: aws.region, endpoint: aws.endpoint, credentials: aws.credentials },
-      ...{ tableName: ledgerTable.TableName, bucketName: 'spool', outputs: { ...outputs, ...submitter } },
+      ...{ tableName: ledgerTable.TableName, bucketName: 'spool', outputs: { ...outputs, ...submitter, ...ours } },
     }),
     '/health': () => ({ now: new Date(Date.now() + aheadMs).toISOString() }),
   };
