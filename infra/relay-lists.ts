@@ -2,6 +2,7 @@
 // SES, and read the secrets of next hops. SES and Secrets Manager know them by name, so that the permissions are
 // written from names too.
 
+import { secretsOfHop } from '#config/hop-secrets.ts';
 import type { Settings } from '#config/settings.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { bouncesBySes, identitiesOf, sendingDomains, sendingIdentities, sendsBySes } from '#core/message/ses-use.ts';
@@ -41,9 +42,7 @@ function bounceAs(settings: Settings): GrantList {
  * own.
  */
 function readSecrets({ nextHops, notices }: Settings): GrantList {
-  const names = Object.values(nextHops).flatMap((hop) =>
-    hop.kind === 'smtp' && hop.auth !== null ? [hop.auth.secret] : [],
-  );
+  const names = Object.values(nextHops).flatMap((hop) => secretsOfHop(hop).map(({ name }) => name));
   if (notices.dkim !== null) names.push(notices.dkim.secret);
   return {
     id: 'Secrets',

@@ -18,6 +18,7 @@ import {
   queueAgeAlarmMs,
   sweepOverdueMs,
 } from '#core/limits.ts';
+import { certificateAlarm } from './certificate-alarm.ts';
 import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
 import type { OrphanSearch } from './orphans.ts';
@@ -44,6 +45,8 @@ export function watch(scope: Construct, watched: Watched): Topic {
   watchQueues(raise, watched);
   watchFunctions(raise, watched);
   watchMail(raise, watched);
+  const certificates = certificateAlarm(watched.settings);
+  if (certificates !== null) raise('ClientCertificateDays', certificates);
   watchSes(raise, watched);
   return topic;
 }

@@ -19,6 +19,8 @@ import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
 import { SesBounceService } from '#adapters/aws/ses-notice.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
+import type { Tokens } from '#adapters/oauth/tokens.ts';
+import { identityTerms } from '#adapters/smtp/identity-terms.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { batchBytesMax, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
@@ -36,6 +38,7 @@ const clock = new SystemClock();
 const { settings } = config;
 const secrets = new AwsSecrets(secretsClient(aws), clock);
 const nextHops = new Map<string, NextHop>();
+const identityPorts = { secrets, tokens: new Map<string, Tokens>(), clock, watch };
 
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
@@ -86,10 +89,9 @@ function nextHop(name: string): NextHop | null {
     return ses;
   }
   if (given?.kind !== 'smtp' && given?.kind !== 'lmtp') return null;
-  const { auth } = given;
   const made = new SmtpNextHop(given, {
     ehloName: given.helo ?? settings.host,
-    credentials: auth === null ? null : () => secrets.credentials(auth.secret),
+    ...identityTerms(name, given, identityPorts),
     // In the local runtime no network stands in the way.
     port25: settings.network?.port25 ?? (aws.endpoint === undefined ? 'closed' : undefined),
     openingMs: smtpOpeningMs / config.timeScale,

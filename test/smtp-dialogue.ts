@@ -6,6 +6,7 @@
 // C: EHLO *                    expects a line; * is any text       raw: "…"   sends a JSON string's characters as bytes
 //   content                      reads up to CRLF . CRLF             bytes: N   waits for N bytes of anything
 //   tls                          takes TLS up                        stall      says nothing more, for good
+//   tls-certified                the same, and wants a certificate of fixtures/tls/clients
 //   cut                          closes (FIN)                        reset      drops (RST)
 // pause: N                     waits for N milliseconds            quiet: N   the same, and nothing may come meanwhile
 
@@ -19,6 +20,8 @@ export type Session = {
   /** Each message as it came, without the final dot, still dot-stuffed. */
   readonly contents: Buffer[];
   secured: boolean;
+  /** The name in the client's certificate; null where it showed none. */
+  presented: string | null;
 };
 export type ScriptedServer = {
   readonly port: number;
@@ -32,6 +35,7 @@ const fixture = (name: string) => readFileSync(new URL(`./fixtures/tls/${name}`,
 /** The authority that signed the scripted server's certificate (localhost, 127.0.0.1). */
 export const testCa = fixture('ca.pem').toString('latin1');
 const identity = { key: fixture('server.key'), cert: fixture('server.pem') };
+const clientsCa = fixture('clients/clients-ca.pem');
 
 export function scriptedServer(...scripts: readonly string[]): Promise<ScriptedServer> {
   return scriptedServerAt('127.0.0.1', 0, ...scripts);
@@ -48,7 +52,7 @@ export async function scriptedServerAt(
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     const script = scripts[Math.min(sessions.length, scripts.length - 1)] ?? '';
-    const session: Session = { said: [], contents: [], secured: false };
+    const session: Session = { said: [], contents: [], secured: false, presented: null };
     sessions.push(session);
     sockets.add(socket);
     socket.setNoDelay(true);
@@ -74,7 +78,7 @@ export async function scriptedServerAt(
 
 async function play(line: Line, script: string, session: Session): Promise<void> {
   for (const step of script.split('\n').map((text) => text.trim())) {
-    const [verb, ...rest] = step.split(': ');
+    const [verb, ...rest] = (step.endsWith(':') ? `${step} ` : step).split(': ');
     const text = rest.join(': ');
     if (step === '') continue;
     else if (verb === 'S') line.write(`${text}\r\n`);
@@ -90,8 +94,8 @@ async function play(line: Line, script: string, session: Session): Promise<void>
       await new Promise((resolve) => setTimeout(resolve, Number(text)));
       if (line.waiting !== '') throw new Error(`nothing was expected yet, got ${line.waiting}`);
     } else if (step === 'content') session.contents.push(await line.content());
-    else if (step === 'tls') {
-      await line.secure();
+    else if (step === 'tls' || step === 'tls-certified') {
+      session.presented = await line.secure(step === 'tls-certified');
       session.secured = true;
     } else if (step === 'stall') return;
     else if (step === 'cut') return line.cut();
@@ -151,13 +155,14 @@ class Line {
     this.#shift(count, 0);
   }
 
-  secure(): Promise<void> {
+  secure(certified: boolean): Promise<string | null> {
     this.#socket.removeAllListeners('data');
-    const secured = new TLSSocket(this.#socket, { isServer: true, ...identity });
+    const wants = certified ? { requestCert: true, rejectUnauthorized: true, ca: clientsCa } : {};
+    const secured = new TLSSocket(this.#socket, { isServer: true, ...identity, ...wants });
     this.#socket = secured;
     this.#listen();
     return new Promise((resolve, reject) => {
-      secured.on('secure', resolve);
+      secured.on('secure', () => resolve(secured.getPeerCertificate().subject?.CN?.toString() ?? null));
       secured.on('close', () => reject(GONE));
     });
   }

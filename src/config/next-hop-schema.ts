@@ -19,6 +19,7 @@ import {
   told,
   wholeNumber,
 } from './fields.ts';
+import type { LoginSettings } from './settings.ts';
 import { parseHelo, parseHost, parsePem, parseSecretName } from './values.ts';
 
 export const secret = text(
@@ -109,6 +110,27 @@ const OTHER_NAMES = {
 } as const;
 const kind = <K extends keyof typeof kinds>(of: K) => told(z.literal(of), { description: kinds[of] });
 
+const LOGIN_EXAMPLE = "{ secret: 'everpost/exchange' }";
+const login = object(
+  {
+    secret: told(secret.optional(), { description: 'The name of the secret with a user name and a password.' }),
+    xoauth2: told(secret.optional(), { description: 'The name of the secret that a token is asked for with.' }),
+  },
+  LOGIN_EXAMPLE,
+).transform((given, context): LoginSettings => {
+  const { secret, xoauth2 } = given;
+  if (secret !== undefined && xoauth2 === undefined) return { secret };
+  if (xoauth2 !== undefined && secret === undefined) return { xoauth2 };
+  const what = secret === undefined ? 'neither secret nor xoauth2 is there' : 'secret and xoauth2 are both there';
+  const write = `one of them: ${LOGIN_EXAMPLE} for a password, { xoauth2: 'everpost/m365' } for a token`;
+  context.issues.push({ code: 'custom', message: `${what}; write ${write}`, input: given });
+  return z.NEVER;
+});
+const clientCertificate = object(
+  { secret: told(secret, { description: 'The name of the secret.' }) },
+  "{ secret: 'everpost/certificate' }",
+);
+
 const EXAMPLE = "{ kind: 'smtp', host: 'mail.example.com', port: 587, tls: 'required' }";
 const smtp = object(
   {
@@ -118,21 +140,24 @@ const smtp = object(
       description: '465 speaks TLS from the start, 587 STARTTLS. 25 needs `network`.',
     }),
     tls: told(tls, {
-      description: 'How the connection is protected. With `auth`, opportunistic is the same as required.',
+      description:
+        'How the connection is protected. With `auth` or `clientCertificate`, opportunistic is the same as required.',
     }),
     ca: caKey,
-    auth: told(
-      object({ secret: told(secret, { description: 'The name of the secret.' }) }, "{ secret: 'everpost/exchange' }", {
-        xoauth2: 'XOAUTH2',
-      })
-        .optional()
-        .transform(orNull),
-      {
-        description: 'The secret in Secrets Manager that holds the login: `{"username": "…", "password": "…"}`.',
-        values: '`{ secret }`',
-        fallback: 'no login',
-      },
-    ),
+    auth: told(login.optional().transform(orNull), {
+      description:
+        'The secret in Secrets Manager that holds the login. `secret`: `{"username": "…", "password": "…"}`. ' +
+        '`xoauth2`: what a token is asked for with ([its members](logins.md)). A token needs TLS.',
+      values: '`{ secret }` or `{ xoauth2 }`',
+      fallback: 'no login',
+    }),
+    clientCertificate: told(clientCertificate.optional().transform(orNull), {
+      description:
+        'The secret that holds a certificate and its key, `{"certificate": "…", "key": "…"}` in PEM ' +
+        '([how](logins.md)). It needs TLS.',
+      values: '`{ secret }`',
+      fallback: 'none',
+    }),
     helo,
     pipelining,
     concurrency: told(wholeNumber(1, 1000).optional().transform(orNull), {
@@ -147,9 +172,6 @@ const smtp = object(
     }),
   },
   EXAMPLE,
-  {
-    clientCertificate: 'a client certificate',
-  },
 );
 const lmtpPort = port.refine((value) => value !== 25, {
   error: 'LMTP is forbidden on port 25 (RFC 2033 §5); write 24, 2003 or another port',
@@ -226,7 +248,7 @@ const nextHop = told(
   ),
   { example: EXAMPLE },
 );
-const NO_LOGIN = { auth: null, concurrency: null, messagesPerSecond: null } as const;
+const NO_LOGIN = { auth: null, clientCertificate: null, concurrency: null, messagesPerSecond: null } as const;
 
 export const nextHops = record(nextHop, `{ exchange: ${EXAMPLE} }`, '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$');
 

@@ -74,6 +74,7 @@ const LIMITS = `## What else is asked
 ${bullets([
   'A route that is never reached, because an earlier one takes all that it matches, and a match that stands twice, are mistakes.',
   'Port 465 with STARTTLS and port 587 with implicit TLS are mistakes.',
+  "`clientCertificate` and `auth: { xoauth2 }` with `tls: 'off'` are mistakes.",
   'A copy cannot go to `refuse` or `discard`, nor can a fallback.',
   'Without `network`, port 25 and hosts that look private stop `cdk deploy`; so do, with `port25` as it is by default, port 25 of an address that is public, and a login without TLS in any case. Elsewhere they are warnings, because on this machine they work.',
   "`notices.from` in somebody else's domain, and an outbound `*` by SES that also takes mail for our own `domains`, are warnings.",

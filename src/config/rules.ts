@@ -18,6 +18,7 @@ export function checkSections(sections: Sections, mistake: Mistakes): Unversione
   const routes = sections.routes?.map((route) => withReturnPaths(route, nextHops ?? {}));
   if (domains) eachDomainOnce(domains, mistake);
   if (nextHops) portsFitTls(nextHops, mistake);
+  if (nextHops) whatNeedsTlsHasIt(nextHops, mistake);
   if (domains && routes) everyDomainHasAPostmaster(domains, routes, mistake);
   if (nextHops && notices) noticesCanLeave(notices, nextHops, mistake);
   if (domains && nextHops && notices && submitters)
@@ -100,6 +101,18 @@ function portsFitTls(nextHops: Readonly<Record<string, NextHopSettings>>, mistak
         "port 587 starts without TLS, and 'implicit' is TLS from the start",
         "'required', which is STARTTLS, or port 465",
       );
+  }
+}
+
+/** RFC 6750 §5.2 and RFC 8446: a password in the clear is a warning (advice.ts), because on this machine it works. */
+function whatNeedsTlsHasIt(nextHops: Readonly<Record<string, NextHopSettings>>, mistake: Mistakes): void {
+  for (const [name, hop] of Object.entries(nextHops)) {
+    if (hop.kind !== 'smtp' || hop.tls !== 'off') continue;
+    const at = `${join('nextHops', name)}.tls`;
+    if (hop.clientCertificate !== null)
+      mistake(at, "a client certificate is shown within TLS, and 'off' is none", "'required' or 'implicit'");
+    else if (hop.auth !== null && 'xoauth2' in hop.auth)
+      mistake(at, 'a token never crosses the network in the clear', "'required' or 'implicit'");
   }
 }
 

@@ -111,10 +111,18 @@ export type ServerSettings = {
   readonly pipelining: boolean;
   /** PEM text of the certificate authority to trust, or null for the public ones. */
   readonly ca: string | null;
-  readonly auth: { readonly secret: string } | null;
+  readonly auth: LoginSettings | null;
+  /** In Secrets Manager: {"certificate": "…", "key": "…"}, PEM, which we present where the server asks. */
+  readonly clientCertificate: { readonly secret: string } | null;
   readonly concurrency: number | null;
   readonly messagesPerSecond: number | null;
 };
+
+/**
+ * Names of secrets in Secrets Manager. `secret`: {"username": "…", "password": "…"}. `xoauth2`: what a token is asked
+ * for with (adapters/oauth/token-secret.ts).
+ */
+export type LoginSettings = { readonly secret: string } | { readonly xoauth2: string };
 
 export type RouteSettings = {
   readonly match: readonly string[];

@@ -473,6 +473,26 @@ export const smtpJunkBytesMax = 65_536;
  * server's 334.
  */
 export const smtpAuthLineOctetsMax = 512;
+
+/** A token endpoint's whole answer, in milliseconds: it is asked before the connection, and the attempt waits. */
+export const tokenRequestMs = 10_000;
+/** What is read of its answer, in bytes: a token has a few thousand. */
+export const tokenAnswerBytesMax = 65_536;
+/** A token is not used in its last minute, in milliseconds, nor in the last half of a shorter life. */
+export const tokenMarginMs = MINUTE;
+/** RFC 6749 §5.1 recommends expires_in and does not demand it; a token without is used for so long. */
+export const tokenLifetimeIfUntoldMs = 5 * MINUTE;
+/** An endpoint that refused is not asked again for so long by one function, in milliseconds; one that failed sooner. */
+export const tokenRefusedForMs = 30 * SECOND;
+export const tokenUnavailableForMs = 5 * SECOND;
+/** At most so long it may ask us to stay away (Retry-After). */
+export const tokenRetryAfterMsMax = 5 * MINUTE;
+/** After a fresh token was refused as well, no second one is asked for within an attempt for so long. */
+export const tokenDoubtedForMs = 5 * MINUTE;
+/** RFC 7523 §3 wants a short life; Google takes an hour at most. */
+export const assertionLifetimeMs = 5 * MINUTE;
+/** Days before a client certificate's end at which the alarm calls: time to have one issued. */
+export const certificateDaysLeftAlarm = 21;
 /** Pipelined commands, in bytes, of one write: an idle connection's socket takes that much at once. */
 export const smtpGroupBytesMax = 8_192;
 /**

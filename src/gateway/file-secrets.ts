@@ -2,7 +2,7 @@
 // has it. Read at each use, so that a changed file is seen. Its words never become part of an error.
 
 import { readFile } from 'node:fs/promises';
-import type { Credentials } from '#adapters/aws/login-secrets.ts';
+import type { Password } from '#adapters/secret-text.ts';
 import { fileText } from '#config/file-text.ts';
 import type { SecretSource } from './login-guard.ts';
 
@@ -14,7 +14,7 @@ export class FileSecrets implements SecretSource {
   }
 
   /** Throws where the file cannot be read or has no such secret, and says which. */
-  async credentials(name: string): Promise<Credentials> {
+  async credentials(name: string): Promise<Password> {
     const bytes = await readFile(this.path);
     let all: unknown;
     try {

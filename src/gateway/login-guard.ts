@@ -3,7 +3,7 @@
 // a log or a reply.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Credentials } from '#adapters/aws/login-secrets.ts';
+import type { Password } from '#adapters/secret-text.ts';
 import type { SubmitterSettings } from '#config/settings.ts';
 import {
   loginFailuresPerAddressMax,
@@ -17,7 +17,7 @@ import type { Clock } from '#pipeline/ports.ts';
 
 /** Where secrets are: Secrets Manager (AwsSecrets), or a file (FileSecrets). */
 export interface SecretSource {
-  credentials(name: string): Promise<Credentials>;
+  credentials(name: string): Promise<Password>;
   /** What was kept of it is asked for anew the next time. */
   forget(name: string): void;
 }

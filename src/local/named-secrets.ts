@@ -2,43 +2,49 @@
 // show at the first attempt or the first login alone. It tells names, never values, and stops nothing: the file is read
 // at each use.
 
+import { tokenTermsIn } from '#adapters/oauth/token-terms.ts';
+import { passwordIn, type SecretMembers, SecretMistake, secretMembers } from '#adapters/secret-text.ts';
+import { certificateIn } from '#adapters/smtp/client-certificate.ts';
 import type { Secrets } from '#aws-local/secrets/secrets-manager.ts';
+import { type HopSecret, secretsOfHop } from '#config/hop-secrets.ts';
 import type { Settings } from '#config/settings.ts';
+
+/** What each must be, to read and to copy. */
+const SHAPES: Readonly<
+  Record<HopSecret['holds'], { readonly read: (members: SecretMembers) => unknown; readonly example: string }>
+> = {
+  password: { read: passwordIn, example: '{"username": "…", "password": "…"}' },
+  token: {
+    read: tokenTermsIn,
+    example: '{"username": "…", "tokenUrl": "https://…", "clientId": "…", "clientSecret": "…", "scope": "…"}',
+  },
+  certificate: { read: certificateIn, example: '{"certificate": "-----BEGIN …", "key": "-----BEGIN …"}' },
+};
 
 /** A line for each that is missing or has not what it must have. */
 export function lackingSecrets(settings: Settings, file: string | null, secrets: Secrets): readonly string[] {
-  const named: { readonly name: string; readonly of: string }[] = [];
+  const named: (HopSecret & { readonly of: string })[] = [];
   for (const [hop, it] of Object.entries(settings.nextHops))
-    if ((it.kind === 'smtp' || it.kind === 'lmtp') && it.auth !== null)
-      named.push({ name: it.auth.secret, of: `the next hop ${hop}` });
+    for (const secret of secretsOfHop(it)) named.push({ ...secret, of: `the next hop ${hop}` });
   for (const [submitter, { secret }] of Object.entries(settings.submitters))
-    if (secret !== null) named.push({ name: secret, of: `the submitter ${submitter}` });
-  return named.flatMap(({ name, of }) => {
-    const what = lacking(secrets, name);
+    if (secret !== null) named.push({ name: secret, holds: 'password', of: `the submitter ${submitter}` });
+  return named.flatMap(({ name, holds, of }) => {
+    const what = lacking(secrets, name, holds);
     if (what === null) return [];
     const where = file ?? 'no file: start with npm start -- --secrets FILE';
-    return [`the secret ${name} of ${of} ${what} (${where}): write {"${name}": {"username": "…", "password": "…"}}`];
+    return [`the secret ${name} of ${of} ${what} (${where}): write {"${name}": ${SHAPES[holds].example}}`];
   });
 }
 
-function lacking(secrets: Secrets, name: string): string | null {
-  if (!Object.hasOwn(secrets, name)) return 'is missing';
-  const value = membersOf(secrets[name]);
-  for (const member of ['username', 'password']) {
-    const text = value?.[member];
-    if (typeof text !== 'string') return `has no ${member}`;
-    if (text === '') return `has an empty ${member}`;
-  }
-  return null;
-}
-
-/** A text is taken as Secrets Manager keeps it: JSON. */
-function membersOf(secret: Secrets[string] | undefined): Readonly<Record<string, unknown>> | null {
-  if (typeof secret !== 'string') return secret ?? null;
+function lacking(secrets: Secrets, name: string, holds: HopSecret['holds']): string | null {
+  const secret = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+  if (secret === undefined) return 'is missing';
   try {
-    const value: unknown = JSON.parse(secret);
-    return typeof value === 'object' ? (value as Readonly<Record<string, unknown>> | null) : null;
-  } catch {
+    // A text is taken as Secrets Manager keeps it: JSON.
+    SHAPES[holds].read(typeof secret === 'string' ? secretMembers(secret) : secret);
     return null;
+  } catch (error) {
+    if (error instanceof SecretMistake) return error.what;
+    throw error;
   }
 }

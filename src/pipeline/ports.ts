@@ -364,6 +364,7 @@ export type MetricName =
   | 'StrangeObject'
   | 'OperatorFault'
   | 'MarkSecretUnreadable'
+  | 'ClientCertificateDays'
   | 'UnknownReply'
   | 'PossibleDuplicate'
   | 'LostJob'
@@ -389,4 +390,6 @@ export interface Watch {
    * many.
    */
   raise(metric: MetricName): void;
+  /** Publishes at once how much there is of something now: no count, and never added up. */
+  level(metric: MetricName, value: number): void;
 }

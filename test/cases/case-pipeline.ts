@@ -103,6 +103,7 @@ export async function withServer<T>(
     auth: auth === false ? null : { secret: 'mx' },
     helo: null,
     pipelining: true,
+    clientCertificate: null,
     concurrency: null,
     messagesPerSecond: null,
     kind: lmtp ? ('lmtp' as const) : ('smtp' as const),

@@ -136,6 +136,9 @@ export class Invocation {
       raise: (metric) => {
         if (!this.dead) this.around.published(metric, 1);
       },
+      level: (metric, value) => {
+        if (!this.dead) this.around.published(metric, value);
+      },
       count: (metric, value = 1) => void this.counted.set(metric, (this.counted.get(metric) ?? 0) + value),
     };
   }

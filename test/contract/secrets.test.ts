@@ -46,15 +46,16 @@ describe('AwsSecrets', () => {
     });
   });
   it.each([
-    'hunter2',
-    '{"username":"u","password":hunter2}',
-    '{"username":"hunter2"}',
-    '["hunter2"]',
-    '{"username":"u","password":["hunter2"]}',
-  ])('refuses %s without quoting it', async (value) => {
+    ['hunter2', 'is not JSON'],
+    ['{"username":"u","password":hunter2}', 'is not JSON'],
+    ['{"username":"hunter2"}', 'has no password'],
+    ['["hunter2"]', 'is JSON, but no object'],
+    ['{"username":"u","password":["hunter2"]}', 'has a password that is no text'],
+    ['{"username":"hunter2","password":""}', 'has an empty password'],
+  ])('refuses %s without quoting it, and says what is wrong', async (value, what) => {
     await withSecrets({ name: value }, async ({ secrets }) => {
       const error = await secrets.credentials('name').catch((caught: unknown) => caught);
-      expect(String((error as Error).stack)).toMatch(/the secret name is not JSON with a username and a password/);
+      expect(String((error as Error).stack)).toContain(`the secret name ${what}`);
       expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('hunter2');
     });
   });

@@ -16,6 +16,7 @@ test('relay reads the secrets that the configuration names, and no others', () =
       mailboxes: { ...hop, auth: { secret: 'everpost/a' } },
       b: { ...hop, auth: { secret: 'everpost/b' } },
       c: { ...hop, auth: { secret: 'everpost/a' } },
+      d: { ...hop, auth: { xoauth2: 'everpost/token' }, clientCertificate: { secret: 'everpost/certificate' } },
     },
   });
   const marks = only(template, 'AWS::SecretsManager::Secret', 'Marks')[0];
@@ -26,7 +27,12 @@ test('relay reads the secrets that the configuration names, and no others', () =
   );
   expect(secrets.map(({ role }) => role.replace(/[0-9A-F]{8}$/, ''))).toEqual(['RelayRole']);
   const text = JSON.stringify(secrets[0]?.statement.Resource);
-  expect(text.match(/:secret:[^"]+/g)).toEqual([':secret:everpost/a-??????', ':secret:everpost/b-??????']);
+  expect(text.match(/:secret:[^"]+/g)).toEqual([
+    ':secret:everpost/a-??????',
+    ':secret:everpost/b-??????',
+    ':secret:everpost/certificate-??????',
+    ':secret:everpost/token-??????',
+  ]);
 });
 
 test('every action of every policy exists', async () => {

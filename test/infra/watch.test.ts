@@ -18,7 +18,10 @@ import { bySesAndSrs, ofType, only, settingsOf, submitting, synthesised } from '
 
 const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
 const network = { create: { zones: 1 } };
-const template = synthesised(settingsOf({ ...bySesAndSrs, ...submitting, routes, network, stackName: 'Post' }));
+const sealed = { kind: 'smtp', host: 'mx.example.org', port: 587, tls: 'required', clientCertificate: { secret: 's' } };
+const nextHops = { ...bySesAndSrs.nextHops, sealed };
+const changes = { ...bySesAndSrs, ...submitting, nextHops, routes, network, stackName: 'Post' };
+const template = synthesised(settingsOf(changes));
 const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
 const runbook = join(import.meta.dirname, '../../docs/runbook');
 const articles = readdirSync(runbook)
@@ -130,6 +133,7 @@ describe('our own metrics', () => {
       Held: true,
       ContentUnreadable: true,
       OperatorFault: true,
+      ClientCertificateDays: true,
       MarkSecretUnreadable: true,
       UnknownReply: true,
       PossibleDuplicate: true,
@@ -150,6 +154,7 @@ describe('our own metrics', () => {
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
     expect(own.map(({ MetricName }) => MetricName).sort()).toEqual([
+      'ClientCertificateDays',
       'Complained',
       'ContentUnreadable',
       'EnvelopeMissing',
@@ -235,6 +240,20 @@ describe('our own metrics', () => {
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
       TreatMissingData: 'notBreaching',
     });
+  });
+  test('a client certificate calls three weeks before its end, and only where a next hop has one', () => {
+    expect(own.filter(({ MetricName }) => MetricName === 'ClientCertificateDays')).toMatchObject([
+      {
+        Threshold: 21,
+        ComparisonOperator: 'LessThanOrEqualToThreshold',
+        Statistic: 'Minimum', // of two certificates that which ends first
+        Period: 86_400,
+        EvaluationPeriods: 1,
+        TreatMissingData: 'notBreaching',
+      },
+    ]);
+    const without = ofType(synthesised(settingsOf()), 'AWS::CloudWatch::Alarm');
+    expect(without.filter(([, { Properties }]) => Properties.MetricName === 'ClientCertificateDays')).toEqual([]);
   });
   test('no other alarm takes missing data for a fault', () => {
     const runs = alarms.filter(({ TreatMissingData }) => TreatMissingData !== 'notBreaching');

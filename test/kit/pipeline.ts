@@ -57,6 +57,7 @@ export const pipelineSettings: Settings = {
       auth: null,
       helo: null,
       pipelining: true,
+      clientCertificate: null,
       concurrency: null,
       messagesPerSecond: null,
     },

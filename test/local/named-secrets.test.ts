@@ -21,10 +21,10 @@ describe('at the start, a secret that is named', () => {
     [undefined, 'is missing'],
     [{}, 'has no username'],
     [{ username: 'u' }, 'has no password'],
-    [{ username: 'u', password: 7 }, 'has no password'],
+    [{ username: 'u', password: 7 }, 'has a password that is no text'],
     [{ username: 'u', password: '' }, 'has an empty password'],
-    ['hunter2', 'has no username'],
-    ['null', 'has no username'],
+    ['hunter2', 'is not JSON'],
+    ['null', 'is JSON, but no object'],
   ])('as %j %s', ([secret, what]) => {
     const secrets = {
       'everpost/store': good,

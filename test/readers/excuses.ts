@@ -33,17 +33,18 @@ const BY_REASON: Readonly<Record<string, string>> = {
     'wholeAddress localAnywhere domainAlone localAlone addressAlone',
   'looks at one place of a view': 'startOf endOf',
   'counts, and reads no text': 'fairShares messagesAmong wholeMessages isJunk isFault',
-  "reads what an error of the SDK's says of itself": 'fromServiceFault',
+  "reads what an error of the SDK's or of Node's says of itself": 'fromServiceFault certificateAlert',
   'hands bytes to a socket, a file or a stream; the bytes are read by what is measured': `sendContent Intake.write keepDeadLetter standardStreams passOverBrokenPipe SmtpWire.send
     SmtpWire.take SmtpWire.end SmtpWire.fail DotStuffer.end Dialogue.plan receive logIn`,
   'takes a reply that SmtpReplyReader bounded': 'accepted answerResult networkResult Results.one Results.rest decisive',
-  'is given our own secret': 'SmtpReplyReader.hide SmtpWire.hide',
+  'is given our own secret, or a part of it':
+    'SmtpReplyReader.hide SmtpWire.hide secretMembers textIn formsOf bearerResponse Tokens.refused',
   'looks a name up, and compares it':
     'LoginGuard.login LoginGuard.isShut LoginGuard.failed LoginGuard.succeeded Callers.isTooOldFor Callers.secured',
   'calls readMailCommand and readRcptCommand, which are measured, with a line that the package bounds':
     'SubmissionTransactions.mail SubmissionTransactions.rcpt SubmissionTransactions.data SubmissionTransactions.auth Callers.auth',
   "takes a connection's address, as the socket gives it": 'Callers.oldTlsFor makeExact',
-  "takes an operator's own arguments": 'logLine',
+  "takes an operator's own arguments": 'logLine identityTerms',
   'is wiring: its arguments are read by readSendmailArguments, its message by what sendmail-message.ts exports':
     'whereTo',
   'shows rows that we wrote, by printable, which is measured': 'traceJson',

@@ -1,7 +1,11 @@
 // Readers that are given text: a line, a field's value, an address, an answer.
 
 import * as http from '#adapters/aws/http-message.ts';
+import { readTokenAnswer } from '#adapters/oauth/token-request.ts';
+import { pemBlocks } from '#adapters/pem.ts';
 import { featuresOf } from '#adapters/smtp/features.ts';
+import { challengeStatus } from '#adapters/smtp/token-login.ts';
+import { withoutSecrets } from '#adapters/without-secrets.ts';
 import { refOfDeliveryId } from '#core/delivery/delivery.ts';
 import { feedbackBody } from '#core/feedback/queue-body.ts';
 import * as statusPart from '#core/feedback/report-fields.ts';
@@ -75,6 +79,19 @@ export const textReaders: Readonly<Record<string, Reader>> = {
     (text) => contentTypeOf(`multipart/mixed; ${text}`, 'text/plain'),
   ),
   parameterOf: of((text) => parameterOf(contentTypeOf(`multipart/mixed; ${text}`, 'text/plain'), 'x')),
+  readTokenAnswer: of(
+    (text) => readTokenAnswer(200, text),
+    (text) => readTokenAnswer(400, JSON.stringify({ error: text, error_description: text })),
+    (text) => readTokenAnswer(200, JSON.stringify({ access_token: text, expires_in: text })),
+  ),
+  pemBlocks: of(pemBlocks, (text) => pemBlocks(`-----BEGIN ${text}-----BEGIN ${text}`)),
+  challengeStatus: of(challengeStatus, (text) =>
+    challengeStatus(Buffer.from(JSON.stringify({ status: text })).toString('base64')),
+  ),
+  withoutSecrets: of(
+    (text) => withoutSecrets(text, ['correct horse battery staple', 'x'.repeat(2_000)]),
+    (text) => withoutSecrets(text, ['xxxxxxxxxxxxy']),
+  ),
   refOfDeliveryId: of(refOfDeliveryId),
   replyOfDiagnostic: of(
     (text) => diagnostic.replyOfDiagnostic(text, null),

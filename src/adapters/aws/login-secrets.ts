@@ -1,4 +1,4 @@
-// Logins of next hops, from Secrets Manager.
+// Logins and certificates of next hops, from Secrets Manager.
 // Kept in memory for some minutes, never logged, never part of an error's words.
 
 import {
@@ -7,13 +7,12 @@ import {
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import type { Clock } from '#pipeline/ports.ts';
-
-export type Credentials = { readonly username: string; readonly password: string };
+import { type Password, passwordIn, type SecretMembers, SecretMistake, secretMembers } from '../secret-text.ts';
 
 /** A rotated secret is used after this at the latest; until then a call for each connection is spared. */
 const keptMs = 5 * 60_000;
 
-type Kept = { readonly until: number; readonly value: Promise<Credentials> };
+type Kept = { readonly until: number; readonly shape: unknown; readonly value: Promise<unknown> };
 
 export class AwsSecrets {
   private readonly client: SecretsManagerClient;
@@ -27,19 +26,10 @@ export class AwsSecrets {
 
   /**
    * The secret's JSON `{"username": …, "password": …}`. Those who ask at the same time share one call; a failure is not
-   * kept. Throws what the SDK throws, or an Error that names the secret and what is wrong with its shape.
+   * kept. Throws what the SDK throws, or a SecretMistake that names the secret and what is wrong with its shape.
    */
-  credentials(name: string): Promise<Credentials> {
-    const now = this.clock.now();
-    const standing = this.kept.get(name);
-    if (standing !== undefined && standing.until > now) return standing.value;
-    const value = this.fetch(name);
-    const entry = { until: now + keptMs, value };
-    this.kept.set(name, entry);
-    value.catch(() => {
-      if (this.kept.get(name) === entry) this.kept.delete(name);
-    });
-    return value;
+  credentials(name: string): Promise<Password> {
+    return this.read(name, passwordIn);
   }
 
   /**
@@ -65,6 +55,23 @@ export class AwsSecrets {
     this.kept.delete(name);
   }
 
+  /**
+   * A secret's members as `shape` reads them: the same value until the secret is asked for again. `shape` throws
+   * SecretMistake; else as for `credentials`.
+   */
+  read<T>(name: string, shape: (members: SecretMembers) => T): Promise<T> {
+    const now = this.clock.now();
+    const standing = this.kept.get(name);
+    if (standing !== undefined && standing.shape === shape && standing.until > now) return standing.value as Promise<T>;
+    const value = this.fetch(name, shape);
+    const entry = { until: now + keptMs, shape, value };
+    this.kept.set(name, entry);
+    value.catch(() => {
+      if (this.kept.get(name) === entry) this.kept.delete(name);
+    });
+    return value;
+  }
+
   private async fetchRotating(name: string): Promise<readonly string[]> {
     const { SecretString } = await this.client.send(new GetSecretValueCommand({ SecretId: name }));
     if (!SecretString) throw new Error(`the secret ${name} is empty`);
@@ -83,21 +90,12 @@ export class AwsSecrets {
     }
   }
 
-  private async fetch(name: string): Promise<Credentials> {
+  private async fetch<T>(name: string, shape: (members: SecretMembers) => T): Promise<T> {
     const { SecretString } = await this.client.send(new GetSecretValueCommand({ SecretId: name }));
-    const parsed = parse(SecretString ?? '');
-    if (parsed === null) throw new Error(`the secret ${name} is not JSON with a username and a password`);
-    return parsed;
-  }
-}
-
-function parse(text: string): Credentials | null {
-  try {
-    const value: unknown = JSON.parse(text.replace(/^\ufeff/, '')); // an editor's byte order mark
-    if (typeof value !== 'object' || value === null || !('username' in value) || !('password' in value)) return null;
-    const { username, password } = value;
-    return typeof username === 'string' && typeof password === 'string' ? { username, password } : null;
-  } catch {
-    return null; // a parser's message would quote the secret
+    try {
+      return shape(secretMembers(SecretString ?? ''));
+    } catch (error) {
+      throw error instanceof SecretMistake ? new SecretMistake(error.what, name) : error;
+    }
   }
 }

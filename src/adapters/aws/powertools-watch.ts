@@ -44,9 +44,13 @@ export class PowertoolsWatch implements Watch {
   }
 
   raise(metric: MetricName): void {
+    this.level(metric, 1);
+  }
+
+  level(metric: MetricName, value: number): void {
     const alone = this.metrics.singleMetric(); // it is printed as it is added
     alone.addMetadata('stage', this.stage);
-    alone.addMetric(metric, MetricUnit.Count, 1);
+    alone.addMetric(metric, MetricUnit.Count, value);
   }
 
   /** At the end of each invocation, also of one that threw. */

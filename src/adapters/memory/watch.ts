@@ -37,6 +37,10 @@ export class MemoryWatch implements Watch {
     this.count(metric);
   }
 
+  level(metric: MetricName, value: number): void {
+    this.count(metric, value);
+  }
+
   /** The sum counted under the metric. */
   total(metric: MetricName): number {
     return this.counted.filter((each) => each.metric === metric).reduce((sum, each) => sum + each.value, 0);

@@ -1,14 +1,19 @@
-// AUTH (RFC 4954) by PLAIN (RFC 4616) and LOGIN: the next mechanism where a server refuses one that it offers. No text
-// that the connection gives from then on contains the password. What a server took or refused is remembered for as long
-// as the login is the same, so that a wrong one is not tried twice over.
+// AUTH (RFC 4954) by a password (PLAIN, RFC 4616; LOGIN) or by a token (XOAUTH2; OAUTHBEARER, RFC 7628): the next
+// mechanism where a server refuses one that it offers. No text that the connection gives from then on contains the
+// password or the token. What a server took or refused is remembered for as long as the login is the same, so that a
+// wrong one is not tried twice over.
 
 import { smtpAuthLineOctetsMax } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
+import type { Password } from '../secret-text.ts';
+import { formsOf, withoutSecrets } from '../without-secrets.ts';
 import { accepted, NO_ANSWER } from './results.ts';
+import { bearerResponse, spokenByTokens, TokenExchange } from './token-login.ts';
 import { isFault, type SmtpWire, type WireFault } from './wire.ts';
 
-export type Credentials = { readonly username: string; readonly password: string };
-type Mechanism = 'PLAIN' | 'LOGIN';
+export type Credentials = Password | { readonly username: string; readonly token: string };
+const byPassword = ['PLAIN', 'LOGIN'] as const;
+type Mechanism = (typeof byPassword)[number] | (typeof spokenByTokens)[number];
 /**
  * The mechanism to use for this login and no other: it was accepted, or it was the one of which the server said that
  * the login is wrong.
@@ -18,7 +23,7 @@ export type LoggedIn =
   | { readonly kind: 'in' }
   /** `text` of a refusal is without secrets. */
   | { readonly kind: 'refused'; readonly answer: SmtpReply | WireFault }
-  | { readonly kind: 'not-offered'; readonly offered: string };
+  | { readonly kind: 'not-offered'; readonly offered: string; readonly spoken: string };
 
 /** `offered`: EHLO's AUTH. `known` is what came of the last login here; `learn` takes what came of this one. */
 export async function logIn(
@@ -30,15 +35,17 @@ export async function logIn(
   timeoutMs: number,
 ): Promise<LoggedIn> {
   const words = offered.toUpperCase().split(/[ \t,]+/u);
-  const of = plainResponse(credentials);
-  const common = (['PLAIN', 'LOGIN'] as const).filter((each) => words.includes(each));
+  const spoken: readonly Mechanism[] = 'token' in credentials ? spokenByTokens : byPassword;
+  const common = spoken.filter((each) => words.includes(each));
+  const secrets = secretsOf(credentials, wire.host);
   // Servers have been seen to quote the command that they refuse.
-  wire.hide([credentials.password, base64(credentials.password), of]);
+  wire.hide(secrets);
+  const of = secrets.join(' ');
   const mechanisms = known?.of === of && common.includes(known.mechanism) ? [known.mechanism] : common;
-  if (mechanisms.length === 0) return { kind: 'not-offered', offered };
+  if (mechanisms.length === 0) return { kind: 'not-offered', offered, spoken: spoken.join(' and ') };
   let refusal: { readonly mechanism: Mechanism; readonly answer: SmtpReply } | null = null;
   for (const mechanism of mechanisms) {
-    const answer = await (mechanism === 'PLAIN' ? plain : login)(wire, credentials, timeoutMs);
+    const answer = withoutPieces(await exchange(wire, mechanism, credentials, timeoutMs), secrets);
     if (accepted(answer)) {
       learn({ mechanism, of });
       return { kind: 'in' };
@@ -56,33 +63,63 @@ export async function logIn(
   return { kind: 'refused', answer: refusal.answer };
 }
 
+function secretsOf(credentials: Credentials, host: string): readonly string[] {
+  if ('token' in credentials) {
+    const responses = spokenByTokens.map((mechanism) => bearerResponse(mechanism, credentials, host));
+    return [...formsOf(credentials.token), ...responses];
+  }
+  return [credentials.password, base64(credentials.password), plainResponse(credentials)];
+}
+
+/** What a server quotes of a long line it cuts off itself. */
+function withoutPieces(answer: SmtpReply | WireFault, secrets: readonly string[]): SmtpReply | WireFault {
+  return isFault(answer) ? answer : { ...answer, text: withoutSecrets(answer.text, secrets) };
+}
+
+function exchange(
+  wire: SmtpWire,
+  mechanism: Mechanism,
+  credentials: Credentials,
+  timeoutMs: number,
+): Promise<SmtpReply | WireFault> {
+  const ask = (line: string) => say(wire, line, timeoutMs);
+  if ('token' in credentials) {
+    const response = bearerResponse(mechanism, credentials, wire.host);
+    return new TokenExchange(mechanism, response, ask).run();
+  }
+  return mechanism === 'PLAIN' ? plain(ask, credentials) : login(ask, credentials);
+}
+
+type Ask = (line: string) => Promise<SmtpReply | WireFault>;
+
 /**
  * With an initial response where the line is short enough (RFC 4954 §4); a server that asks for the response
  * nevertheless gets it.
  */
-async function plain(wire: SmtpWire, credentials: Credentials, timeoutMs: number): Promise<SmtpReply | WireFault> {
+async function plain(ask: Ask, credentials: Password): Promise<SmtpReply | WireFault> {
   const response = plainResponse(credentials);
   const whole = `AUTH PLAIN ${response}`;
-  const answer = await ask(wire, whole.length + 2 > smtpAuthLineOctetsMax ? 'AUTH PLAIN' : whole, timeoutMs);
-  return isFault(answer) || answer.code !== 334 ? answer : ask(wire, response, timeoutMs);
+  const answer = await ask(whole.length + 2 > smtpAuthLineOctetsMax ? 'AUTH PLAIN' : whole);
+  return isFault(answer) || answer.code !== 334 ? answer : ask(response);
 }
 
-async function login(wire: SmtpWire, { username, password }: Credentials, timeoutMs: number) {
-  let answer = await ask(wire, 'AUTH LOGIN', timeoutMs);
+/** What a prompt says is in any language, and is not read. */
+async function login(ask: Ask, { username, password }: Password): Promise<SmtpReply | WireFault> {
+  let answer = await ask('AUTH LOGIN');
   for (const response of [base64(username), base64(password)]) {
     if (isFault(answer) || answer.code !== 334) return answer;
-    answer = await ask(wire, response, timeoutMs);
+    answer = await ask(response);
   }
   return answer;
 }
 
-async function ask(wire: SmtpWire, line: string, timeoutMs: number): Promise<SmtpReply | WireFault> {
+async function say(wire: SmtpWire, line: string, timeoutMs: number): Promise<SmtpReply | WireFault> {
   await wire.settle();
   wire.send(`${line}\r\n`);
   return wire.reply(timeoutMs);
 }
 
-function plainResponse({ username, password }: Credentials): string {
+function plainResponse({ username, password }: Password): string {
   return base64(`\0${username}\0${password}`);
 }
 

@@ -3,7 +3,6 @@
 // bug of ours, a path that no parser of ours lets through. Which word leads to the next host, and which one counts,
 // core/reply/several-hosts.ts decides.
 
-import { createSecureContext, type SecureContext } from 'node:tls';
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
 import { smtpAddressAttemptMs, smtpOpeningMs, smtpTimeoutsMs, smtpTurnMsMin } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
@@ -13,16 +12,13 @@ import type { Port25Reach } from '#core/routing/port-25.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
 import type { SmtpConnection, Transacted } from './connection.ts';
 import { Hosts, type Lookup } from './hosts.ts';
+import { Identity, type IdentityTerms, type Shown } from './identity.ts';
 import { KeptConnections } from './kept.ts';
-import type { Credentials } from './login.ts';
-import { openSmtp } from './opening.ts';
 import type { HostHabits, SmtpServer, SmtpTimeouts } from './remote.ts';
 
-export type SmtpTerms = {
+export type SmtpTerms = IdentityTerms & {
   /** Our name in EHLO. */
   readonly ehloName: string;
-  /** Reads the login; asked once for each connection, where the settings have `auth`. */
-  readonly credentials: (() => Promise<Credentials>) | null;
   /** What port 25 reaches from here; absent: nothing is known, and every address is tried. */
   readonly port25?: Port25Reach;
   /** What all hosts but the last one have together until they ask for the content. */
@@ -39,11 +35,12 @@ export class SmtpNextHop implements NextHop {
   readonly #hosts: Hosts;
   readonly #kept = new KeptConnections();
   readonly #habits = new Map<string, HostHabits>();
-  #context: SecureContext | undefined;
+  readonly #identity: Identity;
 
   constructor(settings: SmtpSettings | LmtpSettings, terms: SmtpTerms) {
     this.#settings = settings;
     this.#terms = terms;
+    this.#identity = new Identity(settings, terms);
     this.#timeouts = { ...smtpTimeoutsMs, ...terms.timeoutsMs };
     this.#hosts = new Hosts(settings.hosts, settings.port, terms.port25, terms.lookup);
   }
@@ -90,7 +87,7 @@ export class SmtpNextHop implements NextHop {
 
   /** Asks the hosts in turn until the search is over; the connection that is left of it, or null. */
   async #fresh(kept: SmtpConnection | null, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
-    let credentials: Credentials | AttemptResult | null | undefined;
+    let shown: Shown | AttemptResult | undefined;
     const hosts = this.#hosts.inOrder();
     const turns = new Turns(this.#terms.openingMs ?? smtpOpeningMs);
     let left = kept;
@@ -105,15 +102,15 @@ export class SmtpNextHop implements NextHop {
       }
       for (const [j, address] of addresses.entries()) {
         if (search.wasAsked(host, address)) continue;
-        credentials ??= await this.#login();
-        if (credentials !== null && 'kind' in credentials) {
-          search.failed(credentials);
+        shown ??= await this.#identity.show(host, signal);
+        if ('kind' in shown) {
+          search.failed(shown);
           return left;
         }
         if (left !== null) void left.close();
         const more = addresses.length - j - 1;
         const answerBy = turns.end(more + 1, others);
-        left = await this.#ask(this.#server(host, address, more > 0, credentials, answerBy), search, signal);
+        left = await this.#ask(this.#server(host, address, more > 0, shown, answerBy), search, signal);
         this.#hosts.settle(host, addresses);
         if (search.over) return left;
       }
@@ -123,7 +120,7 @@ export class SmtpNextHop implements NextHop {
 
   /** One host at one address; the connection that is left of it, or null. */
   async #ask(server: SmtpServer, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
-    const opened = await openSmtp(server, signal);
+    const opened = await this.#identity.open(server, signal);
     if (opened.kind === 'failed') {
       this.#learn(server, [opened.result]);
       search.failed(opened.result);
@@ -134,7 +131,7 @@ export class SmtpNextHop implements NextHop {
     // Once more on another connection, one by one, where the server dropped what was pipelined: no content was sent.
     if (said.dropped && !signal.aborted) {
       void connection.close();
-      const again = await openSmtp(server, signal);
+      const again = await this.#identity.open(server, signal);
       if (again.kind === 'open') {
         connection = again.connection;
         said = await this.#transact(connection, search, signal);
@@ -155,13 +152,7 @@ export class SmtpNextHop implements NextHop {
     else this.#hosts.answered(host, address);
   }
 
-  #server(
-    host: string,
-    address: string,
-    hasMore: boolean,
-    credentials: Credentials | null,
-    answerBy: number | null,
-  ): SmtpServer {
+  #server(host: string, address: string, hasMore: boolean, shown: Shown, answerBy: number | null): SmtpServer {
     const { kind: protocol, port, tls } = this.#settings;
     const connect = hasMore ? Math.min(this.#timeouts.connect, smtpAddressAttemptMs) : this.#timeouts.connect;
     return {
@@ -170,10 +161,9 @@ export class SmtpNextHop implements NextHop {
       address,
       port,
       tls,
-      context: this.#tlsContext(),
       ehloName: this.#terms.ehloName,
       pipelining: this.#settings.pipelining !== false,
-      credentials,
+      ...shown,
       timeouts: { ...this.#timeouts, connect },
       habits: this.#habitsOf(host),
       answerBy,
@@ -184,26 +174,6 @@ export class SmtpNextHop implements NextHop {
     const habits = this.#habits.get(host) ?? { dropsPipelined: false, login: null };
     this.#habits.set(host, habits);
     return habits;
-  }
-
-  /** Null where none is needed; a result where it cannot be read: the operator's to mend, and the message waits. */
-  async #login(): Promise<Credentials | AttemptResult | null> {
-    if (this.#settings.auth === null) return null;
-    try {
-      if (this.#terms.credentials === null) throw new Error('no reader of secrets is wired');
-      const { username, password } = await this.#terms.credentials();
-      return { username, password };
-    } catch (error) {
-      const why = error instanceof Error ? error.name : 'unknown'; // its message might quote the secret
-      const detail = `the secret ${this.#settings.auth.secret} could not be read: ${why}`;
-      return { kind: 'capability', fault: 'credentials-unavailable', detail, host: null };
-    }
-  }
-
-  #tlsContext(): SecureContext | undefined {
-    if (this.#settings.tls === 'off' || this.#settings.ca === null) return undefined;
-    this.#context ??= createSecureContext({ ca: this.#settings.ca });
-    return this.#context;
   }
 }
 

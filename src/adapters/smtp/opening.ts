@@ -30,13 +30,12 @@ export async function openSmtp(server: SmtpServer, signal: AbortSignal): Promise
   return second.kind === 'tls-broke' ? { kind: 'failed', result: second.result } : second;
 }
 
-/** Opportunistic TLS does not keep a password from who sits between: with a login it is as good as required. */
-function demandsTls(server: SmtpServer): boolean {
-  return (
-    server.tls === 'required' ||
-    server.tls === 'implicit' ||
-    (server.tls === 'opportunistic' && server.credentials !== null)
-  );
+/**
+ * Opportunistic TLS does not keep a password from who sits between: with a login, and with a certificate by which the
+ * server is to know us, it is as good as required.
+ */
+function demandsTls({ tls, credentials, certified }: SmtpServer): boolean {
+  return tls === 'required' || tls === 'implicit' || (tls === 'opportunistic' && (credentials !== null || certified));
 }
 
 async function open(server: SmtpServer, signal: AbortSignal): Promise<Opened | TlsBroke> {
@@ -133,7 +132,7 @@ class Opening {
     );
     if (said.kind === 'in') return null;
     if (said.kind === 'not-offered') {
-      const detail = `${host} offers ${said.offered || 'no'} AUTH; we speak PLAIN and LOGIN`;
+      const detail = `${host} offers ${said.offered || 'no'} AUTH; we speak ${said.spoken}`;
       return { kind: 'failed', result: this.#unable('auth-not-offered', detail) };
     }
     return this.#failed('auth', said.answer);

@@ -24,6 +24,8 @@ export type SmtpServer = {
   readonly port: number;
   readonly tls: TlsMode;
   readonly context: SecureContext | undefined;
+  /** A client certificate stands in `context`. */
+  readonly certified: boolean;
   readonly ehloName: string;
   /** False: commands go one by one, whatever it offers. */
   readonly pipelining: boolean;

@@ -9,6 +9,7 @@ import { turnOfTheLoop } from '#adapters/loop-turn.ts';
 import { smtpAfterJunkMs } from '#core/limits.ts';
 import type { NetworkFault } from '#core/reply/reply.ts';
 import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
+import { certificateAlert } from './tls-alerts.ts';
 
 export type WireFault = { readonly fault: NetworkFault; readonly detail: string };
 export type TlsTerms = { readonly context: SecureContext | undefined; readonly verify: boolean };
@@ -248,8 +249,10 @@ export class SmtpWire {
 
   readonly #onData = (bytes: Uint8Array) => this.#inOrder(() => this.#read(bytes));
   readonly #onError = (error: NodeJS.ErrnoException) => {
-    const fault = this.#stage === 'handshake' ? 'tls-failed' : faultOf(error, this.#stage === 'connecting');
-    this.#inOrder(() => this.fail(fault, `${this.#where}: ${error.message}`.slice(0, 300)));
+    const alert = certificateAlert(error.code);
+    const known = this.#stage === 'handshake' ? 'tls-failed' : faultOf(error, this.#stage === 'connecting');
+    const fault = alert === null ? known : 'certificate-refused';
+    this.#inOrder(() => this.fail(fault, `${this.#where}: ${alert ?? error.message}`.slice(0, 300)));
   };
   readonly #onEnd = () => {
     const fault = this.#stage === 'handshake' ? 'tls-failed' : 'connection-lost';

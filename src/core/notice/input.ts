@@ -131,6 +131,7 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
   const expired = row.state === 'expired';
   const reason = expired ? (row.stateReason ?? row.lastReason) : row.lastReason;
   const ours = (reasonRow(reason)?.atExpiry ?? null) !== null;
+  const saysItself = reason === 'poison' || reasonRow(reason)?.forOperatorAlone === true;
   return {
     forwardPath: row.forwardPath,
     originalRecipient: row.dsn?.orcpt ?? null,
@@ -138,7 +139,7 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     status: noticeStatus(kind, row.lastStatus, reason),
     reply: ours ? null : row.lastReply,
     reason,
-    detail: reason === 'poison' ? inWords(reason) : (row.lastDetail ?? inWords(reason)),
+    detail: saysItself ? inWords(reason) : (row.lastDetail ?? inWords(reason)),
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,
     lastAttemptAt: row.lastAttemptAt,

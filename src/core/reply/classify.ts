@@ -69,6 +69,7 @@ const NETWORK: Readonly<Record<NetworkFault, { reason: TableReason; what: string
   timeout: { reason: 'timeout', what: 'did not answer in time' },
   'connection-lost': { reason: 'connection-lost', what: 'ended the connection' },
   'tls-failed': { reason: 'tls-failed', what: 'could not be spoken to by TLS' },
+  'certificate-refused': { reason: 'certificate-refused', what: 'refused our client certificate' },
   'garbled-reply': { reason: 'unknown-reply', what: 'gave an answer that could not be read' },
   aborted: { reason: 'aborted', what: 'had not answered when our own time was up' },
 };
@@ -107,6 +108,11 @@ function fromCapabilityFault(
       return deferredFor(fault, line(detail));
     case 'credentials-unavailable':
       return deferredFor(fault, line(`the login for ${host} could not be read: ${detail}`));
+    case 'token-refused':
+    case 'token-unavailable':
+      return deferredFor(fault, line(`there is no token to log in with: ${detail}`));
+    case 'certificate-unusable':
+      return deferredFor(fault, line(`our client certificate cannot be used: ${detail}`));
   }
 }
 

@@ -39,6 +39,11 @@ export type ReasonRow = {
    * reply: the sender is never told that the judgement is ours (core/notice/report-part.ts).
    */
   readonly reported: boolean;
+  /**
+   * What was noted of it is for the operator alone: names of secrets, words of a token endpoint. A notice has `says`
+   * (core/notice/input.ts).
+   */
+  readonly forOperatorAlone: boolean;
   /** The notice's words where nothing more exact was noted. */
   readonly says: string;
 };
@@ -62,6 +67,7 @@ function because(
     byPolicy: false,
     refusesUs: false,
     reported: false,
+    forOperatorAlone: false,
   } as const;
   return { ...rest, fault, permanent, status, says, ...more };
 }
@@ -69,6 +75,7 @@ function because(
 const waits = (fault: Fault, status: string, says: string, more?: More) => because(fault, false, status, says, more);
 const fails = (fault: Fault, status: string, says: string, more?: More) => because(fault, true, status, says, more);
 const refusesUs = (status: string, says: string) => waits('operator', status, says, { refusesUs: true });
+const PRIVATE: More = { forOperatorAlone: true };
 const CONTENT: More = { aboutContent: true };
 const POLICY: More = { aboutContent: true, byPolicy: true };
 const REPORTED: More = { reported: true };
@@ -137,7 +144,10 @@ export const REASONS = {
   'starttls-not-offered': waits('operator', '4.7.4', 'the server does not offer TLS'),
   'auth-not-offered': waits('operator', '4.7.0', 'the server offers no login that we have'),
   'port-25-blocked': waits('operator', '4.3.5', 'our network does not reach the server'),
-  'credentials-unavailable': waits('operator', '4.3.5', 'our login for the server could not be read'),
+  'credentials-unavailable': waits('operator', '4.3.5', 'our login for the server could not be read', PRIVATE),
+  'token-refused': waits('operator', '4.3.5', 'our login for the server could not be renewed', PRIVATE),
+  'token-unavailable': waits('next-hop', '4.7.0', 'our login for the server could not be renewed for now', PRIVATE),
+  'certificate-unusable': waits('operator', '4.3.5', 'our certificate for the server cannot be used', PRIVATE),
 
   // The network
   'next-hop-not-found': waits('operator', '4.3.5', 'the server has no address in the DNS'),

@@ -36,6 +36,8 @@ export type NetworkFault =
   | 'timeout'
   | 'connection-lost'
   | 'tls-failed'
+  /** By a TLS alert: the server does not take our certificate, or wants one. */
+  | 'certificate-refused'
   | 'garbled-reply'
   | 'aborted';
 
@@ -46,6 +48,11 @@ export type CapabilityFault =
   | 'credentials-unavailable'
   /** AWS lets nothing through to its addresses (core/routing/port-25.ts). */
   | 'port-25-blocked'
+  /** The token endpoint does not give us a token; it, or the way to it, fails for now. */
+  | 'token-refused'
+  | 'token-unavailable'
+  /** Our client certificate or its key cannot be read or used. */
+  | 'certificate-unusable'
   | 'smtputf8-not-offered'
   | 'size-exceeded'
   /** What it would not take as it is may not be changed (signed, encrypted), or cannot be. */

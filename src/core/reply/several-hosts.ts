@@ -5,11 +5,18 @@
 
 import { type ContentFault, classify } from './classify.ts';
 import { reasonRow } from './reasons.ts';
-import type { AttemptResult, Phase, Reply, ServiceFault } from './reply.ts';
+import type { AttemptResult, CapabilityFault, Phase, Reply, ServiceFault } from './reply.ts';
 
 type Said = AttemptResult | ServiceFault | ContentFault;
 
 const BEFORE_MAIL: readonly Phase[] = ['connect', 'greeting', 'ehlo', 'starttls', 'auth'];
+/** All hosts share the login and the certificate. */
+const OURS: readonly CapabilityFault[] = [
+  'credentials-unavailable',
+  'token-refused',
+  'token-unavailable',
+  'certificate-unusable',
+];
 const CONTENT: readonly Phase[] = ['content', 'final-dot'];
 
 /** May another host take the message? The caller knows that no content was sent. */
@@ -18,7 +25,7 @@ export function leadsOn(said: Said): boolean {
     case 'network':
       return said.fault !== 'aborted' && !CONTENT.includes(said.phase);
     case 'capability':
-      return said.fault !== 'credentials-unavailable'; // all hosts share the login
+      return !OURS.includes(said.fault);
     case 'reply': {
       const { phase, reply } = said;
       if (CONTENT.includes(phase)) return false;

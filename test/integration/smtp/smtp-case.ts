@@ -38,7 +38,7 @@ export type Settings = Omit<SmtpSettings, 'kind'> & { readonly kind: (SmtpSettin
 
 export function settings(over: Partial<Settings>): Settings {
   const plain = { kind: 'smtp', hosts: ['127.0.0.1'], port: 0, tls: 'off', ca: null, auth: null, helo: null } as const;
-  return { ...plain, pipelining: true, concurrency: null, messagesPerSecond: null, ...over };
+  return { ...plain, clientCertificate: null, pipelining: true, concurrency: null, messagesPerSecond: null, ...over };
 }
 
 /** Short enough for a test, long enough for a busy machine; the phase under test is given less. */

@@ -83,7 +83,6 @@ describe('the reference page', () => {
       ) ?? [];
     expect(refused.split('\n')).toEqual([
       ...['- `alarms`', '- `canary`', '- `concurrency`'],
-      ...['- `nextHops.*.clientCertificate` of kind `smtp`', '- `nextHops.*.auth.xoauth2` of kind `smtp`'],
       '- `nextHops.*.messagesPerSecond` of kind `ses`',
       '- `dns`',
       "- `transfer` other than `'normal'`",

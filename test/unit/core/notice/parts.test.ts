@@ -16,6 +16,7 @@ import {
 import { noticeMessageId, noticeRecipient, noticeStatus } from '#core/notice/input.ts';
 import { isOurWord } from '#core/notice/report-part.ts';
 import { statusText } from '#core/notice/texts.ts';
+import { REASONS } from '#core/reply/reasons.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { mailDiff } from '#test/judges/mail-diff.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
@@ -199,6 +200,29 @@ describe('a recipient of a notice', () => {
       reply: null,
       detail: 'the stored message could not be processed',
     });
+  });
+  it('is not told what is for the operator alone: names of secrets, words of a token endpoint', () => {
+    const because = Object.entries(REASONS).filter(([, { forOperatorAlone }]) => forOperatorAlone);
+    expect(because.map(([reason]) => reason)).toEqual([
+      'credentials-unavailable',
+      'token-refused',
+      'token-unavailable',
+      'certificate-unusable',
+    ]);
+    for (const [reason, { says }] of because) {
+      const lastDetail = 'the secret everpost/m365 …: AADSTS7000215 in tenant 6f1c';
+      const row = {
+        state: 'expired',
+        stateReason: reason,
+        lastReason: reason,
+        lastReply: null,
+        lastStatus: null,
+        lastDetail,
+      };
+      expect(noticeRecipient(row as DeliveryRow, 'ndr')).toMatchObject({ reason, detail: says });
+      const late = { ...row, state: 'deferred' };
+      expect(noticeRecipient(late as DeliveryRow, 'delay')).toMatchObject({ reason, detail: says });
+    }
   });
   it('gives the same Message-ID each time, another for each delivery and kind', () => {
     const of = { spoolId: 's', deliveryKey: 'k', kind: 'ndr' as const, host: 'Example.com' };

@@ -1,0 +1,168 @@
+// One request for a token: a POST by HTTPS, with an end in time and in size. Called by tokens.ts alone. It follows no
+// redirect, because that would show the secret to somebody else. Whatever endpoints and networks do comes back as a
+// value, and no text that leaves here holds a secret. It keeps nothing and tries nothing again.
+
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import {
+  detailTextMax,
+  tokenAnswerBytesMax,
+  tokenLifetimeIfUntoldMs,
+  tokenRequestMs,
+  tokenRetryAfterMsMax,
+} from '#core/limits.ts';
+import { plainText } from '#core/message/field-text.ts';
+import { formsOf, withoutSecrets } from '../without-secrets.ts';
+import { tokenForm } from './token-form.ts';
+import type { TokenTerms } from './token-terms.ts';
+
+export type TokenAnswer =
+  /** `expiresAt` in milliseconds since the epoch. */
+  | { readonly kind: 'token'; readonly token: string; readonly expiresAt: number }
+  /** Somebody must act: the endpoint does not give us one, or what stands at tokenUrl is no token endpoint. */
+  | { readonly kind: 'refused'; readonly detail: string }
+  /** The endpoint or the network for now. `retryAfterMs`: it asked for so much. */
+  | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterMs: number | null };
+
+export type TokenRequestOptions = {
+  /** The authority that the endpoint's certificate is signed by; absent: the public ones. */
+  readonly ca?: string;
+  /** For tests. */
+  readonly timeoutMs?: number;
+};
+
+/** `now` in milliseconds since the epoch. */
+export async function requestToken(
+  terms: TokenTerms,
+  now: number,
+  { ca, timeoutMs = tokenRequestMs }: TokenRequestOptions = {},
+): Promise<TokenAnswer> {
+  const url = new URL(terms.tokenUrl);
+  const { body, secrets } = tokenForm(terms, now);
+  const hidden = secrets.flatMap(formsOf);
+  const line = (said: string): string => {
+    const text = plainText(withoutSecrets(`token endpoint ${url.host} ${said}`, hidden));
+    return text.length <= detailTextMax ? text : `${text.slice(0, detailTextMax - 1).toWellFormed()}…`;
+  };
+  const posted = await post(url, body, ca, timeoutMs);
+  if (posted.kind === 'failed') {
+    const detail = line(posted.detail);
+    return posted.ours ? { kind: 'refused', detail } : { kind: 'unavailable', detail, retryAfterMs: null };
+  }
+  const read = readTokenAnswer(posted.status, posted.text);
+  if (read.kind === 'token') return { kind: 'token', token: read.token, expiresAt: now + read.lifetimeMs };
+  const detail = line(read.detail);
+  return read.kind === 'refused'
+    ? { kind: 'refused', detail }
+    : { kind: 'unavailable', detail, retryAfterMs: secondsOf(posted.retryAfter) };
+}
+
+type Posted =
+  | { readonly kind: 'answered'; readonly status: number; readonly text: string; readonly retryAfter: string | null }
+  /** `ours`: tokenUrl or what we trust is wrong, and no time mends it. */
+  | { readonly kind: 'failed'; readonly detail: string; readonly ours: boolean };
+
+function post(url: URL, body: string, ca: string | undefined, timeoutMs: number): Promise<Posted> {
+  return new Promise((resolve) => {
+    const headers = {
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': Buffer.byteLength(body),
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+    };
+    const asked = request(url, { method: 'POST', agent: false, headers, ...(ca === undefined ? {} : { ca }) });
+    const end = (posted: Posted): void => {
+      clearTimeout(timer);
+      asked.destroy();
+      resolve(posted);
+    };
+    const timer = setTimeout(
+      () => end({ kind: 'failed', detail: `did not answer within ${timeoutMs / 1_000} s`, ours: false }),
+      timeoutMs,
+    );
+    asked.on('error', (error: NodeJS.ErrnoException) => end(failed(error)));
+    asked.on('response', (answer) => collect(answer, end));
+    asked.end(body);
+  });
+}
+
+function collect(answer: IncomingMessage, end: (posted: Posted) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  answer.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes <= tokenAnswerBytesMax) chunks.push(chunk);
+    else end({ kind: 'failed', detail: `answered with more than ${tokenAnswerBytesMax} bytes`, ours: true });
+  });
+  answer.on('error', () => end({ kind: 'failed', detail: 'broke off in its answer', ours: false }));
+  answer.on('end', () => {
+    const { statusCode: status = 0, headers } = answer;
+    const text = Buffer.concat(chunks).toString('utf8');
+    end({ kind: 'answered', status, text, retryAfter: headers['retry-after'] ?? null });
+  });
+}
+
+/** A name that is not there and a certificate that nobody vouches for are mistakes in what we were given. */
+function failed({ code = '', message }: NodeJS.ErrnoException): Posted {
+  if (code === 'ENOTFOUND') return { kind: 'failed', detail: 'has no address in the DNS', ours: true };
+  const untrusted = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY|ALTNAME/.test(code);
+  if (untrusted) return { kind: 'failed', detail: `has a certificate that is not trusted: ${code}`, ours: true };
+  const why = code === '' ? message : code;
+  return { kind: 'failed', detail: `could not be spoken to: ${why}`, ours: false };
+}
+
+type Read =
+  | { readonly kind: 'token'; readonly token: string; readonly lifetimeMs: number }
+  | { readonly kind: 'refused' | 'unavailable'; readonly detail: string };
+
+/** RFC 6749 §5.1, §5.2. */
+export function readTokenAnswer(status: number, text: string): Read {
+  const members = objectOf(text);
+  if (status >= 300 && status < 400)
+    return { kind: 'refused', detail: `answered ${status}, a redirect, which is not followed` };
+  const error = wordIn(members, 'error');
+  if (status >= 200 && status < 300 && error === null) return tokenIn(members, status);
+  const description = wordIn(members, 'error_description') ?? '';
+  const words = error === null ? '' : ` ${error}${description === '' ? '' : `: ${description}`}`;
+  return { kind: isForNow(status, error) ? 'unavailable' : 'refused', detail: `answered ${status}${words}` };
+}
+
+function tokenIn(members: Members | null, status: number): Read {
+  if (members === null) return { kind: 'refused', detail: `answered ${status} with what is no JSON object` };
+  const { access_token: token, token_type: type } = members;
+  // RFC 6750 §2.1: b64token; whatever else may stand in a token, no space and no control character may.
+  if (typeof token !== 'string' || !/^[\u0021-\u007e]+$/.test(token))
+    return { kind: 'refused', detail: `answered ${status} without an access_token that can be used` };
+  if (typeof type === 'string' && type.toLowerCase() !== 'bearer')
+    return { kind: 'refused', detail: `answered ${status} with a token that is no bearer token` };
+  const seconds = Number(members.expires_in ?? Number.NaN); // some write it as text
+  const lifetimeMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : tokenLifetimeIfUntoldMs;
+  return { kind: 'token', token, lifetimeMs };
+}
+
+function isForNow(status: number, error: string | null): boolean {
+  if (error === 'temporarily_unavailable' || error === 'server_error') return true; // RFC 6749 §4.1.2.1 has the words
+  return status >= 500 || [408, 425, 429].includes(status);
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function objectOf(text: string): Members | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Members) : null;
+  } catch {
+    return null;
+  }
+}
+
+function wordIn(members: Members | null, name: string): string | null {
+  const value = members?.[name];
+  return typeof value === 'string' && value !== '' ? value.slice(0, 2 * detailTextMax) : null;
+}
+
+/** Retry-After in seconds (RFC 9110 §10.2.3); a date is taken for nothing. */
+function secondsOf(retryAfter: string | null): number | null {
+  if (retryAfter === null || !/^\d{1,6}$/.test(retryAfter)) return null;
+  return Math.min(Number(retryAfter) * 1_000, tokenRetryAfterMsMax);
+}

@@ -1,0 +1,63 @@
+// By what a next hop's login and certificate are had: secrets, tokens, and the level of which an alarm stands. Made by
+// relay for each next hop. It connects to no mail server.
+
+import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
+import { certificateDaysLeftAlarm } from '#core/limits.ts';
+import type { Clock, Watch } from '#pipeline/ports.ts';
+import { tokenTermsIn } from '../oauth/token-terms.ts';
+import { Tokens } from '../oauth/tokens.ts';
+import { passwordIn, type SecretMembers } from '../secret-text.ts';
+import { type ClientCertificate, certificateIn, daysLeft } from './client-certificate.ts';
+import { type IdentityTerms, NoToken } from './identity.ts';
+
+export type IdentityPorts = {
+  /** The same value until the secret is asked for again. Throws SecretMistake, or what the service throws. */
+  readonly secrets: { read<T>(name: string, shape: (members: SecretMembers) => T): Promise<T> };
+  /** By the secret's name: next hops with one secret share one token. */
+  readonly tokens: Map<string, Tokens>;
+  readonly clock: Clock;
+  readonly watch: Watch;
+};
+
+/** `name` is the next hop's. */
+export function identityTerms(
+  name: string,
+  { auth, clientCertificate }: SmtpSettings | LmtpSettings,
+  ports: IdentityPorts,
+): IdentityTerms {
+  return { ...loginTerms(auth, ports), ...certificateTerms(name, clientCertificate, ports) };
+}
+
+function loginTerms(auth: SmtpSettings['auth'], { secrets, tokens, clock }: IdentityPorts): IdentityTerms {
+  if (auth === null) return { credentials: null };
+  if ('secret' in auth) return { credentials: () => secrets.read(auth.secret, passwordIn) };
+  const secret = auth.xoauth2;
+  const known = tokens.get(secret) ?? new Tokens(() => secrets.read(secret, tokenTermsIn), clock);
+  tokens.set(secret, known);
+  return {
+    async credentials() {
+      const got = await known.get();
+      if (got.kind === 'token') return { username: got.username, token: got.token };
+      throw new NoToken(got.kind === 'refused' ? 'token-refused' : 'token-unavailable', got.detail);
+    },
+    refused: (credentials) => 'token' in credentials && known.refused(credentials.token),
+  };
+}
+
+function certificateTerms(
+  nextHop: string,
+  clientCertificate: SmtpSettings['clientCertificate'],
+  { secrets, clock, watch }: IdentityPorts,
+): Pick<IdentityTerms, 'certificate' | 'certificateRead'> {
+  if (clientCertificate === null) return {};
+  const { secret } = clientCertificate;
+  return {
+    certificate: () => secrets.read(secret, certificateIn),
+    certificateRead(certificate: ClientCertificate) {
+      const days = daysLeft(certificate, clock.now());
+      watch.level('ClientCertificateDays', days);
+      const fields = { nextHop, secret, days, endsAt: new Date(certificate.endsAt).toISOString() };
+      if (days <= certificateDaysLeftAlarm) watch.warn('relay.certificate-ends', fields);
+    },
+  };
+}

@@ -1,0 +1,26 @@
+// Text of strangers without our secrets in it: whole, encoded, or a piece that somebody cut off. Used on what a server
+// says to a login, and on what a token endpoint answers. It never shortens what it has no reason to hide.
+
+const HIDDEN = '***';
+/** A piece this long, in characters, is one of a secret and no accident. */
+const PIECE = 12;
+/** What tokens and base64 are written in; the dots of a JWT part it. */
+const RUN = /[A-Za-z0-9+/_-]{12,}/g;
+
+/** A secret in the forms in which it is repeated: as it is, in base64, in base64url, in a form's encoding. */
+export function formsOf(secret: string): readonly string[] {
+  const bytes = Buffer.from(secret, 'utf8');
+  const forms = [secret, bytes.toString('base64'), bytes.toString('base64url'), encodeURIComponent(secret)];
+  return [...new Set(forms)].filter((form) => form !== '');
+}
+
+/** `secrets` in all their forms. A run of characters that begins or ends with a piece of one is hidden whole. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  const whole = secrets
+    .toSorted((a, b) => b.length - a.length)
+    .reduce((left, each) => left.replaceAll(each, HIDDEN), text);
+  return whole.replace(RUN, (run) => {
+    const pieces = [run.slice(0, PIECE), run.slice(-PIECE)];
+    return secrets.some((secret) => pieces.some((piece) => secret.includes(piece))) ? HIDDEN : run;
+  });
+}
