@@ -3,7 +3,9 @@
 import type { Mutation } from './mutation.ts';
 
 const check = (name: string) => ({ file: 'test/unit/config/check.test.ts', name });
-const line = (fixture: string) => check(`one line for each mistake: where, what is wrong, what to write > ${fixture}`);
+const mistake = (name: string) => ({ file: 'test/unit/config/mistakes.test.ts', name });
+const line = (fixture: string) =>
+  mistake(`one line for each mistake: where, what is wrong, what to write > ${fixture}`);
 
 export const configMutations: readonly Mutation[] = [
   {
@@ -32,7 +34,7 @@ export const configMutations: readonly Mutation[] = [
     file: 'src/config/given.ts',
     text: '  else if (parseName(name) === null)\n',
     replacement: "  else if (parseName(name) === null && name !== '__proto__')\n",
-    test: check('a next hop cannot be named __proto__'),
+    test: mistake('a next hop cannot be named __proto__'),
   },
   {
     name: 'config/a-getter-that-throws',
@@ -54,16 +56,17 @@ export const configMutations: readonly Mutation[] = [
     file: 'src/config/lines.ts',
     text: "replaceAll('@example.com'",
     replacement: "replaceAll('@nowhere.example'",
-    test: check('examples are for this file > with a domain of it'),
+    test: mistake('examples are for this file > with a domain of it'),
   },
   {
     name: 'config/advice-that-stops-a-deploy',
     file: 'src/config/check.ts',
     text: 'notDeployed: notDeployed.all(), notYet',
     replacement: 'notDeployed: warnings, notYet',
-    test: check(
-      "what works and is probably not meant is a warning, and does not stop a deploy > notices.from in somebody else's domain",
-    ),
+    test: {
+      file: 'test/unit/config/warnings.test.ts',
+      name: "what works and is probably not meant is a warning, and does not stop a deploy > notices.from in somebody else's domain",
+    },
   },
   {
     name: 'config/an-error-without-its-line',
