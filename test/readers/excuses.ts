@@ -27,7 +27,7 @@ const BY_REASON: Readonly<Record<string, string>> = {
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
   'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth newNotice withNoticeQueued withNoticeWithheld
     traced withDelayOrSuccessNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor`,
-  'holds rules and texts of ours': 'operators others words stage rowOf englishRefusedUs',
+  'holds rules and texts of ours': 'operators others byStatus words stage rowOf englishRefusedUs',
   'asks one status, which was read before': 'speaksForItself',
   'makes a pattern of the routed address, which a mailbox bounds; scrubber runs it':
     'wholeAddress localAnywhere domainAlone localAlone addressAlone',

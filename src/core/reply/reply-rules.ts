@@ -6,6 +6,7 @@
 import type { ReplyRule } from './rule.ts';
 import { operatorRules, operatorStageRules } from './rules-operator.ts';
 import { certainRules, othersRules, othersStageRules } from './rules-others.ts';
+import { recipientRules } from './rules-recipient.ts';
 
 /** Room, size and pace: what a code says by itself, and what passes. */
 const passingRules: readonly ReplyRule[] = [
@@ -62,5 +63,6 @@ export const replyRules: readonly ReplyRule[] = [
   ...operatorRules,
   ...transientRules,
   ...othersRules,
+  ...recipientRules,
   ...othersStageRules,
 ];

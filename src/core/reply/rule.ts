@@ -42,6 +42,11 @@ export function others(id: string, reason: TableReason, seen: string, when: Part
   return { id, codes: '5xx', reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
 }
 
+/** A status that speaks for itself, by 4yz and 5yz alike (DESIGN decision 27, b). */
+export function byStatus(id: string, reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
+  return { id, reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
+}
+
 /** What only the stage decides. */
 export function stage(reason: TableReason, seen: string): Pick<ReplyRule, 'id' | 'reason' | 'seen'> {
   return { id: null, reason, seen };

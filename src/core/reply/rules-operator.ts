@@ -56,7 +56,7 @@ const LOGIN_WANTED = words(
   '\\blog ?in (?:is )?(?:first|required|needed)\\b|\\bno (?:valid )?(?:login|credentials?)\\b',
   '\\b(?:username|user name|password|credentials?)\\b.{0,40}\\b(?:not accepted|invalid|incorrect|wrong|expired|required|missing)\\b',
   '\\b(?:invalid|bad|wrong|expired|missing) (?:login|credentials?|user ?name|password)\\b',
-  '\\bpop3?[- ]before[- ]smtp\\b|\\bsmtpclientauthentication\\b|\\bbasic auth',
+  '^(?:please )?authenticate\\b|\\bfailed to authenticate\\b|\\bunauthenticated commands\\b|\\bpop3?[- ]before[- ]smtp\\b|\\bsmtpclientauthentication\\b|\\bbasic auth',
 );
 
 /** What follows "not allowed", and makes it a word on the sender that we name, not on the recipient. */
@@ -70,7 +70,7 @@ const SENDER_NOT_OURS = words(
   `\\b(?:no|not have|n't have|insufficient|lacks?) (?:the |any )?(?:permissions?|rights?|privileges?) (?:to )?${SENDS_AS}`,
   '\\b(?:sender|mail ?from|from|return[- ]path|envelope)\\b.{0,60}\\b(?:(?:does|do|is|did) ?(?:not|n.t)|must|should|has to) (?:match|belong|equal|be (?:the )?(?:same|equal)|(?:the )?same|one of)',
   '\\b(?:sender|from)\\b(?: e-?mail)?(?: address)?(?: domain)?(?: <>)? ?:? ?(?:is |was |are )?(?:not |un)(?:allowed|permitted|authori[sz]ed|registered|verified|one of|yours)\\b(?! (?:for|by|to (?:send|post|write|mail|e-?mail|deliver)))',
-  '\\b(?:address(?:es)?|identit(?:y|ies)|domain)\\b.{0,20} (?:is|are) not verified\\b|\\bunverified (?:sender|from|address|domain)',
+  '\\b(?:address(?:es)?|identit(?:y|ies)|domain)\\b.{0,20} (?:is|are) not verified\\b|\\bunverified (?:sender|from|domain)',
   '\\bunauthori[sz]ed (?:sender|from)\\b|\\bunregistered domains?\\b',
 );
 
@@ -95,19 +95,19 @@ const OUR_ADDRESS = words(
   `${IPV4}.{0,120}${LISTED_WORDS}|\\b(?:messages?|mails?|connections?|e-?mails?|access) from (?:ip )?\\[?${IPV4}.{0,60}\\b(?:not|weren)`,
   `\\bip[=:] ?${IPV4}|\\bbanned send|\\bunauthori[sz]ed (?:ip|host|source)|\\bip (?:address )?(?:is )?not (?:in|on|allowed|permitted|authori)|\\binvalid ip for\\b`,
   '\\bclient host rejected\\b|\\bhost network not allowed\\b|\\bban(?:ned)? (?:your )?ip\\b|\\bbad (?:sender )?ip\\b',
-  '\\b(?:poor|bad|low)\\b.{0,20}\\breputation\\b.{0,20}\\b(?:sender|ip|mta|server|host)\\b|\\b(?:ip|mta|server|host)\\b.{0,20}\\b(?:poor|bad|low) reputation\\b|\\blow reputation of the sending ip\\b',
+  '\\b(?:poor|bad|low)\\b.{0,20}\\breputation\\b.{0,20}\\b(?:sender|ip|mta|server|host)\\b|\\b(?:ip|mta|server|host)\\b.{0,20}\\b(?:poor|bad|low) reputation\\b|\\blow reputation of the sending ip\\b|\\bip reputation\\b|\\b(?:an? )?open (?:relay|proxy)\\b|\\bip based\\b|\\bnot welcome here\\b',
   '\\bunusual rate of\\b|\\bdynamic(?:ally assigned)? ip|\\bsmtp server of your isp\\b|\\bnot (?:currently )?accepting mail from your\\b',
   '\\b(?:not allowed|no permission) to connect\\b|\\byour access to\\b.{0,60}\\brejected\\b|\\bgeo(?:ip|graphical)\\b|\\bover ipv6\\b|\\btraffic not accepted from\\b',
 );
 const ON_A_LIST = words(
-  '\\b(?:rbl|dnsbls?|spamhaus|spamhaus-?xbl|xbl|shxbl|spamcop|barracudacentral|sorbs|ipcheck\\.proofpoint)\\b|\\bblack ?list(?:ed)?\\b|\\bblock ?list|\\bblocked using\\b',
+  '\\b(?:rbl|dnsbls?|uceprotect|ivmsip|invaluement|sip ?rbl|spamhaus|spamhaus-?xbl|xbl|shxbl|spamcop|barracudacentral|sorbs|ipcheck\\.proofpoint)\\b|\\bblack ?list(?:ed)?\\b|\\bblock ?list|\\bblocked using\\b',
 );
 
 /** What is listed is in the message, or is the sender's domain. */
 const IN_THE_MESSAGE = words('\\b(?:urls?|links?|uris?|uribl|surbl|dbl|contains?|body|attachments?|query\\/domain)\\b');
 
 const RELAYING = words(
-  '\\brelay(?:ing)?\\b.{0,40}\\b(?:denied|not permitted|not allowed|prohibited|disallowed|not available|rejected)\\b',
+  '\\buse me\\b.{0,60}\\bas a relay\\b|\\brelay(?:ing)?\\b.{0,40}\\b(?:denied|not permitted|not allowed|prohibited|disallowed|not available|rejected)\\b',
   '\\b(?:unable|not permitted|not allowed|not authori[sz]ed|not configured|refuse[sd]?|cannot|will not|do(?:es)? not|n.t|not) (?:to )?relay\\b|\\bno relaying\\b|\\bnot an open relay\\b|\\binsecure mail relay\\b',
   "\\ballowed rcpthosts?\\b|\\b(?:n't|not) handle mail for\\b|\\bdomain (?:is )?not (?:hosted|served|configured|handled|local) (?:here|on this)|\\bspecified domain is not allowed\\b|\\bcredentials for relay\\b|\\bnon-accepted domain\\b",
 );
@@ -118,7 +118,7 @@ const CONNECTOR = words(
 const TENANT = words(
   '\\btenant\\b.{0,60}\\b(?:exceeded|blocked|suspended|disabled|restricted|threshold)|\\bblocked by your organi[sz]ation\\b',
   "\\b(?:your|sender'?s?|sending|smtp) (?:e-?mail )?(?:account|subscription|service|organi[sz]ation)\\b.{0,60}\\b(?:suspend|disabled|blocked|locked|frozen|deactivated|restricted|not active)",
-  '\\bsending (?:is |has been )?(?:denied|disabled|suspended|paused|blocked)\\b|\\bmail from .{0,40}has been suspended\\b',
+  '\\boutbound ?spam|\\boutgoing (?:e-?mail |mail )?(?:is |has been )?blocked\\b|\\boutbounds? (?:is |are )?(?:disabled|blocked)\\b|\\bsending (?:is |has been )?(?:denied|disabled|suspended|paused|blocked)\\b|\\bmail from .{0,40}has been suspended\\b',
 );
 const LICENCE = words(
   '\\b(?:licen[cs]e[sd]?|subscriptions?|subscribed)\\b.{0,60}\\b(?:expired|exceeded|invalid|missing|required|limit|suspended|not)\\b',
@@ -131,7 +131,7 @@ const CERTIFICATE = words(
 const LIMIT = words(
   '\\b(?:send(?:ing)?|submission|outgoing|outbound|relay(?:ing)?|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|rate|frequency|message (?:rate|submission))\\b.{0,50}\\b(?:limit(?:s|ed)?|quota|allowance|threshold)\\b',
   '\\b(?:limits?|quota|maximum|max)\\b.{0,50}\\b(?:send(?:ing)?|outgoing|outbound|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|mails? sent|messages sent)\\b',
-  '\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent too many\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
+  '\\bsubmission ?quota ?exceeded|\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent too many\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
 );
 /** A full mailbox, and what one mailbox may be sent, are the recipient's. */
 const THEIR_ROOM = words(
@@ -252,8 +252,14 @@ export const operatorRules: readonly ReplyRule[] = [
     '550 5.3.2 System not accepting network messages',
     { status: /^5\.3\.[25]$/ },
   ),
+  operators('words-protocol', 'commands-refused', '554 SMTP synchronization error', {
+    codes: '5xx',
+    text: words(
+      '\\b(?:smtp )?protocol (?:error|violation|synchroni[sz]ation)|\\bsynchroni[sz]ation error\\b|\\bimproper use of smtp command pipelining\\b|\\bbad sequence of commands\\b|\\bcommand (?:not (?:recogni[sz]ed|implemented|allowed)|unrecogni[sz]ed|out of sequence)\\b',
+    ),
+  }),
   // A command that the server does not know, or not there: we and it do not understand each other.
-  operators('code-command-refused', 'commands-refused', '503 5.5.1 Bad sequence of commands', {
+  operators('code-command-refused', 'commands-refused', '503 5.5.1 Out of order', {
     phases: [...ENVELOPE, 'data'],
     codes: [500, 502, 503, 555],
     unless: words('\\b(?:recipient|user|mailbox|content|spam|virus)\\b'),

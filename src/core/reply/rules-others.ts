@@ -1,7 +1,7 @@
 // Replies about the recipient, the sender and the message, which are returned to the sender; and statuses and words so
 // certain that they decide before the general words about us do. What only the stage decides stands last.
 
-import { CONTENT, ENVELOPE, operators, others, type ReplyRule, stage, words } from './rule.ts';
+import { byStatus, CONTENT, ENVELOPE, others, type ReplyRule, stage, words } from './rule.ts';
 
 const GONE_OR_BLOCKED =
   "(?:(?:does|do) ?(?:not|n't) exist|not (?:found|exist|resolve)|unknown|could not be|cannot be|invalide?|unresolvable|unroutable|undeliverable|blocked|black ?listed|banned|reject(?:ed)?|refused|denied|spammer|malformed|verify failed|null mx|no mx)";
@@ -16,10 +16,10 @@ const SENDER = words(
 /** At MAIL there is no other address to speak of. */
 const SENDER_AT_MAIL = words(
   `\\b(?:from|domain|address)\\b.{0,80}\\b${GONE_OR_BLOCKED}\\b|\\b(?:invalid|unknown|bad|bogus|blocked|banned) (?:from|domain|address|return[- ]path)\\b`,
-  "\\b(?:does|do)(?: not|n't) exist\\b|\\bno such (?:user|domain|address)\\b|\\buser unknown\\b|\\bunknown user\\b|\\bneed fully[- ]qualified\\b|\\bmx records for\\b|\\bnull mx\\b",
+  "\\b(?:does|do)(?: not|n't) exist\\b|\\bno such (?:user|domain|address)\\b|\\buser unknown\\b|\\bunknown user\\b|\\bneed fully[- ]qualified\\b|\\bmx records? for\\b|\\bno (?:valid )?(?:mx|a|dns|address)(?: or (?:mx|a))? (?:record|entry)|\\b(?:has|have) no mx\\b|\\binvalid dns\\b|\\bblank from\\b|\\bnull mx\\b",
 );
 const SENDER_LISTED = words(
-  '\\bsender (?:e-?mail )?(?:address|domain)\\b.{0,80}\\b(?:blocked using|black ?listed|listed (?:by|in|at))\\b|\\byour e-?mail address\\b.{0,40}\\bblack ?listed\\b|\\baddress that has been black ?listed\\b|\\bsenderfilterconfig\\b|\\bthe (?:e-?mail|domain) .{0,80}\\bis black ?listed\\b',
+  '\\bsender (?:e-?mail )?(?:address|domain)\\b.{0,80}\\b(?:blocked using|black ?listed|listed (?:by|in|at))\\b|\\byour e-?mail address\\b.{0,40}\\bblack ?listed\\b|\\baddress that has been black ?listed\\b|\\bsenderfilterconfig\\b|\\b(?:mail ?from|from|sender.?s?|envelope) domain (?:is |was )?(?:black|block)?listed\\b|\\breputation of (?:a|the) (?:sender.?s? )?domain\\b|\\bthe (?:e-?mail|domain) .{0,80}\\bis black ?listed\\b',
 );
 /** Exchange's RESOLVER.RST is what one mailbox or group was told to accept. */
 const CLOSED_TO_STRANGERS = words(
@@ -29,24 +29,27 @@ const CLOSED_TO_STRANGERS = words(
 );
 const AUTHOR = words(
   // As words, not as labels of a host's name.
-  '(?<![\\w.@-])(?:dmarc|dkim|arc)(?![\\w@-]|\\.\\w)|\\bfrom: header\\b|\\bauthentication (?:results|checks|information)\\b',
+  '(?<![\\w.@-])(?:dmarc|dkim|arc)(?![\\w@-]|\\.\\w)|\\bauthentication (?:results|checks|information)\\b',
+);
+const FROM_FIELD = words(
+  '\\bfrom: header\\b|\\bblank from\\b|\\b(?:missing|invalid|no|empty|multiple) (?:valid )?from:? (?:field|header)',
+);
+/** A server that called back the sender's address, and what it found. */
+const SENDER_VERIFIED = words(
+  '\\bverification failed for\\b|\\bsender (?:address )?(?:verif|call-?out)|\\bsender\\b.{0,40}\\b(?:could|can) ?not be verified\\b',
 );
 const CONTENT_WORDS = words(
-  '\\b(?:spam|virus|malware|phish(?:ing)?|policy|content|attachments?|blocked|unsolicited|ube|bulk|header|rejected by filter|url|links?)\\b',
+  '\\b(?:spam|spoof(?:ed|ing)?|virus|malware|phish(?:ing)?|polic(?:y|ies)|content|attachments?|blocked|unsolicited|ube|bulk|headers?|rejected by filter|filtered|urls?|links?|mime|bare (?:lf|cr|line ?feed)s?|line (?:length|too long)|lines? (?:is |are )?too long|rfc.compliant|malformed|dbl|surbl|uribl|executable|banned)\\b',
+);
+/** At RCPT the server has not seen the message: only what nobody says of a server counts. */
+const CONTENT_AT_RCPT = words(
+  '\\b(?:virus|malware|phish(?:ing)?|content|attachments?|flagged as spam|classified as spam)\\b',
 );
 
 /**
  * (a) that very status or those very words, and (b) a status that speaks for itself, whatever words stand behind it.
  */
 export const certainRules: readonly ReplyRule[] = [
-  // ── (a) Ours, in spite of what the status says in general ──
-  operators('words-submission-quota', 'sending-limit', '550 5.2.2 Submission quota exceeded', {
-    text: /\bsubmission quota exceeded\b/i,
-  }),
-  operators('words-relay-access-5-4-1', 'relaying-denied', '550 5.4.1 Relay Access Denied', {
-    status: /^5\.4\.1$/,
-    text: /\brelay access denied\b/i,
-  }),
   // ── (a) Theirs, in spite of words that could be about us ──
   others(
     'words-closed-to-strangers',
@@ -82,21 +85,21 @@ export const certainRules: readonly ReplyRule[] = [
   ),
   others(
     'status-author-checks',
-    'refused-by-policy',
+    'sender-unauthenticated',
     "550 5.7.26 Unauthenticated email is not accepted due to domain's DMARC policy",
     {
       status: /^5\.7\.(?:2[01246]|32|40|509|515)$/,
     },
   ),
-  others(
-    'words-author-checks',
-    'refused-by-policy',
-    '550 5.7.1 This message was not accepted due to domain owner DMARC policy',
-    {
-      text: AUTHOR,
-      unless: /\bptr\b/i,
-    },
-  ),
+  others('words-author-checks', 'sender-unauthenticated', '550 5.7.1 Not accepted due to domain owner DMARC policy', {
+    text: AUTHOR,
+    unless: /\bptr\b/i,
+  }),
+  others('words-from-field', 'refused-by-policy', '550 5.7.1 Messages missing a valid address in From: header', {
+    phases: CONTENT,
+    text: FROM_FIELD,
+  }),
+  others('words-sender-verified', 'sender-refused', '550 Sender verify failed', { text: SENDER_VERIFIED }),
   others(
     'status-message-policy',
     'refused-by-policy',
@@ -105,21 +108,21 @@ export const certainRules: readonly ReplyRule[] = [
       status: /^5\.7\.(?:504|505|512|9\d\d)$/,
     },
   ),
-  // ── (b) A status of its own ──
-  others('status-sender', 'sender-refused', '553 5.1.8 <a@src.example>... Domain of sender address does not exist', {
-    status: /^5\.1\.[78]$/,
+  // ── (b) A status of its own: by 4yz it is the same fault, and tried again ──
+  byStatus('status-sender', 'sender-refused', '553 5.1.8 <a@src.example>... Domain of sender address does not exist', {
+    status: /^[45]\.1\.[78]$/,
   }),
-  others(
+  byStatus(
     'status-sender-at-mail',
     'sender-refused',
     '550 5.1.1 <a@src.example>: Sender address rejected: User unknown',
     {
       phases: ['mail'],
-      status: /^5\.1\.[1-6]$/,
+      status: /^[45]\.1\.[1-6]$/,
     },
   ),
-  others('status-recipient', 'recipient-unknown', '550 5.1.1 <b@example.com>: User unknown', {
-    status: /^5\.1\.[156]$/,
+  byStatus('status-recipient', 'recipient-unknown', '550 5.1.1 <b@example.com>: User unknown', {
+    status: /^[45]\.1\.[156]$/,
   }),
   others('status-5-4-1', 'recipient-unknown', '550 5.4.1 Recipient address rejected: Access denied', {
     status: /^5\.4\.1$/,
@@ -132,30 +135,30 @@ export const certainRules: readonly ReplyRule[] = [
     codes: [556],
     statusIfNone: '5.1.10',
   }),
-  others('status-recipient-syntax', 'recipient-address-bad', '501 5.1.3 Bad recipient address syntax', {
-    status: /^5\.1\.[234]$/,
+  byStatus('status-recipient-syntax', 'recipient-address-bad', '501 5.1.3 Bad recipient address syntax', {
+    status: /^[45]\.1\.[234]$/,
   }),
-  others(
+  byStatus(
     'status-mailbox-disabled',
     'mailbox-disabled',
     '550 5.2.1 The email account that you tried to reach is disabled',
     {
-      status: /^5\.2\.1$/,
+      status: /^[45]\.2\.1$/,
     },
   ),
-  others('status-mailbox-full', 'mailbox-full', '552 5.2.2 Mailbox full', { status: /^5\.2\.2$/ }),
-  others('status-list', 'list-not-expanded', '550 5.2.4 Mailing list expansion problem', { status: /^5\.2\.4$/ }),
-  others('status-size', 'message-too-large', '552 5.3.4 Message size exceeds fixed limit', {
-    status: /^5\.(?:2\.3|3\.4)$/,
+  byStatus('status-mailbox-full', 'mailbox-full', '552 5.2.2 Mailbox full', { status: /^[45]\.2\.2$/ }),
+  byStatus('status-list', 'list-not-expanded', '550 5.2.4 Mailing list expansion problem', { status: /^[45]\.2\.4$/ }),
+  byStatus('status-size', 'message-too-large', '552 5.3.4 Message size exceeds fixed limit', {
+    status: /^[45]\.(?:2\.3|3\.4)$/,
   }),
-  others('status-content', 'content-refused', '554 5.6.0 Invalid message content', { status: /^5\.6\./ }),
+  byStatus('status-content', 'content-refused', '554 5.6.0 Invalid message content', { status: /^[45]\.6\./ }),
 ];
 
 /** (c) words about the recipient, the sender or the message. */
 export const othersRules: readonly ReplyRule[] = [
   others('code-552-size', 'message-too-large', '552 message size exceeds fixed maximum message size (RFC 1870 §6.2)', {
     codes: [552],
-    text: /\bsize\b|\btoo (?:big|large)\b/i,
+    text: /\bsize\b|\b(?:larger?|big(?:ger)?|too long)\b/i,
     statusIfNone: '5.3.4',
   }),
   others(
@@ -175,10 +178,25 @@ export const othersRules: readonly ReplyRule[] = [
   others('status-loop', 'next-hop-sees-loop', '554 5.4.14 Hop count exceeded - possible mail loop', {
     status: /^5\.4\.(?:6|14)$/,
   }),
+  others('words-loop', 'next-hop-sees-loop', '554 Too many hops', {
+    text: words(
+      '\\btoo many (?:hops|"?received)|\\bhop count\\b|\\b(?:mail|routing|forwarding|e-?mail) loop\\b|\\bloops? (?:detected|back)\\b',
+    ),
+  }),
+  others('words-size', 'message-too-large', '554 Message is too large', {
+    text: words(
+      '\\b(?:message|mail|e-?mail|content|attachments?|size)\\b.{0,60}\\b(?:too (?:large|big|long)|(?:larger|bigger) than|exceed(?:s|ed|ing)? .{0,30}\\b(?:size|limit|maximum)|size (?:limit )?exceeded)\\b',
+    ),
+    unless: words('\\b(?:per|rate|daily|hour|number|count|recipients)\\b'),
+  }),
   others('words-content', 'refused-by-policy', '554 Message refused: it was identified as spam', {
     phases: CONTENT,
     text: CONTENT_WORDS,
     statusIfNone: '5.7.1',
+  }),
+  others('words-content-at-rcpt', 'refused-by-policy', '554 5.7.1 Flagged as spam', {
+    phases: ['rcpt'],
+    text: CONTENT_AT_RCPT,
   }),
   others('words-sender', 'sender-refused', '550 Sender refused', { phases: ENVELOPE, text: SENDER }),
   others('words-sender-at-mail', 'sender-refused', '553 src.example does not exist', {

@@ -44,7 +44,7 @@ describe('replies', () => {
     ['mail', '550 5.1.8 Domain of sender address does not exist', 'failed', '5.1.8', 'sender-refused'],
     ['mail', '550 sender refused', 'failed', '5.0.0', 'sender-refused'],
     ['rcpt', '550 5.1.1 <b@next.example>: User unknown', 'failed', '5.1.1', 'recipient-unknown'],
-    ['rcpt', '550 No such user', 'failed', '5.0.0', 'recipient-refused'],
+    ['rcpt', '550 No such user', 'failed', '5.0.0', 'recipient-unknown'],
     ['rcpt', '550 4.1.1 the class contradicts the code', 'failed', '5.0.0', 'recipient-refused'],
     ['rcpt', '550 2.1.5 so does this', 'failed', '5.0.0', 'recipient-refused'],
     ['rcpt', '554 5.7.1 用户被拒绝', 'failed', '5.7.1', 'recipient-refused'],
@@ -52,7 +52,7 @@ describe('replies', () => {
     ['data', '554 no valid recipients', 'failed', '5.0.0', 'message-refused'],
     ['content', '552 5.3.4 too big', 'failed', '5.3.4', 'message-too-large'],
     ['final-dot', '554 Transaction failed', 'failed', '5.0.0', 'message-refused'],
-    ['final-dot', '550 5.7.26 unauthenticated', 'failed', '5.7.26', 'refused-by-policy'],
+    ['final-dot', '550 5.7.26 unauthenticated', 'failed', '5.7.26', 'sender-unauthenticated'],
     ['final-dot', '550 rejected as SPAM', 'failed', '5.7.1', 'refused-by-policy'],
     [
       'final-dot',

@@ -8,10 +8,13 @@ import { pacedSchedule } from '#core/delivery/retry-schedule.ts';
 import { smtpReplyTextCharsMax } from '#core/limits.ts';
 import { statusText } from '#core/notice/texts.ts';
 import { classify as classifyResult } from '#core/reply/classify.ts';
-import { REASONS } from '#core/reply/reasons.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
+import { REASONS, reasonRow } from '#core/reply/reasons.ts';
 import { replyRules } from '#core/reply/reply-rules.ts';
+import { rowOf } from '#core/reply/rules/providers.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { classify } from '#test/kit/probe.ts';
+import { decided } from '#test/kit/replies.ts';
 
 type Seen = readonly [stage: string, reply: string];
 function seen(name: string): readonly Seen[] {
@@ -25,6 +28,7 @@ function seen(name: string): readonly Seen[] {
       return [stage, reply.replace(/^(\d{3})-/, '$1 ')] as const;
     });
 }
+const ruleOf = (outcome: Outcome) => (outcome.kind === 'relayed' ? null : (outcome.rule ?? null));
 const operators = seen('operator');
 const others = seen('others');
 
@@ -48,16 +52,41 @@ describe('is not ours', () => {
 describe('whatever words stand behind it', () => {
   const words = operators.map(([, reply]) => reply.replace(/^\d{3}(?: \d\.\d+\.\d+)? /, ''));
   const statuses = ['5.1.1', '5.1.2', '5.1.3', '5.1.4', '5.1.6', '5.2.1', '5.2.2', '5.2.3', '5.3.4', '5.6.0'];
-  // Those very words decide, also behind a status of its own (DESIGN decision 27, a).
-  const very = /^(?:Submission quota exceeded|Mailbox unavailable\. Your IP address)/;
   test.each(statuses)('%s is returned', (status) => {
-    const wrong = words
-      .filter((text) => !very.test(text))
-      .flatMap((text) => {
-        const said = `550 ${status} ${text}`;
-        return classify('final-dot', said).outcome === 'failed' ? [] : [said];
-      });
+    const wrong = words.flatMap((text) => {
+      const said = `550 ${status} ${text}`;
+      const { outcome } = decided('final-dot', said);
+      // A row with that very status decides first (DESIGN decision 27, a).
+      return outcome.kind === 'failed' || rowOf(ruleOf(outcome))?.status !== undefined ? [] : [said];
+    });
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('what no row takes', () => {
+  const text = readFileSync(new URL('../../../fixtures/replies/without-row.tsv', import.meta.url), 'utf8');
+  const cases = text
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split('\t') as [string, string, string, string, string]);
+
+  test('is of every stage, and decided in every way', () => {
+    expect(cases.length).toBeGreaterThanOrEqual(100);
+    const stages = ['connect', 'ehlo', 'starttls', 'auth', 'mail', 'rcpt', 'data', 'dot'];
+    expect(new Set(cases.map(([stage]) => stage))).toEqual(new Set(stages));
+    for (const by of ['stage', 'status', 'words'])
+      expect(cases.filter((row) => row[4] === by).length).toBeGreaterThanOrEqual(20);
+  });
+
+  test.each(cases)('%s: %s is %s, the %s’s, by its %s', (stage, reply, kind, fault, by) => {
+    const { outcome } = decided(stage, reply);
+    if (outcome.kind === 'relayed') throw new Error('it is relayed');
+    const rule = outcome.rule ?? null;
+    expect(rowOf(rule)).toBeNull();
+    expect([outcome.kind, reasonRow(outcome.reason)?.fault]).toEqual([kind, fault]);
+    expect(rule === null ? 'stage' : rule.split('-')[0]).toBe(by);
+    const alone = rule === null && ['rcpt', 'data', 'dot'].includes(stage);
+    expect(outcome.kind === 'failed' && outcome.unrecognised === true).toBe(alone);
   });
 });
 
