@@ -168,7 +168,7 @@ export const godaddyOrange: readonly RowGroup[] = [
         stage: 'connect',
         source: ORANGE,
         codes: [550],
-        text: ['service refused, please try later', '_103'],
+        text: 'service refused, please try later',
         reason: 'our-address-listed',
       },
       {

@@ -10,6 +10,15 @@ export const mailServers: readonly RowGroup[] = [
     server: 'Stalwart, Haraka, hMailServer, OpenSMTPD',
     rows: [
       {
+        id: 'stalwart-greylisted',
+        seen: '422 4.2.2 Greylisted, please try again in a few moments.',
+        stage: 'rcpt',
+        source: 'stalwartlabs/stalwart#1108',
+        status: '4.2.2',
+        text: 'greylisted',
+        reason: 'greylisted',
+      },
+      {
         id: 'stalwart-ehlo',
         seen: '550 5.5.0 Invalid EHLO domain.',
         stage: 'ehlo',
@@ -145,8 +154,26 @@ export const mailServers: readonly RowGroup[] = [
     ],
   },
   {
-    server: 'Dovecot, Cyrus',
+    server: 'Dovecot, Sun Messaging Server, SurfControl',
     rows: [
+      {
+        id: 'sun-over-quota',
+        seen: '522 5.2.0 Delivery failed: Over quota',
+        stage: 'rcpt',
+        source: 'sisimai/set-of-emails:maildir/bsd/lhost-messagingserver-02.eml',
+        status: '5.2.0',
+        text: 'delivery failed: over quota',
+        reason: 'mailbox-full',
+      },
+      {
+        id: 'surfcontrol-unavailable',
+        seen: '554 Service currently unavailable',
+        stage: 'rcpt',
+        source: 'sisimai/set-of-emails:maildir/bsd/lhost-surfcontrol-02.eml',
+        codes: [554],
+        text: 'service currently unavailable',
+        reason: 'refused-for-now',
+      },
       {
         id: 'dovecot-full',
         seen: '552 5.2.2 <b@example.com> Quota exceeded (mailbox for user is full)',

@@ -191,15 +191,6 @@ export const postfix: readonly RowGroup[] = [
         reason: 'throttled',
       },
       {
-        id: 'postscreen-greeting',
-        seen: '450 4.3.2 Service currently unavailable',
-        stage: 'rcpt',
-        source: 'vdukhovni/postfix:postfix/src/postscreen/postscreen_state.c',
-        status: '4.3.2',
-        text: 'service currently unavailable',
-        reason: 'greylisted',
-      },
-      {
         id: 'postfix-rate-limit',
         seen: '452 4.3.2 Connection rate limit exceeded.',
         stage: 'mail',

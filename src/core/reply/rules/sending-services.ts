@@ -61,6 +61,21 @@ export const sendingServices: readonly RowGroup[] = [
     ],
   },
   {
+    server: 'Amazon SES, receiving',
+    rows: [
+      {
+        id: 'amazon-ses-filtered',
+        seen: '550 5.2.0 Message Filtered',
+        stage: 'rcpt',
+        source: 'sisimai/set-of-emails:maildir/bsd/lhost-receivingses-07.eml',
+        status: '5.2.0',
+        text: 'message filtered',
+        reason: 'refused-by-policy',
+        says: "A rule of the recipient's organization refused the message.",
+      },
+    ],
+  },
+  {
     server: 'SendGrid, Mailgun, ZeptoMail, Brevo and others',
     rows: [
       {

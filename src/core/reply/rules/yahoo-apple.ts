@@ -132,6 +132,14 @@ export const yahooApple: readonly RowGroup[] = [
         reason: 'refused-by-policy',
       },
       {
+        id: 'yahoo-japan-policy',
+        seen: '554 Message not allowed - DM Email not accepted for policy reasons. Please visit https://www.yahoo-help.jp/app/answers/detail/a_id/80870/p/622 [895]',
+        stage: 'dot',
+        source: 'sisimai/set-of-emails:maildir/bsd/lhost-postfix-68.eml',
+        text: 'dm email not accepted for policy reasons',
+        reason: 'refused-by-policy',
+      },
+      {
         id: 'yahoo-phishing',
         seen: '554 Message not allowed - [PH01] Email not accepted for policy reasons. Please visit https://postmaster.yahooinc.com/error-codes',
         stage: 'dot',
