@@ -23,9 +23,9 @@ import type { Tokens } from '#adapters/oauth/tokens.ts';
 import { identityTerms } from '#adapters/smtp/identity-terms.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import { batchBytesMax, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
 import { bouncesBySes, configurationSetName, sendingDomains } from '#core/message/ses-use.ts';
-import { sesReport } from '#core/notice/way.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
@@ -82,7 +82,8 @@ export const handler = withKeepAlive(
 function nextHop(name: string): NextHop | null {
   const standing = nextHops.get(name);
   if (standing !== undefined) return standing;
-  const given = name === sesReport ? ({ kind: 'ses' } as const) : settings.nextHops[name];
+  const given =
+    destinationOf({ nextHop: name }) === 'ses-report' ? ({ kind: 'ses' } as const) : settings.nextHops[name];
   if (given?.kind === 'ses') {
     const ses = sesNextHop();
     nextHops.set(name, ses);

@@ -4,8 +4,7 @@
 // goes no deeper than the schema does.
 
 import type { z } from 'zod';
-import { sesBounce, sesReport } from '#core/notice/way.ts';
-import { returnsHop } from '#core/routing/return-path.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import { parseSubmitter } from '#core/submission/submission.ts';
 import type { Told } from './fields.ts';
 import { parseName } from './values.ts';
@@ -158,13 +157,14 @@ export function literalOf(option: z.ZodType, key: string): unknown {
 /** Names of next hops and submitters become parts of keys, policies and metrics. */
 function nameFits(at: string, name: string, mistake: Mistakes): boolean {
   const path = join(at, name);
+  const kind = destinationOf({ nextHop: name });
   if (at === 'submitters') {
     if (parseSubmitter(name) !== null) return true;
     const write = 'up to 32 lower-case letters, digits and hyphens, no hyphen at either end';
     mistake(path, `${show(name)} is no submitter's name`, write);
-  } else if (name === sesBounce || name === sesReport)
+  } else if (kind === 'ses-bounce' || kind === 'ses-report')
     mistake(path, `${name} is a way of notices that has this name already`, 'another name');
-  else if (name === returnsHop) mistake(path, `${name} stands for what comes back to a return path`, 'another name');
+  else if (kind === 'returns') mistake(path, `${name} stands for what comes back to a return path`, 'another name');
   else if (parseName(name) === null)
     mistake(
       path,

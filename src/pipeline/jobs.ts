@@ -3,7 +3,7 @@
 // or throws, so that the caller's job comes again.
 
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
-import { returnsHop } from '#core/routing/return-path.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import type { Job, JobQueue } from './ports.ts';
 
 export type WorkQueues = { readonly relayQueue: JobQueue; readonly feedbackQueue: JobQueue };
@@ -11,13 +11,17 @@ export type Work = { readonly job: Job; readonly group: string };
 
 /** The job of a row: relay's, bounce's or feedback's, by the queue that it is sent to. */
 export function workFor({ spoolId, deliveryKey, nextHop }: DeliveryRef & { readonly nextHop: string }): Work {
-  return { job: { version: 1, spoolId, deliveryKey }, group: nextHop === '' ? 'none' : nextHop };
+  return {
+    job: { version: 1, spoolId, deliveryKey },
+    group: destinationOf({ nextHop }) === 'nowhere' ? 'none' : nextHop,
+  };
 }
 
 /** Each to its queue; nothing is sent where there is nothing. */
 export async function sendWork(queues: WorkQueues, work: readonly Work[]): Promise<void> {
-  const relay = work.filter(({ group }) => group !== returnsHop);
-  const returns = work.filter(({ group }) => group === returnsHop);
+  const isReturned = ({ group }: Work) => destinationOf({ nextHop: group }) === 'returns';
+  const relay = work.filter((each) => !isReturned(each));
+  const returns = work.filter(isReturned);
   if (relay.length > 0) await queues.relayQueue.send(relay);
   if (returns.length > 0) await queues.feedbackQueue.send(returns);
 }

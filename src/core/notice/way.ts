@@ -5,12 +5,9 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, Direction, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { destinationOf, sesBounce, sesReport } from '#core/delivery/destination.ts';
 import { bounceAgeMsMax } from '#core/limits.ts';
 import { needsSmtputf8, parseMailbox } from '#core/message/address.ts';
-
-/** Names that stand in a notice's row where no next hop of the configuration carries it; none may be called so. */
-export const sesBounce = 'ses-bounce';
-export const sesReport = 'ses-report';
 
 export type NoticeWay =
   | { readonly kind: 'next-hop'; readonly name: string }
@@ -37,7 +34,7 @@ export type WayFacts = {
 
 export function noticeWay(facts: WayFacts): NoticeWay {
   // The row's address is the one for its next hop: another one may not know it.
-  if (facts.kind === 'postmaster' && facts.rowNextHop !== sesReport)
+  if (facts.kind === 'postmaster' && destinationOf({ nextHop: facts.rowNextHop }) !== 'ses-report')
     return { kind: 'next-hop', name: facts.rowNextHop };
   if (facts.via !== null) return { kind: 'next-hop', name: facts.via };
   if (facts.kind === 'postmaster') return { kind: 'ses-report' };

@@ -10,12 +10,6 @@ import { type Mailbox, needsSmtputf8, parseMailbox, type ReversePath, sameMailbo
 import { type MarkKey, signingKey } from '#core/message/mark-key.ts';
 import { isAutomatic } from '#core/notice/permission.ts';
 
-/**
- * Where a message to a return path goes: no next hop of the configuration, which none may be called;
- * pipeline/feedback/returned.ts reads it.
- */
-export const returnsHop = 'returns';
-
 // ── Tokens ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const TOKEN = /^b\+([a-z2-7]{26})$/i;

@@ -5,8 +5,8 @@
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isFinal, isSettled } from '#core/delivery/delivery.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
-import { sesBounce, sesReport } from '#core/notice/way.ts';
 
 /**
  * Why it stays. `no-rows`: an orphan, which is the hourly sweep's. `kept`: held or quarantined. `feedback`: SES may
@@ -63,6 +63,7 @@ function openBecause(
 
 /** By SES; or by a next hop that the configuration does not know any more, and that may have been SES. */
 function mayBeReported(nextHop: string, { nextHops }: Pick<Settings, 'nextHops'>): boolean {
-  if (nextHop === sesBounce || nextHop === sesReport) return true;
+  const destination = destinationOf({ nextHop });
+  if (destination === 'ses-bounce' || destination === 'ses-report') return true;
   return (nextHops[nextHop]?.kind ?? 'ses') === 'ses';
 }

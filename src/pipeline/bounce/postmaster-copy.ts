@@ -5,11 +5,11 @@
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
+import { sesReport } from '#core/delivery/destination.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
 import { newNotice } from '#core/delivery/progress.ts';
 import { traced } from '#core/delivery/trace.ts';
 import { wantsCopy } from '#core/notice/copy-rule.ts';
-import { sesReport } from '#core/notice/way.ts';
 import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
 import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { BouncePorts } from './bounce-ports.ts';

@@ -17,6 +17,7 @@
 
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import { heldForPostmaster } from '#core/delivery/hold-release.ts';
 import { afterAttempt } from '#core/delivery/progress.ts';
 import { nextAttemptAt } from '#core/delivery/retry-schedule.ts';
@@ -34,7 +35,7 @@ import { isAutomatic } from '#core/notice/permission.ts';
 import { classify } from '#core/reply/classify.ts';
 import { disposition } from '#core/routing/policy.ts';
 import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
-import { readSrs, returnAddressOf, returnsHop } from '#core/routing/return-path.ts';
+import { readSrs, returnAddressOf } from '#core/routing/return-path.ts';
 import { claim } from '#pipeline/claim.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
@@ -63,7 +64,7 @@ export type ReturnedPorts = FeedbackPorts & {
 export async function returned(ports: ReturnedPorts, job: Job, signal: AbortSignal): Promise<Finished> {
   const row = await claim(ports, job, 'returned');
   if (row === null) return finished('claim-refused');
-  if (row.nextHop !== returnsHop) return giveBack(ports, row);
+  if (destinationOf(row) !== 'returns') return giveBack(ports, row);
   const message = row.message ?? (await ports.ledger.message(row.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
 

@@ -14,6 +14,7 @@
 // | (notification deleted)         | done                                                                      |
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { destinationOf, returnsHop } from '#core/delivery/destination.ts';
 import { quarantinedAtBirth } from '#core/delivery/hold-release.ts';
 import { failedAtBirth } from '#core/delivery/progress.ts';
 import { traced } from '#core/delivery/trace.ts';
@@ -30,7 +31,7 @@ import type { LoopFinding } from '#core/routing/loop.ts';
 import { findLoop } from '#core/routing/loop.ts';
 import type { Disposition } from '#core/routing/policy.ts';
 import { disposition } from '#core/routing/policy.ts';
-import { comesBack, returnsHop } from '#core/routing/return-path.ts';
+import { comesBack } from '#core/routing/return-path.ts';
 import type { Receipt } from '#core/spool/receipt.ts';
 import { inboundPrefix, readReceipt } from '#core/spool/receipt.ts';
 import type { Finished } from '#pipeline/finished.ts';
@@ -142,7 +143,7 @@ function disposed(
   loop: LoopFinding | null,
   policy: Disposition,
 ): DeliveryRow {
-  if (planned.via === returnsHop) return row;
+  if (destinationOf(row) === 'returns') return row;
   const ended = disposedByRoute(ports, row, planned, loop);
   if (ended !== null) return ended;
   if (policy.kind === 'relay') return row;

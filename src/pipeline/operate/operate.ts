@@ -10,6 +10,7 @@
 
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import { heldByOperator, refused, released, removed } from '#core/delivery/hold-release.ts';
 import { holdingFacts } from '#core/delivery/progress.ts';
 import { resubmitted, whyNotResubmitted } from '#core/delivery/resubmission.ts';
@@ -43,7 +44,7 @@ export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs:
     if (row.state !== 'held' && row.state !== 'quarantined') return `it is ${row.state}, neither held nor quarantined`;
     if (hasHeldNotice(row)) return noticeReleased(row, now, ports.sweepAgainMs);
     if (isPlaceholder(row)) return 'its receipt never came: name its recipients with --to ADDR';
-    if (row.nextHop === '') return 'no route took it, so that there is nowhere to send it';
+    if (destinationOf(row) === 'nowhere') return 'no route took it, so that there is nowhere to send it';
     return released(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs });
   });
   if (operated.kind !== 'done') return operated;

@@ -11,6 +11,7 @@
 // |                             | this one did, and tells some twice; never of none                                |
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { sesReport } from '#core/delivery/destination.ts';
 import { digestEntriesMax, digestSoonMs, sweepConcurrency } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { noticeMark } from '#core/message/trace-fields.ts';
@@ -22,7 +23,6 @@ import {
   newDigest,
   periodOf,
 } from '#core/notice/digest.ts';
-import { sesReport } from '#core/notice/way.ts';
 import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
 import type { BouncePorts } from '#pipeline/bounce/bounce-ports.ts';
 import { inTurns } from '#pipeline/in-turns.ts';

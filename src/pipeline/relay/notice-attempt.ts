@@ -11,11 +11,12 @@
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId } from '#core/delivery/delivery.ts';
+import { destinationOf, sesBounce, sesReport } from '#core/delivery/destination.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { composeNotice } from '#core/notice/compose.ts';
 import type { NoticeInput } from '#core/notice/input.ts';
 import { bounceOf } from '#core/notice/ses-bounce.ts';
-import { type NoticeWay, sesBounce, sesReport, wayOf } from '#core/notice/way.ts';
+import { type NoticeWay, wayOf } from '#core/notice/way.ts';
 import { classify } from '#core/reply/classify.ts';
 import { deferredFor, failedFor, type Outcome } from '#core/reply/outcome.ts';
 import { inTime, outOfTime } from '#pipeline/deadline.ts';
@@ -77,7 +78,7 @@ async function attemptDigest(
   const composed = await digestFor(ports, row);
   if (composed === null) return { via: row.nextHop, reason: 'delivery-missing' };
   const openMs = ports.clock.now() - startedAt;
-  const via = row.nextHop === sesReport ? (ports.settings.notices.via ?? sesReport) : row.nextHop;
+  const via = destinationOf(row) === 'ses-report' ? (ports.settings.notices.via ?? sesReport) : row.nextHop;
   return byNextHop(ports, via, row, { composed, openMs }, signal);
 }
 

@@ -14,11 +14,11 @@
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import { afterExpiryHeld, type ExpiryCount, isOverExpiryLimit, mayReport } from '#core/delivery/expiry-limit.ts';
 import { afterExpiry } from '#core/delivery/progress.ts';
 import { fairShares, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
-import { returnsHop } from '#core/routing/return-path.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { sendWork, type Work, workFor } from '#pipeline/jobs.ts';
 import type { Clock, DueRow, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
@@ -100,7 +100,7 @@ async function choose(ports: SweepPorts, due: readonly DueRow[]): Promise<readon
 }
 
 function needsRoom(row: DueRow, now: number): boolean {
-  return isUnderWay(row.state) && row.nextHop !== returnsHop && row.expiresAt > now && row.nextAttemptAt <= now;
+  return isUnderWay(row.state) && destinationOf(row) !== 'returns' && row.expiresAt > now && row.nextAttemptAt <= now;
 }
 
 /** One of each line in turn, until all are through. */

@@ -1,0 +1,25 @@
+// Where a row goes, as a kind: what its `nextHop` stands for. The ledger and the index that the sweep reads keep one
+// word for it, either the name of a next hop of the configuration or one of the words below, which none may be called.
+// No other file compares a row's `nextHop` with such a word. Pure.
+
+export type Destination =
+  | 'next-hop' // of the configuration, or one that it no longer names
+  | 'returns' // mail to a return path of ours: feedback reads it (pipeline/feedback/returned.ts)
+  | 'ses-bounce' // a notice by SES's SendBounce
+  | 'ses-report' // a notice as a report of our own by SES
+  | 'nowhere'; // no route takes it, or its recipients are not known
+
+/** The stored words. */
+export const returnsHop = 'returns';
+export const sesBounce = 'ses-bounce';
+export const sesReport = 'ses-report';
+const KINDS: ReadonlyMap<string, Destination> = new Map<string, Destination>([
+  [returnsHop, 'returns'],
+  [sesBounce, 'ses-bounce'],
+  [sesReport, 'ses-report'],
+  ['', 'nowhere'],
+]);
+
+export function destinationOf({ nextHop }: { readonly nextHop: string }): Destination {
+  return KINDS.get(nextHop) ?? 'next-hop';
+}
