@@ -21,6 +21,7 @@ import {
 import { certificateAlarm } from './certificate-alarm.ts';
 import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
+import { callsInVpc, keepAliveRest } from './network-alarms.ts';
 import type { OrphanSearch } from './orphans.ts';
 import type { Purge } from './purge.ts';
 import { hasSubmitters } from './spool.ts';
@@ -155,21 +156,9 @@ function otherDeadLettersOf({ stages, orphans, purge, door, said }: Watched): re
             'what SES said of sent mail has not reached the feedback queue.',
           ],
         ];
-  const { keepAliveDeadLetters } = stages;
-  const keepAlive: Rest[] =
-    keepAliveDeadLetters === null
-      ? []
-      : [
-          [
-            'KeepAliveDeadLetters',
-            keepAliveDeadLetters,
-            'Sweeps that could not be started',
-            "EventBridge could not start relay's hourly call, which keeps its network interfaces.",
-          ],
-        ];
   return [
     ...events,
-    ...keepAlive,
+    ...keepAliveRest(stages.keepAliveDeadLetters),
     [
       'ReceiptDeadLetters',
       door.receiptDeadLetters,
@@ -335,7 +324,12 @@ function watchMail(raise: Raise, { settings }: Watched): void {
       period,
       statistic: 'Sum',
     });
-  for (const { metricName, article, says } of hasSubmitters(settings) ? [...CALLS, ...OF_SUBMISSIONS] : CALLS) {
+  const calls = [
+    ...CALLS,
+    ...(hasSubmitters(settings) ? OF_SUBMISSIONS : []),
+    ...(settings.network === null ? [] : callsInVpc),
+  ];
+  for (const { metricName, article, says } of calls) {
     raise(metricName, { metric: own(metricName, MINUTE), threshold: 1, article, says });
   }
   raise('Complained', {

@@ -15,6 +15,7 @@ import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { type AwsService, Reach } from '#adapters/aws/reach.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
 import { SesBounceService } from '#adapters/aws/ses-notice.ts';
@@ -36,22 +37,28 @@ const aws = awsSettings();
 const watch = new PowertoolsWatch('relay');
 const clock = new SystemClock();
 const { settings } = config;
-const secrets = new AwsSecrets(secretsClient(aws), clock);
+/** In a VPC a call that makes no connection says what leads to the service. */
+const reach =
+  settings.network === null ? null : new Reach({ network: settings.network, region: aws.region }, { watch, clock });
+function reached<C extends Parameters<Reach['of']>[1]>(service: AwsService, client: C): C {
+  return reach === null ? client : reach.of(service, client);
+}
+const secrets = new AwsSecrets(reached('secretsmanager', secretsClient(aws)), clock);
 const nextHops = new Map<string, NextHop>();
 const identityPorts = { secrets, tokens: new Map<string, Tokens>(), clock, watch };
 
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings,
-  spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+  spool: new S3Spool(reached('s3', s3Client(aws)), config.bucket, { lister: reached('s3', s3ListClient(aws)) }),
+  ledger: new DynamoLedger(reached('dynamodb', dynamoClient(aws)), config.table, {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,
   }),
-  bounceQueue: new SqsJobQueue(sqsClient(aws), config.bounceQueueUrl),
+  bounceQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.bounceQueueUrl),
   nextHop,
   bounceService: bouncesBySes(settings)
-    ? new SesBounceService(sesBounceClient(aws), { clock, region: aws.region })
+    ? new SesBounceService(reached('email', sesBounceClient(aws)), { clock, region: aws.region })
     : null,
   clock,
   entropy: new SystemEntropy(),
@@ -106,5 +113,5 @@ function sesNextHop(): NextHop {
   const domains = sendingDomains(settings);
   const configurationSet = configurationSetName(settings);
   const terms = { domains, noticesFrom: notices.from, region: aws.region, configurationSet };
-  return new SesNextHop(sesSendClient(aws), terms);
+  return new SesNextHop(reached('email', sesSendClient(aws)), terms);
 }

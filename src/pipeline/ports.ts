@@ -365,6 +365,7 @@ export type MetricName =
   | 'OperatorFault'
   | 'MarkSecretUnreadable'
   | 'ClientCertificateDays'
+  | 'ServiceUnreachable'
   | 'UnknownReply'
   | 'PossibleDuplicate'
   | 'LostJob'

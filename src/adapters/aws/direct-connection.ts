@@ -119,11 +119,12 @@ export async function limited<T>(
   timeoutMs: number,
   signal: AbortSignal | undefined,
   work: Promise<T>,
+  what = 'answer',
 ): Promise<T> {
   const onAbort = () => connection.destroy(aborted());
   const onTimeout = () =>
     connection.destroy(
-      Object.assign(new Error(`no answer within ${timeoutMs} ms`), { name: 'TimeoutError', code: 'ETIMEDOUT' }),
+      Object.assign(new Error(`no ${what} within ${timeoutMs} ms`), { name: 'TimeoutError', code: 'ETIMEDOUT' }),
     );
   const timer = setTimeout(onTimeout, timeoutMs);
   if (signal?.aborted) onAbort();

@@ -108,7 +108,7 @@ export class DirectHttp {
       give: (buffer) => void (this.buffers.length < buffersKeptMax && this.buffers.push(buffer)),
     };
     const connection = new Connection(request, pool);
-    await limited(connection, this.options.connectTimeoutMs, signal, connection.connected);
+    await limited(connection, this.options.connectTimeoutMs, signal, connection.connected, 'connection');
     return connection;
   }
 

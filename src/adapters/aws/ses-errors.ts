@@ -3,6 +3,7 @@
 // could be read to its end: the same as after an SMTP server's final dot.
 
 import type { AttemptResult, NetworkFault, ServiceFault } from '#core/reply/reply.ts';
+import { OutOfReach } from '../out-of-reach.ts';
 
 type Failure = {
   readonly name?: unknown;
@@ -34,7 +35,8 @@ export function resultOfFailure(error: unknown, host: string, signal: AbortSigna
   if (stopped) return network('aborted', 'final-dot', detail, host);
   if (NO_HTTP.test(code)) return network('garbled-reply', 'final-dot', detail, host);
   if (fault === undefined) return { kind: 'service', name, text, statusCode, host };
-  const early = BEFORE_THE_REQUEST.has(fault) || (/connect/i.test(text) && fault === 'timeout');
+  const early =
+    error instanceof OutOfReach || BEFORE_THE_REQUEST.has(fault) || (/connect/i.test(text) && fault === 'timeout');
   return network(fault, early ? 'connect' : 'final-dot', detail, host);
 }
 

@@ -180,4 +180,14 @@ export const adapterMutations: readonly Mutation[] = [
       name: 'S3SubmissionStore on a server that answers as it is told > takes 412 for its own object after a refusal whose body broke off',
     },
   },
+  {
+    name: 'ses/what-was-never-connected-may-have-arrived',
+    file: 'src/adapters/aws/ses-errors.ts',
+    text: 'error instanceof OutOfReach || ',
+    replacement: '',
+    test: {
+      file: 'test/unit/adapters/aws/reach.test.ts',
+      name: 'a client in a VPC that leads nowhere > has sent nothing, so that nothing may be a duplicate',
+    },
+  },
 ];

@@ -85,4 +85,14 @@ export const infraMutations: readonly Mutation[] = [
     replacement: "metric: handler.metricErrors({ period: Duration.hours(1), statistic: 'Average' }),",
     test: { file: 'test/infra/watch.test.ts', name: 'functions: errors, and chains that Lambda cut off' },
   },
+  {
+    name: 'network/addresses-go-with-the-stack',
+    file: 'infra/network.ts',
+    text: 'RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE',
+    replacement: 'RemovalPolicy.DESTROY',
+    test: {
+      file: 'test/infra/network.test.ts',
+      name: 'a VPC that is made > has an address for each zone, which outlives the stack and not its failed creation',
+    },
+  },
 ];

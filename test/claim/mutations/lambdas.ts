@@ -100,6 +100,16 @@ export const lambdaMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'stage/jobs-taken-for-the-hourly-call',
+    file: 'lambdas/stage.ts',
+    text: 'isKeepAlive(event) ? event',
+    replacement: "typeof event === 'object' ? event",
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'the hourly call of a function in a VPC > is answered without work, and every other event is work',
+    },
+  },
+  {
     name: 'stage/no-time-to-record',
     file: 'lambdas/stage.ts',
     text: '    remaining - margin,\n',

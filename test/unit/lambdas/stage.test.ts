@@ -4,7 +4,8 @@
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
-import { type BatchAnswer, jobOf, stage, type Work } from '#lambdas/stage.ts';
+import { keepAliveEvent } from '#core/delivery/keep-alive.ts';
+import { type BatchAnswer, jobOf, stage, type Work, withKeepAlive } from '#lambdas/stage.ts';
 import { type Finished, finished } from '#pipeline/finished.ts';
 
 class Watch extends MemoryWatch {
@@ -175,6 +176,38 @@ it('an event that is none: the function fails, says so, and sends its metrics', 
   await expect(handler({} as SQSEvent, context)).rejects.toThrow();
   expect(watch.logged('relay.crashed')).toHaveLength(1);
   expect(watch.flushed).toBe(1);
+});
+
+describe('the hourly call of a function in a VPC', () => {
+  const watch = new Watch();
+  let ready = 0;
+  const worked: string[] = [];
+  const environment = {
+    watch,
+    timeScale: 1,
+    ready: async () => {
+      ready += 1;
+    },
+  };
+  const handler = withKeepAlive(
+    stage('relay', environment, async ({ messageId }) => {
+      worked.push(messageId);
+      if (messageId === 'bad') throw new Error('no');
+      return finished('relayed');
+    }),
+  );
+  const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => 60_000 } as unknown as Context;
+
+  it('is answered without work, and every other event is work', async () => {
+    expect(await handler(keepAliveEvent, context)).toEqual(keepAliveEvent);
+    expect([ready, worked, watch.flushed, watch.entries, watch.counted]).toEqual([0, [], 0, [], []]);
+    const batch = { Records: [record('good', '{}'), record('bad', '{}')] };
+    expect(await handler(batch, context)).toEqual({ batchItemFailures: [{ itemIdentifier: 'bad' }] });
+    expect([ready, worked]).toEqual([1, ['good', 'bad']]);
+    // What only looks like it is no answer to jobs: the function fails, and SQS gives them again.
+    await expect(handler({ everpost: 'something else' }, context)).rejects.toThrow();
+    await expect(handler(null, context)).rejects.toThrow();
+  });
 });
 
 describe('jobOf', () => {

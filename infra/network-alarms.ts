@@ -1,0 +1,19 @@
+// What is watched only where relay runs in a VPC: services that it cannot reach, and its hourly call. watch.ts makes
+// these alarms with the others.
+
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+
+export const callsInVpc = [
+  {
+    metricName: 'ServiceUnreachable',
+    article: 'A service of AWS that relay cannot reach',
+    says: 'the VPC does not lead to a service that relay needs; its log names the service and the endpoint.',
+  },
+] as const;
+
+/** As watch.ts has them: id, queue, article, and what it means that something lies there. */
+export function keepAliveRest(queue: Queue | null): readonly (readonly [string, Queue, string, string])[] {
+  if (queue === null) return [];
+  const says = "EventBridge could not start relay's hourly call, which keeps its network interfaces.";
+  return [['KeepAliveDeadLetters', queue, 'Sweeps that could not be started', says]];
+}
