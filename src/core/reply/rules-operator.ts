@@ -97,6 +97,7 @@ const OUR_ADDRESS = words(
   '\\bclient host rejected\\b|\\bhost network not allowed\\b|\\bban(?:ned)? (?:your )?ip\\b|\\bbad (?:sender )?ip\\b',
   '\\b(?:poor|bad|low)\\b.{0,20}\\breputation\\b.{0,20}\\b(?:sender|ip|mta|server|host)\\b|\\b(?:ip|mta|server|host)\\b.{0,20}\\b(?:poor|bad|low) reputation\\b|\\blow reputation of the sending ip\\b|\\bip reputation\\b|\\b(?:an? )?open (?:relay|proxy)\\b|\\bip based\\b|\\bnot welcome here\\b',
   '\\bunusual rate of\\b|\\bdynamic(?:ally assigned)? ip|\\bsmtp server of your isp\\b|\\bnot (?:currently )?accepting mail from your\\b',
+  '\\byour (?:remote ?host|server) (?:looks|requires)\\b|\\bopen proxy\\b|\\bsending mta\\b.{0,60}\\bnot passed\\b|\\bspams? from your ip\\b|\\bspam ips\\b|\\bip profile\\b',
   '\\b(?:not allowed|no permission) to connect\\b|\\byour access to\\b.{0,60}\\brejected\\b|\\bgeo(?:ip|graphical)\\b|\\bover ipv6\\b|\\btraffic not accepted from\\b',
 );
 const ON_A_LIST = words(
@@ -109,7 +110,7 @@ const IN_THE_MESSAGE = words('\\b(?:urls?|links?|uris?|uribl|surbl|dbl|contains?
 const RELAYING = words(
   '\\buse me\\b.{0,60}\\bas a relay\\b|\\brelay(?:ing)?\\b.{0,40}\\b(?:denied|not permitted|not allowed|prohibited|disallowed|not available|rejected)\\b',
   '\\b(?:unable|not permitted|not allowed|not authori[sz]ed|not configured|refuse[sd]?|cannot|will not|do(?:es)? not|n.t|not) (?:to )?relay\\b|\\bno relaying\\b|\\bnot an open relay\\b|\\binsecure mail relay\\b',
-  "\\ballowed rcpthosts?\\b|\\b(?:n't|not) handle mail for\\b|\\bdomain (?:is )?not (?:hosted|served|configured|handled|local) (?:here|on this)|\\bspecified domain is not allowed\\b|\\bcredentials for relay\\b|\\bnon-accepted domain\\b",
+  "\\ballowed rcpthosts?\\b|(?:n't|\\bnot) handle mail for\\b|\\bnot a gateway\\b|\\bdomain (?:is )?not (?:hosted|served|configured|handled|local) (?:here|on this)|\\bspecified domain is not allowed\\b|\\bcredentials for relay\\b|\\bnon-accepted domain\\b",
 );
 
 const CONNECTOR = words(
@@ -131,17 +132,17 @@ const CERTIFICATE = words(
 const LIMIT = words(
   '\\b(?:send(?:ing)?|submission|outgoing|outbound|relay(?:ing)?|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|rate|frequency|message (?:rate|submission))\\b.{0,50}\\b(?:limit(?:s|ed)?|quota|allowance|threshold)\\b',
   '\\b(?:limits?|quota|maximum|max)\\b.{0,50}\\b(?:send(?:ing)?|outgoing|outbound|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|mails? sent|messages sent)\\b',
-  '\\bsubmission ?quota ?exceeded|\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent too many\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
+  '\\bsubmission ?quota ?exceeded|\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent too many\\b|\\bexceeded\\b.{0,40}\\bout(?:going|bound) (?:messages|mails|e-?mails)\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
 );
 /** A full mailbox, and what one mailbox may be sent, are the recipient's. */
 const THEIR_ROOM = words(
-  "\\b(?:mailbox|disk|storage|inbox|size|hop|user is over|recipient's|receive limit|receiving mail)\\b|\\brecipient has|\\bof recipients\\b|\\btoo (?:large|big)\\b|\\bfixed (?:limit|maximum)",
+  "\\b(?:mailbox|disk|storage|inbox|size|hop|user is over|user has too many|recipient's|receive limit|receiving mail)\\b|\\brecipient has|\\bof recipients\\b|\\btoo (?:large|big)\\b|\\bfixed (?:limit|maximum)",
 );
 const SPF = words('\\bspf\\b|\\bsender policy framework\\b|\\bsender id\\b|\\bpurported responsible\\b');
 
 /** Exchange Online's, where each says exactly what is wrong. 5.7.606 to 649: banned addresses. */
 const OURS_BY_STATUS =
-  /^5\.7\.(?:3|4|10|11|23|25|30|5\d|6\d|228|23\d|506|507|508|510|511|513|520|6\d\d|7\d\d)$|^5\.2\.252$|^5\.1\.90$/;
+  /^5\.7\.(?:3|4|10|11|23|25|30|5\d|6\d|228|23\d|506|507|508|510|511|513|6\d\d|7\d\d)$|^5\.2\.252$|^5\.1\.90$/;
 
 const ANY_TIME = [...ENVELOPE, ...CONTENT];
 const LOGIN = { phases: ANY_TIME, statusAlways: '4.7.0' } as const;

@@ -17,9 +17,10 @@ const SENDER = words(
 const SENDER_AT_MAIL = words(
   `\\b(?:from|domain|address)\\b.{0,80}\\b${GONE_OR_BLOCKED}\\b|\\b(?:invalid|unknown|bad|bogus|blocked|banned) (?:from|domain|address|return[- ]path)\\b`,
   "\\b(?:does|do)(?: not|n't) exist\\b|\\bno such (?:user|domain|address)\\b|\\buser unknown\\b|\\bunknown user\\b|\\bneed fully[- ]qualified\\b|\\bmx records? for\\b|\\bno (?:valid )?(?:mx|a|dns|address)(?: or (?:mx|a))? (?:record|entry)|\\b(?:has|have) no mx\\b|\\binvalid dns\\b|\\bblank from\\b|\\bnull mx\\b",
+  '\\bbogus mail from\\b|\\bfully[- ]qualified (?:e-?mail )?address required\\b|\\brecursive cname\\b',
 );
 const SENDER_LISTED = words(
-  '\\bsender (?:e-?mail )?(?:address|domain)\\b.{0,80}\\b(?:blocked using|black ?listed|listed (?:by|in|at))\\b|\\byour e-?mail address\\b.{0,40}\\bblack ?listed\\b|\\baddress that has been black ?listed\\b|\\bsenderfilterconfig\\b|\\b(?:mail ?from|from|sender.?s?|envelope) domain (?:is |was )?(?:black|block)?listed\\b|\\breputation of (?:a|the) (?:sender.?s? )?domain\\b|\\bthe (?:e-?mail|domain) .{0,80}\\bis black ?listed\\b',
+  '\\bsender (?:e-?mail )?(?:address|domain)\\b.{0,80}\\b(?:blocked using|black ?listed|listed (?:by|in|at))\\b|\\bsender (?:is )?black ?listed\\b|\\bsender is in (?:my|our) black ?list\\b|\\byour e-?mail address\\b.{0,40}\\bblack ?listed\\b|\\baddress that has been black ?listed\\b|\\bsenderfilterconfig\\b|\\b(?:mail ?from|from|sender.?s?|envelope) domain (?:is |was )?(?:black|block)?listed\\b|\\breputation of (?:a|the) (?:sender.?s? )?domain\\b|\\bthe (?:e-?mail|domain) .{0,80}\\bis black ?listed\\b',
 );
 /** Exchange's RESOLVER.RST is what one mailbox or group was told to accept. */
 const CLOSED_TO_STRANGERS = words(
@@ -158,7 +159,7 @@ export const certainRules: readonly ReplyRule[] = [
 export const othersRules: readonly ReplyRule[] = [
   others('code-552-size', 'message-too-large', '552 message size exceeds fixed maximum message size (RFC 1870 §6.2)', {
     codes: [552],
-    text: /\bsize\b|\b(?:larger?|big(?:ger)?|too long)\b/i,
+    text: /\b(?:size|length)\b|\b(?:larger?|big(?:ger)?|too long)\b/i,
     statusIfNone: '5.3.4',
   }),
   others(
