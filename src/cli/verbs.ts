@@ -47,6 +47,13 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'connector',
+    {
+      summary: 'what another mail system needs before it takes our mail',
+      load: () => import('./connector.ts').then(({ connector }) => connector),
+    },
+  ],
+  [
     'gateway',
     {
       summary: 'a submission server (SMTP) for mail from our side',
@@ -64,7 +71,6 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
 
 /** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
 export const laterVerbs: readonly string[] = [
-  'connector',
   ...['pause', 'resume', 'retry'],
   ...['dns', 'doctor', 'canary'],
   ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],

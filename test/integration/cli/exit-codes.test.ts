@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf } from '#cli/operate.ts';
+import { verbs } from '#cli/verbs.ts';
 import { readEnvelope } from '#core/submission/submission.ts';
 import type { Operated } from '#pipeline/operate/operate.ts';
 import { queued } from '#test/contract/rows.ts';
@@ -64,11 +65,10 @@ describe('everpost', () => {
     );
     expect([nothing?.code, help?.code, odd?.code, verbHelp?.code, wrong?.code]).toEqual([2, 0, 2, 0, 2]);
     expect(odd?.err).toContain('there is no verb "relase"');
-    for (const verb of ['trace', 'release', 'hold', 'remove', 'resubmit', 'classify', 'gateway', 'sendmail'])
-      expect(help?.out).toContain(`\n  ${verb}`);
+    for (const verb of verbs.keys()) expect(help?.out).toContain(`\n  ${verb}`);
   });
   it('shows the help that was accepted, of all verbs and of each, on standard output', async () => {
-    for (const name of ['', 'trace', 'release', 'hold', 'remove', 'resubmit', 'classify', 'gateway', 'sendmail']) {
+    for (const name of ['', ...verbs.keys()]) {
       const expected = readFileSync(join(ROOT, `test/fixtures/cli/${name || 'everpost'}.help.txt`), 'utf8');
       const asked =
         name === ''
@@ -88,7 +88,7 @@ describe('everpost', () => {
     expect(await everpost(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
   });
   it('refuses by name what is not built yet, and what is no verb', async () => {
-    const built = 'trace, release, hold, remove, resubmit, classify, gateway, sendmail';
+    const built = [...verbs.keys()].join(', ');
     for (const args of [['queue'], ['queue', '--help'], ['help', 'queue'], ['console'], ['retry', '--yes']]) {
       const verb = args.find((word) => word !== 'help');
       const err = `everpost: '${verb}' is not built yet; write one of: ${built}\n`;
