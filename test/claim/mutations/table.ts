@@ -13,6 +13,7 @@ import { noticeMutations } from './notice.ts';
 import { pipelineMutations } from './pipeline.ts';
 import { relayMutations } from './relay.ts';
 import { smtpMutations } from './smtp.ts';
+import { submissionServerMutations } from './submission-server.ts';
 
 export const mutations: readonly Mutation[] = [
   ...configMutations,
@@ -23,6 +24,7 @@ export const mutations: readonly Mutation[] = [
   ...pipelineMutations,
   ...adapterMutations,
   ...smtpMutations,
+  ...submissionServerMutations,
   ...lambdaMutations,
   ...infraMutations,
   ...cliMutations,

@@ -25,6 +25,8 @@ test.each([
 test.each([
   '203.0.112.0/23', // outside private ranges: at most /24
   '11.0.0.0/8',
+  '10.0.0.0/7', // half of it private
+  '192.168.0.0/15',
   '192.0.0.0/8', // partly private
   '172.0.0.0/8',
   '172.32.0.0/12', // behind RFC 1918
