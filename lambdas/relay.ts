@@ -15,7 +15,7 @@ import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
-import { type AwsService, Reach } from '#adapters/aws/reach.ts';
+import { type AwsService, Reach, wayOutOf } from '#adapters/aws/reach.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
 import { SesBounceService } from '#adapters/aws/ses-notice.ts';
@@ -45,7 +45,8 @@ function reached<C extends Parameters<Reach['of']>[1]>(service: AwsService, clie
 }
 const secrets = new AwsSecrets(reached('secretsmanager', secretsClient(aws)), clock);
 const nextHops = new Map<string, NextHop>();
-const identityPorts = { secrets, tokens: new Map<string, Tokens>(), clock, watch };
+const wayOut = settings.network === null ? undefined : wayOutOf(settings.network);
+const identityPorts = { secrets, tokens: new Map<string, Tokens>(), clock, watch, wayOut };
 
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {

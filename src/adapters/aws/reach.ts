@@ -66,6 +66,13 @@ export class Reach {
   }
 }
 
+/** What leads from the VPC to hosts of the Internet that are none of AWS's services. */
+export function wayOutOf(network: Network): string {
+  return network.vpc === null
+    ? 'see that the NAT gateway and the routes of the VPC of this stack are as the template has them (docs/network.md)'
+    : `from ${network.vpc.id} a NAT gateway alone leads to it (docs/network.md)`;
+}
+
 /** One sentence for the operator. */
 export function whatLeadsTo(
   service: AwsService,

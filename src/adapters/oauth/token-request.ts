@@ -2,7 +2,7 @@
 // redirect, because that would show the secret to somebody else. Whatever endpoints and networks do comes back as a
 // value, and no text that leaves here holds a secret. It keeps nothing and tries nothing again.
 
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import {
   detailTextMax,
@@ -12,6 +12,7 @@ import {
   tokenRetryAfterMsMax,
 } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
+import { isNoConnection } from '../out-of-reach.ts';
 import { formsOf, withoutSecrets } from '../without-secrets.ts';
 import { tokenForm } from './token-form.ts';
 import type { TokenTerms } from './token-terms.ts';
@@ -27,6 +28,8 @@ export type TokenAnswer =
 export type TokenRequestOptions = {
   /** The authority that the endpoint's certificate is signed by; absent: the public ones. */
   readonly ca?: string;
+  /** In a VPC: what leads out of it. Said where no connection is made. */
+  readonly wayOut?: string | undefined;
   /** For tests. */
   readonly timeoutMs?: number;
 };
@@ -35,7 +38,7 @@ export type TokenRequestOptions = {
 export async function requestToken(
   terms: TokenTerms,
   now: number,
-  { ca, timeoutMs = tokenRequestMs }: TokenRequestOptions = {},
+  { ca, wayOut, timeoutMs = tokenRequestMs }: TokenRequestOptions = {},
 ): Promise<TokenAnswer> {
   const url = new URL(terms.tokenUrl);
   const { body, secrets } = tokenForm(terms, now);
@@ -46,7 +49,7 @@ export async function requestToken(
   };
   const posted = await post(url, body, ca, timeoutMs);
   if (posted.kind === 'failed') {
-    const detail = line(posted.detail);
+    const detail = line(posted.unmet && wayOut !== undefined ? `${posted.detail}: ${wayOut}` : posted.detail);
     return posted.ours ? { kind: 'refused', detail } : { kind: 'unavailable', detail, retryAfterMs: null };
   }
   const read = readTokenAnswer(posted.status, posted.text);
@@ -60,7 +63,8 @@ export async function requestToken(
 type Posted =
   | { readonly kind: 'answered'; readonly status: number; readonly text: string; readonly retryAfter: string | null }
   /** `ours`: tokenUrl or what we trust is wrong, and no time mends it. */
-  | { readonly kind: 'failed'; readonly detail: string; readonly ours: boolean };
+  /** `unmet`: no connection was made. */
+  | { readonly kind: 'failed'; readonly detail: string; readonly ours: boolean; readonly unmet?: true };
 
 function post(url: URL, body: string, ca: string | undefined, timeoutMs: number): Promise<Posted> {
   return new Promise((resolve) => {
@@ -76,10 +80,7 @@ function post(url: URL, body: string, ca: string | undefined, timeoutMs: number)
       asked.destroy();
       resolve(posted);
     };
-    const timer = setTimeout(
-      () => end({ kind: 'failed', detail: `did not answer within ${timeoutMs / 1_000} s`, ours: false }),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => end(late(asked, timeoutMs)), timeoutMs);
     asked.on('error', (error: NodeJS.ErrnoException) => end(failed(error)));
     asked.on('response', (answer) => collect(answer, end));
     asked.end(body);
@@ -102,13 +103,22 @@ function collect(answer: IncomingMessage, end: (posted: Posted) => void): void {
   });
 }
 
+function late(asked: ClientRequest, timeoutMs: number): Posted {
+  const within = `within ${timeoutMs / 1_000} s`;
+  if (asked.socket?.connecting === false) return { kind: 'failed', detail: `did not answer ${within}`, ours: false };
+  return { kind: 'failed', detail: `could not be connected to ${within}`, ours: false, unmet: true };
+}
+
 /** A name that is not there and a certificate that nobody vouches for are mistakes in what we were given. */
 function failed({ code = '', message }: NodeJS.ErrnoException): Posted {
-  if (code === 'ENOTFOUND') return { kind: 'failed', detail: 'has no address in the DNS', ours: true };
+  if (code === 'ENOTFOUND') return { kind: 'failed', detail: 'has no address in the DNS', ours: true, unmet: true };
   const untrusted = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY|ALTNAME/.test(code);
   if (untrusted) return { kind: 'failed', detail: `has a certificate that is not trusted: ${code}`, ours: true };
   const why = code === '' ? message : code;
-  return { kind: 'failed', detail: `could not be spoken to: ${why}`, ours: false };
+  const detail = `could not be spoken to: ${why}`;
+  return isNoConnection({ code })
+    ? { kind: 'failed', detail, ours: false, unmet: true }
+    : { kind: 'failed', detail, ours: false };
 }
 
 type Read =

@@ -17,6 +17,8 @@ export type IdentityPorts = {
   readonly tokens: Map<string, Tokens>;
   readonly clock: Clock;
   readonly watch: Watch;
+  /** In a VPC: what leads out of it, to token endpoints. */
+  readonly wayOut?: string | undefined;
 };
 
 /** `name` is the next hop's. */
@@ -28,11 +30,11 @@ export function identityTerms(
   return { ...loginTerms(auth, ports), ...certificateTerms(name, clientCertificate, ports) };
 }
 
-function loginTerms(auth: SmtpSettings['auth'], { secrets, tokens, clock }: IdentityPorts): IdentityTerms {
+function loginTerms(auth: SmtpSettings['auth'], { secrets, tokens, clock, wayOut }: IdentityPorts): IdentityTerms {
   if (auth === null) return { credentials: null };
   if ('secret' in auth) return { credentials: () => secrets.read(auth.secret, passwordIn) };
   const secret = auth.xoauth2;
-  const known = tokens.get(secret) ?? new Tokens(() => secrets.read(secret, tokenTermsIn), clock);
+  const known = tokens.get(secret) ?? new Tokens(() => secrets.read(secret, tokenTermsIn), clock, { wayOut });
   tokens.set(secret, known);
   return {
     async credentials() {

@@ -5,6 +5,7 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
 import type { AttemptResult, CapabilityFault } from '#core/reply/reply.ts';
+import { OutOfReach } from '../out-of-reach.ts';
 import { SecretMistake } from '../secret-text.ts';
 import { type ClientCertificate, whyNotNow } from './client-certificate.ts';
 import type { Credentials } from './login.ts';
@@ -143,7 +144,9 @@ function isRefusedLogin(opened: Opened): boolean {
 /** A message of somebody else's error might quote the secret. */
 function unreadable(secret: string, error: unknown): string {
   if (error instanceof SecretMistake) return `the secret ${secret} ${error.what}`;
-  return `the secret ${secret} could not be read: ${error instanceof Error ? error.name : 'unknown'}`;
+  // Of other errors the name alone: their words might quote the secret.
+  const why = error instanceof OutOfReach ? error.message : error instanceof Error ? error.name : 'unknown';
+  return `the secret ${secret} could not be read: ${why}`;
 }
 
 function unable(fault: CapabilityFault, detail: string): AttemptResult {

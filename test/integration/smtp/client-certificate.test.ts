@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { OutOfReach } from '#adapters/out-of-reach.ts';
 import { type SecretMembers, SecretMistake } from '#adapters/secret-text.ts';
 import { certificateIn } from '#adapters/smtp/client-certificate.ts';
 import { identityTerms } from '#adapters/smtp/identity-terms.ts';
@@ -179,6 +180,16 @@ describe('a certificate that cannot be used', () => {
     const { result, server } = await attemptOne(['stall'], over);
     expect(server.sessions).toEqual([]);
     expect(result).toMatchObject({ detail: 'the secret everpost/certificate could not be read: TypeError' });
+  });
+
+  it('because the VPC does not lead to Secrets Manager says what does', async () => {
+    const { over } = certified(() => {
+      throw new OutOfReach('Secrets Manager cannot be reached from vpc-1: …', { name: 'TimeoutError' });
+    });
+    const { result } = await attemptOne(['stall'], over);
+    expect(result).toMatchObject({
+      detail: 'the secret everpost/certificate could not be read: Secrets Manager cannot be reached from vpc-1: …',
+    });
   });
 });
 

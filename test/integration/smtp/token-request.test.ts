@@ -9,6 +9,7 @@ import { requestToken, type TokenAnswer } from '#adapters/oauth/token-request.ts
 import { type TokenTerms, tokenTermsIn } from '#adapters/oauth/token-terms.ts';
 import { Tokens } from '#adapters/oauth/tokens.ts';
 import { tokenAnswerBytesMax, tokenLifetimeIfUntoldMs } from '#core/limits.ts';
+import { deafServer } from '#test/kit/deaf-server.ts';
 import { type Answering, json, type TokenEndpoint, tokenEndpoint } from '#test/kit/token-endpoint.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 
@@ -171,6 +172,26 @@ describe('an endpoint that gives no token', () => {
       expect(detail).not.toMatch(/hunter2|aHVudGVy|[\u0000-\u001f\u202e]/);
       expect(detail.length).toBeLessThanOrEqual(300);
     }
+  });
+  it('is told apart from one that nothing leads to, and then the way out of the VPC is named', async () => {
+    const deaf = await deafServer();
+    const terms = clientTerms(`https://127.0.0.1:${deaf.port}/`);
+    const wayOut = 'from vpc-1 a NAT gateway alone leads to it';
+    const unmet = await requestToken(terms, NOW, { timeoutMs: 300, wayOut });
+    const where = `token endpoint 127.0.0.1:${deaf.port} could not be connected to within 0.3 s`;
+    expect(unmet).toMatchObject({ kind: 'unavailable', detail: `${where}: ${wayOut}` });
+    expect(await requestToken(terms, NOW, { timeoutMs: 300 })).toMatchObject({ kind: 'unavailable', detail: where });
+    deaf.close();
+    await withEndpoint(
+      () => true, // it never answers
+      async ({ url }) => {
+        const late = await requestToken(clientTerms(url), NOW, { ca: testCa, timeoutMs: 300, wayOut });
+        expect(late).toMatchObject({
+          kind: 'unavailable',
+          detail: expect.stringMatching(/did not answer within 0.3 s$/),
+        });
+      },
+    );
   });
   it('that nobody vouches for is our mistake, and one that does not listen is not', async () => {
     await withEndpoint(undefined, async ({ url, asked }) => {

@@ -1,8 +1,6 @@
 // What a function in a VPC says of a service that it cannot connect to. The clients are the product's own; the endpoint
 // is a port of this machine that takes no connection more, so that connecting hangs as it does without a way.
 
-import { spawn } from 'node:child_process';
-import { connect, type Socket } from 'node:net';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
@@ -10,12 +8,13 @@ import { SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dynamoClient, s3Client, secretsClient, sesSendClient, sqsClient } from '#adapters/aws/clients.ts';
-import { type AwsService, Reach, whatLeadsTo } from '#adapters/aws/reach.ts';
+import { type AwsService, Reach, wayOutOf, whatLeadsTo } from '#adapters/aws/reach.ts';
 import { resultOfFailure } from '#adapters/aws/ses-errors.ts';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { isNoConnection, OutOfReach } from '#adapters/out-of-reach.ts';
 import type { Network } from '#config/settings.ts';
+import { deafServer } from '#test/kit/deaf-server.ts';
 
 const network: Network = {
   vpc: { id: 'vpc-1', subnets: ['subnet-1', 'subnet-2'], securityGroups: ['sg-1'] },
@@ -25,22 +24,14 @@ const network: Network = {
 const made: Network = { vpc: null, create: { zones: 1 }, port25: 'private' };
 const region = 'eu-central-1';
 
-// It listens and never takes a connection: the kernel lets two wait, and drops what comes after.
-const full = spawn(process.execPath, [
-  '-e',
-  "const s = require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => { require('fs').writeSync(1, String(s.address().port)); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); });",
-]);
-const waiting: Socket[] = [];
 let endpoint = '';
+let close = (): void => {};
 beforeAll(async () => {
-  const port = await new Promise<number>((resolve) => full.stdout.once('data', (text) => resolve(Number(text))));
-  for (let i = 0; i < 4; i++) waiting.push(connect(port, '127.0.0.1').on('error', () => {}));
-  endpoint = `http://127.0.0.1:${port}`;
+  const server = await deafServer();
+  endpoint = `http://127.0.0.1:${server.port}`;
+  close = server.close;
 });
-afterAll(() => {
-  for (const socket of waiting) socket.destroy();
-  full.kill('SIGKILL');
-});
+afterAll(() => close());
 
 const settings = () => ({ region, endpoint, credentials: { accessKeyId: 'a', secretAccessKey: 'b' } });
 const failed = (call: Promise<unknown>): Promise<unknown> =>
@@ -113,6 +104,16 @@ test.each<[AwsService, Network, string]>([
   ],
 ])('what leads to %s', (service, given, words) => {
   expect(whatLeadsTo(service, { network: given, region })).toBe(words);
+});
+
+test.each([
+  [network, 'from vpc-1 a NAT gateway alone leads to it (docs/network.md)'],
+  [
+    made,
+    'see that the NAT gateway and the routes of the VPC of this stack are as the template has them (docs/network.md)',
+  ],
+])('what leads out', (given, words) => {
+  expect(wayOutOf(given)).toBe(words);
 });
 
 describe('no connection', () => {
