@@ -6,7 +6,7 @@ import { isVerified, sendingDomains } from '#core/message/ses-use.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import type { Mistakes } from './given.ts';
 import type { Network, ServerSettings, Settings } from './settings.ts';
-import { isLoopback, isPrivateHost, isPublicV4, isV6 } from './values.ts';
+import { isLoopback, isPrivateHost, isPublicName, isPublicV4, isV6 } from './values.ts';
 import { join } from './words.ts';
 
 export type BuiltIn = { readonly hosts: readonly string[]; readonly port: number };
@@ -51,6 +51,20 @@ function warnAboutVpc(hop: ServerSettings, { port25 }: Network, at: string, warn
 
 function isBuiltIn({ hosts, port }: Pick<ServerSettings, 'hosts' | 'port'>, builtIn: BuiltIn | null): boolean {
   return builtIn !== null && port === builtIn.port && hosts.every((host) => builtIn.hosts.includes(host));
+}
+
+/** A name may still resolve to a private address, so that this stops nothing; relay looks at each attempt. */
+export function warnAboutBlockedNames({ nextHops, network }: Settings, warn: Mistakes): void {
+  if (network?.port25 !== 'private') return;
+  for (const [name, hop] of Object.entries(nextHops)) {
+    if (hop.kind !== 'smtp' || hop.port !== 25) continue;
+    for (const host of hop.hosts.filter(isPublicName))
+      warn(
+        `${join('nextHops', name)}.port`,
+        `${host} looks public, and AWS blocks port 25 to public addresses until it lifts the block on request`,
+        "network.port25: 'unblocked' once it has (docs/network.md)",
+      );
+  }
 }
 
 /** Mail that leaves in somebody else's name, and mail for us that leaves at all. */

@@ -111,6 +111,11 @@ export function isPrivateHost(host: string): boolean {
   }
 }
 
+/** Whether it is a name, and none that only a network of one's own has. */
+export function isPublicName(host: string): boolean {
+  return ipVersion(host) === null && !isPrivateHost(host);
+}
+
 /** The name of a next hop: it also names queue message groups and metric lines. */
 export function parseName(text: string): string | null {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text) ? text : null;

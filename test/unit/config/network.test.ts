@@ -211,3 +211,16 @@ describe('what a next hop may be', () => {
     expect(warningsOf(network, hop)).toEqual(warnings);
   });
 });
+
+test('a name that looks public behind port 25 is a warning while the block stands, and stops nothing', () => {
+  const warningsOf = (port25: string, host: string) => {
+    const result = checked({ create: {}, port25 }, { port: 25, host });
+    return result.kind === 'ok' ? [result.warnings, result.notDeployed] : null;
+  };
+  const host = 'example-com.mail.protection.outlook.com';
+  const line = `c.ts: nextHops.mailboxes.port: ${host} looks public, and AWS blocks port 25 to public addresses until it lifts the block on request; write network.port25: 'unblocked' once it has (docs/network.md)`;
+  expect(warningsOf('private', host)).toEqual([[line], []]);
+  expect(warningsOf('unblocked', host)).toEqual([[], []]);
+  expect(warningsOf('private', 'mx.corp.local')).toEqual([[], []]);
+  expect(warningsOf('private', '10.0.0.1')).toEqual([[], []]);
+});
