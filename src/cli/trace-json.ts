@@ -60,7 +60,7 @@ function noticeJson(row: DeliveryRow, rows: readonly DeliveryRow[]) {
 }
 
 function eventJson(event: TraceEvent, forwardPath: string) {
-  const { attempt, nextHop, status, reply, reason, detail, latency } = event;
+  const { attempt, nextHop, status, reply, reason, detail, rule, unrecognised, latency } = event;
   return {
     at: iso(event.at),
     event: event.event,
@@ -71,6 +71,8 @@ function eventJson(event: TraceEvent, forwardPath: string) {
     reply,
     reason,
     ...(detail === undefined ? {} : { detail }),
+    ...(rule === undefined ? {} : { rule }),
+    ...(unrecognised === undefined ? {} : { unrecognised }),
     ...(latency === undefined ? {} : { latency }),
   };
 }

@@ -78,6 +78,8 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
     item.forwardPathKey = { S: searchKeyOf(row.forwardPath) };
     if (row.forwardPath === item.forwardPathKey.S) delete item.fp;
   }
+  if (row.lastRule !== undefined) item.ru = { S: row.lastRule };
+  if (row.unrecognised === true) item.un = { BOOL: true };
   if (row.returnPath !== undefined) item.rp = { S: row.returnPath };
   if (row.lastJobSent === true) item.lj = { BOOL: true };
   if (row.heldBecause !== undefined) item.hb = { S: row.heldBecause };
@@ -111,6 +113,8 @@ export function rowOfItem(item: Item): DeliveryRow {
     forwardPath: String(forwardPath),
     address: String(fields.address ?? forwardPath),
     ...(item.rp?.S ? { returnPath: item.rp.S as NonNullable<DeliveryRow['returnPath']> } : {}),
+    ...(item.ru?.S ? { lastRule: item.ru.S } : {}),
+    ...(item.un?.BOOL ? { unrecognised: true } : {}),
     ...(item.lj?.BOOL ? { lastJobSent: true } : {}),
     ...(item.hb?.S ? { heldBecause: item.hb.S as NonNullable<DeliveryRow['heldBecause']> } : {}),
     ...(item.rf?.S ? { releasedFrom: item.rf.S.split(',') as NonNullable<DeliveryRow['releasedFrom']> } : {}),
@@ -286,10 +290,12 @@ function dsnOf({ n, o }: Item): Dsn {
 }
 
 function attributesOfEvent(event: TraceEvent): Item {
-  const { latency, detail } = event;
+  const { latency, detail, rule, unrecognised } = event;
   return {
     ...encode(EVENT, event),
     ...(detail === undefined ? {} : { d: { S: detail } }),
+    ...(rule === undefined ? {} : { ru: { S: rule } }),
+    ...(unrecognised === undefined ? {} : { un: { BOOL: true } }),
     ...(latency === undefined ? {} : encode(LATENCY, latency)),
   };
 }
@@ -299,6 +305,8 @@ function eventOf(attributes: Item): TraceEvent {
   return {
     ...event,
     ...(attributes.d?.S === undefined ? {} : { detail: attributes.d.S }),
+    ...(attributes.ru?.S === undefined ? {} : { rule: attributes.ru.S }),
+    ...(attributes.un?.BOOL === true ? { unrecognised: true as const } : {}),
     ...(attributes.l === undefined ? {} : { latency: decode(LATENCY, attributes) as TraceEvent['latency'] }),
   };
 }

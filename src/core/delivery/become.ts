@@ -52,7 +52,17 @@ export function resumeFailure(row: DeliveryRow, before: 'failed' | 'expired', ch
 
 function inState(row: DeliveryRow, state: DeliveryRow['state'], { reason, ...change }: Change): DeliveryRow {
   const { heldBecause: _, ...rest } = row;
-  return { ...rest, ...change, state, stateReason: reason };
+  const changed = change.lastReason !== undefined && change.lastReason !== row.lastReason;
+  return { ...(changed ? withoutRule(rest) : rest), ...change, state, stateReason: reason };
+}
+
+/** What decided on the last reply says nothing of another reason. */
+function withoutRule<R extends Pick<DeliveryRow, 'lastRule' | 'unrecognised'>>({
+  lastRule: _rule,
+  unrecognised: _mark,
+  ...rest
+}: R): Omit<R, 'lastRule' | 'unrecognised'> {
+  return rest;
 }
 
 /** Null where the row is not held. Rows that older versions wrote do not say it: their reason does. */

@@ -97,6 +97,9 @@ export type TraceEvent = {
   readonly reason: string | null;
   /** What an attempt found out where no reply came: one line for people, without secrets. Older rows have none. */
   readonly detail?: string;
+  /** Of an attempt: the row or general rule that decided on the reply, and whether only the stage did. */
+  readonly rule?: string;
+  readonly unrecognised?: true;
   /** Milliseconds of the attempt: opening the content, the whole attempt. */
   readonly latency?: { readonly openMs: number; readonly totalMs: number };
 };
@@ -188,6 +191,13 @@ export type DeliveryRow = {
   readonly lastStatus: Status | null;
   readonly lastReason: string | null;
   readonly lastDetail: string | null;
+  /**
+   * The row or general rule that decided on `lastReply` (core/reply/decision.ts). Absent: the stage alone, no reply, or
+   * a row of an older version.
+   */
+  readonly lastRule?: string;
+  /** Only the stage decided on `lastReply`, at RCPT or later: nobody knows these words. */
+  readonly unrecognised?: true;
   readonly possibleDuplicate: boolean;
   /** What the submitter asked for this recipient (RFC 3461 §4.1 and §4.2); absent where nothing was asked. */
   readonly dsn?: { readonly notify: readonly Notify[] | null; readonly orcpt: string | null };

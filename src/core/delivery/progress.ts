@@ -3,7 +3,7 @@
 // with the trace events that explain it.
 
 import { claimsMax, triedTextMax } from '#core/limits.ts';
-import type { Outcome } from '#core/reply/outcome.ts';
+import type { Deferred, Failed, Outcome } from '#core/reply/outcome.ts';
 import { REASONS, reasonRow, type TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
 import { statusOf } from '#core/reply/status.ts';
@@ -217,10 +217,19 @@ function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Chang
     lastStatus: outcome.status,
     lastReason: outcome.reason,
     lastDetail: outcome.detail,
+    ...decidedBy(outcome),
   };
   if (outcome.kind === 'failed') return { ...why, dueAt: terms.now + terms.sweepAgainMs }; // should the bounce job be lost
   const delayAt = delayNoticeAt({ ...row, state: 'deferred' }, terms.delayNoticeMs ?? null) ?? Number.POSITIVE_INFINITY;
   return { ...why, nextAttemptAt: terms.nextAttemptAt, dueAt: Math.min(terms.nextAttemptAt, row.expiresAt, delayAt) };
+}
+
+/** Both, also where there is none: an earlier attempt may have had one. */
+function decidedBy(outcome: Deferred | Failed): Pick<DeliveryRow, 'lastRule' | 'unrecognised'> {
+  return {
+    lastRule: outcome.rule,
+    unrecognised: outcome.kind === 'failed' ? outcome.unrecognised : undefined,
+  };
 }
 
 const EVENT_OF = { relayed: 'SEND', deferred: 'DEFER', failed: 'FAIL' } as const;
@@ -256,7 +265,8 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   const latency = { openMs: terms.openMs, totalMs: terms.now - terms.startedAt };
   const detail = foundOut(outcome, terms.tried ?? []);
   const said = detail === '' ? {} : { detail };
-  return [...events, { ...note(EVENT_OF[outcome.kind], reason), ...said, latency }];
+  const rule = outcome.kind === 'relayed' ? {} : present(decidedBy(outcome));
+  return [...events, { ...note(EVENT_OF[outcome.kind], reason), ...said, ...rule, latency }];
 }
 
 /** What the trace's reply does not say: what was found out where none came, and what other hosts said. */
@@ -264,6 +274,10 @@ function foundOut(outcome: Outcome, tried: readonly string[]): string {
   const own = outcome.kind === 'relayed' || outcome.reply !== null ? '' : outcome.detail;
   const others = tried.length === 0 ? '' : `also tried: ${tried.join('; ')}`.slice(0, triedTextMax).toWellFormed();
   return [own, others].filter((text) => text !== '').join('; ');
+}
+
+function present({ lastRule: rule, unrecognised }: Pick<DeliveryRow, 'lastRule' | 'unrecognised'>) {
+  return { ...(rule === undefined ? {} : { rule }), ...(unrecognised === true ? { unrecognised } : {}) };
 }
 
 /** Why its lifetime ends: it crashed us, its last attempt's reason, or there was no attempt. */

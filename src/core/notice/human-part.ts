@@ -138,7 +138,7 @@ function yourMessage({ summary }: ReturnedOriginal, textMax: number): string[] {
 }
 
 function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
-  const text = statusText(recipient.status, isOurWord(recipient), recipient.reason);
+  const text = statusText(recipient.status, isOurWord(recipient), recipient.reason, recipient.rule);
   const heading = (title: string) =>
     input.recipients.length === 1 ? [title, ''] : [`${title} (${oneLine(recipient.forwardPath, ADDRESS_MAX)})`, ''];
   return [

@@ -21,6 +21,8 @@ export type NoticeRecipient = {
   readonly reply: Reply | null;
   /** Why, in the ledger's word; absent where only the status is known. */
   readonly reason?: string | null;
+  /** The row of the reply rules that decided on `reply`: its own words for the cause come first. */
+  readonly rule?: string | null;
   /** One line for people, ours; shown where there is no reply. */
   readonly detail: string | null;
   readonly attempts: number;
@@ -139,6 +141,7 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     status: noticeStatus(kind, row.lastStatus, reason),
     reply: ours ? null : row.lastReply,
     reason,
+    ...(ours || row.lastReply === null || row.lastRule === undefined ? {} : { rule: row.lastRule }),
     detail: saysItself ? inWords(reason) : (row.lastDetail ?? inWords(reason)),
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,

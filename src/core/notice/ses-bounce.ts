@@ -58,7 +58,7 @@ const LEADS = {
 /** In one paragraph: SES's text is not ours to lay out. */
 function explanation(input: NoticeInput): string {
   const [about] = input.recipients;
-  const text = statusText(about.status, isOurWord(about), about.reason);
+  const text = statusText(about.status, isOurWord(about), about.reason, about.rule);
   const until = about.willRetryUntil === null ? '' : ` until ${mailDate(about.willRetryUntil)}`;
   const sentences =
     input.kind === 'delay'

@@ -84,6 +84,26 @@ export const coreMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'A5/a-row-outvotes-a-status-of-its-own',
+    file: 'src/core/reply/rules/fit.ts',
+    text: 'if (statuses === null ? speaksForItself(status) :',
+    replacement: 'if (statuses === null ? false :',
+    test: {
+      file: 'test/unit/core/reply/reply-rows.test.ts',
+      name: 'a row without a status leaves alone what speaks for itself',
+    },
+  },
+  {
+    name: 'A5/the-stage-alone-passes-for-knowledge',
+    file: 'src/core/reply/classify.ts',
+    text: "const unrecognised = rule === null && phase !== 'mail';",
+    replacement: 'const unrecognised = false;',
+    test: {
+      file: 'test/simulation/reply-notices.test.ts',
+      name: 'at rcpt 550 No.: the ledger and the trace keep what decided, or that nothing did',
+    },
+  },
+  {
     name: 'A5/what-is-ours-is-tried-at-once',
     file: 'src/core/reply/reasons.ts',
     text: "const pace = fault === 'operator' ? 'long' : 'normal';",
