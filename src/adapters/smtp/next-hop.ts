@@ -4,10 +4,10 @@
 // core/reply/several-hosts.ts decides.
 
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
-import { smtpAddressAttemptMs, smtpOpeningMs, smtpTimeoutsMs, smtpTurnMsMin } from '#core/limits.ts';
+import { smtpAddressAttemptMs, smtpOpeningMs, smtpTimeoutsMs } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import type { AttemptResult } from '#core/reply/reply.ts';
-import { decisive, isHostTrouble, leadsOn } from '#core/reply/several-hosts.ts';
+import { isHostTrouble } from '#core/reply/several-hosts.ts';
 import type { Port25Reach } from '#core/routing/port-25.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
 import type { SmtpConnection, Transacted } from './connection.ts';
@@ -15,6 +15,7 @@ import { Hosts, type Lookup } from './hosts.ts';
 import { Identity, type IdentityTerms, type Shown } from './identity.ts';
 import { KeptConnections } from './kept.ts';
 import type { HostHabits, SmtpServer, SmtpTimeouts } from './remote.ts';
+import { Search, Turns } from './search.ts';
 
 export type SmtpTerms = IdentityTerms & {
   /** Our name in EHLO. */
@@ -107,6 +108,7 @@ export class SmtpNextHop implements NextHop {
           search.failed(shown);
           return left;
         }
+        if (!(await search.ready())) return left;
         if (left !== null) void left.close();
         const more = addresses.length - j - 1;
         const answerBy = turns.end(more + 1, others);
@@ -174,87 +176,6 @@ export class SmtpNextHop implements NextHop {
     const habits = this.#habits.get(host) ?? { dropsPipelined: false, login: null };
     this.#habits.set(host, habits);
     return habits;
-  }
-}
-
-/**
- * What all hosts but the last have together until they ask for the content: each has an equal share of what is left.
- * The last one has the RFC's limits, and the final dot after it.
- */
-class Turns {
-  readonly #until: number;
-
-  constructor(openingMs: number) {
-    this.#until = Date.now() + openingMs;
-  }
-
-  /** Milliseconds for one of `turns`. */
-  share(turns: number): number {
-    return Math.max(smtpTurnMsMin, (this.#until - Date.now()) / turns);
-  }
-
-  /** When the first of `addresses` of a host must have asked for the content, with `others` behind it. */
-  end(addresses: number, others: number): number | null {
-    if (addresses === 1 && others === 0) return null;
-    return Date.now() + this.share(addresses * (others + 1));
-  }
-}
-
-/** One attempt's forward-paths, each with the words of the hosts that it was offered to. */
-class Search {
-  readonly #whole: Transaction;
-  readonly #said: NextHopResult[][];
-  /** Forward-paths that another host may take. */
-  #open: readonly number[];
-  #asked: string | null = null;
-
-  constructor(transaction: Transaction) {
-    this.#whole = transaction;
-    this.#said = transaction.forwardPaths.map(() => []);
-    this.#open = transaction.forwardPaths.map((_, index) => index);
-  }
-
-  /** It has had its word in this attempt. */
-  asked({ host, address }: SmtpServer): void {
-    this.#asked = `${host} ${address}`;
-  }
-
-  wasAsked(host: string, address: string): boolean {
-    return this.#asked === `${host} ${address}`;
-  }
-
-  get over(): boolean {
-    return this.#open.length === 0;
-  }
-
-  /** What is still to be sent. */
-  get transaction(): Transaction {
-    const forwardPaths = this.#whole.forwardPaths.filter((_, index) => this.#open.includes(index));
-    return { ...this.#whole, forwardPaths };
-  }
-
-  /** No connection, for all that are open. */
-  failed(result: AttemptResult): void {
-    for (const index of this.#open) this.#said[index]?.push(result);
-    if (!leadsOn(result)) this.#open = [];
-  }
-
-  heard({ results, untouched }: Transacted): void {
-    const open: number[] = [];
-    for (const [i, index] of this.#open.entries()) {
-      const result = results[i];
-      if (result === undefined) throw new Error('a connection gave no result for a forward-path');
-      this.#said[index]?.push(result);
-      if (untouched && leadsOn(result)) open.push(index);
-    }
-    this.#open = open;
-  }
-
-  results(): readonly NextHopResult[] {
-    return this.#said.map((said) => {
-      const { word, others } = decisive(said);
-      return others.length === 0 ? word : { ...word, tried: others };
-    });
   }
 }
 

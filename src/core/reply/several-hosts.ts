@@ -1,7 +1,7 @@
 // A next hop of several hosts, or of a name with several addresses: whether one host's word leads to the next one, and
 // which word counts where all have spoken. The SMTP client asks after each host. As Postfix has it (smtp_connect.c,
 // smtp_trouble.c): what another host may do better leads on; a refusal of the message, its sender or its recipient does
-// not, and nothing does once content was sent. Pure.
+// not, and nothing does after the final dot. Pure.
 
 import { type ContentFault, classify } from './classify.ts';
 import { reasonRow } from './reasons.ts';
@@ -17,18 +17,20 @@ const OURS: readonly CapabilityFault[] = [
   'token-unavailable',
   'certificate-unusable',
 ];
-const CONTENT: readonly Phase[] = ['content', 'final-dot'];
 
-/** May another host take the message? The caller knows that no content was sent. */
+/**
+ * May another host take the message? After the final dot none may: this one perhaps has it. The caller knows whether
+ * the content can be sent once more.
+ */
 export function leadsOn(said: Said): boolean {
   switch (said.kind) {
     case 'network':
-      return said.fault !== 'aborted' && !CONTENT.includes(said.phase);
+      return said.fault !== 'aborted' && said.phase !== 'final-dot';
     case 'capability':
       return !OURS.includes(said.fault);
     case 'reply': {
       const { phase, reply } = said;
-      if (CONTENT.includes(phase)) return false;
+      if (phase === 'final-dot') return false;
       // A refused login is refused by the next host too, and three of them lock the account.
       if (phase === 'auth') return reply.code < 500;
       if (BEFORE_MAIL.includes(phase) || reply.code === 421) return true;
@@ -90,7 +92,7 @@ function weight(said: Said): number {
 
 /** Our own time was up, and nothing of the message had left. */
 function isOurDeadline(said: Said): boolean {
-  return said.kind === 'network' && said.fault === 'aborted' && !CONTENT.includes(said.phase);
+  return said.kind === 'network' && said.fault === 'aborted' && said.phase !== 'final-dot';
 }
 
 function lineOf(said: Said): string {

@@ -1,10 +1,10 @@
-// What relay does for submitted mail alone. Its content must be as its envelope committed it: of that length, and with
+// The content that relay sends. That of submitted mail must be as its envelope committed it: of that length, and with
 // that SHA-256; whoever reads it is told before the end when it is another, so that nothing of it is ever accepted
 // anywhere. And the next hop is told what the submitter asked to hear.
 
 import { createHash } from 'node:crypto';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
-import { ContentUnreadable, type OpenedContent, type Transaction } from '#pipeline/ports.ts';
+import { ContentUnreadable, type OpenedContent, type Spool, type Transaction } from '#pipeline/ports.ts';
 
 /** The content to be read in place of what was opened, or that it cannot be used. */
 export function asCommitted(opened: OpenedContent, { submission, size, objectKey }: MessageFacts): OpenedContent {
@@ -15,6 +15,33 @@ export function asCommitted(opened: OpenedContent, { submission, size, objectKey
     return { kind: 'unreadable', cause: 'damaged', detail };
   }
   return { ...opened, chunks: checked(opened.chunks, submission.sha256, objectKey) };
+}
+
+/**
+ * For a next hop that begins anew at another host: the content as it leaves, opened once more each time. `close` ends
+ * what it opened.
+ */
+export function openedAgain(
+  spool: Spool,
+  message: MessageFacts,
+  leaving: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): { readonly open: NonNullable<Transaction['contentAgain']>; readonly close: () => void } {
+  const opened: (() => void)[] = [];
+  const open = async () => {
+    try {
+      const content = asCommitted(await spool.open(message.objectKey, signal), message);
+      if (content.kind === 'unreadable') return null;
+      opened.push(() => content.close());
+      return leaving(content.chunks);
+    } catch {
+      return null; // what the host before said is recorded; the next attempt finds out
+    }
+  };
+  const close = () => {
+    for (const one of opened) one();
+  };
+  return { open, close };
 }
 
 async function* checked(

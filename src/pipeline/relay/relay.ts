@@ -39,7 +39,7 @@ import { workFor } from '#pipeline/jobs.ts';
 import type { Job, NextHop, NextHopResult, UnreadableCause } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
 import { NoRoomInTime } from './byte-budget.ts';
-import { asCommitted, ofSubmission } from './committed-content.ts';
+import { asCommitted, ofSubmission, openedAgain } from './committed-content.ts';
 import { disposeByRoute } from './dispose.ts';
 import { attemptNotice, outcomeOf } from './notice-attempt.ts';
 import type { RelayPorts } from './relay-ports.ts';
@@ -118,28 +118,26 @@ async function attemptMessage(
     content.close();
     return { ...plain(room.outcome), openMs, waitedMs: room.waitedMs };
   }
-  const { direction } = message;
-  const { domains } = ports.settings;
+  const fields = relayFields({
+    host: ports.settings.host,
+    deliveryId: deliveryId(row),
+    forwardPath: row.forwardPath,
+    spoolId: row.spoolId,
+    markKey: ports.markKey,
+    now: ports.clock.now(),
+    possibleDuplicate: row.claims > 1 || row.possibleDuplicate,
+    resubmitted: row.resubmitted !== undefined,
+  });
+  const edited = (chunks: AsyncIterable<Uint8Array>) => asItLeaves(chunks, fields, ports, row, message);
+  const again = openedAgain(ports.spool, message, edited, signal);
   try {
-    const fields = relayFields({
-      host: ports.settings.host,
-      deliveryId: deliveryId(row),
-      forwardPath: row.forwardPath,
-      spoolId: row.spoolId,
-      markKey: ports.markKey,
-      now: ports.clock.now(),
-      possibleDuplicate: row.claims > 1 || row.possibleDuplicate,
-      resubmitted: row.resubmitted !== undefined,
-    });
     const results = await nextHop.attempt(
       {
         reversePath: leaving.reversePath,
         forwardPaths: [mailboxOf(row.address)],
         bytes: content.bytes + fields.length,
-        content: intactEdit(
-          withoutRemovedFields(asAuthored(content.chunks, ports.settings, row, message), { direction, domains }),
-          fields,
-        ),
+        content: edited(content.chunks),
+        contentAgain: again.open,
         tag: deliveryId(row),
         author: authorEvidence(ports.settings, message),
         ...ofSubmission(row, message),
@@ -163,8 +161,24 @@ async function attemptMessage(
     };
   } finally {
     room.giveBack();
+    again.close();
     content.close();
   }
+}
+
+/** The one way in which the stored bytes are changed: a few fields in front, and those that may not leave taken out. */
+function asItLeaves(
+  chunks: AsyncIterable<Uint8Array>,
+  fields: Uint8Array,
+  { settings }: RelayPorts,
+  row: DeliveryRow,
+  message: MessageFacts,
+): AsyncIterable<Uint8Array> {
+  const kept = withoutRemovedFields(asAuthored(chunks, settings, row, message), {
+    direction: message.direction,
+    domains: settings.domains,
+  });
+  return intactEdit(kept, fields);
 }
 
 type Room =

@@ -61,10 +61,10 @@ export const smtpMutations: readonly Mutation[] = [
     test: { file: 'test/integration/smtp/forgiving.test.ts', name: 'logins > AUTH= beside AUTH' },
   },
   {
-    name: 'smtp/next-host-after-content-was-sent',
-    file: 'src/adapters/smtp/next-hop.ts',
-    text: 'if (untouched && leadsOn(result)) open.push(index);',
-    replacement: "if (leadsOn(result) || ('phase' in result && result.phase === 'final-dot')) open.push(index);",
+    name: 'smtp/next-host-after-the-final-dot',
+    file: 'src/core/reply/several-hosts.ts',
+    text: "return said.fault !== 'aborted' && said.phase !== 'final-dot';",
+    replacement: "return said.fault !== 'aborted';",
     test: {
       file: 'test/integration/smtp/several-hosts.test.ts',
       name: 'the next host is not asked after > silence after the final dot',
@@ -92,7 +92,7 @@ export const smtpMutations: readonly Mutation[] = [
   },
   {
     name: 'smtp/silent-host-takes-all-the-time',
-    file: 'src/adapters/smtp/next-hop.ts',
+    file: 'src/adapters/smtp/search.ts',
     text: 'return Date.now() + this.share(addresses * (others + 1));',
     replacement: 'return null;',
     test: {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { smtpAsideMs } from '#core/limits.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { type Case, DOWN, OPEN, TAKE, withHosts } from './hosts-case.ts';
-import { mailbox, message, never } from './smtp-case.ts';
+import { chunksOf, mailbox, message, never } from './smtp-case.ts';
 
 const taken = { kind: 'reply', phase: 'final-dot', reply: { code: 250, host: 'b' } };
 const LOGIN = 'S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH *';
@@ -134,7 +134,8 @@ describe('the next host is not asked after', () => {
     const body = phase === 'content' ? slowly() : undefined;
     const terms = { timeoutsMs: { finalDot: 200 } };
     await withHosts({ hosts: { a, b: [OK] }, terms }, async (hop, servers) => {
-      const given = body === undefined ? message() : { ...message(), content: body, bytes: 400 };
+      const contentAgain = async () => chunksOf(['again']);
+      const given = body === undefined ? { ...message(), contentAgain } : { ...message(), content: body, bytes: 400 };
       expect(await hop.attempt(given, never())).toMatchObject([{ phase }]);
       expect(servers.b?.sessions).toEqual([]);
     });
@@ -148,6 +149,56 @@ describe('the next host is not asked after', () => {
         expect(s.b?.sessions).toEqual([]);
       },
     );
+  });
+});
+
+describe('content that broke off before the final dot', () => {
+  const BROKEN = `${OPEN}\nC: MAIL *\nS: 250 ok\nC: RCPT *\nS: 250 ok\nC: DATA\nS: 354 go\nbytes: 10`;
+  const whole = 'Subject: x\r\n\r\nonce more\r\n';
+  const given = (contentAgain?: () => Promise<AsyncIterable<Uint8Array> | null>) => ({
+    ...message(),
+    content: slowly(),
+    bytes: 400,
+    contentAgain,
+  });
+
+  it.each([
+    ['421', 'S: 421 4.3.2 closing\ncut', /^a \(sending the content\): 421/],
+    ['451', 'S: 451 4.3.0 no disk\ncut', /^a \(sending the content\): 451/],
+    ['a lost connection', 'cut', /^a ended the connection \(sending the content\)/],
+    ['a reset', 'reset', /^a ended the connection \(sending the content\)/],
+  ])('goes whole to the next host after %s, and to nobody twice', async (_name, end, words) => {
+    await withHosts({ hosts: { a: [`${BROKEN}\n${end}`], b: [OK] } }, async (hop, servers) => {
+      const results = await hop.attempt(
+        given(async () => chunksOf([whole])),
+        never(),
+      );
+      expect(results).toMatchObject([{ ...taken, tried: [expect.stringMatching(words)] }]);
+      expect(servers.a?.sessions[0]?.contents).toEqual([]);
+      expect(servers.b?.sessions[0]?.contents.map(String)).toEqual([whole]);
+    });
+  });
+
+  it.each([
+    ['that the server refused for good', 'S: 552 5.3.4 too big\ncut', async () => chunksOf([whole]), 'content'],
+    ['that cannot be read once more', 'cut', async () => null, 'content'],
+  ])('%s stays with the first', async (_name, end, again, phase) => {
+    await withHosts({ hosts: { a: [`${BROKEN}\n${end}`], b: [OK] } }, async (hop, servers) => {
+      expect(await hop.attempt(given(again), never())).toMatchObject([{ phase }]);
+      expect(servers.b?.sessions).toEqual([]);
+    });
+  });
+
+  it('is not read once more where there is no other host', async () => {
+    let asked = 0;
+    const again = async () => {
+      asked++;
+      return chunksOf([whole]);
+    };
+    await withHosts({ hosts: { a: [`${BROKEN}\ncut`] } }, async (hop) => {
+      expect(await hop.attempt(given(again), never())).toMatchObject([{ phase: 'content', fault: 'connection-lost' }]);
+      expect(asked).toBe(0);
+    });
   });
 });
 

@@ -23,6 +23,7 @@ import {
   smtpLeaseMs,
 } from '#core/limits.ts';
 import { statusOf } from '#core/reply/status.ts';
+import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
@@ -67,6 +68,66 @@ function at(script: Script, row: DeliveryRow) {
 
 const delivery = (spoolId: string, reversePath = 'ann@src.example') =>
   queued(spoolId, { nextHop: 'exchange', message: facts(spoolId, { reversePath }) });
+
+describe('content for another host', () => {
+  const bytesOf = async (chunks: AsyncIterable<Uint8Array> | null | undefined) => {
+    const read: Uint8Array[] = [];
+    for await (const chunk of chunks ?? []) read.push(Uint8Array.from(chunk));
+    return Buffer.concat(read).toString('latin1');
+  };
+
+  it('is the same once more, and other hosts are named in the trace and the log', async () => {
+    const row = delivery('m1');
+    const { ports, ledger, watch, job, standing } = at(() => ok, row);
+    await ledger.create([row], null);
+    const read: string[] = [];
+    const tried = ['a.example (greeting): 421 4.3.2 busy'];
+    const hop: NextHop = {
+      attempt: async ({ content, contentAgain }) => {
+        read.push(await bytesOf(content), await bytesOf(await contentAgain?.()));
+        return [
+          {
+            kind: 'reply',
+            phase: 'final-dot',
+            reply: { ...ok, status: statusOf('2.0.0'), host: 'b.example' },
+            tls: false,
+            tried,
+          },
+        ];
+      },
+      close: async () => {},
+    };
+    await relay({ ...ports, nextHop: () => hop }, job, NEVER);
+    expect(read[0]).toMatch(/Hello\r\n$/);
+    expect(read[1]).toBe(read[0]);
+    const { state, trace } = await standing();
+    expect(state).toBe('relayed');
+    expect(trace.at(-1)).toMatchObject({ event: 'SEND', detail: `also tried: ${tried[0]}` });
+    expect(watch.logged('relay.relayed')[0]).toMatchObject({ fields: { tried } });
+  });
+
+  it('that is gone by then ends the attempt as it was, and nothing is in doubt', async () => {
+    const row = delivery('m1');
+    const { ports, ledger, job, standing } = at(() => ok, row);
+    await ledger.create([row], null);
+    let again: unknown;
+    const hop: NextHop = {
+      attempt: async ({ contentAgain }) => {
+        ports.spool.open = async () => Promise.reject(new Error('S3 is away'));
+        again = await contentAgain?.();
+        return [{ kind: 'network', phase: 'content', fault: 'connection-lost', detail: 'gone', host: 'a.example' }];
+      },
+      close: async () => {},
+    };
+    await relay({ ...ports, nextHop: () => hop }, job, NEVER);
+    expect(again).toBeNull();
+    expect(await standing()).toMatchObject({
+      state: 'deferred',
+      lastReason: 'connection-lost',
+      possibleDuplicate: false,
+    });
+  });
+});
 
 describe('a reverse-path that does not parse', () => {
   it.each([
