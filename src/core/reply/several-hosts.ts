@@ -59,7 +59,7 @@ export function isHostTrouble(said: Said): boolean {
     case 'network':
       return true;
     case 'capability':
-      return said.fault !== 'size-exceeded' && said.fault !== 'smtputf8-not-offered';
+      return !OURS.includes(said.fault) && said.fault !== 'size-exceeded' && said.fault !== 'smtputf8-not-offered';
     case 'reply':
       return said.reply.code === 421 || (BEFORE_MAIL.includes(said.phase) && leadsOn(said));
     default:
