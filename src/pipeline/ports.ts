@@ -295,10 +295,7 @@ export type Transaction = {
   readonly bytes: number | null;
   /** The exact bytes to send, consumed at most once and only after the server's 354. */
   readonly content: AsyncIterable<Uint8Array>;
-  /**
-   * The same bytes from their beginning, for another host after one broke off before the final dot; null where they
-   * cannot be read now. Absent: they are read once. Never rejects.
-   */
+  /** The same bytes from their beginning, for another host; null where they cannot be read now. Never rejects. */
   readonly contentAgain?: () => Promise<AsyncIterable<Uint8Array> | null>;
   /** The delivery's id, for next hops that tag what they send (SES: later events are joined by it). */
   readonly tag?: string;

@@ -9,8 +9,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-after-a-crash',
     file: 'src/pipeline/relay/relay.ts',
-    text: 'asAuthored(content.chunks,',
-    replacement: 'asAuthored(row.claims > 1 ? (async function* () {})() : content.chunks,',
+    text: 'asAuthored(chunks, settings, row, message)',
+    replacement: 'asAuthored(row.claims > 1 ? (async function* () {})() : chunks, settings, row, message)',
     test: {
       file: recipients,
       name: 'the content > is whole after our own death, before the next hop answered and after it',
@@ -19,8 +19,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/no-body-at-a-later-attempt',
     file: 'src/pipeline/relay/relay.ts',
-    text: 'asAuthored(content.chunks,',
-    replacement: 'asAuthored(row.attempts > 0 ? (async function* () {})() : content.chunks,',
+    text: 'asAuthored(chunks, settings, row, message)',
+    replacement: 'asAuthored(row.attempts > 0 ? (async function* () {})() : chunks, settings, row, message)',
     test: { file: recipients, name: 'the content > is whole at the fourth, after three were put off before it' },
   },
   {
@@ -183,8 +183,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/content-left-open',
     file: 'src/pipeline/relay/relay.ts',
-    text: '    room.giveBack();\n    content.close();',
-    replacement: '    room.giveBack();',
+    text: '    again.close();\n    content.close();',
+    replacement: '    again.close();',
     test: {
       file: 'test/unit/pipeline/warm-function.test.ts',
       name: 'the budget of bytes is whole again > after attempts that were refused before the content',
@@ -260,8 +260,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'B4/relay-forgets-the-domains-that-are-ours',
     file: 'src/pipeline/relay/relay.ts',
-    text: '{ direction, domains })',
-    replacement: '{ direction, domains: [] })',
+    text: 'domains: settings.domains,',
+    replacement: 'domains: [],',
     test: {
       file: 'test/simulation/forged-results.test.ts',
       name: 'a forged verdict > reaches no next hop, and SES’s own does: boxes',
@@ -320,8 +320,8 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'B5/content-is-changed-behind-ingest',
     file: 'src/pipeline/relay/relay.ts',
-    text: 'asAuthored(content.chunks, ports.settings, row, message)',
-    replacement: 'content.chunks',
+    text: 'asAuthored(chunks, settings, row, message)',
+    replacement: 'chunks',
     test: {
       file: 'test/simulation/outbound.test.ts',
       name: 'who may send > an author of another submitter in content in whose place ingest saw another message: nothing leaves, and its submitter hears',
