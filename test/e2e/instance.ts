@@ -27,6 +27,8 @@ export type Given = {
   readonly args?: readonly string[];
   readonly data?: string;
   readonly secrets?: object;
+  /** Beside the environment of the tests. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 /** Starts and waits for the ready line. Throws with all that was printed where it does not come. */
@@ -55,6 +57,7 @@ export async function start(given: Given): Promise<Instance> {
   if (given.secrets !== undefined) args.push('--secrets', secrets);
   const child = spawn(process.execPath, ['src/local/main.ts', ...args, ...(given.args ?? [])], {
     cwd: ROOT,
+    env: { ...process.env, ...given.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const instance: Instance = { data, mx: 0, submission: 0, console: '', process: child, output: '' };

@@ -23,6 +23,8 @@ export type Postfix = ServerProcess & {
     readonly small: number;
     /** Takes as little, and says so only after the final dot. */
     readonly mute: number;
+    /** Those of `services`. */
+    readonly [name: string]: number;
   };
 };
 
@@ -34,14 +36,22 @@ export async function postfix(given: {
   readonly relayPort: number;
   readonly login: { readonly username: string; readonly password: string };
   readonly relayLogin?: { readonly username: string; readonly password: string };
+  /** Further ports: each name with parameters of main.cf that hold there. */
+  readonly services?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }): Promise<Postfix> {
   requirePostfix();
   const home = mkdtempSync(join(tmpdir(), 'everpost-postfix-'));
   chmodSync(home, 0o755); // Postfix's own user walks through it
-  const [plain = 0, secure = 0, small = 0, mute = 0] = await freePorts(4);
-  const ports = { plain, secure, small, mute };
+  const services = Object.entries(given.services ?? {});
+  const [plain = 0, secure = 0, small = 0, mute = 0, ...more] = await freePorts(4 + services.length);
+  const ports: Postfix['ports'] = {
+    ...Object.fromEntries(services.map(([name], index) => [name, more[index] ?? 0])),
+    ...{ plain, secure, small, mute },
+  };
   const logins = await loginServer(given.login);
   configure(home, ports, given.relayPort, (logins.address() as AddressInfo).port);
+  const further = services.map(([name, parameters]) => serviceLine(ports[name] ?? 0, parameters));
+  appendFileSync(join(home, 'etc/master.cf'), further.join(''));
   if (given.relayLogin !== undefined) logInAtRelay(home, given.relayPort, given.relayLogin);
   const server = await serverProcess({
     name: 'Postfix',
@@ -136,6 +146,11 @@ smtp_line_length_limit = 0
 header_size_limit = 4096000
 disable_mime_output_conversion = yes
 `;
+}
+
+function serviceLine(port: number, parameters: Readonly<Record<string, string>>): string {
+  const options = Object.entries(parameters).map(([name, value]) => ` -o { ${name} = ${value} }`);
+  return `127.0.0.1:${port} inet n - n - - smtpd${options.join('')}\n`;
 }
 
 function masterCf({ plain, secure, small, mute }: Postfix['ports']): string {

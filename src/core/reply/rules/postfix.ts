@@ -28,6 +28,24 @@ export const postfix: readonly RowGroup[] = [
         reason: 'send-as-refused',
       },
       {
+        id: 'postfix-no-certificate',
+        seen: '421 4.7.1 mx.example.com Error: No client certificate presented',
+        stage: 'ehlo', // after STARTTLS, in the place of EHLO's answer
+        source: SMTPD,
+        codes: [421],
+        text: 'no client certificate presented',
+        reason: 'certificate-refused',
+      },
+      {
+        id: 'postfix-certificate-not-trusted',
+        seen: '421 4.7.1 mx.example.com Error: Client certificate not trusted',
+        stage: 'ehlo',
+        source: SMTPD,
+        codes: [421],
+        text: 'client certificate not trusted',
+        reason: 'certificate-refused',
+      },
+      {
         id: 'postfix-no-name',
         seen: '550 5.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.7]',
         stage: 'rcpt',
