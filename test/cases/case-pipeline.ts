@@ -2,6 +2,9 @@
 // real socket. Messages come in as SES's receipts do, or through the submission server. It decides nothing; it reads
 // the end from the ledger and the mailboxes.
 
+import type { SecretMembers } from '#adapters/secret-text.ts';
+import { certificateIn } from '#adapters/smtp/client-certificate.ts';
+import type { Credentials } from '#adapters/smtp/login.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import type { NextHopSettings, Settings, TlsMode } from '#config/settings.ts';
 import { smtpTimeoutsMs } from '#core/limits.ts';
@@ -17,7 +20,9 @@ export type HopTerms = {
   readonly tls: TlsMode;
   readonly lmtp: boolean;
   /** With a login: `u` and `p`, or one of its own. */
-  readonly auth: boolean | { readonly username: string; readonly password: string };
+  readonly auth: boolean | Credentials;
+  /** The secret of a client certificate. Null or absent: without one. */
+  readonly certificate?: SecretMembers | null;
 };
 /** Of each phase; tests see in seconds what takes minutes outside. */
 const PHASE_MS = 1_500;
@@ -90,7 +95,7 @@ export class CasePipeline {
 /** A pipeline whose next hop is the case's server. */
 export async function withServer<T>(
   spec: ServerSpec,
-  { tls, lmtp, auth }: HopTerms,
+  { tls, lmtp, auth, certificate = null }: HopTerms,
   address: string | null,
   work: (pipeline: CasePipeline, server: CaseServer) => Promise<T>,
 ): Promise<T> {
@@ -103,7 +108,7 @@ export async function withServer<T>(
     auth: auth === false ? null : { secret: 'mx' },
     helo: null,
     pipelining: true,
-    clientCertificate: null,
+    clientCertificate: certificate && { secret: 'mx-certificate' },
     concurrency: null,
     messagesPerSecond: null,
     kind: lmtp ? ('lmtp' as const) : ('smtp' as const),
@@ -112,6 +117,7 @@ export async function withServer<T>(
   const hop = new SmtpNextHop(mx, {
     ehloName: 'in.test',
     credentials: auth === false ? null : async () => (auth === true ? { username: 'u', password: 'p' } : auth),
+    certificate: certificate && (async () => certificateIn(certificate)),
     timeoutsMs: Object.fromEntries(short),
   });
   try {

@@ -2,6 +2,7 @@
 // keeps what it took. Unlike test/smtp-dialogue.ts it follows no order of steps: the client may say what it likes. It
 // never mends what the case makes it say.
 
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -24,6 +25,8 @@ export type ServerSpec = {
   readonly rset?: string;
   readonly noop?: string;
   readonly quit?: string;
+  /** Asks for a client certificate in TLS. It is what RCPT is answered where it gets none that it trusts. */
+  readonly uncertified?: string;
   /** The first pattern that fits a command's line decides, before all of the above. */
   readonly rules?: readonly (readonly [pattern: string, reply: string])[];
   /** What arrives together with a command and behind it is thrown away. */
@@ -38,7 +41,7 @@ export type ServerSpec = {
   readonly cutAfter?: string;
 };
 export const SERVER_MEMBERS =
-  'greet ehlo ehloTls lhlo helo starttls auth mail rcpt data dot rset noop quit rules flush refuse8bit early before cutAfter'.split(
+  'greet ehlo ehloTls lhlo helo starttls auth mail rcpt data dot rset noop quit uncertified rules flush refuse8bit early before cutAfter'.split(
     ' ',
   );
 
@@ -62,6 +65,7 @@ const identity = {
   key: readFileSync(new URL('../fixtures/tls/server.key', import.meta.url)),
   cert: readFileSync(new URL('../fixtures/tls/server.pem', import.meta.url)),
 };
+const clientsCa = readFileSync(new URL('../fixtures/tls/clients/clients-ca.pem', import.meta.url));
 
 export async function openCaseServer(spec: ServerSpec): Promise<CaseServer> {
   const said: string[] = [];
@@ -162,7 +166,9 @@ class Conversation {
       case 'quit':
         return this.spec.quit ?? '221 2.0.0 Bye';
       case 'rcpt':
-        return this.mail === '' ? '503 5.5.1 MAIL first' : (this.spec.rcpt ?? '250 2.1.5 Ok');
+        if (this.mail === '') return '503 5.5.1 MAIL first';
+        if (this.spec.uncertified !== undefined && !isCertified(this.socket)) return this.spec.uncertified;
+        return this.spec.rcpt ?? '250 2.1.5 Ok';
       case 'helo':
       case 'mail':
       case 'rset':
@@ -219,10 +225,17 @@ class Conversation {
   private secure(): void {
     this.secured = true;
     this.socket.removeAllListeners('data');
-    this.socket = new TLSSocket(this.socket, { isServer: true, ...identity });
+    const asks = this.spec.uncertified === undefined ? {} : { requestCert: true, rejectUnauthorized: false };
+    this.socket = new TLSSocket(this.socket, { isServer: true, ...identity, ca: clientsCa, ...asks });
     this.held = Buffer.alloc(0);
     this.listen();
   }
+}
+
+/** By a certificate of the clients' authority. */
+function isCertified(socket: Socket): boolean {
+  const shown = socket instanceof TLSSocket ? socket.getPeerCertificate().raw : undefined;
+  return shown !== undefined && new X509Certificate(shown).verify(new X509Certificate(clientsCa).publicKey);
 }
 
 /** Where the content's own bytes end: before the final dot, behind a CRLF. -1: not yet. */

@@ -27,6 +27,10 @@ type Dialogue = {
   /** What the server answers otherwise than an ordinary one does: by the names of ServerSpec. */
   readonly says: Readonly<Record<string, unknown>>;
   readonly expect: Expected;
+  /** What the server heard, in this order, with other lines between: a pattern for each line. */
+  readonly heard?: readonly string[];
+  /** The client certificate is another one than the door's: its file. Null: none. */
+  readonly certificate?: string | null;
   /** Nobody mends it: the notice comes at the end of the lifetime. */
   readonly lifetime?: true;
 };
@@ -34,6 +38,10 @@ type Door = {
   readonly server: string;
   readonly tls: 'off' | 'opportunistic' | 'required' | 'implicit';
   readonly auth: boolean;
+  /** The login is a token of so many octets, instead of a password. */
+  readonly tokenOctets?: number;
+  /** The file of a client certificate, in fixtures/tls/clients. */
+  readonly certificate?: string;
   readonly source: string;
   readonly greet: string;
   readonly ehlo: Lines;
@@ -58,7 +66,7 @@ const OUTCOME_OF: Readonly<Record<string, Expected['outcome']>> = {
 
 test('the doors that a mail connector meets are all there', () => {
   expect(doors.map(({ server }) => server).join('\n')).toMatch(
-    /(?=.*Exchange Online)(?=.*Workspace)(?=.*smtp-relay)(?=.*default frontend)(?=.*client frontend)(?=.*login_maps)(?=.*office365)(?=.*Mail Manager)/s,
+    /(?=.*Exchange Online)(?=.*Workspace)(?=.*smtp-relay)(?=.*default frontend)(?=.*client frontend)(?=.*login_maps)(?=.*office365)(?=.*Mail Manager)(?=.*office365.com, with a token)(?=.*gmail.com, with a token)(?=.*by a certificate)/s,
   );
   for (const { source, dialogues } of doors)
     for (const each of dialogues) expect([source, each.source]).not.toContain('');
@@ -68,14 +76,14 @@ describe.each(doors.map((door) => [door.server, door] as const))('%s', (_, door)
   test.each(door.dialogues.map((each) => [each.name, each] as const))('%s', async (_name, dialogue) => {
     await withServer(
       specOf(door, dialogue),
-      { tls: door.tls, lmtp: false, auth: door.auth && LOGIN },
+      { tls: door.tls, lmtp: false, auth: door.auth && loginOf(door), certificate: certificateOf(door, dialogue) },
       null,
       (pipeline, server) => meets(dialogue, pipeline, server),
     );
   });
 });
 
-async function meets({ expect: expected, lifetime }: Dialogue, pipeline: CasePipeline, server: CaseServer) {
+async function meets({ expect: expected, lifetime, heard = [] }: Dialogue, pipeline: CasePipeline, server: CaseServer) {
   pipeline.receive(Buffer.from(MESSAGE), SENDER, ['case@in.test']);
   await pipeline.pipeline.work();
   const [row] = pipeline.deliveries();
@@ -90,6 +98,8 @@ async function meets({ expect: expected, lifetime }: Dialogue, pipeline: CasePip
   expect(server.took.map(({ content }) => bodyOf(content))).toEqual(
     expected.outcome === 'relayed' ? [bodyOf(Buffer.from(MESSAGE))] : [],
   );
+  expect(inOrder(heard, server.said)).toEqual(heard);
+  expect(JSON.stringify(row)).not.toMatch(/tr0ub4dor|dHIwdWI0ZG9y|ya29/);
   await pipeline.live(6);
   notices(expected, pipeline.noticesTo(SENDER));
   if (lifetime === true) await atTheEnd(pipeline);
@@ -126,6 +136,23 @@ async function atTheEnd(pipeline: CasePipeline): Promise<void> {
 function bodyOf(content: Buffer): string {
   const text = content.toString('latin1');
   return text.slice(text.indexOf('\r\n\r\n') + 4).replace(/(\r\n)*$/, '\r\n');
+}
+
+/** As far as they were heard. */
+function inOrder(patterns: readonly string[], said: readonly string[]): readonly string[] {
+  const left = said.values();
+  return patterns.filter((pattern) => left.some((line) => new RegExp(pattern).test(line)));
+}
+
+function loginOf({ tokenOctets }: Door) {
+  const { username, password } = LOGIN;
+  return tokenOctets === undefined ? { username, password } : { username, token: 'ya29.'.padEnd(tokenOctets, 'x') };
+}
+
+function certificateOf(door: Door, dialogue: Dialogue) {
+  const name = dialogue.certificate === undefined ? (door.certificate ?? null) : dialogue.certificate;
+  const pem = (end: string) => readFileSync(new URL(`../fixtures/tls/clients/${name}.${end}`, import.meta.url), 'utf8');
+  return name === null ? null : { certificate: pem('pem'), key: pem('key') };
 }
 
 function specOf(door: Door, { says }: Dialogue): ServerSpec {
