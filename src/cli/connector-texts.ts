@@ -106,16 +106,23 @@ function exchangeOnline(facts: ConnectorFacts) {
     notes: [
       `The MX records of ${domains.join(', ')} lead to Amazon SES, not to Exchange Online.`,
       'The true host of the next hop is in the Microsoft 365 admin center: Settings > Domains > the domain > DNS records, MX.',
-      ...(certificate === null ? [] : certificateNotes(certificate)),
+      ...(certificate === null ? [] : certificateNotes(certificate, addresses)),
     ],
   };
 }
 
-function certificateNotes({ name, until, forClients }: NonNullable<ConnectorFacts['certificate']>): readonly string[] {
+function certificateNotes(
+  { name, until, forClients }: NonNullable<ConnectorFacts['certificate']>,
+  addresses: readonly string[],
+): readonly string[] {
+  const instead =
+    addresses.length === 0
+      ? 'If not, it knows an address.'
+      : `If not, write -RequireTls $false -SenderIPAddresses ${quoted(addresses)} -RestrictDomainsToIPAddresses $false in place of the certificate's parameters.`;
   const usage = forClients
     ? []
     : [
-        'The certificate is not made for clients (no usage clientAuth). Whether Exchange Online takes it is not known: if not, use a connector by address (leave --certificate out).',
+        `The certificate is not made for clients (no usage clientAuth). Whether Exchange Online takes it is not known. ${instead}`,
       ];
   return [
     `The certificate ends on ${new Date(until).toISOString().slice(0, 10)}. Its name, ${name}, must be of an accepted domain of the tenant.`,

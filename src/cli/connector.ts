@@ -2,6 +2,7 @@
 // commands or settings for this stack's addresses and certificate. It changes nothing, here or there.
 
 import { readFileSync } from 'node:fs';
+import { certificateIn } from '#adapters/smtp/client-certificate.ts';
 import { loadConfig } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
 import { printableLines } from '#core/message/printable.ts';
@@ -16,14 +17,14 @@ import {
   nextHopFor,
 } from './connector-facts.ts';
 import { type ConnectorText, connectorText } from './connector-texts.ts';
-import { BadConfiguration, exitCodes, short, Usage } from './exit.ts';
-import { findInstance } from './find-instance.ts';
+import { BadConfiguration, exitCodes, NotReachable, short, Usage } from './exit.ts';
+import { findInstance, type Instance, secretsFor } from './find-instance.ts';
 import { flag, instanceOptions, text, texts, verb } from './verb.ts';
 
 const options = {
   hop: text('NAME', 'the next hop that leads there (default: the one whose host says so)'),
   address: texts('ADDRESS', "an address or a network that mail comes from (default: the stack's own, NatAddress1 …)"),
-  certificate: text('FILE', 'the client certificate in PEM, to be known by its name'),
+  certificate: text('FILE', "the client certificate in PEM (default: the next hop's own, by --stack)"),
   config: text('FILE', 'the configuration (default everpost.config.ts)'),
   json: flag('one JSON object'),
 };
@@ -42,12 +43,13 @@ changes nothing. Example: everpost connector m365 --stack Everpost`,
     const kind = kindOf(operands);
     const settings = await settingsOf(values.config);
     const given = values.address ?? [];
-    const outputs = values.stack === undefined ? null : (await findInstance({ stack: values.stack })).outputs;
-    const certificate = values.certificate === undefined ? null : certificateIn(values.certificate);
+    const instance = values.stack === undefined ? null : await findInstance({ stack: values.stack });
+    const nextHop = nextHopFor(kind, settings, values.hop ?? null);
+    const secret = nextHop?.hop.clientCertificate?.secret ?? null;
     const facts = connectorFacts(settings, {
-      ...addressesFrom(given, outputs),
-      certificate,
-      nextHop: nextHopFor(kind, settings, values.hop ?? null),
+      ...addressesFrom(given, instance?.outputs ?? null),
+      certificate: await certificateOf(values.certificate ?? null, secret, instance),
+      nextHop,
     });
     refuseUnknown(kind, facts, values.stack ?? null);
     const found = connectorText(kind, facts);
@@ -71,7 +73,26 @@ async function settingsOf(file: string | undefined): Promise<Settings> {
   return config.settings;
 }
 
-function certificateIn(file: string): Certificate {
+/** The file's, else the next hop's own out of Secrets Manager. Null where neither is named, or no stack. */
+async function certificateOf(
+  file: string | null,
+  secret: string | null,
+  instance: Instance | null,
+): Promise<Certificate | null> {
+  if (file !== null) return fromFile(file);
+  if (secret === null || instance === null) return null;
+  try {
+    const { certificate } = await secretsFor(instance).read(secret, certificateIn);
+    return certificateFrom(certificate, `the secret ${secret}`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NotReachable(
+      `the certificate in the secret ${secret} cannot be read (${why}): check your rights, or give --certificate FILE`,
+    );
+  }
+}
+
+function fromFile(file: string): Certificate {
   try {
     return certificateFrom(readFileSync(file, 'utf8'), file);
   } catch (error) {

@@ -16,7 +16,6 @@ import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
 import { S3SubmissionStore } from '#adapters/aws/s3-submission-store.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import type { SecretSource } from '#gateway/login-guard.ts';
 import type { SubmissionStore } from '#pipeline/ports.ts';
 import { NotReachable } from './exit.ts';
 
@@ -64,7 +63,7 @@ export function submissionsFor({ aws, region, bucket, account }: SubmissionPlace
 export type SubmissionPlace = Pick<Instance, 'aws' | 'region' | 'bucket' | 'account'>;
 
 /** Logins in Secrets Manager. */
-export function secretsFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): SecretSource {
+export function secretsFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): AwsSecrets {
   const client = aws === null ? new SecretsManagerClient({ region }) : secretsClient(aws);
   return new AwsSecrets(client, new SystemClock());
 }

@@ -8,9 +8,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connector } from '#cli/connector.ts';
 import { addressesFrom, certificateFrom } from '#cli/connector-facts.ts';
 import { Usage } from '#cli/exit.ts';
+import type { Instance } from '#cli/find-instance.ts';
+import * as stacks from '#cli/find-instance.ts';
 import { checkConfig } from '#config/check.ts';
 
 const fixtures = new URL('../../fixtures/tls/', import.meta.url);
+vi.mock(import('#cli/find-instance.ts'), { spy: true });
 let out = '';
 beforeEach(() => {
   out = '';
@@ -123,6 +126,34 @@ it('takes the addresses of the stack in the order of the zones, and tells how to
   expect(addressesFrom([], outputs)).toEqual({ addresses: ['198.51.100.1', '198.51.100.2'], made: true });
   expect(addressesFrom(['203.0.113.7', '203.0.113.7'], outputs)).toEqual({ addresses: ['203.0.113.7'], made: false });
   expect(addressesFrom([], null)).toEqual({ addresses: [], made: false });
+});
+
+it('takes addresses and certificate from the stack and the secret of the next hop', async () => {
+  const pem = readFileSync(new URL('server.pem', fixtures), 'utf8');
+  const key = readFileSync(new URL('server.key', fixtures), 'utf8');
+  const asked: string[] = [];
+  vi.spyOn(stacks, 'findInstance').mockResolvedValue({
+    outputs: { NatAddress1: '198.51.100.1' },
+  } as unknown as Instance);
+  vi.spyOn(stacks, 'secretsFor').mockReturnValue({
+    read: (name: string, shape: (members: object) => unknown) => {
+      asked.push(name);
+      return Promise.resolve(shape({ certificate: pem, key }));
+    },
+  } as unknown as ReturnType<typeof stacks.secretsFor>);
+  const tenant = { kind: 'smtp', host: 'example-com.mail.protection.outlook.com', port: 25, tls: 'required' };
+  const file = configFile({
+    domains: ['example.com'],
+    nextHops: { tenant: { ...tenant, clientCertificate: { secret: 'everpost/tenant' } } },
+    routes: [{ match: '*@example.com', to: [{ via: 'tenant' }] }],
+  });
+  const text = await said('m365', `--config=${file}`, '--stack=Everpost');
+  expect(asked).toEqual(['everpost/tenant']);
+  expect(text).toContain(`-TlsSenderCertificateName '${certificateFrom(pem, 'x').name}'`);
+  expect(text).toContain("-EFSkipIPs '198.51.100.1'");
+  expect(text).toContain('198.51.100.1  PTR  mail.example.com');
+  expect(text).toContain('--domain-name mail.example.com\n');
+  expect(text).not.toMatch(/PRIVATE KEY/);
 });
 
 it('prints one JSON object with --json', async () => {
