@@ -1,5 +1,5 @@
-// Old devices, the whole way: their dialogues and real clients speak to `everpost gateway` in a process of its own, over
-// the TLS that each speaks; what they submit goes on by SES, or to a mail server. The trace says who submitted it.
+// Old devices, the whole way: their dialogues and real clients speak to `everpost gateway` in a process of its own,
+// over the TLS that each speaks; what they submit goes on by SES, or to a mail server. The trace says who submitted it.
 
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -92,7 +92,8 @@ describe.each(deviceDialogues())('$name', (dialogue) => {
     await play(to(path, dialogue), ports());
     const { content, reversePath } = await arrival(exchange, path);
     expect(reversePath).toBe('scanner@example.com');
-    const whole = Buffer.from(dialogue.content.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1'); // RFC 5321 §2.3.8
+    // RFC 5321 §2.3.8: only CRLF ends a line on the wire.
+    const whole = Buffer.from(dialogue.content.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1');
     expect(content.subarray(content.length - whole.length).toString('latin1')).toBe(whole.toString('latin1'));
   });
 });
