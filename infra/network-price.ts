@@ -1,5 +1,5 @@
 // What `network` adds to the bill, for `npm run synth` and docs/network.md: the AWS list prices of one region at one
-// time. Other regions are dearer by up to two thirds. It asks no price service.
+// time. Other regions cost as much or more. It asks no price service.
 
 import type { Settings } from '#config/settings.ts';
 
