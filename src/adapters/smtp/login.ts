@@ -57,6 +57,8 @@ export async function logIn(
     }
     // 535: the login is wrong (RFC 4954 §6); any other 5xx may be of the mechanism alone.
     if (refusal?.answer.code !== 535) refusal = { mechanism, answer };
+    // A token is no better in other words; each failure counts where accounts are locked.
+    if ('token' in credentials && answer.code === 535) break;
   }
   if (refusal === null) return { kind: 'refused', answer: NO_ANSWER };
   learn({ mechanism: refusal.mechanism, of });

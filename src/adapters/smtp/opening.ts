@@ -102,7 +102,8 @@ class Opening {
     }
     const answer = await this.#ask('STARTTLS', this.#server.timeouts.ehlo);
     if (!accepted(answer)) return isFault(answer) || demanded ? this.#failed('starttls', answer) : null;
-    return (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: what was said before TLS is forgotten
+    const trouble = (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: what was said before is forgotten
+    return trouble !== null && isTlsTrouble(trouble.result) ? { kind: 'tls-broke', result: trouble.result } : trouble;
   }
 
   async #secure(): Promise<Failed | TlsBroke | null> {
@@ -148,11 +149,21 @@ class Opening {
     return this.#wire.reply(within(this.#server.answerBy, phaseMs));
   }
 
-  #failed(phase: Phase, answer: SmtpReply | WireFault): Failed {
+  #failed(phase: Phase, given: SmtpReply | WireFault): Failed {
+    const shown = this.#server.certified && this.#wire.tls && (phase === 'greeting' || phase === 'ehlo');
+    const answer =
+      shown && isFault(given) && given.fault === 'connection-lost'
+        ? { ...given, detail: `${given.detail}, right after our client certificate was shown` }
+        : given;
     return { kind: 'failed', result: answerResult(phase, answer, this.#server.host, this.#wire.tls) };
   }
 
   #unable(fault: Extract<AttemptResult, { kind: 'capability' }>['fault'], detail: string): AttemptResult {
     return { kind: 'capability', fault, detail, host: this.#server.host };
   }
+}
+
+/** In TLS 1.3 what the server has against our certificate comes after the handshake, with the first thing it says. */
+function isTlsTrouble(result: AttemptResult): boolean {
+  return result.kind === 'network' && (result.fault === 'certificate-refused' || result.fault === 'tls-failed');
 }

@@ -4,6 +4,16 @@ import type { Mutation } from './mutation.ts';
 
 export const noticeMutations: readonly Mutation[] = [
   {
+    name: 'notice/words-of-a-token-endpoint-told',
+    file: 'src/core/notice/input.ts',
+    text: "reason === 'poison' || reasonRow(reason)?.forOperatorAlone === true",
+    replacement: "reason === 'poison'",
+    test: {
+      file: 'test/unit/core/notice/parts.test.ts',
+      name: 'a recipient of a notice > is not told what is for the operator alone: names of secrets, words of a token endpoint',
+    },
+  },
+  {
     name: 'B3/a-long-header-section-goes-back-five-times',
     file: 'src/core/notice/body.ts',
     text: "if (kind === 'postmaster' || isVouchedFor(message)) return null;",

@@ -4,6 +4,96 @@ import type { Mutation } from './mutation.ts';
 
 export const smtpMutations: readonly Mutation[] = [
   {
+    name: 'smtp/refused-token-used-again',
+    file: 'src/adapters/oauth/tokens.ts',
+    text: '      standing.until = 0;\n',
+    replacement: '',
+    test: {
+      file: 'test/integration/smtp/token-login.test.ts',
+      name: 'the token > that a server refuses is asked for once more, and the message goes on at once',
+    },
+  },
+  {
+    name: 'smtp/second-refusal-of-a-token-unheard',
+    file: 'src/adapters/smtp/identity.ts',
+    text: '    this.#isWorthAnother(again, second);',
+    replacement: '    void again;',
+    test: {
+      file: 'test/integration/smtp/token-login.test.ts',
+      name: 'the token > refused twice is the operator’s: two logins, and then one an attempt',
+    },
+  },
+  {
+    name: 'smtp/error-challenge-answered-by-the-token',
+    file: 'src/adapters/smtp/token-login.ts',
+    text: "if (again && answer.text.trim() === '')",
+    replacement: 'if (again)',
+    test: {
+      file: 'test/integration/smtp/token-login.test.ts',
+      name: 'XOAUTH2 > refused by a challenge: an empty line, then the reply, with the status of the challenge',
+    },
+  },
+  {
+    name: 'smtp/ended-certificate-shown',
+    file: 'src/adapters/smtp/client-certificate.ts',
+    text: 'if (now >= endsAt)',
+    replacement: 'if (now >= endsAt + now)',
+    test: {
+      file: 'test/integration/smtp/client-certificate.test.ts',
+      name: 'a certificate that cannot be used > because it has ended connects to nobody, and the operator is told',
+    },
+  },
+  {
+    name: 'smtp/certificate-shown-to-a-stranger',
+    file: 'src/adapters/smtp/opening.ts',
+    text: '(credentials !== null || certified)',
+    replacement: 'credentials !== null',
+    test: {
+      file: 'test/integration/smtp/client-certificate.test.ts',
+      name: 'a client certificate > is shown to a server that is verified, and never asked for in the clear',
+    },
+  },
+  {
+    name: 'smtp/alert-about-our-certificate-unknown',
+    file: 'src/adapters/smtp/wire.ts',
+    text: "alert === null ? known : 'certificate-refused'",
+    replacement: 'known',
+    test: {
+      file: 'test/integration/smtp/client-certificate.test.ts',
+      name: 'a server > that wants a certificate where we have none says so by an alert, after the handshake',
+    },
+  },
+  {
+    name: 'smtp/cut-off-echo-of-a-token-told',
+    file: 'src/adapters/without-secrets.ts',
+    text: 'pieces.some((piece) => secret.includes(piece))) ? HIDDEN : run',
+    replacement: 'pieces.includes(secret)) ? HIDDEN : run',
+    test: {
+      file: 'test/integration/smtp/token-login.test.ts',
+      name: 'a server that quotes the beginning of the line, cut by the server is not repeated',
+    },
+  },
+  {
+    name: 'smtp/redirect-of-a-token-endpoint-passes',
+    file: 'src/adapters/oauth/token-request.ts',
+    text: "if (status >= 300 && status < 400)\n    return { kind: 'refused',",
+    replacement: "if (status >= 300 && status < 400)\n    return { kind: 'unavailable',",
+    test: {
+      file: 'test/integration/smtp/token-request.test.ts',
+      name: 'an endpoint that gives no token > refuses: a redirect',
+    },
+  },
+  {
+    name: 'smtp/next-host-asked-without-a-token',
+    file: 'src/core/reply/several-hosts.ts',
+    text: "  'token-refused',\n",
+    replacement: '',
+    test: {
+      file: 'test/integration/smtp/token-login.test.ts',
+      name: 'the token > that the endpoint does not give (401) connects to nobody, in the endpoint’s words',
+    },
+  },
+  {
     name: 'smtp/reply-before-its-command-believed',
     file: 'src/adapters/smtp/wire.ts',
     text: '} else this.#early(item);',

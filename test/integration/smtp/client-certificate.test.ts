@@ -116,6 +116,27 @@ describe('a server', () => {
     });
   });
 
+  it('that wants a certificate where TLS is opportunistic gets the mail without TLS, as after any handshake that breaks', async () => {
+    const scripts = [`${OFFER}\ntls-certified\n${TLS_THEN}`, `S: 220 mx\n${TLS_THEN}`];
+    const { result, server } = await attemptOne(scripts, { tls: 'opportunistic' });
+    expect(result).toMatchObject({ ...taken, tls: false });
+    expect(server.sessions).toHaveLength(2);
+  });
+
+  it('that ends the connection without a word as it sees our certificate is told of as such', async () => {
+    const { over } = certified(() => good);
+    for (const [tls, script] of [
+      ['required', `${OFFER}\ntls-certified\ncut`],
+      ['implicit', 'tls-certified\ncut'],
+    ] as const) {
+      const { result } = await attemptOne([script], { ...over, tls });
+      expect(result).toMatchObject({
+        fault: 'connection-lost',
+        detail: expect.stringMatching(/right after our client certificate was shown$/),
+      });
+    }
+  });
+
   it('that sends another alert refuses TLS', async () => {
     const { over } = certified(() => good);
     const bytes = JSON.stringify(String.fromCharCode(21, 3, 3, 0, 2, 2, 70)); // protocol_version

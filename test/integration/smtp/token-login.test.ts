@@ -11,6 +11,7 @@ import { identityTerms } from '#adapters/smtp/identity-terms.ts';
 import type { SmtpTerms } from '#adapters/smtp/next-hop.ts';
 import { classify } from '#core/reply/classify.ts';
 import type { AttemptResult } from '#core/reply/reply.ts';
+import { leadsOn } from '#core/reply/several-hosts.ts';
 import { json, tokenEndpoint } from '#test/kit/token-endpoint.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
 import { attemptOne, message, never, settings, withServer } from './smtp-case.ts';
@@ -155,6 +156,12 @@ describe('OAUTHBEARER', () => {
     expect(result).toMatchObject(taken);
     expect(server.mismatches).toEqual([]);
   });
+  it('is not tried with a token that XOAUTH2 was refused with', async () => {
+    const script = `C: AUTH XOAUTH2 ${RESPONSE}\nS: 535 5.7.8 no\nC: QUIT\nS: 221 bye`;
+    const { result, server } = await attemptOne([inTls('AUTH XOAUTH2 OAUTHBEARER', script)], given());
+    expect(result).toMatchObject({ reply: { code: 535 } });
+    expect(server.mismatches).toEqual([]);
+  });
   it('an equals sign and a comma of a user name do not end it', async () => {
     const terms = { credentials: async () => ({ username: 'a=b,c', token: 't' }) };
     const said = base64('n,a=a=3Db=2Cc,\u0001host=127.0.0.1\u0001auth=Bearer t\u0001\u0001');
@@ -286,6 +293,7 @@ describe('the token', () => {
       const { endpoint, over } = await wired((_, __, response) => json(response, status, body));
       const { result, server } = await attemptOne(['stall'], over);
       expect(server.sessions).toEqual([]);
+      expect(leadsOn(result as AttemptResult)).toBe(false); // all hosts share the login
       const outcome = classify(result as AttemptResult);
       expect(outcome).toMatchObject({
         kind: 'deferred',
