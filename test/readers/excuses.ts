@@ -22,9 +22,9 @@ export const EXCUSED_FILES: Readonly<Record<string, string>> = {
 const BY_REASON: Readonly<Record<string, string>> = {
   'takes a mailbox, whose parts parseMailbox bounded':
     'addressField authorsIn authorDecision authorEvidence ownerOf isOwn noticeCounts fromAddress toField identitiesOf mayUsePath tokenAddress',
-  'takes our own names: of hosts and their addresses, files, keys, settings or ids': `noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
+  'takes our own names: of hosts and their addresses, files, keys, settings or ids': `destinationOf noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
     isVerified sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials wantsCopy
-    reachableAt25 isPrivateV4 Hosts.addressesOf Hosts.failed Hosts.answered Hosts.settle Search.wasAsked
+    reachableAt25 isPrivateV4 Hosts.addressesOf Hosts.failed Hosts.answered Hosts.settle Search.wasAsked Identity.show
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
   'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth newNotice withNoticeQueued withNoticeWithheld
     traced withDelayOrSuccessNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor`,
@@ -34,10 +34,12 @@ const BY_REASON: Readonly<Record<string, string>> = {
     'wholeAddress localAnywhere domainAlone localAlone addressAlone',
   'looks at one place of a view': 'startOf endOf',
   'counts, and reads no text': 'fairShares messagesAmong wholeMessages isJunk isFault',
-  "reads what an error of the SDK's or of Node's says of itself": 'fromServiceFault certificateAlert',
+  "reads what an error of the SDK's or of Node's says of itself": 'fromServiceFault certificateAlert isNoConnection',
+  'looks at one member of an event that Lambda parsed': 'isKeepAlive',
   'hands bytes to a socket, a file or a stream; the bytes are read by what is measured': `sendContent Intake.write keepDeadLetter standardStreams passOverBrokenPipe SmtpWire.send
     SmtpWire.take SmtpWire.end SmtpWire.fail DotStuffer.end Dialogue.plan receive logIn`,
-  'takes a reply that SmtpReplyReader bounded': 'accepted answerResult networkResult Results.one Results.rest decisive',
+  'takes a reply that SmtpReplyReader bounded':
+    'accepted answerResult networkResult Results.one Results.rest decisive Search.failed',
   'is given our own secret, or a part of it':
     'SmtpReplyReader.hide SmtpWire.hide secretMembers textIn formsOf bearerResponse Tokens.refused',
   'looks a name up, and compares it':
