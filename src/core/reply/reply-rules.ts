@@ -4,7 +4,7 @@
 // anything but transient (see classify.ts for what fits no rule).
 
 import type { ReplyRule } from './rule.ts';
-import { operatorRules, operatorStageRules } from './rules-operator.ts';
+import { dailyLimitRules, operatorRules, operatorStageRules } from './rules-operator.ts';
 import { certainRules, othersRules, othersStageRules } from './rules-others.ts';
 import { recipientRules } from './rules-recipient.ts';
 
@@ -58,6 +58,7 @@ const transientRules: readonly ReplyRule[] = [
 /** DESIGN decision 27: (a) and (b), then (c) ours before theirs, then (d) by the stage. */
 export const replyRules: readonly ReplyRule[] = [
   ...operatorStageRules,
+  ...dailyLimitRules,
   ...passingRules,
   ...certainRules,
   ...operatorRules,

@@ -56,6 +56,7 @@ const LOGIN_WANTED = words(
   '\\blog ?in (?:is )?(?:first|required|needed)\\b|\\bno (?:valid )?(?:login|credentials?)\\b',
   '\\b(?:username|user name|password|credentials?)\\b.{0,40}\\b(?:not accepted|invalid|incorrect|wrong|expired|required|missing)\\b',
   '\\b(?:invalid|bad|wrong|expired|missing) (?:login|credentials?|user ?name|password)\\b',
+  '\\bauthentification (?:requise|obligatoire|n(?:é|e)cessaire)|\\banmeldung (?:erforderlich|n(?:ö|oe)tig)|\\bautenticaci(?:ó|o)n requerida\\b',
   '^(?:please )?authenticate\\b|\\bfailed to authenticate\\b|\\bunauthenticated commands\\b|\\bpop3?[- ]before[- ]smtp\\b|\\bsmtpclientauthentication\\b|\\bbasic auth',
 );
 
@@ -71,6 +72,7 @@ const SENDER_NOT_OURS = words(
   '\\b(?:sender|mail ?from|from|return[- ]path|envelope)\\b.{0,60}\\b(?:(?:does|do|is|did) ?(?:not|n.t)|must|should|has to) (?:match|belong|equal|be (?:the )?(?:same|equal)|(?:the )?same|one of)',
   '\\b(?:sender|from)\\b(?: e-?mail)?(?: address)?(?: domain)?(?: <>)? ?:? ?(?:is |was |are )?(?:not |un)(?:allowed|permitted|authori[sz]ed|registered|verified|one of|yours)\\b(?! (?:for|by|to (?:send|post|write|mail|e-?mail|deliver)))',
   '\\b(?:address(?:es)?|identit(?:y|ies)|domain)\\b.{0,20} (?:is|are) not verified\\b|\\bunverified (?:sender|from|domain)',
+  '\\bonly (?:be )?(?:allowed |permitted |authori[sz]ed |able )?(?:to )?send(?: e-?mails?| mails?| messages?)? (?:from|as)\\b|\\b(?:not|n.t) (?:allowed|permitted|authori[sz]ed) for (?:the |this |your )?(?:account|login|user)\\b',
   '\\bunauthori[sz]ed (?:sender|from)\\b|\\bunregistered domains?\\b',
 );
 
@@ -93,7 +95,8 @@ const LISTED_WORDS = '(?:block|black|list|bann?ed|bl[oi]quee|deni(?:ed|al)|rejec
 const OUR_ADDRESS = words(
   `\\b(?:client(?: host| address)?|sending (?:ip|server|host|mta|mail ?server)|sender'?s? ip|banned ip|(?:your|this|the|source|connecting|sending|relay|bad|ip) (?:ip|server|host|network|mail ?server|remotehost|mta)|ip ?address(?:es)?|adresse ip|part of their network)\\b.{0,120}${LISTED_WORDS}`,
   `${IPV4}.{0,120}${LISTED_WORDS}|\\b(?:messages?|mails?|connections?|e-?mails?|access) from (?:ip )?\\[?${IPV4}.{0,60}\\b(?:not|weren)`,
-  `\\bip[=:] ?${IPV4}|\\bbanned send|\\bunauthori[sz]ed (?:ip|host|source)|\\bip (?:address )?(?:is )?not (?:in|on|allowed|permitted|authori)|\\binvalid ip for\\b`,
+  `\\b(?:blocked|banned|black ?listed):? \\[?${IPV4}`,
+  `\\bip[=:] ?${IPV4}|\\bbanned send(?:ing|er ?\\[)|\\bunauthori[sz]ed (?:ip|host|source)|\\bip (?:address )?(?:is )?not (?:in|on|allowed|permitted|authori)|\\binvalid ip for\\b`,
   '\\bclient host rejected\\b|\\bhost network not allowed\\b|\\bban(?:ned)? (?:your )?ip\\b|\\bbad (?:sender )?ip\\b',
   '\\b(?:poor|bad|low)\\b.{0,20}\\breputation\\b.{0,20}\\b(?:sender|ip|mta|server|host)\\b|\\b(?:ip|mta|server|host)\\b.{0,20}\\b(?:poor|bad|low) reputation\\b|\\blow reputation of the sending ip\\b|\\bip reputation\\b|\\b(?:an? )?open (?:relay|proxy)\\b|\\bip based\\b|\\bnot welcome here\\b',
   '\\bunusual rate of\\b|\\bdynamic(?:ally assigned)? ip|\\bsmtp server of your isp\\b|\\bnot (?:currently )?accepting mail from your\\b',
@@ -109,7 +112,7 @@ const IN_THE_MESSAGE = words('\\b(?:urls?|links?|uris?|uribl|surbl|dbl|contains?
 
 const RELAYING = words(
   '\\buse me\\b.{0,60}\\bas a relay\\b|\\brelay(?:ing)?\\b.{0,40}\\b(?:denied|not permitted|not allowed|prohibited|disallowed|not available|rejected)\\b',
-  '\\b(?:unable|not permitted|not allowed|not authori[sz]ed|not configured|refuse[sd]?|cannot|will not|do(?:es)? not|n.t|not) (?:to )?relay\\b|\\bno relaying\\b|\\bnot an open relay\\b|\\binsecure mail relay\\b',
+  '\\b(?:unable|not permitted|not allowed|not authori[sz]ed|not configured|refuse[sd]?|cannot|will not|do(?:es)? not|n.t|not) (?:to )?relay\\b|\\bno relaying\\b|\\brelais (?:interdit|refus|non autoris)|\\bnot an open relay\\b|\\binsecure mail relay\\b',
   "\\ballowed rcpthosts?\\b|(?:n't|\\bnot) handle mail for\\b|\\bnot a gateway\\b|\\bdomain (?:is )?not (?:hosted|served|configured|handled|local) (?:here|on this)|\\bspecified domain is not allowed\\b|\\bcredentials for relay\\b|\\bnon-accepted domain\\b",
 );
 
@@ -119,10 +122,11 @@ const CONNECTOR = words(
 const TENANT = words(
   '\\btenant\\b.{0,60}\\b(?:exceeded|blocked|suspended|disabled|restricted|threshold)|\\bblocked by your organi[sz]ation\\b',
   "\\b(?:your|sender'?s?|sending|smtp) (?:e-?mail )?(?:account|subscription|service|organi[sz]ation)\\b.{0,60}\\b(?:suspend|disabled|blocked|locked|frozen|deactivated|restricted|not active)",
-  '\\boutbound ?spam|\\boutgoing (?:e-?mail |mail )?(?:is |has been )?blocked\\b|\\boutbounds? (?:is |are )?(?:disabled|blocked)\\b|\\bsending (?:is |has been )?(?:denied|disabled|suspended|paused|blocked)\\b|\\bmail from .{0,40}has been suspended\\b',
+  '\\boutbound ?(?:spam|sender)|\\bunusual (?:sending|outbound) activity\\b|\\boutgoing (?:e-?mail |mail )?(?:is |has been )?blocked\\b|\\boutbounds? (?:is |are )?(?:disabled|blocked)\\b|\\bsending (?:is |has been )?(?:denied|disabled|suspended|paused|blocked)\\b|\\bmail from .{0,40}has been suspended\\b',
 );
 const LICENCE = words(
   '\\b(?:licen[cs]e[sd]?|subscriptions?|subscribed)\\b.{0,60}\\b(?:expired|exceeded|invalid|missing|required|limit|suspended|not)\\b',
+  '\\btrial\\b.{0,30}\\b(?:expired|ended|over)\\b|\\bupgrade your (?:plan|account|subscription)\\b',
   '\\b(?:expired|invalid|valid|un|not|no)[ -]?(?:mail-enabled )?(?:licen[cs]ed?|subscri(?:ption|bed))',
 );
 const CERTIFICATE = words(
@@ -132,13 +136,22 @@ const CERTIFICATE = words(
 const LIMIT = words(
   '\\b(?:send(?:ing)?|submission|outgoing|outbound|relay(?:ing)?|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|rate|frequency|message (?:rate|submission))\\b.{0,50}\\b(?:limit(?:s|ed)?|quota|allowance|threshold)\\b',
   '\\b(?:limits?|quota|maximum|max)\\b.{0,50}\\b(?:send(?:ing)?|outgoing|outbound|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|mails? sent|messages sent)\\b',
-  '\\bsubmission ?quota ?exceeded|\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent too many\\b|\\bexceeded\\b.{0,40}\\bout(?:going|bound) (?:messages|mails|e-?mails)\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
+  '\\bsubmission ?quota ?exceeded|\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent (?:to )?too many\\b|\\bexceeded\\b.{0,40}\\bout(?:going|bound) (?:messages|mails|e-?mails)\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
 );
 /** A full mailbox, and what one mailbox may be sent, are the recipient's. */
 const THEIR_ROOM = words(
   "\\b(?:mailbox|disk|storage|inbox|size|hop|user is over|user has too many|recipient's|receive limit|receiving mail)\\b|\\brecipient has|\\bof recipients\\b|\\btoo (?:large|big)\\b|\\bfixed (?:limit|maximum)",
 );
 const SPF = words('\\bspf\\b|\\bsender policy framework\\b|\\bsender id\\b|\\bpurported responsible\\b');
+
+/** A day's limit does not pass by itself within an hour: asked before the codes that speak of room and pace. */
+export const dailyLimitRules: readonly ReplyRule[] = [
+  operators('words-daily-limit', 'sending-limit', '452 4.5.3 Daily message limit exceeded', {
+    codes: '4xx',
+    text: words('\\b(?:daily|monthly|per[- ](?:day|month))\\b.{0,40}\\b(?:limit|quota)\\b'),
+    unless: THEIR_ROOM,
+  }),
+];
 
 /** Exchange Online's, where each says exactly what is wrong. 5.7.606 to 649: banned addresses. */
 const OURS_BY_STATUS =

@@ -4,7 +4,7 @@
 import { byStatus, CONTENT, ENVELOPE, others, type ReplyRule, stage, words } from './rule.ts';
 
 const GONE_OR_BLOCKED =
-  "(?:(?:does|do) ?(?:not|n't) exist|not (?:found|exist|resolve)|unknown|could not be|cannot be|invalide?|unresolvable|unroutable|undeliverable|blocked|black ?listed|banned|reject(?:ed)?|refused|denied|spammer|malformed|verify failed|null mx|no mx)";
+  "(?:(?:does|do) ?(?:not|n't) exist|not (?:an? )?valid|not (?:found|exist|resolve)|unknown|could not be|cannot be|invalide?|unresolvable|unroutable|undeliverable|blocked|black ?listed|banned|reject(?:ed)?|refused|denied|spammer|malformed|verify failed|null mx|no mx)";
 /**
  * The sender's address, or its domain, does not exist or is blocked. What it may not do with our login is ours
  * (rules-operator.ts).
@@ -26,7 +26,7 @@ const SENDER_LISTED = words(
 const CLOSED_TO_STRANGERS = words(
   'resolver\\.rst\\.|\\bdelivery not authori[sz]ed\\b|\\b(?:not|n.t) (?:been )?authenticated (?:for|by)\\b|\\bnot authori[sz]ed for (?:group|mailbox|list)',
   "\\b(?:not|n't) (?:allowed|permitted|authori[sz]ed) to (?:send|post|write|mail|deliver)(?: (?:e-?mails?|mails?|messages?))? to (?!(?:this|our) (?:servers?|system))",
-  "\\bpermissions? to (?:send|post|write)(?: (?:e-?mails?|mails?|messages?))? to\\b|\\bmembers[- ]only\\b|\\bnot a member\\b|\\bnon-?members?\\b|\\bnot in (?:the )?allowed|\\bisn.t on the recipient's list\\b|\\b(?:from|only|to) (?:authenticated|internal|known|authori[sz]ed|allowed) senders\\b|\\bsubscribers? only\\b|\\bnot subscribed to this\\b",
+  "\\bpermissions? to (?:send|post|write)(?: (?:e-?mails?|mails?|messages?))? to\\b|\\bmembers[- ]only\\b|\\bnon-?subscribers?\\b|\\bclosed to (?:external|outside|posts)\\b|\\bnot a member\\b|\\bnon-?members?\\b|\\bnot in (?:the )?allowed|\\bisn.t on the recipient's list\\b|\\b(?:from|only|to) (?:authenticated|internal|known|authori[sz]ed|allowed) senders\\b|\\brecipient(?:.s)? (?:preferences?|settings|policy)\\b|\\bsubscribers? only\\b|\\bnot subscribed to this\\b",
 );
 const AUTHOR = words(
   // As words, not as labels of a host's name.
