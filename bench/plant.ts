@@ -20,6 +20,8 @@ const root = join(import.meta.dirname, '..');
 const cache = join(root, 'node_modules', '.cache', 'everpost-bench');
 
 export type SubjectName = 'everpost' | 'peer';
+/** What the sink has counted since it started. */
+type Taken = { readonly connections: number; readonly messages: number };
 export type Plant = {
   /** The memory size that the template gives the relay function, in MB. */
   readonly memoryMb: number;
@@ -29,7 +31,7 @@ export type Plant = {
   measure(name: SubjectName, size: SizeName, warm: number, count: number, batch?: number): Promise<Measured>;
   /** AWS calls since they were asked for last. */
   calls(): Promise<Readonly<Record<string, number>>>;
-  messagesTaken(): Promise<number>;
+  taken(): Promise<Taken>;
   close(): void;
 };
 
@@ -83,7 +85,7 @@ export async function plant(sizes: readonly SizeName[]): Promise<Plant> {
       return runSubject(args, env);
     },
     calls: async () => (await (await fetch(`${endpoint}/calls`)).json()) as Record<string, number>,
-    messagesTaken: () => sinkMessages(sink.port),
+    taken: () => takenAt(sink.port),
     close: () => {
       aws.end();
       sink.end();
@@ -148,7 +150,7 @@ export type Sink = { readonly port: number; readonly messages: () => Promise<num
 /** The sink alone, on whatever core is free: what relays to it has several processes. */
 export async function startSink(): Promise<Sink> {
   const { port, end } = await start('smtp-sink.ts', [], null);
-  return { port, end, messages: () => sinkMessages(port) };
+  return { port, end, messages: async () => (await takenAt(port)).messages };
 }
 
 type Started = { readonly port: number; end(): void };
@@ -209,7 +211,7 @@ function functionEnvironment(environment: Readonly<Record<string, string>>, endp
   return { ...rest, ...overridden, AWS_ENDPOINT_URL: endpoint };
 }
 
-function sinkMessages(port: number): Promise<number> {
+function takenAt(port: number): Promise<Taken> {
   return new Promise((resolve, reject) => {
     let said = '';
     const socket = connect(port, '127.0.0.1', () => socket.write('STATS\r\n'));
@@ -219,7 +221,7 @@ function sinkMessages(port: number): Promise<number> {
       const stats = /^250 (\{.*\})\r$/m.exec(said)?.[1];
       if (stats === undefined) return;
       socket.destroy();
-      resolve((JSON.parse(stats) as { messages: number }).messages);
+      resolve(JSON.parse(stats) as Taken);
     });
   });
 }

@@ -32,17 +32,20 @@ export async function relayBenchmark(quick: boolean): Promise<boolean> {
   const rounds = quick ? 3 : 5;
   const loadBefore = loadavg()[0] ?? 0;
   const site = await plant([...new Set(chosen.map(({ size }) => size))]);
-  const rows: string[][] = [['size', 'Everpost CPU', 'wall', `${peerPackage} CPU`, 'wall', 'ratio', 'goal', '']];
+  const rows: string[][] = [
+    ['size', 'Everpost CPU', 'wall', 'connections', `${peerPackage} CPU`, 'wall', 'ratio', 'goal', ''],
+  ];
   let met = true;
   try {
     for (const each of chosen) {
-      const { ours, theirs } = await inTurns(site, each, rounds);
+      const { ours, theirs, connections } = await inTurns(site, each, rounds);
       const ratio = median(ours.map(({ cpuMs }) => cpuMs)) / median(theirs.map(({ cpuMs }) => cpuMs));
       const verdict = each.goal === null ? '' : ratio <= each.goal ? 'met' : 'MISSED';
       met &&= verdict !== 'MISSED';
       rows.push([
         each.batch === 1 ? each.size : `${each.size}, ${each.batch} a batch`,
         ...figures(ours),
+        connections.toFixed(3),
         ...figures(theirs),
         ratio.toFixed(3),
         each.goal === null ? '' : `≤ ${each.goal}`,
@@ -67,14 +70,17 @@ export async function relayBenchmark(quick: boolean): Promise<boolean> {
 async function inTurns(site: Plant, { size, warm, count, batch }: Case, rounds: number) {
   const ours: Measured[] = [];
   const theirs: Measured[] = [];
+  const connections: number[] = []; // for each message
   for (let round = 0; round < rounds; round++) {
-    const before = await site.messagesTaken();
+    const before = await site.taken();
     ours.push(await site.measure('everpost', size, warm, count, batch));
-    const taken = (await site.messagesTaken()) - before;
+    const after = await site.taken();
+    const taken = after.messages - before.messages;
     if (taken !== warm + count) throw new Error(`the sink took ${taken} of ${warm + count} messages`);
+    connections.push((after.connections - before.connections) / taken);
     theirs.push(await site.measure('peer', size, warm, count));
   }
-  return { ours, theirs };
+  return { ours, theirs, connections: median(connections) };
 }
 
 function figures(all: readonly Measured[]): [string, string] {

@@ -1,12 +1,12 @@
 // An SMTP server for benchmarks that takes everything and keeps nothing, as lean as it can be, in a process of its own.
 // It looks for the end of the content and counts; it checks no syntax.
-//   node bench/smtp-sink.ts            prints `ready PORT`; the command STATS answers `250 {"messages":n,"bytes":n}`
+//   node bench/smtp-sink.ts            prints `ready PORT`; STATS answers `250 {"connections":n,"messages":n,"bytes":n}`
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 const END = Buffer.from('\r\n.\r\n');
 const EHLO = '250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE 0\r\n';
-const total = { messages: 0, bytes: 0 };
+const total = { connections: 0, messages: 0, bytes: 0 };
 
 const server = createServer((socket) => {
   socket.setNoDelay(true);
@@ -59,8 +59,10 @@ function take(socket: Socket): void {
         socket.write(`${out}354 go on\r\n`);
         return content;
       }
-      if (line.startsWith('EHLO')) out += EHLO;
-      else if (line === 'STATS') out += `250 ${JSON.stringify(total)}\r\n`;
+      if (line.startsWith('EHLO')) {
+        total.connections++;
+        out += EHLO;
+      } else if (line === 'STATS') out += `250 ${JSON.stringify(total)}\r\n`;
       else if (line === 'QUIT') {
         socket.end(`${out}221 bye\r\n`);
         return null;

@@ -59,6 +59,14 @@ test('the final dot fits into a relay function with room for the dialogue before
   expect(finalDot + connect + tls).toBeLessThan(limits.relayTimeoutMs - limits.deadlineMarginMs);
 });
 
+test('the hosts before the last one leave it the final dot', () => {
+  const { smtpOpeningMs, smtpTimeoutsMs, relayTimeoutMs, deadlineMarginMs } = limits;
+  expect(smtpOpeningMs + smtpTimeoutsMs.finalDot).toBeLessThanOrEqual(relayTimeoutMs - deadlineMarginMs);
+  expect(limits.smtpLookupMs).toBeLessThan(smtpOpeningMs);
+  // Five hosts that do not answer a SYN, at two addresses each, are all left in time for a sixth.
+  expect(smtpOpeningMs / 10).toBeGreaterThanOrEqual(limits.smtpAddressAttemptMs);
+});
+
 test('a sweep ends before the next begins, and a lost job is looked for only after its lease', () => {
   expect(limits.sweepTimeoutMs).toBeLessThan(limits.sweepEveryMs);
   expect(limits.lostJobAfterMs).toBeGreaterThan(limits.smtpLeaseMs);
