@@ -1,6 +1,6 @@
 // An SMTP server for benchmarks that takes everything and keeps nothing, as lean as it can be, in a process of its own.
 // It looks for the end of the content and counts; it checks no syntax.
-//   node bench/smtp-sink.ts            prints `ready PORT`; STATS answers `250 {"connections":n,"messages":n,"bytes":n}`
+//   node bench/smtp-sink.ts        prints `ready PORT`; STATS answers `250 {"connections":n,"messages":n,"bytes":n}`
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
