@@ -1,5 +1,6 @@
-// Taking a row's lease for one attempt, and what the claim itself tells: an earlier attempt that did not end, or one
-// too many of them. It never waits for a lease, and reads nothing first: the conditional write says all.
+// Takes a row's lease for one attempt. Called by relay and by returned. It decides what the claim itself shows: an
+// earlier attempt without a recorded end, or too many of these. It never waits for a lease and reads nothing first: one
+// conditional write decides.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';

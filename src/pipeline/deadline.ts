@@ -1,6 +1,6 @@
-// Our own deadline, before anything of a message has left us: no outcome of the next hop's, and no reason to doubt the
-// next attempt. Recorded as a deferral of ours, so that the claim is answered for and nothing is marked as a possible
-// duplicate (RFC 1047).
+// The outcome of an attempt whose deadline came before any byte of the message was sent. Called by relay. It is no
+// outcome of the next hop, and the next attempt has no doubt: the attempt becomes a deferral of ours, which ends the
+// claim. It never marks a possible duplicate (RFC 1047).
 
 import { deferredFor, type Outcome } from '#core/reply/outcome.ts';
 import { REASONS } from '#core/reply/reasons.ts';
@@ -15,7 +15,7 @@ export async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
-/** Other messages under way held the function's memory all the while. */
+/** Other messages under way held the function's memory until the deadline. */
 export const outOfRoom: Outcome = deferredFor('no-room', REASONS['no-room'].says);
 
 export const outOfTime: Outcome = deferredFor('deadline', REASONS.deadline.says);

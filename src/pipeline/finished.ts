@@ -1,5 +1,5 @@
-// What a stage returns for a job that may be deleted: a value that says what became of it. There is no other way to a
-// success, so a path that forgets its answer does not type-check, and cannot delete a job by accident.
+// What a stage returns for a job that may be deleted: a value that says the result. A stage has no other way to
+// succeed, so a path that forgets its result does not type-check and cannot delete a job by accident.
 
 declare const accounted: unique symbol;
 export type Finished = { readonly became: string; readonly [accounted]: true };

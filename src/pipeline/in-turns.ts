@@ -1,5 +1,5 @@
-// Work on many things, a few at a time: hundreds of calls must run neither one after the other nor all at once.
-// It begins nothing more once the signal says that time is short, and drops no failure.
+// Runs many pieces of work, a few at a time: hundreds of calls must run neither one after the other nor all at once. It
+// begins no further piece once the signal says that time is short, and never hides a failure.
 
 /** Results in no order. The first failure is thrown when all that had begun has ended. */
 export async function inTurns<In, Out>(

@@ -1,6 +1,6 @@
-// The job of a row, made here for every queue; and which queue has the job of a row that is under way: relay's, or
-// feedback's where a message came back to us. It never says whether a row may run: the claim does. Each send is whole
-// or throws, so that the caller's job comes again.
+// Makes the job of a row, for every queue, and decides which queue has the job of a row that is under way: relay's, or
+// feedback's for mail to a return path. It never says whether a row may run: the claim does. Each send is whole or
+// throws, so that SQS gives the caller's job again.
 
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
 import { destinationOf } from '#core/delivery/destination.ts';

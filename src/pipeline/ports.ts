@@ -1,5 +1,5 @@
-// What the stages need from the world. No AWS types; adapters/ implements these, adapters/memory/ too.
-// Expected results are values. A throw means a bug or lost infrastructure: the job is then tried again by SQS.
+// What the stages need from the world. No AWS types: adapters/ implements these ports, and adapters/memory/ too.
+// Expected results are values. A throw means a bug or lost infrastructure: SQS then gives the job again.
 
 import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
@@ -68,7 +68,7 @@ export type HeadResult =
     }
   | { readonly kind: 'unreadable'; readonly cause: UnreadableCause; readonly detail: string };
 
-/** An object of the spool as a list shows it: its current version. What a delete marker hides is not listed. */
+/** An object of the spool as a list shows it: its current version. An object under a delete marker is not listed. */
 export type SpoolEntry = {
   readonly objectKey: string;
   readonly bytes: number;
@@ -77,7 +77,7 @@ export type SpoolEntry = {
 };
 
 /**
- * What lies in the spool: for the hourly and the daily sweep, the only ones that look there without a row that says so.
+ * The list of the spool: for the search for orphans and the purge, the only stages that read the spool without a row.
  */
 export interface SpoolInventory {
   /**
@@ -89,8 +89,8 @@ export interface SpoolInventory {
     signal: AbortSignal,
   ): Promise<{ readonly entries: readonly SpoolEntry[]; readonly more: boolean }>;
   /**
-   * Hides it under a delete marker; the bytes stay for `retention.versions`. What is gone already is no error. Throws
-   * where S3 does.
+   * Hides it under a delete marker; the bytes stay for `retention.versions`. An object that is gone already is no
+   * error. Throws where S3 does.
    */
   remove(objectKey: string, signal: AbortSignal): Promise<void>;
 }
@@ -110,7 +110,7 @@ export type StoreResult =
   /** It cannot be said to be stored: the store refused (`denied`), or did not answer. */
   | { readonly kind: 'failed'; readonly cause: 'denied' | 'unavailable'; readonly detail: string };
 
-/** Where submitters put content and envelopes. It only ever writes, and never over what stands. */
+/** Where submitters store content and envelopes. It only writes, and never over an object that stands. */
 export interface SubmissionStore {
   /**
    * Stores the object durably, where none stands under its key. Tries again itself; throws only when `signal` is
@@ -124,7 +124,7 @@ export interface SubmissionNames {
   next(): string;
 }
 
-/** What the index knows of a row, perhaps some moments old: enough to choose by, never to decide by. */
+/** The index's view of a row, perhaps some moments old: enough to choose by, never to decide by. */
 export type DueRow = DeliveryRef & {
   readonly nextHop: string;
   readonly state: DeliveryState;
@@ -134,7 +134,7 @@ export type DueRow = DeliveryRef & {
 };
 
 export type QuarantineQuery = {
-  /** What was to be discarded up to now is none of it. */
+  /** Mail that was to be discarded by now is not among it. */
   readonly now: number;
   readonly from: number;
   readonly until: number;
@@ -193,7 +193,7 @@ export interface Ledger {
   /**
    * Takes the lease: one conditional write. Only a queued or deferred row with `nextAttemptAt <= now`, and no lease
    * past `now`. Sets `leaseUntil`, adds one to `claims` and `version`; `dueAt` is not touched. How often it was claimed
-   * bars nothing: what a claim beyond the limit means, the stage decides.
+   * bars nothing: the stage decides what a claim beyond the limit means.
    */
   claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number }): Promise<ClaimResult>;
   /**
@@ -211,7 +211,7 @@ export interface Ledger {
    */
   due(until: number, perNextHop: number): Promise<readonly DueRow[]>;
   /**
-   * What waits in quarantine, by the index; `told` are the latest quarantined in (from, until], at most `max` of them.
+   * The quarantined mail, by the index; `told` are the latest quarantined in (from, until], at most `max` of them.
    */
   quarantined(query: QuarantineQuery): Promise<Quarantined>;
   /**
@@ -244,7 +244,7 @@ export interface Ledger {
    * epoch; later said, later forgotten. Its rows have dates of their own.
    */
   forgetMessage(spoolId: string, until: number): Promise<void>;
-  /** What a sweep wrote down under this name of how far it has come, or null. */
+  /** How far a sweep has come, as it recorded it under this name, or null. */
   bookmark(name: string): Promise<string | null>;
   /** In place of what stood there. */
   setBookmark(name: string, place: string): Promise<void>;

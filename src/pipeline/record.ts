@@ -1,5 +1,5 @@
-// Writing what became of a row, when somebody else may have written meanwhile: read again, decide again, write again.
-// It never overwrites a version that it has not seen.
+// Writes a row's new state where another worker may have written meanwhile: it reads again, decides again and writes
+// again. It never overwrites a version that it has not read.
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { deliveryId } from '#core/delivery/delivery.ts';

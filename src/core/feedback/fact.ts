@@ -1,7 +1,7 @@
-// What a row becomes by what others say of it after the next hop had it: an event of SES, a remote report that came
-// back. Facts never throw: they come twice, late, in any order, and before our own word (failure over confirmed over
-// relayed, DESIGN decision 12). Pure. That a fact came before is known by its event in the trace, which bears the
-// instant that its teller gave it.
+// What a row becomes by a fact about it from outside, after the next hop accepted the mail: an event of SES, or a
+// remote report. Facts never throw: they come twice, late, in any order, and before our own outcome. Failure overrides
+// confirmed, and confirmed overrides relayed (DESIGN decision 12). Pure. A fact that came before is recognised by its
+// event in the trace, which has the instant that SES or the report gave.
 
 import { becomeByFact } from '#core/delivery/become.ts';
 import { wantsSuccessNotice } from '#core/delivery/delay-success.ts';
@@ -21,12 +21,12 @@ type Told = {
   readonly reply: Reply | null;
 };
 /**
- * What is told of a delivery. Reasons are kebab-case and stable: they stand in ledgers, traces and `copyPostmasterOn`.
+ * A fact about a delivery. Reasons are kebab-case and stable: they stand in ledgers, traces and `copyPostmasterOn`.
  */
 export type ReportedFact =
   | (Told & { readonly kind: 'failed'; readonly reason: Reason; readonly status: Status; readonly detail: string })
   | (Told & { readonly kind: 'confirmed' })
-  /** Still being tried by the one who has it. */
+  /** The server that has it still tries. */
   | (Told & { readonly kind: 'delayed'; readonly reason: string; readonly status: Status | null })
   | (Told & { readonly kind: 'complained'; readonly reason: string })
   /** A bounce that gives no action, status or words: an absence notice, or a failure. */
@@ -69,7 +69,7 @@ function settles(fact: ReportedFact): fact is Settling {
   return fact.kind === 'failed' || fact.kind === 'confirmed';
 }
 
-/** It arrived, so that what came afterwards can only be an answer. */
+/** It arrived, so a later report can only be an answer. */
 function arrived(fact: Extract<ReportedFact, { kind: 'uncertain' }>): ReportedFact {
   return { ...fact, kind: 'answered', reason: 'automatic-answer' };
 }

@@ -1,6 +1,6 @@
-// What lies in the feedback queue, told apart: SES's events about mail that we sent, and SES's own test of the way
-// (jobs for what came back to a return path are told apart before: lambdas/feedback.ts). Bare (raw delivery) or in
-// SNS's envelope. It never skips what it does not know: that is malformed.
+// Tells apart the bodies of the feedback queue: SES's events about mail that we sent, and SES's own test of the way
+// (lambdas/feedback.ts tells apart the jobs for mail to a return path first). Bare (raw delivery) or in SNS's envelope.
+// It never skips a body that it does not know: that is malformed.
 
 export type FeedbackBody =
   | { readonly kind: 'ses-event'; readonly json: unknown }

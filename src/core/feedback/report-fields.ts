@@ -1,6 +1,6 @@
-// The fields of a delivery report (RFC 3464 §2, RFC 6533 §3), read from text as leniently as reports are written:
-// groups without empty lines between them, unknown actions, codes in words. Total; it claims no more than stands there.
-// What no group says (which delivery, what to do) is not asked here.
+// Reads the fields of a delivery report (RFC 3464 §2, RFC 6533 §3) from text, as leniently as reports are written:
+// groups without empty lines between them, unknown actions, codes in words. Total. It claims no more than the fields
+// say, and never decides which delivery they are about.
 
 import { isUtf8 } from 'node:buffer';
 import { replyTextMax, reportRecipientsMax } from '#core/limits.ts';
@@ -19,7 +19,7 @@ export type RemoteRecipient = {
   readonly action: RemoteAction;
   /** Its own, or what follows from its words. */
   readonly status: Status | null;
-  /** One line: what the last server said, or what the report says of it. */
+  /** One line: the last server's words, or the report's words about them. */
   readonly diagnostic: string | null;
   readonly remoteMta: string | null;
 };
@@ -80,7 +80,7 @@ export function statusFields(text: string): {
   return { reportingMta, recipients: [...groups, group].flatMap(recipientOf) };
 }
 
-/** Unfolded fields, and null for an empty line. What is neither is passed over. */
+/** Unfolded fields, and null for an empty line. Other lines are skipped. */
 function* logicalLines(text: string): Generator<{ readonly name: string | null; readonly value: string }> {
   let name = '';
   let value = '';

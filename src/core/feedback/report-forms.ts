@@ -1,6 +1,6 @@
-// The fixed forms of mailers: opening lines that their programs print, word for word, and that nobody writes by
-// himself. Together with a mailer's signs (core/feedback/report-signs.ts) they make a report of a text. A quoted line
-// has none. Asked of lines that were cut short.
+// The fixed forms of mailers: opening lines that their programs print word for word, and that no person writes.
+// Together with a mailer's signs (core/feedback/report-signs.ts) they make a text a report. A quoted line has no form.
+// Called with lines that were cut short.
 
 const FORMS = new RegExp(
   [

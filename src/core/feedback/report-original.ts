@@ -1,5 +1,5 @@
-// The line behind which a report in words quotes the message that it is about. What stands there says nothing of the
-// delivery, and may itself be a report. Each line is cut short before it is looked at.
+// Finds the line behind which a report in words quotes the message that it is about. The quoted text says nothing of
+// the delivery, and may itself be a report. Each line is cut short before it is read.
 
 const LINE_CHARS_MAX = 400;
 

@@ -1,7 +1,7 @@
-// The parts of a message that may be a report, found in its bytes as leniently as they are broken: boundaries that are
-// missing, wrong or damaged, missing or stray empty lines, bare LFs, an mbox line in front. Total, bounded, and linear
-// in the input: lines are looked at one by one. For reading reports alone; nothing that is read here ever goes back
-// into a message that we relay.
+// Finds the parts of a message that may be a report in its bytes, however broken they are: boundaries that are missing,
+// wrong or damaged, missing or stray empty lines, bare LFs, an mbox line in front. Total, bounded, and linear in the
+// input: lines are read one by one. For reading reports alone: nothing that is read here ever stands in a message that
+// we relay.
 
 import { reportBytesMax, reportDepthMax, reportPartsMax } from '#core/limits.ts';
 import { decodeUnlabelled } from '#core/message/field-text.ts';
@@ -148,7 +148,7 @@ function sectionOf(lines: readonly string[], pardonsMax = PARDONS_MAX): Section 
       return { fields, stray, lines: lines.slice(line === '' ? at + 1 : at) };
     }
     const key = found.toLowerCase();
-    // Of a field that is repeated the first counts; what is folded onto another one is not added to it.
+    // Of a repeated field the first counts; lines that are folded onto another one are not added to it.
     name = fields.has(key) ? `${key} again` : key;
     fields.set(name, value.trim().slice(0, FIELD_CHARS_MAX));
     if (isStray(name)) stray.push(line);
@@ -242,7 +242,7 @@ function decoded(section: Section): string {
   }
 }
 
-/** RFC 2045 §6.7; what is no valid escape stays as it is. */
+/** RFC 2045 §6.7; text that is no valid escape stays as it is. */
 function fromQuotedPrintable(lines: readonly string[]): string {
   let text = '';
   for (const line of lines) {

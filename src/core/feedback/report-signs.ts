@@ -1,6 +1,6 @@
-// Who seems to have written a message that came back: a mailer, or somebody's program that answers (RFC 3834). Words
-// alone never say that a delivery failed: a mailer's signs must stand beside them. Claims of header fields alone, which
-// anybody can write; a return path vouches for no more than that its writer had the message.
+// Who seems to have written a message to a return path: a mailer, or a program that answers (RFC 3834). Words alone
+// never say that a delivery failed: a mailer's signs must be there too. These are claims of header fields, which
+// anybody can write; a return path vouches for no more than that the author had the message.
 
 import { plainText } from '#core/message/field-text.ts';
 import type { Parts } from './report-parts.ts';

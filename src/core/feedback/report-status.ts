@@ -1,5 +1,5 @@
-// The status that a report gives, and what its words let one conclude: senders of reports write a general one (5.0.0,
-// 5.1.0) where the last server's words are exact. Total; never another class than the report's own.
+// The status that a report gives, and the one that its words imply: programs write a general one (5.0.0, 5.1.0) where
+// the last server's words are exact. Total. It never gives another class than the report's own.
 
 import { parseStatus, type Status, statusOf } from '#core/reply/status.ts';
 

@@ -1,7 +1,7 @@
-// Reports in words (qmail, Exim, Exchange before 2007, Domino, Smail and many a home-made one): whom they name and what
-// they say. It works by shape, not by product: a sentence that tells of a failure, and after it addresses that stand
-// alone, in front of a colon, or within one of the sentences that mailers write. Total and linear: each line is looked
-// at a bounded number of times and cut short. Whether the text is a report at all is asked by the caller too
+// Reads reports in words (qmail, Exim, Exchange before 2007, Domino, Smail and many home-made ones): the addresses that
+// they name and what they say. It goes by shape, not by product: a sentence about a failure, and after it addresses
+// that stand alone, in front of a colon, or within one of the sentences that mailers write. Total and linear: each line
+// is read a bounded number of times and cut short. It never decides whether the text is a report: the caller does
 // (core/feedback/report-signs.ts).
 
 import { replyTextMax, reportRecipientsMax } from '#core/limits.ts';

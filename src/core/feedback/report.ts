@@ -1,7 +1,7 @@
-// Reads what comes back to a return path of ours: a delivery report in any of the shapes that mail systems produce, a
-// complaint, an automatic answer, or none of these. Total and bounded: any bytes give an answer, and what is not
-// understood is said to be no report. Claims and facts alone; what follows from them for a delivery is decided
-// elsewhere, and nothing here is believed about who sent it. In this order: what machines read (a delivery-status part,
+// Reads mail to a return path of ours: a delivery report in any of the shapes that mail systems produce, a complaint,
+// an automatic answer, or none of these. Total and bounded: any bytes give a result, and a message that is not
+// understood is no report. It gives claims and facts alone; it never decides what follows from them for a delivery, and
+// never believes who sent the message. In this order: fields for machines (a delivery-status part,
 // X-Failed-Recipients); a mailer's own form together with a mailer's signs, or a report within an attached message;
 // words with a mailer's signs that no answer has; the signs of an answer. Words alone make no failure.
 
@@ -118,7 +118,7 @@ function lacksWords({ diagnostic }: RemoteRecipient): boolean {
   return diagnostic === null || !/[a-z]{3}/i.test(diagnostic.replace(/\S{1,99}@\S{1,99}/g, ''));
 }
 
-/** A failure without words of the server's: what the report's own text says of the recipient, if that can be found. */
+/** A failure without words of the server's gets the report's own words about the recipient, if they can be found. */
 function withWords({ remark, ...group }: StatusGroup, texts: readonly string[], alone: boolean): RemoteRecipient {
   const vague = group.status?.endsWith('.0.0') === true && !hasCode(group.diagnostic ?? '');
   if (!(lacksWords(group) || vague) || !/^(failed|delayed)$/.test(group.action)) return group;
@@ -136,7 +136,7 @@ function statusBy({ status }: RemoteRecipient, words: string | null): Status | n
   return exactStatus(status, words);
 }
 
-/** The same said twice is said once. What is general stands back where the same is said exactly. */
+/** A finding that is repeated counts once. A general one gives way to an exact one of the same. */
 function distinct(all: readonly RemoteRecipient[]): RemoteRecipient[] {
   const who = ({ finalRecipient, action }: RemoteRecipient) => `${finalRecipient?.toLowerCase()} ${action}`;
   const exact = new Set(all.filter(({ status }) => status !== null && !status.endsWith('.0.0')).map(who));
@@ -176,11 +176,11 @@ function unquoted(line: string): string {
 
 // ── In words ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Reports in words alone (qmail, Exim, Exchange before 2007, Domino, and whoever wrote his own). */
+/** Reports in words alone (qmail, Exim, Exchange before 2007, Domino, and home-made ones). */
 function reportInWords(parts: Parts, signs: Signs, which: 'formal' | 'any'): Report | null {
   const failed = parts.fields.get('x-failed-recipients') ?? null;
   const texts = textsOf(parts);
-  // A note or a footer beside the report is not what the subject speaks of.
+  // A note or a footer beside the report is not the subject's topic.
   const subject = texts.length === 1 || parts.parts[0]?.type === 'text/html' ? subjectOf(parts.fields) : '';
   for (const text of texts) {
     const read = readBounceText(text, subject, failed);
@@ -226,7 +226,7 @@ function reportOf(parts: Parts, read: BounceText): Report {
   };
 }
 
-/** Who gave up gave up, whatever 4.y.z was the last word before; but what is merely delayed is of class 4. */
+/** A failure keeps its status, also where the last reply was a 4.y.z; a mere delay is of class 4. */
 function classed(status: Status | null, delayed: boolean): Status | null {
   if (!delayed) return status ?? statusOf('5.0.0');
   return status?.startsWith('4') ? status : statusOf('4.0.0');

@@ -1,6 +1,6 @@
-// What follows from a message that came back to a return path: which delivery it speaks of, what it says of it as a
-// fact (core/feedback/fact.ts), and what becomes of the message's own row. Pure. A report is believed as far as its
-// return path vouches for it, and no further: whoever has the token, or returns our own signed mark, had the message.
+// What follows from a message to a return path: which delivery it is about, which fact it gives
+// (core/feedback/fact.ts), and what becomes of the message's own row. Pure. A report is believed as far as its return
+// path vouches for it, and no further: a server that has the token, or returns our own signed mark, had the message.
 
 import { become } from '#core/delivery/become.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
@@ -23,7 +23,7 @@ import type { RemoteRecipient } from './report-fields.ts';
 
 /**
  * The delivery that the returned header section bears: a pass that our key signed, and the Received field that we wrote
- * beside it. It finds reports to SRS addresses, which say who the sender is and nothing of the message.
+ * beside it. It finds reports to SRS addresses, which name the sender and not the message.
  */
 export function deliveryInOriginal(original: readonly HeaderField[], markKey: MarkKey): DeliveryRef | null {
   const spoolId = original

@@ -1,7 +1,7 @@
-// SES's events about mail that we sent (docs/aws-contracts.md §3.2), read tolerantly: members may be missing, kinds and
-// members may be new. What they mean for a delivery is a fact (core/feedback/fact.ts). Which delivery, its tag says:
-// nothing is looked up by SES's message id. It never takes a word for a failure that may be none (an absence notice),
-// nor a failure for less (a suppressed recipient).
+// Reads SES's events about mail that we sent (docs/aws-contracts.md §3.2), tolerantly: members may be missing, kinds
+// and members may be new. What an event means for a delivery is a fact (core/feedback/fact.ts). Its tag names the
+// delivery: nothing is looked up by SES's message id. It never takes for a failure what may be none (an absence
+// notice), nor a failure for less (a suppressed recipient).
 
 import { bounceWithoutReport } from '#core/delivery/delay-success.ts';
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
@@ -17,7 +17,7 @@ import type { ReportedFact } from './fact.ts';
 export type SesEvent = {
   /** As SES names it: Bounce, Delivery, … */
   readonly type: string;
-  /** SES's id of what it sent; null where the event lacks it. */
+  /** SES's id of the message that it sent; null where the event lacks it. */
   readonly sesMessageId: string | null;
   /** The deliveries that its tag names: one, unless somebody tags as we do. */
   readonly refs: readonly DeliveryRef[];
@@ -75,7 +75,7 @@ export function readSesEvent(json: unknown, now: number): SesEventReading {
   };
 }
 
-/** What a status is where SES gives none, by `bounceSubType`. */
+/** The status where SES gives none, by `bounceSubType`. */
 const STATUS_OF: Readonly<Record<string, string>> = {
   NoEmail: '5.1.1',
   MailboxFull: '5.2.2',

@@ -1,5 +1,5 @@
-// How much of the original may go back with a notice: its body or its header section alone, and how many bytes. Pure.
-// What form it has is no question here: see core/notice/original-part.ts.
+// How much of the original may be returned with a notice: the body or the header section alone, and how many bytes.
+// Called where a notice is composed. Pure. In which form it is returned: core/notice/original-part.ts.
 
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import { noticesPerMessageMax, sesFieldsBytes } from '#core/limits.ts';

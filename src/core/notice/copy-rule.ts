@@ -1,5 +1,5 @@
-// Which failures the postmaster gets a copy of (`notices.copyPostmasterOn`), by reason, state or status; Exchange asks
-// for codes likewise. It knows nothing of how the copy is sent.
+// Which failures the postmaster gets a copy of (`notices.copyPostmasterOn`), by reason, state or status, as Exchange
+// selects them by codes. It never decides how the copy is sent.
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 

@@ -24,14 +24,14 @@ export type NoticeCount = {
   readonly max: number;
   /** When it may be forgotten, in milliseconds since the epoch. */
   readonly until: number;
-  /** What is counted: each key once, however often it is asked for. Absent: every asking counts. */
+  /** The key that is counted: once, however often it is asked for. Absent: every call counts. */
   readonly key?: string;
 };
 
 /**
- * In the order in which they are to be asked: what the narrow ones refuse must not use up the wide ones, or one forger
- * would silence everybody. The two small counts know each notice by a key, so that no crash of ours and no job that
- * comes twice uses them up.
+ * In the order in which they are to be asked: a notice that a narrow limit refuses must not use up a wide one, or one
+ * forger would silence everybody. The two small counts know each notice by a key, so that no crash of ours and no job
+ * that comes twice uses them up.
  */
 export function noticeCounts(
   settings: Settings,
@@ -62,7 +62,7 @@ export function noticeCounts(
       key: noticeKey,
     },
     { ...hourly('address-limit', `to/${personKey(to)}`, noticesPerAddressMax), key: `${message.spoolId}/${noticeKey}` },
-    // Sub-domains of one organization are one: whoever owns it may have any number of them (the public suffix list).
+    // Sub-domains of one organization are one: its owner may have any number of them (the public suffix list).
     hourly('domain-limit', `in/${organizationalDomain(to.domainKey) ?? to.domainKey}`, perDomainPerHour),
     hourly('total-limit', 'all', Math.max(noticesInAllMax, perDomainPerHour)),
   ];

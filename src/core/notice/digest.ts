@@ -1,6 +1,6 @@
-// The digest of the quarantine: what was kept by policy on whole days of UTC, for the postmaster, with the commands
-// that release it. Pure. What senders wrote is cleaned, and nothing of it stands in a command but an address that no
-// shell could read as anything else.
+// The digest of the quarantine: mail that policy kept on whole days of UTC, for the postmaster, with the commands that
+// release it. Pure. Text from senders is cleaned. In a command it gives no more than an address that no shell can read
+// as anything else.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';

@@ -1,5 +1,6 @@
-// What core/notice/permission.ts is asked about one delivery: gathered from its row, its message and the settings.
-// Pure. Ingest asks before it refuses by policy, bounce before it writes a notice; the list of reasons stays one.
+// The facts about one delivery that core/notice/permission.ts decides on, from its row, its message and the settings.
+// Pure. Called by ingest before it refuses by policy, and by bounce before it writes a notice, so that the list of
+// reasons stays one.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
@@ -8,7 +9,10 @@ import { mayUsePath } from '#core/submission/submitter.ts';
 import type { NoticeFacts } from './permission.ts';
 import { wayOf } from './way.ts';
 
-/** The question that ingest asked, asked again: nobody is told on the word of who may not speak for him. */
+/**
+ * The question that ingest asked, asked again: a submitter's request does not count for a reverse-path that it may not
+ * use.
+ */
 function isForeign(settings: Settings, { submission, reversePath }: MessageFacts): boolean {
   const to = parseReversePath(reversePath);
   return submission !== undefined && !!to && mayUsePath(settings, submission.submitter, to).kind === 'refused';
@@ -20,7 +24,7 @@ function isToReturnPath(settings: Settings, { forwardPath }: DeliveryRow, { dire
   return mailbox !== null && mailbox.domainKey === settings.returnPathDomain && !isForPeople(mailbox.localPart);
 }
 
-/** The limits are not in it: who counts sets `overLimit`. */
+/** The limits are not in it: bounce counts and sets `overLimit`. */
 export function noticeFactsOf(
   settings: Settings,
   about: { readonly row: DeliveryRow; readonly message: MessageFacts; readonly kind: NoticeKind },

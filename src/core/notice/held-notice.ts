@@ -1,6 +1,6 @@
-// A delivery that is held because the configuration holds notices (`notices.mode`: a migration), let go on by an
-// operator: its notice is sent, whatever the configuration says by then. Releasing a message, so that it is attempted
-// again, is another thing: core/delivery/hold-release.ts.
+// Releases the notice of a delivery that is held because the configuration holds notices (`notices.mode`: a migration).
+// The notice is sent, whatever the configuration says by then. It never releases a message for another attempt:
+// core/delivery/hold-release.ts does.
 
 import { heldBecauseOf, resumeFailure } from '#core/delivery/become.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -9,7 +9,7 @@ import { traced } from '#core/delivery/trace.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
 import { statusClass } from '#core/reply/status.ts';
 
-/** Whether what is held is its notice: the delivery itself failed, and that is settled. */
+/** Whether its notice is held: the delivery itself failed, and that is settled. */
 export function hasHeldNotice(row: DeliveryRow): boolean {
   return row.kind === 'delivery' && row.state === 'held' && heldBecauseOf(row) === 'notices-held';
 }

@@ -1,5 +1,5 @@
 // The first part of a notice, for people, in the five blocks that Exchange Online uses: what happened and to whom; why;
-// who can fix it; what to do now; details for administrators. Plain text, no links, nothing of our inner works (no
+// who can fix it; what to do now; details for administrators. Plain text, no links. It never names our own parts (no
 // bucket, no ARN, no stack trace).
 
 import { replyLine } from '#core/delivery/trace.ts';
@@ -72,7 +72,7 @@ function delayOpening(input: NoticeInput): string[] {
   ];
 }
 
-/** Nobody may resend because of an absence notice, nor wait for what will not come. */
+/** A sender must not send again because of an absence notice, nor wait for a reply that will not come. */
 function uncertainOpening(input: NoticeInput): string[] {
   return [
     'THIS IS A WARNING ONLY. YOUR MESSAGE MAY NOT HAVE ARRIVED.',
@@ -85,7 +85,7 @@ function uncertainOpening(input: NoticeInput): string[] {
   ];
 }
 
-/** For who runs the mail system: whose message it was, since a copy goes to nobody who would know. */
+/** For the operator: whose message it was, since the postmaster did not write it. */
 function postmasterOpening(input: NoticeInput): string[] {
   const { reversePath } = input.message;
   return [

@@ -14,7 +14,7 @@ export type NoticeRecipient = {
   readonly forwardPath: string;
   /** ORCPT as submitted, `type;address`, xtext resolved; null where there was none. */
   readonly originalRecipient: string | null;
-  /** What we said in RCPT. It is scrubbed from everything that goes into the notice. */
+  /** The address that we gave in RCPT. It is scrubbed from everything that goes into the notice. */
   readonly routedAddress: string;
   readonly status: Status;
   /** The next hop's last reply; null where none came, and then nothing is claimed of a remote server. */

@@ -1,6 +1,6 @@
-// The third part of a notice: what is returned of the original. Whole, where `full` was asked for and the body is small
-// and plain ASCII; else its header section; else, where nothing can be read, what was noted of it at acceptance. Always
-// without what the sender must not see: Bcc, our own and SES's fields, the routed address.
+// The third part of a notice, which returns the original: whole, where `full` was asked for and the body is small and
+// plain ASCII; else its header section; else, where nothing can be read, what the ledger noted at acceptance. It never
+// has what the sender must not see: Bcc, our own and SES's fields, the routed address.
 
 import { isDelayOrSuccessKind } from '#core/delivery/delay-success.ts';
 import { lineOctetsMax, ndrOriginalBytesMax } from '#core/limits.ts';
@@ -14,7 +14,7 @@ import type { Scrubber } from './scrub.ts';
 
 const LF = 0x0a;
 const FIELD_TEXT_MAX = 998;
-// What the sender did not write or was promised to be hidden. SES and we put the others there after acceptance.
+// Fields that the sender did not write, or that were to stay hidden. SES and we add the others after acceptance.
 const KEPT_BACK = /^(?:return-path|bcc|resent-bcc|x-everpost-.*|x-ses-.*)$/;
 
 /** What people are told of the original; decoded, one line each, free of the routed address. */
@@ -26,7 +26,7 @@ export type OriginalSummary = {
 };
 
 export type ReturnedOriginal = {
-  /** Where it comes from: the stored message, or what was noted of it when it was accepted; null: nothing is known. */
+  /** Its source: the stored message, or what the ledger noted at acceptance; null: nothing is known. */
   readonly source: 'message' | 'extract' | null;
   /** Fields were left out because the header section is too long. */
   readonly shortened: boolean;
@@ -174,7 +174,7 @@ function plainBody(bytes: Uint8Array, section: string, scrub: Scrubber): string 
   return isSevenBit(section + closed) && scrub.octets(closed) === closed ? closed : null;
 }
 
-/** What was noted at acceptance, as a header section. */
+/** The ledger's notes of acceptance, as a header section. */
 function rebuiltSection(extract: Extract, scrub: Scrubber): string {
   const noted: readonly [string, string | null][] = [
     ['From', extract.from],

@@ -1,6 +1,7 @@
-// The one list of reasons not to send a notice (RFC 5321 §6.1 and §6.2, RFC 3834). Backscatter is why this file exists.
-// The envelope decides. Header fields (Auto-Submitted, List-*) never suppress an NDR: automatic mail with a real
-// reverse-path relies on it; they suppress delay notices only. A reason is recorded in the ledger, never an absence.
+// The one list of reasons not to send a notice (RFC 5321 §6.1 and §6.2, RFC 3834), against backscatter. The envelope
+// decides. Header fields (Auto-Submitted, List-*) never suppress an NDR, because automatic mail with a real
+// reverse-path relies on it; they suppress delay notices only. A notice that is not sent always has its reason in the
+// ledger.
 
 import type { Direction, HeldBecause, NoticeKind, Verdicts } from '#core/delivery/delivery.ts';
 import type { Mailbox } from '#core/message/address.ts';
@@ -41,7 +42,7 @@ export type NoticeFacts = {
    */
   readonly wayClosed: boolean;
   readonly mode: 'send' | 'hold';
-  /** What the submitter asked for (RFC 3461 §4.1); null: nothing, and then failures and delays are told. */
+  /** The submitter's request (RFC 3461 §4.1); null: none, and then failures and delays are told. */
   readonly notify: readonly Notify[] | null;
   /**
    * Outbound mail whose reverse-path is none that its submitter may use: an operator let it go on, or the configuration
@@ -137,14 +138,14 @@ function because(name: WithheldName, heldBecause: HeldBecause | null = null): Wi
 }
 
 /**
- * RFC 3461 §4.1, §5.2: what was asked for binds every host on the way. A copy for the postmaster is nobody's to ask
+ * RFC 3461 §4.1, §5.2: the request binds every host on the way. A copy for the postmaster is nobody's to ask
  * for.
  */
 function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
   if (notify === null) return null;
   if (notify.includes('NEVER')) return 'notify-never';
   if (kind === 'ndr' && !notify.includes('FAILURE')) return 'notify-no-failure';
-  // It may be a failure as well: whoever asked for either hears of it.
+  // It may be a failure as well: a sender who asked for either is told.
   if (kind === 'uncertain') return notify.includes('FAILURE') || notify.includes('DELAY') ? null : 'notify-no-delay';
   return kind === 'delay' && !notify.includes('DELAY') ? 'notify-no-delay' : null;
 }

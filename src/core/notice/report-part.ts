@@ -1,6 +1,6 @@
 // The second part of a notice: the report that programs read (RFC 3464 §2, RFC 6533 §3). Always 7bit, or UTF-8 where
-// SMTPUTF8 carries it. It names only the forward-path, claims a remote server only where one answered, and never passes
-// our own words off as its reply.
+// SMTPUTF8 carries it. It names only the forward-path, names a remote server only where one answered, and never gives
+// our own words as a server's reply.
 
 import { domainToASCII } from 'node:url';
 import type { NoticeKind } from '#core/delivery/delivery.ts';

@@ -1,11 +1,11 @@
-// How an address, or a part of it, may stand in other people's words: patterns over normalised text (text-views.ts).
-// Every quantifier is bounded, so that a long text is read in linear time. What a finding is replaced by is decided in
-// scrub.ts.
+// The forms in which an address, or a part of it, may stand in other people's words: patterns over normalised text
+// (text-views.ts). Every quantifier is bounded, so that a long text is read in linear time. scrub.ts decides how a
+// match is replaced.
 
 export type Pattern = {
   /** Null: there is nothing to look for. Global and sticky state is the caller's to reset. */
   readonly source: RegExp | null;
-  /** What must not stand right before and right after it; '' is the text's end. */
+  /** Text that must not stand right before and right after it; '' is the text's end. */
   readonly edges: { readonly before: RegExp; readonly after: RegExp };
   /** Found also where white space is left out. */
   readonly whole: boolean;

@@ -1,7 +1,7 @@
-// Keeps the routed address out of notices (RFC 3464 §4.2): the sender may see only the address that was written to.
-// Works on what others wrote (replies, header fields, subjects); our own words never hold it in the first place. It
-// looks at the text in every form in which an address travels (text-views.ts), and never touches an address that the
-// sender knows.
+// Keeps the routed address out of notices (RFC 3464 §4.2): the sender may see only the address that the sender wrote
+// to. Called for text from others (replies, header fields, subjects); our own words never contain it. It searches the
+// text in every form in which an address is written (text-views.ts), and never replaces an address that the sender
+// knows.
 
 import { domainToASCII, domainToUnicode } from 'node:url';
 import { plainText } from '#core/message/field-text.ts';
@@ -11,7 +11,7 @@ import { addressAlone, domainAlone, localAlone, localAnywhere, type Pattern, who
 import { endOf, normalised, startOf, type View, viewsOf } from './text-views.ts';
 
 const ADDRESS_MAX = 900;
-/** What a replacement puts together may be an address again, but not without end. */
+/** A replacement may join its surroundings into an address again, but not without end. */
 const ROUNDS_MAX = 3;
 
 export type Scrubber = {
@@ -21,7 +21,7 @@ export type Scrubber = {
   readonly text: (text: string) => string;
   /** The same for octets (Latin-1 strings). */
   readonly octets: (octets: string) => string;
-  /** For what the next hop or we ourselves noted about one recipient: servers echo addresses in many forms. */
+  /** For notes about one recipient, of the next hop's or our own: servers echo addresses in many forms. */
   readonly remark: (recipient: NoticeRecipient, text: string) => string;
 };
 
@@ -31,12 +31,12 @@ type Target = {
   readonly locals: readonly string[];
   readonly domains: readonly string[];
 };
-/** What is to be put in place of what a pattern finds; `known`: addresses that stay. */
+/** How matches of a pattern are replaced; `known`: addresses that stay. */
 type Rule = { readonly pattern: Pattern; readonly by: string };
 type Terms = { readonly rules: readonly Rule[]; readonly known: Pattern; readonly octets: boolean };
 
 export function scrubber(input: NoticeInput): Scrubber {
-  // Who runs the mail system sees where it sends.
+  // The operator may see where the mail system sends.
   if (input.kind === 'postmaster') return { text: same, octets: same, remark: (_, given) => given };
   // An address that the sender knows as his own, ours, or one he wrote to is no secret in his own header section.
   const known = [input.to.address, input.from, input.postmaster, ...input.recipients.map((r) => r.forwardPath)];
@@ -201,7 +201,7 @@ function mayHold(decoded: string, { rules }: Terms): boolean {
 }
 const UNSURE_MAX = 4_096;
 
-/** What a server further on said: each address in it is one that the sender did not write to. */
+/** A server's words from beyond the next hop: each address in them is one that the sender did not write to. */
 function withoutAddresses({ forwardPath }: NoticeRecipient, given: string, known: Pattern): string {
   const anyone = /(?:"[^"]{1,255}"|[^\s<>()[\],;:"'@]{1,255})@[^\s<>()[\],;:"'@]{1,255}/g;
   const pattern: Pattern = {

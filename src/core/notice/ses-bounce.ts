@@ -1,5 +1,5 @@
-// A notice as SES's SendBounce wants it: facts and a short text, from which SES composes the report itself.
-// The same scrubbing as in a report of our own: the sender never sees the routed address. It sends nothing.
+// A notice in the form that SES's SendBounce takes: facts and a short text, from which SES composes the report itself.
+// It is scrubbed as a report of our own: the sender never sees the routed address. It sends nothing.
 
 import { bounceExplanationMax } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';

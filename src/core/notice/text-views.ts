@@ -1,7 +1,6 @@
-// One text in the forms in which a reader may see it: as it stands, and with each encoding undone that mail systems
-// wrap addresses in. Each character of a view knows which part of the source it came from, so that what is found in a
-// view can be replaced in the source. Total and linear: any text gives views, and nothing here decides what is to be
-// replaced.
+// One text in the forms in which a reader may see it: as it stands, and with each encoding undone that mail systems use
+// for addresses. Each character of a view knows its place in the source, so that a match in a view can be replaced in
+// the source. Total and linear. It never decides what is replaced.
 
 export type View = {
   /** Lower case, NFKD, without what is invisible. */

@@ -16,7 +16,7 @@ import {
 
 /** Keys: `reason ` and a reason of the ledger. */
 export const englishReasons: Readonly<Record<string, StatusText>> = {
-  // What the status alone does not tell
+  // Reasons that the status alone does not tell
   'reason ses-suppressed': {
     cause:
       'The address stands on a list of addresses that refused mail before, or whose owner called our mail unwanted. Our sending service sends nothing to such an address.',

@@ -1,6 +1,6 @@
-// What vouches for a reverse-path: that its domain, or our own submitter's login, stands for whoever wrote it. Asked
-// before a notice is sent (core/notice/permission.ts) and before a body goes back with it (core/notice/body.ts). Pure;
-// it decides on verdicts that SES gave.
+// What vouches for a reverse-path: a verdict on its domain, or the login of our own submitter, shows that it belongs to
+// the author of the message. Asked before a notice is sent (core/notice/permission.ts) and before a body is returned
+// with it (core/notice/body.ts). Pure; it decides on verdicts that SES gave.
 
 import type { Direction, Verdicts } from '#core/delivery/delivery.ts';
 import { type Mailbox, personKey } from '#core/message/address.ts';
@@ -37,8 +37,8 @@ export function voucherOf({ direction, reversePath, verdicts, fromField }: Vouch
 
 /**
  * Whether the voucher stands for the reverse-path itself, so that notices need no limit and the body may go back. An
- * organization does not: a signature says nothing of the envelope (RFC 6376 §8.6), and whoever has an account at a mail
- * provider can send what it signed for him once more, under the reverse-path of any other customer.
+ * organization does not: a signature says nothing of the envelope (RFC 6376 §8.6), and a customer of a mail provider
+ * can send a message that it signed once more, under the reverse-path of any other customer.
  */
 export function isForMailbox(voucher: Voucher | null): boolean {
   return voucher !== null && voucher !== 'organization';

@@ -1,7 +1,7 @@
 // By which way a notice leaves, decided anew at each attempt (DESIGN decision 9): `notices.via`, which carries the null
-// reverse-path; else SES's SendBounce while it takes one for the message; else a report of our own by SES, whose
-// envelope sender is never null. It says nothing of whether a notice may be sent at all: core/notice/permission.ts
-// does, and asks here what carries it.
+// reverse-path; else SES's SendBounce while SES accepts one for the message; else a report of our own by SES, whose
+// envelope sender is never null. It never decides whether a notice may be sent: core/notice/permission.ts does, and
+// asks here which way could carry it.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, Direction, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
@@ -71,7 +71,7 @@ export function wayName(way: NoticeWay): string {
 }
 
 /**
- * SES bounces what it received itself, for a day, to recipients that its ASCII API can name (docs/aws-contracts.md
+ * SES bounces mail that it received itself, for a day, to recipients that its ASCII API can name (docs/aws-contracts.md
  * §2.7).
  */
 function takesBounce({ direction, acceptedAt, now, forwardPath }: WayFacts): boolean {
@@ -79,7 +79,7 @@ function takesBounce({ direction, acceptedAt, now, forwardPath }: WayFacts): boo
   return direction === 'inbound' && now - acceptedAt < bounceAgeMsMax && mailbox !== null && !needsSmtputf8(mailbox);
 }
 
-/** RFC 3834 §5.1: an answer that a program gave. What a program merely generated has a sender who counts on notices. */
+/** RFC 3834 §5.1: an answer of a program. Mail that a program merely generated has a sender who relies on notices. */
 function isAutoReplied(autoSubmitted: string | null): boolean {
   return /^\s*auto-replied\b/i.test(autoSubmitted ?? '');
 }

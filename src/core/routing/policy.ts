@@ -47,7 +47,7 @@ function choose(choice: PolicyChoice, reason: TableReason, detail: string): Disp
   }
 }
 
-/** What an explicit route decides before any attempt: by a next hop that refuses, or one that discards. */
+/** The decision of an explicit route before any attempt: by a next hop that refuses, or one that discards. */
 export type RouteDisposition =
   | Extract<Disposition, { kind: 'refuse' }>
   | { readonly kind: 'discard'; readonly reason: TableReason };

@@ -1,6 +1,6 @@
-// Which addresses of a server may be connected to from where relay runs. The SMTP client asks before it connects. AWS
-// blocks port 25 to public addresses, and to IPv6, until it is asked to lift that (EC2 user guide, "Restriction on
-// email sent using port 25"); outside of a VPC a function reaches port 25 nowhere. Ports but 25 are never judged. It
+// Which addresses of a server may be connected to from where relay runs. Called by the SMTP client before it connects.
+// AWS blocks port 25 to public addresses, and to IPv6, until it is asked to lift that (EC2 user guide, "Restriction on
+// email sent using port 25"); outside of a VPC a function reaches port 25 nowhere. Other ports are never judged. It
 // resolves no name.
 
 import type { Port25 } from '#config/settings.ts';

@@ -1,6 +1,6 @@
-// How something reaches `notices.postmaster`: a copy of a failure, the digest, or mail that came back and is no report.
-// Called by the postmaster's copy, the digest, and the stage that reads what came back. Pure. It never says whether
-// anything is sent there.
+// By which way mail reaches `notices.postmaster`: a copy of a failure, the digest, or mail to a return path that is no
+// report. Called by the postmaster's copy, the digest, and returned. Pure. It never decides whether anything is sent
+// there.
 
 import type { Settings } from '#config/settings.ts';
 import { parseMailbox } from '#core/message/address.ts';

@@ -1,7 +1,7 @@
-// From the routes to SES's receipt rules: SES refuses a recipient that no rule names, during SMTP, so that nobody gets
-// an NDR for a mistyped address. Pure. It never names a recipient twice, and no condition takes one that we have no
-// route for, except where SES's limits (or its syntax) force a whole domain: those domains are told, and their unknown
-// recipients get an NDR.
+// From the routes to SES's receipt rules: during SMTP, SES refuses a recipient that no rule names, so that nobody gets
+// an NDR for a mistyped address. Called at synthesis. Pure. It never names a recipient twice. No rule takes a recipient
+// without a route, except where SES's limits (or its syntax) force a whole domain: those domains are reported, and
+// their unknown recipients get an NDR.
 
 import type { RouteSettings } from '#config/settings.ts';
 import { receiptAddressesMax, receiptRecipientsPerRuleMax, receiptRulesMax } from '#core/limits.ts';
@@ -18,7 +18,7 @@ export type ReceiptRules = {
 };
 
 /**
- * What comes back to us is taken too: at the domain of our return paths, and at the address from which notices come.
+ * Returned mail is accepted too: at the domain of our return paths, and at the address of our notices.
  */
 export type ReturnsTaken = {
   readonly returnPathDomain: string;

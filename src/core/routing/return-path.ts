@@ -1,7 +1,7 @@
-// The reverse-path under which a message leaves us: kept, or one of ours to which reports about it come back (DESIGN
-// decision 11): a token that the ledger knows, or SRS (docs/decisions/return-paths.md). Pure: keys, secrets and the day
-// come in as arguments. The null reverse-path is never rewritten, and what an address of ours stands for is never
-// believed without its hash.
+// The reverse-path under which a message leaves us: kept, or an address of ours to which reports about it return
+// (DESIGN decision 11): a token that the ledger knows, or SRS (docs/decisions/return-paths.md). Pure: keys, secrets and
+// the day are arguments. The null reverse-path is never rewritten, and an address of ours is never believed without its
+// hash.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { ReturnPathMode, RouteSettings } from '#config/settings.ts';
@@ -36,7 +36,7 @@ export function tokenAddress(token: string, returnPathDomain: string): string {
 
 const SRS0 = /^SRS0[=+-]([^=]+)=([A-Z2-7]{2})=([^=]+)=(.+)$/is;
 const SRS1 = /^SRS1[=+-]([^=]*)=([^=]+)=([=+-].+)$/is;
-/** Another forwarder's: what stands behind its sign is his own business. */
+/** Another forwarder's: the text behind its sign is that forwarder's. */
 const FOREIGN_SRS0 = /^SRS0([=+-].+)$/is;
 
 export type Srs = {
@@ -80,7 +80,7 @@ export type SrsReading =
   | { readonly kind: 'forged' }
   | { readonly kind: 'expired' };
 
-/** What an SRS local part at our own domain stands for; null: it is none. */
+/** The address that an SRS local part at our own domain stands for; null: it is none. */
 export function readSrs(localPart: string, { secrets, day }: Omit<Srs, 'returnPathDomain'>): SrsReading | null {
   const again = SRS1.exec(localPart);
   if (again !== null) {
@@ -153,7 +153,7 @@ export function usesSrs({ routes }: { readonly routes: readonly RouteSettings[] 
   return routes.some(({ to }) => to.some(({ returnPath }) => returnPath === 'srs'));
 }
 
-/** What an address at our return path domain claims to be. */
+/** The claim of an address at our return path domain. */
 export type ReturnAddress =
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'srs' }

@@ -1,6 +1,6 @@
-// Which route takes a forward-path. Matching is kept apart from acting: here nothing is sent, only found.
-// The routes are compiled once into tables by key, so that finding one costs the same among ten and among a million.
-// It never looks at content, and never decides what an unmatched forward-path means.
+// Which route takes a forward-path. The routes are compiled once into tables by key, so that a look-up costs the same
+// among ten and among a million. It sends nothing, never looks at content, and never decides what an unmatched
+// forward-path means.
 
 import type { ActionSettings, RouteSettings } from '#config/settings.ts';
 import type { Direction } from '#core/delivery/delivery.ts';
@@ -108,14 +108,14 @@ export function parseMatch(text: string): Match | null {
   const mailbox = parseMailbox(text);
   const domainKey = domainKeyOf(domain);
   if (mailbox === null || mailbox.localPart === '' || domainKey === null) return null;
-  // Whoever writes an unquoted * in a local part means a pattern, and ours has none there.
+  // An unquoted * in a local part is meant as a pattern, and ours has none there.
   if (local.includes('*') && !local.startsWith('"')) return null;
   return { kind: 'address', localKey: localKeyOf(mailbox), domainKey };
 }
 
 /**
  * Local parts are compared without regard to case: RFC 5321 §2.4 leaves it to the receiving host, which we stand for,
- * and no mailbox of ours should be missed for a capital letter. What is sent on keeps its case.
+ * and no mailbox of ours should be missed for a capital letter. The address that is sent on keeps its case.
  */
 function localKeyOf(mailbox: Mailbox): string {
   const key = mailboxKey(mailbox);

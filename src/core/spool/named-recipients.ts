@@ -1,6 +1,6 @@
-// An operator's word on an orphan: to whom it goes. The one other thing beside receipts that the ingest queue may hold,
-// so that rows are born in one place, with the routes that are deployed. Read strictly; nobody but who may send to the
-// queue can write one.
+// An operator's list of recipients for an orphan. It is the one job beside receipts and S3's events that the ingest
+// queue may hold, so that rows are made in one place, by the deployed routes. Read strictly: only principals that may
+// send to the queue can write one.
 
 import { namedRecipientsMax, queueRetentionMs } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';

@@ -1,21 +1,21 @@
 // How far the search for orphans has come in one shard of the spool. A round lists the whole shard once, perhaps over
-// several runs; what was looked at in a finished round is not looked up again. Pure. It never takes for done what was
-// missed: then the next round looks again.
+// several runs; objects of a finished round are not looked up again. Pure. It never counts as done what a run missed:
+// the next round looks again.
 
 export type Round = {
   /** Objects stored at or before this instant, in milliseconds, were all looked at. */
   readonly examinedUntil: number;
   /**
-   * The round under way: of what was stored up to `upTo`, the keys up to and with `after` are done. Null between two
-   * rounds.
+   * The round under way: of the objects that were stored up to `upTo`, the keys up to and with `after` are done. Null
+   * between two rounds.
    */
   readonly under: { readonly upTo: number; readonly after: string | null; readonly missed: boolean } | null;
 };
 
-/** Nothing was looked at yet: also where what was written down cannot be read. It costs reads, and misses nothing. */
+/** Nothing was looked up yet: also where the bookmark cannot be read. It costs reads, and misses nothing. */
 const UNKNOWN: Round = { examinedUntil: 0, under: null };
 
-/** The round as it goes on now: a new one looks at what was stored up to `upTo`. */
+/** The round to continue now: a new one looks up objects that were stored up to `upTo`. */
 export function roundOf(place: string | null, upTo: number): Round {
   const round = place === null ? UNKNOWN : readRound(place);
   return { ...round, under: round.under ?? { upTo, after: null, missed: false } };

@@ -1,6 +1,6 @@
 // Orphans: objects of the spool without a row in the ledger. Which objects may be mail, what can be known of a message
-// whose receipt never came, and the placeholder that holds it. Pure. The recipients are never guessed: what the header
-// section hints at is shown to people, and nothing is sent by it.
+// whose receipt never came, and the placeholder that holds it. Pure. The recipients are never guessed: the hints of the
+// header section are shown to people, and nothing is sent by them.
 
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { heldAtBirth, newDelivery } from '#core/delivery/progress.ts';
@@ -71,7 +71,7 @@ export type Found = {
 export type FactTerms = { readonly subject: boolean; readonly markKey: MarkKey; readonly configVersion: string };
 
 /**
- * What is known of a message without its receipt. Policy has nothing to judge by: the verdicts stand in the receipt.
+ * The known facts of a message without its receipt. Policy cannot judge it: the verdicts are in the receipt.
  */
 export function orphanFacts(found: Found, terms: FactTerms): MessageFacts {
   const headers = found.headers ?? [];
@@ -108,7 +108,7 @@ export function recipientHint([first, second]: readonly HeaderField[]): string {
   return parseMailbox(lastPathIn(second.value) ?? '')?.address ?? '';
 }
 
-/** The word behind the last `for`, right before the date: what stands before it is the peer's own word. */
+/** The word behind the last `for`, right before the date: the text before it is the peer's own. */
 function lastPathIn(received: string): string | null {
   const before = received.slice(0, Math.max(0, received.lastIndexOf(';'))).trimEnd();
   let start = before.length;
@@ -155,7 +155,7 @@ export function placeholderFor(
 
 const receiptMissing = 'receipt-missing';
 
-/** What the row cannot say, in one line for people; null where SES's own fields were all found. */
+/** The facts that the row lacks, in one line for people; null where SES's own fields were all found. */
 function unknownOf(headers: readonly HeaderField[] | null, unreadable: string | null): string | null {
   if (headers === null) return `the header section cannot be read, so that the reverse-path is unknown: ${unreadable}`;
   if (reversePathIn(headers) === null) return 'SES left no Return-Path, so that the reverse-path is unknown';

@@ -1,6 +1,6 @@
 // Whether a stored message may leave the spool: only when every row that it has is final, copies and notices too
-// (DESIGN decision 6). Pure. In doubt it stays: an object that is kept too long costs a little, one that is gone too
-// early is somebody's mail.
+// (DESIGN decision 6). Called by the purge. Pure. In doubt the message stays: an object that is kept too long costs a
+// little, one that is removed too early is a lost message.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';

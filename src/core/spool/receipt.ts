@@ -1,6 +1,6 @@
-// SES's notification of a received message, read tolerantly: unknown members are ignored, optional ones may be missing,
-// and what cannot be understood is said to be malformed, never skipped. The envelope recipients stand only here
-// (aws-contracts §1.6).
+// Reads SES's notification of a received message, tolerantly: unknown members are ignored, optional ones may be
+// missing. One that cannot be understood is reported as malformed, never skipped. Nothing else holds the envelope's
+// recipients (aws-contracts §1.6).
 
 import type { VerdictStatus, Verdicts } from '#core/delivery/delivery.ts';
 import type { HeaderField } from '#core/message/header.ts';
@@ -29,7 +29,7 @@ export type ReceiptReading =
 /** Key prefix of received mail in the spool; all receipt rules share it (DESIGN decision 7). */
 export const inboundPrefix = 'in/';
 
-/** What SES writes when a rule is made, as a message id and as an object's name. */
+/** SES's own test object, which it writes when a rule is made: its message id, and the object's name. */
 export const setupNotification = 'AMAZON_SES_SETUP_NOTIFICATION';
 
 /**

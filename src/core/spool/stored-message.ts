@@ -1,5 +1,5 @@
 // Which objects of a list of the spool are one message: received mail is one object, a submission two, its content and
-// its envelope. Pure. An object whose key is neither's is somebody's file, and belongs to no message.
+// its envelope. Pure. An object with any other key belongs to no message.
 
 import { submissionAt } from '#core/submission/object-key.ts';
 import { outboundPrefix } from '#core/submission/submission.ts';
@@ -35,7 +35,7 @@ export function messagesAmong<Entry extends Keyed>(entries: readonly Entry[]): S
 
 /**
  * A page of a longer list, without content at its end: a submission's envelope comes right after it (`….eml`,
- * `….envelope.json`), and is on the next page. What is left out is listed again there.
+ * `….envelope.json`), and is on the next page. Objects that are left out are listed again there.
  */
 export function wholeMessages<Entry extends Keyed>(entries: readonly Entry[]): readonly Entry[] {
   const last = entries.at(-1);

@@ -12,7 +12,7 @@
 // | 1 notice's row (if none stands) | the same job runs again: the row stands, its job is sent again                 |
 // | 2 notice's relay job            | as above; a second job is refused by the claim                                 |
 // | 3 delivery marked with notice   | done; `dueAt` brings the delivery back here until its notice is settled        |
-// A notice that failed or expired, or came back after its acceptance, makes its delivery held, alarmed, and never
+// A notice that failed or expired, or bounced after its acceptance, makes its delivery held, with an alarm. It never
 // causes another notice.
 
 import {

@@ -1,7 +1,7 @@
-// The notices on which nothing hangs: of a delay, when the sweep says that a delivery is late; of a bounce that says
-// nothing, when the sweep finds it undecided; of a success, for who asked. Written by bounce, attempted by relay like
-// any notice. The delivery itself goes on as it was, whatever becomes of its notice: one that cannot be sent holds
-// nothing and calls nobody.
+// The notices that change nothing about their delivery: of a delay, when the sweep says that a delivery is late; of an
+// uncertain bounce, when the sweep finds it undecided; of a success, for a sender who asked. Called by bounce; relay
+// attempts them like any notice. The delivery goes on whatever becomes of its notice: one that cannot be sent holds
+// nothing and raises no alarm.
 //
 // | effect, in order                | if we die right after                                                        |
 // | ------------------------------- | ---------------------------------------------------------------------------- |

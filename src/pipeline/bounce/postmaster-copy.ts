@@ -1,7 +1,7 @@
 // The postmaster's copy of a failure, where `notices.copyPostmasterOn` asks for it: a notice of its own beside the
-// sender's, with nothing hidden. Its end changes nothing about the delivery; one that cannot be delivered is held, and
-// never causes another. Written before the sender's notice, because a settled delivery has no further bounce jobs. The
-// crash table is bounce's.
+// sender's, with nothing hidden. Called by bounce before the sender's notice is written, because a settled delivery has
+// no further bounce jobs. A copy that cannot be delivered is held. It never changes its delivery, and never causes
+// another notice. The crash table is bounce's.
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';

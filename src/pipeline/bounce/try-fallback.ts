@@ -1,5 +1,6 @@
-// Fallback: what bounce does first with a delivery that expired and whose route names a second next hop: it goes on
-// there. It gives no notice and withholds none; a delivery that it leaves alone goes the way of every failure.
+// The fallback: what bounce does first with a delivery that expired and whose route names a second next hop. The
+// delivery is queued again for that next hop. It never gives or withholds a notice; a delivery that it leaves alone is
+// treated as any failure.
 //
 // | effect, in order       | if we die right after                                                                 |
 // | ---------------------- | ------------------------------------------------------------------------------------- |

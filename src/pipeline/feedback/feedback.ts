@@ -1,6 +1,6 @@
-// Feedback: what others say of a delivery after the next hop had it. SES's events are joined by their tag to the row
-// that they speak of; what the row becomes, core/feedback/fact.ts says. A failure is then bounce's, as any other. Facts
-// come twice, late and in any order.
+// Feedback: what SES reports of a delivery after it accepted the mail. An event is joined by its tag to its row;
+// core/feedback/fact.ts decides what the row becomes. A failure then goes to bounce, as any other. Facts come twice,
+// late and in any order.
 //
 // | effect, in order                | if we die right after                                                      |
 // | ------------------------------- | -------------------------------------------------------------------------- |
@@ -10,8 +10,8 @@
 // | 2 bounce job: the failure's, or | done; a second job finds the row settled. A notice's delivery that hears   |
 // |   that of a notice's delivery   | nothing of its confirmation is settled by the sweep's job, which reads the |
 // |                                 | notice's row                                                               |
-// What is about no delivery of ours is logged; what cannot be read throws, and ends in the dead-letter queue, held and
-// alarmed.
+// An event about no delivery of ours is logged. One that cannot be read throws, and ends in the dead-letter queue, with
+// an alarm.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -80,7 +80,7 @@ export async function joinFact(
 ): Promise<AfterFact['became'] | 'unknown-delivery'> {
   const row = await ports.ledger.read(ref);
   if (row === null) {
-    // Rows outlive what may still be told of them; so one was lost, or its id was made up. Somebody must know.
+    // Rows outlive the events about them. So a row was lost, or the id was made up: an operator must know.
     ports.watch.count('UnknownDelivery');
     ports.watch.error('feedback.unknown-delivery', { ...about, ...ref, deliveryId: deliveryId(ref), fact });
     return 'unknown-delivery';
@@ -99,8 +99,8 @@ export async function joinFact(
 }
 
 /**
- * What a final row must hold from now on: it is taken up again, or lives on beyond its message's own item because of
- * what is told.
+ * What a final row must hold from now on: because of the event it becomes active again, or outlives its message's own
+ * item.
  */
 async function factsFor(ports: FeedbackPorts, row: DeliveryRow, { kind }: ReportedFact): Promise<MessageFacts | null> {
   if (row.message !== null || !isFinal(row.state)) return row.message;
@@ -108,7 +108,7 @@ async function factsFor(ports: FeedbackPorts, row: DeliveryRow, { kind }: Report
   return kind === 'failed' || kind === 'uncertain' || mayBePurged ? ports.ledger.message(row.spoolId) : null;
 }
 
-/** It expired at SES and went on to the route's fallback: what SES says of its failure is no longer the last word. */
+/** It expired at SES and went on to the route's fallback: SES's report of a failure no longer decides. */
 function wentOn({ nextHops }: Settings, { kind, nextHop }: DeliveryRow): boolean {
   const at = nextHops[nextHop];
   return kind === 'delivery' && at !== undefined && at.kind !== 'ses';

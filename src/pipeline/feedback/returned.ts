@@ -1,7 +1,7 @@
-// Returned: a message that came back to a return path of ours, or to the address of our notices. A delivery report
-// becomes a fact about its delivery, and a failure then goes the way of every failure: one NDR of our own, in which the
-// routed address never stands. The report itself is never passed on to the sender, and nothing that comes here is
-// relayed anywhere but to the postmaster.
+// Returned: reads mail to a return path of ours, or to the address of our notices. Called by the feedback function. A
+// delivery report becomes a fact about its delivery, and a failure then leads to one NDR of our own, in which the
+// routed address never stands. It never passes the report itself on to the sender, and relays nothing except to the
+// postmaster.
 //
 // | effect, in order              | if we die right after                                                         |
 // | ----------------------------- | ----------------------------------------------------------------------------- |
@@ -149,7 +149,10 @@ async function act(
   }
 }
 
-/** By token; else by our own mark in what came back, and then the address must stand for that message's sender. */
+/**
+ * By token; else by our own mark in the returned header section, and then the address must stand for that message's
+ * sender.
+ */
 async function deliveryOf(
   ports: ReturnedPorts,
   to: Addressee,
@@ -224,7 +227,7 @@ async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFa
 
 type Unreadable = { readonly cause: UnreadableCause; readonly detail: string };
 
-/** As in relay: content that cannot be opened is put off, alarmed, and found again by whoever mends it. */
+/** As in relay: content that cannot be opened is deferred, with an alarm, until an operator restores it. */
 async function putOff(ports: ReturnedPorts, row: DeliveryRow, { cause, detail }: Unreadable): Promise<Finished> {
   const now = ports.clock.now();
   const { retry } = ports.settings;

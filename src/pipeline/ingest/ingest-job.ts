@@ -1,6 +1,6 @@
-// What the ingest queue holds: SES's receipts, S3's events of submissions, and an operator's word on an orphan, to whom
-// it goes. The last makes deliveries as a receipt does, by the same routes; policy has no verdicts to judge by, and the
-// operator's word stands in for it.
+// Reads a job of the ingest queue: a receipt of SES, an event of S3 about a submission, or an operator's list of
+// recipients for an orphan. The last makes deliveries as a receipt does, by the same routes. Policy does not apply to
+// it, because there are no verdicts; the operator has decided.
 //
 // | effect, in order              | if we die right after                                                     |
 // | ----------------------------- | ------------------------------------------------------------------------- |
@@ -41,7 +41,7 @@ async function deliverTo(ports: IngestPorts, named: NamedRecipients, signal: Abo
     return finished('no-orphan');
   }
   const plans = named.recipients.flatMap((forwardPath) => plan(ports, forwardPath, known));
-  // A slip of the operator's must not become an NDR to a sender who never wrote to that address.
+  // A typing mistake of the operator's must not become an NDR to a sender who never wrote to that address.
   const strange = plans.find(({ unrouted }) => unrouted !== null);
   if (strange !== undefined) {
     const why = `not released: no route takes ${strange.forwardPath}`.slice(0, detailTextMax);
@@ -54,7 +54,7 @@ async function deliverTo(ports: IngestPorts, named: NamedRecipients, signal: Abo
   const { settings, markKey } = ports;
   const terms = { subject: settings.trace.subject, markKey, configVersion: settings.version };
   const size = head.kind === 'read' ? head.size : (known.size ?? 0);
-  // What could not be read when it was held may be read now; else what was known then stands.
+  // The header section may be readable now, if it was not when the message was held. Else the facts of then count.
   const facts =
     head.kind === 'read'
       ? orphanFacts({ spoolId, objectKey: known.objectKey, size, storedAt: known.acceptedAt, headers }, terms)

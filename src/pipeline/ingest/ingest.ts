@@ -148,7 +148,7 @@ function disposed(
   if (ended !== null) return ended;
   if (policy.kind === 'relay') return row;
   const now = ports.clock.now();
-  // A copy has nobody to answer to: what the sender is refused, its copies share quietly with the quarantine.
+  // A copy answers to no sender: where policy refuses the delivery, its copies are quarantined without a notice.
   const until = row.acceptedAt + ports.settings.retentionMs.quarantine;
   if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
   // Refusing says so to the sender; where nobody may be told, it is quarantine (INTERFACES, policy).

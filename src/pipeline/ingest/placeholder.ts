@@ -1,6 +1,6 @@
-// Ends the placeholder of an orphan, once the message has deliveries of its own: its receipt came, or an operator named
-// the recipients. One conditional write, traced; it never touches a placeholder that has ended already, and never any
-// other row.
+// Ends the placeholder of an orphan when the message has deliveries of its own: its receipt came, or an operator named
+// the recipients. Called by ingest and by the search for orphans. One conditional write, traced. It never writes a
+// placeholder that has ended already, nor any other row.
 
 import { superseded } from '#core/delivery/hold-release.ts';
 import { placeholderKey } from '#core/spool/orphan.ts';
@@ -9,7 +9,7 @@ import { recordOn } from '#pipeline/record.ts';
 
 type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };
 
-/** False where there is none, or it has ended. Whoever else ends it at the same moment does no harm. */
+/** False where there is none, or it has ended. Another function that ends it at the same moment does no harm. */
 export async function endPlaceholder(
   ports: EndPorts,
   spoolId: string,

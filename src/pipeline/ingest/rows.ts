@@ -1,6 +1,6 @@
-// What ingest does alike in both directions: from routes to the plan of each delivery, from the plan to its row, and
-// after the rows are written their jobs and what is logged and counted of them. It decides nothing about a message and
-// writes no row.
+// What ingest does in both directions: it turns routes into the plan of each delivery and the plan into its row; after
+// the rows are written it sends their jobs and logs and counts them. It decides nothing about a message and writes no
+// row.
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { discardedAtBirth } from '#core/delivery/hold-release.ts';
@@ -46,8 +46,8 @@ export function routedPlans(found: Resolved, mailbox: Mailbox, forwardPath: stri
 }
 
 /**
- * The row as routes and loops would have it born; null where nothing ends it. What an explicit route discards is
- * discarded, loop or not; what it refuses, policy need not judge.
+ * The row that routes and loops end before any attempt; null where none ends it. An explicit route discards its mail,
+ * loop or not. Policy need not judge mail that a route refuses.
  */
 export function disposedByRoute(
   ports: IngestPorts,
@@ -66,7 +66,7 @@ export function disposedByRoute(
   return byRoute?.kind === 'refuse' ? failedAtBirth(row, byRoute.status, byRoute.reason, byRoute.detail, now) : null;
 }
 
-/** What a row is born by. */
+/** From which a row is made. */
 export type RowTerms = Pick<IngestPorts, 'settings' | 'clock' | 'sweepAgainMs'>;
 
 export function rowFor(
@@ -127,8 +127,8 @@ export function uniqueByKey<P extends Plan>(plans: readonly P[]): P[] {
 }
 
 /**
- * Writes them, each where none stands. What is held by its birth is alarmed before, also where it stands already: its
- * alarm may have died.
+ * Writes them, each where none stands. The alarm for one that is held from its beginning is raised before, also where
+ * it stands already: its alarm may have died.
  */
 export function writeRows(
   ports: Pick<IngestPorts, 'ledger' | 'watch'>,

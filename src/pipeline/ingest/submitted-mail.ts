@@ -1,6 +1,6 @@
-// Ingest of mail from our side: from S3's word that an envelope was stored to a ledger row and a relay job for each
-// delivery. The envelope says where mail goes; the header section is read for loops, notices and authors alone. Nothing
-// that was submitted vanishes: what cannot be used is reported to its reverse-path, or held under a row of its own.
+// Ingest of mail from our side: from S3's event about a stored envelope to a ledger row and a relay job for each
+// delivery. The envelope says where mail goes; the header section is read for loops, notices and authors alone. No
+// submission is lost: one that cannot be used is reported to its reverse-path, or held under a row of its own.
 //
 // | effect, in order               | if we die right after                                                     |
 // | ------------------------------ | ------------------------------------------------------------------------- |
@@ -92,7 +92,7 @@ async function ingestSubmission(ports: IngestPorts, stored: StoredEnvelope, sign
 
 type Given = { readonly place: SubmissionPlace; readonly acceptedAt: number };
 
-/** The envelope, or what is wrong with it. Throws where it cannot be read, after that is on record. */
+/** The envelope, or what is wrong with it. Throws where it cannot be read, after that is recorded. */
 async function readStored(ports: IngestPorts, given: Given, signal: AbortSignal): Promise<EnvelopeReading> {
   const { envelopeKey, spoolId, why } = given.place;
   const read = await ports.spool.head(envelopeKey, envelopeBytesMax, signal);

@@ -1,6 +1,6 @@
-// The row that stands for a submission of which nobody knows yet for whom it is: its envelope cannot be read, or is not
-// there. Held, so that a person hears of it, under a key of its own; it ends by itself when the envelope is read. It is
-// never sent and never expires.
+// The row that stands for a submission whose recipients are not known yet: its envelope cannot be read, or is missing.
+// It is held under a key of its own, so that a person is told of it, and ends by itself when the envelope is read. It
+// is never sent and never expires.
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { superseded } from '#core/delivery/hold-release.ts';
@@ -30,7 +30,7 @@ export function unreadRow(terms: RowTerms, facts: MessageFacts, reason: UnreadRe
   return heldAtBirth(row, { because, reason, detail, status: statusOf('5.3.0') }, terms.clock.now());
 }
 
-/** What is known of a submission before its envelope: where it lies, and since when. */
+/** What is known of a submission without its envelope: its place, and since when it is stored. */
 export function unreadFacts(place: SubmissionPlace, acceptedAt: number, configVersion: string): MessageFacts {
   return {
     spoolId: place.spoolId,

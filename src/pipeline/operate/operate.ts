@@ -1,6 +1,6 @@
-// What an operator may do with one delivery: release what is held or quarantined, hold what is under way, remove
-// either, and resubmit what a next hop took and lost. Each is one conditional write, traced; it never changes content,
-// and never a delivery with an attempt under way.
+// What an operator may do with one delivery: release one that is held or quarantined, hold one that is under way,
+// remove either, and resubmit one that a next hop accepted and lost. Called by the verbs of `everpost`. Each is one
+// conditional write, traced. It never changes content, and never a delivery with an attempt under way.
 //
 // | effect, in order         | if we die right after                                                             |
 // | ------------------------ | --------------------------------------------------------------------------------- |
@@ -36,7 +36,7 @@ export type Operated =
   | { readonly kind: 'refused'; readonly row: DeliveryRow | null; readonly why: string; readonly tryAgain?: true };
 
 /**
- * Held or quarantined mail goes on: queued, with `lifetimeMs` to live from now; where its notice is what was held, that
+ * Held or quarantined mail goes on: queued, with `lifetimeMs` from now on; where its notice was held, that
  * is sent.
  */
 export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs: number): Promise<Operated> {
@@ -57,8 +57,8 @@ export type ResubmitPorts = OperatePorts & { readonly spool: Spool };
 type Refused = Extract<Operated, { kind: 'refused' }>;
 
 /**
- * What a next hop took and lost is relayed again, as if it had just come. `selected` is the row as the operator meant
- * it: one that was attempted since then, by another's word, is left alone.
+ * Mail that a next hop accepted and lost is relayed again, as if it were new. `selected` is the row as the operator
+ * meant it: one that was attempted since then, by another's word, is left alone.
  */
 export async function resubmit(
   ports: ResubmitPorts,
@@ -104,21 +104,24 @@ export async function whyNotNow(
   return content.cause === 'unavailable' ? { ...refused, tryAgain: true } : refused;
 }
 
-/** What is queued or deferred stops until it is released. */
+/** A queued or deferred delivery stops until it is released. */
 export async function hold(ports: OperatePorts, ref: DeliveryRef): Promise<Operated> {
   return operate(ports, ref, (row, now) =>
     isUnderWay(row.state) ? heldByOperator(row, now) : `it is ${row.state}, not under way`,
   );
 }
 
-/** What is held, quarantined or under way ends here. Its sender is told, unless `notice` is false or nobody may be. */
+/**
+ * A delivery that is held, quarantined or under way ends here. Its sender is told, unless `notice` is false or nobody
+ * may be.
+ */
 export async function remove(ports: OperatePorts, ref: DeliveryRef, notice: boolean): Promise<Operated> {
   const operated = await operate(ports, ref, (row, now) => {
     const kept = row.state === 'held' || row.state === 'quarantined';
     if (!kept && !isUnderWay(row.state)) return `it is ${row.state}: nothing is left to remove`;
-    // A copy answers to nobody, nor does a notice, and who was sent a notice already, or could not be, gets no second
-    // one. Of an orphan nobody knows to whom it was written: a report that cannot say what was not delivered to whom is
-    // none.
+    // A copy answers to nobody, nor does a notice. A sender whose notice was sent already, or could not be, gets no
+    // second one. Of an orphan nobody knows to whom it was written: a report that cannot say what was not delivered to
+    // whom is none.
     const answers = !row.copy && row.kind === 'delivery' && row.notice?.kind !== 'ndr' && !isPlaceholder(row);
     if (!notice || !answers) return removed(row, now);
     return refused(row, REMOVED, { now, sweepAgainMs: ports.sweepAgainMs });

@@ -1,7 +1,6 @@
-// What the search for orphans does below `out/`. An envelope of which the ledger knows nothing: S3's event did not
-// come, and ingest is told again. Content without an envelope: its program ended between the two, and nobody was
-// promised anything; it is held, with an alarm, since only a person can tell. It never reads an envelope itself: ingest
-// alone decides what one means.
+// What the search for orphans does below `out/`. An envelope without a row: S3's event did not come, and ingest is told
+// again. Content without an envelope: its program ended between the two, and Everpost accepted nothing; it is held,
+// with an alarm, since only a person can tell. It never reads an envelope: ingest alone decides what one means.
 //
 // | effect, in order          | if we die right after                                            |
 // | ------------------------- | ---------------------------------------------------------------- |

@@ -1,6 +1,6 @@
-// The hourly search for orphans: objects of the spool that no row of the ledger speaks of, an hour after they were
-// stored. Each is held by a placeholder, with an alarm, until its receipt comes or an operator names its recipients. It
-// never sends mail, and never guesses an envelope.
+// The hourly search for orphans: objects of the spool without a row in the ledger, an hour after they were stored. Each
+// is held by a placeholder, with an alarm, until its receipt comes or an operator names its recipients. It never sends
+// mail, and never guesses an envelope.
 //
 // | effect, in order               | if we die right after                                                        |
 // | ------------------------------ | ---------------------------------------------------------------------------- |

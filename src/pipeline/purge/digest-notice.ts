@@ -1,6 +1,6 @@
-// The digest of the quarantine: once a day, where anything was quarantined since the last one, a notice for
-// `notices.postmaster`. It is written and queued here, and composed by relay at each attempt, from what waits by then.
-// A digest that cannot be delivered is held.
+// The digest of the quarantine: once a day, where mail was quarantined since the last one, a notice for
+// `notices.postmaster`. Called by the purge's function. It writes and queues the notice; relay composes it at each
+// attempt from the mail that waits then. A digest that cannot be delivered is held.
 //
 // | effect, in order            | if we die right after                                                            |
 // | --------------------------- | -------------------------------------------------------------------------------- |

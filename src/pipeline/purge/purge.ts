@@ -1,7 +1,7 @@
-// Purge: several times a day, what of the spool has had its retention. It lists what lies there, reads the rows of each
-// message, and removes what is final for every delivery, by a delete marker; the bytes stay for `retention.versions`.
-// The only stage that removes content. It never touches what is held, quarantined or under way, nor an object without
-// rows, which is an orphan; and never a row.
+// Purge: several times a day, removes messages whose retention is over. It lists the spool, reads the rows of each
+// message, and puts a delete marker over one that is final for every delivery; the bytes stay for `retention.versions`.
+// It is the only stage that removes content. It never removes mail that is held, quarantined or under way, nor an
+// object without rows, which is an orphan, and never a row.
 //
 // | effect, in order                 | if we die right after                                                          |
 // | -------------------------------- | ------------------------------------------------------------------------------ |
@@ -137,8 +137,8 @@ async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal
 }
 
 /**
- * What is no message: below `out/` it is removed, since the search for orphans has told of it; below `in/` it is SES's
- * test object, and stays.
+ * An object that is no message: below `out/` it is removed, since the search for orphans has reported it; below `in/`
+ * it is SES's test object, and stays.
  */
 async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal: AbortSignal): Promise<Look> {
   const [entry] = objectsOf(message);
@@ -194,7 +194,7 @@ function inTime<T>(call: Promise<T>, signal: AbortSignal): Promise<T | null> {
 }
 
 /**
- * An independent look at the claim: what is past its retention, its lifetimes and its notice's, and still under way,
+ * An independent check of the claim: a row past its retention, its lifetime and its notice's, and still under way,
  * was forgotten.
  */
 function reportNoEnd(ports: PurgePorts, spoolId: string, row: { deliveryKey: string; state: string } | null): void {

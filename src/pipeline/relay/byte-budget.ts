@@ -1,6 +1,6 @@
-// How many bytes of content one execution environment may have under way: a batch is bounded by bytes, not by its
-// count. First come, first served; a message larger than the whole budget runs alone. Weights are whole bytes: a sum of
-// fractions does not come back to nothing, and who must run alone would then wait for good.
+// How many bytes of content one execution environment may have under way: bytes limit a batch, not its count. First
+// come, first served; a message larger than the whole budget runs alone. Weights are whole bytes: a sum of fractions
+// does not return to zero, and a message that must run alone would then wait for ever.
 
 import { roomWaitMsMax } from '#core/limits.ts';
 
@@ -18,7 +18,7 @@ export class NoRoomInTime extends Error {}
 
 export function byteBudget(bytesMax: number, waitMsMax = roomWaitMsMax): ByteBudget {
   let taken = 0;
-  // What is no number of bytes takes all there is, and gives all of that back.
+  // A weight that is no number of bytes takes the whole budget, and gives the whole budget back.
   const weightOf = (bytes: number) => {
     const whole = Math.ceil(bytes);
     return Number.isSafeInteger(whole) && whole >= 0 ? whole : bytesMax;

@@ -1,12 +1,12 @@
-// The content that relay sends. That of submitted mail must be as its envelope committed it: of that length, and with
-// that SHA-256; whoever reads it is told before the end when it is another, so that nothing of it is ever accepted
-// anywhere. And the next hop is told what the submitter asked to hear.
+// The content that relay sends. Submitted mail must be as its envelope committed it, by length and SHA-256: where it is
+// not, the reading fails instead of ending, so that no next hop accepts any of it. The next hop is also
+// told which notices the submitter asked for.
 
 import { createHash } from 'node:crypto';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { ContentUnreadable, type OpenedContent, type Spool, type Transaction } from '#pipeline/ports.ts';
 
-/** The content to be read in place of what was opened, or that it cannot be used. */
+/** The content to be read instead of the opened one, or that it cannot be used. */
 export function asCommitted(opened: OpenedContent, { submission, size, objectKey }: MessageFacts): OpenedContent {
   if (opened.kind === 'unreadable' || submission === undefined) return opened;
   if (opened.bytes !== size) {
@@ -18,8 +18,8 @@ export function asCommitted(opened: OpenedContent, { submission, size, objectKey
 }
 
 /**
- * For a next hop that begins anew at another host: the content as it leaves, opened once more each time. `close` ends
- * what it opened.
+ * For a next hop that begins anew at another host: the content as it leaves, opened once more each time. `close` closes
+ * all that it opened.
  */
 export function openedAgain(
   spool: Spool,
@@ -35,7 +35,7 @@ export function openedAgain(
       opened.push(() => content.close());
       return leaving(content.chunks);
     } catch {
-      return null; // what the host before said is recorded; the next attempt finds out
+      return null; // the words of the host before are recorded; the next attempt finds out
     }
   };
   const close = () => {
@@ -59,7 +59,7 @@ async function* checked(
     throw new ContentUnreadable('damaged', `${objectKey}: its SHA-256 is ${found}, and its envelope says ${sha256}`);
 }
 
-/** What the submitter asked for goes along (RFC 3461 §5.2.1). */
+/** The submitter's request goes along (RFC 3461 §5.2.1). */
 export function ofSubmission(
   { dsn, copy }: DeliveryRow,
   { submission }: MessageFacts,

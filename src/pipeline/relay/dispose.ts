@@ -1,6 +1,6 @@
-// What relay does with a delivery whose next hop became one that refuses or discards while it was under way: what
-// ingest would have done, had it come later. No attempt is made. Its one write is the claimed row's; a failed row's
-// bounce job is the caller's to send.
+// What relay does with a delivery whose next hop became one that refuses or discards while the delivery was under way:
+// the same that ingest does for later mail. No attempt is made. Its one write is the claimed row's; the caller sends a
+// failed row's bounce job.
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';

@@ -1,6 +1,6 @@
 // One attempt at a notice by the way that is open to it now (core/notice/way.ts): a next hop of the configuration,
-// SES's SendBounce, or a report of our own by SES. Composed anew from the ledger each time; nothing of it is spooled.
-// Relay claims before and records after.
+// SES's SendBounce, or a report of our own by SES. Called by relay, which claims before and records after. The notice
+// is composed anew from the ledger each time; it is never stored in the spool.
 //
 // | effect, in order                 | if we die right after                                                        |
 // | -------------------------------- | ---------------------------------------------------------------------------- |
@@ -82,7 +82,7 @@ async function attemptDigest(
   return byNextHop(ports, via, row, { composed, openMs }, signal);
 }
 
-/** Null where SES did not take it for what it is, and the report may go instead. */
+/** Null where SES refused it as a bounce, and the report may be sent instead. */
 async function byBounce(
   ports: NoticePorts,
   way: Extract<NoticeWay, { kind: 'ses-bounce' }>,

@@ -1,6 +1,6 @@
-// What a notice is composed from: the ledger, and what can still be read of the original. It reads one range of the
-// content at the most, and a notice never waits for content that cannot be opened: then it carries what the receipt
-// told us (DESIGN decision 5).
+// What a notice is composed from: the ledger, and what can still be read of the original. Called by notice-attempt.ts.
+// It reads one range of the content at most. A notice never waits for content that cannot be opened: it then carries
+// what the receipt said (DESIGN decision 5).
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';

@@ -77,7 +77,7 @@ type Attempt = {
   readonly reencoded: boolean;
   readonly tried?: readonly string[];
   readonly author?: string;
-  /** What was accepted as the reverse-path is none: there was nothing to say in MAIL but `<>`. */
+  /** The accepted reverse-path is no address: MAIL could only say `<>`. */
   readonly reversePathLost: boolean;
   /** For a notice: the way that was chosen for this attempt. */
   readonly via: string | null;
@@ -265,7 +265,7 @@ async function record(
     return { ...progress, late: false };
   });
   if (decided?.late === true) {
-    // Counted as what it became by whoever settled it; here it is a doubt and no more.
+    // The function that settled it counted its result; here it is a doubt and no more.
     if (row.possibleDuplicate) ports.watch.count('PossibleDuplicate');
     ports.watch.warn('relay.late-outcome', { ...fieldsOf(row), state: row.state, outcome: outcome.kind });
     return row;

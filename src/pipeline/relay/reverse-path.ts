@@ -1,6 +1,6 @@
 // The reverse-path under which an attempt leaves: the row says which kind (core/routing/return-path.ts), SMTP and LMTP
-// alone carry it. A token is in the ledger before anything was sent under it; the same delivery has the same one at
-// every attempt. It never sends anything. The crash table is relay's.
+// alone carry it. Called by relay. A token is in the ledger before anything is sent under it; the same delivery has the
+// same token at every attempt. It never sends anything. The crash table is relay's.
 
 import type { Settings } from '#config/settings.ts';
 import { type DeliveryRow, deliveryId, type MessageFacts } from '#core/delivery/delivery.ts';

@@ -1,7 +1,7 @@
-// Whether what leaves is by an author whom its submitter may name. Called by relay for submitted mail alone, on the
-// very bytes that go to the next hop: what ingest looked at may have been another object under the same key, or none
-// yet. Nothing of a message that is refused here is accepted anywhere: its delivery is deferred as damaged, with an
-// alarm, and its sender hears at the lifetime.
+// Whether the author of submitted mail is one that its submitter may name. Called by relay for submitted mail alone, on
+// the very bytes that go to the next hop: ingest may have read another object under the same key, or none yet. No next
+// hop accepts any of a message that is refused here: its delivery is deferred as damaged, with an alarm, and its sender
+// is told at the end of the lifetime.
 
 import type { Settings } from '#config/settings.ts';
 import { releasedFromOf } from '#core/delivery/become.ts';
@@ -21,7 +21,7 @@ export async function* asAuthored(
   { submission, reversePath, objectKey }: MessageFacts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (submission === undefined || isReleased(row)) return yield* chunks;
-  // A submitter that the configuration has no more: what was taken in from it before goes on.
+  // The configuration has this submitter no more: its mail that was ingested before goes on.
   if (!Object.hasOwn(settings.submitters, submission.submitter)) return yield* chunks;
   const check = (head: Uint8Array) => {
     const path = parseSubmittedPath(reversePath) ?? null;

@@ -1,7 +1,7 @@
-// Sweep: every minute, what is due. Deferred rows get their next job, rows past their lifetime expire, lost jobs are
-// sent again, failures without a settled notice go to bounce, and so does who must hear of a delay. Its cost is in
-// proportion to what is due: it chooses by the index, fairly by next hop, and reads a row only to decide on it. It
-// never touches content.
+// Sweep: every minute, works on rows that are due. Deferred rows get their next job, rows past their lifetime expire,
+// lost jobs are sent again. Failures without a settled notice go to bounce, and so do deliveries whose sender must hear
+// of a delay. Its cost is in proportion to the rows that are due: it chooses by the index, fairly by next hop, and
+// reads a row only to decide on it. It never touches content.
 //
 // | effect, in order          | if we die right after                                                            |
 // | ------------------------- | -------------------------------------------------------------------------------- |
@@ -50,7 +50,7 @@ type Looked =
   | { readonly became: 'left' | 'held' }
   | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Work };
 
-/** Works through what is due, as far as the relay queue has room, or until the signal says that time is short. */
+/** Works through the due rows, as far as the relay queue has room, or until the signal says that time is short. */
 export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<SweepReport> {
   const total = { seen: 0, toRelay: 0, toBounce: 0, expired: 0, lost: 0 };
   const due = await ports.ledger.due(ports.clock.now(), activeJobsMax);
