@@ -37,6 +37,23 @@ export const europeanProviders: readonly RowGroup[] = [
         reason: 'throttled',
       },
       {
+        id: 'gmx-try-again',
+        seen: '550-Requested action not taken: mailbox unavailable\n550 Failure sending mail. Try again later',
+        stage: 'rcpt',
+        source: 'jstedfast/MailKit#968',
+        text: 'failure sending mail. try again later',
+        reason: 'refused-for-now',
+      },
+      {
+        id: 'gmx-policy',
+        seen: '554-Transaction failed\n554-Reject due to policy restrictions.\n554 For explanation visit https://postmaster.gmx.net/de/case?c=r0735&i=ip&v=192.0.2.7&r=1McHM6-1srIWI1qNo-00dbDH',
+        stage: 'dot',
+        source: 'hitobito/hitobito#2671',
+        text: ['transaction failed', 'reject due to policy restrictions'],
+        stages: ['dot'],
+        reason: 'refused-by-policy',
+      },
+      {
         id: 'gmx-policy-for-now',
         seen: '450 Reject due to policy violations.',
         stage: 'mail',

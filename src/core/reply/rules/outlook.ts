@@ -34,6 +34,7 @@ export const outlook: readonly RowGroup[] = [
         source: `${MANUAL}/550.json`,
         codes: [550],
         text: 'requested action not taken: mailbox unavailable',
+        not: 'failure sending mail',
         reason: 'recipient-unknown',
         says: 'There is no such address.',
       },

@@ -3,6 +3,7 @@
 
 import { accessProviders } from './access-providers.ts';
 import { blockLists } from './block-lists.ts';
+import { chineseProviders } from './chinese-providers.ts';
 import { europeanProviders } from './european-providers.ts';
 import { exchangeOnline } from './exchange-online.ts';
 import { exchangeOnlineMessages } from './exchange-online-messages.ts';
@@ -21,6 +22,7 @@ import { postfix } from './postfix.ts';
 import type { ReplyRow, RowGroup } from './row.ts';
 import { sendingServices } from './sending-services.ts';
 import { severalServers } from './several-servers.ts';
+import { sophosFortinet } from './sophos-fortinet.ts';
 import { yahooApple } from './yahoo-apple.ts';
 
 export const rowGroups: readonly RowGroup[] = [
@@ -37,7 +39,9 @@ export const rowGroups: readonly RowGroup[] = [
   ...godaddyOrange,
   ...europeanProviders,
   ...mailboxProviders,
+  ...chineseProviders,
   ...filterServices,
+  ...sophosFortinet,
   ...filters,
   ...postfix,
   ...eximSendmailQmail,

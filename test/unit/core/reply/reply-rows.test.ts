@@ -67,7 +67,7 @@ it('is really another reply, not the same one with other digits, addresses or ho
     foldText(seen)
       .replace(/[45]\.\d{1,3}\.\d{1,3}/g, '')
       .replace(/[^\s<>()[\]]*@[^\s<>()[\]]*|https?:\S+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)+\b/g, '')
-      .replace(/[\d[\]().,:;<>"'-]+/g, ' ')
+      .replace(/(?<!\b[a-z]+_\d*)[\d[\]().,:;<>"'-]+/g, ' ') // XGEMAIL_0011 is a name
       .replace(/\s+/g, ' ')
       .trim();
   const seen = rows.map((row) => plain(row.seen));
