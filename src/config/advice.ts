@@ -4,6 +4,7 @@
 import { parseMailbox } from '#core/message/address.ts';
 import { isVerified, sendingDomains } from '#core/message/ses-use.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
+import { isPrivateNetwork, readSourceNetwork } from '#core/submission/source-network.ts';
 import type { Mistakes } from './given.ts';
 import type { Network, ServerSettings, Settings } from './settings.ts';
 import { isLoopback, isPrivateHost, isPublicName, isPublicV4, isV6 } from './values.ts';
@@ -65,6 +66,24 @@ export function warnAboutBlockedNames({ nextHops, network }: Settings, warn: Mis
         "network.port25: 'unblocked' once it has (docs/network.md)",
       );
   }
+}
+
+/** Mail that devices submit in the clear, over networks that are not the operator's alone. */
+export function warnAboutSubmitters({ submitters }: Settings, warn: Mistakes): void {
+  for (const [name, { from = [], withoutTls }] of Object.entries(submitters)) {
+    const open = withoutTls ? from.find((text) => !isPrivate(text)) : undefined;
+    if (open !== undefined)
+      warn(
+        `${join('submitters', name)}.withoutTls`,
+        `${open} is no private range, so that strangers on the way can read and change this mail`,
+        'no withoutTls, or private addresses (a VPN)',
+      );
+  }
+}
+
+function isPrivate(text: string): boolean {
+  const read = readSourceNetwork(text);
+  return read.kind === 'network' && isPrivateNetwork(read.network);
 }
 
 /** Mail that leaves in somebody else's name, and mail for us that leaves at all. */

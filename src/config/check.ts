@@ -4,7 +4,13 @@
 
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { type BuiltIn, warnAboutBlockedNames, warnAboutNextHops, warnAboutSenders } from './advice.ts';
+import {
+  type BuiltIn,
+  warnAboutBlockedNames,
+  warnAboutNextHops,
+  warnAboutSenders,
+  warnAboutSubmitters,
+} from './advice.ts';
 import { type Given, given, partOf } from './given.ts';
 import { Lines } from './lines.ts';
 import { checkRoutes, namesInUse } from './route-rules.ts';
@@ -58,6 +64,7 @@ export function checkConfig(input: unknown, sourceName: string, options: CheckOp
   warnAboutNextHops(settings, options.builtIn ?? null, notDeployed.mistake);
   const advice = new Lines(sourceName);
   warnAboutSenders(settings, advice.mistake);
+  warnAboutSubmitters(settings, advice.mistake);
   warnAboutBlockedNames(settings, advice.mistake);
   const warnings = [...notDeployed.all(), ...advice.all()];
   return { kind: 'ok', settings, warnings, notDeployed: notDeployed.all(), notYet: notYetActedOn(file, sourceName) };

@@ -92,9 +92,20 @@ function replaceParser(connection: SMTPConnection): void {
       return start(bytesMax);
     };
     parser._feedDataStream = (chunk, done) => feed(parser, read(chunk), done);
+    parser.continue = () => goOn(parser);
     return parser;
   };
   connection._parser = connection._createParser();
+}
+
+/**
+ * After a message. What followed its end may hold the next message's end already: the package would forget to go on
+ * after that one, and the client would wait for ever.
+ */
+function goOn(parser: Parser): void {
+  const next = parser._continueCallback;
+  parser._continueCallback = typeof next !== 'function';
+  if (typeof next === 'function') next();
 }
 
 function feed(parser: Parser, { content, rest }: ReturnType<ReturnType<typeof readData>>, done: () => void): void {

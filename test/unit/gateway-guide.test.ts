@@ -6,6 +6,8 @@ import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
+import { checkConfig } from '#config/check.ts';
+import { good } from './config/good.ts';
 
 const guide = readFileSync(join(import.meta.dirname, '../../docs/gateway.md'), 'utf8');
 
@@ -45,4 +47,13 @@ test('what is installed there is all that the gateway and sendmail import', asyn
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect([...new Set(imported)].filter((name) => !(name in dependencies))).toEqual([]);
   expect(imported).toContain('zod'); // the gateway checks the configuration that it is given
+});
+
+test('what docs/devices.md has people write for their devices is a configuration', () => {
+  const devices = readFileSync(join(import.meta.dirname, '../../docs/devices.md'), 'utf8');
+  const [, submitters = ''] = /^submitters: (\{\n[\s\S]*?\n\}),$/m.exec(devices) ?? [];
+  const config = { ...good(), submitters: new Function(`return ${submitters}`)() };
+  const checked = checkConfig(config, 'c.ts');
+  if (checked.kind === 'wrong') throw new Error(checked.problems.join('\n'));
+  expect(Object.keys(checked.settings.submitters)).toEqual(['scanners', 'printers', 'basement', 'alarm']);
 });

@@ -47,13 +47,18 @@ export function readSourceNetwork(text: string): NetworkReading {
       write: `'${textOf(network)}', or '${textOf({ family, value, bits: width })}' for that address alone`,
     };
   const least = family === 4 ? sourceV4BitsMin : sourceV6BitsMin;
-  if (bits < least && !PRIVATE.some((each) => holds(each, network)))
+  if (bits < least && !isPrivateNetwork(network))
     return {
       kind: 'wrong',
       wrong: 'is no private range and has addresses of strangers in it',
       write: `networks of at most /${least} such as '${textOf({ family, value, bits: least })}'`,
     };
   return { kind: 'network', network, text: textOf(network) };
+}
+
+/** Whether no stranger has an address in it. */
+export function isPrivateNetwork(network: SourceNetwork): boolean {
+  return PRIVATE.some((each) => holds(each, network));
 }
 
 /** Whether each address of `inner` is in `outer`. */

@@ -54,8 +54,8 @@ export const submissionServerMutations: readonly Mutation[] = [
   {
     name: 'submitter/a-network-of-strangers',
     file: 'src/core/submission/source-network.ts',
-    text: 'if (bits < least && !PRIVATE',
-    replacement: 'if (bits < 8 && !PRIVATE',
+    text: 'if (bits < least && !isPrivate',
+    replacement: 'if (bits < 8 && !isPrivate',
     test: { file: 'test/unit/core/submission/source-network.test.ts', name: '203.0.112.0/23 is none' },
   },
   {
@@ -64,6 +64,17 @@ export const submissionServerMutations: readonly Mutation[] = [
     text: 'inner.bits < outer.bits) return false',
     replacement: 'inner.bits < 0) return false',
     test: { file: 'test/unit/core/submission/source-network.test.ts', name: '10.0.0.0/7 is none' },
+  },
+  {
+    name: 'gateway/forgets-what-follows-a-message',
+    file: 'src/gateway/exact-connection.ts',
+    text: "  parser._continueCallback = typeof next !== 'function';\n  if (typeof next === 'function') next();\n",
+    replacement:
+      "  if (typeof next === 'function') next();\n  parser._continueCallback = typeof next !== 'function';\n",
+    test: {
+      file: 'test/integration/submission/standard-streams.test.ts',
+      name: 'writes a batch of messages at once: each is taken',
+    },
   },
   {
     name: 'gateway/a-dot-between-LFs-is-silent',

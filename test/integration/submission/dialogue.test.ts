@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { submissionBytesMax } from '#core/limits.ts';
 import { stuffed } from '../../../packages/aws-local/test/conformance/ses-receive.ts';
-import { Client, type Gateway, openGateway, submissions } from './gateway.ts';
+import { Client, type Gateway, login, openGateway, plain, submissions } from './gateway.ts';
 
 let gateway: Gateway;
 let client: Client;
@@ -107,6 +107,19 @@ describe('replies', () => {
     await client.ask('MAIL FROM:<ann@example.com>');
     client.write(command.includes('\xff') ? Buffer.from(`${command}\r\n`, 'latin1') : `${command}\r\n`);
     expect(await client.reply()).toBe(`${answer}\r\n`);
+  });
+  test('a client that waits for nothing, not even for the greeting', async () => {
+    const eager = Client.tcp(gateway.port);
+    const token = plain(login.username, login.password);
+    const probes = 'NOOP\r\nVRFY bob\r\nRSET\r\n'.repeat(50);
+    const mail = 'MAIL FROM:<ann@example.com>\r\nRCPT TO:<bob@far.example>\r\nDATA\r\nx\r\n.\r\n'.repeat(3);
+    eager.write(`EHLO c\r\nAUTH PLAIN ${token}\r\n${probes}${mail}QUIT\r\n`);
+    const codes: string[] = [];
+    for (let i = 0; i < 3 + 150 + 12 + 1; i += 1) codes.push((await eager.reply()).slice(0, 3));
+    expect(codes.slice(0, 3)).toEqual(['220', '250', '235']);
+    expect(codes.slice(-13)).toEqual([...Array(3).fill(['250', '250', '354', '250']).flat(), '221']);
+    await eager.ended();
+    expect(submissions(gateway.store).length).toBe(3);
   });
   test('commands in one packet get their replies in order', async () => {
     client.write(

@@ -36,6 +36,16 @@ test('says QUIT and keeps its side open', async () => {
   expect(text).toMatch(/221 2\.0\.0 Bye\r\n$/);
   expect(submitted.length).toBe(1);
 });
+test('writes a batch of messages at once: each is taken', async () => {
+  const next = DIALOGUE.replace('EHLO c\r\n', '');
+  const { text, submitted } = await spoken(
+    (input) => input.end(`${DIALOGUE}.\r\n${`${next}.\r\n`.repeat(4)}QUIT\r\n`),
+    5,
+  );
+  expect(text.match(/^250 2\.6\.0 Stored as /gm)).toHaveLength(5);
+  expect(text).toMatch(/221 2\.0\.0 Bye\r\n$/);
+  expect(submitted.length).toBe(5);
+});
 test('ends within the content: nothing is taken', async () => {
   const { text, submitted } = await spoken((input) => input.end(DIALOGUE));
   expect(text).toMatch(/354 .*\r\n$/);

@@ -141,3 +141,20 @@ describe('what is read but not acted on yet', () => {
     ]);
   });
 });
+
+describe('a submitter without TLS', () => {
+  const warningsOf = (from: string) => {
+    const config = good();
+    config.submitters = { erp: { senderDomains: ['example.com'], from: ['192.168.1.0/24', from], withoutTls: true } };
+    const checked = checkConfig(config, 'c.ts');
+    return checked.kind === 'ok' ? checked.warnings.filter((line) => line.includes('submitters')) : checked.problems;
+  };
+  test('outside private ranges', () => {
+    expect(warningsOf('203.0.113.7')).toEqual([
+      'c.ts: submitters.erp.withoutTls: 203.0.113.7 is no private range, so that strangers on the way can read and change this mail; write no withoutTls, or private addresses (a VPN)',
+    ]);
+  });
+  test('within them nothing is said', () => {
+    expect(warningsOf('fd00::/8')).toEqual([]);
+  });
+});
