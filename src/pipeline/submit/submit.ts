@@ -2,13 +2,13 @@
 // submits (gateway, sendmail); docs/interfaces.md has the contract. It never says `submitted` before both objects are
 // stored, and takes nothing back.
 //
-//   effects in order             if we die right after
-// 1. content stored            content without envelope: nothing was promised; the client, who heard no answer, sends
-// again. The hourly
-//                                sweep finds it.
-// 2. envelope stored           the message goes its way, though the client did not hear so: it may send it a second
-// time (RFC 1047).
-//   3. answered                  done
+// | effect, in order  | if we die right after                                                                  |
+// | ----------------- | -------------------------------------------------------------------------------------- |
+// | 1 content stored  | content without envelope: nothing was accepted; the client, without an answer, sends   |
+// |                   | again; the hourly search for orphans finds it                                          |
+// | 2 envelope stored | the message is relayed, though the client has no answer: the client may send it again  |
+// |                   | (RFC 1047)                                                                             |
+// | 3 answered        | done                                                                                   |
 
 import { createHash } from 'node:crypto';
 import {
