@@ -1,9 +1,9 @@
 // A reply from its lines on the wire, and what follows from it. Used by the tests of the reply rules.
 
 import { classify } from '#core/reply/classify.ts';
+import { replyOfText } from '#core/reply/diagnostic-code.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import type { Phase, Reply } from '#core/reply/reply.ts';
-import { isJunk, SmtpReplyReader } from '#core/reply/smtp-reply.ts';
 
 const PHASES: readonly Phase[] = [
   'connect',
@@ -26,10 +26,9 @@ export function phaseOf(name: string): Phase {
 
 /** Throws where the text is no reply. */
 export function replyOf(wire: string): Reply {
-  const lines = `${wire.replace(/\r?\n$/, '').replace(/\r?\n/g, '\r\n')}\r\n`;
-  const [read] = new SmtpReplyReader().push(new TextEncoder().encode(lines));
-  if (read === undefined || isJunk(read)) throw new Error(`no SMTP reply: ${JSON.stringify(wire)}`);
-  return { code: read.code, status: read.status, text: read.text, host: 'mx.next-hop.example' };
+  const reply = replyOfText(wire, 'mx.next-hop.example');
+  if (reply === null) throw new Error(`no SMTP reply: ${JSON.stringify(wire)}`);
+  return reply;
 }
 
 export function decided(stage: string, wire: string): { readonly reply: Reply; readonly outcome: Outcome } {

@@ -5,9 +5,11 @@ import {
   EN_CHECK_ADDRESS,
   EN_CONTACT,
   EN_FORWARD,
+  EN_LATER,
   EN_POSTMASTER,
   EN_RECIPIENT,
   EN_THEM,
+  EN_THEM_OR_YOU,
   EN_US,
   EN_YOU,
   EN_YOUR_ADMIN,
@@ -101,6 +103,33 @@ export const englishReasons: Readonly<Record<string, StatusText>> = {
     cause: 'The message went round in a circle between mail servers, and was stopped.',
     whoCanFix: EN_THEM,
     whatToDo: EN_CONTACT,
+  },
+  'reason greylisted': {
+    cause: "The recipient's mail server puts off mail from senders that it does not know yet.",
+    whoCanFix: EN_THEM,
+    whatToDo: EN_LATER,
+  },
+  'reason throttled': {
+    cause: "The recipient's mail server limits how much mail it takes from us in a time, and asked us to come later.",
+    whoCanFix: EN_THEM,
+    whatToDo: EN_LATER,
+  },
+  'reason recipient-address-bad': {
+    cause: 'The address is not written as a mail address must be.',
+    whoCanFix: EN_YOU,
+    whatToDo: EN_CHECK_ADDRESS,
+  },
+  'reason recipient-refused': {
+    cause: "The recipient's mail system refused the recipient without saying more exactly why.",
+    whoCanFix: EN_THEM,
+    whatToDo: EN_CONTACT,
+  },
+  'reason refused-by-policy': {
+    cause:
+      "The recipient's mail system refused the message under its rules: because of who sends it, or what is in it.",
+    whoCanFix: EN_THEM_OR_YOU,
+    whatToDo:
+      'Read the reply below, which may say what displeased. If you cannot tell, reach the recipient in another way and ask that your mail be let in.',
   },
   'reason list-not-expanded': {
     cause: 'The address is a mailing list that could not be expanded.',

@@ -59,8 +59,12 @@ const MORE_EXACT: Readonly<Record<string, RegExp>> = {
   'mailbox-disabled': /^[45]\.2\.1$/,
   'recipient-restricted': /^[45]\.7\.2$/,
   'message-too-large': /^[45]\.(?:2\.3|3\.4)$/,
-  'content-refused': /^[45]\.6\.\d+$/,
+  'content-refused': /^[45]\.6\.\d{1,3}$/,
   'next-hop-sees-loop': /^[45]\.4\.6$/,
+  greylisted: /^4\.7\.1$/,
+  'recipient-address-bad': /^[45]\.1\.[1-6]$/,
+  'recipient-refused': /^[45]\.(?:7\.1|2\.\d{1,3})$/,
+  'refused-by-policy': /^[45]\.7\.\d{1,3}$/,
   'sender-unauthenticated': /^[45]\.7\.(?:20|23|26)$/,
 };
 
