@@ -198,7 +198,7 @@ export interface Ledger {
   claim(ref: DeliveryRef, terms: { now: number; leaseUntil: number }): Promise<ClaimResult>;
   /**
    * Replaces the row where its stored version is still `row.version`; stores `version + 1`. `row.trace` is given back
-   * as it was read, and `events` are appended. Lost: somebody else wrote meanwhile, and nothing of this write remains.
+   * as it was read, and `events` are appended. Lost: another worker wrote meanwhile, and nothing of this write remains.
    */
   write(row: DeliveryRow, events: readonly TraceEvent[]): Promise<'written' | 'lost'>;
   /** Its trace holds the first attempts' events and the latest write's; `trace` gives all of them. */
@@ -300,11 +300,11 @@ export type Transaction = {
   /** The delivery's id, for next hops that tag what they send (SES: later events are joined by it). */
   readonly tag?: string;
   /**
-   * What speaks for the From field's author: a next hop that signs may do so in his name on nothing else. Absent:
-   * nothing does.
+   * What vouches for the From field's author: a next hop that signs may sign in the author's name on nothing else.
+   * Absent: nothing does.
    */
   readonly author?: AuthorEvidence;
-  /** What its submitter asked for: a next hop that offers DSN takes it along. */
+  /** Its submitter's request: it goes to a next hop that offers DSN. */
   readonly dsn?: DsnRequest;
   /** Declared by its submitter: a next hop that offers SMTPUTF8 is told so (RFC 6531 §3.4). */
   readonly smtputf8?: true;
@@ -388,7 +388,7 @@ export interface Watch {
   error(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: MetricName, value?: number): void;
   /**
-   * Counts one and publishes it at once: what calls a person must not die with its function. It comes before the write
+   * Counts one and publishes it at once: an alarm must not be lost with its function. It comes before the write
    * of which it tells, so that nothing is ever held in silence; where that write is then lost, the alarm was one too
    * many.
    */

@@ -10,7 +10,7 @@ type RecordPorts = { readonly ledger: Ledger };
 
 const TRIES = 5; // the sweep and a second worker may each come between once or twice; more is a bug
 
-/** `written` is false where the row was left alone, as somebody else had settled it. */
+/** `written` is false where the row was left alone, because another worker had settled it. */
 export type Recorded<P> = {
   readonly row: DeliveryRow;
   readonly written: boolean;

@@ -31,13 +31,13 @@ export type ReportedFact =
   | (Told & { readonly kind: 'complained'; readonly reason: string })
   /** A bounce that gives no action, status or words: an absence notice, or a failure. */
   | (Told & { readonly kind: 'uncertain'; readonly reason: string })
-  /** No word on the delivery, although it looks like one: the recipient's absence notice. */
+  /** Not about the delivery, although it looks so: the recipient's absence notice. */
   | (Told & { readonly kind: 'answered'; readonly reason: string });
 
 export type FactTerms = {
   readonly now: number;
   readonly sweepAgainMs: number;
-  /** The delivery went on to another next hop than the one that the fact speaks of. */
+  /** The delivery went on to another next hop than the one that the fact is about. */
   readonly elsewhere: boolean;
 };
 
@@ -110,7 +110,7 @@ function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRo
     lastStatus: fact.reply?.status ?? row.lastStatus,
     lastReason: null,
     lastDetail: null,
-    // Its submitter asked to hear of the success, and has not: bounce's job may be behind this.
+    // Its submitter asked for a success notice, and has none yet: bounce's job may be behind this.
     dueAt: wantsSuccessNotice(row) ? row.dueAt : null,
   });
 }

@@ -9,7 +9,7 @@ export type FeedbackBody =
    * set.
    */
   | { readonly kind: 'identity-notification'; readonly type: string; readonly sesMessageId: string | null }
-  /** SES's word that it may publish, when the destination is made: nothing to do. */
+  /** SES's test that it may publish, when the destination is made: nothing to do. */
   | { readonly kind: 'setup' }
   | { readonly kind: 'malformed'; readonly why: string };
 

@@ -139,7 +139,7 @@ function remarkIn(value: string | undefined): string | null {
   return /[A-Za-z]{2}/.test(text) && text.includes(' ') ? text : null;
 }
 
-/** An Action that nobody knows is what its status says; without one it is no word that a failure could be built on. */
+/** An unknown Action counts as its status says; without a status it makes no failure. */
 function actionOf(text: string, status: Status | null): RemoteAction | null {
   const word = /^[^A-Za-z]{0,99}([A-Za-z]{1,20})/.exec(text)?.[1]?.toLowerCase() ?? '';
   switch (word) {
@@ -222,7 +222,7 @@ function asText(value: string): string {
   return plainText(octets !== null && isUtf8(octets) ? octets.toString('utf8') : value);
 }
 
-/** The fields at the head of a message that came back. */
+/** The fields at the head of a returned message. */
 export function originalFields(text: string): readonly HeaderField[] {
   const found: HeaderField[] = [];
   for (const { name, value } of logicalLines(text)) {

@@ -37,7 +37,7 @@ export function readBounceText(text: string, subject: string, failed: string | n
   const heads = lines.map((line) => line.slice(0, SENTENCE_CHARS_MAX));
   const own = heads.findIndex((line) => FAILURE.test(line) || DELAY.test(line));
   const formal = heads.some((line) => hasForm(line));
-  // A subject alone speaks of nobody: what else stands there may be a footer.
+  // A subject alone names no recipient: other text there may be a footer.
   const start = own === -1 && FAILURE.test(subject) && (formal || heads.some((line) => CODE.test(line))) ? 0 : own;
   if (start === -1 && failed === null) return null;
   const named = failed === null ? [] : addressesIn(failed);

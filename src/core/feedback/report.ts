@@ -30,10 +30,10 @@ export type RemoteReport =
       readonly kind: 'report';
       readonly reportingMta: string | null;
       readonly recipients: readonly [RemoteRecipient, ...RemoteRecipient[]];
-      /** The header section of the message it is about, as far as it came back. */
+      /** The header section of the message it is about, as far as it was returned. */
       readonly original: readonly HeaderField[];
     }
-  /** RFC 5965: somebody called the message unwanted. */
+  /** RFC 5965: a recipient called the message unwanted. */
   | { readonly kind: 'complaint'; readonly feedbackType: string; readonly original: readonly HeaderField[] }
   /** RFC 3834, or a notification of RFC 8098: a program of the recipient's answered. */
   | { readonly kind: 'auto-reply' }
@@ -94,7 +94,7 @@ function reportInFields(parts: Parts): Report | null {
     : { kind: 'report', reportingMta, recipients: [first, ...others], original: originalOf(parts) };
 }
 
-/** The words stand in front: a text, perhaps twice, perhaps behind somebody's note. */
+/** The words are in front: a text, perhaps twice, perhaps behind a person's note. */
 const WORDED_PARTS_MAX = 8;
 
 function statusIn(part: ReportPart): ReturnType<typeof statusFields> | null {
@@ -290,7 +290,7 @@ function complaintOf({ reportType, parts }: Parts): string | null {
 const RETURNED =
   /^(message\/(rfc822|rfc822-headers|global|global-headers|partial|delivery-status-headers)|text\/rfc822-headers?)$/;
 
-/** The header section that came back, at whichever place and under whichever type. */
+/** The returned header section, at whichever place and under whichever type. */
 function originalOf({ parts }: Parts): readonly HeaderField[] {
   const part = parts.find(({ type, text }) => RETURNED.test(type) && !looksLikeStatus(text));
   return part === undefined ? [] : originalFields(part.text);

@@ -78,7 +78,7 @@ function namedAs(all: RemoteReports, about: readonly string[]): RemoteReports {
 }
 type RemoteReports = readonly [RemoteRecipient, ...RemoteRecipient[]];
 
-/** We named one recipient. Where an alias made several of it, the sender must hear of the one that failed. */
+/** We named one recipient. Where an alias made several of it, the sender must be told of the one that failed. */
 function worst(recipients: RemoteReports): RemoteRecipient {
   const by = (action: RemoteRecipient['action']) => recipients.find((recipient) => recipient.action === action);
   return by('failed') ?? by('delayed') ?? recipients[0];

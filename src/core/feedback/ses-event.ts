@@ -19,7 +19,7 @@ export type SesEvent = {
   readonly type: string;
   /** SES's id of the message that it sent; null where the event lacks it. */
   readonly sesMessageId: string | null;
-  /** The deliveries that its tag names: one, unless somebody tags as we do. */
+  /** The deliveries that its tag names: one, unless another program uses the same tag. */
   readonly refs: readonly DeliveryRef[];
   /** Values of our tag that name no delivery. */
   readonly foreignTags: readonly string[];

@@ -8,10 +8,10 @@ import { reasonRow } from '#core/reply/reasons.ts';
 import { isForMailbox, voucherOf } from './vouching.ts';
 
 /**
- * Never where a virus was found, by SES or by the next hop, whatever policy says, for the postmaster neither; never
- * what was refused for what it is or for its size ("Do not send unfiltered (body) content", Postfix); and never to a
- * reverse-path that nothing vouches for, which may be somebody else's. What our own submitter asked for with RET (RFC
- * 3461 §4.3) is a wish within these bounds.
+ * Never where SES or the next hop found a virus, whatever policy says, to the postmaster neither. Never content that
+ * was refused for what it is or for its size ("Do not send unfiltered (body) content", Postfix). Never to a
+ * reverse-path that nothing vouches for, which may be somebody else's. RET of our own submitter (RFC 3461 §4.3) counts
+ * within these limits.
  */
 export function mayReturnBody(kind: NoticeKind, row: DeliveryRow, message: MessageFacts): boolean {
   if (message.verdicts?.virus === 'FAIL' || namesVirus(row) || isAboutContent(row)) return false;
@@ -21,8 +21,8 @@ export function mayReturnBody(kind: NoticeKind, row: DeliveryRow, message: Messa
 
 /**
  * The bytes that such a notice about a message of `size` bytes, as it is stored, may have; null: no limit but its own.
- * The five of a message that nothing vouches for are together no larger than what came in, so that nobody can have more
- * sent to somebody else than he sends himself.
+ * The five notices of a message that nothing vouches for are together no larger than the message, so that nobody can
+ * make us send a victim more bytes than we were sent.
  */
 export function noticeBytesMax(kind: NoticeKind, message: MessageFacts, size: number): number | null {
   if (kind === 'postmaster' || isVouchedFor(message)) return null;

@@ -19,7 +19,7 @@ export type NoticeRecipient = {
   readonly status: Status;
   /** The next hop's last reply; null where none came, and then nothing is claimed of a remote server. */
   readonly reply: Reply | null;
-  /** Why, in the ledger's word; absent where only the status is known. */
+  /** The ledger's reason; absent where only the status is known. */
   readonly reason?: string | null;
   /** The row of the reply rules that decided on `reply`: its own words for the cause come first. */
   readonly rule?: string | null;
@@ -32,8 +32,8 @@ export type NoticeRecipient = {
   /** When we shall give up; shown only in a delay notice (RFC 3464 §2.3.9). */
   readonly willRetryUntil: number | null;
   /**
-   * A report that came back told of it: its words may name where the address led to from there, which is nobody's to
-   * know either.
+   * A remote report told of it: its words may name a further address behind the routed one, which the sender must not
+   * learn either.
    */
   readonly reported?: true;
   /** It ended because its lifetime ran out, not by a refusal. */

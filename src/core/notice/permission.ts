@@ -71,7 +71,7 @@ export type WithheldName = keyof typeof EXPLANATIONS;
 
 /**
  * The delivery becomes unreturnable: no notice is allowed. Or, where `heldBecause` says why, held with an alarm:
- * somebody must look.
+ * a person must look.
  */
 export type Withheld = {
   readonly name: WithheldName;
@@ -138,8 +138,7 @@ function because(name: WithheldName, heldBecause: HeldBecause | null = null): Wi
 }
 
 /**
- * RFC 3461 §4.1, §5.2: the request binds every host on the way. A copy for the postmaster is nobody's to ask
- * for.
+ * RFC 3461 §4.1, §5.2: the request binds every host on the way. No sender asks for the postmaster's copy.
  */
 function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
   if (notify === null) return null;
@@ -152,9 +151,9 @@ function notAskedFor({ kind, notify }: NoticeFacts): WithheldName | null {
 
 /**
  * RFC 5321 §6.2: a notice only where it will be usefully delivered. Where something vouches for the reverse-path
- * (core/notice/vouching.ts), that is to whoever wrote; within limits where it is his organization alone that does.
- * Otherwise spam, viruses and SPF FAIL get none; no SPF at all (GRAY) is merely ambiguous, and one is sent, within
- * limits.
+ * (core/notice/vouching.ts), the notice reaches the author; within limits where DMARC vouches for the organization
+ * alone. Otherwise spam, viruses and SPF FAIL get none. No SPF at all (GRAY) is merely ambiguous, and one is sent,
+ * within limits.
  */
 function backscatter(facts: NoticeFacts, to: Mailbox): WithheldName | null {
   const { direction, verdicts, fromField } = facts;

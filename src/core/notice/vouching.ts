@@ -16,15 +16,16 @@ export type VouchingFacts = {
   readonly fromField: string | null;
 };
 
-/** `author` and `organization` are DMARC's word. */
+/** `author` and `organization` are results of DMARC. */
 export type Voucher = 'login' | 'spf' | 'author' | 'organization';
 
 /**
  * `login`: one of our own submitters sent it, and may use this reverse-path (core/submission/submitter.ts). `spf`: PASS
  * is about the reverse-path's own domain (RFC 7208 §2.6.3). DMARC's PASS is about the From field's domain: `author`
  * where the author is the reverse-path itself, `organization` where the two are of one organization. Null: nothing
- * does. Any other result of SPF is no word for the reverse-path: SES says GRAY for none, softfail and neutral. DKIM's
- * PASS counts for nothing by itself: SES's verdict does not say which domain signed, and anybody can sign with his own.
+ * does. Any other result of SPF does not vouch for the reverse-path: SES says GRAY for none, softfail and neutral.
+ * DKIM's PASS counts for nothing by itself: SES's verdict does not say which domain signed, and anybody can sign with
+ * his own.
  */
 export function voucherOf({ direction, reversePath, verdicts, fromField }: VouchingFacts): Voucher | null {
   if (direction === 'outbound') return 'login';

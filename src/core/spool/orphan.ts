@@ -92,7 +92,7 @@ export function orphanFacts(found: Found, terms: FactTerms): MessageFacts {
   };
 }
 
-/** SES's own Return-Path is the very first field; any other is its author's word. Null: there is none. */
+/** SES's own Return-Path is the very first field; any other is the author's. Null: there is none. */
 function reversePathIn([first]: readonly HeaderField[]): string | null {
   if (first?.name.toLowerCase() !== 'return-path') return null;
   const path = parseReversePath(first.value);

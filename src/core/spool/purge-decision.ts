@@ -15,7 +15,7 @@ import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
 export type KeptBecause = 'no-rows' | 'no-end' | 'under-way' | 'feedback' | 'kept';
 export type PurgeDecision =
   | { readonly kind: 'remove' }
-  /** `row`: the one that speaks against it; null where there is none. */
+  /** `row`: the one that prevents it; null where there is none. */
   | { readonly kind: 'keep'; readonly because: KeptBecause; readonly row: DeliveryRow | null };
 
 export function purgeDecision(

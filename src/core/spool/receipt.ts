@@ -92,7 +92,7 @@ function verdictsOf(receipt: unknown): Verdicts {
   };
 }
 
-// An unknown word, or none, is as if the check had not come to a result: never a pass, never a failure.
+// An unknown value, or none, counts as a check without a result: never a pass, never a failure.
 function verdict(receipt: unknown, name: string): VerdictStatus {
   const status = member(member(receipt, name), 'status');
   switch (status) {

@@ -7,7 +7,7 @@ import { spoolIdOf } from './orphan.ts';
 
 type Keyed = { readonly objectKey: string };
 export type SpoolMessage<Entry> = {
-  /** Null: somebody's file. */
+  /** Null: an object that is no mail. */
   readonly spoolId: string | null;
   /** Where its content lies, or lay: it may be gone while its envelope is still listed. */
   readonly contentKey: string;

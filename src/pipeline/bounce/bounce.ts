@@ -63,7 +63,7 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
   return withheld === null ? giveNotice(ports, row, message) : withhold(ports, row, withheld);
 }
 
-/** The notice that the delivery's sender is to hear; null where there is none, or no more. */
+/** The notice that is due to the delivery's sender; null where there is none, or no more. */
 function noticeDue(row: DeliveryRow): DelayOrSuccessKind | 'ndr' | null {
   if (isLost(row)) return 'ndr';
   if (isUnderWay(row.state)) return 'delay'; // the sweep says so
@@ -119,7 +119,7 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 }
 
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
-  // Refused by policy, and a limit was reached, which ingest could not know: kept for somebody to look at.
+  // Refused by policy, and a limit was reached, which ingest could not know: kept for a person to look at.
   const byPolicy = reasonRow(row.stateReason)?.byPolicy === true;
   const because = withheld.heldBecause ?? (byPolicy ? 'policy' : null);
   const hold = because !== null;
@@ -173,7 +173,7 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
 }
 
 /**
- * The notice itself came to an end without its acceptance: never a third message; the delivery is held, and somebody
+ * The notice itself ended without its acceptance. There is never a third message: the delivery is held, and a person
  * must look.
  */
 async function settleFailedNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {

@@ -38,8 +38,8 @@ import { recordOn } from '#pipeline/record.ts';
 import type { BouncePorts } from './bounce-ports.ts';
 
 /**
- * A bounce job for a delivery that did not fail. `withheld` is core/notice/permission.ts's word on a notice of that
- * kind.
+ * A bounce job for a delivery that did not fail. `withheld` is the decision of core/notice/permission.ts on a notice of
+ * that kind.
  */
 export async function giveDelayOrSuccessNotice(
   ports: BouncePorts,
@@ -74,7 +74,7 @@ export async function giveDelayOrSuccessNotice(
       key: noticeKeyOf(row.deliveryKey, kind),
       to: to.address,
       via: wayName(wayOf(ports.settings, { row, message, kind }, now)),
-      // A delay's: after that the sender hears of the end.
+      // A delay's: after that the sender is told of the end.
       lifetimeMs: kind === 'delay' ? row.expiresAt - now : ports.settings.retry.lifetimeMs,
       sweepAgainMs: ports.sweepAgainMs,
       kind,

@@ -20,7 +20,7 @@ import type { BouncePorts } from './bounce-ports.ts';
 export async function fallBack(ports: BouncePorts, row: DeliveryRow): Promise<Finished | null> {
   if (!canFallBack(row) || row.fallback === null) return null;
   if (ports.settings.nextHops[row.fallback] === undefined) {
-    // The configuration has changed since: the sender is told, rather than the mail put off for another lifetime.
+    // The configuration has changed since: the sender is told, and the mail is not deferred for another lifetime.
     ports.watch.error('bounce.fallback-missing', { ...fieldsOf(row), fallback: row.fallback });
     return null;
   }

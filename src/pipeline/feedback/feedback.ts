@@ -68,7 +68,7 @@ async function joinSesEvent(ports: FeedbackPorts, json: unknown): Promise<Finish
 }
 
 /**
- * Joins a fact to its row: SES told it, or a report that came back to the delivery's return path. `about` goes into the
+ * Joins a fact to its row: from an event of SES, or from a report to the delivery's return path. `about` goes into the
  * log.
  */
 export async function joinFact(

@@ -295,7 +295,7 @@ async function write(
 ): Promise<DeliveryRow> {
   const { row: written } = await recordOn(ports, row, (current) => {
     if (isUnderWay(current.state)) return decide(current);
-    // Our lease ran out, and somebody else settled it meanwhile.
+    // Our lease ran out, and another worker settled it meanwhile.
     const what = { attempt: null, status: null, reason: 'late-return', reply: null };
     return { row: current, events: [traced(current, 'IGNORE', ports.clock.now(), what)] };
   });

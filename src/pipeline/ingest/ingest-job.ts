@@ -24,7 +24,7 @@ import { endPlaceholder } from './placeholder.ts';
 import { report, sendJobs, writeRows } from './rows.ts';
 import { ingestSubmissions } from './submitted-mail.ts';
 
-/** Throws on what cannot be understood: it then ends in the ingest DLQ, held and alarmed. */
+/** Throws on a body that cannot be understood: it then ends in ingest's dead-letter queue, with an alarm. */
 export async function takeIn(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
   const event = readSubmissionEvent(body);
   if (event.kind !== 'other') return ingestSubmissions(ports, event, signal);

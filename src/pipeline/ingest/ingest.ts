@@ -51,7 +51,7 @@ import {
   writeRows,
 } from './rows.ts';
 
-/** Throws on a notification that cannot be understood: it then ends in the ingest DLQ, held and alarmed. */
+/** Throws on a notification that cannot be understood: it then ends in ingest's dead-letter queue, with an alarm. */
 export async function ingest(ports: IngestPorts, body: string, signal: AbortSignal): Promise<Finished> {
   const reading = readReceipt(body, inboundPrefix);
   if (reading.kind === 'setup') return finished('setup-notification');
@@ -85,7 +85,7 @@ async function headerFields(ports: IngestPorts, receipt: Receipt, signal: AbortS
     if (undeleted) ports.watch.warn('ingest.delete-marker', { spoolId: receipt.sesMessageId });
     return { headers: headerFieldsOf(head.bytes), undeleted };
   }
-  // The rows are written all the same: relay meets the same content, defers it, and the sender hears of it at the
+  // The rows are written all the same: relay meets the same content, defers it, and the sender is told at the
   // lifetime.
   ports.watch.count('ContentUnreadable');
   ports.watch.error('ingest.content-unreadable', {
@@ -118,7 +118,7 @@ function messageFacts(ports: IngestPorts, receipt: Receipt, headers: readonly He
 }
 
 /**
- * The rows of a message as they are born, each once. `reason`: what their first event says, where it was no receipt
+ * The first rows of a message, each once. `reason`: that of their first event, where it was no receipt
  * that made them.
  */
 export function deliveries(
@@ -134,7 +134,7 @@ export function deliveries(
   return plans.map((each) => disposed(ports, rowFor(ports, facts, each, { sole, reason }), each, facts, loop, policy));
 }
 
-/** The row as it is born. */
+/** The row as ingest first writes it. */
 function disposed(
   ports: IngestPorts,
   row: DeliveryRow,
@@ -178,7 +178,7 @@ export function plan(ports: IngestPorts, forwardPath: string, { reversePath, ext
 }
 
 /**
- * Mail that comes back to us: no route, no policy and no loop has a say in it; pipeline/feedback/returned.ts reads it.
+ * Mail to a return path: routes, policy and loops do not apply to it; pipeline/feedback/returned.ts reads it.
  */
 function returnPlan(forwardPath: string, mailbox: Mailbox): Plan {
   return {

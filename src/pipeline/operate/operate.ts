@@ -58,7 +58,7 @@ type Refused = Extract<Operated, { kind: 'refused' }>;
 
 /**
  * Mail that a next hop accepted and lost is relayed again, as if it were new. `selected` is the row as the operator
- * meant it: one that was attempted since then, by another's word, is left alone.
+ * meant it: one that was attempted since then, by another operator's command, is left alone.
  */
 export async function resubmit(
   ports: ResubmitPorts,

@@ -85,7 +85,7 @@ export async function digestFor(ports: ComposePorts, digest: DeliveryRow): Promi
   });
 }
 
-/** Null where somebody has released or ended it meanwhile. */
+/** Null where an operator has released or ended it meanwhile. */
 async function entryOf(ports: ComposePorts, ref: DueRow): Promise<DigestEntry | null> {
   const row = await ports.ledger.read(ref);
   if (row?.state !== 'quarantined') return null;

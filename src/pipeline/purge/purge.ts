@@ -56,7 +56,7 @@ type Place = { readonly prefix: string; readonly bookmark: string };
 
 /**
  * Goes on where the last run ended, until each list is at its end or the signal says that time is short. A message at
- * which it fails is left and said; throws at the end, so that somebody looks, or at once when there are many.
+ * which it fails is left and logged; it throws at the end, so that an alarm is raised, or at once when there are many.
  */
 export async function purge(ports: PurgePorts, signal: AbortSignal): Promise<PurgeReport> {
   const tally: Tally = { listed: 0, bytes: 0, counts: new Map() };

@@ -79,7 +79,7 @@ async function originalOf(
   return { original, bytesMax: noticeBytesMax(kind, message, head.size) };
 }
 
-/** A remote may report for as long as the row is kept, which is longer than content is: that calls nobody. */
+/** A remote server may report for as long as the row is kept, which is longer than content is: it raises no alarm. */
 function isPurged({ clock, settings }: ComposePorts, { acceptedAt }: MessageFacts, cause: UnreadableCause): boolean {
   const gone = cause === 'missing' || cause === 'denied'; // without ListBucket S3 says denied of either
   return gone && clock.now() >= acceptedAt + settings.retentionMs.spool;

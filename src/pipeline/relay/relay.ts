@@ -371,7 +371,7 @@ function plain(outcome: Outcome): Attempt {
   return { ...nothing, outcome, via: null };
 }
 
-// Ours to mend: never blamed on the sender, tried again, alarmed.
+// A fault of ours: never blamed on the sender, tried again, with an alarm.
 function unreadable(cause: UnreadableCause, detail: string): Outcome {
   return classify({ kind: 'content', cause, detail });
 }

@@ -40,7 +40,7 @@ export async function leaveUnder(
 async function token(ports: ReturnPathPorts, row: DeliveryRow): Promise<string> {
   const { settings, ledger, markKey } = ports;
   const made = tokenOf(markKey, deliveryId(row));
-  // As long as the row: whatever comes back later has nothing left to speak of.
+  // As long as the row: a later report has no delivery left.
   await ledger.keepToken(made, row, row.acceptedAt + settings.retentionMs.ledger);
   return tokenAddress(made, settings.returnPathDomain);
 }

@@ -36,11 +36,11 @@ export type SubmitRequest = {
 export type SubmitResult =
   | { readonly kind: 'submitted'; readonly spoolId: string }
   /**
-   * Nothing was promised. `denied`: the store will not take it next time either, unless somebody changes its policy.
+   * Nothing was accepted. `denied`: the store will refuse it next time too, unless its policy is changed.
    */
   | { readonly kind: 'not-stored'; readonly cause: 'denied' | 'unavailable'; readonly detail: string };
 
-/** Throws only when `signal` is aborted: then nothing was committed, or nobody will hear that it was. */
+/** Throws only when `signal` is aborted: then nothing was committed, or the client will not hear that it was. */
 export async function submit(
   store: SubmissionStore,
   request: SubmitRequest,

@@ -120,7 +120,7 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
     lostAnywayMs: ports.lostAnywayMs,
     delayNoticeMs: ports.settings.retry.delayNoticeMs,
   });
-  // A lost write means that somebody works on the row this very moment; it is looked at again when it is due again.
+  // A lost write means that another worker is writing the row now; the sweep reads it again when it is due again.
   switch (decision.kind) {
     case 'leave':
       return left;
