@@ -1,4 +1,4 @@
-// Replies of NetEase (163, 126, yeah.net), of Alibaba Cloud, and of a mail server made in China.
+// Replies of NetEase (163, 126, yeah.net), of Alibaba Cloud, and of mail servers made in China.
 // Rows alone: row.ts says what each field means.
 
 import type { RowGroup } from './row.ts';
@@ -275,8 +275,16 @@ export const chineseProviders: readonly RowGroup[] = [
     ],
   },
   {
-    server: 'A mail server of China',
+    server: 'Mail servers of China',
     rows: [
+      {
+        id: 'redmao-quota',
+        seen: '550 Message was rejected, messages quota reached. Please retry later after recharge account',
+        stage: 'dot',
+        source: 'user.redmaomail.com/knowledgebaseview?id=21&language=english',
+        text: 'messages quota reached',
+        reason: 'sending-limit',
+      },
       {
         id: 'china-black-address',
         seen: '550 black ip.',

@@ -21,6 +21,14 @@ export const europeanProviders: readonly RowGroup[] = [
         reason: 'our-address-listed',
       },
       {
+        id: 'gmx-black-listed',
+        seen: '554-kundenserver.de (mxeue106) Nemesis ESMTP Service not available\n554-No SMTP service\n554-IP address is black listed.\n554 For explanation visit http://postmaster.1and1.com/en/error-messages?ip=192.0.2.7&c=bip',
+        stage: 'connect',
+        source: 'pastebin.com/ttzFAhDJ',
+        text: ['no smtp service', 'ip address is black listed'],
+        reason: 'our-address-listed',
+      },
+      {
         id: 'gmx-no-name',
         seen: '554-mail.com (mxgmxus002) Nemesis ESMTP Service not available\n554-No SMTP service\n554-Bad DNS PTR resource record.\n554 For explanation visit http://postmaster.gmx.com/en/error-messages?ip=192.0.2.7&c=rdns',
         stage: 'connect',
@@ -147,6 +155,14 @@ export const europeanProviders: readonly RowGroup[] = [
   {
     server: 'Mail.ru, Yandex, Rambler',
     rows: [
+      {
+        id: 'mailru-authorization',
+        seen: '503 Administrative prohibition -- authorization required. Users in your domain are not allowed to send email without authorization. See http://help.mail.ru/mail-help/mailer/popsmtp for details.',
+        stage: 'data',
+        source: 'pastebin.com/xDPN2fTF',
+        text: 'authorization required. users in your domain',
+        reason: 'login-wanted',
+      },
       {
         id: 'mailru-account-disabled',
         seen: '550 Message was not accepted -- invalid mailbox. Local mailbox b@example.com is unavailable: account is disabled',

@@ -23,6 +23,14 @@ export const exchangeOnline: readonly RowGroup[] = [
         reason: 'connector-unknown',
       },
       {
+        id: 'exchange-online-tls-channel',
+        seen: '454 4.7.0 Failed to establish appropriate TLS channel: Access Denied',
+        stage: 'rcpt',
+        source: 'catatnight/docker-postfix#12',
+        text: 'failed to establish appropriate tls channel',
+        reason: 'tls-wanted',
+      },
+      {
         id: 'exchange-online-partner-connector',
         seen: "550 5.7.51 TenantInboundAttribution; There is a partner connector configured that matched the message's recipient domain. The connector had either the RestrictDomainsToIPAddresses or RestrictDomainsToCertificate set",
         stage: 'rcpt',

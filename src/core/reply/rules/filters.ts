@@ -233,6 +233,14 @@ export const filters: readonly RowGroup[] = [
         says: "The server could not hand the message on to the recipient's own mail system.",
       },
       {
+        id: 'mailchannels-sender',
+        seen: '550 5.7.1 [ESA] Sender blocked. See https://console.mailchannels.net/insights/bounce',
+        stage: 'dot',
+        source: 'pastebin.com/HNbr7fgk',
+        text: '[esa] sender blocked',
+        reason: 'sender-refused',
+      },
+      {
         id: 'mailchannels-content',
         seen: '550 5.7.1 [CS] Message blocked',
         stage: 'dot',

@@ -226,6 +226,15 @@ export const postfix: readonly RowGroup[] = [
         reason: 'greylisted',
       },
       {
+        id: 'rspamd-file-extension',
+        seen: '554 5.7.1 Matched map: FORBIDDEN_FILE_EXTENSION',
+        stage: 'dot',
+        source: 'NethServer/dev#5811',
+        text: 'matched map: forbidden_file_extension',
+        reason: 'content-refused',
+        says: 'The message carries a kind of file that the server does not take.',
+      },
+      {
         id: 'rspamd-greylisted',
         seen: '451 4.7.1 Try again later',
         stage: 'dot',

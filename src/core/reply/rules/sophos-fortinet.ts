@@ -157,6 +157,22 @@ export const sophosFortinet: readonly RowGroup[] = [
     server: 'Servers without a name',
     rows: [
       {
+        id: 'connections-rate-controlled',
+        seen: '450 too many connections from your IP (rate controlled)',
+        stage: 'rcpt',
+        source: 'gist.github.com/pbruna/4595838',
+        text: 'too many connections from your ip',
+        reason: 'throttled',
+      },
+      {
+        id: 'return-domain-invalid',
+        seen: '554 5.7.1 This message has been blocked because the return email domain is invalid.(failed to obtain DNS record for domain src.example)',
+        stage: 'dot',
+        source: 'pastebin.com/PBt9E9Rz',
+        text: 'return email domain is invalid',
+        reason: 'sender-refused',
+      },
+      {
         id: 'address-in-prison',
         seen: '550 ip in prison',
         stage: 'rcpt',
