@@ -98,6 +98,19 @@ describe('without a login', () => {
   });
 });
 
+describe('an address that is only claimed', () => {
+  test.each(['PROXY TCP4 127.0.10.7 127.0.0.1 40000 587', 'XCLIENT ADDR=127.0.10.7', 'XFORWARD ADDR=127.0.10.7'])(
+    '%s changes nothing',
+    async (claim) => {
+      await open();
+      const client = await from(ELSEWHERE);
+      expect(await client.ask(claim)).toMatch(/^500 5\.5\.2 /);
+      await client.ask('EHLO [127.0.10.7]');
+      expect(await client.ask(MAIL)).toBe('530 5.7.0 Log in first (AUTH)\r\n');
+    },
+  );
+});
+
 describe('as its own senders alone', () => {
   const passed = /^250 /;
   const refused = /^550 5\.7\.1 .*printers is known by its address and may not pass on mail of /;

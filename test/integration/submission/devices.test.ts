@@ -1,7 +1,7 @@
 // Dialogues of printers, devices and libraries: each is accepted, stored byte for byte, handed on and traced; and a
 // connection that is cut after any byte of them leaves no message that is half, and no 250 without its message.
 
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Settings } from '#config/settings.ts';
 import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
@@ -121,6 +121,28 @@ describe.each(dialogues)('$name', (dialogue) => {
     expect(found.length).toBeGreaterThanOrEqual(acknowledged.length);
     expect(found.length).toBeLessThanOrEqual(whole + unheard);
   });
+});
+
+test('cut while the message is being stored: what was acknowledged is there, and what is there is whole', async () => {
+  const [dialogue] = dialogues;
+  if (dialogue === undefined) throw new Error('there is no dialogue');
+  const [end = 0] = endsOf(dialogue);
+  let waits = 0;
+  gateway.store.before = () => {
+    waits += 1;
+    return sleep(waits % 5);
+  };
+  const cuts = Array.from({ length: 100 }, (_, index): Cut => ({ after: end, by: index % 2 === 0 ? 'end' : 'reset' }));
+  const acknowledged = await allOf(dialogue, cuts);
+  await gateway.server.stop();
+  const answers = () =>
+    gateway.lines.filter(({ event }) => /^submission\.(?:not-)?stored$/.test(event)).map(({ fields }) => fields.answer);
+  await expect.poll(() => answers().length).toBe(cuts.length); // those without a client may end later
+  const ids = new Set([...gateway.store.objects.keys()].flatMap(committedId));
+  expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
+  expect(answers().filter((answer) => answer === '250 2.6.0').length).toBe(ids.size);
+  for (const { content } of submissions(gateway.store))
+    expect(endOf(content, dialogue.content)).toEqual(dialogue.content);
 });
 
 const ALL = { limit: 1, messageIdField: undefined, reversePath: undefined, forwardPath: undefined, since: undefined };
