@@ -71,7 +71,7 @@ type Condition = {
   readonly metric: Metric;
   /** The heading of the article in docs/runbook. */
   readonly article: string;
-  /** One line for who reads the alarm's e-mail. */
+  /** One line, for the alarm's e-mail. */
   readonly says: string;
   /** Alarm when the metric is at or above this; at or below it where `below` is set. */
   readonly threshold: number;
@@ -120,7 +120,7 @@ function stageDeadLettersOf(stages: Stages): readonly Rest[] {
     [
       'IngestDeadLetters',
       stages.ingest.deadLetters,
-      'Receipts that ingest could not take in',
+      'Receipts that ingest could not process',
       'accepted mail has no ledger rows.',
     ],
     [
@@ -139,7 +139,7 @@ function stageDeadLettersOf(stages: Stages): readonly Rest[] {
       'FeedbackDeadLetters',
       stages.feedback.deadLetters,
       'Feedback that could not be read',
-      'what was said of sent mail has not reached its deliveries.',
+      'reports about sent mail have not reached their deliveries.',
     ],
   ];
 }
@@ -153,7 +153,7 @@ function otherDeadLettersOf({ stages, orphans, purge, door, said }: Watched): re
             'EventDeadLetters',
             said.eventDeadLetters,
             "SES's events that SNS could not hand over",
-            'what SES said of sent mail has not reached the feedback queue.',
+            "SES's events about sent mail have not reached the feedback queue.",
           ],
         ];
   return [
@@ -258,7 +258,7 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
   {
     metricName: 'OperatorFault',
     article: 'A next hop that refuses us',
-    says: 'deliveries wait for something that is ours to mend, such as a password.',
+    says: 'deliveries wait until the operator corrects a fault, such as a wrong password.',
   },
   {
     metricName: 'UnknownReply',
@@ -278,7 +278,7 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
   {
     metricName: 'ReceiptMissing',
     article: 'Mail without a receipt',
-    says: 'an accepted message lies in the spool, and nobody knows to whom it goes.',
+    says: 'an accepted message is in the spool, and its recipients are not known.',
   },
   {
     metricName: 'ExpiryHeld',
@@ -288,7 +288,7 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
   {
     metricName: 'UnknownDelivery',
     article: 'Feedback about a delivery that is not there',
-    says: 'something was said of sent mail that the ledger does not know; its sender may have to be told by hand.',
+    says: 'SES reported on mail that the ledger does not know; its sender may have to be told by hand.',
   },
   {
     metricName: 'NoEnd',
@@ -306,7 +306,7 @@ const OF_SUBMISSIONS = [
   {
     metricName: 'StrangeObject',
     article: 'An object that is no submission',
-    says: 'something lies below out/ that is neither content nor an envelope; it is no mail, and will be removed.',
+    says: 'an object below out/ is neither content nor an envelope; it is no mail, and will be removed.',
   },
   {
     metricName: 'EnvelopeMissing',
@@ -344,7 +344,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     below: true,
     missing: TreatMissingData.BREACHING,
     article: 'The sweep is overdue',
-    says: 'no sweep has ended for five minutes: deferred mail does not move, nothing heals.',
+    says: 'no sweep has ended for five minutes: deferred mail is not tried again, and lost jobs are not found.',
   });
   raise('OrphanSweepOverdue', {
     metric: own('OrphanSweepRun', Duration.millis(orphanSweepEveryMs)),
@@ -353,7 +353,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     periods: orphanSweepOverdueMs / orphanSweepEveryMs,
     missing: TreatMissingData.BREACHING,
     article: 'The search for orphans is overdue',
-    says: 'for three hours nobody has looked for accepted mail without a receipt.',
+    says: 'for three hours no search for accepted mail without a receipt has kept up.',
   });
   raise('PurgeOverdue', {
     metric: own('PurgeRun', Duration.millis(purgeOverdueMs)),
@@ -361,7 +361,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     below: true,
     missing: TreatMissingData.BREACHING,
     article: 'The purge is overdue',
-    says: 'no purge has come to its end for a day: old mail stays in the spool.',
+    says: 'no purge has reached the end of the spool for a day: old mail stays there.',
   });
 }
 
@@ -380,7 +380,7 @@ function watchSes(raise: Raise, { door }: Watched): void {
       says:
         metricName === 'PublishFailure'
           ? 'SES fails to write to the spool or its topic and tries again.'
-          : 'SES took mail and could not store it: it is lost to us.',
+          : 'SES accepted mail, could not store it or publish its receipt, and does not try again.',
     });
   }
 }
