@@ -63,7 +63,9 @@ function statusBy(rule: ReplyRule, asked: Asked): Status {
 
 /** What the server says, without the addresses that it only repeats: whoever chose them must not choose the rule. */
 function withoutAddresses(text: string): string {
-  return text.replace(/(?<![^\s<>()[\]"',;:=])[^\s<>()[\]"',;:=@]{0,320}@[^\s<>()[\]"',;:@]{1,255}/g, '');
+  return text
+    .replace(/"(?:[^"\\]|\\.){0,320}"@[^\s<>()[\]"',;:@]{1,255}/g, '')
+    .replace(/(?<![^\s<>()[\]"',;:=])[^\s<>()[\]"',;:=@]{0,320}@[^\s<>()[\]"',;:@]{1,255}/g, '');
 }
 
 /** qmail and Cisco write the enhanced code among the words: `(#5.1.1)`, `#5.1.0 Address rejected`. */

@@ -76,13 +76,18 @@ const SENDER_NOT_OURS = words(
   '\\bunauthori[sz]ed (?:sender|from)\\b|\\bunregistered domains?\\b',
 );
 
+/** Around a word that is no label of a host's name. */
+const BARE = '(?<![\\w.@]|(?<!no|missing)-)';
+const BARE_END = '(?![\\w@]|\\.\\w|-(?!fail|check|hard|soft|record|error|policy|lookup)\\w)';
+
 // The name that we say, and the names that our address has.
 const NAME = words(
   '(?<![\\w.@=/-])(?:helo|ehlo)(?:ing)?(?![\\w@]|[.-]\\w)',
   '\\bneed fully[- ]qualified host ?name\\b|\\byour host ?name\\b.{0,40}\\b(?:invalid|not|reject|unknown)',
 );
 const REVERSE_NAME = words(
-  '\\b(?:ptr|rdns|reverse[- ]?(?:dns|host ?name|lookup|mapping|name|record|resolution))\\b',
+  `${BARE}(?:ptr|rdns)${BARE_END}`,
+  '\\b(?:reverse[- ]?(?:dns|host ?name|lookup|mapping|name|record|resolution))\\b',
   '\\bcannot find your (?:reverse )?host ?name\\b|\\b(?:ip|host) ?name lookup failed\\b|\\bunresolvable (?:relay )?host',
   '\\bforward[- ](?:confirmed|dns)\\b|\\bno (?:host ?name|dns name) for\\b|\\bmismatches client ip\\b|\\bunverifyable sending ips?\\b',
 );
@@ -142,7 +147,7 @@ const LIMIT = words(
 const THEIR_ROOM = words(
   "\\b(?:mailbox|disk|storage|inbox|size|hop|user is over|user has too many|recipient's|receive limit|receiving mail)\\b|\\brecipient has|\\bof recipients\\b|\\btoo (?:large|big)\\b|\\bfixed (?:limit|maximum)",
 );
-const SPF = words('\\bspf\\b|\\bsender policy framework\\b|\\bsender id\\b|\\bpurported responsible\\b');
+const SPF = words(`${BARE}spf${BARE_END}`, '\\bsender policy framework\\b|\\bsender id\\b|\\bpurported responsible\\b');
 
 /** A day's limit does not pass by itself within an hour: asked before the codes that speak of room and pace. */
 export const dailyLimitRules: readonly ReplyRule[] = [

@@ -108,6 +108,20 @@ test('an address in a reply decides nothing, whoever chose it', () => {
   expect(wrong).toEqual([]);
 });
 
+test('neither does a quoted local part, nor the name of a domain', () => {
+  const wrong = [
+    '550 <"authentication required"@example.com>: no',
+    '550 "must issue a STARTTLS command first"@example.com... no',
+    '550 "relaying denied \\" sending limit"@example.com: no',
+    ...['spf', 'ptr', 'rdns', 'helo', 'dkim', 'dmarc'].flatMap((name) => [
+      `550 ${name}.example.com: no`,
+      `550 <src-${name}.example>: no`,
+      `550 Not for mail.${name}`,
+    ]),
+  ].filter((reply) => classify('rcpt', reply).reason !== 'recipient-refused');
+  expect(wrong).toEqual([]);
+});
+
 test('by the stage, where the words say nothing: until MAIL the operator, then the recipient or the message', () => {
   const said = (stage: string) => classify(stage, '550 No.');
   for (const stage of ['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail'])
