@@ -2,8 +2,10 @@
 // its own addresses alone, and one whose tokens a Dovecot judges. What they took is compared byte for byte behind them;
 // what they refused waits, is told to the operator, and to no sender. No secret is in anything that Everpost wrote.
 
+import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { json, type TokenEndpoint, tokenEndpoint } from '../kit/token-endpoint.ts';
@@ -50,6 +52,7 @@ beforeAll(async () => {
         ...{ clientId: 'app', clientSecret },
       },
       'everpost/known': { certificate: clients('client.pem'), key: clients('client.key') },
+      'everpost/ending': endingCertificate(),
       'everpost/strange': { certificate: clients('later.pem'), key: clients('client.key') },
     },
     environment: { NODE_EXTRA_CA_CERTS: ca },
@@ -62,6 +65,17 @@ afterAll(async () => {
   await endpoint?.close();
   await behind?.close();
 });
+
+/** Of its own signature, and good for ten days. */
+function endingCertificate(): { readonly certificate: string; readonly key: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'everpost-certificate-'));
+  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+  const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '10', '-subj', '/CN=mail.example.com'];
+  execFileSync('openssl', [...made, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  const read = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+  rmSync(folder, { recursive: true });
+  return read;
+}
 
 function services() {
   const fingerprint = createHash('sha256')
@@ -107,6 +121,7 @@ function configuration(): object {
     spoilt: hop(ports.certified, { clientCertificate: { secret: 'everpost/strange' } }),
     distrustful: hop(ports.distrustful, known),
     stranger: hop(ports.stranger, known),
+    ending: hop(ports.stranger, { clientCertificate: { secret: 'everpost/ending' } }),
     owned: hop(ports.owned, { auth: { secret: 'everpost/login' } }),
     token: hop(ports.token, { auth: { xoauth2: 'everpost/token' } }),
   };
@@ -160,9 +175,10 @@ async function revokeAll(): Promise<void> {
   await server.stop();
   await server.start();
 }
-async function alarmed(): Promise<boolean> {
-  const all = await tool<{ name: string; state: string; raisedAt: string | null }[]>(instance, 'GET', '/alarms');
-  return all.some(({ name, raisedAt }) => name.endsWith('/OperatorFault') && raisedAt !== null);
+type Alarm = { readonly name: string; readonly state: string; readonly raisedAt: string | null };
+async function raised(alarm: string): Promise<boolean> {
+  const all = await tool<Alarm[]>(instance, 'GET', '/alarms');
+  return all.some(({ name, raisedAt }) => name.endsWith(`/${alarm}`) && raisedAt !== null);
 }
 
 describe('a Postfix that asks for a client certificate', () => {
@@ -184,7 +200,7 @@ describe('a Postfix that asks for a client certificate', () => {
       reply: `421 4.7.1 smart.example Error: ${words}`,
     });
     expect([took, noticed]).toEqual([[], []]);
-    expect(await alarmed()).toBe(true);
+    expect(await raised('OperatorFault')).toBe(true);
   });
 
   it('that knows another one does not relay: the operator’s too', async () => {
@@ -196,6 +212,13 @@ describe('a Postfix that asks for a client certificate', () => {
       reply: expect.stringMatching(/^554 5\.7\.1 <stranger-.*>: Relay access denied$/),
     });
     expect([took, noticed]).toEqual([[], []]);
+  });
+
+  it('is shown a certificate that ends in ten days, and the operator is told of it', async () => {
+    expect(await raised('ClientCertificateDays')).toBe(false); // the one of the others is good for decades
+    const { event } = await sent('ending', 'bob@corp.example');
+    expect(event).toMatchObject({ reason: 'relaying-denied' });
+    expect(await until(async () => (await raised('ClientCertificateDays')) || null, 30_000)).toBe(true);
   });
 
   it('is not connected to with a certificate that its key does not fit', async () => {
@@ -269,7 +292,7 @@ describe('at the end of the lifetime', () => {
       const all = behind.caught.filter(
         (each) => each.reversePath === '' && each.forwardPaths[0] !== 'postmaster@notices.example',
       );
-      return all.length >= 6 ? all : null;
+      return all.length >= 8 ? all : null;
     }, 60_000);
     expect(notices, instance.output.slice(-3000)).not.toBeNull();
     const text = (notices ?? []).map(({ content }) => content.toString('latin1')).join('\n');

@@ -37,6 +37,22 @@ describe('at the start, a secret that is named', () => {
     expect(line).toContain(`the secret everpost/exchange of the next hop exchange ${what} (s.json)`);
     expect(line).not.toContain('hunter2');
   });
+  test('for a token or a certificate is read as relay reads it', () => {
+    const hops = {
+      m365: { kind: 'smtp', auth: { xoauth2: 'everpost/m365' }, clientCertificate: { secret: 'everpost/certificate' } },
+    };
+    const both = { nextHops: hops, submitters: {} } as unknown as Settings;
+    const lines = lackingSecrets(both, 's.json', {
+      'everpost/m365': { username: 'u', tokenUrl: 'http://login.example/', clientId: 'c', clientSecret: 'hunter2' },
+      'everpost/certificate': { certificate: 'hunter2', key: 'hunter2' },
+    });
+    expect(lines).toEqual([
+      'the secret everpost/m365 of the next hop m365 has a tokenUrl that is not https (s.json): write ' +
+        '{"everpost/m365": {"username": "…", "tokenUrl": "https://…", "clientId": "…", "clientSecret": "…", "scope": "…"}}',
+      'the secret everpost/certificate of the next hop m365 has a key that is no private key in PEM (s.json): write ' +
+        '{"everpost/certificate": {"certificate": "-----BEGIN …", "key": "-----BEGIN …"}}',
+    ]);
+  });
   test('of every kind is looked for, and without a file the remedy is the flag', () => {
     const lines = lackingSecrets(settings, null, {});
     expect(lines.map((line) => /of the (.*) is missing/.exec(line)?.[1])).toEqual([

@@ -132,6 +132,19 @@ describe('an alarm', () => {
     expect(state()).toBe('OK');
   });
 
+  it('on a minimum rises at once, because what comes later cannot raise it', async () => {
+    const { world, metrics, state } = alarmed({
+      ...{ statistic: 'Minimum', comparison: 'LessThanOrEqualToThreshold', threshold: 21, periodMs: 1_440 * minute },
+    });
+    metrics.put(key, 400, world.clock.now());
+    expect(state()).toBe('OK');
+    metrics.put(key, 20, world.clock.now());
+    metrics.put(key, 400, world.clock.now());
+    expect(state()).toBe('ALARM');
+    await world.clock.advance(2 * 1_440 * minute);
+    expect(state()).toBe('OK');
+  });
+
   it('wants as many periods as it says', async () => {
     const { world, metrics, state } = alarmed({ evaluationPeriods: 3, datapointsToAlarm: 3 });
     for (let i = 0; i < 2; i++) {

@@ -182,8 +182,9 @@ function measure(metrics: Metrics, queue: MeasuredQueue, at: number): void {
 type Datapoint = boolean | null | 'unknown';
 
 /**
- * The state that the last periods give, or null for "as it was". Whole periods decide; the present one joins them where
- * the comparison is upwards, because a sum or a maximum that is too high already will not become less.
+ * The state that the last periods give, or null for "as it was". Whole periods decide. The present one joins them where
+ * what was measured cannot become better: a sum or a maximum that is too high already will not become less, nor a
+ * minimum that is too low become more.
  */
 function evaluate(definition: AlarmDefinition, metrics: Metrics, now: number, began: number): AlarmState | null {
   const { periodMs, evaluationPeriods, datapointsToAlarm, treatMissingData } = definition;
@@ -197,7 +198,8 @@ function evaluate(definition: AlarmDefinition, metrics: Metrics, now: number, be
     datapointsToAlarm;
   if (alarming(whole)) return 'ALARM';
   const soFar = datapoint(definition, metrics, present);
-  if (definition.comparison.startsWith('Greater') && soFar === true && alarming([soFar, ...whole.slice(0, -1)]))
+  const stays = definition.statistic === 'Minimum' ? 'Less' : 'Greater';
+  if (definition.comparison.startsWith(stays) && soFar === true && alarming([soFar, ...whole.slice(0, -1)]))
     return 'ALARM';
   const known = [soFar, ...whole];
   if (known.some((it) => typeof it === 'boolean')) return 'OK';
