@@ -134,6 +134,13 @@ describe('who may send', () => {
       'foreign-author',
     ],
   ];
+  for (const from of ['eve@bank.example', 'ann@example.com, eve@bank.example', 'ann@example.com eve@bank.example'])
+    refused.push([
+      `of a submitter by address ${from}`,
+      'printers',
+      { content: `From: ${from}\r\n\r\nHello\r\n` },
+      'foreign-author',
+    ]);
   const OTHER = 'boss@cron.example'; // of the submitter cron
   for (const [name, from] of [
     ["an author of a domain of ours that is another submitter's", `From: ${OTHER}`],
@@ -177,6 +184,13 @@ describe('who may send', () => {
     expect(pipeline.exchange.accepted.filter(({ forwardPath }) => forwardPath.address !== ANN)).toEqual([]);
     expect(noticesTo(pipeline, ANN)[0]).toMatch(/Status: 5\.3\.0/);
     expect(pipeline.watch.total('ContentUnreadable')).toBeGreaterThan(0);
+  });
+
+  it('a submitter by address, as one of its own authors: it leaves, and the row says from where it came', async () => {
+    const client = { address: '192.168.10.7', login: false, tls: null };
+    const pipeline = await lived({ envelope: { client } }, undefined, 'printers');
+    expect(endsOf(pipeline)).toEqual({ [BOB]: 'relayed' });
+    expect(deliveries(pipeline)[0]?.message?.submission).toMatchObject({ submitter: 'printers', client });
   });
 
   it('an author of another submitter whose mail an operator released: it leaves', async () => {

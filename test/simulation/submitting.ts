@@ -27,6 +27,7 @@ export const settings: Settings = {
   submitters: {
     exchange: { secret: 's', senderDomains: ['example.com'] },
     cron: { secret: 's', senderDomains: ['cron.example'] },
+    printers: { secret: null, senderDomains: ['example.com'], from: ['192.168.10.0/24'] },
   },
   retry: { ...pipelineSettings.retry, lifetimeMs: 3 * HOUR },
 };

@@ -53,3 +53,25 @@ it.each([
 ])('%s passes', (value) => {
   expect(ofField(value)).toBe('allowed');
 });
+
+describe('of a submitter that is known by its address', () => {
+  const submitters = { web: { secret: null, senderDomains: ['web.example'], from: ['192.168.10.0/24'] } };
+  const asAddress = (value: string) =>
+    mayAuthor({ ...settings, submitters }, 'web', path, readFrom(Buffer.from(`From: ${value}\r\n\r\n`))).kind;
+  it.each(['a@web.example', '"Scan, 2nd floor" <a@web.example>', 'a@eu.web.example', 'Scanner', ''])(
+    '%s passes',
+    (value) => {
+      expect(asAddress(value)).toBe('allowed');
+    },
+  );
+  it.each([
+    'eve@src.example',
+    'a@web.example, eve@src.example',
+    'a@web.example <eve@src.example>',
+    'eve@src.example a@web.example',
+    '=?utf-8?q?eve=40src.example?= <a@web.example',
+    'ceo@example.com',
+  ])('%s is refused', (value) => {
+    expect(asAddress(value)).toBe('refused');
+  });
+});
