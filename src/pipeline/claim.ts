@@ -23,7 +23,7 @@ export async function claim(ports: ClaimPorts, job: Job, stage: 'relay' | 'retur
   const now = ports.clock.now();
   const result = await ports.ledger.claim(job, { now, leaseUntil: now + ports.leaseMs });
   if (result.kind === 'refused') {
-    // Jobs may be duplicated, late or lost without harm; only a job without a row would be a loss in the making.
+    // Jobs may be duplicated, late or lost without harm. Only a job without a row may mean lost mail.
     if (result.row === null) ports.watch.error(`${stage}.row-missing`, { ...job });
     return null;
   }

@@ -11,7 +11,7 @@ import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
 import { workFor } from './jobs.ts';
 import type { JobQueue, Ledger } from './ports.ts';
 
-/** Returns the row that stands: the notice's, or one of before, which may have come to its end. */
+/** Returns the row that stands: this notice's, or an earlier one, which may have ended. */
 export async function queueNotice(
   ports: { readonly ledger: Ledger; readonly relayQueue: JobQueue },
   notice: DeliveryRow,

@@ -14,7 +14,7 @@ const TRIES = 5; // the sweep and a second worker may each come between once or 
 export type Recorded<P> = {
   readonly row: DeliveryRow;
   readonly written: boolean;
-  /** What `decide` said of the row that was written; null where it was left alone. */
+  /** The decision about the row that was written; null where it was left alone. */
   readonly decided: P | null;
 };
 

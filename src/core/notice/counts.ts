@@ -30,8 +30,8 @@ export type NoticeCount = {
 
 /**
  * In the order in which they are to be asked: a notice that a narrow limit refuses must not use up a wide one, or one
- * forger would silence everybody. The two small counts know each notice by a key, so that no crash of ours and no job
- * that comes twice uses them up.
+ * forger would silence everybody. The two small counts know each notice by a key, so that no crash of ours and no
+ * duplicate job uses them up.
  */
 export function noticeCounts(
   settings: Settings,

@@ -18,7 +18,7 @@ function isForeign(settings: Settings, { submission, reversePath }: MessageFacts
   return submission !== undefined && !!to && mayUsePath(settings, submission.submitter, to).kind === 'refused';
 }
 
-/** Mail of our own submitters is answered whatever it went to. */
+/** Mail of our own submitters is answered whatever its recipient is. */
 function isToReturnPath(settings: Settings, { forwardPath }: DeliveryRow, { direction }: MessageFacts): boolean {
   const mailbox = direction === 'inbound' ? parseMailbox(forwardPath) : null;
   return mailbox !== null && mailbox.domainKey === settings.returnPathDomain && !isForPeople(mailbox.localPart);

@@ -15,7 +15,7 @@ export function hasHeldNotice(row: DeliveryRow): boolean {
 }
 
 /**
- * Failed or expired as it was, for bounce to go on with; looked at again by the sweep should its bounce job be lost.
+ * Failed or expired as it was, for bounce to continue with; the sweep finds it should its bounce job be lost.
  */
 export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
   const what = { attempt: null, status: row.lastStatus, reason: row.stateReason, reply: null };
@@ -33,8 +33,8 @@ export function noticeReleased(row: DeliveryRow, now: number, sweepAgainMs: numb
 }
 
 /**
- * Held rows do not say how they came to their end. A refusal has a status of class 5; so has what was our own fault,
- * and expired.
+ * Held rows do not say how they ended. A refusal has a status of class 5; so has a delivery that expired by our own
+ * fault.
  */
 function hadExpired({ lastStatus, lastReason }: DeliveryRow): boolean {
   if (lastStatus === null || statusClass(lastStatus) !== 5) return true;

@@ -101,7 +101,7 @@ function postmasterOpening(input: NoticeInput): string[] {
   ];
 }
 
-/** RFC 3461 §5.2.2: it says what became of it here, and that nobody may say more. */
+/** RFC 3461 §5.2.2: it says that the next hop accepted the mail, and that no further report may come. */
 function successOpening(input: NoticeInput): string[] {
   return [
     'YOUR MESSAGE WAS HANDED ON',

@@ -121,8 +121,7 @@ export function noticeStatus(kind: NoticeKind, status: Status | null, reason: st
 const UNCERTAIN = 'the mail service told of a bounce, and did not say of which kind';
 
 /**
- * A ledger row as a recipient of its notice. For a fault of ours, what a next hop said before it is no part of the
- * story.
+ * A ledger row as a recipient of its notice. For a fault of ours, an earlier reply of a next hop is left out.
  */
 export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
   if (kind === 'uncertain') return { ...asNoted(row, kind), reason: row.stateReason, reply: null, detail: UNCERTAIN };

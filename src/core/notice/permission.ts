@@ -11,7 +11,7 @@ import { isAuthorOf, isForMailbox, voucherOf } from './vouching.ts';
 
 export type NoticeFacts = {
   readonly kind: NoticeKind;
-  /** What failed is itself a notice of ours: a double bounce. */
+  /** The failed delivery is itself a notice of ours: a double bounce. */
   readonly ofNotice: boolean;
   /** A further action of a route: the first one answers to the sender. */
   readonly copy: boolean;
@@ -45,13 +45,13 @@ export type NoticeFacts = {
   /** The submitter's request (RFC 3461 §4.1); null: none, and then failures and delays are told. */
   readonly notify: readonly Notify[] | null;
   /**
-   * Outbound mail whose reverse-path is none that its submitter may use: an operator let it go on, or the configuration
+   * Outbound mail whose reverse-path is none that its submitter may use: an operator released it, or the configuration
    * has changed.
    */
   readonly foreignSender: boolean;
   /**
-   * It had been confirmed before an operator resubmitted it (core/delivery/resubmission.ts): that it failed may be no
-   * news of any use.
+   * It had been confirmed before an operator resubmitted it (core/delivery/resubmission.ts): a report of its failure
+   * may be useless.
    */
   readonly confirmedBefore: boolean;
 };

@@ -41,7 +41,7 @@ function remedyFor(addresses: readonly string[], reach: Port25Reach): string {
   );
 }
 
-/** RFC 1122, 1918, 3927, 6598: what no host of the Internet has. */
+/** RFC 1122, 1918, 3927, 6598: addresses that no host of the Internet has. */
 export function isPrivateV4(address: string): boolean {
   return /^(?:0|10|127|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./.test(
     address,

@@ -8,7 +8,7 @@ import { compileRoutes, type Resolved, type RouteTable } from './routes.ts';
 
 export type WayToPostmaster = {
   readonly nextHop: string;
-  /** What RCPT says: the postmaster, or where the route sends his mail. */
+  /** The address for RCPT: the postmaster's, or the one that the route sends this mail to. */
   readonly address: string;
   /** -1: no route. */
   readonly route: number;

@@ -70,7 +70,7 @@ function inboundMatches(routes: readonly RouteSettings[]): readonly Exclude<Matc
     .filter((match) => match !== null && match.kind !== 'all');
 }
 
-/** An address of notices in a domain that we do not receive for is another server's to take. */
+/** An address of notices in a domain that we do not receive for belongs to another server. */
 function returnMatches({ returnPathDomain, noticesFrom, domains }: ReturnsTaken): Exclude<Match, { kind: 'all' }>[] {
   const from = parseMailbox(noticesFrom);
   const address =

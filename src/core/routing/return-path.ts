@@ -94,7 +94,7 @@ export function readSrs(localPart: string, { secrets, day }: Omit<Srs, 'returnPa
   const first = SRS0.exec(localPart);
   if (first === null) return /^SRS[01][=+-]/i.test(localPart) ? { kind: 'forged' } : null;
   const [, given = '', stamp = '', host = '', local = ''] = first;
-  // The former form ends by itself: no address is made by it any more, and each expires by its stamp.
+  // The earlier form ends by itself: no address is made in it any more, and each expires by its stamp.
   const parts = [stamp, host, local];
   if (!isOurs(given, secrets, parts, parts)) return { kind: 'forged' };
   // Ten bits of days: the age is what lies between, and tomorrow's stamp is a clock that runs ahead.
@@ -166,8 +166,8 @@ export function returnAddressOf({ localPart }: Mailbox): ReturnAddress {
 }
 
 /**
- * Whether mail to `mailbox` is for us to read before anybody else: at the domain of return paths all of it, at the
- * address of notices what a program sent (a person's answer goes where the routes say) and what no route takes.
+ * Whether feedback reads mail to `mailbox` first: at the domain of return paths all of it, at the address of notices
+ * mail of a program (a person's answer goes by the routes) and mail that no route takes.
  */
 export function comesBack(
   mailbox: Mailbox,

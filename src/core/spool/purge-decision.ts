@@ -10,7 +10,7 @@ import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
 
 /**
  * Why it stays. `no-rows`: an orphan, which is the hourly sweep's. `kept`: held or quarantined. `feedback`: SES may
- * still report on it. `no-end`: something should have come to its end long ago, and has not.
+ * still report on it. `no-end`: a row should have ended long ago, and has not.
  */
 export type KeptBecause = 'no-rows' | 'no-end' | 'under-way' | 'feedback' | 'kept';
 export type PurgeDecision =
@@ -36,7 +36,7 @@ function openBecause(
   settings: Pick<Settings, 'nextHops' | 'retry'>,
   now: number,
 ): KeptBecause | null {
-  // Somebody has its lease, or the sweep is to look at it: whatever its state says, it is not over.
+  // A worker has its lease, or the sweep will look at it: whatever its state says, it has not ended.
   if (isFinal(row.state) && (row.dueAt !== null || (row.leaseUntil ?? 0) > now)) return 'under-way';
   switch (row.state) {
     case 'queued':

@@ -76,7 +76,7 @@ function isDecided({ notice }: DeliveryRow): boolean {
   return notice?.kind === 'ndr' && notice.state === 'queued';
 }
 
-/** A notice's own row: only one that failed or expired comes here for an end. */
+/** A notice's own row. Only one that failed or expired is settled here. */
 async function endNotice(ports: BouncePorts, notice: DeliveryRow): Promise<Finished> {
   if (!isLost(notice)) return finished('settled-already');
   return isDelayOrSuccessKind(notice.noticeKind)
@@ -93,13 +93,13 @@ async function withholdReason(
   const now = ports.clock.now();
   const facts = noticeFactsOf(ports.settings, { row, message, kind }, now);
   if (!isCounted(facts) || facts.to === null) return reasonToWithhold(facts);
-  // One that has its row already was counted with it.
+  // A notice that has its row already was counted with it.
   if ((await ports.ledger.read(noticeRef(row, kind))) !== null) return null;
   const about = { message, to: facts.to, kind, noticeKey: noticeKeyOf(row.deliveryKey, kind) };
   return reasonToWithhold({ ...facts, overLimit: await limitReached(ports, noticeCounts(ports.settings, about, now)) });
 }
 
-/** The first that is, of limits in the order in which they are asked; each one before it has counted the notice. */
+/** The first limit that is reached, in the order in which they are asked; each one before it has counted the notice. */
 async function limitReached(ports: BouncePorts, counts: readonly NoticeCount[]): Promise<NoticeLimit | null> {
   for (const { limit, name, max, until, key } of counts) {
     const within =
@@ -107,7 +107,7 @@ async function limitReached(ports: BouncePorts, counts: readonly NoticeCount[]):
         ? await ports.ledger.countUpTo(name, max, until)
         : await ports.ledger.countOnce(name, key, max, until);
     if (within) continue;
-    // The other limits are one forger's or one victim's; this one means that nobody more is told in this hour.
+    // The other limits concern one forger or one victim; this one means that no further sender is told in this hour.
     if (limit === 'total-limit') ports.watch.raise('NoticeLimit');
     return limit;
   }

@@ -89,7 +89,7 @@ export async function giveDelayOrSuccessNotice(
     isDue(ports, current, kind) ? withDelayOrSuccessNoticeQueued(current, kind, told, now) : null,
   );
   ports.watch.info(`bounce.${kind}-notice-queued`, { ...fieldsOf(row), ...told });
-  // It came to its end before the row spoke of it: nothing will say so any more.
+  // It ended before the row named it: no later event will record its end.
   if (!isUnderWay(standing.state)) return settleDelayOrSuccessNotice(ports, standing);
   return finished(`${kind}-notice-queued`);
 }
@@ -103,7 +103,7 @@ function isDue(ports: BouncePorts, row: DeliveryRow, kind: DelayOrSuccessKind): 
 
 type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };
 
-/** Such a notice came to its own end: accepted (said by relay), or failed or expired (a bounce job for the notice). */
+/** Such a notice ended: accepted (recorded by relay), or failed or expired (a bounce job for the notice). */
 export async function settleDelayOrSuccessNotice(ports: EndPorts, notice: DeliveryRow): Promise<Finished> {
   const now = ports.clock.now();
   const reported = await deliveryOf(ports, notice);
@@ -125,8 +125,8 @@ export async function settleDelayOrSuccessNotice(ports: EndPorts, notice: Delive
 }
 
 /**
- * True where the delivery came to its end before the notice of its delay, or of the doubt, could leave: then the notice
- * is dropped, and says so.
+ * True where the delivery ended before the notice of its delay, or of the doubt, could leave. The notice is then
+ * dropped, with a trace event.
  */
 export async function isDelayOver(ports: EndPorts, notice: DeliveryRow): Promise<boolean> {
   if (notice.noticeKind !== 'delay' && notice.noticeKind !== 'uncertain') return false;

@@ -17,7 +17,7 @@ import type { BouncePorts } from './bounce-ports.ts';
 export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<void> {
   const { notices, retry } = ports.settings;
   if (!wantsCopy(notices.copyPostmasterOn, row)) return;
-  // A copy of what happened to a copy would be the beginning of a loop.
+  // A copy about a copy would begin a loop.
   if (message.extract.ownNotice === true) return;
   const now = ports.clock.now();
   const way = wayToPostmaster(ports.settings, { nullReversePath: true });

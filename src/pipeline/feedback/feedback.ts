@@ -35,7 +35,7 @@ export type FeedbackPorts = {
   readonly sweepAgainMs: number;
 };
 
-/** One body of the feedback queue, whatever it is. Throws on what cannot be understood. */
+/** One body of the feedback queue, of any kind. Throws on one that cannot be understood. */
 export async function feedback(ports: FeedbackPorts, body: string): Promise<Finished> {
   const arrived = feedbackBody(body);
   switch (arrived.kind) {
@@ -44,7 +44,7 @@ export async function feedback(ports: FeedbackPorts, body: string): Promise<Fini
     case 'ses-event':
       return joinSesEvent(ports, arrived.json);
     case 'identity-notification':
-      // The configuration set tells the same with tags; without them nothing can be joined.
+      // The configuration set reports the same with tags; without them nothing can be joined.
       ports.watch.warn('feedback.identity-notification', { type: arrived.type, sesMessageId: arrived.sesMessageId });
       return finished('identity-notification');
     case 'malformed':

@@ -69,8 +69,8 @@ export async function returned(ports: ReturnedPorts, job: Job, signal: AbortSign
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(row)}`);
 
   const addressee = await addresseeOf(ports, row);
-  // A forger writes there as well as a person: nobody is answered (RFC 5321 §6.2, RFC 3834 §2), and the trace says what
-  // came.
+  // A forger writes there as well as a person: no sender is answered (RFC 5321 §6.2, RFC 3834 §2), and the trace
+  // records the message.
   if (addressee.kind === 'nobody') return settle(ports, row, addressee.why, null);
   if (addressee.kind === 'postmaster') return sendOn(ports, row, message, 'mail-for-the-postmaster');
   const content = await contentOf(ports, message, signal);
@@ -81,7 +81,7 @@ export async function returned(ports: ReturnedPorts, job: Job, signal: AbortSign
 type Addressee =
   /** A token's delivery. */
   | { readonly kind: 'delivery'; readonly ref: DeliveryRef }
-  /** Whom an SRS address stands for. */
+  /** The sender that an SRS address stands for. */
   | { readonly kind: 'sender'; readonly reversePath: Mailbox }
   /** The address of our notices. */
   | { readonly kind: 'notices' }
@@ -141,7 +141,7 @@ async function act(
         const fact = factOfReport(report, message.acceptedAt, addresses);
         return settle(ports, row, reasonOf(await join(ports, ref, fact, row)), ref);
       }
-      // SES tells of its notices by events, and a next hop that carries them sends none back: nothing is left to join.
+      // SES reports on its notices by events, and a next hop that carries them returns none: there is nothing to join.
       if (to.kind === 'notices' && bearsNoticeMark(ports.markKey, report.original))
         return settle(ports, row, 'report-of-a-notice', null);
       return sendOn(ports, row, message, 'report-about-nothing-known');
@@ -194,7 +194,7 @@ async function settle(
   return finished(reason);
 }
 
-/** Whole, as ordinary mail: by the routes, and under the policy that it came past. */
+/** Whole, as ordinary mail: by the routes, and under the policy, which did not apply to it before. */
 async function sendOn(ports: ReturnedPorts, row: DeliveryRow, message: MessageFacts, why: string): Promise<Finished> {
   const { settings } = ports;
   const way = wayToPostmaster(settings, { nullReversePath: false });
@@ -278,7 +278,7 @@ async function contentOf(
   return { bytes: Buffer.concat(taken).subarray(0, reportBytesMax) };
 }
 
-/** A late job for a message that has gone on to the postmaster: the lease is relay's to take. */
+/** A late job for a message that is queued for the postmaster by now: relay takes its lease. */
 async function giveBack(ports: ReturnedPorts, row: DeliveryRow): Promise<Finished> {
   const next = await write(ports, row, (current) => ({
     row: { ...current, leaseUntil: null, claims: Math.max(0, current.claims - 1) },

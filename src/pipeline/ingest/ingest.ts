@@ -67,7 +67,7 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
 
   const results = await writeRows(ports, rows, facts);
   await sendJobs(ports, rows);
-  // A read that only late mail is worth; half the time, because clocks differ and the search takes its own.
+  // Only late mail needs this read. Half the time, because clocks differ and the search itself takes time.
   const late = ports.clock.now() - receipt.acceptedAt >= ports.orphanAfterMs / 2;
   if (late) await endPlaceholder(ports, facts.spoolId, 'receipt-came');
   report(ports, facts, rows, results);
@@ -151,7 +151,7 @@ function disposed(
   // A copy answers to no sender: where policy refuses the delivery, its copies are quarantined without a notice.
   const until = row.acceptedAt + ports.settings.retentionMs.quarantine;
   if (policy.kind === 'quarantine' || row.copy) return quarantinedAtBirth(row, policy.reason, until, now);
-  // Refusing says so to the sender; where nobody may be told, it is quarantine (INTERFACES, policy).
+  // A refusal tells the sender; where no sender may be told, it is quarantine (INTERFACES, policy).
   const withheld = reasonToWithhold(noticeFactsOf(ports.settings, { row, message: facts, kind: 'ndr' }, now));
   if (withheld !== null && withheld.heldBecause === null) {
     const what = { attempt: null, status: null, reason: withheld.name, reply: null };
@@ -162,7 +162,7 @@ function disposed(
 }
 
 // SES refuses unknown recipients during SMTP, by rules made from these routes. One that comes through all the same
-// (rules and functions change places for a moment during a deploy) is answered, never dropped.
+// (during a deploy rules and functions differ for a moment) is answered, never dropped.
 export function plan(ports: IngestPorts, forwardPath: string, { reversePath, extract }: MessageFacts): Plan[] {
   const mailbox = parseMailbox(forwardPath);
   if (mailbox === null) {

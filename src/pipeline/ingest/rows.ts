@@ -128,7 +128,7 @@ export function uniqueByKey<P extends Plan>(plans: readonly P[]): P[] {
 
 /**
  * Writes them, each where none stands. The alarm for one that is held from its beginning is raised before, also where
- * it stands already: its alarm may have died.
+ * it stands already: its alarm may be lost.
  */
 export function writeRows(
   ports: Pick<IngestPorts, 'ledger' | 'watch'>,

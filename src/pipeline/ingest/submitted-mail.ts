@@ -53,8 +53,8 @@ import {
 import { settleUnread, unknownPlan, unreadFacts, unreadRow } from './unreadable-submission.ts';
 
 /**
- * Throws on an event that cannot be understood, and while an envelope cannot be read: it then ends in the ingest DLQ,
- * held and alarmed.
+ * Throws on an event that cannot be understood, and while an envelope cannot be read: it then ends in ingest's
+ * dead-letter queue, with an alarm.
  */
 export async function ingestSubmissions(
   ports: IngestPorts,
@@ -121,7 +121,7 @@ type Head = { readonly headers: readonly HeaderField[]; readonly from: FromReadi
 
 /**
  * Null where the content cannot be opened now. The rows are written all the same: relay meets the same content, and its
- * sender hears.
+ * sender is told.
  */
 async function headerFields(
   ports: IngestPorts,
@@ -187,7 +187,7 @@ function deliveries(
   );
   return plans.map((each) => {
     const row = withDsn(rowFor(ports, facts, each, { sole: plans.length === 1, reason: null }), each.recipient);
-    // Nobody whom we know stands behind a refused reverse-path: a notice to it would be backscatter.
+    // A refused reverse-path is not known to be the author's: a notice to it would be backscatter.
     return may.kind === 'refused' ? heldAtBirth(row, refusal(may), now) : disposed(ports, row, each, loop);
   });
 }
@@ -213,7 +213,10 @@ function disposed(ports: IngestPorts, row: DeliveryRow, planned: Plan, loop: Loo
   return disposedByRoute(ports, row, planned, loop) ?? row;
 }
 
-/** Outbound routes first; mail to our own domains may also go as inbound mail does. Nobody else is relayed for. */
+/**
+ * Outbound routes first; mail to our own domains may also go as inbound mail does. Mail to other domains is not
+ * relayed.
+ */
 function plan(ports: IngestPorts, { address }: SubmittedRecipient): Plan[] {
   const mailbox = parseMailbox(address);
   if (mailbox === null) throw new Error(`an envelope's address is no mailbox: ${address}`);
@@ -229,9 +232,9 @@ function withDsn(row: DeliveryRow, { notify, orcpt }: SubmittedRecipient): Deliv
   return row.copy || (notify === null && orcpt === null) ? row : { ...row, dsn: { notify, orcpt } };
 }
 
-// ── What cannot be used ──
+// ── Submissions that cannot be used ──
 
-/** Whom it was for cannot be told, so one row stands for all of them. */
+/** Its recipients are not known, so one row stands for all of them. */
 function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: MessageFacts, why: string): DeliveryRow {
   const now = ports.clock.now();
   const row = rowFor(ports, facts, unknownPlan('submission-malformed'), { sole: true, reason: null });
@@ -244,8 +247,8 @@ function malformedRow(ports: IngestPorts, place: SubmissionPlace, facts: Message
 }
 
 /**
- * What cannot be read is on record, held, before SQS is asked to give the event again. An outage of S3 alone calls for
- * no row.
+ * A submission that cannot be read has its held row before SQS is asked to give the event again. An outage of S3 alone
+ * makes no row.
  */
 async function unread(ports: IngestPorts, given: Given, what: string, cause?: UnreadableCause): Promise<never> {
   const { place, acceptedAt } = given;

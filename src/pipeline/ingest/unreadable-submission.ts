@@ -47,13 +47,13 @@ export function unreadFacts(place: SubmissionPlace, acceptedAt: number, configVe
   };
 }
 
-/** Whom it was for cannot be told, so one row stands for all of them. `reason` keeps such rows of a message apart. */
+/** Its recipients are not known, so one row stands for all of them. `reason` keeps such rows of a message apart. */
 export function unknownPlan(reason: string): Plan {
   const nobody = { address: 'unknown', localPart: reason, domain: '', domainKey: '' };
   return unroutedPlan('unknown', nobody, 'submission-malformed', '');
 }
 
-/** It could be read at last: what stood for it goes, and says so. */
+/** It can be read now: the row that stood for it ends, with a trace event. */
 export async function settleUnread(
   ports: { readonly ledger: Ledger; readonly clock: Clock },
   spoolId: string,

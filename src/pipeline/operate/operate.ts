@@ -120,8 +120,7 @@ export async function remove(ports: OperatePorts, ref: DeliveryRef, notice: bool
     const kept = row.state === 'held' || row.state === 'quarantined';
     if (!kept && !isUnderWay(row.state)) return `it is ${row.state}: nothing is left to remove`;
     // A copy answers to nobody, nor does a notice. A sender whose notice was sent already, or could not be, gets no
-    // second one. Of an orphan nobody knows to whom it was written: a report that cannot say what was not delivered to
-    // whom is none.
+    // second one. The recipients of an orphan are not known, and a report that names no recipient is useless.
     const answers = !row.copy && row.kind === 'delivery' && row.notice?.kind !== 'ndr' && !isPlaceholder(row);
     if (!notice || !answers) return removed(row, now);
     return refused(row, REMOVED, { now, sweepAgainMs: ports.sweepAgainMs });

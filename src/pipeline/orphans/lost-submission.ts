@@ -46,7 +46,7 @@ export async function isLostSubmission(
   const terms = { ...ports, sweepAgainMs: 0 };
   ports.watch.raise('EnvelopeMissing');
   await ports.ledger.create([unreadRow(terms, { ...facts, size: entry.bytes }, 'envelope-missing', detail)], null);
-  // It may have come between the two looks, and ingest have looked for this row before it stood.
+  // The envelope may have come between the two reads, and ingest may have looked for this row before it was written.
   if ((await ports.ledger.rowKeys(spoolId, 2)).length > 1) {
     await settleUnread(ports, spoolId);
     return false;

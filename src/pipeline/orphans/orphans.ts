@@ -38,7 +38,7 @@ export type OrphanPorts = {
   readonly settings: Settings;
   readonly inventory: SpoolInventory;
   readonly spool: Spool;
-  /** Null where nobody submits. */
+  /** Null where there are no submitters. */
   readonly ingestQueue: EventQueue | null;
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -54,16 +54,16 @@ export type OrphanReport = {
   readonly listed: number;
   readonly examined: number;
   readonly orphans: number;
-  /** Objects and pages that could not be looked at; the next round does. */
+  /** Objects and pages that could not be looked up; the next round looks them up. */
   readonly missed: number;
-  /** Everything stored up to this instant was looked at. */
+  /** All objects that were stored up to this instant were looked up. */
   readonly examinedUntil: number;
 };
 type Count = { listed: number; examined: number; orphans: number; missed: number };
 
 /**
- * Looks through the shards as far as time allows. Throws at its end where something could not be looked at: all else
- * was, by then.
+ * Searches the shards as far as time allows. Throws at its end where an object could not be looked up: all others were,
+ * by then.
  */
 export async function orphans(ports: OrphanPorts, signal: AbortSignal): Promise<OrphanReport> {
   const now = ports.clock.now();
@@ -80,7 +80,7 @@ export async function orphans(ports: OrphanPorts, signal: AbortSignal): Promise<
   return report;
 }
 
-/** Until when the shard's objects were looked at. One shard's failure is not another's. */
+/** Until when the shard's objects were looked up. A failure in one shard does not stop another. */
 async function lookThrough(ports: OrphanPorts, shard: Shard, count: Count, signal: AbortSignal): Promise<number> {
   let round: Round | null = null;
   try {
@@ -156,8 +156,7 @@ async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSign
 }
 
 /**
- * Neither content nor an envelope, so that no submitter's policy lets it be put there. It is no mail: nothing waits for
- * it, and the purge removes it.
+ * Neither content nor an envelope: no submitter's policy allows its name. It is no mail, and the purge removes it.
  */
 function isStrange(ports: OrphanPorts, { objectKey, bytes, storedAt }: SpoolEntry): false {
   ports.watch.raise('StrangeObject');

@@ -53,7 +53,7 @@ export async function giveDigest(ports: BouncePorts): Promise<'nothing-due' | 'n
   return inPeriod > 0 ? 'queued' : 'nothing-quarantined';
 }
 
-/** The digest's bytes as of now; null where the row is no digest's, or names nobody. */
+/** The digest's bytes as of now; null where the row is no digest's, or names no recipient. */
 export async function digestFor(ports: ComposePorts, digest: DeliveryRow): Promise<Uint8Array | null> {
   const period = periodOf(digest.spoolId);
   const to = parseMailbox(digest.forwardPath);

@@ -81,7 +81,7 @@ function placesOf({ submitters }: Settings): readonly Place[] {
   return Object.keys(submitters).length > 0 ? [inbound, outbound] : [inbound];
 }
 
-/** True where it came to the end of the list. */
+/** True where it reached the end of the list. */
 async function purgePlace(ports: PurgePorts, place: Place, tally: Tally, signal: AbortSignal): Promise<boolean> {
   const { prefix, bookmark } = place;
   let more = true;
@@ -143,7 +143,8 @@ async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal
 async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal: AbortSignal): Promise<Look> {
   const [entry] = objectsOf(message);
   if (entry === undefined || !entry.objectKey.startsWith(outboundPrefix)) return { became: 'no-rows', bytes: 0 };
-  // The search for orphans has told of it, unless it lay there before the search did: nothing goes in silence.
+  // The search for orphans has reported it, unless it was stored before there was the search: no object is removed in
+  // silence.
   ports.watch.raise('StrangeObject');
   try {
     await ports.inventory.remove(entry.objectKey, signal);
@@ -158,8 +159,7 @@ async function strange(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, sig
 }
 
 /**
- * The rows that speak for these objects. What stood for an envelope that was missing does not speak for one that is
- * there.
+ * The rows of these objects. A row that stood for a missing envelope says nothing about one that is there.
  */
 function rowsOn({ contentKey, envelope }: SpoolMessage<SpoolEntry>, record: TraceRecord | undefined) {
   if (record?.message.objectKey !== contentKey) return [];
@@ -173,7 +173,7 @@ async function remove(
   rows: readonly DeliveryRow[],
   signal: AbortSignal,
 ): Promise<number> {
-  // Rows are dated at their end; all of them are at it, so that this outlives them.
+  // Rows are dated when they end. All have ended, so this item outlives them.
   const several = rows.filter(({ kind }) => kind === 'delivery').length > 1;
   if (several) await ports.ledger.forgetMessage(spoolId, ports.clock.now() + ports.settings.retentionMs.ledger);
   let bytes = 0;

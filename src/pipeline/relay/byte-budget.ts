@@ -9,7 +9,7 @@ export interface ByteBudget {
   fits(bytes: number): boolean;
   /**
    * Waits for room; the returned function gives it back. Rejects when the signal aborts first, and with NoRoomInTime
-   * when others kept the room for so long that the wait must be told.
+   * when others kept the room for so long that the wait must be logged.
    */
   take(bytes: number, signal: AbortSignal): Promise<() => void>;
 }

@@ -19,7 +19,9 @@ export type RelayPorts = {
   readonly watch: Watch;
   readonly budget: ByteBudget;
   readonly markKey: MarkKey;
-  /** Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they cannot be had. */
+  /**
+   * Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they cannot be read.
+   */
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
   readonly leaseMs: number;
   readonly sweepAgainMs: number;

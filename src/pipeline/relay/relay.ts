@@ -145,11 +145,12 @@ async function attemptMessage(
       signal,
     );
     const { bytes, version, undeleted = false } = content;
-    // Content that breaks off because we stopped reading it says nothing against the content.
+    // Where content breaks off because we stopped reading it, the content is not at fault.
     const stopped = signal.aborted && results[0]?.kind === 'content';
     const attempt = stopped ? plain(outOfTime) : decide(results, bytes);
     const returnPath = leaving.rewritten ? (leaving.reversePath?.address ?? null) : null;
-    // What cannot be parsed cannot be said either; accepted mail is relayed all the same, and its trace tells.
+    // A reverse-path that cannot be parsed cannot be given in MAIL. Accepted mail is relayed all the same, with a trace
+    // event.
     const reversePathLost = !leaving.rewritten && parseReversePath(message.reversePath) === undefined;
     return {
       ...attempt,
@@ -186,8 +187,8 @@ type Room =
   | { readonly giveBack: null; readonly waitedMs: number; readonly outcome: Outcome };
 
 /**
- * Its share of the function's memory. A wait is told when it begins: what is under way may take as long as the function
- * has.
+ * Its share of the function's memory. A wait is logged when it begins: the attempts under way may take as long as the
+ * function may run.
  */
 async function roomFor(ports: RelayPorts, row: DeliveryRow, bytes: number, signal: AbortSignal): Promise<Room> {
   const waits = !ports.budget.fits(bytes) && !signal.aborted;

@@ -45,7 +45,7 @@ async function token(ports: ReturnPathPorts, row: DeliveryRow): Promise<string> 
   return tokenAddress(made, settings.returnPathDomain);
 }
 
-/** Null where the secret cannot be had: a token does the same service, and mail need not wait. */
+/** Null where the secret cannot be read: a token serves as well, and mail need not wait. */
 async function srsOf(ports: ReturnPathPorts, row: DeliveryRow): Promise<Srs | null> {
   try {
     const secrets = (await ports.srsSecrets?.()) ?? [];

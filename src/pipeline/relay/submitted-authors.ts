@@ -53,7 +53,7 @@ export async function* asAuthored(
   if (whole.length > 0) yield whole;
 }
 
-/** Ingest held it for the name that it goes in, and an operator let it go on in that name. */
+/** Ingest held it for the name that it is sent in, and an operator released it in that name. */
 function isReleased(row: DeliveryRow): boolean {
   return releasedFromOf(row).some((cause) => cause === 'foreign-author' || cause === 'foreign-sender');
 }

@@ -54,7 +54,7 @@ export async function submit(
   const { bytes, sha256 } = content;
   const envelope = Buffer.from(writeEnvelope({ version: 1, ...options, bytes, sha256 }));
   const envelopeKey = envelopeKeyOf({ submitter, ulid });
-  // Throws where the client went away meanwhile: it sends again, and nothing is committed for it.
+  // Throws where the client closed the connection meanwhile: it sends again, and nothing is committed for it.
   const second = notStored(await store.put(envelopeKey, storableBytes(envelope), signal), envelopeKey);
   return second ?? { kind: 'submitted', spoolId: spoolIdOf({ submitter, ulid }) };
 }

@@ -78,9 +78,9 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
 }
 
 /**
- * What the relay queue has room for, next hops in turn. A next hop's room is its fair share of `activeJobsMax` less
- * what it has there already, so one that answers slowly, or not at all, fills its own share and nobody else's. What is
- * no relay job needs no room.
+ * As many rows as the relay queue has room for, next hops in turn. A next hop's room is its fair share of
+ * `activeJobsMax`, less the jobs that it has there already. So one that answers slowly, or not at all, fills its own
+ * share and no other. Jobs of other queues need no room.
  */
 async function choose(ports: SweepPorts, due: readonly DueRow[]): Promise<readonly DueRow[]> {
   const now = ports.clock.now();
