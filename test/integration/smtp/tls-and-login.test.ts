@@ -120,6 +120,24 @@ describe('a login', () => {
         `C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: ${base64('ann')}\nS: 334 UGFzc3dvcmQ6\nC: ${base64('correct horse')}\nS: 235 ok\n${TAKE}`,
       ),
     ],
+    [
+      'LOGIN, whatever its prompts say',
+      inTls(
+        'auth login',
+        `C: AUTH LOGIN\nS: 334 ${base64('Benutzername:')}\nC: ${base64('ann')}\nS: 334 \nC: ${base64('correct horse')}\nS: 235 ok\n${TAKE}`,
+      ),
+    ],
+    [
+      'LOGIN, where PLAIN is offered and not spoken',
+      inTls(
+        'AUTH PLAIN LOGIN',
+        `${PLAIN_LINE}\nS: 504 5.7.4 Unrecognized authentication type\nC: AUTH LOGIN\nS: 334 x\nC: ${base64('ann')}\nS: 334 x\nC: ${base64('correct horse')}\nS: 235 ok\n${TAKE}`,
+      ),
+    ],
+    [
+      'PLAIN in small letters, asked for once more',
+      inTls('auth plain', `${PLAIN_LINE}\nS: 334 \nC: ${base64('\0ann\0correct horse')}\nS: 235 ok\n${TAKE}`),
+    ],
     ['as old servers announce it', inTls('AUTH=PLAIN', `${PLAIN_LINE}\nS: 235 ok\n${TAKE}`)],
   ])('%s', async (_name, script) => {
     const { result, server } = await attemptOne([script], { tls: 'required', ca: testCa, auth, terms });
