@@ -14,9 +14,9 @@ import type { Reply } from '#core/reply/reply.ts';
 import type { Status } from '#core/reply/status.ts';
 
 type Told = {
-  /** When it happened, as the teller says, in milliseconds since the epoch. */
+  /** When it happened, by the event or report, in milliseconds since the epoch. */
   readonly at: number;
-  /** When the next hop took the message, where the teller says so. */
+  /** When the next hop accepted the message, where the event or report says so. */
   readonly sentAt: number | null;
   readonly reply: Reply | null;
 };
@@ -75,9 +75,9 @@ function arrived(fact: Extract<ReportedFact, { kind: 'uncertain' }>): ReportedFa
 }
 
 /**
- * Its sender is told, once, unless something decides it before the sweep comes: the event of its arrival may be under
- * way. Before our own word that it was relayed, it is that word that makes the notice due. Null where the delivery has
- * another end.
+ * Its sender is told, once, unless another event decides it before the sweep runs: the event of its arrival may be
+ * under way. Before our own outcome `relayed` is recorded, that outcome makes the notice due. Null where the delivery
+ * has another end.
  */
 function doubted(
   row: DeliveryRow,
@@ -120,8 +120,8 @@ function decided({ uncertain: _, ...row }: DeliveryRow): DeliveryRow {
 }
 
 /**
- * Before our own word: that the next hop had it is the outcome of the claim under way, and our word will find it
- * recorded (core/delivery/overtaken-outcome.ts).
+ * Before our own outcome: that the next hop had the message is the outcome of the claim under way, and our outcome will
+ * find it recorded (core/delivery/overtaken-outcome.ts).
  */
 function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
   if (!isUnderWay(row.state) || row.claims === 0) return row;

@@ -5,8 +5,8 @@
 export type FeedbackBody =
   | { readonly kind: 'ses-event'; readonly json: unknown }
   /**
-   * An identity's own notifications: no tags, nothing to join by. Somebody switched them on beside the configuration
-   * set.
+   * An identity's own notifications, without tags, so that they cannot be joined. They were switched on beside the
+   * configuration set.
    */
   | { readonly kind: 'identity-notification'; readonly type: string; readonly sesMessageId: string | null }
   /** SES's test that it may publish, when the destination is made: nothing to do. */

@@ -13,11 +13,11 @@ import { exactStatus, statusFrom, statusIn } from './report-status.ts';
 /** RFC 3464 §2.3.3. */
 export type RemoteAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded';
 export type RemoteRecipient = {
-  /** As the remote names it; null where it names nobody. */
+  /** As the remote server names it; null where it names none. */
   readonly finalRecipient: string | null;
   readonly originalRecipient: string | null;
   readonly action: RemoteAction;
-  /** Its own, or what follows from its words. */
+  /** Its own, or the one that its words imply. */
   readonly status: Status | null;
   /** One line: the last server's words, or the report's words about them. */
   readonly diagnostic: string | null;
@@ -29,12 +29,12 @@ const OF_MESSAGE = new Set([
 const BEGINS = new Set(['final-recipient', 'original-recipient', 'action', 'status']);
 
 /**
- * A recipient as its group tells of it. `remark`: what stands in parentheses behind its status or action, should
- * nothing else be said.
+ * A recipient as its group describes it. `remark`: the text in parentheses behind its status or action, where there is
+ * no other.
  */
 export type StatusGroup = RemoteRecipient & { readonly remark: string | null };
 
-/** The text is a delivery-status part, whatever its type: it begins with a field of one, and tells of a recipient. */
+/** The text is a delivery-status part, whatever its type: it begins with a field of one, and names a recipient. */
 export function looksLikeStatus(text: string): boolean {
   const head = text.slice(0, 4_000);
   const [first = ''] = /^\s{0,999}([A-Za-z][\w-]{0,99})[ \t]{0,9}:/.exec(head)?.slice(1) ?? [];
@@ -110,7 +110,7 @@ function recipientOf(group: ReadonlyMap<string, string>): StatusGroup[] {
   const action = actionOf(group.get('action') ?? '', given ?? statusFrom(said));
   if (action === null || (finalRecipient === null && originalRecipient === null && said === null && given === null))
     return [];
-  // A failure that calls itself a success is told of by its words, if at all.
+  // A failure that calls itself a success can be recognised by its words alone.
   const believed = given !== null && !(action === 'failed' && given.startsWith('2')) ? given : null;
   return [
     {
@@ -144,7 +144,7 @@ function actionOf(text: string, status: Status | null): RemoteAction | null {
   const word = /^[^A-Za-z]{0,99}([A-Za-z]{1,20})/.exec(text)?.[1]?.toLowerCase() ?? '';
   switch (word) {
     case 'failed':
-    // As some write it. What expired was given up, whatever 4.y.z was its last status.
+    // As some programs write it. An expired delivery has failed, whatever 4.y.z was its last status.
     case 'failure':
     case 'error':
     case 'expired':

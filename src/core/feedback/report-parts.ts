@@ -27,7 +27,7 @@ export type Parts = {
   readonly parts: readonly ReportPart[];
 };
 
-/** Lines within one header section that are no field, and are passed over. */
+/** Lines within one header section that are no field, and are skipped. */
 const PARDONS_MAX = 50;
 
 type Section = {
@@ -180,7 +180,7 @@ function goesOn(lines: readonly string[], foreign: number): boolean {
 
 type ContentType = { readonly type: string; readonly parameters: ReadonlyMap<string, string> };
 
-/** RFC 2045 §5.1. What cannot be read is the default type. */
+/** RFC 2045 §5.1. A type that cannot be read is the default type. */
 function contentTypeOf(fields: ReadonlyMap<string, string>, defaultType: string): ContentType {
   const value = (fields.get('content-type') ?? '').slice(0, 2_048);
   const type = /^\s{0,99}([\w.+-]{1,99}\/[\w.+*-]{1,99})/.exec(value)?.[1]?.toLowerCase() ?? defaultType;

@@ -64,7 +64,7 @@ export function isAutomaticAnswer(parts: Parts): boolean {
   return isChallenge(parts);
 }
 
-/** Its sender wants a click, which is no report and nothing that a program could give. */
+/** A challenge: its sender wants a click. It is no report, and no program can answer it. */
 function isChallenge({ fields, parts }: Parts): boolean {
   if (/tmda/i.test((fields.get('x-delivery-agent') ?? '').slice(0, 100))) return true;
   const text = parts.find(({ type }) => type === 'text/plain')?.text.slice(0, 4_000) ?? '';

@@ -24,8 +24,8 @@ function isGeneral(status: Status): boolean {
 }
 
 /**
- * What words let one conclude: the exact status in them, else their code's class with what the phrase is known for (RFC
- * 3463 §3). Of several the first, of the class asked for where one is.
+ * The status that words imply: the exact one in them, else their code's class with the detail that the phrase is known
+ * for (RFC 3463 §3). Of several the first, of the class asked for where one is.
  */
 export function statusFrom(words: string | null, kind: string | null = null): Status | null {
   if (words === null) return null;

@@ -12,17 +12,17 @@ import { hasForm } from './report-forms.ts';
 import { beginsOriginal } from './report-original.ts';
 
 export type BounceText = {
-  /** Empty where a mailer's own form names nobody. */
+  /** Empty where a mailer's own form names no recipient. */
   readonly recipients: readonly { readonly address: string; readonly words: string | null }[];
   /** It will be tried again, and the sender has nothing to do. */
   readonly delayed: boolean;
-  /** It has one of the forms that mailers write, which nobody writes by himself. */
+  /** It has one of the forms that mailers write, and that no person writes. */
   readonly formal: boolean;
   /** A server's own code stands in it. */
   readonly coded: boolean;
-  /** The words of the whole: where nobody is named. */
+  /** The words of the whole text, where no recipient is named. */
   readonly words: string | null;
-  /** What follows the line that says that the original follows. */
+  /** The text behind the line that announces the original. */
   readonly original: readonly HeaderField[];
 };
 
@@ -60,7 +60,8 @@ export function readBounceText(text: string, subject: string, failed: string | n
 }
 
 /**
- * What a report's text says of a recipient that its fields name, where they do not say it: the remote server's words.
+ * The remote server's words about a recipient that the report's fields name, from the report's text, where the fields
+ * lack them.
  */
 export function wordsFor(text: string, addresses: readonly string[], alone: boolean): string | null {
   const all = text.slice(0, TEXT_CHARS_MAX).split('\n');
@@ -128,7 +129,7 @@ function placesIn(lines: readonly string[], start: number): Place[] {
     const key = place?.address.toLowerCase() ?? '';
     if (place !== null && !places.has(key)) places.set(key, place);
   }
-  // Whom to write to for help stands alone on its line, too.
+  // The address for help stands alone on its line, too.
   const all = [...places.values()];
   const others = all.filter(({ address }) => !HELPER.test(address));
   return others.length > 0 ? others : all;
@@ -205,7 +206,7 @@ function wordsOf(lines: readonly string[]): Words {
       const below = paragraph(lines, place.line + 1, end);
       const own = [place.rest, ...below].join(' ');
       if (CODE.test(own)) return worded(own);
-      // A sentence that names him: the next one says why.
+      // A sentence that names the recipient: the next one says why.
       if (place.rest === lines[place.line] && !coded.slice(place.line, end).includes(true)) {
         const behind = lines.slice(place.line + below.length + 1, end).findIndex((line) => line.trim() !== '');
         const why = behind === -1 ? [] : paragraph(lines, place.line + below.length + 1 + behind, end);

@@ -47,14 +47,14 @@ export function readRemoteReport(bytes: Uint8Array, { nullPath }: { readonly nul
   const signs = signsOf(parts, nullPath);
   const certain = certainly(parts, signs, 0);
   if (certain !== null) return certain;
-  // A notification that mail was read tells nothing of its delivery that the remote's report would not.
+  // A notification that mail was read adds nothing to the remote server's report on its delivery.
   if (parts.reportType === 'disposition-notification') return { kind: 'auto-reply' };
   const spoken = reportInWords(parts, signs, 'any');
   if (spoken !== null) return spoken;
   return isAutomaticAnswer(parts) ? { kind: 'auto-reply' } : { kind: 'none' };
 }
 
-/** What machines read, a mailer's own form, or either of them within an attached message. */
+/** Fields for machines, a mailer's own form, or either of them within an attached message. */
 function certainly(parts: Parts, signs: Signs, depth: number): RemoteReport | null {
   const feedbackType = complaintOf(parts);
   if (feedbackType !== null) return { kind: 'complaint', feedbackType, original: originalOf(parts) };
@@ -68,7 +68,7 @@ function certainly(parts: Parts, signs: Signs, depth: number): RemoteReport | nu
   const inside = depth < INSIDE_MAX ? reportInside(parts, signs, depth) : null;
   if (inside === null) return reportByFieldAlone(parts);
   if (!signs.answer || signs.mailer) return inside;
-  // An answer that encloses a report: one about mail of ours is heard, anything else is for people.
+  // An answer that encloses a report: one about mail of ours counts, any other is for people.
   return inside.original.some(({ name }) => name.toLowerCase() === passField) ? inside : { kind: 'none' };
 }
 const INSIDE_MAX = Math.min(3, reportDepthMax);
@@ -147,8 +147,7 @@ function distinct(all: readonly RemoteRecipient[]): RemoteRecipient[] {
 }
 
 /**
- * The fields of a report within text: its parts were lost, or somebody quotes it. Whoever quotes in an answer reports
- * nothing.
+ * The fields of a report within text: its parts were lost, or it is quoted. A quotation in an answer is no report.
  */
 function fieldsInText(parts: Parts, { mailer, nullPath, answer }: Signs): Report | null {
   if (!mailer && (!nullPath || answer)) return null;
@@ -189,7 +188,7 @@ function reportInWords(parts: Parts, signs: Signs, which: 'formal' | 'any'): Rep
   return null;
 }
 
-/** X-Failed-Recipients, and no words that say why. */
+/** X-Failed-Recipients, without words that say why. */
 function reportByFieldAlone(parts: Parts): Report | null {
   const failed = parts.fields.get('x-failed-recipients') ?? null;
   const read = failed === null ? null : readBounceText(textsOf(parts)[0] ?? '', subjectOf(parts.fields), failed);
@@ -237,7 +236,7 @@ function hostOf(fields: ReadonlyMap<string, string>): string | null {
   return host === undefined ? null : oneLine(host, 255);
 }
 
-/** What people read, in the parts' order; a multipart that could not be taken apart is text as well. */
+/** The text for people, in the parts' order; a multipart that could not be taken apart is text as well. */
 function textsOf({ parts }: Parts): string[] {
   return parts.flatMap(({ type, text }) => {
     if (looksLikeStatus(text)) return [];
@@ -249,8 +248,8 @@ function textsOf({ parts }: Parts): string[] {
 // ── One level deeper ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * A report that a scanner, a list or a person put into a message of his own. What bears our pass is the message that we
- * sent, come back, and whatever it tells it tells of others.
+ * A report that a scanner, a list or a person put into another message. A message that bears our pass is the one that
+ * we sent, returned: a report within it is about other mail.
  */
 function reportInside(parts: Parts, { nullPath }: Signs, depth: number): Inside | null {
   const found = parts.parts.filter(isMessage).flatMap(({ octets }) => {

@@ -42,7 +42,7 @@ export function deliveryInOriginal(original: readonly HeaderField[], markKey: Ma
 
 /**
  * `at`: when the report came to us; with the same one it is the same fact, however often it is read. `about`: the
- * addresses of the delivery that it was joined to; whom the report names so is the one, whatever it tells of others.
+ * addresses of the delivery that it was joined to; a recipient that the report names so is the one that counts.
  */
 export function factOfReport(
   report: Extract<RemoteReport, { kind: 'report' }>,
@@ -72,7 +72,7 @@ function namedAs(all: RemoteReports, about: readonly string[]): RemoteReports {
   const keys = about.map((address) => address.toLowerCase());
   const isNamed = ({ finalRecipient, originalRecipient }: RemoteRecipient) =>
     [finalRecipient, originalRecipient].some((name) => name !== null && keys.includes(name.toLowerCase()));
-  // An alias was expanded or passed on: what became of it, the others tell.
+  // An alias was expanded or passed on: its other recipients' results decide.
   const [first, ...others] = all.filter((each) => isNamed(each) && !/^(expanded|relayed)$/.test(each.action));
   return first === undefined ? all : [first, ...others];
 }
@@ -97,7 +97,7 @@ function detailOf({ diagnostic }: RemoteRecipient): string {
   return oneLine(diagnostic === null ? words : `${words}: ${diagnostic}`, detailTextMax);
 }
 
-// ── The row of the message that came back ───────────────────────────────────────────────────────────────────────────
+// ── The row of the returned message ───────────────────────────────────────────────────────────────────────────
 
 /** It was read, and ends here: its bytes stay as long as any content. `reason` is kebab-case, `about` says of what. */
 export function returnSettled(row: DeliveryRow, reason: string, about: string | null, now: number): Progress {
@@ -107,8 +107,8 @@ export function returnSettled(row: DeliveryRow, reason: string, about: string | 
 }
 
 /**
- * No report, or none that could be joined: the same row goes on to the postmaster, whole, as ordinary mail does; what
- * policy would not have let through is quarantined on the way.
+ * No report, or none that could be joined: the same row is queued for the postmaster, whole, as ordinary mail; mail
+ * that policy would not have relayed is quarantined.
  */
 export function sentOnToPostmaster(
   row: DeliveryRow,

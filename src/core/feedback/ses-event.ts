@@ -135,7 +135,7 @@ function notValid(at: number, sentAt: number | null): ReportedFact {
 }
 
 /**
- * SES took the message and never tried to send it: the address stands on a suppression list (docs/aws-contracts.md
+ * SES accepted the message and never tried to send it: the address is on a suppression list (docs/aws-contracts.md
  * §2.6).
  */
 function isSuppression(subType: string): boolean {
@@ -151,7 +151,7 @@ function complaint(part: unknown, { sentAt }: Mail, now: number): ReturnType<Rea
   const at = instant(member(part, 'timestamp')) ?? now;
   const recipients = addressesOf(members(member(part, 'complainedRecipients')));
   const subType = text(member(part, 'complaintSubType'));
-  // Nobody complained now: SES sent nothing, because of an earlier complaint.
+  // No new complaint: SES sent nothing, because of an earlier one.
   if (subType !== null && isSuppression(subType)) return { recipients, fact: suppressed(at, sentAt) };
   const type = text(member(part, 'complaintFeedbackType'));
   const reason = type === null ? 'complaint' : `complaint-${kebab(type)}`;
@@ -221,8 +221,8 @@ function failureStatusOf(reply: Reply | null): Status | null {
 }
 
 /**
- * Who spoke: `dns; mx.example.com`, and SES's own typing of it. SES's servers report what another said, whose name they
- * keep.
+ * The server that replied: `dns; mx.example.com`, and SES's own form of it. SES's servers report another server's reply
+ * without its name.
  */
 function hostOf(reportingMta: unknown): string | null {
   const host = (text(reportingMta) ?? '').replace(/^\s*[a-z]+\s*;\s*/i, '').trim();

@@ -74,7 +74,7 @@ export function realReply(reply: Reply | null): Reply | null {
   return reply !== null && Number.isInteger(reply.code) && reply.code >= 200 && reply.code <= 599 ? reply : null;
 }
 
-/** Nobody else said so, by a reply or in a report: the judgement is ours, and so are the words for it. */
+/** No other mail system said so, by a reply or in a report: the judgement is ours, and so are its words. */
 export function isOurWord({ reply, reason }: NoticeRecipient): boolean {
   return realReply(reply) === null && reasonRow(reason ?? null)?.reported !== true;
 }

@@ -9,7 +9,7 @@ export type Pattern = {
   readonly edges: { readonly before: RegExp; readonly after: RegExp };
   /** Found also where white space is left out. */
   readonly whole: boolean;
-  /** What a text holds, without white space at the latest, in which it is found: one of these. */
+  /** A text in which it is found contains one of these, perhaps only when white space is left out. */
   readonly needles: readonly string[];
 };
 

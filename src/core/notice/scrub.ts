@@ -38,7 +38,8 @@ type Terms = { readonly rules: readonly Rule[]; readonly known: Pattern; readonl
 export function scrubber(input: NoticeInput): Scrubber {
   // The operator may see where the mail system sends.
   if (input.kind === 'postmaster') return { text: same, octets: same, remark: (_, given) => given };
-  // An address that the sender knows as his own, ours, or one he wrote to is no secret in his own header section.
+  // In the sender's own header section three addresses are no secret: the sender's, ours, and those that the sender
+  // wrote to.
   const known = [input.to.address, input.from, input.postmaster, ...input.recipients.map((r) => r.forwardPath)];
   const knownKeys = new Set(known.map((address) => address.toLowerCase()));
   const isSecret = ({ routedAddress }: NoticeRecipient) => !knownKeys.has(routedAddress.trim().toLowerCase());
@@ -76,7 +77,8 @@ function targetOf({ routedAddress, forwardPath }: NoticeRecipient): Target | nul
 }
 
 /**
- * What else a server says of the address that it was given: its local part at another host or alone, its domain alone.
+ * Other forms in which a server repeats the address that it was given: its local part at another host or alone, its
+ * domain alone.
  */
 function echoes(target: Target, input: NoticeInput, secret: boolean): Rule[] {
   const { forwardPath, locals, domains } = target;

@@ -21,8 +21,8 @@ const TEXTS: Readonly<Record<Language, Texts>> = {
 
 /**
  * What to say about a status. `own`: no remote server replied, so that the judgement is ours. Always answers: the exact
- * status, else its subject, else its class. `reason`: why the delivery failed, in the ledger's word, where that says
- * more; `rule`: the row of the reply rules that decided, whose own words for the cause come first.
+ * status, else its subject, else its class. `reason`: the ledger's reason for the failure, where it says more; `rule`:
+ * the row of the reply rules that decided, whose own words for the cause come first.
  */
 export function statusText(
   status: Status,

@@ -37,8 +37,8 @@ export function voucherOf({ direction, reversePath, verdicts, fromField }: Vouch
 }
 
 /**
- * Whether the voucher stands for the reverse-path itself, so that notices need no limit and the body may go back. An
- * organization does not: a signature says nothing of the envelope (RFC 6376 §8.6), and a customer of a mail provider
+ * Whether the voucher stands for the reverse-path itself, so that notices need no limit and the body may be returned.
+ * An organization does not: a signature says nothing of the envelope (RFC 6376 §8.6), and a customer of a mail provider
  * can send a message that it signed once more, under the reverse-path of any other customer.
  */
 export function isForMailbox(voucher: Voucher | null): boolean {

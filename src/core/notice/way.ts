@@ -11,7 +11,7 @@ import { needsSmtputf8, parseMailbox } from '#core/message/address.ts';
 
 export type NoticeWay =
   | { readonly kind: 'next-hop'; readonly name: string }
-  /** `orReport`: where SES does not take the bounce, the report may go in its place. */
+  /** `orReport`: where SES does not accept the bounce, the report may be sent in its place. */
   | { readonly kind: 'ses-bounce'; readonly orReport: boolean }
   | { readonly kind: 'ses-report' }
   /** Only a report with an envelope sender could carry it, and that is no answer for mail that is an answer itself. */
@@ -28,7 +28,7 @@ export type WayFacts = {
   /** Of the message that the notice is about. */
   readonly autoSubmitted: string | null;
   readonly forwardPath: string;
-  /** What bounce chose for a postmaster's copy; it has no sender to answer. */
+  /** Bounce's choice for a postmaster's copy, which has no sender to answer. */
   readonly rowNextHop: string;
 };
 
