@@ -3,7 +3,7 @@
 // alarmed, the others' is returned to the sender. No rule makes a 4xx permanent, and none makes an unknown reply
 // anything but transient (see classify.ts for what fits no rule).
 
-import type { ReplyRule } from './rule.ts';
+import { FROM_RCPT_ON, type ReplyRule } from './rule.ts';
 import { dailyLimitRules, operatorRules, operatorStageRules } from './rules-operator.ts';
 import { certainRules, othersRules, othersStageRules } from './rules-others.ts';
 import { recipientRules } from './rules-recipient.ts';
@@ -35,12 +35,14 @@ const passingRules: readonly ReplyRule[] = [
   },
   {
     id: 'status-mailbox-full-now',
+    phases: FROM_RCPT_ON,
     status: /^4\.2\.2$/,
     reason: 'mailbox-full',
     seen: '452 4.2.2 The email account is over quota',
   },
   {
     id: 'code-452-room',
+    phases: FROM_RCPT_ON,
     codes: [452],
     text: /\b(?:quota|full|storage)\b/i,
     reason: 'mailbox-full',

@@ -30,6 +30,8 @@ export type ReplyRule = {
 export const BEFORE_MAIL: readonly Phase[] = ['connect', 'greeting', 'ehlo'];
 export const ENVELOPE: readonly Phase[] = ['mail', 'rcpt'];
 export const CONTENT: readonly Phase[] = ['data', 'content', 'final-dot'];
+/** At MAIL there is no recipient yet: a mailbox that is full or closed there is the one that we log in with. */
+export const FROM_RCPT_ON: readonly Phase[] = ['rcpt', ...CONTENT];
 
 /** A refusal that is ours to mend: by 4yz and 5yz alike, unless `when` says more. */
 export function operators(id: string, reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {

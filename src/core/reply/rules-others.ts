@@ -1,7 +1,7 @@
 // Replies about the recipient, the sender and the message, which are returned to the sender; and statuses and words so
 // certain that they decide before the general words about us do. What only the stage decides stands last.
 
-import { byStatus, CONTENT, ENVELOPE, others, type ReplyRule, stage, words } from './rule.ts';
+import { byStatus, CONTENT, ENVELOPE, FROM_RCPT_ON, others, type ReplyRule, stage, words } from './rule.ts';
 
 const GONE_OR_BLOCKED =
   "(?:(?:does|do) ?(?:not|n't) exist|not (?:an? )?valid|not (?:found|exist|resolve)|unknown|could not be|cannot be|invalide?|unresolvable|unroutable|undeliverable|blocked|black ?listed|banned|reject(?:ed)?|refused|denied|spammer|malformed|verify failed|null mx|no mx)";
@@ -144,10 +144,14 @@ export const certainRules: readonly ReplyRule[] = [
     'mailbox-disabled',
     '550 5.2.1 The email account that you tried to reach is disabled',
     {
+      phases: FROM_RCPT_ON,
       status: /^[45]\.2\.1$/,
     },
   ),
-  byStatus('status-mailbox-full', 'mailbox-full', '552 5.2.2 Mailbox full', { status: /^[45]\.2\.2$/ }),
+  byStatus('status-mailbox-full', 'mailbox-full', '552 5.2.2 Mailbox full', {
+    phases: FROM_RCPT_ON,
+    status: /^[45]\.2\.2$/,
+  }),
   byStatus('status-list', 'list-not-expanded', '550 5.2.4 Mailing list expansion problem', { status: /^[45]\.2\.4$/ }),
   byStatus('status-size', 'message-too-large', '552 5.3.4 Message size exceeds fixed limit', {
     status: /^[45]\.(?:2\.3|3\.4)$/,
@@ -173,6 +177,7 @@ export const othersRules: readonly ReplyRule[] = [
     },
   ),
   others('code-552', 'mailbox-full', '552 Requested mail action aborted: exceeded storage allocation', {
+    phases: FROM_RCPT_ON,
     codes: [552],
     statusIfNone: '5.2.2',
   }),
