@@ -8,7 +8,7 @@ import { classify } from '#core/reply/classify.ts';
 import { replyStatus } from '#core/reply/decision.ts';
 import { replyOfText } from '#core/reply/diagnostic-code.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
-import { type Fault, reasonRow } from '#core/reply/reasons.ts';
+import { type Fault, inWords, reasonRow } from '#core/reply/reasons.ts';
 import type { Phase, Reply } from '#core/reply/reply.ts';
 import { replyRules } from '#core/reply/reply-rules.ts';
 import { PHASES_OF, STAGES } from '#core/reply/rules/fit.ts';
@@ -120,11 +120,12 @@ function forPeople(stage: Stage, { json, who, does }: Judged): string {
   const heard = { connect: 'the connection', dot: 'the final dot' }[stage as string] ?? stage.toUpperCase();
   const lines = [`${json.outcome}: ${follows(stage, json)}`];
   if (json.outcome !== 'relayed') {
-    lines.push(`Reason: ${json.reason} (status ${json.status}), after ${heard}.`);
+    lines.push(`Reason: ${json.reason}: ${inWords(json.reason)} (status ${json.status}, after ${heard}).`);
     lines.push(`Whose fault: ${WHOSE[json.fault]}`);
     lines.push(decider(json));
     if (json.fault === 'operator') lines.push('What to do: docs/runbook/operator-fault.md, by the reason.');
-    lines.push(`The sender reads, when it has failed: ${[json.says, who, does].join(' ')}`);
+    lines.push(`The sender reads${json.outcome === 'failed' ? '' : ' at the end of the lifetime'}:`);
+    lines.push(`  Why: ${json.says}`, `  Who can fix it: ${who}`, `  What to do now: ${does}`);
   }
   return `${lines.join('\n')}\n`;
 }
