@@ -1,6 +1,7 @@
 // The rows of the reply rules: each row is the first that takes the reply that earned it, no row stands in the way of
 // another, each has its public source, and no two are the same reply with other digits.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { askedOf } from '#core/reply/decision.ts';
 import { REASONS } from '#core/reply/reasons.ts';
@@ -54,6 +55,29 @@ describe('each row', () => {
       expect(row.says).toMatch(/^[A-Z].*\.$/s);
       expect(row.says).not.toMatch(/lambda|ledger|dynamo|everpost|@/i);
     }
+  });
+});
+
+describe('without its row', () => {
+  const text = readFileSync(new URL('../../../fixtures/replies/rows.tsv', import.meta.url), 'utf8');
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const expected = lines.map((line) => line.split('\t') as [string, string, string, string, string]);
+
+  test.each(expected)('%s: at %s, %s would be decided by something else', (id, stage, seen, kind, reason) => {
+    const { outcome } = decided(stage, seen.replaceAll('\\n', '\n'));
+    if (outcome.kind === 'relayed') throw new Error('it is relayed');
+    expect([outcome.rule, outcome.kind, outcome.reason]).toEqual([id, kind, reason]);
+  });
+
+  it('is told by test/fixtures/replies/rows.tsv, where each row has its line', () => {
+    const known = new Set(expected.map(([id]) => id));
+    const missing = rows
+      .filter(({ id }) => !known.has(id))
+      .map(({ id, stage, seen, reason }) => {
+        const { kind } = decided(stage, seen).outcome;
+        return [id, stage, seen.replaceAll('\n', '\\n'), kind, reason].join('\t');
+      });
+    expect(missing).toEqual([]);
   });
 });
 
