@@ -1,9 +1,11 @@
-// `npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways] [--keep DIR]`: sends every .eml of a folder
-// through the front door and judges what arrives, byte by byte, behind the next hop: a catcher, a real Postfix before
-// it, a real Dovecot by LMTP, or the emulated SES, whose messages a mail reader that is not ours judges (by-ses.ts).
-// Each message is accounted for: arrived whole, returned with a sound notice that says why, or refused by the front
-// door with its reason. Then, except with Dovecot, each comes back to a return path (reports.ts). `--keep` writes what
-// arrived, and what was sent as it goes over the wire, for other judges. Exit 1 on any deviation, 2 on wrong usage.
+// `npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways | --signed] [--keep DIR]`: sends every .eml of a
+// folder through the front door and judges what arrives, byte by byte, behind the next hop: a catcher, a real Postfix
+// before it, a real Dovecot by LMTP, or the emulated SES, whose messages a mail reader that is not ours judges
+// (by-ses.ts). Each message is accounted for: arrived whole, returned with a sound notice that says why, or refused by
+// the front door with its reason. Then, except with Dovecot, each comes back to a return path (reports.ts). Without an
+// option, or by `--signed` alone, each is then sent with signatures, and these are verified (signed.ts). `--keep`
+// writes what arrived, and what was sent as it goes over the wire, for other judges. Exit 1 on any deviation, 2 on
+// wrong usage.
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +18,7 @@ import { type Caught, catcher, type Sent, sendMail } from '../e2e/smtp.ts';
 import { judgeNotice } from '../judges/rfc3464.ts';
 import { judgeSes } from './by-ses.ts';
 import { compareReadings, compareVariants, type Returned, throughToken } from './reports.ts';
+import { signedByAllWays } from './signed.ts';
 import { byAllWays } from './ways.ts';
 
 const AT_ONCE = 8;
@@ -52,18 +55,22 @@ async function main(): Promise<number> {
       postfix: { type: 'boolean' },
       dovecot: { type: 'boolean' },
       ways: { type: 'boolean' },
+      signed: { type: 'boolean' },
       ses: { type: 'boolean' },
       keep: { type: 'string' },
     },
   });
   const [folder, more] = positionals;
-  const chosen = [values.postfix, values.dovecot, values.ses, values.ways].filter((way) => way === true);
+  const chosen = [values.postfix, values.dovecot, values.ses, values.ways, values.signed].filter((way) => way === true);
   if (folder === undefined || more !== undefined || chosen.length > 1) {
-    process.stderr.write('npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways] [--keep DIR]\n');
+    process.stderr.write(
+      'npm run test:corpus -- DIR [--postfix | --dovecot | --ses | --ways | --signed] [--keep DIR]\n',
+    );
     return 2;
   }
   const files = readdirSync(folder).filter((name) => name.endsWith('.eml'));
   if (files.length === 0) throw new Error(`${folder} holds no .eml`);
+  if (values.signed) return (await signedByAllWays(folder, files, say)) === 0 ? 0 : 1;
   if (values.ways) return (await byAllWays(folder, files, say)) === 0 ? 0 : 1;
   const { keep } = values;
   if (keep !== undefined) for (const each of ['sent', 'arrived']) mkdirSync(join(keep, each), { recursive: true });
@@ -87,7 +94,8 @@ async function main(): Promise<number> {
       throughToken(instance, { file, content: readFileSync(join(folder, file)), index }, forwarded),
     );
     reportReturned(returned);
-    return deviates || unread > 0 || returned.some(({ sound }) => !sound) ? 1 : 0;
+    const broken = chosen.length === 0 ? await signedByAllWays(folder, files, say) : 0;
+    return deviates || unread + broken > 0 || returned.some(({ sound }) => !sound) ? 1 : 0;
   } finally {
     await discard(instance);
     await behind.close();

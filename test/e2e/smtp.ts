@@ -101,9 +101,13 @@ export type Caught = {
  */
 export type Answer = string | undefined | { readonly reply: string | null; readonly keep: boolean };
 export type Manners = {
+  /** Keywords that it answers EHLO with; absent: all that a server of today has. */
+  readonly offers?: readonly string[];
   readonly rcpt?: (forwardPath: string) => Answer | Promise<Answer>;
   readonly finalDot?: (caught: Caught) => Answer | Promise<Answer>;
 };
+
+const OFFERS = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'AUTH PLAIN', 'SIZE 60000000'];
 
 export type Catcher = { readonly port: number; readonly caught: Caught[]; close(): Promise<void> };
 
@@ -141,7 +145,9 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
     const verb = line.slice(0, 4).toUpperCase();
     const path = /<([^>]*)>/.exec(line)?.[1] ?? '';
     if (verb === 'EHLO' || verb === 'LHLO')
-      return '250-catcher.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-AUTH PLAIN\r\n250 SIZE 60000000';
+      return ['catcher.example', ...(manners.offers ?? OFFERS)]
+        .map((line, at, { length }) => `250${at === length - 1 ? ' ' : '-'}${line}`)
+        .join('\r\n');
     if (verb === 'AUTH') return '235 2.7.0 whoever you are';
     if (verb === 'MAIL') {
       reversePath = path;
@@ -194,8 +200,17 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
     working = false;
   };
   socket.write('220 catcher.example ESMTP\r\n');
+  // Content is joined once its end has come: joining it with each chunk would take long for a large message.
+  let waiting: Buffer[] = [];
+  let tail = '';
   socket.on('data', (chunk) => {
-    buffer = Buffer.concat([buffer, chunk]);
+    waiting.push(chunk);
+    tail = `${tail}${chunk.toString('latin1')}`;
+    const hasEnd = tail.startsWith('.\r\n') || tail.includes('\r\n.\r\n');
+    tail = tail.slice(-4);
+    if (inContent && !hasEnd) return;
+    buffer = Buffer.concat([buffer, ...waiting]);
+    waiting = [];
     pump().catch(() => socket.destroy());
   });
 }

@@ -43,11 +43,18 @@ export function relayFields(of: RelayFields): Uint8Array {
   return Buffer.from(fields.join(''), 'latin1');
 }
 
-/** RFC 5321 §4.4. SES's own Received below it says who sent the message; we got it from SES's store, by HTTP. */
+/** What a reader of Received fields may take for the address of a host. */
+const LOOKS_LIKE_ADDRESS = /\[|(?:\d{1,3}\.){3}\d/;
+
+/**
+ * RFC 5321 §4.4. SES's own Received below it says who sent the message; we got it from SES's store, by HTTP. No address
+ * stands in ours: servers that look behind us (Exchange Online's enhanced filtering) find SES's first.
+ */
 function received(of: RelayFields): string {
   const mailbox = parseMailbox(of.forwardPath);
   // RFC 6531 §3.7.3: a path that has no ASCII form may be left out; the field itself stays ASCII.
-  const forClause = mailbox === null || needsSmtputf8(mailbox) ? [] : [`for ${formatPath(mailbox)}`];
+  const path = mailbox === null || needsSmtputf8(mailbox) ? null : formatPath(mailbox);
+  const forClause = path === null || LOOKS_LIKE_ADDRESS.test(path) ? [] : [`for ${path}`];
   const clauses = [`by ${token(of.host)} (Everpost)`, 'with HTTP', `id ${token(of.deliveryId)}`, ...forClause];
   return field('Received', [...clauses.slice(0, -1), `${clauses.at(-1)};`, formatDate(of.now)]);
 }

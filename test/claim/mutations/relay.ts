@@ -367,4 +367,24 @@ export const relayMutations: readonly Mutation[] = [
       name: 'SES took it, whatever its endpoint is called',
     },
   },
+  {
+    name: 'signatures/folds-of-a-removed-field-stay',
+    file: 'src/core/message/removed-fields.ts',
+    text: "if (line !== 'folded') this.fieldGoes = line === 'goes';",
+    replacement: "this.fieldGoes = line === 'goes';",
+    test: {
+      file: 'test/integration/smtp/signed-content.test.ts',
+      name: 'fields that are taken out > leave the signatures that do not cover them, folds and all',
+    },
+  },
+  {
+    name: 'signatures/an-address-in-our-Received',
+    file: 'src/core/message/trace-fields.ts',
+    text: 'path === null || LOOKS_LIKE_ADDRESS.test(path)',
+    replacement: 'path === null',
+    test: {
+      file: 'test/unit/core/message/trace-fields.test.ts',
+      name: 'our fields > no for clause where "ann@[192.0.2.1]" looks like an address of a host',
+    },
+  },
 ];

@@ -41,6 +41,14 @@ describe('our fields', () => {
     expect(unfolded({ forwardPath })).toContain(clause);
   });
 
+  // Servers that look behind us take the first address that a Received field names for the sender's.
+  test.each(['ann@[192.0.2.1]', 'ann@[IPv6:2001:db8::1]', '"[192.0.2.1]"@example.com', '192.0.2.1@example.com'])(
+    'no for clause where %j looks like an address of a host',
+    (forwardPath) => {
+      expect(unfolded({ forwardPath })).toMatch(/^Received: by \S+ \(Everpost\) with HTTP id \S+; Fri, /);
+    },
+  );
+
   test.each([['jürgen@example.com'], ['no mailbox'], ['eve>\r\nBcc: x@evil.example']])(
     'no for clause where %j has no ASCII form',
     (forwardPath) => {
