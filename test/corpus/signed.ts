@@ -69,6 +69,7 @@ async function collect(ways: SignedWays, of: Case, table: Map<string, Row>, take
   for (const way of [...intactWays, 'ses'] as const) {
     const came = await ways.came(way, reversePath, PATIENCE_MS);
     const isReturned = came.length === 0 && ways.noticeTo(reversePath) !== null;
+    if (isReturned && way === intactWays[0]) say(`returned   ${file}`);
     if (came.length === 0 && !isReturned) {
       say(`lost       ${file}  by ${way}`);
       lost += 1;
