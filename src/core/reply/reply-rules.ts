@@ -3,17 +3,19 @@
 // alarmed, the others' is returned to the sender. No rule makes a 4xx permanent, and none makes an unknown reply
 // anything but transient (see classify.ts for what fits no rule).
 
-import { FROM_RCPT_ON, type ReplyRule } from './rule.ts';
+import { FROM_RCPT_ON, type ReplyRule, words } from './rule.ts';
 import { dailyLimitRules, operatorRules, operatorStageRules } from './rules-operator.ts';
 import { certainRules, othersRules, othersStageRules } from './rules-others.ts';
-import { recipientRules } from './rules-recipient.ts';
+import { FOR_NOW, recipientRules } from './rules-recipient.ts';
+
+const GREYLISTED = words('\\bgr[ae]y-?\\s?list');
 
 /** Room, size and pace: what a code says by itself, and what passes. */
 const passingRules: readonly ReplyRule[] = [
   {
     id: 'words-greylisted',
     codes: '4xx',
-    text: /\bgr[ae]y-?\s?list/i,
+    text: GREYLISTED,
     reason: 'greylisted',
     seen: '450 4.2.0 <b@example.com>: Recipient address rejected: Greylisted, see http://postgrey.example',
   },
@@ -51,6 +53,29 @@ const passingRules: readonly ReplyRule[] = [
   },
 ];
 
+/** The server itself says by 5yz that it is for now: after a status of its own, before words about us. */
+const greylistedRules: readonly ReplyRule[] = [
+  {
+    id: 'words-greylisted-by-5yz',
+    codes: '5xx',
+    text: GREYLISTED,
+    reason: 'greylisted',
+    seen: '554 5.7.1 <b@example.com>: Recipient address rejected: Greylisted, come back later',
+  },
+];
+
+/** Asked after all other words: of trouble that passes, or that is the server's own, neither side is to blame. */
+const serverTroubleRules: readonly ReplyRule[] = [
+  {
+    id: 'words-for-now',
+    phases: FROM_RCPT_ON,
+    codes: '5xx',
+    text: FOR_NOW,
+    reason: 'refused-for-now',
+    seen: '554 5.3.0 Service temporarily unavailable, please try again later',
+  },
+];
+
 /** What is only for now, where no rule says more of it. */
 const transientRules: readonly ReplyRule[] = [
   { id: 'code-421', codes: [421], reason: 'service-closing', seen: '421 4.3.2 Service shutting down' },
@@ -63,9 +88,11 @@ export const replyRules: readonly ReplyRule[] = [
   ...dailyLimitRules,
   ...passingRules,
   ...certainRules,
+  ...greylistedRules,
   ...operatorRules,
   ...transientRules,
   ...othersRules,
   ...recipientRules,
+  ...serverTroubleRules,
   ...othersStageRules,
 ];

@@ -142,6 +142,7 @@ const LIMIT = words(
   '\\b(?:send(?:ing)?|submission|outgoing|outbound|relay(?:ing)?|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|rate|frequency|message (?:rate|submission))\\b.{0,50}\\b(?:limit(?:s|ed)?|quota|allowance|threshold)\\b',
   '\\b(?:limits?|quota|maximum|max)\\b.{0,50}\\b(?:send(?:ing)?|outgoing|outbound|hourly|daily|monthly|per[- ](?:hour|day|minute|month)|mails? sent|messages sent)\\b',
   '\\bsubmission ?quota ?exceeded|\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent (?:to )?too many\\b|\\bexceeded\\b.{0,40}\\bout(?:going|bound) (?:messages|mails|e-?mails)\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
+  '\\bexceeded\\b.{0,40}\\b(?:number of (?:messages|mails|e-?mails)|(?:message|mail|e-?mail|sending) rate)\\b|\\bthrottl(?:ed|ing)\\b|\\btoo many recipients (?:this|per|in (?:an?|one|the last)) (?:hour|day|minute)\\b',
 );
 /** A full mailbox, and what one mailbox may be sent, are the recipient's. */
 const THEIR_ROOM = words(

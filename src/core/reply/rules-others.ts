@@ -58,6 +58,7 @@ export const certainRules: readonly ReplyRule[] = [
     '550 5.7.1 RESOLVER.RST.AuthRequired; authentication required',
     {
       text: CLOSED_TO_STRANGERS,
+      unless: /\b(?:start)?tls\b/i, // a recipient's policy that asks for TLS is ours to meet
     },
   ),
   others(
@@ -109,6 +110,16 @@ export const certainRules: readonly ReplyRule[] = [
       status: /^5\.7\.(?:504|505|512|9\d\d)$/,
     },
   ),
+  // RFC 3463 §3.4: of the system's storage, and "useful only as a persistent transient error".
+  {
+    id: 'status-system-full',
+    phases: ['rcpt', 'mail', ...CONTENT],
+    codes: '5xx',
+    status: /^5\.3\.1$/,
+    unless: words('\\b(?:mail ?box|quota|user|account|storage allocation)\\b'),
+    reason: 'refused-for-now',
+    seen: '552 5.3.1 Mail system full',
+  },
   // ── (b) A status of its own: by 4yz it is the same fault, and tried again ──
   byStatus('status-sender', 'sender-refused', '553 5.1.8 <a@src.example>... Domain of sender address does not exist', {
     status: /^[45]\.1\.[78]$/,

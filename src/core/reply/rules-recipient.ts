@@ -20,9 +20,20 @@ const NOT_THE_RECIPIENT = words(
   '\\b(?:sender|originator|return[- ]path|mail ?from|client|domain|relay|emetteur|dkim|header)\\b',
 );
 
+/** A refusal that its own words call a passing one, or the server's own trouble. */
+export const FOR_NOW = words(
+  '\\b(?:try|come|send|retry)(?: it| this)?(?: back)?(?: again)? (?:later|in (?:a (?:few|while|moment)|\\d)|after \\d)|\\btry again in\\b|\\blater, please\\b',
+  '\\btemporar(?:y|ily)\\b.{0,30}\\b(?:unavailable|not available|rejected|refused|deferred|failure|failed|errors?|problems?|unable|out of (?:order|service))\\b',
+  '\\b(?:verif(?:y|ied)|accept(?:ed)?|process(?:ed)?|deliver(?:ed)?|check(?:ed)?)\\b.{0,40}\\b(?:at this time|right now|at the moment)\\b',
+  '\\b(?:database|ldap|sql|directory|back-?end)\\b.{0,40}\\b(?:unavailable|not available|unreachable|fail(?:ed|ure)|errors?|down|timed? ?out)\\b',
+  '\\b(?:internal (?:server |system )?error|server (?:is )?(?:overloaded|too busy)|system (?:is )?(?:overloaded|too busy)|service (?:is )?(?:temporarily )?overloaded)\\b',
+);
+
 const FULL = words(
   '\\b(?:mail ?box|inbox|quota|mail ?folder|disk|account|user|recipient|storage|bo[iî]te)\\b.{0,60}\\b(?:(?:is |too |almost )?full|over ?quota|exceed(?:s|ed)|out of (?:disk )?(?:space|storage|room)|overdrawn|pleine)\\b',
-  '\\b(?:over|exceed(?:s|ed|ing)?)(?: the| its| his| their| disk| mail ?box| storage)* ?(?:quota|storage|limit of the mail ?box)\\b|\\bquota exceeded\\b|\\b(?:insufficient|not enough|no) (?:disk |storage |mail ?box )?(?:space|storage|room)\\b|\\bmail ?box full\\b|\\bcasella piena\\b|\\bpostfach (?:ist )?voll\\b',
+  '\\b(?:over|exceed(?:s|ed|ing)?)(?: the| its| his| their| disk| mail ?box| storage)* ?(?:quota|storage|limit of the mail ?box)\\b|\\bquota exceeded\\b|\\b(?:insufficient|not enough|no) (?:disk |storage |mail ?box )?(?:space|storage|room)\\b|\\bmail ?box full\\b|\\bcasella piena\\b',
+  '\\b(?:postfach|speicherplatz)\\b.{0,60}\\b(?:voll|ersch(?:ö|oe)pft|(?:ü|ue)berschritten)\\b|\\bpostvak\\b.{0,40}\\bvol\\b|\\b(?:buz[oó]n|casilla)\\b.{0,60}\\bllen[oa]\\b|\\b(?:cuota|cota|quota)\\b.{0,30}\\b(?:exced\\w+|superad[oa]|superata|d[eé]pass[eé]e?)',
+  '\\bcasella\\b.{0,60}\\bpiena\\b|\\bcaixa\\b.{0,60}\\bcheia\\b|\\bskrzynka\\b.{0,60}\\b(?:prze)?pełna|ящик.{0,40}переполнен|メールボックス.{0,20}(?:いっぱい|容量)|(?:邮箱|郵箱|信箱).{0,10}满',
 );
 
 const CLOSED = words(
@@ -33,12 +44,15 @@ const CLOSED = words(
 const BLOCKS_YOU = words(
   '\\b(?:recipient|user|mail ?box owner|addressee|account holder)\\b.{0,60}\\b(?:has |have )?(?:blocked|blocks|black ?listed|refus(?:es|ed) (?:mail|messages|to)|rejects? (?:mail|messages)|does not (?:accept|want|take)|only (?:accepts|takes)|accepts mail (?:only )?from)\\b',
   '\\brejected by (?:this |the )?(?:user|recipient|addressee)\\b|\\bblock(?:ed|list(?:ed)?)? by (?:the |this )?(?:recipient|user)\\b|\\bmembers? only\\b|\\bmoderated (?:list|group)\\b',
+  '\\b(?:list|group)\\b.{0,20}\\bonly (?:accepts|takes)\\b|\\bonly (?:list |group )?(?:members|subscribers)\\b|\\b(?:from|by) (?:members|subscribers)(?: only)?$',
 );
 
 /** RFC 5321 §4.2.2: 550 mailbox unavailable, 551 user not local, 553 mailbox name not allowed. */
 const REFUSED = words(
   '\\brecipient(?: address)?(?: <>)?(?: was| has been| is)? ?:?(?: \\[?[^ ]{0,80}\\]?)? ?(?:rejected|refused|denied|not accepted)\\b|\\binvalid recipients?\\b|\\buser not local\\b|\\bmailbox name not allowed\\b|\\bnot accepting (?:mail|messages)\\b|\\bunable to deliver to\\b',
 );
+
+const NOT_THE_RECIPIENT_NOW = words(NOT_THE_RECIPIENT.source, '\\b(?:temporarily|currently) (?:un|not )available\\b');
 
 const AT_RECIPIENT = ['rcpt', ...CONTENT] as const;
 
@@ -55,7 +69,7 @@ export const recipientRules: readonly ReplyRule[] = [
   others('words-mailbox-closed', 'mailbox-disabled', '550 This account has been closed', {
     phases: AT_RECIPIENT,
     text: CLOSED,
-    unless: NOT_THE_RECIPIENT,
+    unless: NOT_THE_RECIPIENT_NOW,
   }),
   others('words-recipient-unknown', 'recipient-unknown', '550 There is no such user here', {
     phases: AT_RECIPIENT,
@@ -65,5 +79,6 @@ export const recipientRules: readonly ReplyRule[] = [
   others('words-recipient-refused', 'recipient-refused', '554 5.7.1 Recipient address rejected', {
     phases: ['rcpt'],
     text: REFUSED,
+    unless: FOR_NOW,
   }),
 ];
