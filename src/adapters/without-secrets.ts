@@ -10,7 +10,8 @@ const RUN = /[A-Za-z0-9+/_-]{12,}/g;
 /** A secret in the forms in which it is repeated: as it is, in base64, in base64url, in a form's encoding. */
 export function formsOf(secret: string): readonly string[] {
   const bytes = Buffer.from(secret, 'utf8');
-  const forms = [secret, bytes.toString('base64'), bytes.toString('base64url'), encodeURIComponent(secret)];
+  const inForm = new URLSearchParams({ x: secret }).toString().slice(2); // more is escaped than in a URL
+  const forms = [secret, bytes.toString('base64'), bytes.toString('base64url'), encodeURIComponent(secret), inForm];
   return [...new Set(forms)].filter((form) => form !== '');
 }
 

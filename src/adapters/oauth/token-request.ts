@@ -41,7 +41,9 @@ export async function requestToken(
   { ca, wayOut, timeoutMs = tokenRequestMs }: TokenRequestOptions = {},
 ): Promise<TokenAnswer> {
   const url = new URL(terms.tokenUrl);
-  const { body, secrets } = tokenForm(terms, now);
+  const form = formFor(terms, now);
+  if (form === null) return { kind: 'refused', detail: `token endpoint ${url.host} was not asked: ${CANNOT_SIGN}` };
+  const { body, secrets } = form;
   const hidden = secrets.flatMap(formsOf);
   const line = (said: string): string => {
     const text = plainText(withoutSecrets(`token endpoint ${url.host} ${said}`, hidden));
@@ -58,6 +60,17 @@ export async function requestToken(
   return read.kind === 'refused'
     ? { kind: 'refused', detail }
     : { kind: 'unavailable', detail, retryAfterMs: secondsOf(posted.retryAfter) };
+}
+
+const CANNOT_SIGN = 'the serviceAccount.private_key of the secret cannot sign; it is damaged, store it anew';
+
+/** Null: the key was read, and is damaged all the same. OpenSSL looks at its numbers when it signs. */
+function formFor(terms: TokenTerms, now: number): ReturnType<typeof tokenForm> | null {
+  try {
+    return tokenForm(terms, now);
+  } catch {
+    return null; // OpenSSL's words may quote it
+  }
 }
 
 type Posted =

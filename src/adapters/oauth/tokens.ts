@@ -66,10 +66,15 @@ export class Tokens {
     const asked: Asked = { of, answer, replaces: this.#replacementIsDue, token: null, until: Number.POSITIVE_INFINITY };
     this.#replacementIsDue = false;
     this.#last = asked;
-    void answer.then((said) => {
-      if (said.kind === 'token') asked.token = said.token;
-      asked.until = usableUntil(said, this.#clock.now());
-    });
+    void answer.then(
+      (said) => {
+        if (said.kind === 'token') asked.token = said.token;
+        asked.until = usableUntil(said, this.#clock.now());
+      },
+      () => {
+        asked.until = 0; // whoever waits for it hears of it, and the next one asks anew
+      },
+    );
     return answer;
   }
 }

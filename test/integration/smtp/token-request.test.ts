@@ -1,6 +1,6 @@
 // What a token endpoint is asked, and what each of its answers means: over HTTPS, with the authority of fixtures/tls.
 
-import { createVerify, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, createVerify, generateKeyPairSync } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -163,7 +163,8 @@ describe('an endpoint that gives no token', () => {
   });
   it('is named, and its words are one line without our secret, in whatever form it quotes it', async () => {
     const secret = 'hunter2~hunter2';
-    const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')];
+    const inForm = 'hunter2%7Ehunter2'; // as it was posted (URL standard, application/x-www-form-urlencoded)
+    const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64'), inForm];
     for (const form of forms) {
       const error_description = `you said ${form}\r\nSet-Cookie: x\u001b[31m and aHVudGVyMn5odW50… \u202e`;
       const said = await ask((_, __, r) => json(r, 400, { error: 'invalid_request', error_description }));
@@ -212,6 +213,24 @@ describe('an endpoint that gives no token', () => {
     expect(nobody).toMatchObject({ kind: 'unavailable', detail: expect.stringContaining('ECONNREFUSED') });
     const unknown = await requestToken(clientTerms('https://no-such-host.invalid/'), NOW, { ca: testCa });
     expect(['refused', 'unavailable']).toContain(unknown.kind); // a machine without a resolver cannot tell
+  });
+});
+
+describe('a damaged private key', () => {
+  it('that can be read but cannot sign is told of, and ends neither the process nor the next try', async () => {
+    const jwk = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
+    const q = Buffer.from(jwk.q ?? '', 'base64url')
+      .fill(0)
+      .toString('base64url');
+    const pem = createPrivateKey({ key: { ...jwk, q }, format: 'jwk' }).export({ type: 'pkcs8', format: 'pem' });
+    const serviceAccount = { client_email: 'mail@p.example', private_key: pem };
+    const terms = tokenTermsIn({ ...CLIENT, tokenUrl: 'https://127.0.0.1:9/', serviceAccount });
+    const clock = new MemoryClock(NOW);
+    const tokens = new Tokens(async () => terms, clock);
+    const detail = expect.stringContaining('serviceAccount.private_key');
+    expect(await tokens.get()).toEqual({ kind: 'refused', detail });
+    clock.advance(3_600_000);
+    expect(await tokens.get()).toEqual({ kind: 'refused', detail });
   });
 });
 
