@@ -23,6 +23,8 @@ export type Told = {
   readonly later?: string;
   /** Keys that a later version brings, and what each will be: refused by name. */
   readonly laterKeys?: Readonly<Record<string, string>>;
+  /** Keys that people write here, in lower case, and what to write instead: they stand elsewhere, or by another name. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
   /** Set where it is read, and nothing acts on it yet. */
   readonly noEffectYet?: true;
   /** A pattern of the names that a record has. */
@@ -48,8 +50,15 @@ export function message(input: unknown, wrong: (shown: string) => string, write:
 }
 
 /** Text that `parse` understands. */
-export function text<T>(parse: (value: string) => T | null, noun: string, write: string, words: Told = {}) {
-  const say = (input: unknown): string => message(input, (shown) => `${shown} is no ${noun}`, write);
+export function text<T>(
+  parse: (value: string) => T | null,
+  noun: string,
+  write: string | ((given: string) => string),
+  words: Told = {},
+) {
+  const instead = (input: unknown): string =>
+    typeof write === 'string' ? write : write(typeof input === 'string' ? input : '');
+  const say = (input: unknown): string => message(input, (shown) => `${shown} is no ${noun}`, instead(input));
   const part = z.string({ error: ({ input }) => say(input) }).transform((value, context): T => {
     const parsed = parse(value);
     if (parsed !== null) return parsed;
@@ -107,11 +116,15 @@ export function positiveNumber(max: number) {
 }
 
 /** An object with these keys and no other one. */
-export function object<S extends z.ZodRawShape>(shape: S, example: string, laterKeys: Told['laterKeys'] = {}) {
+export function object<S extends z.ZodRawShape>(
+  shape: S,
+  example: string,
+  { laterKeys = {}, elsewhere = {} }: Pick<Told, 'laterKeys' | 'elsewhere'> = {},
+) {
   const part = z.strictObject(shape, {
     error: ({ input }) => message(input, (shown) => `${shown} is no object`, example),
   });
-  return told(part, { example, laterKeys });
+  return told(part, { example, laterKeys, elsewhere });
 }
 
 /** An object whose keys are names. The names themselves are looked at in given.ts. */

@@ -76,8 +76,13 @@ function objectOf(object: z.ZodObject, value: unknown, at: string, mistake: Mist
   if (members === null) return leaf(value);
   const { shape } = object;
   const known = Object.keys(shape);
-  const laterKeys = partOf(object).told.laterKeys ?? {};
+  const { laterKeys = {}, elsewhere = {} } = partOf(object).told;
   for (const key of [...members.keys()].filter((name) => !Object.hasOwn(shape, name))) {
+    const instead = Object.hasOwn(elsewhere, key.toLowerCase()) ? elsewhere[key.toLowerCase()] : undefined;
+    if (instead !== undefined) {
+      mistake(join(at, key), 'there is no such key here', instead);
+      continue;
+    }
     const meant = nearest(key, known) ?? (at === '' ? sectionLike(object, key, members) : null);
     const later = Object.hasOwn(laterKeys, key)
       ? laterKeys[key]

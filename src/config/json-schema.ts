@@ -6,7 +6,17 @@ import { partOf } from './given.ts';
 import { schema } from './schema.ts';
 
 /** What a part tells and JSON Schema has no word for. */
-const OURS = ['values', 'fallback', 'example', 'choices', 'later', 'laterKeys', 'noEffectYet', 'names'] as const;
+const OURS = [
+  'values',
+  'fallback',
+  'example',
+  'choices',
+  'later',
+  'laterKeys',
+  'elsewhere',
+  'noEffectYet',
+  'names',
+] as const;
 
 export function jsonSchema(): object {
   const { $schema, ...rest } = z.toJSONSchema(schema, {

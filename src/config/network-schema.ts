@@ -35,7 +35,7 @@ function resourceIds(prefix: string, noun: string, most: number) {
   });
 }
 
-const VPC_EXAMPLE = `{ id: 'vpc-${EXAMPLE_ID}', subnets: ['subnet-${EXAMPLE_ID}'] }`;
+export const VPC_EXAMPLE = `{ id: 'vpc-${EXAMPLE_ID}', subnets: ['subnet-${EXAMPLE_ID}'] }`;
 const vpc = object(
   {
     id: told(resourceId('vpc', 'VPC'), { description: 'The VPC. It must be in the region of the stack.' }),
@@ -97,6 +97,17 @@ export const network = object(
     ),
   },
   '{ create: { zones: 1 } }',
+  {
+    elsewhere: {
+      zones: 'create: { zones: 1 }',
+      ...Object.fromEntries(
+        ['id', 'vpcid', 'subnets', 'subnetids', 'securitygroups', 'securitygroupids'].map((key) => [
+          key,
+          `vpc: ${VPC_EXAMPLE}`,
+        ]),
+      ),
+    },
+  },
 )
   .superRefine(({ vpc: own, create: made }, context) => {
     if (own !== undefined && made !== undefined)

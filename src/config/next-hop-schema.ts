@@ -22,12 +22,10 @@ import {
 import type { LoginSettings } from './settings.ts';
 import { parseHelo, parseHost, parsePem, parseSecretName } from './values.ts';
 
-export const secret = text(
-  parseSecretName,
-  'name of a secret',
-  "the name of a secret in Secrets Manager such as 'everpost/exchange'",
-  { pattern: '^[A-Za-z0-9/_+=.@-]{1,512}$', values: 'the name of a secret' },
-);
+export const secret = text(parseSecretName, 'name of a secret', secretInstead, {
+  pattern: '^[A-Za-z0-9/_+=.@-]{1,512}$',
+  values: 'the name of a secret',
+});
 
 const tls = choice(
   {
@@ -49,7 +47,7 @@ const tls = choice(
     ...{ none: 'off', no: 'off', false: 'off', disabled: 'off', plain: 'off' },
   },
 );
-const host = text(parseHost, 'host', "a host name or an IP address such as 'mail.example.com'");
+const host = text(parseHost, 'host', hostInstead);
 const hosts = oneOrMore(host, 'host', "['mail.example.com']").transform((given) =>
   Array.isArray(given) ? given : [given],
 );
@@ -111,12 +109,30 @@ const OTHER_NAMES = {
 const kind = <K extends keyof typeof kinds>(of: K) => told(z.literal(of), { description: kinds[of] });
 
 const LOGIN_EXAMPLE = "{ secret: 'everpost/exchange' }";
+const each = (keys: string, instead: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(keys.split(' ').map((key) => [key, instead]));
+const IN_THE_SECRET = 'it into a secret in Secrets Manager, and the name of that secret here';
+const TOKEN_IN_THE_SECRET = "it into a secret in Secrets Manager (docs/logins.md), and xoauth2: 'everpost/m365' here";
+const loginElsewhere = {
+  ...each('user username login password pass', `${IN_THE_SECRET}: secret: 'everpost/exchange'`),
+  ...each('type method clientid clientsecret tokenurl scope tenantid refreshtoken', TOKEN_IN_THE_SECRET),
+  ...each('token accesstoken serviceaccount privatekey', TOKEN_IN_THE_SECRET),
+};
+const CERTIFICATE_EXAMPLE = "clientCertificate: { secret: 'everpost/certificate' }";
+const hopElsewhere = {
+  ...each('username user password pass secret login', `auth: ${LOGIN_EXAMPLE}`),
+  ...each('xoauth2 oauth2 oauth token', "auth: { xoauth2: 'everpost/m365' }"),
+  ...each('cert key certificate clientcert clientkey', CERTIFICATE_EXAMPLE),
+  ...each('ehloname heloname hostname ehlo', "helo: 'mail.example.com'"),
+  ...each('pipeline', 'pipelining: false'),
+};
 const login = object(
   {
     secret: told(secret.optional(), { description: 'The name of the secret with a user name and a password.' }),
     xoauth2: told(secret.optional(), { description: 'The name of the secret that a token is asked for with.' }),
   },
   LOGIN_EXAMPLE,
+  { elsewhere: loginElsewhere },
 ).transform((given, context): LoginSettings => {
   const { secret, xoauth2 } = given;
   if (secret !== undefined && xoauth2 === undefined) return { secret };
@@ -129,6 +145,7 @@ const login = object(
 const clientCertificate = object(
   { secret: told(secret, { description: 'The name of the secret.' }) },
   "{ secret: 'everpost/certificate' }",
+  { elsewhere: each('certificate cert key pem', `${IN_THE_SECRET}: secret: 'everpost/certificate'`) },
 );
 
 const EXAMPLE = "{ kind: 'smtp', host: 'mail.example.com', port: 587, tls: 'required' }";
@@ -172,6 +189,7 @@ const smtp = object(
     }),
   },
   EXAMPLE,
+  { elsewhere: hopElsewhere },
 );
 const lmtpPort = port.refine((value) => value !== 25, {
   error: 'LMTP is forbidden on port 25 (RFC 2033 §5); write 24, 2003 or another port',
@@ -220,7 +238,7 @@ const refuse = object(
 export const byKind = {
   smtp,
   lmtp,
-  ses: told(object({ kind: kind('ses') }, "{ kind: 'ses' }", { messagesPerSecond: 'a rate for SES' }), {
+  ses: told(object({ kind: kind('ses') }, "{ kind: 'ses' }", { laterKeys: { messagesPerSecond: 'a rate for SES' } }), {
     description:
       'SES sends one recipient a call, 29 MB at most. An author in a domain of ours is kept where a check proves ' +
       'him ([table](authors.md)). Others become `"Ann (ann@src.example) via example.com" <notices.from>`, with ' +
@@ -262,6 +280,26 @@ function kindMessage(input: unknown): string {
   const known = kindsLater.find((name) => name === given);
   if (known !== undefined) return notBuilt(`a next hop of kind "${known}"`, `one of ${Object.keys(kinds).join(', ')}`);
   return choiceMessage(given, kinds, OTHER_NAMES);
+}
+
+const SECRET = "the name of a secret in Secrets Manager such as 'everpost/exchange'";
+
+/** An ARN ends in the name, a hyphen and six characters (Secrets Manager user guide). */
+function secretInstead(given: string): string {
+  const name = /^arn:aws[a-z-]*:secretsmanager:[^:]*:\d*:secret:(.+?)(?:-[A-Za-z0-9]{6})?$/.exec(given)?.[1];
+  return name !== undefined && parseSecretName(name) !== null ? `its name alone: '${name}'` : SECRET;
+}
+
+const HOST = "a host name or an IP address such as 'mail.example.com'";
+
+/** Several hosts in one text, a port and a URL are what people write. */
+function hostInstead(given: string): string {
+  const several = given.trim().split(/[,;\s]+/);
+  if (several.length > 1 && several.length <= 8 && several.every((each) => parseHost(each) !== null))
+    return `a list: [${several.map((each) => `'${each}'`).join(', ')}]`;
+  const [, name = '', port] = /^(?:[a-z]{2,10}:\/\/)?([^/:@\s]{1,255})(?::(\d{1,5}))?\/?$/i.exec(given) ?? [];
+  if (name === given || parseHost(name) === null) return HOST;
+  return port === undefined ? `'${name}'` : `'${name}', and port: ${port} beside it`;
 }
 
 function permanentStatus(value: string) {

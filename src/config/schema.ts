@@ -17,7 +17,7 @@ import {
   told,
   wholeNumber,
 } from './fields.ts';
-import { networkKey } from './network-schema.ts';
+import { networkKey, VPC_EXAMPLE } from './network-schema.ts';
 import { nextHops, orNull, secret } from './next-hop-schema.ts';
 import { address, hopName, route } from './route-schema.ts';
 import { domain, submitter } from './submitter-schema.ts';
@@ -271,9 +271,16 @@ export const schema = object(
   },
   EXAMPLE,
   {
-    alarms: 'choosing alarms and whom they reach',
-    canary: 'a canary',
-    concurrency: 'the concurrency of each stage',
+    laterKeys: {
+      alarms: 'choosing alarms and whom they reach',
+      canary: 'a canary',
+      concurrency: 'the concurrency of each stage',
+    },
+    elsewhere: {
+      vpc: `network: { vpc: ${VPC_EXAMPLE} }`,
+      port25: "network: { create: { zones: 1 }, port25: 'unblocked' }",
+      helo: "helo: 'mail.example.com' in the next hop",
+    },
   },
 );
 

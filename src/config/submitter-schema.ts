@@ -69,6 +69,14 @@ export const submitter = object(
     }),
   },
   "{ secret: 'everpost/exchange', senderDomains: ['example.com'] }",
+  {
+    elsewhere: Object.fromEntries(
+      ['ip', 'ips', 'cidr', 'cidrs', 'address', 'addresses', 'network', 'networks', 'source'].map((key) => [
+        key,
+        "from: ['192.168.10.0/24']",
+      ]),
+    ),
+  },
 ).transform(
   ({ secret: name, senderDomains, from, oldTls, withoutTls }): SubmitterSettings => ({
     secret: name,

@@ -51,7 +51,8 @@ export function readSourceNetwork(text: string): NetworkReading {
     return {
       kind: 'wrong',
       wrong: 'is no private range and has addresses of strangers in it',
-      write: `networks of at most /${least} such as '${textOf({ family, value, bits: least })}'`,
+      // Of all addresses there is no such part to propose.
+      write: bits === 0 ? EXAMPLE : `networks of at most /${least} such as '${textOf({ family, value, bits: least })}'`,
     };
   return { kind: 'network', network, text: textOf(network) };
 }
