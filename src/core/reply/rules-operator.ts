@@ -71,7 +71,7 @@ const SENDER_NOT_OURS = words(
   `\\b(?:no|not have|n't have|insufficient|lacks?) (?:the |any )?(?:permissions?|rights?|privileges?) (?:to )?${SENDS_AS}`,
   '\\b(?:sender|mail ?from|from|return[- ]path|envelope)\\b.{0,60}\\b(?:(?:does|do|is|did) ?(?:not|n.t)|must|should|has to) (?:match|belong|equal|be (?:the )?(?:same|equal)|(?:the )?same|one of)',
   '\\b(?:sender|from)\\b(?: e-?mail)?(?: address)?(?: domain)?(?: <>)? ?:? ?(?:is |was |are )?(?:not |un)(?:allowed|permitted|authori[sz]ed|registered|verified|one of|yours)\\b(?! (?:for|by|to (?:send|post|write|mail|e-?mail|deliver)))',
-  '\\b(?:address(?:es)?|identit(?:y|ies)|domain)\\b.{0,20} (?:is|are) not verified\\b|\\bunverified (?:sender|from|domain)',
+  '\\b(?:address(?:es)?|identit(?:y|ies)|domain)\\b.{0,20} (?:is|are) not verified\\b|\\bunverified (?:sender|from|domain)|\\bnot verified for (?:this|your) (?:account|user|login)\\b',
   '\\bonly (?:be )?(?:allowed |permitted |authori[sz]ed |able )?(?:to )?send(?: e-?mails?| mails?| messages?)? (?:from|as)\\b|\\b(?:not|n.t) (?:allowed|permitted|authori[sz]ed) for (?:the |this |your )?(?:account|login|user)\\b',
   '\\bunauthori[sz]ed (?:sender|from)\\b|\\bunregistered domains?\\b',
 );
@@ -98,6 +98,8 @@ const LISTED_WORDS = '(?:block|black|list|bann?ed|bl[oi]quee|deni(?:ed|al)|rejec
  * That our own address is on a list says nothing of this message. Kept apart from links in the content that are listed.
  */
 const OUR_ADDRESS = words(
+  '\\b(?:mails?|e-?mails?|messages?) from your (?:server|host|network|ip)\\b.{0,30}\\bnot (?:be )?(?:accepted|allowed|permitted|welcome)\\b|\\b(?:sending|your) (?:mail ?)?(?:server|host) (?:is |was )?not (?:permitted|allowed|authori[sz]ed|accepted)\\b',
+  '\\b(?:errors|invalid recipients|unknown users) from your (?:ip|server|host|network)\\b|\\byou(?:r \\w+)? (?:are|is) on (?:our|my|the) (?:\\w+ )?(?:deny|block|black) ?list\\b',
   `\\b(?:client(?: host| address)?|sending (?:ip|server|host|mta|mail ?server)|sender'?s? ip|banned ip|(?:your|this|the|source|connecting|sending|relay|bad|ip) (?:ip|server|host|network|mail ?server|remotehost|mta)|ip ?address(?:es)?|adresse ip|part of their network)\\b.{0,120}${LISTED_WORDS}`,
   `${IPV4}.{0,120}${LISTED_WORDS}|\\b(?:messages?|mails?|connections?|e-?mails?|access) from (?:ip )?\\[?${IPV4}.{0,60}\\b(?:not|weren)`,
   `\\b(?:blocked|banned|black ?listed):? \\[?${IPV4}`,
@@ -117,7 +119,7 @@ const IN_THE_MESSAGE = words('\\b(?:urls?|links?|uris?|uribl|surbl|dbl|contains?
 
 const RELAYING = words(
   '\\buse me\\b.{0,60}\\bas a relay\\b|\\brelay(?:ing)?\\b.{0,40}\\b(?:denied|not permitted|not allowed|prohibited|disallowed|not available|rejected)\\b',
-  '\\b(?:unable|not permitted|not allowed|not authori[sz]ed|not configured|refuse[sd]?|cannot|will not|do(?:es)? not|n.t|not) (?:to )?relay\\b|\\bno relaying\\b|\\brelais (?:interdit|refus|non autoris)|\\bnot an open relay\\b|\\binsecure mail relay\\b',
+  '\\b(?:unable|not permitted|not allowed|not authori[sz]ed|not configured|refuse[sd]?|cannot|will not|do(?:es)? not|n.t|not) (?:to )?relay\\b|\\bno relaying\\b|\\brelay(?:ing)? verboten\\b|\\bnot found in (?:our|the) relay\\b|\\brelais (?:interdit|refus|non autoris)|\\bnot an open relay\\b|\\binsecure mail relay\\b',
   "\\ballowed rcpthosts?\\b|(?:n't|\\bnot) handle mail for\\b|\\bnot a gateway\\b|\\bdomain (?:is )?not (?:hosted|served|configured|handled|local) (?:here|on this)|\\bspecified domain is not allowed\\b|\\bcredentials for relay\\b|\\bnon-accepted domain\\b",
 );
 
