@@ -23,7 +23,7 @@ export type Told = {
   readonly later?: string;
   /** Keys that a later version brings, and what each will be: refused by name. */
   readonly laterKeys?: Readonly<Record<string, string>>;
-  /** Keys that people write here, in lower case, and what to write instead: they stand elsewhere, or by another name. */
+  /** Keys in lower case that people write here: they stand elsewhere or by another name. With what to write instead. */
   readonly elsewhere?: Readonly<Record<string, string>>;
   /** Set where it is read, and nothing acts on it yet. */
   readonly noEffectYet?: true;
