@@ -12,7 +12,11 @@ import { type IdentityTerms, NoToken } from './identity.ts';
 
 export type IdentityPorts = {
   /** The same value until the secret is asked for again. Throws SecretMistake, or what the service throws. */
-  readonly secrets: { read<T>(name: string, shape: (members: SecretMembers) => T): Promise<T> };
+  readonly secrets: {
+    read<T>(name: string, shape: (members: SecretMembers) => T): Promise<T>;
+    /** It is asked for again the next time. */
+    forget?(name: string): void;
+  };
   /** By the secret's name: next hops with one secret share one token. */
   readonly tokens: Map<string, Tokens>;
   readonly clock: Clock;
@@ -32,7 +36,15 @@ export function identityTerms(
 
 function loginTerms(auth: SmtpSettings['auth'], { secrets, tokens, clock, wayOut }: IdentityPorts): IdentityTerms {
   if (auth === null) return { credentials: null };
-  if ('secret' in auth) return { credentials: () => secrets.read(auth.secret, passwordIn) };
+  if ('secret' in auth)
+    return {
+      credentials: () => secrets.read(auth.secret, passwordIn),
+      // What is kept of the secret may be the password before the last change of it.
+      refused() {
+        secrets.forget?.(auth.secret);
+        return secrets.forget !== undefined;
+      },
+    };
   const secret = auth.xoauth2;
   const known = tokens.get(secret) ?? new Tokens(() => secrets.read(secret, tokenTermsIn), clock, { wayOut });
   tokens.set(secret, known);

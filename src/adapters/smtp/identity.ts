@@ -1,8 +1,9 @@
 // Who we are at a next hop: the login and the client certificate of each new connection. next-hop.ts opens its
 // connections by it. What cannot be read or used is a result of the attempt, and then nothing is connected to. A token
-// that a server refuses is asked for once more. No text that leaves here holds a secret.
+// that a server refuses is asked for once more, and a password is read again. No text that leaves here holds a secret.
 
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
 import type { AttemptResult, CapabilityFault } from '#core/reply/reply.ts';
 import { OutOfReach } from '../out-of-reach.ts';
@@ -26,7 +27,7 @@ export class NoToken extends Error {
 export type IdentityTerms = {
   /** Reads the login, or asks for a token; asked for each connection, where the settings have `auth`. */
   readonly credentials: (() => Promise<Credentials>) | null;
-  /** The server refused these. True: others are to be had, and worth one more try at once. */
+  /** The server refused these. True: others may be had now, and where they differ are worth one more try at once. */
   readonly refused?: (credentials: Credentials) => boolean;
   /** Reads the certificate; asked for each connection, where the settings have `clientCertificate`. */
   readonly certificate?: (() => Promise<ClientCertificate>) | null;
@@ -64,7 +65,7 @@ export class Identity {
     const opened = await openSmtp(server, signal);
     if (!this.#isWorthAnother(server, opened) || signal.aborted) return opened;
     const shown = await this.show(server.host, signal);
-    if ('kind' in shown) return opened;
+    if ('kind' in shown || isDeepStrictEqual(shown.credentials, server.credentials)) return opened;
     const again = { ...server, ...shown };
     const second = await openSmtp(again, signal);
     this.#isWorthAnother(again, second); // whoever keeps tokens must hear of each that was refused

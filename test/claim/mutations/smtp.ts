@@ -4,6 +4,16 @@ import type { Mutation } from './mutation.ts';
 
 export const smtpMutations: readonly Mutation[] = [
   {
+    name: 'smtp/changed-password-not-read-again',
+    file: 'src/adapters/smtp/identity-terms.ts',
+    text: 'secrets.forget?.(auth.secret);',
+    replacement: '',
+    test: {
+      file: 'test/integration/smtp/rotated-login.test.ts',
+      name: 'a changed password is used at once, and the message does not wait',
+    },
+  },
+  {
     name: 'smtp/refused-token-used-again',
     file: 'src/adapters/oauth/tokens.ts',
     text: '      standing.until = 0;\n',
