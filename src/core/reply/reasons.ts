@@ -40,7 +40,7 @@ export type ReasonRow = {
    */
   readonly reported: boolean;
   /**
-   * What was noted of it is for the operator alone: names of secrets, words of a token endpoint. A notice has `says`
+   * What was noted of it is for the operator alone: names of secrets and roles, a remedy. A notice has `says`
    * (core/notice/input.ts).
    */
   readonly forOperatorAlone: boolean;
@@ -143,7 +143,7 @@ export const REASONS = {
   'conversion-impossible': fails('message', '5.6.3', 'the message cannot be converted'),
   'starttls-not-offered': waits('operator', '4.7.4', 'the server does not offer TLS'),
   'auth-not-offered': waits('operator', '4.7.0', 'the server offers no login that we have'),
-  'port-25-blocked': waits('operator', '4.3.5', 'our network does not reach the server'),
+  'port-25-blocked': waits('operator', '4.3.5', 'our network does not reach the server', PRIVATE),
   'credentials-unavailable': waits('operator', '4.3.5', 'our login for the server could not be read', PRIVATE),
   'token-refused': waits('operator', '4.3.5', 'our login for the server could not be renewed', PRIVATE),
   'token-unavailable': waits('next-hop', '4.7.0', 'our login for the server could not be renewed for now', PRIVATE),
@@ -162,8 +162,8 @@ export const REASONS = {
   // SES's errors (core/reply/ses-rules.ts) and what it says afterwards (core/feedback/ses-event.ts)
   'ses-not-verified': waits('operator', '4.7.0', 'an address or domain of ours is not verified'),
   'ses-sending-paused': waits('operator', '4.7.0', 'sending is paused'),
-  'ses-not-found': waits('operator', '4.3.5', 'a configuration set or identity of ours is missing'),
-  'ses-access-denied': waits('operator', '4.7.0', 'a permission of ours is missing'),
+  'ses-not-found': waits('operator', '4.3.5', 'a configuration set or identity of ours is missing', PRIVATE),
+  'ses-access-denied': waits('operator', '4.7.0', 'a permission of ours is missing', PRIVATE),
   'ses-quota': waits('operator', '4.3.2', 'our sending quota is used up'),
   'ses-throttled': waits('next-hop', '4.3.2', 'the sending service was busy', { pace: 'short' }),
   'ses-unavailable': waits('next-hop', '4.3.0', 'the sending service was not available'),

@@ -201,13 +201,16 @@ describe('a recipient of a notice', () => {
       detail: 'the stored message could not be processed',
     });
   });
-  it('is not told what is for the operator alone: names of secrets, words of a token endpoint', () => {
+  it('is not told what is for the operator alone: names of secrets, of settings and of roles, words of a token endpoint', () => {
     const because = Object.entries(REASONS).filter(([, { forOperatorAlone }]) => forOperatorAlone);
     expect(because.map(([reason]) => reason)).toEqual([
+      'port-25-blocked',
       'credentials-unavailable',
       'token-refused',
       'token-unavailable',
       'certificate-unusable',
+      'ses-not-found',
+      'ses-access-denied',
     ]);
     for (const [reason, { says }] of because) {
       const lastDetail = 'the secret everpost/m365 …: AADSTS7000215 in tenant 6f1c';
