@@ -148,7 +148,7 @@ const LIMIT = words(
 );
 /** A full mailbox, and what one mailbox may be sent, are the recipient's. */
 const THEIR_ROOM = words(
-  "\\b(?:mailbox|disk|storage|inbox|size|hop|user is over|user has too many|recipient's|receive limit|receiving mail)\\b|\\brecipient has|\\bof recipients\\b|\\btoo (?:large|big)\\b|\\bfixed (?:limit|maximum)",
+  "\\b(?:mailbox|disk|storage|inbox|size|hop|user is over|user has too many|recipient's|receive limit|receiving mail|incoming mail)\\b|\\brecipient has|\\bof recipients\\b|\\btoo (?:large|big)\\b|\\bfixed (?:limit|maximum)",
 );
 const SPF = words(`${BARE}spf${BARE_END}`, '\\bsender policy framework\\b|\\bsender id\\b|\\bpurported responsible\\b');
 

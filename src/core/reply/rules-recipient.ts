@@ -23,7 +23,7 @@ const NOT_THE_RECIPIENT = words(
 /** A refusal that its own words call a passing one, or the server's own trouble. */
 export const FOR_NOW = words(
   '\\b(?:try|come|send|retry)(?: it| this)?(?: back)?(?: again)? (?:later|in (?:a (?:few|while|moment)|\\d)|after \\d)|\\btry again in\\b|\\blater, please\\b',
-  '\\btemporar(?:y|ily)\\b.{0,30}\\b(?:unavailable|not available|rejected|refused|deferred|failure|failed|errors?|problems?|unable|out of (?:order|service))\\b',
+  '\\btemporarily\\b.{0,30}\\b(?:unavailable|not available|rejected|refused|deferred|failed|unable|out of (?:order|service))\\b|\\btemporary\\b.{0,30}\\b(?:failure|errors?|problems?|unavailability|rejection|deferral)\\b',
   '\\b(?:verif(?:y|ied)|accept(?:ed)?|process(?:ed)?|deliver(?:ed)?|check(?:ed)?)\\b.{0,40}\\b(?:at this time|right now|at the moment)\\b',
   '\\b(?:database|ldap|sql|directory|back-?end)\\b.{0,40}\\b(?:unavailable|not available|unreachable|fail(?:ed|ure)|errors?|down|timed? ?out)\\b',
   '\\b(?:internal (?:server |system )?error|server (?:is )?(?:overloaded|too busy)|system (?:is )?(?:overloaded|too busy)|service (?:is )?(?:temporarily )?overloaded)\\b',
