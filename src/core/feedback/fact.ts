@@ -5,7 +5,7 @@
 
 import { becomeByFact } from '#core/delivery/become.ts';
 import { wantsSuccessNotice } from '#core/delivery/delay-success.ts';
-import type { DeliveryRow, TraceEvent, TraceEventName } from '#core/delivery/delivery.ts';
+import type { AttemptedKind, DeliveryRow, TraceEvent, TraceEventName } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import type { Progress } from '#core/delivery/trace.ts';
 import { traced, withDoubt } from '#core/delivery/trace.ts';
@@ -39,6 +39,8 @@ export type FactTerms = {
   readonly sweepAgainMs: number;
   /** The delivery went on to another next hop than the one that the fact is about. */
   readonly elsewhere: boolean;
+  /** At what the attempt was that the fact ends, where it comes before our own outcome; null: not known. */
+  readonly attemptedBy: AttemptedKind | null;
 };
 
 /** `known`: the trace has it already, word for word. `ignored`: it came too late to change anything, and is traced. */
@@ -95,7 +97,7 @@ function doubted(
 function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRow | null {
   if (fact.kind === 'failed') {
     if (terms.elsewhere) return null;
-    return becomeByFact(attempted(decided(row), fact), 'reported-failed', {
+    return becomeByFact(attempted(decided(row), fact, terms), 'reported-failed', {
       reason: fact.reason,
       lastReply: fact.reply,
       lastStatus: fact.status,
@@ -104,7 +106,7 @@ function settled(row: DeliveryRow, fact: Settling, terms: FactTerms): DeliveryRo
       dueAt: terms.now + terms.sweepAgainMs, // should the bounce job be lost
     });
   }
-  return becomeByFact(attempted(decided(row), fact), 'confirmed', {
+  return becomeByFact(attempted(decided(row), fact, terms), 'confirmed', {
     reason: null,
     lastReply: fact.reply ?? row.lastReply,
     lastStatus: fact.reply?.status ?? row.lastStatus,
@@ -123,7 +125,7 @@ function decided({ uncertain: _, ...row }: DeliveryRow): DeliveryRow {
  * Before our own outcome: that the next hop had the message is the outcome of the claim under way, and our outcome will
  * find it recorded (core/delivery/overtaken-outcome.ts).
  */
-function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
+function attempted(row: DeliveryRow, fact: Settling, { attemptedBy }: FactTerms): DeliveryRow {
   if (!isUnderWay(row.state) || row.claims === 0) return row;
   const at = fact.sentAt ?? fact.at;
   return {
@@ -133,6 +135,7 @@ function attempted(row: DeliveryRow, fact: Settling): DeliveryRow {
     leaseUntil: null,
     firstAttemptAt: row.firstAttemptAt ?? at,
     lastAttemptAt: at,
+    ...(attemptedBy === null ? {} : { attemptedBy }),
   };
 }
 

@@ -89,7 +89,8 @@ export async function joinFact(
   const now = ports.clock.now();
   const { row: settled, decided } = await recordOn(ports, row, (current) => {
     const elsewhere = teller === 'ses' && wentOn(ports.settings, current);
-    const after = afterFact(current, fact, { now, sweepAgainMs: ports.sweepAgainMs, elsewhere });
+    const attemptedBy = ports.settings.nextHops[current.nextHop]?.kind === 'ses' ? 'ses' : null;
+    const after = afterFact(current, fact, { now, sweepAgainMs: ports.sweepAgainMs, elsewhere, attemptedBy });
     return after.became === 'known' ? null : { ...holdingFacts(after, facts), became: after.became };
   });
   const became = decided?.became ?? 'known';

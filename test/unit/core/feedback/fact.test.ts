@@ -24,7 +24,7 @@ const failed: ReportedFact = {
 const confirmed: ReportedFact = { ...told, kind: 'confirmed', reply: yes };
 const complained: ReportedFact = { ...told, kind: 'complained', reason: 'complaint-abuse', reply: null };
 const uncertain: ReportedFact = { ...told, kind: 'uncertain', reason: 'bounce-without-report', reply: null };
-const terms = { now: T0 + 60_000, sweepAgainMs: 900_000, elsewhere: false };
+const terms = { now: T0 + 60_000, sweepAgainMs: 900_000, elsewhere: false, attemptedBy: 'ses' } as const;
 const row = (state: DeliveryState, more: Partial<DeliveryRow> = {}) => queued('m1', { state, dueAt: null, ...more });
 
 describe('a fact', () => {
