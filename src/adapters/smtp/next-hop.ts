@@ -151,7 +151,7 @@ export class SmtpNextHop implements NextHop {
 
   #learn({ host, address }: SmtpServer, results: readonly NextHopResult[]): void {
     if (results.some(isHostTrouble)) this.#hosts.failed(host, address);
-    else this.#hosts.answered(host, address);
+    else if (!results.every(isAborted)) this.#hosts.answered(host, address);
   }
 
   #server(host: string, address: string, hasMore: boolean, shown: Shown, answerBy: number | null): SmtpServer {
@@ -183,6 +183,11 @@ export class SmtpNextHop implements NextHop {
 // bracket.
 const SAFE_PATH =
   /^(?:[^\u0000-\u0020\u007f<>"]+|"(?:[^\u0000-\u001f\u007f"\\]|\\[^\u0000-\u001f\u007f])*"@[^\u0000-\u0020\u007f<>"]+)$/u;
+
+/** Our own time was up, which says nothing of the host. */
+function isAborted(said: NextHopResult): boolean {
+  return said.kind === 'network' && said.fault === 'aborted';
+}
 
 function demandSafe(path: Mailbox | null): void {
   if (path !== null && !SAFE_PATH.test(path.address))

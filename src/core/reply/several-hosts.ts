@@ -57,7 +57,7 @@ function isAboutSystem({ status }: Reply): boolean {
 export function isHostTrouble(said: Said): boolean {
   switch (said.kind) {
     case 'network':
-      return true;
+      return said.fault !== 'aborted'; // our own time was up
     case 'capability':
       return !OURS.includes(said.fault) && said.fault !== 'size-exceeded' && said.fault !== 'smtputf8-not-offered';
     case 'reply':

@@ -151,6 +151,15 @@ describe('hosts', () => {
     expect(login.server.sessions).toHaveLength(1);
   });
 
+  it('keep their order where our own deadline ended an attempt', async () => {
+    const slow = `${OPEN}\n${TAKE.slice(0, TAKE.lastIndexOf('\n'))}\nstall`;
+    await withServer([slow, `${OPEN}\n${TAKE}`], { hosts: ['127.0.0.1', 'localhost'] }, async (hop) => {
+      const late = await hop.attempt(message(), AbortSignal.timeout(150));
+      expect(late).toMatchObject([{ phase: 'final-dot', fault: 'aborted' }]);
+      expect(await hop.attempt(message(), never())).toMatchObject([{ reply: { code: 250, host: '127.0.0.1' } }]);
+    });
+  });
+
   it('that all fail are all named', async () => {
     const { result } = await attemptOne(['S: 554 5.3.2 no service', 'cut'], { hosts: ['127.0.0.1', 'localhost'] });
     expect(result).toMatchObject({
