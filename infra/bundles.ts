@@ -1,6 +1,6 @@
-// Bundles each deployed function with everything it uses, the AWS SDK included, so that the same bytes run here and in
-// AWS. Beside the code lies config.json, the validated settings: a deploy is also their version (DESIGN §2.18). No maps
-// are shipped.
+// Bundles each deployed function with everything that it uses, the AWS SDK included, so that the same bytes run here
+// and in AWS. Called by synthesise.ts and app.ts. It writes config.json, the validated settings, beside the code: a
+// deploy is also their version (DESIGN §2.18). It never puts source maps into a bundle.
 
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -73,8 +73,8 @@ export async function bundleFunctions(options: {
 }
 
 /**
- * tldts does not say of itself that it may be left out where nothing of it is called: its list is 98 kB of each
- * function that never asks it.
+ * tldts is not marked as free of side effects, so esbuild would keep its list of 98 kB in each function that never
+ * calls it.
  */
 const unusedIsLeftOut: Plugin = {
   name: 'unused-is-left-out',
@@ -88,9 +88,9 @@ const unusedIsLeftOut: Plugin = {
 };
 
 /**
- * Of a reply rule's row a function needs what fits and what follows. The reply that earned it, its stage and its
- * source are for readers, tests and docs/replies.md, and are most of its bytes; of the reply the class stays, which
- * fit.ts asks for.
+ * Of a reply rule's row a function needs the condition and the consequence. Example reply, stage and source are for
+ * readers, tests and docs/replies.md, and are most of the row's bytes. Of the example the class stays, because fit.ts
+ * reads it.
  */
 const evidenceIsLeftOut: Plugin = {
   name: 'evidence-is-left-out',

@@ -1,5 +1,6 @@
-// The alarm of client certificates that end. watch.ts makes it, where a next hop has one. It decides from which day on
-// it calls; relay publishes the level (src/adapters/smtp/identity-terms.ts).
+// The alarm of client certificates that end. Called by watch.ts, where a next hop has a certificate. It decides from
+// how many days on the alarm is raised. It measures nothing: relay publishes the level
+// (src/adapters/smtp/identity-terms.ts).
 
 import { Duration } from 'aws-cdk-lib';
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';

@@ -1,5 +1,5 @@
-// What `npm run synth` says of the domains whose authors need a proof (docs/authors.md). It does not ask the DNS: what
-// it says there may change after every synth.
+// The line of `npm run synth` about domains whose authors need a proof (docs/authors.md). Called by synth.ts. It never
+// asks the DNS, because records may change after every synth.
 
 import type { Settings } from '#config/settings.ts';
 import { domainsToProve } from '#core/message/ses-use.ts';

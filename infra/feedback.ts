@@ -1,6 +1,7 @@
-// What SES says of mail after its 200: the configuration set that every send names, its events by a topic of their own
-// to the feedback queue, and a dead-letter queue for what SNS cannot hand over. Made only where the configuration sends
-// by SES. The receipts' topic serves nothing else, and neither does this one (aws-contracts §1.4).
+// SES's events about sent mail: the configuration set that every send names, a topic of their own, its subscription to
+// the feedback queue, and a dead-letter queue for events that SNS cannot hand over. Called by stack.ts. It makes them
+// only where the configuration sends by SES. The topic never serves anything else, and neither does the receipts' topic
+// (aws-contracts §1.4).
 
 import { Aws, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -36,11 +37,11 @@ export function sesFeedback(
   const set = new CfnConfigurationSet(here, 'ConfigurationSet', {
     name,
     deliveryOptions: { maxDeliverySeconds: sesDeliveryMsMax / 1000 },
-    // Kept on whatever the account says; who stands on the list is told to the author (docs/decisions/ses-feedback.md).
+    // On, whatever the account's setting is. The author is told of a suppressed recipient (decisions/ses-feedback.md).
     suppressionOptions: {
       suppressedReasons: ['BOUNCE', 'COMPLAINT'],
-      // Off whatever the account says: SES would decline a recipient by a guess, before the server that knows was
-      // asked.
+      // Off, whatever the account's setting is: SES would decline a recipient by a guess, before the recipient's server
+      // is asked.
       validationOptions: { conditionThreshold: { conditionThresholdEnabled: 'DISABLED' } },
     },
   });
@@ -54,18 +55,18 @@ export function sesFeedback(
     },
   });
   destination.addResourceDependency(set);
-  // SES publishes a word of trial when the destination is made: its way must stand by then.
+  // SES publishes a trial message when the destination is made: policy and subscription must exist by then.
   destination.node.addDependency(topicPolicy, subscription);
   return { configurationSet: name, eventDeadLetters };
 }
 
-/** Send tells nothing that SES's 200 did not; Delivery is as many events as mail, and for who wants to know. */
+/** Without Send, which says no more than SES's 200. Delivery only by configuration: it is an event for each message. */
 function eventTypes({ feedback }: Settings): string[] {
   const types = ['bounce', 'complaint', 'reject', 'deliveryDelay', 'renderingFailure'];
   return feedback.confirm ? [...types, 'delivery'] : types;
 }
 
-/** The documented form, with our account and the very set. */
+/** The documented form, with our account and this one set. */
 function publishFor(name: string, topic: Topic): PolicyStatement {
   const arn = configurationSetArn(topic, name);
   return new PolicyStatement({

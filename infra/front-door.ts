@@ -1,6 +1,7 @@
-// The front door: SES's rule set, which takes mail for the routes' recipients alone, stores it in the spool and
-// publishes the receipt. The receipt is the only place where the envelope stands, so the way to its queue has a
-// dead-letter queue of its own. It never displaces another application's active rule set unless it was told to.
+// The front door: SES's receipt rule set, the receipts' topic, and its subscription to the ingest queue. Called by
+// stack.ts. The rules accept mail for the routes' recipients alone, store it in the spool and publish the receipt. Only
+// the receipt holds the envelope, so the subscription has a dead-letter queue of its own. It never displaces another
+// application's active rule set, unless the deploy says so.
 
 import { Aws, CustomResource, Duration, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -55,7 +56,7 @@ export function frontDoor(
   for (const rule of rules.toReversed()) {
     const made = receiptRule(here, rule, { ruleSetName, ruleName: ruleName(rule), bucket, topic });
     made.addResourceDependency(ruleSet);
-    // SES writes a test object and looks the topic up when a rule is made: both policies must stand by then.
+    // SES writes a test object and looks the topic up when a rule is made: both policies must exist by then.
     made.node.addDependency(topicPolicy);
     if (bucket.policy) made.node.addDependency(bucket.policy);
     // From the last to the first: see intoRules.
@@ -73,7 +74,7 @@ function ruleArn(scope: Construct, ruleSetName: string, ruleName: string): strin
   return Stack.of(scope).formatArn({ service: 'ses', resource });
 }
 
-/** The documented form of SES's grant on the bucket, with our account and the very rules. */
+/** The documented form of SES's grant on the bucket, with our account and the ARNs of our rules. */
 function storeFor(ruleArns: readonly string[], bucket: Bucket): PolicyStatement {
   return new PolicyStatement({
     sid: 'AllowSESPuts',
@@ -108,7 +109,7 @@ function receiptRule(
     ruleSetName: given.ruleSetName,
     rule: {
       name: given.ruleName,
-      // Both are false unless said: a rule that takes nothing, and verdicts that say DISABLED.
+      // Both are false by default: the rule would be off, and verdicts would be DISABLED.
       enabled: true,
       scanEnabled: true,
       // Require would bounce mail from servers without TLS.

@@ -1,8 +1,7 @@
 // Permissions on many resources of one kind, whose number the configuration decides: identities of SES, secrets of next
-// hops. Called by stage.ts for a function's role, and by nag-reasons.ts for the places. It decides where they stand: in
-// the role's own policy while they are few, else in managed policies, because IAM limits the characters of both. It
-// never grants more than it was given, but for what a list itself names for the case that no number of policies holds
-// it.
+// hops. Called by stage.ts for a function's role, and by nag-reasons.ts for the places. It decides where they stand:
+// few in the role's own policy, many in managed policies, because IAM limits the characters of both. It never grants
+// more than the list names. Where no number of policies holds a list, the list's own wildcard stands for all.
 
 import { inlineListsCharsMax, managedPoliciesMax, managedPolicyCharsMax } from '#core/limits.ts';
 

@@ -1,6 +1,6 @@
-// Calls relay every hour where it runs in a VPC. Lambda takes the interfaces of a function back that nobody called for
-// weeks; the next call then fails, and mail waits until they are made again (Lambda developer guide, function states).
-// Relay answers without work (src/core/delivery/keep-alive.ts).
+// The hourly call of relay, where it runs in a VPC. Called by stages.ts. Lambda removes the network interfaces of a
+// function that nobody called for weeks; the next call then fails, and mail waits until they are made again (Lambda
+// developer guide, function states). Relay answers the call without work (src/core/delivery/keep-alive.ts).
 
 import { CfnOutput, Duration } from 'aws-cdk-lib';
 import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
@@ -12,11 +12,11 @@ import { keepAliveEvent } from '#core/delivery/keep-alive.ts';
 import { keepAliveEveryMs } from '#core/limits.ts';
 import { restQueue } from './stage.ts';
 
-/** Gives the queue of what EventBridge could not start. */
+/** Returns the queue of calls that EventBridge could not start. */
 export function keepAlive(relayHome: Construct, relay: LambdaFunction): Queue {
   const here = new Construct(relayHome, 'KeepAlive');
   const maxEventAge = Duration.millis(keepAliveEveryMs);
-  // A call that failed is made good by the next one.
+  // The next call does what a failed one did not.
   relay.configureAsyncInvoke({ retryAttempts: 0, maxEventAge });
   const deadLetterQueue = restQueue(here, 'DeadLetters');
   new CfnOutput(here, 'Url', { value: deadLetterQueue.queueUrl }).overrideLogicalId('KeepAliveDeadLettersUrl');

@@ -1,5 +1,5 @@
-// The ledger: one table with what happened to each delivery. It outlives the stack.
-// Key names and index names are a contract with adapters/aws/dynamo-ledger.ts.
+// The ledger: one DynamoDB table with the rows of each delivery. Called by stack.ts. It outlives the stack. Names of
+// keys and indexes are a contract with src/adapters/aws/dynamo-ledger.ts.
 
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, type CfnTable, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';

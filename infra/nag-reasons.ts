@@ -1,5 +1,5 @@
-// Every finding of cdk-nag that we do not follow, with its reason: at which constructs, which rule, why not.
-// A finding that is not listed here fails `npm run synth`; an entry that nothing finds any more fails a test.
+// Every finding of cdk-nag that we do not follow: constructs, rule and reason. Called by synthesise.ts. A finding that
+// is not listed here fails `npm run synth`. An entry without a finding fails a test.
 
 import { type Stack, Validations } from 'aws-cdk-lib';
 import type { Settings } from '#config/settings.ts';
@@ -121,7 +121,7 @@ const always: readonly Reason[] = [
   },
 ];
 
-/** Of what is there only where mail is sent by SES. */
+/** Of resources that exist only where mail is sent by SES. */
 const withSes: readonly Reason[] = [
   {
     rule: 'AwsSolutions-SQS3',
@@ -142,7 +142,7 @@ const withSes: readonly Reason[] = [
   },
 ];
 
-/** Each pattern in what relay may send as, where it stands. */
+/** Each pattern in relay's permissions to send, where it stands. */
 function ofIdentities(settings: Settings): Reason[] {
   const { inline, managed } = relayPlaced(settings);
   const lists = [
@@ -163,7 +163,7 @@ function ofIdentities(settings: Settings): Reason[] {
   );
 }
 
-/** Of what is there only where an action uses SRS. */
+/** Of resources that exist only where an action uses SRS. */
 const withSrs: readonly Reason[] = [
   {
     rule: 'AwsSolutions-SMG4',
@@ -242,7 +242,7 @@ const madeVpc: readonly Reason[] = [
   },
 ];
 
-/** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive what it excuses. */
+/** Notes each reason at its constructs. Throws where a path names none: a reason must not outlive its finding. */
 export function acknowledge(stack: Stack, settings: Settings): void {
   for (const { at, rule, reason } of nagReasons(settings)) {
     for (const path of at) Validations.of(constructAt(stack, path)).acknowledge({ id: rule, reason });

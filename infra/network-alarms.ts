@@ -1,5 +1,5 @@
-// What is watched only where relay runs in a VPC: services that it cannot reach, and its hourly call. watch.ts makes
-// these alarms with the others.
+// The alarms that exist only where relay runs in a VPC: services that it cannot reach, and its hourly call. Called by
+// watch.ts, which makes them. It decides their articles and texts.
 
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 
@@ -11,7 +11,7 @@ export const callsInVpc = [
   },
 ] as const;
 
-/** As watch.ts has them: id, queue, article, and what it means that something lies there. */
+/** As in watch.ts: id, queue, article, and what a message in the queue means. */
 export function keepAliveRest(queue: Queue | null): readonly (readonly [string, Queue, string, string])[] {
   if (queue === null) return [];
   const says = "EventBridge could not start relay's hourly call, which keeps its network interfaces.";

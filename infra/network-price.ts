@@ -1,5 +1,5 @@
-// What `network` adds to the bill, for `npm run synth` and docs/network.md: the AWS list prices of one region at one
-// time. Other regions cost as much or more. It asks no price service.
+// The monthly price of `network`, for `npm run synth` and docs/network.md: AWS's list prices of one region at one time.
+// Called by synth.ts. Other regions cost as much or more. It asks no price service.
 
 import type { Settings } from '#config/settings.ts';
 
@@ -17,12 +17,12 @@ export const networkPrices = {
 /** As AWS's own calculator counts. */
 const hoursPerMonth = 730;
 
-/** What a zone of a VPC that the stack makes costs in a month before any mail: its NAT gateway and its address. */
+/** The price of a zone in a VPC of the stack, for a month before any mail: its NAT gateway and its address. */
 export function zonePerMonth(): number {
   return (networkPrices.natGatewayHour + networkPrices.publicAddressHour) * hoursPerMonth;
 }
 
-/** What an interface endpoint costs in a month in each zone. */
+/** The price of an interface endpoint for a month in each zone. */
 export function endpointPerMonth(): number {
   return networkPrices.interfaceEndpointHour * hoursPerMonth;
 }

@@ -1,6 +1,6 @@
-// Where relay runs where the configuration has `network`: in the operator's own VPC, named by its ids, or in one that
-// this stack makes. Relay alone is put there, and later what tries next hops for the operator; both take `place`.
-// Nothing is looked up: no account is asked at synth (docs/decisions/network.md).
+// The network in which relay runs, where the configuration has `network`: the operator's own VPC, named by its ids, or
+// a VPC that this stack makes. Called by stack.ts. Only relay runs there; the doctor's prober, which is planned, will
+// take the same `place`. It looks nothing up: synth asks no account (docs/decisions/network.md).
 
 import { Aws, CfnOutput, Fn, RemovalPolicy } from 'aws-cdk-lib';
 import {
@@ -66,8 +66,8 @@ function madePlace(here: Construct, zones: number): Place {
 }
 
 /**
- * An address that SPF records, PTR records and connectors of others name: it outlives the stack. What a creation that
- * failed leaves is in nobody's record, and goes: an account has five of them.
+ * An address that SPF records, PTR records and others' connectors name: it outlives the stack. The address of a failed
+ * creation is in no record and is released, because an account has five of them.
  */
 function natAddress(here: Construct, zone: number): CfnEIP {
   const address = new CfnEIP(here, `Address${zone}`, { domain: 'vpc' });
@@ -96,8 +96,8 @@ function output(here: Construct, name: string, value: string, description: strin
 }
 
 /**
- * Lambda makes the function's interfaces by the function's role. The code of the function may not: what it calls comes
- * with its function's ARN, and Lambda's own calls come without (Lambda developer guide, "Working with Lambda execution
+ * Lambda makes the function's interfaces by the function's role. The function's code may not: its calls carry the
+ * function's ARN, and Lambda's own calls do not (Lambda developer guide, "Working with Lambda execution
  * environment credentials" and "Giving Lambda functions access to resources in an Amazon VPC").
  */
 function manageInterfaces(): readonly PolicyStatement[] {

@@ -1,5 +1,6 @@
-// The hourly search for orphans: its function, its schedule, and where EventBridge puts a run that it could not start.
-// It lists and reads accepted mail, writes the ledger, and tells ingest of envelopes again; it can delete nothing.
+// The hourly search for orphans: its function, its schedule, and the queue of runs that EventBridge could not start.
+// Called by stack.ts. The function lists and reads accepted mail, writes the ledger, and sends S3 events of envelopes
+// to ingest again. It can delete nothing.
 
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -41,7 +42,7 @@ export function orphanSearch(scope: Construct, given: Given & { readonly ingest:
       ...given.marks.may,
     ],
   });
-  // A run that failed is made good by the next one.
+  // The next run does the work of a failed one.
   const maxEventAge = Duration.millis(limits.orphanSweepEveryMs);
   search.configureAsyncInvoke({ retryAttempts: 0, maxEventAge });
   const deadLetters = restQueue(here, 'DeadLetters');

@@ -1,6 +1,6 @@
-// The purge, and the digest of the quarantine: their function, its schedule, and where runs end that could not begin.
-// It alone may delete from the spool, received mail and submissions, and only by a delete marker: no function may
-// delete a version. A test holds that.
+// The purge and the quarantine's digest: their function, its schedule, and the queue of runs that could not start.
+// Called by stack.ts. No other function may delete from the spool (received mail and submissions). It deletes only by a
+// delete marker: no function may delete a version. A test checks that.
 
 import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
@@ -37,7 +37,7 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
       sendTo(stages.relay),
     ],
   });
-  // A run that failed is made good by the next one.
+  // The next run does the work of a failed one.
   handler.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.hours(1) });
   const deadLetters = restQueue(here, 'DeadLetters');
   new Rule(here, 'Rule', {

@@ -1,6 +1,6 @@
-// What relay may do with resources that the configuration names and this stack does not make: send as identities of
-// SES, and read the secrets of next hops. SES and Secrets Manager know them by name, so that the permissions are
-// written from names too.
+// Relay's permissions on resources that the configuration names and this stack does not make: identities of SES to send
+// as, and secrets of next hops. Called by stages.ts. SES and Secrets Manager know them by name, so the permissions are
+// written from names too. It grants nothing that the configuration does not name, except where a list is too long.
 
 import { secretsOfHop } from '#config/hop-secrets.ts';
 import type { Settings } from '#config/settings.ts';

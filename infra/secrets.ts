@@ -1,5 +1,6 @@
-// The secrets that the stack makes for itself: random values that nobody has to choose, kept when the stack goes,
-// because what they signed is still out there. Each is rotated by putting a new value; the one before it stays good.
+// The secrets that the stack makes for itself: random values that nobody has to choose. Called by stack.ts and
+// stages.ts. They outlive the stack, because mail that they signed is still under way. To rotate one, put a new value:
+// the previous value stays valid.
 
 import { RemovalPolicy } from 'aws-cdk-lib';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';

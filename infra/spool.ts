@@ -1,6 +1,6 @@
-// The spool: the bucket that keeps accepted content. SES writes into `in/`, submitters into `out/`; the functions read,
-// and the purge alone hides what is done with. No lifecycle rule touches a current version: a sweep that stands still
-// must lose nothing (DESIGN §2.6).
+// The spool: the bucket that keeps accepted content. Called by stack.ts. SES writes below `in/`, submitters below
+// `out/`. The functions read, and the purge alone puts delete markers. No lifecycle rule touches a current version, so
+// that a sweep that stands still loses nothing (DESIGN §2.6).
 
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { BlockPublicAccess, Bucket, BucketEncryption, type CfnBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
@@ -8,7 +8,7 @@ import { Construct } from 'constructs';
 import type { Settings } from '#config/settings.ts';
 import { outboundPrefix } from '#core/submission/submission.ts';
 
-/** Where SES puts what it takes in. All receipt rules share it (DESIGN §2.7). */
+/** The prefix of received mail. All receipt rules share it (DESIGN §2.7). */
 export const inboundPrefix = 'in/';
 /** Pinned: under another logical id CloudFormation would make a new, empty spool. */
 export const spoolLogicalId = 'SpoolBucket';
@@ -31,8 +31,8 @@ const DAY_MS = 86_400_000;
 export function spool(scope: Construct, settings: Settings): Bucket {
   const bucket = new Bucket(new Construct(scope, 'Spool'), 'Bucket', {
     versioned: true,
-    // SSE-S3: SES needs no grant for it, while a key of ours that SES cannot use loses mail unheard (aws-contracts
-    // §1.4).
+    // SSE-S3: SES needs no grant for it. With a KMS key that SES may not use, mail would be lost without an error
+    // (aws-contracts §1.4).
     encryption: BucketEncryption.S3_MANAGED,
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,

@@ -1,5 +1,5 @@
-// The whole stack: front door, spool, ledger, stages, watch.
-// What runs on this machine is this template (DESIGN §2.17).
+// The whole stack: front door, spool, ledger, stages, watch. Called by synthesise.ts and app.ts. The local runtime runs
+// this very template (DESIGN §2.17).
 
 import { type App, Aws, CfnOutput, DefaultStackSynthesizer, Stack } from 'aws-cdk-lib';
 import type { Settings } from '#config/settings.ts';

@@ -1,6 +1,6 @@
-// A stage of the pipeline: its queue with a dead-letter queue, its function, and the mapping between the two. And a
-// plain function with a role of its own, which the sweep and the activation use too. Nothing is granted here that its
-// caller did not name.
+// A stage of the pipeline: its queue with a dead-letter queue, its function, and the mapping between the two. Also a
+// plain function with a role of its own, for sweep, orphans, purge and activation. Called by the files of the parts. It
+// never grants a permission that its caller did not name.
 
 import { Aws, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -26,9 +26,9 @@ export type StageQueue = { readonly queue: Queue; readonly deadLetters: Queue };
  * timeouts.
  */
 export function stageQueue(scope: Construct, name: string, visibilityMs: number): StageQueue {
-  // It says who waits there to whoever reads a list of queues. The stack's own UUID in it lets a stack be made again
-  // beside the queues that an earlier one left behind. Another name would replace the queue in stacks that stand, with
-  // the jobs that wait in it.
+  // The name tells a reader of a list of queues which stage's jobs wait there. The stack's own UUID in it lets a stack
+  // be made again beside the queues that an earlier one left behind. Another name would replace the queue in existing
+  // stacks, with the jobs that wait in it.
   const queueName = Fn.join('-', [Stack.of(scope).stackName, name, Fn.select(2, Fn.split('/', Aws.STACK_ID))]);
   // It does not name its source: that queue is made after it, and no document says that SQS takes an ARN of a queue
   // that does not exist.
@@ -50,7 +50,7 @@ const KEPT = {
   removalPolicy: RemovalPolicy.RETAIN,
 } as const;
 
-/** A queue that nobody consumes: what lies there waits for a person, and an alarm calls one. */
+/** A queue that no function consumes: its messages wait for a person, and an alarm is raised at the first one. */
 export function restQueue(scope: Construct, id: string): Queue {
   return new Queue(scope, id, KEPT);
 }
@@ -60,7 +60,7 @@ export type Place = {
   readonly subnetIds: readonly string[];
   readonly securityGroupIds: readonly string[];
   readonly may: readonly PolicyStatement[];
-  /** What must stand before the function is called: its way out. */
+  /** Resources that must exist before the function is called: its routes to AWS and the Internet. */
   readonly ready: readonly IDependable[];
 };
 

@@ -1,5 +1,5 @@
-// The stages of the pipeline and the sweep, each with exactly the permissions that its ports use.
-// A permission that is missing here fails on this machine too: the local runtime enforces these very policies.
+// The stages of the pipeline and the sweep, each with exactly the permissions that its ports use. Called by stack.ts. A
+// missing permission fails on this machine too, because the local runtime enforces these policies.
 
 import { Aws, Duration, Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
@@ -110,7 +110,7 @@ function stagePlans(
       timeoutMs: limits.ingestTimeoutMs,
       memoryMb: 512,
       environment,
-      // GetItem reads what stands for an orphan, or for a submission that could not be read.
+      // GetItem reads the placeholder of an orphan, or of a submission that could not be read.
       may: [
         onLedger(table, 'GetItem', 'PutItem'),
         openContent,
@@ -128,7 +128,7 @@ function stagePlans(
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
-        queryDue(table), // what a digest tells of
+        queryDue(table), // the messages of a digest
         openContent,
         ...findVersions(bucket, prefixes),
         sendTo(queues.bounce),
@@ -154,8 +154,8 @@ function stagePlans(
       timeoutMs: limits.feedbackTimeoutMs,
       memoryMb: 512,
       environment: withSrs,
-      // What came back to a return path is claimed (UpdateItem), read, and joined to the message that it is about
-      // (Query).
+      // A message that a return path received is claimed (UpdateItem), read, and joined to the message that it reports
+      // on (Query).
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         may(['s3:GetObject'], ...objectsBelow(bucket, [inboundPrefix])),
@@ -186,12 +186,12 @@ export function onLedger(table: Table, ...operations: readonly string[]): Policy
   );
 }
 
-/** What every function is told; with `queues`, where to send jobs. */
+/** The environment of every function; with `queues`, also where to send jobs. */
 export function environmentOf(scope: Construct, given: Given, queues?: Queues): Readonly<Record<string, string>> {
   return {
     EVERPOST_TABLE: given.table.tableName,
     EVERPOST_BUCKET: given.bucket.bucketName,
-    EVERPOST_ACCOUNT: Aws.ACCOUNT_ID, // whose bucket that is
+    EVERPOST_ACCOUNT: Aws.ACCOUNT_ID, // the bucket's owner
     ...(queues && {
       EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
       EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
@@ -199,9 +199,9 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
     }),
     EVERPOST_STACK: Stack.of(scope).stackName,
     EVERPOST_MARK_SECRET: given.marks.arn,
-    EVERPOST_STACK_ID: Aws.STACK_ID, // what signed marks before there was that secret: docs/decisions/loop-mark-key.md
-    // The name of before, for its code: a deploy replaces the environment first (docs/aws-contracts.md §7). To be
-    // dropped after 0.1.
+    EVERPOST_STACK_ID: Aws.STACK_ID, // signed marks before there was that secret: docs/decisions/loop-mark-key.md
+    // The previous name, for the previous version's code: a deploy may replace the environment first
+    // (docs/aws-contracts.md §7). To be dropped after 0.1.
     EVERPOST_MARK_KEY: Aws.STACK_ID,
     POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
     POWERTOOLS_SERVICE_NAME: Stack.of(scope).stackName,
@@ -235,8 +235,8 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn),
     ],
   });
-  // A run that failed is made good by the next one. Kept for hours and tried again, runs would pile up behind an
-  // outage.
+  // The next run does the work of a failed one. Runs that EventBridge kept for hours and started again would pile up
+  // behind an outage.
   sweep.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.millis(limits.sweepEveryMs) });
   const sweepDeadLetters = restQueue(here, 'DeadLetters');
   new Rule(here, 'EveryMinute', {

@@ -1,6 +1,6 @@
-// How mail comes in from our side: S3 tells the ingest queue of each envelope that a submitter has stored; nobody
-// overwrites one, and each submitter may write below its own prefix alone. Made only where the configuration has
-// submitters.
+// Submissions by S3: S3 notifies the ingest queue of each envelope that a submitter stores. Called by stack.ts, only
+// where the configuration has submitters. Nobody can overwrite a stored object, and each submitter may write below its
+// own prefix alone.
 
 import { Aws, CfnOutput } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyStatement, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
@@ -40,7 +40,7 @@ export function submission(
       description: `Attach to the user or role by which ${submitter} submits mail`,
     });
     const domains = senderDomains.join(' ');
-    if (!all || domains.length > OUTPUT_CHARS_MAX) continue; // sendmail is told them by its file then
+    if (!all || domains.length > OUTPUT_CHARS_MAX) continue; // sendmail then reads them from its own file
     new CfnOutput(scope, `${submitterOutput(submitter)}SenderDomains`, {
       value: domains,
       description: `What ${submitter} may send as: everpost sendmail refuses other senders`,
@@ -48,18 +48,18 @@ export function submission(
   }
 }
 
-/** CloudFormation: outputs of a template; and more than the stack has beside those of submitters. */
+/** CloudFormation: outputs of a template. Then a number above the stack's outputs without those of submitters. */
 const OUTPUTS_MAX = 200;
 const OTHER_OUTPUTS_MAX = 30;
 /** CloudFormation: an output's value has 1,024 bytes at most. */
 const OUTPUT_CHARS_MAX = 1_024;
 
-/** What a submitter's objects are called; nothing else may be put below its prefix. */
+/** The names of a submitter's objects; nothing else may be put below its prefix. */
 export function submissionPatterns(submitter: string): readonly string[] {
   return ['.eml', envelopeSuffix].map((ending) => `${outboundPrefix}${submitter}/*${ending}`);
 }
 
-/** Of our account's bucket alone: its name may be another's some day. */
+/** Of our account's bucket alone: after a deletion another account may take its name. */
 function maySubmit(bucket: Bucket, submitter: string): PolicyStatement {
   const patterns = submissionPatterns(submitter).map((pattern) => bucket.arnForObjects(pattern));
   const statement = may(['s3:PutObject'], ...patterns);
@@ -67,7 +67,7 @@ function maySubmit(bucket: Bucket, submitter: string): PolicyStatement {
   return statement;
 }
 
-/** What was committed stays what it was. The parts of a multipart upload make no object, and know no condition. */
+/** A stored object is never overwritten. The parts of a multipart upload make no object and carry no condition. */
 function createOnly(bucket: Bucket): PolicyStatement {
   return new PolicyStatement({
     sid: 'DenyOverwriting',
@@ -80,7 +80,7 @@ function createOnly(bucket: Bucket): PolicyStatement {
 }
 
 /**
- * By the bucket's own property: CDK's way would bring a custom resource, and with it a function that we do not know.
+ * By the bucket's own property: CDK's method would add a custom resource, and with it a function that is not ours.
  */
 function tellOfEnvelopes({ settings, bucket, ingestQueue }: Parameters<typeof submission>[1]): void {
   // S3 tries the queue out when the bucket is made, so its policy stands before the bucket, and cannot refer to it: the

@@ -1,5 +1,5 @@
-// `npm run synth [-- --config FILE]`: bundles, synthesises with CDK's own validation and cdk-nag, and says what came
-// out. Exit 0: everything passes. 1: a check found something. 78: the configuration is wrong.
+// `npm run synth [-- --config FILE]`: bundles, synthesises with CDK's own validation and cdk-nag, and prints the
+// result. Exit 0: everything passes. 1: a check found something. 78: the configuration is wrong. It never deploys.
 
 import { readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';

@@ -1,5 +1,5 @@
-// Settings in, a cloud assembly out: bundles, template, assets. The local runtime boots what this writes, and the cdk
-// command deploys what the same functions write, so there is one template.
+// Settings in, a cloud assembly out: bundles, template, assets. Called by synth.ts and the local runtime, which boots
+// the assembly. The cdk command deploys an assembly of the same functions, so there is one template.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

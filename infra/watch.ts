@@ -1,5 +1,6 @@
-// The alarms. Each one's description opens with the heading of the runbook article that says what it means and what to
-// do; docs/runbook/ has the articles, and a test holds the two together. An alarm's name is its construct path.
+// The alarms. Called by stack.ts. Each alarm's description opens with the heading of its runbook article, which says
+// what the alarm means and what to do. docs/runbook/ has the articles, and a test compares the two. An alarm's name is
+// its construct path.
 
 import { Aws, Duration } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
@@ -33,7 +34,7 @@ type Watched = {
   readonly purge: Purge;
   readonly orphans: OrphanSearch;
   readonly door: FrontDoor;
-  /** What SES says of sent mail; null where nothing is sent by SES. */
+  /** SES's events about sent mail; null where nothing is sent by SES. */
   readonly said: SesFeedback | null;
 };
 
@@ -108,7 +109,7 @@ function watchDeadLetters(raise: Raise, watched: Watched): void {
     });
 }
 
-/** Id, queue, article, and what it means that something lies there. */
+/** Id, queue, article, and what a message in the queue means. */
 type Rest = readonly [id: string, queue: Queue, article: string, says: string];
 
 function restQueuesOf(watched: Watched): readonly Rest[] {
@@ -238,7 +239,7 @@ function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void
   }
 }
 
-/** Of our own metrics (pipeline/ports.ts), those that call for a person at the first count. */
+/** Of our own metrics (pipeline/ports.ts), those that raise an alarm at the first count. */
 const CALLS: readonly { readonly metricName: string; readonly article: string; readonly says: string }[] = [
   {
     metricName: 'ContentUnreadable',

@@ -1,7 +1,7 @@
-// Answers CloudFormation's one custom resource: makes our SES rule set the active one. One is active in an account and
-// region, so activating ours would silently take another application's mail away: it refuses, unless it was told to
-// replace. It answers in every case, because CloudFormation otherwise waits until its timeout; it never deactivates a
-// foreign rule set.
+// The function of CloudFormation's one custom resource. It makes our SES receipt rule set the active one. An account
+// has one active rule set in a region, so activating ours would take another application's mail away: it refuses,
+// unless the deploy says to replace. It answers in every case, because CloudFormation otherwise waits until its
+// timeout. It never deactivates a foreign rule set.
 
 import { DescribeActiveReceiptRuleSetCommand, SESClient, SetActiveReceiptRuleSetCommand } from '@aws-sdk/client-ses';
 
@@ -16,7 +16,7 @@ export type ActivationRequest = {
   readonly ResourceProperties: { readonly RuleSetName: string; readonly Replace?: string };
 };
 
-/** What SES is asked: one set is active, or none. */
+/** The calls of SES that are used: one set is active, or none. */
 export type RuleSets = {
   active(): Promise<string | null>;
   activate(ruleSetName: string | null): Promise<void>;
@@ -26,7 +26,7 @@ export async function handler(request: ActivationRequest): Promise<void> {
   await answer(request, sesRuleSets());
 }
 
-/** Does what is asked and answers it. Repeating it changes nothing: CloudFormation may send a request twice. */
+/** Handles a request and answers it. CloudFormation may send a request twice: the second changes nothing. */
 export async function answer(request: ActivationRequest, ruleSets: RuleSets): Promise<void> {
   const { RuleSetName } = request.ResourceProperties;
   // One physical resource for each rule set: when its name changes, CloudFormation deletes the old one afterwards.
@@ -42,7 +42,7 @@ export async function answer(request: ActivationRequest, ruleSets: RuleSets): Pr
   );
   await respond(request, {
     Status: refusal === null ? 'SUCCESS' : 'FAILED',
-    Reason: (refusal ?? 'done').slice(0, 1000), // the whole answer may have 4 KB
+    Reason: (refusal ?? 'done').slice(0, 1000), // CloudFormation: 4 KB for the whole answer
     PhysicalResourceId: request.RequestType === 'Delete' ? physical : `active-rule-set/${RuleSetName}`,
   });
 }

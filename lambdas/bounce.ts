@@ -1,5 +1,5 @@
-// Bounce, wired: from a failure to its notice, or to the reason why there is none.
-// It has no spool: a notice is composed where it is attempted, by relay.
+// Bounce, wired: from a failure to its notice, or to the reason why there is none. Called by the bounce queue. It has
+// no spool, because relay composes a notice at each attempt. It never decides: core does.
 
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';

@@ -1,5 +1,6 @@
-// What a deployed function is given: its environment and the settings bundled beside it. Read once, when the function
-// starts. A function that was deployed wrong says what is missing, instead of failing at its first message.
+// What a deployed function is given: its environment, and the settings bundled beside it. Read once, when the function
+// starts. A wrong deploy fails at the function's start, with the name of the missing variable, and not at its first
+// message.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,13 +19,13 @@ export type FunctionConfig = {
   readonly ingestQueueUrl: string | null;
   /** The ARN of the secret that signs our marks. */
   readonly markSecret: string;
-  /** What signed them before, and signs them where the secret cannot be read. */
+  /** The key of marks before there was that secret, and where it cannot be read. */
   readonly stackId: string;
   /** Divides leases and thresholds in the local runtime; 1 when deployed. */
   readonly timeScale: number;
 };
 
-/** The environment of this function; only what it uses is asked for. */
+/** The environment of this function. Only variables that it uses are read. */
 export const config = {
   get settings(): Settings {
     return settingsOnce();

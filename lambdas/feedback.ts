@@ -1,5 +1,5 @@
-// Feedback, wired: what others say of a delivery afterwards, joined to its row. One queue for all who say something:
-// SES's events, and jobs for messages that came back to a return path. Nothing here decides.
+// Feedback, wired: joins later reports of a delivery to its row. Called by the feedback queue, which carries two kinds
+// of records: SES's events, and jobs for mail that a return path received. It never decides: core does.
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';

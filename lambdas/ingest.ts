@@ -1,5 +1,6 @@
-// Ingest, wired: from SES's notification, or an operator's word on an orphan, to ledger rows and relay jobs.
-// Clients and tables are made once for each execution environment; nothing here decides.
+// Ingest, wired: from a record to ledger rows and relay jobs. Called by the ingest queue. A record is SES's
+// notification, S3's event of a submission, or an operator's list of recipients for an orphan. Clients and tables are
+// made once for each execution environment. It never decides: core does.
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';

@@ -1,5 +1,5 @@
-// The search for orphans, wired: run by the schedule every hour, never by a queue.
-// A run that fails or is cut off needs no retry: the next one goes on where the bookmarks say.
+// The search for orphans, wired. Called by a schedule every hour, never by a queue. A run that fails or is cut off
+// needs no retry: the next run continues at the bookmarks.
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';

@@ -1,6 +1,6 @@
-// Purge and digest, wired: run by their schedule, never by a queue. The only function that may remove content.
-// Neither waits for the other, nor keeps it from its end.
-// A run that is cut off goes on at the next one, where its bookmark says.
+// Purge and digest, wired. Called by a schedule, never by a queue. It is the only function that may remove content.
+// Purge and digest run side by side, and a failure of one does not end the other. A run that is cut off is continued by
+// the next run, at its bookmark.
 
 import { awsSettings, dynamoClient, s3ListClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';

@@ -1,5 +1,5 @@
-// Relay, wired: one attempt at one delivery for each job.
-// Clients and next hops are made once for each execution environment; nothing here decides.
+// Relay, wired: one attempt at one delivery for each job. Called by the relay queue, and in a VPC by an hourly
+// schedule. Clients and next hops are made once for each execution environment. It never decides: core does.
 
 import {
   awsSettings,
@@ -37,7 +37,7 @@ const aws = awsSettings();
 const watch = new PowertoolsWatch('relay');
 const clock = new SystemClock();
 const { settings } = config;
-/** In a VPC a call that makes no connection says what leads to the service. */
+/** In a VPC the error of a call that makes no connection names the missing endpoint or route. */
 const reach =
   settings.network === null ? null : new Reach({ network: settings.network, region: aws.region }, { watch, clock });
 function reached<C extends Parameters<Reach['of']>[1]>(service: AwsService, client: C): C {

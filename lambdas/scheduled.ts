@@ -1,12 +1,13 @@
-// The wiring of every function that a schedule starts: middy, the deadline, the metrics. A run that fails needs no
-// retry, since the next one comes by itself; but its failure is never swallowed: Lambda counts it.
+// The wiring of every function that a schedule starts: middy, the deadline, the metrics. Called by sweep, orphans and
+// purge. A run that fails needs no retry, because the next run comes by itself. It never swallows a failure: Lambda
+// counts it.
 
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import { deadlineMarginMs } from '#core/limits.ts';
 import type { StageEnvironment } from './stage.ts';
 
-/** `run` is given a signal that comes early enough to end well; what it returns is the function's answer. */
+/** `run` is given a signal that comes early enough to end well. Its result is the function's answer. */
 export function scheduled<Report>(
   name: string,
   { watch, timeScale, ready }: StageEnvironment,

@@ -1,7 +1,7 @@
-// The wiring of every stage that a queue feeds: middy, the batch, its partial failures, the deadline. The only loop
-// over Records. It answers by itself and keys the answer by SQS message id: the ready-made helpers pair results by
-// position or throw on a full failure (aws-contracts §8), and an answer without the list, or with an empty one by
-// accident, deletes mail unhandled (§4.2).
+// The wiring of every stage that a queue feeds: middy, the batch, its partial failures, the deadline. It is the only
+// loop over Records. It names failed records by their SQS message id. The ready-made helpers pair results by position,
+// or throw on a full failure (aws-contracts §8). An answer without the list, or with an empty one by accident, deletes
+// unhandled mail (§4.2); the type `BatchAnswer` excludes the first.
 
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
@@ -30,7 +30,7 @@ export type StageEnvironment = {
 };
 export type Work = (record: SQSRecord, signal: AbortSignal) => Promise<Finished>;
 
-/** `name` is the stage's verb; `work` handles one record and says what became of it, or throws to have it again. */
+/** `name` is the stage's verb. `work` handles one record and returns its result, or throws to receive it again. */
 export function stage(name: string, environment: StageEnvironment, work: Work): StageHandler {
   const handle = async (event: SQSEvent, context: Context): Promise<BatchAnswer> => {
     const deadline = deadlineOf(context, environment);
@@ -58,7 +58,7 @@ export function withKeepAlive(handle: StageHandler): (event: unknown, context: C
   return async (event, context) => (isKeepAlive(event) ? event : handle(event as SQSEvent, context));
 }
 
-/** What failed is named by its SQS message id; all else may be deleted. */
+/** Failed records are named by their SQS message id. SQS deletes all others. */
 function answer(failed: ReadonlySet<string>): BatchAnswer {
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) } as BatchAnswer;
 }
@@ -85,9 +85,9 @@ async function batch(
       });
     else failed.delete(record.messageId);
   };
-  // A record that may be what ended an earlier invocation runs last and alone, so that it spares its neighbours. They
-  // all died with it then; but run one by one, only the one that kills is claimed again, and the least suspect go
-  // first.
+  // A record that may have ended an earlier invocation runs last and alone, so that it does not end other records.
+  // Those were in the same invocation, so they are suspect too. One by one, only the record that ends the function is
+  // claimed again. The least suspect go first.
   await Promise.all(records.filter((record) => suspicion(record) === 0).map(one));
   const suspects = records.filter((record) => suspicion(record) > 0).sort((a, b) => suspicion(a) - suspicion(b));
   for (const record of suspects) await one(record);
@@ -106,7 +106,7 @@ async function settle(
   }
 }
 
-// The signal comes early enough to record an outcome; the answer itself leaves before Lambda would cut everything off.
+// The signal comes early enough to record an outcome. The answer leaves before Lambda's time limit.
 function deadlineOf(context: Context, environment: StageEnvironment): Deadline {
   const remaining = context.getRemainingTimeInMillis();
   const margin = Math.min(deadlineMarginMs / environment.timeScale, remaining / 4);
@@ -136,7 +136,7 @@ export function isJob(record: SQSRecord): boolean {
   }
 }
 
-/** A relay or bounce job from a record's body. Throws on anything else: it then ends in the DLQ, held and alarmed. */
+/** A relay or bounce job from a record's body. Throws on anything else, which then ends in the DLQ with an alarm. */
 export function jobOf(record: SQSRecord): Job {
   const job: unknown = JSON.parse(record.body);
   if (

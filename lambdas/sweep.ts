@@ -1,5 +1,5 @@
-// Sweep, wired: run by the schedule every minute, never by a queue.
-// While something is left for want of room, it looks again within the same run.
+// Sweep, wired. Called by a schedule every minute, never by a queue. Where a queue has no room for all due rows, it
+// looks again within the same run.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
