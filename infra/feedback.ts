@@ -37,7 +37,8 @@ export function sesFeedback(
   const set = new CfnConfigurationSet(here, 'ConfigurationSet', {
     name,
     deliveryOptions: { maxDeliverySeconds: sesDeliveryMsMax / 1000 },
-    // On, whatever the account's setting is. The author is told of a suppressed recipient (decisions/ses-feedback.md).
+    // On, whatever the account's setting is. The author is told of a suppressed recipient
+    // (docs/decisions/ses-feedback.md).
     suppressionOptions: {
       suppressedReasons: ['BOUNCE', 'COMPLAINT'],
       // Off, whatever the account's setting is: SES would decline a recipient by a guess, before the recipient's server

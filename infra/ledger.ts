@@ -29,7 +29,7 @@ export function ledger(scope: Construct, settings: Settings): Table {
     indexName: dueIndex,
     partitionKey: { name: 'dueShard', type: AttributeType.STRING },
     sortKey: { name: 'dueAt', type: AttributeType.NUMBER },
-    // What the sweep chooses by without reading rows: next hop, state, next attempt, expiry. The names are those of
+    // The sweep chooses by these without reading rows: next hop, state, next attempt, expiry. The names are those of
     // adapters/aws/row-attributes.ts. They change only together with dueAt, so that the index costs no write more.
     projectionType: ProjectionType.INCLUDE,
     nonKeyAttributes: ['nh', 'st', 'na', 'ex'],
