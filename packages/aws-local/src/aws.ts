@@ -26,7 +26,7 @@ import { openEvents } from './ses/sending-events.ts';
 import { createSes } from './ses/ses.ts';
 
 export type MailOptions = {
-  /** What a receipt rule without recipients stands for. */
+  /** The domains that a receipt rule without recipients matches. */
   readonly verifiedDomains: () => readonly string[];
   /** Domains, whose sub-domains count too, and addresses that SES sends as. */
   readonly identities: () => readonly string[];
@@ -51,13 +51,13 @@ export type Aws = Emulators & {
   readonly functions: LambdaHost;
   readonly cloudWatch: CloudWatch;
   /**
-   * Makes each resource of the stack, or brings it up to date, and starts what works by itself. Throws with the
+   * Creates or updates each resource of the stack, and starts event source mappings and schedules. Throws with the
    * resource's name.
    */
   deploy(assembly: Assembly, minutelyEveryMs?: number | null): Promise<Deployed>;
   /**
-   * Ends everything. Functions in work have so many real milliseconds to end; what is cut off comes again by its
-   * visibility timeout.
+   * Ends everything. Running functions have so many real milliseconds to end. Messages of a function that is cut off
+   * become visible again after their visibility timeout.
    */
   close(patienceMs?: number): Promise<void>;
 };

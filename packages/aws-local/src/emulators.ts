@@ -33,7 +33,7 @@ export type Emulators = {
   readonly queues: Queues;
   readonly topics: Topics;
   readonly moves: MoveTasks;
-  /** Goes on with what an earlier process began. Call it once all queues, buckets and topics are created. */
+  /** Continues the work of an earlier process. Call it once all queues, buckets and topics are created. */
   resume(): void;
   /** Ends the endpoint, the clock and the store, in this order. */
   close(): Promise<void>;

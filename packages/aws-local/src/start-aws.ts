@@ -16,10 +16,10 @@ export type StartOptions = Wanted & {
   /** In the words of AWS::DynamoDB::Table. */
   readonly tables?: readonly TableProperties[];
   readonly secrets?: Secrets;
-  /** What SES sends as and receives for; by default it does neither. */
+  /** The domains that SES sends as and receives for; by default none. */
   readonly mail?: {
     readonly domains: readonly string[];
-    /** An SMTP server that takes what SES sends. By default it lies in Maildirs, in `ses-out` of the data folder. */
+    /** An SMTP server for SES's outgoing mail. By default it goes into Maildirs, in `ses-out` of the data folder. */
     readonly sendTo?: { readonly host: string; readonly port: number };
   };
   /** A folder that `cdk synth` wrote, with one stack: its resources are made and its functions run. */

@@ -4,8 +4,8 @@
 // is enough: the page cache outlives the process, not the machine.
 //
 // A commit that the disk refused ends the store: nothing of that turn is kept, nothing more is written, and every later
-// wait is refused. The owners remember what was refused, so they must not go on; the next start finds what was
-// acknowledged.
+// wait is refused. The owners still hold the refused state in memory, so they must not continue. The next start finds
+// the acknowledged state.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -149,7 +149,7 @@ export function openStore(folder: string | null, options: StoreOptions = {}): St
   function begin(): void {
     if (turn !== undefined || closed || ended !== null) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    promise.catch(() => {}); // whoever waits hears of it; nobody may be waiting
+    promise.catch(() => {}); // each waiting caller gets it; there may be none
     turn = { done: promise, settle: (error) => (error === null ? resolve() : reject(error)) };
     setImmediate(() => {
       try {
@@ -277,7 +277,7 @@ function commitsIn(file: string, folder: string): number {
   }
 }
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB, and a row that is no JSON: the file is not what we wrote. */
+/** SQLITE_CORRUPT and SQLITE_NOTADB, and a row that is no JSON: the file was changed or damaged. */
 function readable<T>(folder: string | null, work: () => T): T {
   try {
     return work();

@@ -13,8 +13,8 @@ export type Tally = {
 };
 
 /**
- * Thrown where a store has less than was acknowledged, or cannot be read at all. The message says which file, and what
- * to do.
+ * Thrown where a store has less than was acknowledged, or cannot be read at all. The message names the file and
+ * the remedy.
  */
 export class DamagedStore extends Error {}
 

@@ -9,16 +9,16 @@ import type { VirtualClock } from './world.ts';
 export type LocalClock = VirtualClock & {
   /**
    * Moves virtual time forward by `ms`: to each due timer in order, fires it, waits until all busy work has ended, and
-   * lands at the target. Calls one after the other; must not be awaited from within busy work. It ends in any case:
-   * where work goes on for too long the clock stays where it is then, and what it waited for comes back. Empty: it is
-   * there.
+   * lands at the target. Calls one after the other; must not be awaited from within busy work. It always ends.
+   * Where work takes too long, the clock stops there, and the result lists that work. An empty list: it reached the
+   * target.
    */
   advance(ms: number): Promise<readonly string[]>;
   /** The work in progress, each with how long it has taken, the longest first. */
   busyWith(): readonly string[];
   /** Resolves once nothing is busy, nothing is due, and a few turns of the event loop brought nothing new. */
   idle(): Promise<void>;
-  /** What `virtualNow` reads: hand it to worker threads. */
+  /** The offset that `virtualNow` reads: hand it to worker threads. */
   readonly offset: SharedArrayBuffer;
   /** Ends the real timer; nothing fires any more. */
   close(): void;
@@ -38,7 +38,7 @@ const realTimerMsMax = 2 ** 31 - 1;
 const stillMsMax = 60_000;
 /** And after so long in all: mail that keeps coming never leaves the clock idle. */
 const advanceMsMax = 600_000;
-/** What an advance waits for is said this often. */
+/** How often a waiting advance reports the work that it waits for. */
 const sayEveryMs = 10_000;
 /**
  * Work hops through promises, streams and loopback sockets between two busy marks; this many turns let it show itself.
@@ -51,7 +51,7 @@ type Patience = { isOver(): boolean; end(): void };
  * @param options.offsetMs the offset at which an earlier process stopped: messages must not lie in the future after a
  * restart
  * @param options.saveOffset is called with each new offset, in milliseconds
- * @param options.waits hears every ten seconds of an advance what it waits for
+ * @param options.waits is called every ten seconds of an advance with the work that it waits for
  */
 export function createClock(
   options: {

@@ -18,8 +18,8 @@ export const serviceNames = [
 export type ServiceName = (typeof serviceNames)[number];
 
 /**
- * Who calls. Roles come from the SigV4 credential; services act in their own name; root is the operator's CLI and
- * console.
+ * The caller's identity. Roles come from the SigV4 credential; services act in their own name; root is the operator's
+ * CLI and console.
  */
 export type Principal =
   | { readonly kind: 'role'; readonly arn: string; readonly functionName: string | null }
@@ -38,7 +38,7 @@ export type Access = {
 export type ConditionContext = Readonly<Record<string, string | readonly string[]>>;
 
 /**
- * Who calls a service from inside; an HttpCall is one too. `context` joins the context of every permission that the
+ * The caller of a service from inside; an HttpCall is one too. `context` joins the context of every permission that the
  * call needs.
  */
 export type Caller = {
@@ -51,7 +51,7 @@ export type Call = {
   readonly service: ServiceName;
   /** The SDK's operation name: 'PutObject'. */
   readonly operation: string;
-  /** What a fault's `match` is searched in: the resource name and, for objects, the key. */
+  /** The text in which a fault's `match` is searched: the resource name and, for objects, the key. */
   readonly target: string;
   readonly principal: Principal;
   readonly access: readonly Access[];
@@ -98,7 +98,8 @@ export interface Gate {
    */
   pass<T>(call: Call, work: (effects: readonly FaultEffect[]) => Promise<T>): Promise<T>;
   /**
-   * Whether the principal holds the permission, with no denial recorded: S3 tells a missing key only to who may list.
+   * Whether the principal holds the permission, with no denial recorded: S3 reveals a missing key only to a caller that
+   * may list.
    */
   may(principal: Principal, access: Access): boolean;
 }
@@ -110,7 +111,7 @@ export interface VirtualClock {
   now(): number;
   /** Calls back at the virtual instant. Returns a cancel function. */
   at(instant: number, callback: () => void): () => void;
-  /** Marks work in progress; `advance` waits until all of it has ended, and says of what it waits for: `what`. */
+  /** Marks work in progress; `advance` waits until all of it has ended, and names this work by `what`. */
   busy(what?: string): () => void;
 }
 
@@ -141,7 +142,7 @@ export interface HttpService {
   readonly name: ServiceName;
   /**
    * Answers the request: finds the operation, passes the gate, does the work, writes the response. Throws AwsError; the
-   * front then calls `fail`. What is not emulated throws AwsError('NotImplemented', 501, …) and names the operation.
+   * front then calls `fail`. A missing operation throws AwsError('NotImplemented', 501, …) and names the operation.
    */
   serve(call: HttpCall): Promise<void>;
   fail(call: HttpCall, error: AwsError): void;

@@ -63,7 +63,7 @@ function checkVpc(properties: Properties, { emulators: { world, iam }, notSimula
   notSimulated.add('VpcConfig of AWS::Lambda::Function');
 }
 
-/** Only what asks for no retries of asynchronous calls: rules here do not retry a function that failed. */
+/** Accepts only configurations without retries of asynchronous calls: rules here do not retry a failed function. */
 const invokeConfig: Creator = ({ name, properties }) => {
   understood(properties, ['FunctionName', 'MaximumRetryAttempts'], ['MaximumEventAgeInSeconds', 'Qualifier']);
   if (numberOf(properties, 'MaximumRetryAttempts') !== 0)
@@ -206,7 +206,7 @@ const rule: Creator = ({ name, properties }, boot) => {
   return { ref: ruleName, attributes: { Arn: arn } };
 };
 
-/** EventBridge tries again what could not be started, then gives the event to the target's dead-letter queue. */
+/** EventBridge retries a run that could not be started, then sends the event to the target's dead-letter queue. */
 async function callTarget(boot: Boot, ruleArn: string, target: Target, due: number): Promise<void> {
   const { world, host, queues } = boot.emulators;
   const event = JSON.stringify({

@@ -30,7 +30,7 @@ export type Makers = {
   readonly topics: {
     create(name: string): string;
     subscribe(subscription: SubscriptionSpec): string;
-    /** What holds as long as the topic has no policy of its own: any TopicPolicy takes it away (aws-contracts §1.4). */
+    /** The topic's default policy: any TopicPolicy replaces it whole (aws-contracts §1.4). */
     defaultPolicyOf(arn: string): unknown;
   };
   readonly receiptRules: {
@@ -50,7 +50,7 @@ export type Makers = {
 };
 
 export type Running = { stop(): Promise<void> };
-/** One boot of a template: what creators share. */
+/** One boot of a template: the state that creators share. */
 export type Boot = {
   readonly emulators: Makers;
   readonly assembly: Assembly;

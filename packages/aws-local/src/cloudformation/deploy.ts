@@ -18,13 +18,13 @@ import { type Assembly, type Created, creationOrder, type Json, resolve, resolve
 export type Deployed = {
   readonly created: ReadonlyMap<string, Created>;
   readonly outputs: Readonly<Record<string, string>>;
-  /** Stops what works by itself; resolves when the work in progress has ended. */
+  /** Stops event source mappings and schedules; resolves when the work in progress has ended. */
   stop(): Promise<void>;
 };
 
 /**
- * Creates every resource in the order of its dependencies, then starts what works by itself. Throws with the resource's
- * name.
+ * Creates every resource in the order of its dependencies, then starts event source mappings and schedules. Throws with
+ * the resource's name.
  */
 export async function deploy(assembly: Assembly, emulators: Makers, stackId: string): Promise<Deployed> {
   const { world, iam } = emulators;
@@ -144,8 +144,8 @@ const policy: Creator = ({ name, properties }, boot) => {
 };
 
 /**
- * A role may have it. A submitter's nobody has: whoever submits with the operator's credentials needs no policy; a test
- * may ask for its document.
+ * A role may have it. No role here has a submitter's policy, because a submission with the operator's credentials needs
+ * none. A test may ask for its document.
  */
 const managedPolicy: Creator = ({ name, properties }, { emulators: { world, iam } }) => {
   understood(properties, ['PolicyDocument', 'ManagedPolicyName'], ['Description', 'Path']);

@@ -42,8 +42,8 @@ function notificationsOf(properties: Properties): QueueNotification[] {
 }
 
 /**
- * Rules that only clear away what was deleted already are let pass: here nothing is cleared. Others would lose mail
- * unseen.
+ * Rules that expire only deleted versions and unfinished uploads are accepted and do nothing here. Others would lose
+ * mail without an error, and are refused.
  */
 function refuseExpiry({ Rules = [] }: Properties): void {
   for (const rule of Rules as readonly Properties[])

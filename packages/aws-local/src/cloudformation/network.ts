@@ -11,7 +11,7 @@ function idOf(prefix: string, name: string): string {
   return `${prefix}-0${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
 }
 
-/** One of the addresses that are for documents (RFC 5737): nobody is reached there. */
+/** An address for documentation (RFC 5737): no host has it. */
 function addressOf(name: string): string {
   return `203.0.113.${1 + ((createHash('sha256').update(name).digest()[0] ?? 0) % 254)}`;
 }

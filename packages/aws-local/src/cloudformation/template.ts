@@ -27,7 +27,7 @@ export type Assembly = {
   readonly asset: (s3Key: string) => string;
 };
 
-/** What a created resource answers to `Ref` and `Fn::GetAtt`. */
+/** The values of a created resource for `Ref` and `Fn::GetAtt`. */
 export type Created = { readonly ref: string; readonly attributes: Readonly<Record<string, string>> };
 
 /** Where names are looked up while a template is resolved. */
@@ -138,7 +138,7 @@ export function resolve(value: Json, scope: Scope, where: string): Json {
   return resolved === NONE ? null : resolved;
 }
 
-/** `resolve` for what must be text, such as an output's value. */
+/** `resolve` for a value that must be text, such as an output's. */
 export function resolveText(value: Json, scope: Scope, where: string): string {
   return text(resolve(value, scope, where), where);
 }

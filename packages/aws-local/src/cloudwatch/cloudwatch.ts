@@ -19,7 +19,7 @@ export type AlarmDefinition = {
   readonly name: string;
   readonly arn: string;
   readonly description: string | null;
-  /** ARNs of topics that are told when it goes to ALARM. */
+  /** ARNs of the topics to which its change to ALARM is published. */
   readonly actions: readonly string[];
   readonly metric: MetricKey;
   readonly statistic: 'Sum' | 'Maximum' | 'Minimum' | 'Average' | 'SampleCount';
@@ -182,9 +182,9 @@ function measure(metrics: Metrics, queue: MeasuredQueue, at: number): void {
 type Datapoint = boolean | null | 'unknown';
 
 /**
- * The state that the last periods give, or null for "as it was". Whole periods decide. The present one joins them where
- * what was measured cannot become better: a sum or a maximum that is too high already will not become less, nor a
- * minimum that is too low become more.
+ * The state that the last periods give, or null for "unchanged". Whole periods decide. The present period counts where
+ * its value cannot improve: a sum or a maximum that is too high already cannot fall, and a minimum that is too low
+ * cannot rise.
  */
 function evaluate(definition: AlarmDefinition, metrics: Metrics, now: number, began: number): AlarmState | null {
   const { periodMs, evaluationPeriods, datapointsToAlarm, treatMissingData } = definition;

@@ -80,9 +80,9 @@ export type Log = {
 };
 
 /**
- * Group commit: changes made while a write is under way share the next one. `pending` holds what LevelDB does not show
- * yet, so that the next operation, which runs at once, decides upon it. LevelDB hands each batch to the kernel before
- * it answers: that survives kill -9 (not a power failure, which nothing here needs to).
+ * Group commit: changes made while a write is under way share the next one. `pending` holds changes that LevelDB does
+ * not show yet, so that the next operation, which runs at once, sees them. LevelDB hands each batch to the kernel
+ * before it answers. That survives kill -9, but no power failure, which nothing here needs.
  */
 export function groupCommit(level: Level, tally: Tally, options: StoreOptions): Log {
   const pending = new Map<string, { value: string | undefined; batch: number }>();

@@ -31,7 +31,7 @@ export type Table = {
   readonly ProvisionedThroughput: Readonly<Record<string, number>>;
 };
 
-/** What dynalite throws or calls back with: an HTTP status and a body with `__type`. */
+/** The error of dynalite, thrown or called back: an HTTP status and a body with `__type`. */
 export type EngineError = Error & {
   statusCode?: number;
   body?: { __type: string; message?: string; Message?: string };

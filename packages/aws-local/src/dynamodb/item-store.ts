@@ -64,7 +64,7 @@ export async function openStore(path: string, options: StoreOptions = {}): Promi
     const existing = spaces.get(prefix);
     if (existing) return existing;
     const made: KeySpace = {
-      lock: (_key, run) => run((done) => done), // operations are synchronous: nobody else can come between
+      lock: (_key, run) => run((done) => done), // operations are synchronous: no other can come between
       get: (key, done) => done(null, parsed(log.read(prefix + key))),
       put: (key, value, done) => {
         put(key, value);
@@ -152,7 +152,7 @@ export async function openStore(path: string, options: StoreOptions = {}): Promi
     noteExpiry,
     forget: (entry) => log.write({ type: 'del', key: entry }),
     close: async () => {
-      await log.settled().catch(() => undefined); // whoever waited was told
+      await log.settled().catch(() => undefined); // each waiting caller got the error
       tally.close();
       await level.close();
     },

@@ -229,7 +229,7 @@ async function changeIndexes(store: DynamoDbStore, before: Table, after: Table):
   }
 }
 
-/** The key's values as one text: what a fault's `match` is searched in. */
+/** The key's values as one text, in which a fault's `match` is searched. */
 export function keyText(item: unknown, table: Table | undefined): string {
   if (typeof item !== 'object' || item === null || !table) return '';
   return table.KeySchema.map(

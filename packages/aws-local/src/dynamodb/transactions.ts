@@ -31,7 +31,7 @@ const KINDS: Readonly<Record<Kind, { action: ActionName; permission: string }>> 
 type Step = { readonly kind: Kind; readonly data: Request; readonly returnsItem: boolean };
 type Reason = { readonly Code: string; readonly Message?: string; readonly Item?: Item };
 
-/** What a transaction touches, read from the request before it is validated: for permissions and faults. */
+/** The items of a transaction, read from the request before it is validated: for permissions and faults. */
 export function transactionTargets(request: Request): readonly { action: string; table: string; item: unknown }[] {
   return members(request).flatMap(({ kind, body }) => [
     { action: KINDS[kind].permission, table: String(body.TableName ?? ''), item: body.Key ?? body.Item },

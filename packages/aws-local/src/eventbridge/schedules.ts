@@ -68,8 +68,8 @@ export function startSchedule(options: ScheduleOptions): { stop(): Promise<void>
 }
 
 /**
- * The function that gives the first instant after a given one at which the expression is due. Throws on what it cannot
- * read.
+ * The function that gives the first instant after a given one at which the expression is due. Throws on an expression
+ * that it cannot read.
  */
 export function nextAfter(expression: string): (after: number) => number {
   const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression);

@@ -25,7 +25,7 @@ const effects: readonly FaultEffect[] = [
   'kill',
 ];
 /**
- * What only a service can do, and which services do it. Elsewhere such a fault would lie in the list and never strike.
+ * Effects that only a service can produce, with these services. On any other service such a fault would never apply.
  */
 const servedBy: Partial<Record<FaultEffect, readonly ServiceName[]>> = {
   remove: ['s3', 'kms'],
@@ -34,7 +34,7 @@ const servedBy: Partial<Record<FaultEffect, readonly ServiceName[]>> = {
 };
 
 /**
- * KMS is asked by S3 alone, which has words of its own for these; where a service is not listed, its effects are those
+ * Only S3 calls KMS, and it has error texts of its own for these effects. A service that is not listed has the effects
  * of the gate.
  */
 const knownTo: Partial<Record<ServiceName, readonly FaultEffect[]>> = { kms: ['deny', 'delay', 'remove'] };

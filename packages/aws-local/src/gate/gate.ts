@@ -62,7 +62,7 @@ const denials: Readonly<Record<ServiceName, readonly [code: string, statusCode: 
   secretsmanager: ['AccessDeniedException', 400],
   lambda: ['AccessDeniedException', 403],
   cloudwatch: ['AccessDenied', 403],
-  kms: ['AccessDenied', 403], // as S3 passes it on: nobody else asks KMS here
+  kms: ['AccessDenied', 403], // as S3 passes it on: only S3 calls KMS here
 };
 const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode: number]>> = {
   s3: ['SlowDown', 503],
@@ -78,7 +78,7 @@ const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode
 /** SES's older API (Query protocol) words both differently from SES v2; these operations exist only there. */
 const sesQueryOperations: readonly string[] = ['SendBounce', 'SendRawEmail'];
 
-/** The service's own word for "not allowed". */
+/** The service's own error for "not allowed". */
 export function denied(service: ServiceName, operation: string, message: string): AwsError {
   const [code, statusCode] = sesQueryOperations.includes(operation) ? ['AccessDenied' as const, 403] : denials[service];
   return new AwsError(code, statusCode, message);

@@ -30,7 +30,7 @@ export type Iam = {
   may(principal: Principal, access: Access): boolean;
   denials(): readonly Denial[];
   used(): readonly UsedPermission[];
-  /** Reads a resource's policy and throws what would be thrown at its first use: for services when one is attached. */
+  /** Reads a resource's policy when it is attached, and throws the error of its first use. */
   checkResourcePolicy(document: unknown): void;
 };
 

@@ -57,7 +57,7 @@ export function startEnvironment(
     stderr: true,
     name: definition.name,
   });
-  worker.stdout.resume(); // what the worker's own capture does not see; undrained, it would grow
+  worker.stdout.resume(); // output that the worker's capture does not see; undrained, it would grow
   worker.stderr.resume();
   const lines = lineSplitter((line) => options.onLine?.(definition.name, line));
 
@@ -89,7 +89,7 @@ export function startEnvironment(
     key.revoke();
   });
 
-  /** Ends the environment; an invocation in it ends as a function error. The first reason given is the one told. */
+  /** Ends the environment; an invocation in it ends as a function error. Its error has the first reason given. */
   function fail(errorType: string, errorMessage: string, payload?: string): void {
     if (usable) {
       usable = false;

@@ -79,7 +79,7 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
     pumping = pump().finally(() => {
       pumping = null;
       done();
-      go(); // what came between the pump's last look and its end
+      go(); // messages that came between the pump's last look and its end
     });
   }
 
@@ -122,9 +122,9 @@ export function startEventSource(options: EventSourceOptions): { stop(): Promise
     const messages: SourceMessage[] = [];
     const ends = performance.now() + options.windowMs;
     for (;;) {
-      visible = false; // before the call: what arrives during it wakes us again
+      visible = false; // before the call: a message that arrives during it wakes us again
       const asked = queue.receive(Math.min(RECEIVE_MAX, batchSize - messages.length));
-      const more = messages.length === 0 ? await asked : await asked.catch(() => []); // keep what we have
+      const more = messages.length === 0 ? await asked : await asked.catch(() => []); // keep the first ones
       messages.push(...more);
       if (messages.length >= batchSize) visible = true;
       if (messages.length === 0 || messages.length >= batchSize || stopped) return messages;

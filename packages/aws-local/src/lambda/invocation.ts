@@ -39,7 +39,7 @@ export type HostOptions = {
   readonly issueKey: (principal: Principal, kill: () => void) => IssuedKey;
   /** Variables that every function sees beside its own. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Whole lines of what functions write. */
+  /** Whole lines of the functions' output. */
   readonly onLine?: (functionName: string, line: string) => void;
   readonly onInvocation?: (record: InvocationRecord) => void;
   /** How long an environment may be idle, in real milliseconds, and how often is looked. */

@@ -33,9 +33,8 @@ const PATIENCE_MS = 1_000;
 /** Environments of one function at most: each holds a heap of its own (about 30 MB, and more after a backlog). */
 const SEATS_MAX = 16;
 /**
- * An environment that nobody needs is ended, as Lambda does after some minutes. The last one of a function is kept for
- * longer, since a person waits; but not one that has worked off a backlog: its heap has grown and would not shrink by
- * itself.
+ * An unused environment is ended, as Lambda does after some minutes. The last one of a function is kept for longer,
+ * because a person waits. One that has worked off a backlog is not: its heap has grown and would not shrink by itself.
  */
 const IDLE_MS = { surplus: 30_000, last: 600_000, look: 10_000 };
 const GROWN_INVOCATIONS = 200;

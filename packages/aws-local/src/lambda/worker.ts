@@ -105,8 +105,8 @@ const OUTPUT_WAITS_MS = 100;
 
 /**
  * Output goes to the host as text, with the answer, or by itself when that is far or the thread ends: much cheaper on
- * the main thread than the worker's own streams. Whoever ends the thread from outside loses what was written in the
- * last moment.
+ * the main thread than the worker's own streams. Where the thread is ended from outside, output of the last moment is
+ * lost.
  */
 function captureOutput(emit: (text: string) => void): { take(): string; send(): void } {
   let text = '';
@@ -131,7 +131,7 @@ function captureOutput(emit: (text: string) => void): { take(): string; send(): 
       return true;
     }) as typeof stream.write;
   }
-  process.on('exit', send); // an exit of the function's own, and an error that nobody caught
+  process.on('exit', send); // an exit of the function's own, and an uncaught error
   return { take, send };
 }
 

@@ -28,7 +28,7 @@ export function createS3Events(world: World, store: Store, queues: Pick<Queues, 
   return {
     configure,
     created,
-    /** Goes on with what an earlier process could not deliver, once all queues stand. */
+    /** Continues with events that an earlier process could not deliver, once all queues exist. */
     resume(): void {
       for (const [key, event] of left.splice(0)) tryLater(key, event, 0);
     },

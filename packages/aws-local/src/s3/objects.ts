@@ -175,8 +175,8 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
   }
 
   /**
-   * Makes bytes the current version, at once. It is committed with what else is written in this turn: whoever promises
-   * it to somebody waits for the store.
+   * Makes bytes the current version, at once. It is committed with the other writes of this turn: a caller that
+   * acknowledges it waits for the store.
    */
   function write(
     of: Bucket,
@@ -293,7 +293,8 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
   }
 
   /**
-   * What a killed process left behind: unfinished bodies, and files whose row was not written or was already deleted.
+   * Removes the remains of a killed process: unfinished bodies, and files whose row was not written or was already
+   * deleted.
    */
   function tidyFolders(): void {
     rmSync(stagingFolder, { recursive: true, force: true });

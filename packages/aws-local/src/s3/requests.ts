@@ -79,7 +79,7 @@ export function writeCondition(headers: IncomingHttpHeaders): WriteCondition {
   return { kind: 'none' };
 }
 
-/** What a read's conditions say (RFC 9110 §13.2.2): null to go on, or the status code that ends it. */
+/** The result of a read's conditions (RFC 9110 §13.2.2): null to continue, or the status code that ends it. */
 export function readCondition(headers: IncomingHttpHeaders, object: StoredObject): 304 | 412 | null {
   const names = (value: string) => value.split(',').map((tag) => unquote(tag.trim()));
   const matches = (value: string) => names(value).some((tag) => tag === '*' || tag === object.etag);
@@ -96,8 +96,8 @@ export function readCondition(headers: IncomingHttpHeaders, object: StoredObject
 export type ByteRange = { readonly start: number; readonly end: number }; // both inclusive
 
 /**
- * `bytes=a-b`, `bytes=a-`, `bytes=-n` (longer than the object: all of it). Throws InvalidRange; ignores what is no
- * range.
+ * `bytes=a-b`, `bytes=a-`, `bytes=-n` (longer than the object: all of it). Throws InvalidRange; ignores a
+ * field that is no range.
  */
 export function readRange(field: string | undefined, size: number): ByteRange | null {
   if (field === undefined) return null;

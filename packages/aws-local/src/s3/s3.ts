@@ -78,8 +78,7 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
 
   /**
    * Puts bytes, or takes a finished file over by rename; on an error the file stays the caller's. SES puts inbound mail
-   * so. Bytes are committed with what else is written in this turn: whoever promises them to somebody waits for the
-   * store.
+   * so. Bytes are committed with the other writes of this turn: a caller that acknowledges them waits for the store.
    */
   function deposit(
     by: Caller,
@@ -267,7 +266,7 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
   // ── shared ──
 
   /**
-   * Finds the object to be read. A missing one is told as such only to who may list the bucket; to others it is 403.
+   * Finds the object to be read. A missing one is 404 only to a caller that may list the bucket; to others it is 403.
    */
   async function find(
     by: Caller,

@@ -9,7 +9,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { AwsError } from '../world.ts';
 import { type ChecksumName, checksumNames, createChecksum } from './checksums.ts';
 
-/** What S3 keeps of a body besides its bytes. */
+/** The facts that S3 keeps of a body besides its bytes. */
 export type Measured = {
   readonly size: number;
   /** Hex MD5 without quotes. */
@@ -43,7 +43,7 @@ async function stageBody(
   }
 }
 
-/** What S3 keeps of a file that is finished already, and is to become an object by rename. */
+/** The same facts of a finished file, which becomes an object by rename. */
 export function measureFile(path: string): Promise<StagedBody> {
   return measure(createReadStream(path, { highWaterMark: 262_144 }), path, null, async () => {});
 }
@@ -66,7 +66,7 @@ async function measure(
   write: (bytes: Uint8Array) => Promise<void>,
 ): Promise<StagedBody> {
   const md5 = createChecksum('md5');
-  const name = named ?? 'crc64nvme'; // what S3 computes by itself since December 2024
+  const name = named ?? 'crc64nvme'; // S3's default since December 2024
   const checksum = createChecksum(name);
   let size = 0;
   for await (const bytes of source) {

@@ -33,7 +33,7 @@ export type SesRecords = {
   /** Gives the memory of the bytes back; the record has them. For mail that has to wait. */
   rest(mail: AcceptedMail): void;
   forget(mail: AcceptedMail): Promise<void>;
-  /** What an earlier process left. Files that no record names were never answered with a 250 and are removed. */
+  /** The records of an earlier process. Files that no record names were never answered with a 250 and are removed. */
   leftOver(): readonly AcceptedMail[];
 };
 

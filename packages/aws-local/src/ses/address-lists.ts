@@ -30,7 +30,7 @@ class ListReader {
     this.value = value;
   }
 
-  /** Takes what begins at `at`; returns where it ends. */
+  /** Reads the element that begins at `at`; returns its end. */
   take(at: number): number {
     const character = this.value[at] ?? '';
     if (character === '(') return commentEnd(this.value, at);

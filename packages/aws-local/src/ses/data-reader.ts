@@ -6,7 +6,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;
 
-/** What a chunk holds: content, and once the final dot has come what follows it; null before. */
+/** The parts of a chunk: content, and the bytes behind the final dot; null before it has come. */
 export type DataPart = { readonly content: Buffer; readonly rest: Buffer | null };
 
 /**

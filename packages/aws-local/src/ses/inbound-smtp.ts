@@ -8,7 +8,7 @@ import { readPath } from './smtp-path.ts';
 
 export const MESSAGE_BYTES_MAX = 40 * 1024 * 1024; // SES quota: 40 MB an inbound message
 const LINE_BYTES_MAX = 4_096; // RFC 5321 §4.5.3.1.4 asks for 512 at least; parameters and UTF-8 need more
-const RECIPIENTS_MAX = 100; // RFC 5321 §4.5.3.1.8 asks for 100 at least; what SES takes is not documented
+const RECIPIENTS_MAX = 100; // RFC 5321 §4.5.3.1.8 asks for 100 at least; SES's limit is not documented
 const IDLE_MS = 300_000; // RFC 5321 §4.5.3.2.7: a server waits at least five minutes
 const CONNECTIONS_MAX = 500; // of one machine's clients; above it 421
 const MISTAKES_MAX = 20; // commands in error before the line is cut
@@ -89,7 +89,7 @@ type Session = {
   transaction: Transaction | null;
   mistakes: number;
 };
-/** What to answer; null where the verb said it itself; 'end' where the connection is over. */
+/** The answer to a command; null where the verb has sent it; 'end' where the connection is over. */
 type Said = Answer | null | 'end';
 
 /**
@@ -126,7 +126,7 @@ function peerOf(session: Session): Peer {
 }
 
 /**
- * A page in a browser can make it post to us: none of what it sends is a command (Postfix: smtpd_forbidden_commands).
+ * A page in a browser can make it post to us: none of its lines is a command (Postfix: smtpd_forbidden_commands).
  */
 const HTTP = /^(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI)(?: |$)|^[A-Za-z0-9-]+:/i;
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { Envelope, Peer } from './inbound-smtp.ts';
 import { scanner, type VerdictStatus, type Verdicts } from './verdicts.ts';
 
-const HELD_BYTES_MAX = 256 * 1024; // what one session may hold in memory before it streams
+const HELD_BYTES_MAX = 256 * 1024; // in memory for one session, before it streams
 const files = {
   open: promisify(open),
   close: promisify(close),
@@ -101,7 +101,7 @@ export function openMessageFile(path: string, facts: HeaderFacts, scan: boolean)
   };
 }
 
-/** The scan's word over what SES was told to say. Four letters take the place of four: the block's length stays. */
+/** The scan's verdict replaces the one that `set` names. Both have four letters, so the block's length stays. */
 function found(verdicts: Verdicts, findings: ReadonlySet<string>): Verdicts {
   const status = (told: VerdictStatus, finding: string): VerdictStatus =>
     findings.has(finding) && (told === 'PASS' || told === 'GRAY') ? 'FAIL' : told;

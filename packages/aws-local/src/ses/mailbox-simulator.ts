@@ -13,7 +13,7 @@ type Terms = {
   readonly region: string;
 };
 
-/** What SES tells of mail to one of the simulator's addresses; null for every other address. */
+/** SES's events about mail to one of the simulator's addresses; null for every other address. */
 export function simulated(terms: Terms): readonly Telling[] | null {
   const [, name = ''] = /^([a-z]+)(?:\+[^@]*)?@simulator\.amazonses\.com$/i.exec(terms.forwardPath) ?? [];
   const arrived = delivered(terms, '250 2.6.0 Message received');

@@ -18,13 +18,13 @@ import { scanner } from './verdicts.ts';
 export type Outgoing = {
   /** Resolves when it outlives the process. */
   accept(mail: OutgoingMail, content: Uint8Array): Promise<void>;
-  /** Begins again what a crash interrupted. */
+  /** Starts again the work that a crash interrupted. */
   resume(): void;
   waiting(): number;
   stop(): void;
 };
 export type SesOut = { readonly host: string; readonly port: number } | { readonly folder: string };
-/** Without them nothing is told, as without an event destination. */
+/** Without them no event is published, as without an event destination. */
 export type Told = { readonly sets: ConfigurationSets; readonly events: Events };
 
 const RETRY_MS = [1_000, 5_000, 30_000, 300_000, 1_800_000];

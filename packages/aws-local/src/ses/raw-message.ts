@@ -50,8 +50,8 @@ export function rewritten(raw: Uint8Array, source: string | null, terms: RawTerm
 }
 
 /**
- * What a message's own fields ask of SES: `X-SES-CONFIGURATION-SET: name`, `X-SES-MESSAGE-TAGS: name=value,
- * name=value`.
+ * The settings in a message's own fields: `X-SES-CONFIGURATION-SET: name`,
+ * `X-SES-MESSAGE-TAGS: name=value, name=value`.
  */
 export function steeredBy(raw: Uint8Array): {
   readonly configurationSet: string | null;
@@ -100,7 +100,7 @@ function demandWellFormed(raw: Uint8Array, found: readonly RawField[]): void {
     if (next - at > LINE_OCTETS_MAX) throw refused(`A line of the message is longer than ${LINE_OCTETS_MAX} octets.`);
     at = next;
   }
-  // SES acts on these in raw mail; none of what they name exists here.
+  // SES acts on these in raw mail. Nothing that they name exists here.
   const acted = /^x-ses-(?:source-arn|from-arn|return-path-arn|list-management-options)$/;
   for (const { name, value } of found) {
     if (acted.test(name)) throw refused(`${name} names what does not exist: ${value}`);
@@ -134,14 +134,14 @@ export function notVerified(addresses: readonly string[], region: string): AwsEr
   );
 }
 
-/** SES v2's word for a bad parameter; its older API has another (ses-send.ts). */
+/** SES v2's error for a bad parameter; its older API has another. */
 export function refused(message: string): AwsError {
   return new AwsError('BadRequestException', 400, message);
 }
 
 /**
- * What SES puts in front. Its signature is shown with the body's real hash, but nothing can verify it: this is no key
- * of Amazon's.
+ * The fields that SES puts in front. The signature has the body's real hash, but nothing can verify it: the key is not
+ * Amazon's.
  */
 function ownFields({ region, now, sesMessageId }: RawTerms, body: Uint8Array): string {
   const hash = createHash('sha256').update(body).digest('base64');

@@ -107,7 +107,7 @@ function withinLimit(fields: readonly HeaderField[]): { kept: readonly HeaderFie
 const LISTS = { from: 'from', to: 'to', cc: 'cc', bcc: 'bcc', replyTo: 'reply-to' } as const;
 const TEXTS = { sender: 'sender', date: 'date', messageId: 'message-id', subject: 'subject' } as const;
 
-/** Each may be absent. What would not fit into a notification is left out, field by field. */
+/** Each may be absent. A field that would not fit into a notification is left out. */
 function commonHeaders(fields: readonly HeaderField[]): Readonly<Record<string, unknown>> {
   const common: Record<string, unknown> = {};
   let bytes = 0;

@@ -19,14 +19,14 @@ import { type VerdictBook, verdictBook } from './verdicts.ts';
 export type { Announce, Deposit, Measure } from './receipt-actions.ts';
 export type { ReceiptRuleProperties } from './rule-sets.ts';
 
-/** What CloudFormation and the management API do with receipt rules. */
+/** The operations of CloudFormation and the management API on receipt rules. */
 export type ReceiptRules = {
   /** `AWS::SES::ReceiptRuleSet`; an existing one stays as it is. */
   createRuleSet(properties: { readonly RuleSetName: string }): void;
   /**
    * `AWS::SES::ReceiptRule`: when new or changed, SES first tests bucket and topic. Rejects with AwsError
-   * InvalidS3ConfigurationException or InvalidSnsTopicException where they refuse, NotImplemented for what is not
-   * emulated.
+   * InvalidS3ConfigurationException or InvalidSnsTopicException where they refuse, NotImplemented for a property
+   * that is not emulated.
    */
   createRule(properties: ReceiptRuleProperties): Promise<void>;
   /** Removes rule sets and rules (as `set/rule`) that are not among `names`. */
@@ -39,14 +39,14 @@ export type SesReceive = {
   /** For the SMTP listener. */
   readonly door: MailDoor;
   readonly verdicts: VerdictBook;
-  /** Begins again what a crash interrupted. Call once bucket and topic stand. */
+  /** Starts again the actions that a crash interrupted. Call it once bucket and topic exist. */
   resume(): void;
   /** Accepted messages whose actions are not finished. */
   unfinished(): number;
   stop(): void;
 };
 
-/** @param verifiedDomains what a rule without recipients stands for */
+/** @param verifiedDomains the domains that a rule without recipients matches */
 export function createSesReceive(parts: {
   readonly world: World;
   readonly store: Store;
@@ -165,7 +165,7 @@ export function createSesReceive(parts: {
           const { reversePath, forwardPaths } = envelope;
           parts.remember?.(sesMessageId, { reversePath, forwardPaths, acceptedAt });
           records.keep(mail, content);
-          // at once: what is done in this turn is committed with the record, or in its place
+          // at once: this turn's writes are committed with the record, or in its place
           dispatch.accept(mail, true);
           await store.flushed();
           return { code: 250, status: '2.6.0', text: `OK ${sesMessageId}` };

@@ -44,11 +44,11 @@ export type RuleBook = {
   /** The rule as it stands under this name, if any. */
   rule(set: string, name: string): ReceiptRule | undefined;
   /**
-   * Puts the rule after `After`, or first (as the API does); one of the same name is replaced. Throws AwsError for what
-   * SES refuses.
+   * Puts the rule after `After`, or first (as the API does); one of the same name is replaced. Throws AwsError for a
+   * rule that SES refuses.
    */
   put(properties: ReceiptRuleProperties): void;
-  /** Throws what `put` would throw, and changes nothing. */
+  /** Throws the error that `put` would throw, and changes nothing. */
   check(properties: ReceiptRuleProperties): void;
   /** Drops the sets, and in the others the rules, that are not named: `set` or `set/rule`. */
   retain(names: ReadonlySet<string>): void;
@@ -123,7 +123,7 @@ export function openRuleBook(path: string, verifiedDomains: () => readonly strin
   };
 }
 
-/** The looks-up of one recipient: rules by entry, so that ten thousand entries cost what one does. */
+/** The lookups of one recipient: rules by entry, so that ten thousand entries cost as much as one. */
 function indexed(
   state: State,
   verifiedDomains: () => readonly string[],
@@ -147,7 +147,7 @@ function indexed(
 
 /**
  * The entries that match a recipient: itself, itself without its +label, its domain, and `.parent` for every parent
- * domain. Compared without regard to case, domains as A-labels; what SES does with the case of a local part is not
+ * domain. Compared without regard to case, domains as A-labels. How SES treats the case of a local part is not
  * documented.
  */
 function keysOf(recipient: string): readonly string[] {

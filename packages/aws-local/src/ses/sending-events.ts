@@ -24,7 +24,7 @@ export type OutgoingMail = {
 export type Events = {
   /** Resolves when the event is stored. `part` is the member beside `mail`: { bounce: … }. */
   publish(mail: OutgoingMail, content: Uint8Array, type: EventType, part: object): Promise<void>;
-  /** Goes on with what an earlier process kept. */
+  /** Continues with the events that an earlier process kept. */
   resume(): void;
   stop(): void;
 };

@@ -145,7 +145,7 @@ function createSender(world: World, sending: SesSending): Sender {
         bounceFreeAt = now.now + BOUNCE_EVERY_MS;
         const { forwardPath, content } = bounceOf(form, now);
         const { sesMessageId } = now;
-        // It names no configuration set, so nothing is told of it.
+        // It names no configuration set, so no event is published.
         const of = { sesMessageId, reversePath: '', source: from, configurationSet: null, acceptedAt: now.now };
         await outgoing.accept({ ...of, forwardPaths: [forwardPath], tags: {} }, content);
         return sesMessageId;
@@ -209,7 +209,7 @@ function understood({ FromEmailAddress, Destination, Content, EmailTags = [], ..
   return { from, recipients, raw: Buffer.from(data, 'base64'), tags, configurationSet };
 }
 
-/** The older API's word for a bad parameter. */
+/** The older API's error for a bad parameter. */
 function inOlderWords(error: unknown): never {
   if (error instanceof AwsError && error.code === 'BadRequestException')
     throw new AwsError('InvalidParameterValue', error.statusCode, error.message);

@@ -11,8 +11,8 @@ const LITERAL = /^\[[^\x00-\x20\x7f[\\\]]+\]$/;
 export type ReadPath = { readonly address: string; readonly parameters: ReadonlyMap<string, string> };
 
 /**
- * What follows `FROM:` or `TO:`; null where it is no path. `<>` has the address ''. A source route is dropped (appendix
- * C).
+ * The text after `FROM:` or `TO:`; null where it is no path. `<>` has the address ''. A source route is dropped
+ * (appendix C).
  */
 export function readPath(text: string): ReadPath | null {
   const trimmed = text.trimStart();

@@ -55,7 +55,7 @@ function checkedOrder(order: unknown): VerdictOrder {
 }
 
 export type Finding = 'spam' | 'virus';
-// Written in parts, so that no scanner takes this file for what it looks for. The third is EICAR at the head of a
+// Written in parts, so that no scanner takes this file for spam or a virus. The third is EICAR at the head of a
 // base64 part.
 const PATTERNS: readonly { readonly text: string; readonly finding: Finding }[] = [
   { text: `XJS*C4JDBQADN1.NSBN3*2IDNEN*${'GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL'}*C.34X`, finding: 'spam' },

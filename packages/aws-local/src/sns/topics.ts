@@ -83,8 +83,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
   }
 
   /**
-   * A publish that is committed with what else is written in this turn: whoever promises it to somebody waits for the
-   * store.
+   * A publish that is committed with the other writes of this turn: a caller that acknowledges it waits for the store.
    */
   function announce(
     by: Caller,
@@ -187,7 +186,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
     });
   }
 
-  /** Goes on with what an earlier process could not deliver, once all topics and queues stand. */
+  /** Continues with messages that an earlier process could not deliver, once all topics and queues exist. */
   function resume(): void {
     for (const [key, delivery] of remembered.splice(0)) tryLater(key, delivery);
   }
@@ -199,7 +198,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
   }
 }
 
-/** Throttling and faults of the queue's side; whatever else the queue answers is the subscriber's own fault. */
+/** Throttling and faults of the queue's side. Every other error of the queue is the subscriber's own fault. */
 function isServerSide(error: Error): boolean {
   return (
     !(error instanceof AwsError) ||
@@ -216,7 +215,7 @@ function retryDelayMs(attempts: number): number {
   return Math.min(20_000, 1_000 * 2 ** Math.min(attempts - 5, 10));
 }
 
-/** What a topic without a policy has: everybody of the account, SES publishing for the account included (§1.4). */
+/** SNS's default policy: every principal of the account may publish, and SES for the account (§1.4). */
 function defaultPolicy(arn: string, account: string): unknown {
   return {
     Version: '2008-10-17',

@@ -23,7 +23,7 @@ type Task = {
   failure: string | null;
 };
 
-/** AWS: messages a second at most, and what a task does when no rate is given. */
+/** AWS: messages a second at most, and the rate of a task that names none. */
 const perSecondMax = 500;
 const stepMs = 100;
 
@@ -80,7 +80,7 @@ export function createMoveTasks(world: World, store: Store, queues: Queues) {
     });
   }
 
-  /** A task works with its starter's permissions; what they lack is told at once. */
+  /** A task works with its starter's permissions. A missing permission is refused at once. */
   function authorize(by: Caller, source: OpenQueue, targets: readonly string[]): void {
     const needed = [
       ...['ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'].map((name) => ({

@@ -56,7 +56,7 @@ export function withDefaults(spec: QueueSpec): FullSpec {
   };
 }
 
-/** Throws what CreateQueue would answer. `target` is the open dead-letter queue that the redrive policy names. */
+/** Throws the error of CreateQueue. `target` is the open dead-letter queue that the redrive policy names. */
 export function checkSpec(spec: FullSpec, arn: string, target: OpenQueue | undefined): void {
   if (!/^[A-Za-z0-9_-]{1,80}$/.test(spec.name)) {
     if (spec.name.endsWith('.fifo'))

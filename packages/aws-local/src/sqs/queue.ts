@@ -11,7 +11,7 @@ export type MessageAttribute = {
   readonly BinaryValue?: string; // base64
 };
 
-/** What a message is, from the day it was sent. */
+/** The facts of a message that never change after its send. */
 export type MessageContent = {
   readonly sqsMessageId: string;
   readonly body: string;
@@ -31,7 +31,7 @@ export type MessageState = {
   visibleAt: number;
   /** Over its whole life, dead-letter queue included: ApproximateReceiveCount. */
   receives: number;
-  /** Since it came to this queue: what maxReceiveCount is compared with. */
+  /** Receives in this queue, which are compared with maxReceiveCount. */
   receivesHere: number;
   firstReceivedAt: number | null;
   receivedAt: number;

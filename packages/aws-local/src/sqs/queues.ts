@@ -58,11 +58,11 @@ export function createQueues(world: World, store: Store) {
     changeVisibilityBatch,
     attributes,
     purge,
-    /** What CloudWatch would be told; no call of anybody, so no gate. */
+    /** The numbers for CloudWatch. No caller asks for them, so they pass no gate. */
     counts,
     /**
-     * Calls back in the turn in which messages become visible, and once at the start if some are. Whoever is called
-     * takes until nothing is left: what stays is not announced again. Returns how to stop.
+     * Calls back in the turn in which messages become visible, and once at the start if some are. The callback
+     * receives until no message is left: one that stays is not announced again. Returns a function that stops it.
      */
     onMessage,
     /** For the message move task, which works inside SQS. */
@@ -116,8 +116,7 @@ export function createQueues(world: World, store: Store) {
   }
 
   /**
-   * A send that is committed with what else is written in this turn: whoever promises it to somebody waits for the
-   * store.
+   * A send that is committed with the other writes of this turn: a caller that acknowledges it waits for the store.
    */
   function post(by: Caller, arn: string, message: rules.Outgoing): Promise<Sent> {
     return pass(by, arn, 'SendMessage', 'SendMessage', async (entry) => {

@@ -16,7 +16,7 @@ type Operation = (call: HttpCall, input: Input) => Promise<object>;
 const requestBytesMax = 16 * 1_048_576;
 
 /**
- * @param endpoint what queue URLs begin with: an IP address, because the SDK follows the URL and no resolver knows AWS
+ * @param endpoint the beginning of queue URLs: an IP address, because the SDK follows the URL and no resolver knows AWS
  * names
  */
 export function createSqs(world: World, queues: Queues, moves: MoveTasks, endpoint: () => string): HttpService {

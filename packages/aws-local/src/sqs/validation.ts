@@ -28,7 +28,7 @@ export type Outgoing = {
   readonly groupId?: string;
 };
 
-/** Throws what SQS would answer; returns the bytes that count against the limits. */
+/** Throws the error of SQS; returns the bytes that count against the limits. */
 export function checkOutgoing(message: Outgoing, bytesMax: number): number {
   if (message.body === '') throw missingParameter('MessageBody');
   // XML 1.0 characters only (SendMessage reference). Anything else is refused, never replaced.
