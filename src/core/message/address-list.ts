@@ -1,19 +1,19 @@
-// Reads the value of an address field (From, Reply-To, To, Cc: RFC 5322 §3.4): strictly where it is one, and
-// forgivingly where it is broken, so that a smiley in a name costs nobody an address. Every reading is linear in the
-// value. It never decides what a field should say.
+// Reads the value of an address field (From, Reply-To, To, Cc: RFC 5322 §3.4). It reads a valid value strictly and a
+// broken one leniently, so that a smiley in a name loses no address. All work is linear in the value. It never decides
+// what a field should say.
 
 import { type Mailbox, parseMailbox } from './address.ts';
 import { plainText } from './field-text.ts';
 
 export type ListEntry =
   | { readonly kind: 'mailbox'; readonly name: string; readonly mailbox: Mailbox }
-  /** What stands in an address's place and is none, as people read it. */
+  /** Text that stands in an address's place and is no address, as people read it. */
   | { readonly kind: 'text'; readonly text: string };
 export type AddressList = {
   readonly entries: readonly ListEntry[];
   /**
-   * By the grammar, groups and obsolete forms included. False: what is here was pieced together, and others may read it
-   * otherwise.
+   * By the grammar, groups and obsolete forms included. False: this address was put together from a broken value, and
+   * other readers may find another one.
    */
   readonly wellFormed: boolean;
   /** No address had obsolete blanks, a route or a final dot taken off. */
@@ -40,9 +40,9 @@ type Element = {
   words: string;
   comment: string;
   angle: string | null;
-  /** Where it begins in the text. */
+  /** Its first index in the text. */
   from: number;
-  /** In a comment stands what some reader may take for another address. */
+  /** A comment holds text that some reader may take for another address. */
   decoy: boolean;
   /** An at sign stands among the words, outside of quotes. */
   wordsAt: boolean;
@@ -115,7 +115,7 @@ function isPlain(
   if (entry === null || entry === 'empty' || decoy) return false;
   const { address, domainKey } = entry.mailbox;
   if (angle !== null && wordsAt && !namesOnly(words, domainKey)) return false;
-  // Some readers decode an encoded word here too, and end the address at what it hides.
+  // Some readers decode an encoded word here too, and end the address inside its hidden text.
   return raw.includes(address) && !address.includes('=?') && !/^"[^"]*[@<>,;:\\]/.test(address);
 }
 
@@ -200,9 +200,9 @@ function commentEnd(text: string, from: number): number | null {
 // ── Pieced together ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * What can be found in a broken value: each bracketed address with the words before it, and what is an address among
- * the rest. Quotes, brackets and parentheses that have no partner are words; a comma outside of quotes always ends an
- * entry, so that nobody's address becomes a part of another's name.
+ * The addresses of a broken value: each bracketed address with the words before it, and every address among the rest.
+ * Quotes, brackets and parentheses without a partner are words. A comma outside of quotes always ends an entry, so that
+ * no address becomes a part of another's name.
  */
 function piecedEntries(text: string, entriesMax: number): ListEntry[] {
   const entries: ListEntry[] = [];
@@ -284,7 +284,7 @@ function trimmedOf(word: string): string {
 
 // ── Words ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Of a display name, what people can use. */
+/** The part of a display name that people can use. */
 const NAME_CHARS_READ = 2_000;
 /** More than any address has, its blanks and its route included. */
 const ADDRESS_CHARS_READ = 1_200;

@@ -1,6 +1,6 @@
 // Mailboxes and the paths of an envelope (RFC 5321 §4.1.2, RFC 6531): parsed once, at the edge, into types that cannot
-// carry a line break. An address is kept exactly as it came; only the domain has a second, comparable form.
-// Never looks anything up, and never guesses at a domain that is not there.
+// hold a line break. It keeps an address exactly as it came; only the domain has a second, comparable form. It looks
+// nothing up, and never guesses at a missing domain.
 
 import { domainOctetsMax, localPartOctetsMax } from '#core/limits.ts';
 import { toDomainKey } from './domain-key.ts';
@@ -13,7 +13,7 @@ export function isForPeople(localPart: string): boolean {
   return /^(postmaster|abuse)(\+|$)/i.test(localPart);
 }
 
-/** One mailbox. `address` is exactly what the envelope had, case kept. */
+/** One mailbox. `address` is exactly as in the envelope, case kept. */
 export type Mailbox = {
   readonly address: string;
   /** The local part with quoting resolved: `"a b"@x` has `a b`. */
@@ -28,8 +28,8 @@ export type Mailbox = {
 export type ReversePath = Mailbox | null;
 export type ForwardPath = Mailbox;
 
-// Anything beyond ASCII but C1 controls, line separators, and U+FFFD: that one stands for bytes which are lost, and an
-// address that misses bytes is somebody else's.
+// Anything beyond ASCII but C1 controls, line separators, and U+FFFD: U+FFFD stands for lost bytes, and an address that
+// lacks bytes is another mailbox.
 const BEYOND = '\\u{A0}-\\u{2027}\\u{202A}-\\u{FFFC}\\u{FFFE}-\\u{10FFFF}';
 // Dots anywhere: RFC 5321 wants none at the ends and no two together, but whole Japanese providers gave out such
 // addresses.
@@ -64,8 +64,8 @@ export function parseReversePath(text: string | null | undefined): ReversePath |
 }
 
 /**
- * A reverse-path that one of our own submitters gives: its MAILER-DAEMON is a mailbox like any other, and may be
- * somebody else's.
+ * A reverse-path that one of our own submitters gives: its MAILER-DAEMON is a mailbox like any other, and may belong to
+ * a person.
  */
 export function parseSubmittedPath(text: string): ReversePath | undefined {
   const path = withoutBrackets(text);
@@ -91,15 +91,14 @@ export function needsSmtputf8(path: ReversePath): boolean {
 }
 
 /**
- * What two spellings of one mailbox have in common. Case of the local part is folded: by RFC 5321 §2.4 only its own
- * host may do so, but none is known to tell `Ann@` from `ann@`. For guards and lookups, never for what goes into an
- * envelope.
+ * The common form of two spellings of one mailbox. Case of the local part is folded: by RFC 5321 §2.4 only its own host
+ * may do so, but no known host tells `Ann@` from `ann@`. For guards and lookups, never for an envelope.
  */
 export function mailboxKey(mailbox: Mailbox): string {
   return `${mailbox.localPart.normalize('NFC').toLowerCase()}@${mailbox.domainKey}`;
 }
 
-/** Who reads it: `ann+list@` is read by `ann@` (RFC 5233). For guards alone, likewise. */
+/** The mailbox that gets the mail: `ann+list@` is read by `ann@` (RFC 5233). For guards alone, likewise. */
 export function personKey(mailbox: Mailbox): string {
   return mailboxKey({ ...mailbox, localPart: mailbox.localPart.replace(/(?<=.)\+.*$/s, '') });
 }

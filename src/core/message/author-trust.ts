@@ -1,17 +1,17 @@
-// Whether an author of ours is believed: the one decision on trust by the From field. It stands behind what SES signs
-// (core/message/ses-edit.ts) and behind what a submitter may send (core/submission/submitter.ts). What lacks a proof is
-// a stranger's; the absence of a verdict proves nothing. docs/authors.md has the table;
-// test/unit/core/message/author-trust.test.ts checks that it is whole.
+// Decides whether an author in a domain of ours is trusted: the one decision on the From field. The SES header edit
+// (core/message/ses-edit.ts) and the check of submissions (core/submission/submitter.ts) call it. An author without
+// proof counts as a stranger; a missing verdict proves nothing. docs/authors.md has the table;
+// test/unit/core/message/author-trust.test.ts checks that it is complete.
 
 import { type Mailbox, parseReversePath } from './address.ts';
 import { isOwn, ownerOf } from './domain-owner.ts';
 import type { FromDoubt, FromReading } from './from-field.ts';
 import { isAligned } from './organizational-domain.ts';
 
-/** Of SES's verdicts those that speak of who wrote, in SES's words. */
+/** SES's verdicts that are about the author, in SES's words. */
 export type AuthorVerdicts = { readonly spf: string; readonly dkim: string; readonly dmarc: string };
 
-/** What is known of a message beside its bytes. */
+/** The facts about a message beside its bytes. */
 export type AuthorEvidence =
   /**
    * Received: SES's verdicts, null where its receipt was lost, and the reverse-path as accepted, of which SPF speaks.
@@ -50,8 +50,8 @@ export function authorDecision(
 
 /**
  * RFC 7489 §3.1: the author's domain is proved by DMARC, or by a check of a domain that is aligned with it. DMARC FAIL
- * stands above both: the domain's owner may ask for more than relaxed alignment. A null reverse-path is nobody's
- * domain: SPF then speaks of the HELO name.
+ * overrules both: the domain's owner may ask for more than relaxed alignment. A null reverse-path has no domain: SPF
+ * then checks the HELO name.
  */
 function proofOf(
   domainKey: string,

@@ -1,6 +1,6 @@
-// The authors that an address field names (From, Reply-To: RFC 5322 §3.4), and a mailbox of our own making. Forgiving
-// in what it reads (core/message/address-list.ts), as real From fields are often broken; what it writes is ASCII and
-// correct. It never decides what a field should say.
+// The authors that an address field names (From, Reply-To: RFC 5322 §3.4), and a mailbox that we write. It reads
+// leniently (core/message/address-list.ts), because real From fields are often broken; it writes correct ASCII. It
+// never decides what a field should say.
 
 import { authorFieldCharsMax } from '#core/limits.ts';
 import { type Mailbox, needsSmtputf8 } from './address.ts';

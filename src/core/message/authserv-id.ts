@@ -1,6 +1,6 @@
-// In whose name an Authentication-Results field speaks (RFC 8601 §2.2): its authserv-id, which may be quoted, stand
-// behind comments and have a version. Called by removed-fields.ts for fields that came with a message. Linear in the
-// value, which its caller bounds.
+// Reads the authserv-id of an Authentication-Results field (RFC 8601 §2.2): the name of the server that the field
+// speaks for. It may be quoted, follow comments and have a version. removed-fields.ts calls it for fields that came
+// with a message. Linear in the value, which its caller limits.
 
 import { domainOctetsMax } from '#core/limits.ts';
 import { toDomainKey } from './domain-key.ts';
@@ -17,7 +17,7 @@ const DIGIT = /[0-9]/;
  * cut: no host writes so long an id.
  */
 export function speaksAs(value: Uint8Array, names: ReadonlySet<string>, cut: boolean): boolean {
-  const text = decodeUnlabelled(value).replace(/[\r\n\0\p{Cf}]+/gu, ''); // what is not shown, some readers drop
+  const text = decodeUnlabelled(value).replace(/[\r\n\0\p{Cf}]+/gu, ''); // some readers drop invisible characters
   const { id, at } = readAuthservId(text, cut);
   if (id !== null) return isOneOf(id, names);
   if (cut) return true;

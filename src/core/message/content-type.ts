@@ -1,6 +1,6 @@
-// What a Content-Type field says of a part (RFC 2045 §5.1), read as leniently as mail readers read it: quotes or none,
-// blanks anywhere, continued parameters (RFC 2231 §3). Linear, and no more than the beginning of a field is read. Never
-// writes one.
+// Reads a part's Content-Type field (RFC 2045 §5.1) as leniently as mail readers do: quotes or none, blanks anywhere,
+// continued parameters (RFC 2231 §3). mime-regions.ts and reencode.ts call it. Linear, and it reads only the beginning
+// of a field. It never writes one.
 
 export type ContentType = {
   /** Lower case, `text/plain`; the default where the field names no type (RFC 2045 §5.2). */

@@ -1,5 +1,5 @@
 // Domains in their comparable form: A-labels in lower case, as every Mailbox's domainKey is (core/message/address.ts).
-// In two strengths: what an envelope may name, and what our configuration may. The DNS is not asked.
+// There are two checks: for domains of an envelope, and for domains of our configuration. It makes no DNS query.
 
 import { domainToASCII } from 'node:url';
 import { domainOctetsMax } from '#core/limits.ts';
@@ -9,7 +9,7 @@ const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 const TAGGED_LITERAL = /^[a-z0-9-]*[a-z0-9]:[!-Z^-~]+$/i; // RFC 5321 §4.1.3: IPv6:… and General-address-literal
 const NON_ASCII = /[^\x00-\x7F]/;
-// RFC 1035 §2.3.1 as relaxed by RFC 1123 §2.1: unlike in what others send us, an underscore here is a mistake.
+// RFC 1035 §2.3.1 as relaxed by RFC 1123 §2.1: unlike in strangers' mail, an underscore here is a mistake.
 const STRICT_LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/;
 
 /**
@@ -22,7 +22,7 @@ export function domainKeyOf(text: string): string | null {
   return /^\d+$/.test(labels.at(-1) ?? '') ? null : labels.join('.'); // an all-digit top label is an IPv4 address (RFC 3696 §2)
 }
 
-/** The key of a domain of anybody's, address literals too; null where the text is no domain. */
+/** The key of any domain, address literals too; null where the text is no domain. */
 export function toDomainKey(domain: string): string | null {
   if (domain.startsWith('[')) return isAddressLiteral(domain) ? domain.toLowerCase() : null;
   // Node's function parses a whole URL: only a name may come near it, and ASCII needs no conversion.

@@ -1,6 +1,6 @@
-// Whose an author's domain is, by the names in the configuration alone: ours, a submitter's, a stranger's. The decision
-// on an author (author-trust.ts) and the check of submissions (core/submission/submitter.ts) call it. It reads no
-// public suffix list: `everpost sendmail` starts for every mail of cron or PHP, and would load that list each time.
+// Says whose an author's domain is, by the names in the configuration alone: ours, a submitter's, a stranger's. The
+// decision on an author (author-trust.ts) and the check of submissions (core/submission/submitter.ts) call it. It reads
+// no public suffix list: `everpost sendmail` starts for every mail of cron or PHP, and would load that list each time.
 
 /**
  * The domain of ours that an author's domain belongs to: itself, or the closest one above it. Null: it is a stranger's.

@@ -1,5 +1,5 @@
-// What the ledger keeps of a header section, for notices and searches: a few fields, decoded, 600 bytes together.
-// Never the envelope, which is not in the header section.
+// The part of a header section that the ledger keeps, for notices and searches: a few fields, decoded, 600 bytes
+// together. Ingest calls it. It never holds the envelope, which is not in the header section.
 
 import { extractBytesMax, fieldTextBytesMax } from '#core/limits.ts';
 import { sameMailbox } from './address.ts';
@@ -8,7 +8,7 @@ import { readFromIn } from './from-field.ts';
 import { namedIn } from './from-text.ts';
 import type { HeaderField } from './header.ts';
 
-/** What of the header section is kept for notices and searches: together at most 600 bytes (limits.ts). */
+/** The part of the header section that is kept for notices and searches: together at most 600 bytes (limits.ts). */
 export type Extract = {
   readonly from: string | null;
   readonly to: string | null;
@@ -17,8 +17,8 @@ export type Extract = {
   readonly messageIdField: string | null;
   readonly autoSubmitted: string | null;
   /**
-   * `from`, decoded and cut as it is, names another domain or address than the author's, or there is no one author: it
-   * vouches for nobody.
+   * `from`, decoded and cut, names another domain or address than the author's, or there is no one author: it proves
+   * nothing about an author.
    */
   readonly fromMisleads?: true;
   /** A List-* field, or Precedence: list, bulk or junk: no delay notices for such (core/notice/permission.ts). */
@@ -28,8 +28,8 @@ export type Extract = {
 };
 
 /**
- * What each part may have in bytes of UTF-8, in the order in which they take; what one leaves, the next ones may use.
- * Their sum is `extractBytesMax`.
+ * The limit of each part in bytes of UTF-8, in the order in which they are filled; a part's unused bytes go to the next
+ * ones. Their sum is `extractBytesMax`.
  */
 const SHARES = { messageIdField: 250, autoSubmitted: 32, date: 48, from: 100, subject: 110, to: 60 } as const;
 
@@ -63,8 +63,8 @@ export function extractOf(fields: readonly HeaderField[], choice: { readonly sub
 }
 
 /**
- * A text that names no domain misleads nobody. One that does must name the author's, and where it names an address, the
- * author's own: an encoded word or a long name may have put another one in its place.
+ * A text that names no domain misleads no reader. A text that does must name the author's, and where it names an
+ * address, the author's own: an encoded word or a long name may have put another one in its place.
  */
 function misleads(text: string, fields: readonly HeaderField[]): boolean {
   const [named] = namedIn(text);

@@ -1,7 +1,7 @@
-// A field's value as lines that every server takes: CRLF at their ends, nothing but blanks on none, at most 998 octets
-// each (RFC 5322 §2.1.1). Lines that are short enough stay as they are. A longer one is folded where it has blanks,
-// which loses nothing (§2.2.3); a word that is too long for any line is broken where its kind of field allows it.
-// "Octets": strings whose every character is one byte.
+// Writes a field's value as lines that every server takes: CRLF at their ends, no line of blanks alone, at most 998
+// octets each (RFC 5322 §2.1.1). Short lines stay as they are. A longer one is folded at its blanks, which loses
+// nothing (§2.2.3). A word longer than a line is broken where its kind of field allows it. "Octets" are strings whose
+// every character is one byte.
 
 import { lineOctetsMax, lineOctetsWanted } from '#core/limits.ts';
 import { decodeUnlabelled, plainText } from './field-text.ts';
@@ -33,7 +33,9 @@ export function withoutReturns(line: string): string {
   return line.slice(0, end);
 }
 
-/** Text for people, or for nobody known: RFC 2047 §5 (1) lets encoded-words stand there, which join without a blank. */
+/**
+ * Text for people, or for an unknown reader: RFC 2047 §5 (1) allows encoded-words there, which join without a blank.
+ */
 const UNSTRUCTURED = /^(?:subject|comments|content-description|thread-topic|organization|user-agent|x-.*)$/i;
 
 /** Behind the last octet that is no blank: 0xA0 is a part of a character here. */

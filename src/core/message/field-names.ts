@@ -1,6 +1,6 @@
-// Names of fields that mail has (RFC 5322, RFC 4021, and what mailers add). Asked by the reader of header sections
-// where a line is no field: a field of mail after it says that the header section goes on. Never says what a field
-// means.
+// Names of the fields of mail (RFC 5322, RFC 4021, and those that mailers add). The reader of header sections calls it
+// where a line is no field: a field of mail after that line says that the header section goes on. It never says what a
+// field means.
 
 const NAMES: ReadonlySet<string> = new Set(
   `accept-language apparently-to authentication-results auto-submitted autocrypt bcc cc comments date deferred-delivery

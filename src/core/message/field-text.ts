@@ -1,5 +1,5 @@
-// Header text made readable: unfolded, encoded words decoded (RFC 2047), nothing left that could break a line or
-// reorder it. For notices, traces and the ledger's extract alone. What is made here never goes back into a message that
+// Makes header text readable: unfolded, encoded words decoded (RFC 2047), without characters that break a line or
+// reorder it. It is for notices, traces and the ledger's extract alone. Its result never goes back into a message that
 // we relay.
 
 import { isAscii } from 'node:buffer';
@@ -21,7 +21,7 @@ export function plainText(raw: string): string {
     .toWellFormed();
 }
 
-/** Bytes that say nothing of their charset: UTF-8 where they are that (RFC 6532), else what such mail mostly is. */
+/** Bytes without a charset: UTF-8 where they are valid UTF-8 (RFC 6532), otherwise the usual charset of such mail. */
 export function decodeUnlabelled(bytes: Uint8Array): string {
   if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   try {
@@ -80,6 +80,6 @@ function decodeCharset(label: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder(label).decode(bytes);
   } catch {
-    return decodeUnlabelled(bytes); // a charset that nobody knows
+    return decodeUnlabelled(bytes); // an unknown charset
   }
 }

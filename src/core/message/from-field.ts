@@ -1,7 +1,7 @@
-// Who wrote a message, read for decisions of trust: in whose name SES may sign, and what a submitter may send. Strict,
-// where core/message/authors.ts forgives: a From field counts only where every reader finds the same authors in it. It
-// decides nothing (core/message/author-trust.ts does). All work is linear in the header section; of each field no more
-// is read than can name authors.
+// Reads the author of a message for decisions of trust: in whose name SES may sign, and what a submitter may send. It
+// is strict where core/message/authors.ts is lenient: a From field counts only where every reader finds the same
+// authors in it. It decides nothing (core/message/author-trust.ts does). All work is linear in the header section; of
+// each field it reads no more than can name authors.
 
 import { isUtf8 } from 'node:buffer';
 import { authorFieldCharsMax, domainOctetsMax } from '#core/limits.ts';
@@ -15,13 +15,13 @@ import { linesNamed } from './lines-named.ts';
 import { isAscii } from './text-encoding.ts';
 
 export type FromReading = {
-  /** The authors, where they are certain. Empty: nobody is known to have written it, and it counts as a stranger's. */
+  /** The authors, where they are certain. Empty: no author is known, and the message counts as a stranger's. */
   readonly authors: readonly Mailbox[];
   /** Why they are not certain; null where they are. */
   readonly doubt: FromDoubt | null;
   /** Domains, as A-labels, of which some reader may find an author: more than the authors', where there is a doubt. */
   readonly domains: readonly string[];
-  /** More stands there than is read: an author of any domain may be in it. */
+  /** The field is longer than the limit: the rest may name an author of any domain. */
   readonly unread?: true;
 };
 export type FromDoubt = 'no-from-field' | 'several-from-fields' | 'from-unclear';
@@ -50,7 +50,7 @@ export function readFromIn(fields: readonly HeaderField[]): FromReading {
 type Circumstances = {
   readonly hidden: boolean;
   readonly unread: boolean;
-  /** Its octets are UTF-8 (RFC 6532). Others may stand in a name, where a wrong guess at their charset harms nobody. */
+  /** Its octets are UTF-8 (RFC 6532). Others may stand in a name, where a wrong guess at their charset does no harm. */
   readonly labelled: boolean;
 };
 
@@ -66,7 +66,7 @@ function readingOf(given: readonly string[], { hidden, unread, labelled }: Circu
   if (!labelled && !authors.every(({ address }) => isAscii(address))) return doubtful('from-unclear', values, unread);
   return { authors, doubt: null, domains: authors.map(({ domainKey }) => domainKey) };
 }
-/** What some readers take for the end of a line. */
+/** Characters that some readers take for the end of a line. */
 const OTHER_LINES = /\r(?!\n)|\0/;
 
 function doubtful(doubt: FromDoubt, given: readonly string[], unread: boolean): FromReading {
@@ -77,7 +77,7 @@ function doubtful(doubt: FromDoubt, given: readonly string[], unread: boolean): 
   const domains = [...new Set([...pieces].flatMap(domainsOf))];
   return { authors: [], doubt, domains, ...(isUnread ? { unread: true } : {}) };
 }
-/** More From fields than anybody shows. */
+/** More From fields than any mail reader shows. */
 const FIELDS_READ = 20;
 /** More than fifty authors and their names have: each costs a look at a domain. */
 const AT_SIGNS_MAX = 500;
@@ -97,7 +97,7 @@ function versionsOf(value: string): string[] {
 }
 const DROPPED_BY_SOME = /[\s\p{Cc}\p{Cf}"\\[\]]/gu;
 
-/** A parenthesis without a partner is a character like others: one in quotes must not hide what follows. */
+/** A parenthesis without a partner is a character like others: one in quotes must not hide the text after it. */
 function withoutComments(text: string): string {
   const kept: string[] = [];
   const open: number[] = [];
@@ -115,7 +115,7 @@ function withoutComments(text: string): string {
   return kept.join('');
 }
 
-/** What stands behind each at sign, as far as a domain can go. */
+/** The text after each at sign, as far as a domain can go. */
 function piecesOf(text: string): string[] {
   return text
     .split('@', AT_SIGNS_MAX)
@@ -123,7 +123,7 @@ function piecesOf(text: string): string[] {
     .map((piece) => piece.slice(0, domainOctetsMax * 2));
 }
 
-/** What may be read as a domain: behind a route, before a final dot, before a character that no name can have. */
+/** Text that may be read as a domain: behind a route, before a final dot, before a character that no name can have. */
 function domainsOf(piece: string): string[] {
   const text = piece
     .replace(/\s+/g, ' ')

@@ -1,6 +1,5 @@
-// What the From text of a ledger's extract names: it is decoded and cut, so that it proves nothing by itself. Read for
-// the extract's own word on it (core/message/extract.ts), and for what vouches for a reverse-path
-// (core/notice/vouching.ts). Pure.
+// The authors that the From text of a ledger's extract names. That text is decoded and cut, so it proves nothing by
+// itself. core/message/extract.ts records it, and core/notice/vouching.ts reads it. Pure.
 
 import { type Mailbox, parseMailbox } from './address.ts';
 import { toDomainKey } from './domain-key.ts';

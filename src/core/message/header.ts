@@ -1,6 +1,6 @@
-// A message's header section, found in its bytes: CRLF, bare LF or both, an mbox line in front, no empty line at the
-// end. Looks and cuts, never re-serialises: apart from `fieldText`, which is for people, nothing here becomes a string.
-// All work is linear in the header section, which is bounded (limits.ts); a body is never looked at.
+// Finds a message's header section in its bytes: CRLF, bare LF or both, an mbox line in front, no empty line at the
+// end. It looks and cuts, and never re-serialises: apart from `fieldText`, which is for people, nothing here becomes a
+// string. All work is linear in the header section, which has a limit (limits.ts). It never looks at a body.
 
 import { fieldTextBytesMax, headerBytesMax, returnPathFieldBytesMax, strayLinesKeptMax } from '#core/limits.ts';
 import { isMailField } from './field-names.ts';
@@ -38,24 +38,21 @@ export type Field = {
   readonly valueStart: number;
 };
 
-/** What a message begins with: its fields, and the lines among them that are none. */
+/** The beginning of a message: its fields, and the lines among them that are no fields. */
 export type HeaderSection = HeaderEnd & {
   /** In order. */
   readonly fields: readonly Field[];
-  /**
-   * Lines that are no field, each with what is folded onto it: an mbox "From ", a line without a colon, a name that is
-   * none.
-   */
+  /** Lines that are no field, each with its folded lines: an mbox "From ", a line without a colon, an invalid name. */
   readonly strays: readonly { readonly start: number; readonly end: number }[];
   /** Where the first empty line begins: behind `end` where a line that is no field begins the body. */
   readonly linesEnd: number;
 };
 
 /**
- * The one reader of header sections. The section ends at the first empty line, however it ends (RFC 5322 §2.1). A line
- * that is no field is passed over where a field of mail follows it: a Subject must not become text because of a line
- * before it. Where none follows, that line begins the body (as with Postfix, where any such line does): the empty line
- * was forgotten, and what it stands before is text.
+ * The one reader of header sections. The section ends at the first empty line, however that line ends (RFC 5322 §2.1).
+ * A line that is no field is passed over where a field of mail follows it: a Subject must not become text because of a
+ * line before it. Where none follows, that line begins the body (as with Postfix, where any such line does): the empty
+ * line is missing, and the text after its place is the body.
  */
 export function headerSection(bytes: Uint8Array): HeaderSection {
   const section = bytes.subarray(0, headerBytesMax);

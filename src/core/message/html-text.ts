@@ -1,5 +1,5 @@
-// The text of an HTML part, as far as reading a report needs it: tags out, blocks on lines of their own, entities read.
-// One pass over a bounded text; it makes nothing that anybody is shown.
+// The text of an HTML part, as far as the reading of a report needs it: tags removed, blocks on their own lines,
+// entities decoded. core/feedback/report.ts calls it. One pass over a limited text. Its result is shown to nobody.
 
 const HTML_CHARS_MAX = 131_072;
 const TAG_CHARS_MAX = 4_000;

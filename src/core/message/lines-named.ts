@@ -1,6 +1,6 @@
-// The fields of one name as anybody may find them: those of our own reader (core/message/header.ts), and whatever else
-// begins a line with that name before the first empty line, behind a bare CR too. Where the two differ, another reader
-// may take another field for the message's.
+// The fields of one name as any reader may find them: those of our own reader (core/message/header.ts), and every other
+// place that begins a line with that name before the first empty line, also behind a bare CR. Where the two differ,
+// another reader may take another field for the message's.
 
 import { authorFieldCharsMax, headerBytesMax } from '#core/limits.ts';
 import type { HeaderSection } from './header.ts';
@@ -8,7 +8,7 @@ import type { HeaderSection } from './header.ts';
 const [NUL, LF, CR, TAB, SPACE, COLON] = [0x00, 0x0a, 0x0d, 0x09, 0x20, 0x3a];
 
 export type NamedLines = {
-  /** What stands behind the colon, folded lines included, in order. */
+  /** The text after the colon, folded lines included, in order. */
   readonly values: readonly Uint8Array[];
   /** A line of that name is no field to us, or where the header section ends is not known. */
   readonly hidden: boolean;

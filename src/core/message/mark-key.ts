@@ -1,7 +1,7 @@
-// The keys of our signed marks: a pass, a notice, the token of a return path. Each has a key of its own, derived by a
-// label from a secret of the stack, so that a mark of one kind says nothing about another. Pure: who reads the secret
-// is adapters/aws/mark-secret.ts. The stack's id, which signed all marks before there was a secret, is the value before
-// the first one.
+// The keys of our signed marks: a pass, a notice, the token of a return path. Each has its own key, derived by a label
+// from a secret of the stack, so that a mark of one kind says nothing about another. The stack's id signed all marks
+// before there was a secret, and counts as the value before the first one. Pure: adapters/aws/mark-secret.ts reads the
+// secret.
 
 import { createHmac } from 'node:crypto';
 

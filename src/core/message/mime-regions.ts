@@ -1,6 +1,6 @@
-// Where the parts of a message lie in its bytes (RFC 2046 §5.1): header sections, what stands in a leaf, around the
-// parts, and the lines between them. One pass, linear, bounded in parts and depth; boundaries are found as mail readers
-// find them, whole lines alone. Looks and says; changes nothing, decodes nothing.
+// Finds the parts of a message in its bytes (RFC 2046 §5.1): header sections, the content of a leaf, the text around
+// the parts, and the lines between them. reencode.ts calls it. One pass, linear, with limits on parts and depth. It
+// finds boundaries as mail readers do, as whole lines alone. It changes and decodes nothing.
 
 import { headerBytesMax, mimeDepthMax, mimePartsMax } from '#core/limits.ts';
 import { type ContentType, contentTypeOf, parameterOf } from './content-type.ts';
@@ -20,11 +20,11 @@ export type Entity = {
   readonly encoding: string;
   /** A message's own header section, not a part's. */
   readonly isMessage: boolean;
-  /** What it stands in. */
+  /** The entity that contains it. */
   readonly within: Protection;
 };
 export type Region = {
-  /** `around`: a multipart's preamble or epilogue, which nobody shows. */
+  /** `around`: a multipart's preamble or epilogue, which mail readers do not show. */
   readonly kind: 'header' | 'leaf' | 'around' | 'delimiter';
   readonly start: number;
   readonly end: number;
@@ -98,7 +98,7 @@ class Walk {
     return entity;
   }
 
-  /** What the entity opens: its body, or that of the message which it holds. Null beyond the bounds. */
+  /** The content of the entity: its body, or that of the message which it holds. Null beyond the limits. */
   private enter(given: Entity): Open | null {
     let entity = given;
     for (;;) {
@@ -120,7 +120,7 @@ class Walk {
 
   private close({ kind, start, entity }: Open, end: number): void {
     const own = this.stack.at(-1);
-    // A multipart without any of its boundaries is one part, whatever it calls itself.
+    // A multipart without any of its boundaries is one part, whatever its type says.
     const isWhole = kind === 'around' && own?.entity === entity && !own.seen;
     this.regions.push({ kind: isWhole ? 'leaf' : kind, start, end, entity, protection: protectionOf(entity) });
   }

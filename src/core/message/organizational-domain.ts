@@ -1,6 +1,6 @@
-// Which part of a domain somebody registered, by the public suffix list (tldts), and what alignment follows from it
-// (RFC 7489 §3.1 and §3.2). Asked where an author's domain is compared with the domain that a check vouched for. The
-// list is bundled; the DNS is not asked.
+// The registered part of a domain, by the public suffix list (tldts), and the alignment that follows from it (RFC 7489
+// §3.1 and §3.2). It compares an author's domain with the domain that a check vouched for. The list is bundled; it
+// makes no DNS query.
 
 import { getDomain } from 'tldts';
 

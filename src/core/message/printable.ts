@@ -1,6 +1,6 @@
-// What strangers wrote, made fit for a terminal: a character that moves the cursor, starts a command of the terminal,
-// turns the direction of the line or is not seen at all is shown as its escape. Nothing is left out, and what can be
-// seen stays as it is.
+// Makes strangers' text fit for a terminal. It shows as an escape each character that moves the cursor, starts a
+// terminal command, turns the direction of the line or is invisible. It leaves nothing out and keeps all visible
+// characters.
 
 /**
  * Cc: controls, C1 and DEL among them. Cf: bidirectional and other format characters (UAX #9, UTS #39), zero width

@@ -1,14 +1,14 @@
-// Recipients as people and programs write them: a To, Cc or Bcc field's value (RFC 5322 §3.4), or an argument of
-// sendmail. Called by sendmail-message.ts. It decides who gets the message, so it places every character or calls the
-// text unreadable; it never skips what it does not understand, and never takes a part of a name for a person. One pass,
-// linear time. From and Reply-To are read by authors.ts, which forgives.
+// Reads recipients as people and programs write them: the value of a To, Cc or Bcc field (RFC 5322 §3.4), or an
+// argument of sendmail. Called by sendmail-message.ts. It decides who gets the message, so it accounts for every
+// character or refuses the text. It never skips text that it does not understand, and never takes a part of a name for
+// a recipient. One pass, linear time. From and Reply-To are read by authors.ts, which is lenient.
 
 import { type Mailbox, mailboxKey, parseMailbox } from './address.ts';
 import { cutText } from './field-text.ts';
 
 export type RecipientList = {
   readonly mailboxes: readonly Mailbox[];
-  /** What stands there and cannot be placed. Where there is any, nothing may be sent: it may have been somebody. */
+  /** Text that cannot be placed. Where there is any, nothing may be sent: it may have been a recipient. */
   readonly unreadable: readonly string[];
 };
 
@@ -92,7 +92,7 @@ function scanned(text: string): Scan | null {
     const touches = last?.end === at ? last.kind : null;
     if (char === '(') addressesIn(token, touches !== null || isAlone(text, end, last) ? 'odd' : 'comment', doubtful);
     else if (char === '"') {
-      if (touches === 'word') return null; // `Ann" <…`: a quote that closes what was never opened
+      if (touches === 'word') return null; // `Ann" <…`: a quote that closes without an opening one
       addressesIn(token, 'quoted', doubtful);
       tokens.push({ kind: 'quoted', text: token, start: at, end });
     } else if (SPECIALS.includes(char)) tokens.push({ kind: 'special', text: token, start: at, end });
@@ -106,7 +106,7 @@ function scanned(text: string): Scan | null {
   return { tokens, doubtful };
 }
 
-/** Where what begins at `at` ends; null: it does not, or nothing may begin so. */
+/** The end of the part that begins at `at`; null: it does not end, or no such part may begin there. */
 function endOf(text: string, at: number, char: string): number | null {
   if (char === '"') return closedBy(text, at, '"');
   if (char === '(') return commentEnd(text, at);
@@ -225,7 +225,7 @@ function elementOf(part: readonly Token[], domain: string): Element {
   const open = part.findIndex(({ kind, text }) => kind === 'special' && text === '<');
   if (open < 0) return addressOf(part, domain);
   const close = part.findIndex(({ kind, text }) => kind === 'special' && text === '>');
-  if (close !== part.length - 1) return UNREADABLE; // what stands behind it was to be another
+  if (close !== part.length - 1) return UNREADABLE; // the text after it was to be another recipient
   const read = addressOf(withoutRoute(part.slice(open + 1, close)), domain);
   if (read.kind === 'unreadable') return read;
   const name = part.slice(0, open);

@@ -1,7 +1,7 @@
-// A body whose lines are too long for SES (998 octets and the line end; docs/aws-contracts.md §2.3), made one that it
-// takes: text parts by quoted-printable, other parts by Base64, Base64 without line breaks wrapped. All else keeps its
-// bytes. A message within a message is never encoded itself, its parts are; nothing is changed in what is signed or
-// encrypted part by part. Who decodes it sees what he saw before.
+// Encodes a body whose lines are too long for SES (998 octets and the line end; docs/aws-contracts.md §2.3). Text parts
+// become quoted-printable, other parts Base64; Base64 without line breaks is wrapped. All else keeps its bytes. A
+// message within a message is never encoded itself, its parts are; parts that are signed or encrypted one by one are
+// not changed. A reader that decodes the result gets the same content.
 
 import { lineOctetsMax } from '#core/limits.ts';
 import { parameterOf } from './content-type.ts';
@@ -19,7 +19,7 @@ export type LineMend =
       /** The body, in order; each time from its beginning. A chunk may be a view of the bytes that were given. */
       readonly chunks: () => Iterable<Uint8Array>;
     }
-  /** `why` says what stands in the way. */
+  /** `why` names the obstacle. */
   | { readonly kind: 'impossible'; readonly why: Exclude<Protection, null> | 'structure' | 'encoding' };
 
 type Edit = { readonly start: number; readonly end: number; readonly chunks: () => Iterable<Uint8Array> };

@@ -1,9 +1,9 @@
-// What relay takes out of a message for every next hop (DESIGN decision 8): Bcc and Resent-Bcc from our side's mail;
+// Removes fields from a message for every next hop (DESIGN decision 8): Bcc and Resent-Bcc from our side's mail;
 // X-SES-* fields, and Authentication-Results in the name of SES or of a domain of ours, unless SES itself put them
-// above the message that it received. What is stored stays as it was. It looks at the header section as it passes:
-// whole fields go, folded lines and all, and every other byte is handed on. Where a field between a CR alone and an
-// empty line goes, the LF that makes CRLF of that CR comes in: the empty line must stay one. It holds no more than the
-// beginning of a field.
+// above the message that it received. The stored message stays as it was. It reads the header section as it passes:
+// whole fields go, with folded lines, and every other byte is passed on. Where a field between a bare CR and an empty
+// line goes, it adds the LF that completes that CR: the empty line must stay one. It holds no more than the beginning
+// of a field.
 
 import { authservIdBytesMax, returnPathFieldBytesMax } from '#core/limits.ts';
 import { speaksAs } from './authserv-id.ts';
@@ -27,9 +27,9 @@ const SES_NAME = 'amazonses.com';
 const LINE_START_BYTES_MAX = returnPathFieldBytesMax;
 
 export type RemovalTerms = {
-  /** SES put a block of fields above what is inbound; what is outbound was submitted as it is. */
+  /** SES put a block of fields above inbound mail; outbound mail was submitted without one. */
   readonly direction: 'inbound' | 'outbound';
-  /** Domains, as A-labels, in whose name nobody outside may speak. */
+  /** Domains, as A-labels, in whose name only our side may speak. */
   readonly domains: readonly string[];
 };
 
@@ -109,7 +109,7 @@ class FieldFilter {
     return kept;
   }
 
-  /** The content is over: what was held is all that there is of its line. */
+  /** The content has ended: the held bytes are all of its line. */
   end(): Uint8Array {
     const { held } = this;
     this.held = NOTHING;
@@ -118,8 +118,8 @@ class FieldFilter {
   }
 
   /**
-   * What begins at `at`, as `headerSection` in header.ts reads it; `unknown`: more bytes are needed to say, and there
-   * are some unless `whole`.
+   * The kind of line that begins at `at`, as `headerSection` in header.ts reads it; `unknown`: more bytes are needed,
+   * and there are some unless `whole`.
    */
   private lineAt(bytes: Uint8Array, at: number, whole: boolean): 'end' | 'folded' | 'goes' | 'stays' | 'unknown' {
     if (isBlank(bytes[at])) return 'folded';
@@ -140,16 +140,16 @@ class FieldFilter {
     const isField = name !== '' && (bytes[colon] === COLON || colon === limit);
     if (!isField || name !== written) this.block?.end();
     if (!isField) return 'stays';
-    // Nobody writes so many blanks before a colon: whether one follows is not waited for.
+    // No mailer writes so many blanks before a colon: the reader does not wait for one.
     const value =
       colon === limit ? NO_VALUE : name.length === RESULTS.length ? resultsOf(bytes, colon + 1, whole) : null;
     return this.judged(name.toLowerCase(), value);
   }
 
-  /** `value`: null where more of it is to come, or where nobody asks for it. */
+  /** `value`: null where more of it is to come, or where no caller needs it. */
   private judged(name: string, value: Value | null): 'goes' | 'stays' | 'unknown' {
     const isResults = name === RESULTS;
-    if (isResults && value === null) return 'unknown'; // before the block is asked: it counts what it is asked
+    if (isResults && value === null) return 'unknown'; // before the block is called: it counts its calls
     if (this.block?.takes(name)) return 'stays';
     if (BCC.test(name)) return this.block === null ? 'goes' : 'stays';
     if (name.startsWith('x-ses-')) return 'goes';
@@ -175,8 +175,8 @@ function resultsOf(bytes: Uint8Array, start: number, whole: boolean): Value | nu
 }
 
 /**
- * Where the line ends that goes on at `at`. A CR that no LF follows ends one too, because it leaves as CRLF by SMTP
- * (RFC 5321 §2.3.8). Null: the bytes end in CRs, and what follows decides.
+ * The end of the line that continues at `at`. A CR that no LF follows ends one too, because it leaves as CRLF by SMTP
+ * (RFC 5321 §2.3.8). Null: the bytes end in CRs, and the next bytes decide.
  */
 function lineEnd(bytes: Uint8Array, at: number): { readonly next: number | null; readonly ended: boolean } {
   for (let next = at; next < bytes.length; next += 1) {

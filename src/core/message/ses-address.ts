@@ -1,13 +1,13 @@
-// Address fields as SES takes them. It reads From, Reply-To, To and Cc with a strict reader of addresses
-// (docs/aws-contracts.md §2.4) and refuses the whole message where one is none: such a field is written anew, with
-// every address that can be found in it. A field that SES takes keeps its bytes. Never adds or drops an address.
+// Address fields as SES takes them. SES reads From, Reply-To, To and Cc with a strict reader of addresses
+// (docs/aws-contracts.md §2.4) and refuses the whole message where one is invalid. Such a field is written anew, with
+// every address that can be found in it. A field that SES takes keeps its bytes. It never adds or drops an address.
 
 import { type Mailbox, needsSmtputf8 } from './address.ts';
 import { type AddressList, readAddressList } from './address-list.ts';
 import { addressField, asciiAddressOf, mailboxText } from './authors.ts';
 import { encodedWords, oneLine } from './text-encoding.ts';
 
-/** Of what is no address, in characters, as a group's name. */
+/** Text that is no address, in characters, as a group's name. */
 const TEXT_CHARS_MAX = 200;
 
 /**

@@ -1,6 +1,6 @@
-// The fields that SES puts above a message which it received (docs/aws-contracts.md §1.7), told from those that came
-// with the message. Called by removed-fields.ts with the name of each field, from the top. What SES wrote is known by
-// its place alone: nobody can write above it.
+// Tells the fields that SES puts above a message which it received (docs/aws-contracts.md §1.7) from those that came
+// with the message. removed-fields.ts calls it with the name of each field, from the top. It knows SES's fields by
+// their place alone: nobody can write above them.
 
 /** SES writes these last. A field below one of them, but for the other, came with the message. */
 const CLOSING: ReadonlySet<string> = new Set(['x-ses-receipt', 'x-ses-dkim-signature']);
@@ -27,7 +27,7 @@ export class SesBlock {
     this.open = false;
   }
 
-  /** Return-Path and Received come first; each name stands there once, so that a second one is the stranger's. */
+  /** Return-Path and Received come first; each name stands there once, so that a second one came with the message. */
   private fits(name: string): boolean {
     const { seen } = this;
     if (seen.has(name)) return false;

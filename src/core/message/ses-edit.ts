@@ -1,7 +1,7 @@
-// The header section of a message as SES will take it (docs/aws-contracts.md §2.2 to §2.4): the author kept where
-// core/message/author-trust.ts believes him, and written so that people can read him where it does not; fields that SES
-// interprets or refuses taken out or mended, the rest as it was. Splices fields; the body's bytes are never looked at,
-// moved or changed. Total: any bytes give a header section, in linear time.
+// Edits the header section of a message so that SES takes it (docs/aws-contracts.md §2.2 to §2.4). The author stays
+// where core/message/author-trust.ts trusts him; otherwise the field names him so that people can read it. Fields that
+// SES interprets or refuses are removed or corrected; the rest stays. It splices fields, and never looks at, moves or
+// changes the body. Total: any bytes give a header section, in linear time.
 
 import { authorFieldCharsMax, strayLinesKeptMax } from '#core/limits.ts';
 import { parseMailbox } from './address.ts';
@@ -20,7 +20,7 @@ export type SesTerms = {
   readonly domains: readonly string[];
   /** `notices.from`: the address that authors of other domains are written over. */
   readonly noticesFrom: string;
-  /** What speaks for the author: SES signs in nobody's name without it. */
+  /** The proof of the author: without it SES signs in no author's name. */
   readonly evidence: AuthorEvidence;
 };
 export type SesEdit = {
@@ -35,15 +35,15 @@ export type SesEdit = {
   readonly bodyStart: number;
 };
 
-/** Of a message with several From fields, which RFC 5322 §3.6 forbids: more than anybody is shown. */
+/** Of a message with several From fields, which RFC 5322 §3.6 forbids: more than mail readers show. */
 const FROM_FIELDS_KEPT = 10;
 const NAME_CHARS_MAX = 120;
-/** Of a From without an author, what a name is looked for in. */
+/** The part of a From without an author in which a name is searched. */
 const NAME_CHARS_READ = 4_000;
 
 /**
- * What never goes along: interpreted by SES, checked against its identities, spoiling its signature, or not for the
- * reader's eyes.
+ * Fields that are always removed: SES interprets them, checks them against its identities or lets them spoil its
+ * signature, or the recipient must not see them.
  */
 const DROPPED = /^(?:x-ses-.*|feedback-id|return-path|bcc|resent-bcc|arc-.*|x-original-from|x-original-message-id)$/;
 /** Signatures of a From that is not there any more. */
@@ -60,7 +60,7 @@ const ONCE: ReadonlySet<string> = new Set(
   sender solicitation sensitivity subject thread-index thread-topic user-agent vbr-info`.split(/\s+/),
 );
 
-/** What becomes of the body, where its lines are too long for SES (core/message/reencode.ts). */
+/** The change of the body, where its lines are too long for SES (core/message/reencode.ts). */
 export type BodyChange = {
   /**
    * The new Content-Transfer-Encoding of a message that is one part; null: parts have theirs, and the message's own
@@ -144,7 +144,7 @@ const READ_BY_SES = /^(?:from|reply-to|to|cc)$/;
 
 function isDropped(name: string, kept: boolean, body: BodyChange | null): boolean {
   if (DROPPED.test(name)) return true;
-  if (DROPPED_WITH_FROM.test(name)) return !kept || body !== null; // signatures of what is not there any more
+  if (DROPPED_WITH_FROM.test(name)) return !kept || body !== null; // signatures over removed fields
   if (name === 'content-transfer-encoding') return body?.encoding != null;
   return name === 'content-length' && body !== null;
 }
@@ -174,7 +174,7 @@ function addressLines(bytes: Uint8Array, field: Field): string {
   return mendedAddressField(name, value) ?? renamed(bytes, field, name);
 }
 
-/** `Ann (ann@src.example)`, so that the reader sees both who wrote and from where. */
+/** `Ann (ann@src.example)`, so that the reader sees both the author's name and the address. */
 function describe(authors: readonly Author[], raw: string): string {
   const [author] = authors;
   if (author === undefined)

@@ -1,5 +1,5 @@
-// What of SES's sending side a configuration uses, and which addresses SES lets us send as. Asked by the
-// configuration's check, by the permissions of the stack and by the wiring, so that the three agree.
+// Which of SES's sending features a configuration uses, and which addresses SES lets us send as. The check of the
+// configuration, the stack's permissions and the wiring call it, so that the three agree.
 
 import type { Settings } from '#config/settings.ts';
 import type { Mailbox } from './address.ts';
@@ -7,12 +7,12 @@ import type { Mailbox } from './address.ts';
 /** The tag that every send bears: the delivery's id, by which events are joined to it (DESIGN decision 12). */
 export const deliveryTag = 'everpost';
 
-/** Whom a reply of SES's comes from, in the ledger's words. */
+/** The sender of a reply of SES's, in the ledger's words. */
 export function sesHost(region: string): string {
   return `email.${region}.amazonaws.com`;
 }
 
-/** For rows that older versions wrote; those of today say what kind of next hop they were attempted at. */
+/** For rows that older versions wrote; today's rows have the kind of next hop of their attempt. */
 export function isSesHost(host: string): boolean {
   return /^email\.[a-z0-9-]+\.amazonaws\.com$/.test(host);
 }
@@ -28,7 +28,7 @@ export function sendsBySes({ nextHops, notices }: Uses): boolean {
   return bouncesBySes({ notices }) || Object.values(nextHops).some((hop) => hop.kind === 'ses');
 }
 
-/** Of every send by SES: what becomes of it afterwards is told to this set's destination. */
+/** Every send by SES names this set: SES reports later events to its destination. */
 export function configurationSetName({ stackName }: Pick<Settings, 'stackName'>): string {
   return stackName;
 }

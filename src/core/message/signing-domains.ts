@@ -1,5 +1,5 @@
 // The domains that a message's DKIM signatures name (RFC 6376 §3.5, d=). SES says that a signature passed and not which
-// one: its verdict speaks for an author only where every signature that it may have meant is of a domain of his
+// one: its verdict counts for an author only where every signature that it may have meant is of the author's domain
 // (core/message/author-trust.ts). It verifies nothing.
 
 import { toDomainKey } from './domain-key.ts';
@@ -24,7 +24,7 @@ const SIGNATURES_MAX = 20;
 /** A signature with a key of 4,096 bits and a hundred signed fields has less than 4 KB. */
 const SIGNATURE_BYTES_MAX = 16_384;
 
-/** Null too where the signature leaves a part of the body out (l=): anybody may have added to it. */
+/** Null too where the signature leaves a part of the body out (l=): a stranger may have added to it. */
 function domainOf(signature: string): string | null {
   if (/\r(?!\n)|\0/.test(signature)) return null;
   const tags = signature.split(';').map((tag) => {

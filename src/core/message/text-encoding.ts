@@ -1,5 +1,5 @@
-// How text becomes the lines of a notice: cleaned, dated, folded, and encoded (RFC 5322, RFC 2047, RFC 2045).
-// "Octets" are strings whose every character is one byte (Latin-1), so that foreign bytes survive; "text" is Unicode.
+// Writes text as the lines of a notice: cleaned, dated, folded, and encoded (RFC 5322, RFC 2047, RFC 2045). "Octets"
+// are strings whose every character is one byte (Latin-1), so that foreign bytes survive; "text" is Unicode.
 
 import { lineOctetsMax, lineOctetsWanted } from '#core/limits.ts';
 
@@ -9,7 +9,7 @@ const UNREADABLE_DATE = 0;
 const YEAR_9999_MS = 253_402_300_799_000;
 
 const CONTROL_OR_SPACE = /[\p{Cc}\p{Zl}\p{Zp}\s]+/gu;
-// What reorders or hides text: a hostile Subject must not rewrite the sentence around it (UAX #9).
+// Characters that reorder or hide text: a hostile Subject must not rewrite the sentence around it (UAX #9).
 const BIDI = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/g;
 
 /** One line of well-formed text without controls, at most `charsMax` characters, cut with an ellipsis of three dots. */
@@ -24,7 +24,7 @@ export function oneLine(text: string, charsMax: number): string {
     .trimEnd()}...`;
 }
 
-/** The same in ASCII: what is not, is masked (RFC 3464 §2.3.6 has no charset). */
+/** The same in ASCII: other characters are masked (RFC 3464 §2.3.6 has no charset). */
 export function asciiLine(text: string, charsMax: number): string {
   return oneLine(text, charsMax).replace(/[^\x20-\x7e]/gu, '?');
 }
@@ -97,7 +97,7 @@ export function quotedPrintable(octets: string): string {
 }
 
 function quotedLine(line: string): string {
-  // Rule 3: no line ends in white space. "From " would be quoted by what still writes mbox files.
+  // Rule 3: no line ends in white space. Programs that still write mbox files would quote "From ".
   const encoded = line
     .replace(/[^\t\x20-\x3c\x3e-\x7e]/g, (char) => `=${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
     .replace(/^From /, '=46rom ')

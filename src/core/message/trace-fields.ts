@@ -1,6 +1,6 @@
-// The header fields that we put in front of a message, as bytes, and the signed marks in them by which we know our own
-// passes and notices again. A mark cannot be made without the key, so nobody can make us refuse another's mail as a
-// loop. Tells a reader no more than he knows: the forward-path as accepted, never the routed address (RFC 3464 §4.2).
+// The header fields that we put above a message, as bytes, and the signed marks in them by which we recognise our own
+// passes and notices. Nobody can make a mark without the key, so nobody can make us refuse another's mail as a loop. It
+// tells a reader only what he knows: the forward-path as accepted, never the routed address (RFC 3464 §4.2).
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { lineOctetsMax, lineOctetsWanted, noticeMarksCheckedMax } from '#core/limits.ts';
@@ -43,12 +43,12 @@ export function relayFields(of: RelayFields): Uint8Array {
   return Buffer.from(fields.join(''), 'latin1');
 }
 
-/** What a reader of Received fields may take for the address of a host. */
+/** Text that a reader of Received fields may take for a host's address. */
 const LOOKS_LIKE_ADDRESS = /\[|(?:\d{1,3}\.){3}\d/;
 
 /**
- * RFC 5321 §4.4. SES's own Received below it says who sent the message; we got it from SES's store, by HTTP. No address
- * stands in ours: servers that look behind us (Exchange Online's enhanced filtering) find SES's first.
+ * RFC 5321 §4.4. SES's own Received below it names the sending server; we got the message from SES's store, by HTTP.
+ * Ours holds no address: servers that look behind us (Exchange Online's enhanced filtering) find SES's first.
  */
 function received(of: RelayFields): string {
   const mailbox = parseMailbox(of.forwardPath);
@@ -66,7 +66,7 @@ export function formatDate(at: number): string {
   return new Date(at).toUTCString().replace(/GMT$/, '+0000');
 }
 
-/** One pass of one message through us, signed. It verifies on its own, whatever has happened to the message since. */
+/** One pass of one message through us, signed. It verifies on its own, whatever was changed in the message since. */
 export function passMark(key: MarkKey, spoolId: string, host: string): string {
   const id = token(spoolId);
   const by = token(host);
@@ -74,8 +74,8 @@ export function passMark(key: MarkKey, spoolId: string, host: string): string {
 }
 
 /**
- * The spoolId of a pass that our key signed, or the one before, else null. What was folded onto the field or added
- * after the mark does no harm.
+ * The spoolId of a pass that our key or the one before signed, otherwise null. Text that was folded onto the field or
+ * added after the mark does no harm.
  */
 export function verifiedPass(key: MarkKey, value: string): string | null {
   const [, id, by, sig] = /^\s*v1\s+id=(\S{1,255})\s+host=(\S{1,255})\s+sig=([\w-]{43})(?:\s|$)/.exec(value) ?? [];
@@ -122,7 +122,7 @@ function equal(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 
-/** RFC 5322 §3.2.3: characters of an atom and dots; whatever else a name or an id might bring becomes a hyphen. */
+/** RFC 5322 §3.2.3: characters of an atom and dots; every other character of a name or an id becomes a hyphen. */
 function token(text: string): string {
   const safe = text.replace(/[^A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]/g, '-').slice(0, 255);
   return safe === '' ? 'unknown' : safe;

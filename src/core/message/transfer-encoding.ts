@@ -1,6 +1,6 @@
-// The transfer encodings of RFC 2045 §6 over the bytes of a part: quoted-printable, Base64, and new line breaks in what
-// is already so encoded. In chunks, so that a large part is never held twice. What is made here decodes to the very
-// bytes that were given, and no line of it can be taken for a boundary.
+// The transfer encodings of RFC 2045 §6 over the bytes of a part: quoted-printable, Base64, and new line breaks in
+// content that is already encoded so. reencode.ts calls it. It works in chunks, so that a large part is never held
+// twice. The result decodes to exactly the given bytes, and no line of it can be taken for a boundary.
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -74,7 +74,8 @@ export function* wrappedBase64(bytes: Uint8Array, lineOctetsMax: number): Genera
 }
 
 /**
- * Quoted-printable whose lines are too long: these alone get soft line breaks, never within what stands for one octet.
+ * Quoted-printable with lines that are too long: these lines alone get soft line breaks, never within the code of one
+ * octet.
  */
 export function* softened(bytes: Uint8Array, lineOctetsMax: number): Generator<Uint8Array, void, undefined> {
   const out = new Lines();
@@ -132,7 +133,7 @@ export function* linesOf(bytes: Uint8Array): Generator<Line, void, undefined> {
   }
 }
 
-/** What is written, in chunks, with the column that the next octet has. */
+/** The encoded text, in chunks, with the column of the next octet. */
 class Lines {
   column = 0;
   private parts: Uint8Array[] = [];
