@@ -1,13 +1,13 @@
-// What a submission server puts on top of a message: its own Received (RFC 5321 §4.4), and Date and Message-ID where
-// they are missing (RFC 6409 §8.2, §8.3). It finds out by looking at the header section as it passes; what the client
-// sent is handed on byte for byte.
+// The fields that a submission server puts above a message: its own Received (RFC 5321 §4.4), and Date and Message-ID
+// where they are missing (RFC 6409 §8.2, §8.3). The gateway and sendmail call it. It reads the header section as it
+// passes, and passes the client's bytes on unchanged.
 
 import { submissionHeadBytesMax } from '#core/limits.ts';
 import { fields, findHeaderEnd } from '#core/message/header.ts';
 import { mailDate } from '#core/message/text-encoding.ts';
 
 export type Reception = {
-  /** What the client called itself; anything. */
+  /** The name that the client gave; any text. */
   readonly helo: string;
   /** Its address; null: it was no network client. */
   readonly address: string | null;
@@ -16,7 +16,7 @@ export type Reception = {
   /** Our name. */
   readonly host: string;
   readonly spoolId: string;
-  /** The only recipient; null where there are several: nobody is shown the others. */
+  /** The only recipient; null where there are several: no recipient is shown the others. */
   readonly forwardPath: string | null;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -58,8 +58,8 @@ export function missingFields(
 }
 
 /**
- * Puts fields on top of content that comes in chunks: holds the header section until it is whole, and asks `top` what
- * to put there.
+ * Puts fields above content that comes in chunks: holds the header section until it is whole, and calls `top` for the
+ * fields.
  */
 export class TopFields {
   private readonly top: (head: Uint8Array | null) => string;

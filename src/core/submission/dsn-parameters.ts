@@ -1,5 +1,6 @@
-// What a submitter asked for, as parameters of MAIL and RCPT for a next hop that offers DSN (RFC 3461 §4). Xtext is
-// ASCII: what it can not say is left out, which asks for less and never for something else.
+// The submitter's DSN requests as parameters of MAIL and RCPT, for a next hop that offers DSN (RFC 3461 §4). The SMTP
+// client calls it. Xtext is ASCII: a value that it cannot express is left out. That requests less, and never something
+// else.
 
 import type { Notify, Return } from './submission.ts';
 

@@ -1,5 +1,5 @@
-// A name that somebody typed at a login that failed, fit for a log: people type passwords where the name belongs, so it
-// is never shown whole. An operator who knows his clients still knows which one it is.
+// The user name of a failed login, made fit for a log. The gateway calls it. People type passwords in the place of the
+// name, so it never shows the name whole. An operator who knows his clients still recognises the client.
 
 const SHOWN_MAX = 3;
 

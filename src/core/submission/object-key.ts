@@ -1,5 +1,5 @@
-// Where a submission lies, by its envelope's key, also where that key is none that the contract knows: what somebody
-// wrote below `out/` has an id and is accounted for under it. It reads nothing.
+// The place of a submission from its envelope's key, also where the contract does not know that key: an object that
+// anybody wrote below `out/` gets an id and is accounted for. Ingest and orphans call it. It reads nothing.
 
 import { createHash } from 'node:crypto';
 import { envelopeSuffix } from './stored-event.ts';
@@ -14,7 +14,7 @@ export type SubmissionPlace = {
   readonly why: string | null;
 };
 
-/** What an object below `out/` is of a submission; null: somebody's file. */
+/** The part that an object below `out/` has in a submission; null: a file that is no part of one. */
 export function submissionAt(
   objectKey: string,
 ): { readonly part: 'content' | 'envelope'; readonly place: SubmissionPlace } | null {

@@ -1,7 +1,7 @@
-// sendmail's command line as cron, PHP and scripts write it: single letters, some with a value attached or following,
-// several in one word. What sendmail knows and means nothing here is taken and ignored; what it does not know is wrong.
-// Options of ours stand before everything else: what comes after may have been written by whoever fills in a web page's
-// form, and must not say whose mail it is or where it goes. Pure.
+// Parses sendmail's command line as cron, PHP and scripts write it: single letters, some with a value attached or
+// following, several in one word. Options of sendmail that mean nothing here are accepted and ignored; unknown options
+// are errors. Our own options stand before all others. A visitor of a web page may have written the rest, and must not
+// decide whose mail it is or where it goes. Pure.
 
 import { envidCharsMax } from '#core/limits.ts';
 import { decodeXtext } from './smtp-command.ts';
@@ -15,7 +15,7 @@ export type SendmailArguments = {
   readonly fromHeader: boolean;
   /** -i, -oi: a lone dot ends nothing. */
   readonly dotsAreText: boolean;
-  /** -f or -r; null: who runs it. '' or '<>' is the null reverse-path. */
+  /** -f or -r; null: the user who runs it. '' or '<>' is the null reverse-path. */
   readonly reversePath: string | null;
   /** -F. */
   readonly fullName: string | null;
@@ -29,7 +29,7 @@ export type SendmailArguments = {
 export type WrongArguments = { readonly kind: 'wrong'; readonly why: string };
 
 export const ownOptions = ['submitter', 'bucket', 'stack', 'data', 'domain', 'config'];
-/** Of a word that is no option, so much is said. */
+/** The part of an unknown word that an error shows. */
 const NAME_MAX = 40;
 /** Letters that take a value. */
 const VALUED = 'fFrNRVBoObdhpCLXAqMDe';

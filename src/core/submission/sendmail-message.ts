@@ -1,6 +1,6 @@
-// A message as a program hands it to sendmail, made fit for submission: lines end with CRLF, a lone dot may end it,
-// what is missing is put on top, Bcc goes where the header names the recipients (DESIGN §2.8). Spliced in bytes: all
-// other bytes stay as they were. Pure.
+// Makes a program's message fit for submission. Called by `everpost sendmail`. Lines end with CRLF, a lone dot may end
+// the message, missing fields are put above it, and Bcc goes where the header names the recipients (DESIGN §2.8). It
+// splices bytes: all other bytes stay as they were. Pure.
 
 import { isAscii, isUtf8 } from 'node:buffer';
 import { headerBytesMax } from '#core/limits.ts';
@@ -62,9 +62,9 @@ export function recipientsInHeader(message: Uint8Array, domain: string): Recipie
 }
 
 /**
- * What may be meant for a recipient and stands where none is read, or is read where none may be meant: a line that is
- * no field behind a field that names some, because its blank in front was lost; and such a field behind a line that may
- * have begun the body.
+ * A text that may be a recipient but is not read as one, or is read as one but may not be: a line that is no field
+ * behind a field of recipients, because its blank in front was lost; and such a field behind a line that may have begun
+ * the body.
  */
 function misplaced(content: Uint8Array, all: readonly Field[], named: readonly Field[]): string[] {
   const text = (start: number, end: number) =>
@@ -108,7 +108,9 @@ export type Completion = {
   readonly received: string;
 };
 
-/** The message with what it lacks on top. Text without a header section gets one, and the empty line that ends it. */
+/**
+ * The message with its missing fields on top. Text without a header section gets one, and the empty line that ends it.
+ */
 export function completed(
   message: Uint8Array,
   { from, at, messageIdField, withoutBcc, received }: Completion,

@@ -1,12 +1,12 @@
-// MAIL and RCPT as a submission server reads them: the path exactly as it came, and every parameter that we offer
-// (SIZE, 8BITMIME, SMTPUTF8, DSN, AUTH) read strictly. Pure; it answers with a value or with the reply that refuses. It
-// never mends an address.
+// Reads MAIL and RCPT as a submission server does: the path exactly as it came, and every parameter that we offer
+// (SIZE, 8BITMIME, SMTPUTF8, DSN, AUTH) strictly. The gateway calls it. Pure: it returns a value or the reply that
+// refuses. It never corrects an address.
 
 import { envidCharsMax, orcptCharsMax } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import type { Notify, Return, SubmittedRecipient } from './submission.ts';
 
-/** What is said to the client: `status` is RFC 3463's enhanced code. */
+/** The reply to the client: `status` is RFC 3463's enhanced code. */
 export type SmtpAnswer = { readonly code: number; readonly status: string; readonly text: string };
 export type MailCommand = {
   readonly kind: 'mail';
@@ -66,7 +66,7 @@ export function readMailCommand(line: string, terms: { readonly bytesMax: number
         envid = value === null || value.length > envidCharsMax ? null : decodeXtext(value);
         if (envid === null) return malformed('ENVID', `xtext of at most ${envidCharsMax} characters`);
         break;
-      case 'AUTH': // RFC 4954 §5: whoever it names, we act for the submitter that logged in
+      case 'AUTH': // RFC 4954 §5: whatever address it names, we act for the submitter that logged in
         if (value === null || decodeXtext(value) === null) return malformed('AUTH', '<> or a mailbox in xtext');
         break;
       default:
@@ -116,8 +116,8 @@ export function tooBig(bytesMax: number): SmtpAnswer {
 }
 
 /**
- * What xtext stands for (RFC 3461 §4): printable ASCII, else null. Hexadecimal digits in any case, and '=' as it is:
- * clients write both.
+ * The text that xtext encodes (RFC 3461 §4): printable ASCII, otherwise null. Hexadecimal digits in any case, and '='
+ * unencoded: clients write both.
  */
 export function decodeXtext(text: string): string | null {
   if (!/^(?:[!-*,-~]|\+[0-9A-Fa-f]{2})*$/.test(text) || text === '') return null;

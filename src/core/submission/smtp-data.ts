@@ -1,13 +1,13 @@
-// The end of DATA found and dots unstuffed in a stream of chunks (RFC 5321 §4.5.2). Only CRLF ends a line: a dot after
-// a bare LF is content, so nothing can be smuggled past and no byte is lost. Never copies more than a few bytes at a
-// chunk's edge.
+// Finds the end of DATA and removes stuffed dots in a stream of chunks (RFC 5321 §4.5.2). The gateway calls it. Only
+// CRLF ends a line: a dot after a bare LF is content, so no second message can be smuggled in and no byte is lost. It
+// never copies more than a few bytes at a chunk's edge.
 
 const CR = 0x0d;
 const LF = 0x0a;
 const LINE_DOT = Buffer.from('\r\n.');
 const LINE_START = Buffer.from('\r\n');
 
-/** What one chunk yields: content to keep; `rest` is what follows the final dot, null while DATA goes on. */
+/** The result of one chunk: content to keep; `rest` is the bytes after the final dot, null while DATA goes on. */
 export type DataPart = { readonly content: Buffer; readonly rest: Buffer | null };
 /** Takes the chunk over: dots are closed up in place. */
 export type DataReader = (chunk: Buffer) => DataPart;

@@ -1,6 +1,6 @@
-// Networks by which a submitter is known without a login (`submitters.NAME.from`): CIDR notation of IPv4 and IPv6 (RFC
-// 4632, RFC 4291 §2.3). The check of the configuration reads them, and the gateway asks whose an address is. It decides
-// nothing about mail, and resolves no name.
+// Networks that identify a submitter without a login (`submitters.NAME.from`): CIDR notation of IPv4 and IPv6 (RFC
+// 4632, RFC 4291 §2.3). The check of the configuration reads them, and the gateway looks addresses up in them. It
+// decides nothing about mail, and resolves no name.
 
 import { sourceV4BitsMin, sourceV6BitsMin } from '#core/limits.ts';
 
@@ -9,7 +9,7 @@ export type SourceNetwork = { readonly family: 4 | 6; readonly value: bigint; re
 
 export type NetworkReading =
   | { readonly kind: 'network'; readonly network: SourceNetwork; readonly text: string }
-  /** What stands there is none (`wrong` reads on behind the text), and what to write instead. */
+  /** The text is no network: `wrong` continues the sentence behind it; and what to write instead. */
   | { readonly kind: 'wrong'; readonly wrong: string; readonly write: string };
 
 /** Networks that no stranger has an address in: any size is allowed. 100.64.0.0/10 is shared (RFC 6598): none. */

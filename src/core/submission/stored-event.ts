@@ -1,5 +1,6 @@
-// S3's word that objects were stored (aws-contracts §5), read strictly: what is known to ask for nothing is told apart
-// from what is not understood, which is never skipped. It says where an envelope lies, never what it holds.
+// Reads S3's event that objects were stored (aws-contracts §5), strictly. Ingest calls it. An event that is known to
+// need no work differs from one that is not understood, and the latter is never skipped. It says where an envelope
+// lies, never what it holds.
 
 export type StoredEnvelope = {
   /** Decoded: events spell keys as forms do. */
@@ -9,7 +10,7 @@ export type StoredEnvelope = {
 };
 export type SubmissionEventReading =
   | { readonly kind: 'stored'; readonly envelopes: readonly StoredEnvelope[] }
-  /** What S3 sends when notifications are configured: nothing to do, and nothing is lost. */
+  /** S3's test event when notifications are configured: nothing to do, and nothing is lost. */
   | { readonly kind: 'test' }
   | { readonly kind: 'malformed'; readonly why: string }
   /** Another service's. */

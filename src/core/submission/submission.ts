@@ -1,6 +1,6 @@
-// A submission: the two objects by which a program of ours hands a message over (docs/interfaces.md): the content, and
-// after it the envelope, which commits it. One contract for the SMTP gateway, for sendmail and for any S3 client. Reads
-// tolerantly what may be missing and strictly what decides where mail goes; it never looks into content.
+// A submission: the two objects by which a program of ours submits a message (docs/interfaces.md): the content, and
+// after it the envelope, which commits it. The SMTP gateway, sendmail and any S3 client use this one contract. It is
+// tolerant of missing optional parts and strict about all that decides where mail goes. It never reads content.
 
 import {
   envelopeBytesMax,
@@ -22,12 +22,12 @@ export type Return = 'FULL' | 'HDRS';
 
 export type SubmittedRecipient = {
   readonly address: string;
-  /** Null: the client did not say, and failures are told (RFC 3461 §4.1). */
+  /** Null: the client gave none, and failures are reported (RFC 3461 §4.1). */
   readonly notify: readonly Notify[] | null;
   /** `addr-type;address`, xtext resolved (RFC 3461 §4.2). */
   readonly orcpt: string | null;
 };
-/** The network client of which the gateway took a message: for the trace alone, nothing hangs on it. */
+/** The network client that gave the message to the gateway: for the trace alone, and no decision reads it. */
 export type SubmittingClient = {
   readonly address: string;
   /** False: it was known by its address. */
@@ -53,7 +53,7 @@ export type SubmittedEnvelope = {
 
 export type EnvelopeReading =
   | { readonly kind: 'envelope'; readonly envelope: SubmittedEnvelope }
-  /** `reversePath` where that much could be read: it can be told. */
+  /** `reversePath` where that much could be read: its sender can get a notice. */
   | { readonly kind: 'malformed'; readonly why: string; readonly reversePath: string | null };
 
 /** A submitter's name: part of a key, of a policy and of the spool id. */
@@ -76,7 +76,7 @@ export type SubmissionPart = Submission & { readonly part: 'content' | 'envelope
 /** Crockford's base32 without I, L, O, U; 128 bits, so the first digit is at most 7. */
 const KEY = /^out\/([a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?)\/([0-7][0-9A-HJKMNP-TV-Z]{25})\.(eml|envelope\.json)$/;
 
-/** What the key of an object in the spool names; null: no key of a submission. */
+/** The submission that an object's key in the spool names; null: no key of a submission. */
 export function submissionOfKey(objectKey: string): SubmissionPart | null {
   const [, submitter, ulid, ending] = KEY.exec(objectKey) ?? [];
   if (submitter === undefined || ulid === undefined) return null;

@@ -1,18 +1,19 @@
-// Whose client an address is, where submitters are known by their networks (`submitters.NAME.from`). The gateway asks
-// at each connection: which TLS it may speak, and for whom it may submit without a login. A login is not its matter.
+// Finds the submitter that a client's address belongs to, where networks identify submitters (`submitters.NAME.from`).
+// The gateway calls it at each connection. It says which TLS the client may speak, and for whom it may submit without a
+// login. It checks no login.
 
 import type { SubmitterSettings } from '#config/settings.ts';
 import { holds, readSourceNetwork, type SourceNetwork, sourceAddress } from './source-network.ts';
 
 export type SubmitterAtAddress = {
   readonly submitter: string;
-  /** TLS 1.0 and 1.1 may be spoken from there. */
+  /** The client may speak TLS 1.0 and 1.1. */
   readonly oldTls: boolean;
   /** Mail may come from there without TLS. */
   readonly withoutTls: boolean;
 };
 
-/** Of checked settings, where no two submitters' networks overlap. Null: nobody is known by that address. */
+/** Of checked settings, where no two submitters' networks overlap. Null: the address belongs to no submitter. */
 export function submittersByAddress(
   submitters: Readonly<Record<string, Pick<SubmitterSettings, 'from' | 'oldTls' | 'withoutTls'>>>,
 ): (address: string) => SubmitterAtAddress | null {

@@ -1,6 +1,6 @@
-// Who may submit what (DESIGN §2.10): the reverse-path must be of one of the submitter's own domains, and so must every
-// author in a domain of ours. Asked by ingest, and before it by what takes mail over SMTP; never by relay, which sends
-// what was accepted.
+// Decides who may submit what (DESIGN §2.10): the reverse-path must be of one of the submitter's own domains, and so
+// must every author in a domain of ours. Ingest calls it, and before ingest the gateway and sendmail. Relay never uses
+// it to refuse: it sends what was accepted.
 
 import type { Settings } from '#config/settings.ts';
 import type { ReversePath } from '#core/message/address.ts';
@@ -20,10 +20,7 @@ export type SenderFinding =
 
 type Given = Pick<Settings, 'domains' | 'submitters'>;
 
-/**
- * By the reverse-path alone: what can be said before the content is there. A null one passes; its author is still to be
- * asked for.
- */
+/** Checks the reverse-path alone, before the content is there. A null one passes; its author is checked later. */
 export function mayUsePath({ submitters }: Given, submitter: string, reversePath: ReversePath): SenderFinding {
   const known = Object.hasOwn(submitters, submitter) ? submitters[submitter] : undefined;
   if (known === undefined) return refused('submitter-unknown', `no submitter is called ${submitter}`);
@@ -32,10 +29,10 @@ export function mayUsePath({ submitters }: Given, submitter: string, reversePath
 }
 
 /**
- * By the authors, once the header section is there. An author in a domain of ours must be in one of the submitter's,
- * whatever the reverse-path is. A stranger's mail is passed on: a next hop that signs writes its author anew. But where
- * the reverse-path is null, as in reports and automatic answers, nobody but the author speaks for the message: then
- * every author must be the submitter's. So must every author of a submitter that is known by its address.
+ * Checks the authors, once the header section is there. An author in a domain of ours must be in one of the
+ * submitter's, whatever the reverse-path is. A stranger's mail is accepted: a next hop that signs writes its author
+ * anew. Where the reverse-path is null, as in reports and automatic answers, the author alone identifies the submitter:
+ * then every author must be the submitter's. So must every author of a submitter that is known by its address.
  */
 export function mayAuthor(given: Given, submitter: string, reversePath: ReversePath, from: FromReading): SenderFinding {
   const evidence = submitterEvidence(given, submitter);
@@ -59,7 +56,7 @@ export function mayAuthor(given: Given, submitter: string, reversePath: ReverseP
   return refused('foreign-author', `the reverse-path is null and the author is not of ${submitter}'s domains: ${who}`);
 }
 
-/** An address proves less than a login does: whatever is submitted in its name has its own authors alone. */
+/** An address proves less than a login: all mail submitted from it has the submitter's own authors alone. */
 function isKnownByAddress({ submitters }: Given, submitter: string): boolean {
   return Object.hasOwn(submitters, submitter) && submitters[submitter]?.from !== undefined;
 }
@@ -67,7 +64,7 @@ function isKnownByAddress({ submitters }: Given, submitter: string): boolean {
 /** RFC 5322 §3.6: readers choose for themselves which one they show, so none of them can be vouched for. */
 export const severalFromFields = 'the message has more than one From field, and RFC 5322 allows one';
 
-/** What speaks for the author of this message, for a next hop that signs (core/message/author-trust.ts). */
+/** The proof of this message's author, for a next hop that signs (core/message/author-trust.ts). */
 export function authorEvidence(
   settings: Given,
   {
