@@ -1,10 +1,10 @@
-// The one place where a row changes its state. Each change says its reason, and when the sweep must look at the row
-// next. A held row says how it came to be held; no other row does. Pure. It never decides which change a row needs.
+// Changes a row's state; no other file does. Each change gives its reason, and when the sweep must look at the row
+// next. A held row says why it is held; no other row does. Pure. It never decides which change a row needs.
 
 import type { Command, DeliveryRow, Fact, HeldBecause } from './delivery.ts';
 import { transition } from './delivery.ts';
 
-/** What changes beside the state. */
+/** The changes beside the state. */
 export type Change = Partial<Omit<DeliveryRow, 'state' | 'stateReason' | 'dueAt' | 'heldBecause'>> & {
   /** Of the new state; null: it needs none. */
   readonly reason: string | null;
@@ -19,12 +19,12 @@ export function become(row: DeliveryRow, command: Exclude<Command, HoldCommand>,
   return inState(row, transition(row.state, command), change);
 }
 
-/** Kept, and somebody must look. */
+/** Kept, and an operator must look at it. */
 export function hold(row: DeliveryRow, command: HoldCommand, because: HeldBecause, change: Change): DeliveryRow {
   return { ...inState(row, transition(row.state, command), change), heldBecause: because };
 }
 
-/** What others tell; null where it comes too late to change the state. */
+/** A fact that others report; null where it comes too late to change the state. */
 export function becomeByFact(
   row: DeliveryRow,
   fact: Exclude<Fact, 'notice-bounced'>,
@@ -56,7 +56,7 @@ function inState(row: DeliveryRow, state: DeliveryRow['state'], { reason, ...cha
   return { ...(changed ? withoutRule(rest) : rest), ...change, state, stateReason: reason };
 }
 
-/** What decided on the last reply says nothing of another reason. */
+/** The rule that decided on the last reply says nothing about another reason. */
 function withoutRule<R extends Pick<DeliveryRow, 'lastRule' | 'unrecognised'>>({
   lastRule: _rule,
   unrecognised: _mark,
@@ -73,16 +73,16 @@ export function heldBecauseOf(row: DeliveryRow): HeldBecause | null {
 }
 
 /**
- * By any name of core/notice/permission.ts: older versions held what bounce might not tell of for one reason more than
- * those below, that policy had refused it. A notice that was sent has its way.
+ * The reason may be any of core/notice/permission.ts: older versions held deliveries whose notice was not allowed for
+ * one reason more than those below, that policy had refused it. A notice that was sent has its way.
  */
 function isNoticeWithheld({ kind, notice }: DeliveryRow): boolean {
   return kind === 'delivery' && notice?.state === 'held' && notice.via === null;
 }
 
 /**
- * From which causes operators have released a row that is under way. Rows that older versions released do not say it:
- * their trace does, which has what held them first for good (adapters/trace-split.ts).
+ * The causes from which operators have released a row that is under way. Rows that older versions released do not say
+ * it. Their trace does: it keeps for good what held them first (adapters/trace-split.ts).
  */
 export function releasedFromOf({ releasedFrom, trace }: DeliveryRow): readonly HeldBecause[] {
   if (releasedFrom !== undefined) return releasedFrom;
@@ -93,7 +93,7 @@ export function releasedFromOf({ releasedFrom, trace }: DeliveryRow): readonly H
   return [...new Set(causes)];
 }
 
-/** Of a reason of older versions, with what it says behind a colon or without; null: it is not one of these. */
+/** From a reason of older versions, with or without a text behind a colon; null: it is not one of these. */
 function causeBefore(reason: string | null): HeldBecause | null {
   const name = reason?.split(':', 1)[0] ?? '';
   return Object.hasOwn(BEFORE, name) ? (BEFORE[name] ?? null) : null;

@@ -1,7 +1,7 @@
-// The notices on which nothing hangs, and what the row says of them: of a delay (RFC 5321 §4.5.4.1, RFC 3464 §2.3.3
-// "delayed"), once, and of a success for who asked (RFC 3461 §5.2.2, "relayed"). Such a notice stands in the row until
-// another takes its place; the trace keeps all. It never decides whether a notice may be sent at all:
-// core/notice/permission.ts does.
+// The delay notice (RFC 5321 §4.5.4.1, RFC 3464 §2.3.3 "delayed"), sent once, and the success notice for a submitter
+// that requested it (RFC 3461 §5.2.2, "relayed"), and how a row records them. No state of a delivery depends on them.
+// Such a notice stands in the row until another replaces it; the trace keeps all. It never decides whether a notice may
+// be sent: core/notice/permission.ts does.
 
 import { become } from './become.ts';
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
@@ -10,8 +10,8 @@ import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
 /**
- * The instant from which the sender must be told, also in the past; null where he has been, or a reason why not is
- * recorded, or never will be.
+ * The instant from which a delay notice is due, also in the past; null where one was sent, a reason against it is
+ * recorded, or none will ever be due.
  */
 export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): number | null {
   if (delayNoticeMs === null || row.kind === 'notice' || row.notice !== null || !isUnderWay(row.state)) return null;
@@ -27,17 +27,17 @@ export function isDelayOrSuccessKind(kind: DeliveryRow['noticeKind']): kind is D
   return kind === 'delay' || kind === 'uncertain' || kind === 'success';
 }
 
-/** Of what is relayed and uncertain, in ledgers and traces. */
+/** Marks a relayed delivery as uncertain, in ledgers and traces. */
 export const bounceWithoutReport = 'bounce-without-report';
 
-/** SES told of a bounce that says nothing, and its sender has not heard of it: the message may not have arrived. */
+/** SES reported a bounce that gives no result, and its sender has no notice of it: the message may not have arrived. */
 export function isUncertainNoticeDue(row: DeliveryRow): boolean {
   return row.kind === 'delivery' && row.state === 'relayed' && row.dueAt !== null && row.uncertain?.told === false;
 }
 
 /**
- * It was taken by the next hop, and its sender asked to hear of that from the last who can say so: us. Once, also where
- * it was resubmitted.
+ * The next hop accepted it, its submitter requested a success notice, and we are the last that can send one. Sent once,
+ * also after a resubmission.
  */
 export function wantsSuccessNotice(row: DeliveryRow): boolean {
   const asked = row.kind === 'delivery' && !row.copy && row.dsn?.notify?.includes('SUCCESS') === true;

@@ -1,5 +1,5 @@
-// A delivery: one message to one forward-path by one action of a route. The unit of state, and its state machine.
-// Pure. Instants are milliseconds since the epoch; text is as the ledger keeps it.
+// A delivery: one message to one forward-path by one action of a route. It is the unit of state; its state machine is
+// here. All layers use its types. Pure. Instants are milliseconds since the epoch; text is as the ledger keeps it.
 
 import type { NextHopSettings } from '#config/settings.ts';
 import type { Extract } from '#core/message/extract.ts';
@@ -83,7 +83,7 @@ export type TraceEventName =
   | 'RESUBMIT' // the sweep enqueued a lost or due job; an operator has relayed mail relayed again
   | 'POSSIBLE_DUPLICATE' // an earlier attempt's result is unknown; the next hop may have the message already
   | 'COMPLAINT' // the recipient called it unwanted
-  | 'IGNORE' // told too late to change anything, or no word on the delivery at all: the reason says what
+  | 'IGNORE' // reported too late to change anything, or no fact about the delivery at all: the reason says which
   | 'UNREADABLE'
   | 'RESTORE'; // a delete marker hid the content; it was read by its version
 
@@ -95,7 +95,7 @@ export type TraceEvent = {
   readonly status: string | null;
   readonly reply: string | null;
   readonly reason: string | null;
-  /** What an attempt found out where no reply came: one line for people, without secrets. Older rows have none. */
+  /** The fault of an attempt that got no reply: one line for people, without secrets. Older rows have none. */
   readonly detail?: string;
   /** Of an attempt: the row or general rule that decided on the reply, and whether only the stage did. */
   readonly rule?: string;
@@ -105,8 +105,8 @@ export type TraceEvent = {
 };
 
 /**
- * `success`: for who asked (RFC 3461 §4.1). `uncertain`: a bounce was told of that does not say whether it is one.
- * `postmaster`: the copy of a failure for `notices.postmaster`; it answers to nobody.
+ * `success`: for a submitter that requested it (RFC 3461 §4.1). `uncertain`: a bounce was reported that does not say
+ * whether it is one. `postmaster`: the copy of a failure for `notices.postmaster`; no notice follows its failure.
  */
 export type NoticeKind = 'ndr' | 'delay' | 'uncertain' | 'success' | 'postmaster';
 export type NoticeSummary = {
@@ -120,21 +120,21 @@ export type NoticeSummary = {
   readonly reason: string | null;
 };
 
-/** How a row came to be held: what waits for a person, and why. Stable: it stands in ledgers. */
+/** Why a row is held: the work that waits for an operator. Stable: it stands in ledgers. */
 export type HeldBecause =
   | 'operator' // an operator stopped it
-  | 'copy-failed' // a copy answers to nobody
+  | 'copy-failed' // no notice follows the failure of a copy
   | 'notice-not-delivered'
   | 'notices-held' // `notices.mode: hold`
   | 'expiry-limit'
   | 'receipt-missing'
   | 'envelope-missing'
   | 'submission-malformed' // the envelope among it
-  | 'foreign-sender' // or a submitter that nobody knows
+  | 'foreign-sender' // or an unknown submitter
   | 'foreign-author'
   | 'resubmitted-confirmed' // a report that it failed would be false
   | 'policy' // policy refused it, and no notice may go
-  | 'no-way-to-the-postmaster'; // nothing of the configuration could carry what is for the postmaster
+  | 'no-way-to-the-postmaster'; // no configured next hop could carry the postmaster's mail
 
 /** The kinds of next hops that attempts are made at; the others are decided by ingest. */
 export type AttemptedKind = Exclude<NextHopSettings['kind'], 'refuse' | 'discard'>;
@@ -146,7 +146,7 @@ export type DeliveryRow = {
   readonly deliveryKey: string;
   readonly version: number;
   readonly kind: 'delivery' | 'notice';
-  /** For a notice: the delivery it reports on, and what kind of notice it is. A digest reports on none. */
+  /** For a notice: the delivery it reports on, and the kind of notice. A digest reports on none. */
   readonly noticeOf: string | null;
   readonly noticeKind: NoticeKind | 'digest' | null;
 
@@ -155,7 +155,7 @@ export type DeliveryRow = {
   readonly route: number;
   readonly action: number;
   readonly nextHop: string;
-  /** The routed address: what we say in RCPT. Never shown to the sender. */
+  /** The routed address, which we give in RCPT. Never shown to the sender. */
   readonly address: string;
   readonly copy: boolean;
   /** The next hop still to be tried, once, should the delivery expire at this one. */
@@ -166,8 +166,8 @@ export type DeliveryRow = {
   /** How it came to be held; absent where it is not, and in rows of older versions (core/delivery/become.ts). */
   readonly heldBecause?: HeldBecause;
   /**
-   * From which causes operators have released it, each once; absent where nobody has, and in rows of older versions
-   * (core/delivery/become.ts).
+   * The causes from which operators have released it, each once; absent where it was never released, and in rows of
+   * older versions (core/delivery/become.ts).
    */
   readonly releasedFrom?: readonly HeldBecause[];
   /** Attempts with a recorded outcome. */
@@ -185,7 +185,7 @@ export type DeliveryRow = {
   /** When the sweep must look at the row next; null once it is final. */
   readonly dueAt: number | null;
 
-  /** What kind of next hop its last attempt was at; absent before one, and in rows of older versions. */
+  /** The kind of next hop of its last attempt; absent before one, and in rows of older versions. */
   readonly attemptedBy?: AttemptedKind;
   readonly lastReply: Reply | null;
   readonly lastStatus: Status | null;
@@ -196,10 +196,10 @@ export type DeliveryRow = {
    * a row of an older version.
    */
   readonly lastRule?: string;
-  /** Only the stage decided on `lastReply`, at RCPT or later: nobody knows these words. */
+  /** The stage alone decided on `lastReply`, at RCPT or later: no row or rule knows its text. */
   readonly unrecognised?: true;
   readonly possibleDuplicate: boolean;
-  /** What the submitter asked for this recipient (RFC 3461 §4.1 and §4.2); absent where nothing was asked. */
+  /** The submitter's request for this recipient (RFC 3461 §4.1 and §4.2); absent where there was none. */
   readonly dsn?: { readonly notify: readonly Notify[] | null; readonly orcpt: string | null };
 
   /**
@@ -207,15 +207,12 @@ export type DeliveryRow = {
    */
   readonly returnPath?: 'token' | 'srs';
 
-  /**
-   * An operator had it relayed again, and when; `from`: how far it had come before, at any such time. Absent: nobody
-   * had.
-   */
+  /** When an operator had it relayed again; `from`: the furthest state before any such time. Absent: never. */
   readonly resubmitted?: { readonly at: number; readonly from: 'relayed' | 'confirmed' };
 
   /**
-   * SES told of a bounce that says nothing, and when; `told`: the sender has his notice of it. Absent: never, or
-   * something decided it.
+   * When SES reported a bounce that gives no result; `told`: the sender has a notice of it. Absent: never, or a later
+   * fact decided it.
    */
   readonly uncertain?: { readonly at: number; readonly told: boolean };
 
@@ -243,14 +240,16 @@ export type Command =
   | 'released'
   | 'resubmitted'
   | 'removed';
-/** What others tell us afterwards (SES events, remote reports). A late or second one is ignored, never an error. */
+/**
+ * Facts that others report afterwards (SES events, remote reports). A late or second one is ignored, never an error.
+ */
 export type Fact =
   | 'confirmed'
   | 'reported-failed'
   /** The notice that had been accepted came back itself. */
   | 'notice-bounced';
 
-// Facts may come before our own word: the 200 of SES whose answer we lost, and what SES said of it afterwards.
+// A fact may come before our own outcome: the 200 of SES whose answer was lost, and what SES reported of it afterwards.
 const UNDER_WAY = {
   confirmed: 'confirmed',
   'reported-failed': 'failed',
@@ -295,8 +294,8 @@ export function transition(state: DeliveryState, event: Command | Fact): Deliver
 }
 
 /**
- * Nothing more will happen by itself (an operator may resubmit what was relayed). Held mail is not final: somebody must
- * look.
+ * Final: nothing more happens without an operator (who may resubmit a relayed delivery). Held mail is not final: an
+ * operator must act.
  */
 export function isFinal(state: DeliveryState): boolean {
   return Object.keys(NEXT[state]).length === 0 || ['relayed', 'confirmed', 'returned'].includes(state);
@@ -325,8 +324,8 @@ export function deliveryId(ref: DeliveryRef): string {
 }
 
 /**
- * What `deliveryId` was made from; null where it was not. Others send it back to us (SES's tags): it is theirs until it
- * is found in the ledger.
+ * The parts of a `deliveryId`; null where it is none of ours. Others send it back to us (SES's tags): it proves nothing
+ * until it is found in the ledger.
  */
 export function refOfDeliveryId(text: string): DeliveryRef | null {
   const [, spoolId, deliveryKey] =

@@ -1,6 +1,6 @@
-// Where a row goes, as a kind: what its `nextHop` stands for. The ledger and the index that the sweep reads keep one
-// word for it, either the name of a next hop of the configuration or one of the words below, which none may be called.
-// No other file compares a row's `nextHop` with such a word. Pure.
+// The kind of a row's destination: what its `nextHop` stands for. The ledger and the sweep's index keep one word for
+// it: the name of a configured next hop, or one of the words below, which no next hop may have as its name. No other
+// file compares a row's `nextHop` with such a word. Pure.
 
 export type Destination =
   | 'next-hop' // of the configuration, or one that it no longer names

@@ -1,5 +1,5 @@
-// Whether an expiry is the next hop's doing or ours, and the limit on those that are ours (DESIGN decision 4): one bad
-// deploy must not mail a report to every sender. Pure: how many expired in the hour is counted by the ledger.
+// Whether an expiry is the next hop's fault or ours, and the limit on those that are ours (DESIGN decision 4): one bad
+// deploy must not send a report to every sender. The sweep uses it. Pure: the ledger counts the expiries of the hour.
 
 import type { Settings } from '#config/settings.ts';
 import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from '#core/limits.ts';
@@ -24,9 +24,9 @@ function countsAsOurs(reason: string): boolean {
 }
 
 /**
- * Whether an expiry can mail its sender a report, which is all that the limit is for. A notice's makes its delivery
- * held, a copy answers to nobody, and a fallback still to be tried takes over. `expired` is the row as it would be
- * then.
+ * Whether an expiry can send its sender a report: the limit counts only such expiries. A notice that expires becomes
+ * held, no notice follows the failure of a copy, and a fallback that was not tried yet takes over. `expired` is the row
+ * after the expiry.
  */
 export function mayReport(expired: DeliveryRow, nextHops: Settings['nextHops']): boolean {
   if (expired.kind === 'notice' || expired.copy) return false;
@@ -41,7 +41,7 @@ export function isOverExpiryLimit(count: ExpiryCount): boolean {
   return count.suspect > Math.max(suspectExpiriesPerHourMax, suspectExpiriesShareMax * count.total);
 }
 
-/** Held by the limit: its lifetime is over, and an operator decides. The row keeps what it knew. */
+/** Held by the limit: its lifetime is over, and an operator decides. The row keeps its facts. */
 export function afterExpiryHeld(row: DeliveryRow, now: number): Progress {
   const reason = `expiry-limit: ${expiryReason(row)}`;
   const event = traced(row, 'HOLD', now, { attempt: null, status: row.lastStatus, reason, reply: row.lastReply });

@@ -1,5 +1,6 @@
-// The second chance of a route: a delivery that expired at its next hop goes on to the route's fallback, with the same
-// address and a fresh lifetime (DESIGN decision 13). Pure. A permanent refusal never falls back: its sender is told.
+// The fallback of a route: a delivery that expired at its next hop goes to the route's fallback, with the same address
+// and a new lifetime (DESIGN decision 13). The bounce stage calls it. Pure. A permanent refusal never uses the
+// fallback: its sender is told.
 
 import { reasonRow } from '#core/reply/reasons.ts';
 import { become } from './become.ts';
@@ -24,7 +25,7 @@ export function redirected(
   row: DeliveryRow,
   terms: { readonly now: number; readonly lifetimeMs: number; readonly sweepAgainMs: number },
 ): Progress | null {
-  const { uncertain: _, lastJobSent: __, ...kept } = row; // it was told of the next hop that it leaves
+  const { uncertain: _, lastJobSent: __, ...kept } = row; // a fact about the next hop that it leaves
   const { fallback } = row;
   if (fallback === null || !canFallBack(row)) return null;
   const { now } = terms;

@@ -1,6 +1,6 @@
-// Deliveries that are kept and do not move, and how that ends: quarantine by policy, hold by an operator; release,
-// removal, discard. Pure: every function takes a row and the present instant. Whatever happens leaves a trace event;
-// nothing here is silent.
+// How deliveries are held and how that ends: quarantine by policy, hold by an operator; release, removal, discard.
+// Stages and verbs call it. Pure: every function takes a row and the present instant. Every change leaves a trace
+// event.
 
 import type { TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
@@ -9,7 +9,7 @@ import type { DeliveryRow, HeldBecause, TraceEvent, TraceEventName } from './del
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
-/** Kept by policy until `until`, an instant; then the sweep discards it, if nobody has released it. */
+/** Kept by policy until the instant `until`; then the sweep discards it, unless an operator has released it. */
 export function quarantinedAtBirth(row: DeliveryRow, reason: TableReason, until: number, now: number): DeliveryRow {
   const trace = [...row.trace, event(row, 'HOLD', reason, now)];
   return become(row, 'quarantined', { reason, dueAt: until, trace });
@@ -30,8 +30,8 @@ export function discarded(row: DeliveryRow, reason: string, now: number, own = 0
 }
 
 /**
- * Refused without an attempt, by a route that changed meanwhile or by an operator; bounce tells the sender, or says why
- * not.
+ * Refused without an attempt, by a route that changed meanwhile or by an operator. Bounce sends the sender a notice, or
+ * records why it sends none.
  */
 export function refused(
   row: DeliveryRow,
@@ -56,14 +56,14 @@ export function refused(
   return withDoubt(progress, row.claims - own, terms.now);
 }
 
-/** Taken out by an operator, who decided that nobody is told. */
+/** Removed by an operator, who decided that no notice is sent. */
 export function removed(row: DeliveryRow, now: number): Progress {
   return withDoubt(ended(row, 'removed', 'DROP', 'removed-by-operator', now), row.claims, now);
 }
 
 /**
- * What stood for a message ends, because the message has deliveries now: its receipt came, its envelope could be read,
- * or an operator named the recipients. They hold its facts from now on; what was known before was less.
+ * Ends the row that stood for a message, because the message has deliveries now: its receipt came, its envelope could
+ * be read, or an operator named the recipients. The deliveries have its facts, which are more than this row had.
  */
 export function superseded(
   row: DeliveryRow,
@@ -75,7 +75,7 @@ export function superseded(
   return { row: { ...next, message: null }, events };
 }
 
-/** It stays held, and its trace says why what an operator asked was not done. */
+/** It stays held, and its trace says why the operator's command was not carried out. */
 export function stillHeld(row: DeliveryRow, why: string, now: number): Progress {
   return { row, events: [event(row, 'HOLD', why, now)] };
 }
@@ -85,7 +85,7 @@ export function heldByOperator(row: DeliveryRow, now: number): Progress {
   return withDoubt(held(row, 'operator', 'held-by-operator', now), row.claims, now);
 }
 
-/** Nothing of the configuration could carry what is for the postmaster: held until it can. */
+/** No configured next hop could carry the postmaster's mail: held until one can. */
 export function heldForPostmaster(row: DeliveryRow, now: number): Progress {
   const { row: next, events } = held(row, 'no-way-to-the-postmaster', 'no-way-to-the-postmaster', now);
   return { events, row: { ...next, claims: 0 } };
@@ -97,8 +97,8 @@ function held(row: DeliveryRow, because: HeldBecause, reason: string, now: numbe
 }
 
 /**
- * Let go on by an operator, and marked with what it was held for. Queued, with a fresh lifetime; the sweep looks at it
- * again should its job be lost.
+ * Released by an operator, and marked with the cause of the hold. Queued, with a new lifetime. If its job is lost, the
+ * sweep finds it.
  */
 export function released(
   row: DeliveryRow,

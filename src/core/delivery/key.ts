@@ -1,6 +1,6 @@
-// The identity of a delivery within its message: (forward-path, action), so that a notification that comes twice, or a
-// message that matches two receipt rules, makes each delivery once. Routes may be renumbered between the two; hence no
-// route.
+// The identity of a delivery within its message: (forward-path, action). A notification that arrives twice, or a
+// message that matches two receipt rules, makes each delivery once. The route is no part of it, because routes may be
+// renumbered between the two.
 
 import { createHash } from 'node:crypto';
 import type { ForwardPath } from '#core/message/address.ts';

@@ -1,6 +1,6 @@
-// Our own word on an attempt, come after somebody else settled the row: another worker, once our lease had run out, or
-// what SES said of the message before we had written its 200 down (DESIGN decision 12). The row's word stands; what we
-// know is added. Pure.
+// Records the outcome of our attempt after another writer settled the row: another worker once our lease had expired,
+// or a SES event that came before we wrote its 200 (DESIGN decision 12). Relay calls it. The row keeps its state, and
+// the trace gets our outcome. Pure.
 
 import type { Outcome } from '#core/reply/outcome.ts';
 import type { DeliveryRow } from './delivery.ts';
@@ -30,9 +30,8 @@ export function afterOvertakenOutcome(
 }
 
 /**
- * What settled the row was said of this very attempt: it counted it (core/feedback/fact.ts), and there was no other
- * claim whose result could be the one that was spoken of. Another worker's outcome would have marked a possible
- * duplicate.
+ * The fact that settled the row was about this very attempt: it counted it (core/feedback/fact.ts), and no other claim
+ * had a result to report. Another worker's outcome would have marked a possible duplicate.
  */
 function isAboutThisAttempt(current: DeliveryRow, claimed: DeliveryRow): boolean {
   return current.attempts === claimed.attempts + 1 && current.claims === 0 && !current.possibleDuplicate;

@@ -1,6 +1,6 @@
-// What a ledger row becomes: after an attempt, at expiry, when its notice is settled. What the sweep does with it:
-// core/delivery/sweep-decision.ts. Pure: every function takes a row and the present instant and returns the next row
-// with the trace events that explain it.
+// The next state of a ledger row: after an attempt, at expiry, when its notice is settled. The stages call it.
+// core/delivery/sweep-decision.ts decides what the sweep does with it. Pure: every function takes a row and the present
+// instant, and returns the next row with the trace events that explain it.
 
 import { claimsMax, triedTextMax } from '#core/limits.ts';
 import type { Deferred, Failed, Outcome } from '#core/reply/outcome.ts';
@@ -108,12 +108,12 @@ export function failedAtBirth(
 export type HeldAtBirth = {
   readonly because: HeldBecause;
   readonly reason: string;
-  /** What the trace says beside the reason. */
+  /** The trace's detail beside the reason. */
   readonly detail?: string | null;
   readonly status?: Status;
 };
 
-/** A delivery that is kept and does not move until an operator says so, or what was missing comes. */
+/** A delivery that is kept until an operator acts, or until the missing part arrives. */
 export function heldAtBirth(row: DeliveryRow, given: HeldAtBirth, now: number): DeliveryRow {
   const { because, reason, detail = null, status = null } = given;
   const said = detail === null ? reason : `${reason}: ${detail}`;
@@ -158,7 +158,7 @@ export type AttemptTerms = {
   readonly nextAttemptAt: number;
   readonly sweepAgainMs: number;
   readonly openMs: number;
-  /** How long it waited for room among the messages under way; told from one second on. */
+  /** How long it waited for room among the messages in progress; reported from one second on. */
   readonly waitedMs?: number;
   /** Bare CRs and LFs of the content that left as CRLF (RFC 5321 §2.3.8): the one change to a body, so it is traced. */
   readonly bareLineEndings?: number;
@@ -170,11 +170,11 @@ export type AttemptTerms = {
   readonly returnPath?: string | null;
   /** By SES: parts of the body left in another transfer encoding (core/message/reencode.ts). */
   readonly reencoded?: boolean;
-  /** Other hosts of the next hop that were asked in this attempt: a line each of what they said. */
+  /** Other hosts of the next hop that were tried in this attempt: a line each with their answers. */
   readonly tried?: readonly string[];
   /** The next hop offers DSN, and was asked to report as the submitter had asked. */
   readonly dsnTaken?: boolean;
-  /** `retry.delayNotice`: the row is due then at the latest, where the sender has not been told yet. */
+  /** `retry.delayNotice`: the row is due then at the latest, unless the sender has had a notice. */
   readonly delayNoticeMs?: number | null;
 };
 
@@ -269,7 +269,7 @@ function attemptEvents(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms, 
   return [...events, { ...note(EVENT_OF[outcome.kind], reason), ...said, ...rule, latency }];
 }
 
-/** What the trace's reply does not say: what was found out where none came, and what other hosts said. */
+/** Facts that the trace's reply lacks: the fault where no reply came, and the answers of other hosts. */
 function foundOut(outcome: Outcome, tried: readonly string[]): string {
   const own = outcome.kind === 'relayed' || outcome.reply !== null ? '' : outcome.detail;
   const others = tried.length === 0 ? '' : `also tried: ${tried.join('; ')}`.slice(0, triedTextMax).toWellFormed();
@@ -318,9 +318,7 @@ export function afterPoison(row: DeliveryRow, now: number, delayNoticeMs: number
   };
 }
 
-/**
- * The failure's notice is written and queued: the delivery says so, and the sweep looks after it until it is settled.
- */
+/** The failure's notice is written and queued. The row records it, and the sweep watches it until it is settled. */
 export function withNoticeQueued(
   row: DeliveryRow,
   notice: { via: string; to: string; messageIdField: string },
@@ -370,7 +368,7 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
   const reason = accepted ? null : `notice ${notice.state}: ${notice.stateReason ?? 'no reason'}`;
   const summary: NoticeSummary = {
     kind: 'ndr',
-    state: accepted ? 'relayed' : 'held', // what is told of it afterwards stands in its own row
+    state: accepted ? 'relayed' : 'held', // later facts about it stand in its own row
     via: notice.nextHop,
     to: notice.forwardPath,
     messageIdField: row.notice?.kind === 'ndr' ? row.notice.messageIdField : null,
@@ -389,7 +387,8 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
     },
     notice.nextHop,
   );
-  // A notice that came back late holds the facts, which may have gone elsewhere (pipeline/feedback/feedback.ts).
+  // A notice that came back late has the facts, which may have been given to another row
+  // (pipeline/feedback/feedback.ts).
   const message = row.message ?? notice.message;
   const change = { reason, notice: summary, dueAt: null, message };
   return { events: [event], row: accepted ? become(row, 'notice-accepted', change) : holdForNotice(row, change) };

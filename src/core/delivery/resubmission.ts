@@ -1,7 +1,6 @@
-// Mail that a next hop had accepted and then lost, relayed once more on an operator's word, as long as the spool has it
-// (docs/decisions/resubmit.md). It says what may be resubmitted and what the row becomes. Pure; it never looks at
-// content. Whoever had the mail all the same gets it twice, so it is marked: in the row, in the trace and in the
-// message itself.
+// Relays again, at an operator's command, mail that a next hop accepted and then lost, while the spool has it
+// (docs/decisions/resubmit.md). It decides which rows may be resubmitted and what they become. Pure; it never looks at
+// content. A recipient who did have the mail gets it twice, so the row, the trace and the message are marked.
 
 import { isSesHost } from '#core/message/ses-use.ts';
 import { become } from './become.ts';
@@ -13,7 +12,7 @@ import { traced } from './trace.ts';
 /** In the trace's RESUBMIT. */
 export const resubmittedByOperator = 'resubmitted-by-operator';
 
-/** Why it cannot be resubmitted, one line for people; null where it can, as far as its row tells. */
+/** Why it cannot be resubmitted, one line for people; null where it can, as far as its row says. */
 export function whyNotResubmitted(row: DeliveryRow): string | null {
   if (row.kind === 'notice') return 'it is a notice: what it reports on has its own end';
   if (row.state !== 'relayed' && row.state !== 'confirmed') return `it is ${row.state}, neither relayed nor confirmed`;
@@ -22,8 +21,8 @@ export function whyNotResubmitted(row: DeliveryRow): string | null {
 }
 
 /**
- * What speaks for a recipient having it already, for people who decide; null where nothing does but the next hop's
- * acceptance.
+ * The evidence that a recipient already has it, for the operator who decides; null where there is none but the next
+ * hop's acceptance.
  */
 export function doubtAbout(row: DeliveryRow): string | null {
   if (row.state === 'confirmed') return 'its arrival was confirmed: the recipient will have it twice';
@@ -37,9 +36,9 @@ function attemptedByOf({ attemptedBy, lastReply }: DeliveryRow): AttemptedKind |
 }
 
 /**
- * Queued as if it had just been accepted: attempts, schedule and lifetime begin anew, and what the next hop said the
- * first time is the trace's alone, so that an expiry without an attempt does not report a success. The sweep looks at
- * it should its job be lost.
+ * Queued as if it had just been accepted: attempts, schedule and lifetime begin anew. Only the trace keeps the next
+ * hop's first reply, so that an expiry without an attempt does not report a success. If its job is lost, the sweep
+ * finds it.
  */
 export function resubmitted(
   row: DeliveryRow,

@@ -1,11 +1,12 @@
-// When a deferred delivery is attempted next. Counts our own attempts and the time since acceptance, never SQS
-// receives: throttles, crashes and redrives count there too. Pure: the random part is given.
+// When a deferred delivery is attempted next. Called by relay, after each attempt. It counts our attempts and the time
+// since acceptance. It never counts SQS receives, because throttling, crashes and redrives add to them. Pure: the
+// caller gives the random part.
 
 export type ScheduleTerms = {
   /** Attempts with a recorded outcome, the one just recorded included. */
   readonly attempts: number;
   readonly now: number;
-  /** Where it is given, attempts that came early (an operator's "now") do not lengthen the wait. */
+  /** Where it is given, early attempts (an operator's "now") do not lengthen the wait. */
   readonly acceptedAt?: number;
   /** Intervals after the first, second, … attempt, in milliseconds; the last one repeats. */
   readonly scheduleMs: readonly number[];
@@ -14,8 +15,8 @@ export type ScheduleTerms = {
 };
 
 /**
- * Each interval is stretched or shortened by up to this share, so that what failed together does not come back
- * together.
+ * Each interval is stretched or shortened by up to this share, so that deliveries that failed together are not
+ * attempted together again.
  */
 const JITTER = 0.2;
 /** An empty or broken schedule must not become a busy loop. */
@@ -35,9 +36,9 @@ export function nextAttemptAt(terms: ScheduleTerms): number {
 }
 
 /**
- * The schedule for an outcome that has a pace of its own. short: never longer than the second interval, however many
- * attempts there were. long: at once as long as the last three. Relative to the configured schedule, so that one of
- * seconds stays one of seconds.
+ * The schedule for an outcome that has its own pace. short: never longer than the second interval, however many
+ * attempts there were. long: from the first attempt on, as long as the last three. Both are relative to the configured
+ * schedule, so that a schedule of seconds stays one of seconds.
  */
 export function pacedSchedule(scheduleMs: readonly number[], pace: 'short' | 'long' | undefined): readonly number[] {
   const bound =

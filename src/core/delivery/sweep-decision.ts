@@ -1,5 +1,6 @@
-// What the sweep must do with a row whose `dueAt` has come, and how its room in the relay queue is shared among next
-// hops. Pure. Enqueuing moves `dueAt` forward in the same write, so that nothing is enqueued again each minute.
+// Decides what the sweep does with a row whose `dueAt` has passed, and how the sweep shares its room in the relay queue
+// among next hops. The sweep calls it. Pure. Enqueuing moves `dueAt` forward in the same write, so that no row is
+// enqueued again each minute.
 
 import { claimsMax } from '#core/limits.ts';
 import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './delay-success.ts';
@@ -14,7 +15,7 @@ export type SweepTerms = {
   readonly sweepAgainMs: number;
   /** The relay queue holds visible jobs: a row never claimed is then merely waiting its turn. */
   readonly backlog: boolean;
-  /** With a backlog too, a job that nobody claimed for so long is taken for lost. */
+  /** With a backlog too, a job that no worker claimed for so long counts as lost. */
   readonly lostAnywayMs: number;
   readonly delayNoticeMs: number | null;
 };
@@ -28,7 +29,7 @@ export type SweepDecision =
       readonly events: readonly TraceEvent[];
       readonly lost: boolean;
     }
-  /** Its lifetime is over. The limit (core/delivery/expiry-limit.ts) has its word first where it is suspect. */
+  /** Its lifetime is over. Where the expiry is suspect, the limit (core/delivery/expiry-limit.ts) decides first. */
   | { readonly kind: 'expire'; readonly suspect: boolean }
   /** Its quarantine is over. */
   | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
@@ -53,7 +54,7 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   return waits ? waiting(row, terms) : enqueue(row, terms, row.expiresAt);
 }
 
-/** Nothing to attempt for now: poison, or deferred. The sender may have to hear of it. */
+/** Nothing to attempt for now: poison, or deferred. A delay notice may be due. */
 function waiting(row: DeliveryRow, terms: SweepTerms): SweepDecision {
   const { now } = terms;
   const poisoned = row.claims >= claimsMax;
@@ -79,7 +80,7 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
   return { kind: 'relay', row: { ...row, dueAt: Math.min(again, until) }, events, lost };
 }
 
-/** An attempt that began and did not end is no outcome, and mail that nobody ever tried to deliver is tried once. */
+/** An attempt that began and did not end is no outcome. Mail that was never attempted gets one attempt. */
 function atExpiry(row: DeliveryRow, terms: SweepTerms): SweepDecision {
   const { now } = terms;
   const again = now + terms.sweepAgainMs;
@@ -97,8 +98,8 @@ function resubmit(row: DeliveryRow, now: number, reason: string): TraceEvent {
 }
 
 /**
- * Divides `total` places among those who want some, none more than it wants: who wants less than an even share leaves
- * the rest to the others (max-min fairness). Whole numbers; the sum is at most `total`.
+ * Divides `total` places among those who want some, none more than it wants: one that wants less than an even share
+ * leaves the rest to the others (max-min fairness). Whole numbers; the sum is at most `total`.
  */
 export function fairShares(wanted: ReadonlyMap<string, number>, total: number): Map<string, number> {
   const shares = new Map<string, number>();

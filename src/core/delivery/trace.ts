@@ -1,5 +1,5 @@
-// Trace events of a delivery, and a row together with the events that explain it. Used by everything that changes a
-// row. Pure. It never decides what a row becomes.
+// Trace events of a delivery, and a row together with the events that explain it. Every file that changes a row uses
+// it. Pure. It never decides what a row becomes.
 
 import type { Reply } from '#core/reply/reply.ts';
 import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
@@ -7,9 +7,9 @@ import type { DeliveryRow, TraceEvent, TraceEventName } from './delivery.ts';
 export type Progress = { readonly row: DeliveryRow; readonly events: readonly TraceEvent[] };
 
 /**
- * What ends while attempts have no recorded result may have been delivered by one of them (DESIGN decision 26): the row
- * and its trace say so, and its notice does. `unfinished`: claims without a result, less the one of who ends it without
- * having sent anything.
+ * A delivery that ends while attempts have no recorded result may have been delivered by one of them (DESIGN decision
+ * 26): the row, its trace and its notice say so. `unfinished`: claims without a result, less the claim of a worker that
+ * ends it without having sent anything.
  */
 export function withDoubt(progress: Progress, unfinished: number, now: number): Progress {
   if (unfinished <= 0) return progress;
