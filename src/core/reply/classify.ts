@@ -1,6 +1,6 @@
-// From what an attempt found out to what follows: relayed, deferred or failed. Called by relay. Which row or rule
-// decides on a reply: decision.ts. Whatever is not understood is transient: bounded by the message's lifetime, counted,
-// alarmed. Never "no idea, so reject".
+// Turns the result of an attempt into an outcome: relayed, deferred or failed. Called by relay. decision.ts says which
+// row or rule decides on a reply. An unknown reply is transient: limited by the message's lifetime, counted and
+// alarmed. It is never treated as a refusal.
 
 import { detailTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
@@ -60,7 +60,7 @@ function fromReply(phase: Phase, reply: Reply): Outcome {
 }
 
 const NETWORK: Readonly<Record<NetworkFault, { reason: TableReason; what: string }>> = {
-  // A next hop is a host that the operator named: that it has no address is no word on the recipient. 4.3.5: system
+  // The operator named the next hop's host. A host without an address says nothing about the recipient. 4.3.5: system
   // incorrectly configured.
   'dns-not-found': { reason: 'next-hop-not-found', what: 'has no address in the DNS' },
   'dns-temporary': { reason: 'dns-unavailable', what: 'could not be looked up in the DNS' },

@@ -1,6 +1,6 @@
-// Which row or rule decides on a reply, and why the delivery is where it is then (DESIGN decision 27). Called by
-// classify.ts. First the rows of rules/, then the general rules, of which the stages of the dialogue are the last. It
-// decides nothing about a 2yz or a 3yz, and never what becomes of a delivery.
+// Finds the row or rule that decides on a reply, and the delivery's reason after it (DESIGN decision 27). Called by
+// classify.ts. It tries the rows of rules/ first, then the general rules, and last those of the stages of the dialogue.
+// It decides nothing about a 2yz or a 3yz, and never what becomes of a delivery.
 
 import { REASONS, type TableReason } from './reasons.ts';
 import type { Phase, Reply } from './reply.ts';
@@ -19,13 +19,13 @@ export type Decision = {
 
 const replyRows = rowGroups.flatMap(({ rows }) => rows.map(ready));
 
-/** Null for what is neither a 4yz nor a 5yz. */
+/** Null for a code that is neither a 4yz nor a 5yz. */
 export function decisionOn(phase: Phase, reply: Reply): Decision | null {
   const asked = askedOf(phase, reply);
   return asked === null ? null : (byRow(asked) ?? byRule(asked));
 }
 
-/** What rules ask of the reply. Null for what is neither a 4yz nor a 5yz. */
+/** The parts of the reply that rules read. Null for a code that is neither a 4yz nor a 5yz. */
 export function askedOf(phase: Phase, reply: Reply): Asked | null {
   const digit = digitOf(reply);
   if (digit !== 4 && digit !== 5) return null;
@@ -61,7 +61,9 @@ function statusBy(rule: ReplyRule, asked: Asked): Status {
   return asked.status ?? statusOf(rule.statusIfNone ?? `${digitOf(asked)}.0.0`);
 }
 
-/** What the server says, without the addresses that it only repeats: whoever chose them must not choose the rule. */
+/**
+ * The server's text without the addresses that it repeats: a stranger who chose an address must not choose the rule.
+ */
 function withoutAddresses(text: string): string {
   return text
     .replace(/"(?:[^"\\]|\\.){0,320}"@[^\s<>()[\]"',;:@]{1,255}/g, '')
@@ -79,7 +81,7 @@ export function replyStatus(reply: Reply): Status | null {
   return status?.startsWith(`${digitOf(reply)}.`) === true ? status : null;
 }
 
-/** 0 for what is no reply code (RFC 5321 §4.2.1: 200 to 599). */
+/** 0 for a number that is no reply code (RFC 5321 §4.2.1: 200 to 599). */
 export function digitOf({ code }: { readonly code: number }): number {
   return Number.isInteger(code) && code >= 200 && code <= 599 ? Math.floor(code / 100) : 0;
 }

@@ -1,6 +1,6 @@
-// A Diagnostic-Code (RFC 3464 §2.3.6) as others report it: `smtp; 550 5.1.1 no such user`, and what they make of that.
-// Total: any text gives the reply in it, or null where it holds none. It never makes a code up that the server did not
-// say.
+// Reads a Diagnostic-Code (RFC 3464 §2.3.6) as others write it: `smtp; 550 5.1.1 no such user`, and variants of that.
+// Called for delivery reports and SES events. Total: any text gives the reply in it, or null where it holds none. It
+// never invents a code that the server did not send.
 
 import { replyTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
@@ -31,8 +31,8 @@ export function replyOfDiagnostic(text: string, host: string | null): Reply | nu
 }
 
 /**
- * A reply as somebody copied it: its lines on the wire, a line of a log in which they are folded into one, a
- * Diagnostic-Code, or the first of several lines alone. Null where it is no reply.
+ * A reply as people copy it: its lines on the wire, a log's line into which they are folded, a Diagnostic-Code, or the
+ * first of several lines alone. Null where it is no reply.
  */
 export function replyOfText(text: string, host: string | null): Reply | null {
   const lines = text

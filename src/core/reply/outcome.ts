@@ -1,5 +1,6 @@
-// The result of an attempt, decided. Postfix: sent, deferred, bounced. Made by classify.ts for what a next hop did, and
-// by relay for attempts that never reached one. What a row becomes by it, core/delivery/progress.ts decides.
+// The outcome of an attempt, as Postfix has it: sent, deferred, bounced. classify.ts makes it from a next hop's
+// answers, and relay makes it for attempts that never reached one. core/delivery/progress.ts decides what a row becomes
+// by it.
 
 import { REASONS, type Reason, type TableReason } from './reasons.ts';
 import type { Reply } from './reply.ts';
@@ -14,11 +15,9 @@ export type Outcome =
       readonly reply: Reply | null;
       /** One line for people; never contains secrets. */
       readonly detail: string;
-      /** The next hop may have taken the message although we did not hear so (RFC 5321 §4.5.3.2.6, RFC 1047). */
+      /** The next hop may have taken the message although we got no reply (RFC 5321 §4.5.3.2.6, RFC 1047). */
       readonly possibleDuplicate: boolean;
-      /**
-       * Ours to mend, not the sender's (a refused login, a missing certificate): alarmed, never blamed on the sender.
-       */
+      /** The operator must correct it (a refused login, a missing certificate): alarmed, never blamed on the sender. */
       readonly operatorFault: boolean;
       /** The row or general rule that decided on a reply, by its id; absent: the stage alone, or there was no reply. */
       readonly rule?: string;
@@ -33,8 +32,8 @@ export type Outcome =
       readonly detail: string;
       readonly rule?: string;
       /**
-       * Only the stage of the dialogue decided, at RCPT or later (DESIGN decision 27, d): nobody knows these words.
-       * Whoever asks whose fault it is beyond the stage, such as a limit of failures, asks here.
+       * The stage of the dialogue alone decided, at RCPT or later (DESIGN decision 27, d): no row or rule knows the
+       * text. Code that needs a surer fault, such as a limit of failures, reads this.
        */
       readonly unrecognised?: true;
     };
@@ -46,7 +45,7 @@ type Doubt = { readonly possibleDuplicate?: boolean; readonly operatorFault?: bo
 
 /**
  * Another attempt follows, at the pace of the reason's row. `operatorFault` is given where the reason alone does not
- * tell.
+ * decide.
  */
 export function deferredFor(reason: TableReason, detail: string, more: Said & Doubt = {}): Deferred {
   const { fault, pace, status } = REASONS[reason];

@@ -1,12 +1,12 @@
-// Why a delivery is where it is: one closed table, a row for each reason. Whoever asks whose fault a reason is, whether
-// a fallback may take over or whether an expiry counts as one of ours, asks here. Nothing depends on how a reason is
-// spelt. Names are stable: they stand in ledgers, traces and `notices.copyPostmasterOn`. It never decides which reason
-// a reply has.
+// The reason of a delivery's state: one closed table, a row for each reason. It says whose fault a reason is, whether a
+// fallback may take over and whether an expiry counts as one of ours. All code that needs this reads it here, and
+// nothing depends on how a reason is spelt. Names are stable: they stand in ledgers, traces and
+// `notices.copyPostmasterOn`. It never decides which reason a reply has.
 
-/** `message`: what the sender can change in it. `ours`: Everpost's own. */
+/** `message`: a fault of the message that its sender can correct. `ours`: Everpost's own. */
 export type Fault = 'recipient' | 'sender' | 'message' | 'next-hop' | 'operator' | 'ours';
 /**
- * Until the next attempt: `short`, it comes soon; `long`, somebody must act first (core/delivery/retry-schedule.ts).
+ * Until the next attempt: `short`, it comes soon; `long`, an operator must act first (core/delivery/retry-schedule.ts).
  */
 export type Pace = 'normal' | 'short' | 'long';
 
@@ -18,33 +18,33 @@ export type ReasonRow = {
   /** RFC 3463: where neither the reply nor the rule that knows it has one. */
   readonly status: string;
   /**
-   * No word from a next hop: an expiry counts towards the limit of those that are ours (core/delivery/expiry-limit.ts).
+   * No reply of a next hop: an expiry counts towards the limit of those that are ours (core/delivery/expiry-limit.ts).
    */
   readonly countsAsOurs: boolean;
   /** At expiry the route's fallback takes over. */
   readonly fallback: boolean;
   /** The status of an expiry, whatever status an attempt had; null: the last attempt's (RFC 3463 §3.5 on X.4.7). */
   readonly atExpiry: string | null;
-  /** It was refused for what it holds: the body goes back to nobody (core/notice/body.ts). */
+  /** The content was the reason of the refusal: no notice returns the body (core/notice/body.ts). */
   readonly aboutContent: boolean;
-  /** Our policy refused it: where no notice may go, it is kept for somebody to look at. */
+  /** Our policy refused it: where no notice may go, it is held for an operator. */
   readonly byPolicy: boolean;
   /**
-   * A server refused our own mail system, and neither the message nor an address: the sender is told so
+   * A server refused our own mail system, and neither the message nor an address: the notice says so
    * (core/notice/texts.ts).
    */
   readonly refusesUs: boolean;
   /**
-   * Another mail system said so after the message had been sent, by SES's event or in a report, perhaps without a
-   * reply: the sender is never told that the judgement is ours (core/notice/report-part.ts).
+   * Another mail system reported it after the message had been sent, by SES's event or in a report, perhaps without a
+   * reply. The notice never tells the sender that we refused (core/notice/report-part.ts).
    */
   readonly reported: boolean;
   /**
-   * What was noted of it is for the operator alone: names of secrets and roles, a remedy. A notice has `says`
+   * The noted detail is for the operator alone: names of secrets and roles, a remedy. A notice has `says`
    * (core/notice/input.ts).
    */
   readonly forOperatorAlone: boolean;
-  /** The notice's words where nothing more exact was noted. */
+  /** The notice's text where no more exact one was noted. */
   readonly says: string;
 };
 
@@ -79,9 +79,9 @@ const PRIVATE: More = { forOperatorAlone: true };
 const CONTENT: More = { aboutContent: true };
 const POLICY: More = { aboutContent: true, byPolicy: true };
 const REPORTED: More = { reported: true };
-/** No next hop had a word in it. */
+/** No next hop decided it. */
 const NO_WORD: More = { countsAsOurs: true };
-/** It is no better at another next hop, and what one said before is no part of the story. */
+/** Another next hop would not change it, and an earlier next hop's reply has nothing to do with it. */
 const UNPROCESSED: More = { ...NO_WORD, fallback: false, atExpiry: '5.3.0' };
 
 export const REASONS = {
@@ -136,7 +136,7 @@ export const REASONS = {
     CONTENT,
   ),
 
-  // What a next hop does not offer
+  // Features that a next hop does not offer
   'size-exceeded': fails('message', '5.3.4', 'the message is too large for the server'),
   'smtputf8-not-offered': fails('message', '5.6.7', 'the server takes no internationalized addresses'),
   'conversion-prohibited': fails('message', '5.6.2', 'the message is signed or encrypted and may not be converted'),
@@ -159,7 +159,7 @@ export const REASONS = {
   'tls-failed': waits('operator', '4.7.5', 'the server could not be spoken to by TLS'),
   aborted: waits('ours', '4.3.0', 'the server had not answered when our own time was up', NO_WORD),
 
-  // SES's errors (core/reply/ses-rules.ts) and what it says afterwards (core/feedback/ses-event.ts)
+  // SES's errors (core/reply/ses-rules.ts) and its later events (core/feedback/ses-event.ts)
   'ses-not-verified': waits('operator', '4.7.0', 'an address or domain of ours is not verified'),
   'ses-sending-paused': waits('operator', '4.7.0', 'sending is paused'),
   'ses-not-found': waits('operator', '4.3.5', 'a configuration set or identity of ours is missing', PRIVATE),

@@ -1,7 +1,7 @@
-// What replies mean, as data: the first rule that fits decides. Each stands here for a reply that a real server sent.
-// Whose fault a refusal is decides what follows (docs/decisions/whose-fault.md): the operator's is deferred and
-// alarmed, the others' is returned to the sender. No rule makes a 4xx permanent, and none makes an unknown reply
-// anything but transient (see classify.ts for what fits no rule).
+// The general rules for replies, as data: the first rule that fits decides. Called by decision.ts. Each rule stands for
+// a reply that a real server sent. A refusal that is the operator's fault is deferred and alarmed; any other is
+// returned to the sender (docs/decisions/whose-fault.md). No rule makes a 4xx permanent, and none makes an unknown
+// reply anything but transient (classify.ts says what happens when no rule fits).
 
 import { FROM_RCPT_ON, type ReplyRule, words } from './rule.ts';
 import { dailyLimitRules, operatorRules, operatorStageRules } from './rules-operator.ts';
@@ -10,7 +10,7 @@ import { FOR_NOW, recipientRules } from './rules-recipient.ts';
 
 const GREYLISTED = words('\\bgr[ae]y-?\\s?list');
 
-/** Room, size and pace: what a code says by itself, and what passes. */
+/** Room, size and pace: a code that is clear by itself, and faults that pass. */
 const passingRules: readonly ReplyRule[] = [
   {
     id: 'words-greylisted',
@@ -53,7 +53,7 @@ const passingRules: readonly ReplyRule[] = [
   },
 ];
 
-/** The server itself says by 5yz that it is for now: after a status of its own, before words about us. */
+/** The server's text calls its 5yz temporary: read after a status of its own, before the texts about us. */
 const greylistedRules: readonly ReplyRule[] = [
   {
     id: 'words-greylisted-by-5yz',
@@ -64,7 +64,7 @@ const greylistedRules: readonly ReplyRule[] = [
   },
 ];
 
-/** Asked after all other words: of trouble that passes, or that is the server's own, neither side is to blame. */
+/** Read after all other texts: trouble that passes, or that is the server's own, is neither side's fault. */
 const serverTroubleRules: readonly ReplyRule[] = [
   {
     id: 'words-for-now',
@@ -76,7 +76,7 @@ const serverTroubleRules: readonly ReplyRule[] = [
   },
 ];
 
-/** What is only for now, where no rule says more of it. */
+/** Temporary faults about which no rule says more. */
 const transientRules: readonly ReplyRule[] = [
   { id: 'code-421', codes: [421], reason: 'service-closing', seen: '421 4.3.2 Service shutting down' },
   { id: 'code-4yz', codes: '4xx', reason: 'refused-for-now', seen: '451 4.3.0 Temporary lookup failure' },

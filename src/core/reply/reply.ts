@@ -1,5 +1,5 @@
-// What a next hop said, whole: it travels unchanged from the socket to the ledger, the trace and the report.
-// Facts only: what follows from them is decided by classify.ts.
+// A next hop's reply, whole: it goes unchanged from the socket to the ledger, the trace and the report. It holds facts
+// alone: classify.ts decides what follows from them.
 
 import type { Status } from './status.ts';
 
@@ -55,7 +55,7 @@ export type CapabilityFault =
   | 'certificate-unusable'
   | 'smtputf8-not-offered'
   | 'size-exceeded'
-  /** What it would not take as it is may not be changed (signed, encrypted), or cannot be. */
+  /** The next hop does not take the message as it is, and we may not change it (signed, encrypted), or cannot. */
   | 'conversion-prohibited'
   | 'conversion-impossible';
 
@@ -72,7 +72,7 @@ export type ServiceFault = {
 };
 
 /**
- * What one attempt at one next hop found out about one forward-path: facts only. core/reply/classify.ts says what
+ * The facts that one attempt at one next hop found out about one forward-path. core/reply/classify.ts decides what
  * follows. `sizeMax` is the SIZE the server announced, in bytes, where that is the reason (RFC 1870).
  */
 export type AttemptResult =

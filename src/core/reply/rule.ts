@@ -1,5 +1,5 @@
-// One general rule for replies, and the stages that rules name: read after the rows of src/core/reply/rules/, by
-// reply-rules.ts and the files that it reads. Types and names alone; nothing is decided here.
+// The type of one general rule for replies, and the stages that rules name. reply-rules.ts and the files that it reads
+// use it, after the rows of src/core/reply/rules/. It holds types and names, and decides nothing.
 
 import type { TableReason } from './reasons.ts';
 import type { Phase } from './reply.ts';
@@ -12,7 +12,7 @@ export type ReplyRule = {
   readonly codes?: '4xx' | '5xx' | readonly number[];
   /** The enhanced code that came with the reply, where its class agrees with the reply code. */
   readonly status?: RegExp;
-  /** Asked of the reply's text without the addresses that it quotes: a name is not the server's word. */
+  /** Matches the reply's text without the addresses that it quotes: a name is not the server's statement. */
   readonly text?: RegExp;
   /** Words with which the rule does not fit. */
   readonly unless?: RegExp;
@@ -21,7 +21,7 @@ export type ReplyRule = {
   readonly reason: TableReason;
   /** The status where the reply has none. */
   readonly statusIfNone?: string;
-  /** The status whatever the reply has. */
+  /** The status, whatever status the reply has. */
   readonly statusAlways?: string;
   /** A reply that made this rule necessary. */
   readonly seen: string;
@@ -33,14 +33,14 @@ export const CONTENT: readonly Phase[] = ['data', 'content', 'final-dot'];
 /** At MAIL there is no recipient yet: a mailbox that is full or closed there is the one that we log in with. */
 export const FROM_RCPT_ON: readonly Phase[] = ['rcpt', ...CONTENT];
 
-/** A refusal that is ours to mend: by 4yz and 5yz alike, unless `when` says more. */
+/** A refusal that the operator must correct: by 4yz and 5yz alike, unless `when` says more. */
 export function operators(id: string, reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
   return { id, reason, seen, ...when };
 }
 
-/** A refusal for good that is not ours: the recipient's, the sender's or the message's. */
+/** A permanent refusal that is not our fault: the recipient's, the sender's or the message's. */
 export function others(id: string, reason: TableReason, seen: string, when: Partial<ReplyRule>): ReplyRule {
-  // Before MAIL nobody's message was named.
+  // Before MAIL the dialogue has named no message.
   return { id, codes: '5xx', reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
 }
 
@@ -49,7 +49,7 @@ export function byStatus(id: string, reason: TableReason, seen: string, when: Pa
   return { id, reason, seen, phases: ['rcpt', 'mail', ...CONTENT], ...when };
 }
 
-/** What only the stage decides. */
+/** Rules of the stage alone. */
 export function stage(reason: TableReason, seen: string): Pick<ReplyRule, 'id' | 'reason' | 'seen'> {
   return { id: null, reason, seen };
 }

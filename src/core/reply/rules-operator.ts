@@ -1,6 +1,6 @@
-// Replies about us: our login, name, address, certificate, connector, licence and sending limits. They are the
-// operator's to mend, so a message waits, and its sender is not told before the lifetime ends. It never holds a rule by
-// which a message fails.
+// General rules for replies about us: our login, name, address, certificate, connector, licence and sending limits.
+// Called by reply-rules.ts. The operator must correct these, so a message waits, and its sender is not told before the
+// lifetime ends. No rule here makes a message fail.
 
 import { BEFORE_MAIL, CONTENT, ENVELOPE, operators, type ReplyRule, stage, words } from './rule.ts';
 
@@ -60,7 +60,7 @@ const LOGIN_WANTED = words(
   '^(?:please )?authenticate\\b|\\bfailed to authenticate\\b|\\bunauthenticated commands\\b|\\bpop3?[- ]before[- ]smtp\\b|\\bsmtpclientauthentication\\b|\\bbasic auth',
 );
 
-/** What follows "not allowed", and makes it a word on the sender that we name, not on the recipient. */
+/** The words after "not allowed" that make a text one about the sender that we name, not about the recipient. */
 const SENDS_AS =
   '(?:(?:directly )?(?:send|submit|use|post|relay)(?:ing)?(?: (?:e-?mails?|mails?|messages?))?(?: directly)?(?: out)? (?:as|from|using|on behalf|with|via|through|this (?:sender|from|address|domain|server)|(?:in)?to (?:this|our) (?:servers?|system)|mail for this))';
 const SENDER_NOT_OURS = words(
@@ -114,7 +114,7 @@ const ON_A_LIST = words(
   '\\b(?:rbl|dnsbls?|uceprotect|ivmsip|invaluement|sip ?rbl|spamhaus|spamhaus-?xbl|xbl|shxbl|spamcop|barracudacentral|sorbs|ipcheck\\.proofpoint)\\b|\\bblack ?list(?:ed)?\\b|\\bblock ?list|\\bblocked using\\b',
 );
 
-/** What is listed is in the message, or is the sender's domain. */
+/** The list names something in the message, or the sender's domain. */
 const IN_THE_MESSAGE = words('\\b(?:urls?|links?|uris?|uribl|surbl|dbl|contains?|body|attachments?|query\\/domain)\\b');
 
 const RELAYING = words(
@@ -146,13 +146,13 @@ const LIMIT = words(
   '\\bsubmission ?quota ?exceeded|\\btoo many (?:messages|mails|e-?mails|connections|concurrent|sessions)\\b|\\bsent (?:to )?too many\\b|\\bexceeded\\b.{0,40}\\bout(?:going|bound) (?:messages|mails|e-?mails)\\b|\\bexceeded permitted limits\\b|\\bcredits exceeded\\b',
   '\\bexceeded\\b.{0,40}\\b(?:number of (?:messages|mails|e-?mails)|(?:message|mail|e-?mail|sending) rate)\\b|\\bthrottl(?:ed|ing)\\b|\\btoo many recipients (?:this|per|in (?:an?|one|the last)) (?:hour|day|minute)\\b',
 );
-/** A full mailbox, and what one mailbox may be sent, are the recipient's. */
+/** A full mailbox, and the limits of one mailbox, are the recipient's. */
 const THEIR_ROOM = words(
   "\\b(?:mailbox|disk|storage|inbox|size|hop|user is over|user has too many|recipient's|receive limit|receiving mail|incoming mail)\\b|\\brecipient has|\\bof recipients\\b|\\btoo (?:large|big)\\b|\\bfixed (?:limit|maximum)",
 );
 const SPF = words(`${BARE}spf${BARE_END}`, '\\bsender policy framework\\b|\\bsender id\\b|\\bpurported responsible\\b');
 
-/** A day's limit does not pass by itself within an hour: asked before the codes that speak of room and pace. */
+/** A day's limit does not pass within an hour: read before the codes about room and pace. */
 export const dailyLimitRules: readonly ReplyRule[] = [
   operators('words-daily-limit', 'sending-limit', '452 4.5.3 Daily message limit exceeded', {
     codes: '4xx',
@@ -161,7 +161,7 @@ export const dailyLimitRules: readonly ReplyRule[] = [
   }),
 ];
 
-/** Exchange Online's, where each says exactly what is wrong. 5.7.606 to 649: banned addresses. */
+/** Exchange Online's codes, each with an exact meaning. 5.7.606 to 649: banned addresses. */
 const OURS_BY_STATUS =
   /^5\.7\.(?:3|4|10|11|23|25|30|5\d|6\d|228|23\d|506|507|508|510|511|513|6\d\d|7\d\d)$|^5\.2\.252$|^5\.1\.90$/;
 

@@ -1,13 +1,14 @@
-// Replies about the recipient, the sender and the message, which are returned to the sender; and statuses and words so
-// certain that they decide before the general words about us do. What only the stage decides stands last.
+// General rules for replies about the recipient, the sender and the message, which are returned to the sender. Called
+// by reply-rules.ts. Statuses and texts that leave no doubt decide before the general texts about us do. Rules that use
+// only the stage stand last.
 
 import { byStatus, CONTENT, ENVELOPE, FROM_RCPT_ON, others, type ReplyRule, stage, words } from './rule.ts';
 
 const GONE_OR_BLOCKED =
   "(?:(?:does|do) ?(?:not|n't) exist|not (?:an? )?valid|not (?:found|exist|resolve)|unknown|could not be|cannot be|invalide?|unresolvable|unroutable|undeliverable|blocked|black ?listed|banned|reject(?:ed)?|refused|denied|spammer|malformed|verify failed|null mx|no mx)";
 /**
- * The sender's address, or its domain, does not exist or is blocked. What it may not do with our login is ours
- * (rules-operator.ts).
+ * The sender's address, or its domain, does not exist or is blocked. A sender that our login may not use is the
+ * operator's fault (rules-operator.ts).
  */
 const SENDER = words(
   `\\b(?:sender|originator|return[- ]path|emetteur)\\b.{0,80}\\b${GONE_OR_BLOCKED}\\b|\\bverification failed for\\b`,
@@ -22,7 +23,7 @@ const SENDER_AT_MAIL = words(
 const SENDER_LISTED = words(
   '\\bsender (?:e-?mail )?(?:address|domain)\\b.{0,80}\\b(?:blocked using|black ?listed|listed (?:by|in|at))\\b|\\bsender (?:is )?black ?listed\\b|\\bsender is in (?:my|our) black ?list\\b|\\byour e-?mail address\\b.{0,40}\\bblack ?listed\\b|\\baddress that has been black ?listed\\b|\\bsenderfilterconfig\\b|\\b(?:mail ?from|from|sender.?s?|envelope) domain (?:is |was )?(?:black|block)?listed\\b|\\breputation of (?:a|the) (?:sender.?s? )?domain\\b|\\bthe (?:e-?mail|domain) .{0,80}\\bis black ?listed\\b',
 );
-/** Exchange's RESOLVER.RST is what one mailbox or group was told to accept. */
+/** Exchange's RESOLVER.RST is a restriction of one mailbox or group. */
 const CLOSED_TO_STRANGERS = words(
   'resolver\\.rst\\.|\\bdelivery not authori[sz]ed\\b|\\b(?:not|n.t) (?:been )?authenticated (?:for|by)\\b|\\bnot authori[sz]ed for (?:group|mailbox|list)',
   "\\b(?:not|n't) (?:allowed|permitted|authori[sz]ed) to (?:send|post|write|mail|deliver)(?: (?:e-?mails?|mails?|messages?))? to (?!(?:this|our) (?:servers?|system))",
@@ -35,21 +36,19 @@ const AUTHOR = words(
 const FROM_FIELD = words(
   '\\bfrom: header\\b|\\bblank from\\b|\\b(?:missing|invalid|no|empty|multiple) (?:valid )?from:? (?:field|header)',
 );
-/** A server that called back the sender's address, and what it found. */
+/** A server that called back the sender's address, and the result. */
 const SENDER_VERIFIED = words(
   '\\bverification failed for\\b|\\bsender (?:address )?(?:verif|call-?out)|\\bsender\\b.{0,40}\\b(?:could|can) ?not be verified\\b',
 );
 const CONTENT_WORDS = words(
   '\\b(?:spam|spoof(?:ed|ing)?|virus|malware|phish(?:ing)?|polic(?:y|ies)|content|attachments?|blocked|unsolicited|ube|bulk|headers?|rejected by filter|filtered|urls?|links?|mime|bare (?:lf|cr|line ?feed)s?|line (?:length|too long)|lines? (?:is |are )?too long|rfc.compliant|malformed|dbl|surbl|uribl|executable|banned)\\b',
 );
-/** At RCPT the server has not seen the message: only what nobody says of a server counts. */
+/** At RCPT the server has not seen the message: only a text that is never about a server counts. */
 const CONTENT_AT_RCPT = words(
   '\\b(?:virus|malware|phish(?:ing)?|content|attachments?|flagged as spam|classified as spam)\\b',
 );
 
-/**
- * (a) that very status or those very words, and (b) a status that speaks for itself, whatever words stand behind it.
- */
+/** (a) that very status or text, and (b) a status that decides alone, whatever text follows it. */
 export const certainRules: readonly ReplyRule[] = [
   // ── (a) Theirs, in spite of words that could be about us ──
   others(
@@ -58,7 +57,7 @@ export const certainRules: readonly ReplyRule[] = [
     '550 5.7.1 RESOLVER.RST.AuthRequired; authentication required',
     {
       text: CLOSED_TO_STRANGERS,
-      unless: /\b(?:start)?tls\b/i, // a recipient's policy that asks for TLS is ours to meet
+      unless: /\b(?:start)?tls\b/i, // the operator must meet a recipient's policy that requires TLS
     },
   ),
   others(
@@ -226,7 +225,7 @@ export const othersRules: readonly ReplyRule[] = [
 export const othersStageRules: readonly ReplyRule[] = [
   { ...stage('refused-at-mail', '550 5.7.1 Access denied'), phases: ['mail'], codes: '5xx' },
   { ...stage('recipient-refused', '550 No.'), phases: ['rcpt'], codes: '5xx' },
-  // What a server's policy refused may be refused for what it holds: the body goes back to nobody.
+  // A server's policy may refuse a message for its content: no notice returns the body.
   { ...stage('refused-by-policy', '550 5.7.1 Refused'), phases: CONTENT, codes: '5xx', status: /^5\.7\./ },
   { ...stage('message-refused', '554 Transaction failed'), phases: CONTENT, codes: '5xx' },
 ];

@@ -1,6 +1,6 @@
-// General words about the recipient: that there is no such address, that its mailbox is full or closed, that it takes
-// mail from certain senders alone. Asked by reply-rules.ts after the words about us. A row decides before them, and so
-// does a status of its own.
+// General rules for texts about the recipient: the address does not exist, the mailbox is full or closed, or it takes
+// mail from certain senders alone. reply-rules.ts tries them after the texts about us. A row decides before them, and
+// so does a status of its own.
 
 import { CONTENT, others, type ReplyRule, words } from './rule.ts';
 
@@ -15,12 +15,12 @@ const UNKNOWN = words(
   '\\b(?:empf(?:ä|ae)nger|benutzer|postfach|adresse)\\b.{0,40}\\b(?:unbekannt|existiert nicht|nicht gefunden|nicht bekannt)\\b|\\bunbekannter (?:empf|benutzer)',
   '(?:пользователь|получатель|ящик).{0,40}(?:не найден|не существует|неизвест)|用户不存在|ユーザーが見つかりません',
 );
-/** What one says of the sender, or of a domain that is not served here. */
+/** A text about the sender, or about a domain that the server does not serve. */
 const NOT_THE_RECIPIENT = words(
   '\\b(?:sender|originator|return[- ]path|mail ?from|client|domain|relay|emetteur|dkim|header)\\b',
 );
 
-/** A refusal that its own words call a passing one, or the server's own trouble. */
+/** A refusal whose text calls it temporary, or the server's own trouble. */
 export const FOR_NOW = words(
   '\\b(?:try|come|send|retry)(?: it| this)?(?: back)?(?: again)? (?:later|in (?:a (?:few|while|moment)|\\d)|after \\d)|\\btry again in\\b|\\blater, please\\b',
   '\\btemporarily\\b.{0,30}\\b(?:unavailable|not available|rejected|refused|deferred|failed|unable|out of (?:order|service))\\b|\\btemporary\\b.{0,30}\\b(?:failure|errors?|problems?|unavailability|rejection|deferral)\\b',

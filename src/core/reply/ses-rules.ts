@@ -1,6 +1,7 @@
-// What SES's errors mean for a message (docs/aws-contracts.md §2.5), as data: the first rule that fits says so.
-// By the error's name and message, because throttling has no class of its own. What no rule knows is transient, counted
-// and alarmed. Nothing that is ours to mend (identities, pauses, permissions, quotas) is ever blamed on the sender.
+// What SES's errors mean for a message (docs/aws-contracts.md §2.5), as data: the first rule that fits decides. Called
+// by classify.ts. It reads the error's name and message, because throttling has no class of its own. An error that no
+// rule knows is transient, counted and alarmed. Errors that the operator must correct (identities, pauses, permissions,
+// quotas) are never blamed on the sender.
 
 import { detailTextMax } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
@@ -18,9 +19,9 @@ type Rule = {
   readonly mayHaveTaken?: true;
 };
 
-/** In this order. What waits, what fails and at which pace, the reason's row says. */
+/** In this order. The reason's row says whether the delivery waits or fails, and at which pace. */
 export const sesErrorRules: readonly Rule[] = [
-  // In the sandbox recipients are checked too: that is the operator's to mend as well.
+  // The sandbox checks recipients too: the operator must leave it.
   { text: /not verified|failed the check in region/i, reason: 'ses-not-verified' },
   {
     text: /sending (?:has been |is )?(?:suspended|paused|disabled)|account is (?:paused|suspended)|shut ?down/i,

@@ -1,7 +1,7 @@
-// A next hop of several hosts, or of a name with several addresses: whether one host's word leads to the next one, and
-// which word counts where all have spoken. The SMTP client asks after each host. As Postfix has it (smtp_connect.c,
-// smtp_trouble.c): what another host may do better leads on; a refusal of the message, its sender or its recipient does
-// not, and nothing does after the final dot. Pure.
+// A next hop of several hosts, or of a name with several addresses: whether one host's answer leads to the next host,
+// and which answer counts in the end. The SMTP client calls it after each host. It follows Postfix (smtp_connect.c,
+// smtp_trouble.c). A failure that another host may not have leads on. A refusal of the message, its sender or its
+// recipient does not, and nothing does after the final dot. Pure.
 
 import { type ContentFault, classify } from './classify.ts';
 import { reasonRow } from './reasons.ts';
@@ -68,9 +68,10 @@ export function isHostTrouble(said: Said): boolean {
 }
 
 /**
- * The word that counts, and what the other hosts said, a line each. A word that ended the search counts. Else one about
- * the message, before a host's temporary trouble in words, before a silence of the network, before what an operator
- * must mend; among equals the last one. `said`: one of each host that was tried, in order, one at least.
+ * The answer that counts, and the other hosts' answers, a line each. An answer that ended the search counts. Otherwise
+ * this order holds: an answer about the message, a host's temporary trouble in words, no answer from the network, a
+ * fault that the operator must correct; among equals the last one. `said`: one for each host that was tried, in order,
+ * at least one.
  */
 export function decisive<T extends Said>(said: readonly T[]): { readonly word: T; readonly others: readonly string[] } {
   const last = said.at(-1);

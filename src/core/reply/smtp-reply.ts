@@ -1,6 +1,6 @@
-// Reads SMTP replies (RFC 5321 §4.2) out of bytes as they come. Pure and total: any bytes give replies, or garbage.
-// Takes bare LF line ends and 8-bit text, as servers send both. Never keeps more than it is told to, and never
-// guesses at what is no reply: a line that cannot be one is given as such, and an empty line is nothing.
+// Reads SMTP replies (RFC 5321 §4.2) from bytes as they arrive. The SMTP client calls it. Pure and total: any bytes
+// give replies, or garbage. It accepts bare LF line ends and 8-bit text, as servers send both. It never keeps more than
+// its limit, and never guesses: a line that cannot be a reply is returned as such, and an empty line is skipped.
 
 import {
   smtpJunkBytesMax,
@@ -18,10 +18,10 @@ export type SmtpReply = {
   readonly status: Status | null;
   /** All lines joined by a space, without codes and control characters; cut at `smtpReplyTextCharsMax`. */
   readonly text: string;
-  /** What followed the code on each line, as far as it is kept: EHLO's keywords. */
+  /** The text after the code on each line, as far as it is kept: EHLO's keywords. */
   readonly lines: readonly string[];
 };
-/** A line between two replies that is none: real servers send some. Whoever reads decides whether it matters. */
+/** A line between two replies that is no reply: real servers send some. The caller decides whether it matters. */
 export type SmtpJunk = { readonly junk: string };
 
 export function isJunk(item: SmtpReply | SmtpJunk): item is SmtpJunk {
@@ -40,11 +40,11 @@ const JUNK_CHARS_MAX = 200;
 const HIDDEN = '***';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** One connection's reader of replies: it keeps what has come of an unfinished one. */
+/** One connection's reader of replies: it keeps the part of an unfinished one. */
 export class SmtpReplyReader {
   readonly #line = new Uint8Array(smtpReplyLineBytesMax);
   #lineBytes = 0;
-  /** By the line's first four bytes, which tell: asked for each byte that comes, it is looked at once. */
+  /** By the line's first four bytes, which decide: this runs for each byte that comes, so it looks once. */
   #lineMayBegin = false;
   /** Since the last reply ended. */
   #bytes = 0;
@@ -61,7 +61,9 @@ export class SmtpReplyReader {
     this.#secrets = secrets.filter((secret) => secret !== '');
   }
 
-  /** What `bytes` completes, in order. From where it is no SMTP at all there is nothing more: see `garbled`. */
+  /**
+   * The replies that `bytes` completes, in order. There are none after the point where it is no SMTP: see `garbled`.
+   */
   push(bytes: Uint8Array): readonly (SmtpReply | SmtpJunk)[] {
     const items: (SmtpReply | SmtpJunk)[] = [];
     for (const byte of bytes) {
@@ -93,15 +95,12 @@ export class SmtpReplyReader {
     return this.#code > 0 || this.#lineMayBegin;
   }
 
-  /** What came is no SMTP, or too much of it, for good. Replies already given stand. */
+  /** The bytes are no SMTP, or too many, permanently. Replies already given stay valid. */
   get garbled(): boolean {
     return this.#garbled;
   }
 
-  /**
-   * The reply that has begun and is longer than what is kept of one, as it stands: its code is in its first line. Else
-   * null.
-   */
+  /** The unfinished reply that is longer than the limit, cut to it: its code is in its first line. Otherwise null. */
   cut(): SmtpReply | null {
     if (this.#garbled || this.#bytes <= smtpReplyBytesMax) return null;
     const line = this.#text(this.#lineBytes);
@@ -176,7 +175,7 @@ function beginningAtEnd(text: string, secret: string): number {
   return length;
 }
 
-/** The first bytes of a line: a code, or what may become one. */
+/** The first bytes of a line: a code, or the beginning of one. */
 function mayBecomeReply(line: Uint8Array, bytes: number): boolean {
   if (bytes === 0) return false;
   const text = String.fromCharCode(...line.subarray(0, Math.min(4, bytes)));

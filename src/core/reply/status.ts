@@ -1,5 +1,5 @@
-// An enhanced mail system status code (RFC 3463): class.subject.detail, such as 4.4.1.
-// Its class is derived, never stored beside it, so that the two cannot disagree.
+// An enhanced mail system status code (RFC 3463): class.subject.detail, such as 4.4.1. Its class is derived and never
+// stored beside it, so that the two cannot differ.
 
 declare const status: unique symbol;
 export type Status = string & { readonly [status]: true };
