@@ -1,5 +1,5 @@
-// What a program does when nobody reads its output any more, as after `| head`: nothing. Its work goes on, and its exit
-// code stays what its work was. Any other error of a stream is one.
+// Handles a closed output pipe, as after `| head`. Every program here calls it. The program goes on, and its exit code
+// says how its work ended. Any other error of a stream remains an error.
 
 type Stream = { on(event: 'error', listener: (error: Error & { readonly code?: string }) => void): unknown };
 

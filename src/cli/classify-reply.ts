@@ -1,6 +1,6 @@
-// `everpost classify REPLY`: what Everpost does after a reply of a server, whose fault it is, by which row or rule, and
-// what the sender reads. For an operator with a reply out of a log or a trace. It decides nothing itself: it calls what
-// relay calls. It needs no instance, no configuration and no network.
+// `everpost classify REPLY`: prints what Everpost does after a server's reply, whose fault it is, by which row or rule,
+// and what the sender reads. For an operator who has a reply from a log or a trace. It calls what relay calls, and
+// decides nothing itself. It needs no instance, no configuration and no network.
 
 import { printableJson, printableLines } from '#core/message/printable.ts';
 import { statusText } from '#core/notice/texts.ts';
@@ -59,7 +59,7 @@ function replyOf(operands: readonly string[]): Reply {
 }
 const HELP = '(everpost classify --help)';
 
-/** What `--json` prints. */
+/** The output of `--json`. */
 type ReplyJson = {
   readonly outcome: Outcome['kind'];
   /** `nobody`: there is none. */

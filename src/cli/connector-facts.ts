@@ -1,6 +1,6 @@
-// What another mail system must know of us before it takes our mail: names, addresses and certificate. `everpost
-// connector` gathers them from the configuration, the stack and the command line, and connector-texts.ts writes them
-// out. Pure: it asks no instance, and guesses no address.
+// The facts that another mail system needs before it takes our mail: names, addresses and certificate. `everpost
+// connector` collects them from the configuration, the stack and the command line; connector-texts.ts prints them.
+// Pure: it calls no instance, and guesses no address.
 
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -14,7 +14,7 @@ export type ConnectorFacts = {
   readonly domains: readonly string[];
   /** The next hop that leads there; null: the configuration has none, and the text proposes one. */
   readonly nextHop: { readonly name: string; readonly hop: SmtpSettings } | null;
-  /** What we say in EHLO. */
+  /** The name in EHLO. */
   readonly helo: string;
   /** Whether `helo` is one of `domains`: then it is a default that has no A record for us. */
   readonly heloIsDomain: boolean;

@@ -1,6 +1,6 @@
-// What `everpost connector` prints: the next hop, the DNS records, and the commands or steps for the other side, for
-// Exchange Online, Google Workspace and Exchange Server. Pure text of the facts; docs/recipes.md says why each stands
-// there, with its sources.
+// The text that `everpost connector` prints: the next hop, the DNS records, and the commands or steps for Exchange
+// Online, Google Workspace and Exchange Server. Called by connector.ts. Pure. docs/recipes.md gives the reason for each
+// line, with its sources.
 
 import type { ConnectorFacts, ConnectorKind } from './connector-facts.ts';
 
@@ -12,7 +12,7 @@ export type ConnectorText = {
   readonly records: readonly DnsRecord[];
   /** Commands of the operator's shell: `aws`. */
   readonly shell: readonly string[];
-  /** What is done at the other side: commands, or settings of a page. Lines that begin with # explain. */
+  /** The steps at the other side: commands, or settings of a page. Lines that begin with # explain. */
   readonly there: { readonly where: string; readonly lines: readonly string[] };
   readonly notes: readonly string[];
 };

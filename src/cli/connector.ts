@@ -1,5 +1,5 @@
 // `everpost connector KIND`: prints what another mail system needs before it takes our mail: the DNS records, and the
-// commands or settings for this stack's addresses and certificate. It changes nothing, here or there.
+// commands or settings for this stack's addresses and certificate. It changes nothing, neither here nor there.
 
 import { readFileSync } from 'node:fs';
 import { certificateIn } from '#adapters/smtp/client-certificate.ts';

@@ -1,7 +1,7 @@
-// Where a message stays that `everpost sendmail` could not hand over: ~/dead.letter, as sendmail itself has it, because
-// cron and PHP drop what they piped. Called by sendmail.ts at every exit at which nothing was stored. It appends, for
-// the owner's eyes alone, and follows no link: in a folder that others may write to, somebody else's file is not
-// written to.
+// Keeps a message that `everpost sendmail` could not store, in ~/dead.letter, as sendmail does. Cron and PHP keep no
+// copy of what they piped. sendmail.ts calls it at every exit at which nothing was stored. It appends, lets only the
+// owner read the file, and follows no link: in a folder that others may write to, a link could name somebody else's
+// file.
 
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -58,8 +58,8 @@ export async function keepDeadLetter(
 const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
- * A file of ours and of nobody else's, or what it is instead. `exclusive`: it is made by us, or it stands and is ours;
- * never made over a link.
+ * Opens a file that is ours and no other user's, or says what it is instead. `exclusive`: we make it, or it exists and
+ * is ours; never made over a link.
  */
 async function openOwn(path: string, exclusive: boolean, uid: number): Promise<FileHandle | string> {
   const handle = exclusive
@@ -86,7 +86,7 @@ async function append(
   first: Uint8Array,
   rest: AsyncIterator<Uint8Array>,
 ): Promise<void> {
-  // What is at hand goes by one write, so that two programs that fail at once do not mix their messages.
+  // One write for the bytes at hand, so that two programs that fail at once do not mix their messages.
   const held: Uint8Array[] = [Buffer.from(head), first];
   let last: number | undefined;
   let bytes = 0;

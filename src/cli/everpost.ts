@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// `everpost <verb>`: operates a running instance (--data DIR) or a deployed stack (--stack NAME).
-// It finds the verb, and turns its errors into exit codes: 0 done, 1 something is wrong, 2 usage, 69 not reachable, 75
-// try again, 78 configuration.
+// `everpost <verb>`: operates a running instance (--data DIR) or a deployed stack (--stack NAME). It finds the verb,
+// and turns its errors into exit codes: 0 done, 1 found something wrong, 2 usage, 69 not reachable, 75 try again, 78
+// configuration.
 
 import { printableLines } from '#core/message/printable.ts';
 import { passOverBrokenPipe } from './broken-pipe.ts';
@@ -18,8 +18,8 @@ async function main(args: readonly string[]): Promise<number> {
     return say((await entryOf(about).load()).help(), exitCodes.done);
   }
   const verb = await entryOf(name).load();
-  // Whoever fills in a web page's form may write words for sendmail: only a call for help and nothing else ends with 0
-  // and takes no message.
+  // A visitor of a web page may have written words for sendmail: only a call for help and nothing else ends with 0 and
+  // takes no message.
   if (name === 'sendmail' ? rest.length === 1 && rest[0] === '--help' : rest.some(asksForHelp))
     return say(verb.help(), exitCodes.done);
   return verb.run(rest);
@@ -55,7 +55,7 @@ Every verb has --help. Every verb but sendmail has --json.
 `;
 }
 
-/** What it needs is loaded here alone: every start of `sendmail` would pay for it. */
+/** Loads what it needs here alone: otherwise every start of `sendmail` would load it. */
 async function version(): Promise<string> {
   const [{ readFileSync }, { findPackageJSON }] = await Promise.all([import('node:fs'), import('node:module')]);
   const file = findPackageJSON(import.meta.url);

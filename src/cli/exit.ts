@@ -1,5 +1,5 @@
-// Exit codes (sysexits.h where it has one) and the errors that carry them.
-// Nothing here ends the process: that is everpost.ts's alone.
+// Exit codes (sysexits.h where it has one) and the errors that carry them. Every verb throws these errors. Only
+// everpost.ts ends the process.
 
 export const exitCodes = {
   done: 0,
@@ -10,14 +10,14 @@ export const exitCodes = {
   badConfiguration: 78,
 } as const;
 
-/** The call's words are off. */
+/** The command line is wrong. */
 export class Usage extends Error {}
 /** The instance or the stack did not answer. */
 export class NotReachable extends Error {}
-/** What was configured cannot work. */
+/** The configuration cannot work. */
 export class BadConfiguration extends Error {}
 
-/** A word that means nothing, as an error shows it: not at length. */
+/** An unknown word, as an error shows it: shortened. */
 export function short(word: string): string {
   return word.length > WORD_MAX ? `${word.slice(0, WORD_MAX)}…` : word;
 }

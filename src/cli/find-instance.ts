@@ -1,5 +1,5 @@
-// Finds the instance that a verb speaks to: the local runtime of a data folder, or a deployed stack by its outputs.
-// It never guesses: what does not answer is said by name, with the remedy.
+// Finds the instance that a verb operates: the local runtime of a data folder, or a deployed stack by its outputs. It
+// never guesses: an instance that does not answer is an error that names it and the remedy.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ export type Instance = {
   readonly region: string;
   readonly table: string;
   readonly bucket: string;
-  /** Whose bucket it is; null where only its name is known, and the caller's own account is meant. */
+  /** The bucket's owner; null where only its name is known, and the caller's own account is meant. */
   readonly account: string | null;
   readonly ingestQueueUrl: string;
   readonly relayQueueUrl: string;
@@ -40,8 +40,7 @@ export type Instance = {
 };
 
 /**
- * SDK clients by which a verb speaks to the instance: with what the local runtime gave out, or your own AWS
- * credentials.
+ * SDK clients by which a verb calls the instance: with the local runtime's credentials, or your own AWS credentials.
  */
 export function dynamoFor({ aws, region }: Instance): DynamoDBClient {
   return aws === null ? new DynamoDBClient({ region }) : dynamoClient(aws);
@@ -50,12 +49,12 @@ export function sqsFor({ aws, region }: Instance): SQSClient {
   return aws === null ? new SQSClient({ region }) : sqsClient(aws);
 }
 
-/** What reads content; what lies under a delete marker is not there for it. */
+/** Reads content; an object under a delete marker does not exist for it. */
 export function spoolFor({ aws, region, bucket, account }: Instance): S3Spool {
   return new S3Spool(aws === null ? ownedBy(new S3Client({ region }), account) : s3Client(aws), bucket);
 }
 
-/** What writes submissions: from a stack's own name for its bucket, or from the bucket's. */
+/** Writes submissions: to a stack's bucket by the stack's name, or by the bucket's. */
 export function submissionsFor({ aws, region, bucket, account }: SubmissionPlace): SubmissionStore {
   const settings = aws ?? { region, credentials: null, ...(account === null ? {} : { account }) };
   return new S3SubmissionStore(s3SubmissionClient(settings), bucket);
@@ -124,7 +123,7 @@ const START_MS = 60_000;
 const LOOK_MS = 300;
 
 /**
- * Waits for an instance that is starting, and says so. Whatever else does not answer is NotReachable at once, with the
+ * Waits for an instance that is starting, and says so. Any other failure to answer is NotReachable at once, with the
  * remedy.
  */
 async function answering(data: string): Promise<{ readonly answer: EndpointAnswer; readonly aheadMs: number }> {
@@ -185,7 +184,7 @@ function placeOf(data: string): { readonly console: string; readonly pid: unknow
   return typeof instance?.console === 'string' ? { console: instance.console, pid: instance.pid } : null;
 }
 
-/** Whether a process that lives has the folder, another one than `other`. */
+/** Whether a running process other than `other` has the folder. */
 function isLocked(data: string, other: unknown = null): boolean {
   const pid = jsonIn(join(data, 'everpost.lock'))?.pid;
   if (typeof pid !== 'number' || pid === other) return false;

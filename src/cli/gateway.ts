@@ -1,6 +1,6 @@
-// `everpost gateway`: an SMTP submission server beside an on-premises mail server or a program, which hands what it
-// takes to S3. It needs a bucket's name and credentials that may put objects below the submitters' prefixes, and holds
-// no mail itself.
+// `everpost gateway`: an SMTP submission server beside an on-premises mail server or a program. It stores accepted mail
+// on S3. It needs a bucket's name and credentials that may put objects below the submitters' prefixes. It keeps no mail
+// itself.
 
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -82,7 +82,10 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
   });
 }
 
-/** A password or a key that others can read is said at the start. What cannot be looked at is told where it is used. */
+/**
+ * Warns at the start of a password or key file that other users can read. A file that cannot be read is an error where
+ * it is used.
+ */
 function warnOf(file: string | null): void {
   if (file === null || process.platform === 'win32') return;
   const mode = modeOf(file);

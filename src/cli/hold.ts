@@ -1,5 +1,5 @@
-// `everpost hold`: stops deliveries that are queued or deferred until somebody releases them.
-// It writes the ledger by operate.ts, sends no job and touches no content.
+// `everpost hold`: stops queued or deferred deliveries until an operator releases them. It writes the ledger by
+// operate.ts, sends no job and touches no content.
 
 import { hold as holdRow } from '#pipeline/operate/operate.ts';
 import { GOING, operateSections, toEach } from './operate.ts';

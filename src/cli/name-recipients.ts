@@ -1,6 +1,6 @@
-// `everpost release --to`: names the recipients of an orphan. The word goes to the ingest queue, because routes and
-// settings are deployed with ingest and nowhere else; here is waited for what ingest makes of it. It writes nothing
-// into the ledger itself.
+// `everpost release --to`: names the recipients of an orphan. It sends the command to the ingest queue, because routes
+// and settings are deployed with ingest alone, and waits for the result of ingest. It writes nothing into the ledger
+// itself.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
@@ -29,11 +29,11 @@ export type Line = Standing & {
   readonly nextHop: string;
   readonly done: boolean;
   readonly why: string | null;
-  /** Of what is resubmitted: when its next hop had taken it, ISO 8601. */
+  /** Of a resubmitted delivery: when its next hop had accepted it, ISO 8601. */
   readonly relayedAt?: string | null;
 };
 
-/** Throws Usage on what ingest would refuse. */
+/** Throws Usage on arguments that ingest would refuse. */
 export function checkNaming({ recipients, lifetimeMs }: Pick<Naming, 'recipients' | 'lifetimeMs'>): void {
   if (recipients.length > namedRecipientsMax) throw new Usage(`--to: at most ${namedRecipientsMax} recipients at once`);
   const odd = recipients.find((address) => parseMailbox(address) === null);
@@ -43,7 +43,7 @@ export function checkNaming({ recipients, lifetimeMs }: Pick<Naming, 'recipients
 
 type Told = { readonly lines: readonly Line[]; readonly code: number };
 
-/** What became of it, a line for each delivery, and the exit code. */
+/** The result: a line for each delivery, and the exit code. */
 export async function nameRecipients(naming: Naming): Promise<Told> {
   const { ledger, spoolId } = naming;
   const ref = { spoolId, deliveryKey: placeholderKey };

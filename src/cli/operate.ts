@@ -1,6 +1,6 @@
-// What `everpost release`, `hold` and `remove` do with the deliveries of one message, or of many. Each verb has its own
-// file and calls this one. They write the ledger and send a job, as the stages do, and each is traced. They never touch
-// content, and never many deliveries unseen.
+// Carries out `everpost release`, `hold` and `remove` on the deliveries of one message or of many. Each verb has its
+// own file and calls this one. It writes the ledger and sends jobs as the stages do, with a trace event for each
+// change. It never touches content, and never changes many deliveries without showing them first.
 
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
@@ -16,7 +16,7 @@ import { standingOf, stateInWords } from './standing.ts';
 import { flag, instanceOptions, type ValuesOf } from './verb.ts';
 
 export const instanceAndJson = { ...instanceOptions, json: flag('one JSON array: what became of each delivery') };
-/** What `release`, `hold` and `remove` have in common, as the help shows it. */
+/** The common options of `release`, `hold` and `remove`, as the help shows them. */
 export const operateSections = [oneMessage, manyMessages, instanceAndJson] as const;
 export type OperateValues = ValuesOf<typeof oneMessage & typeof manyMessages & typeof instanceAndJson>;
 
@@ -56,7 +56,7 @@ export function codeOf(results: readonly Operated[]): number {
 
 export const onlyShown = 'only shown: add --yes to do it';
 
-/** Nothing is done to many that somebody has not seen. */
+/** It changes many deliveries only after the operator has seen them. */
 function show(values: OperateValues, meant: readonly DeliveryRow[]): number {
   print(
     meant.map((row) => describe(row, { kind: 'refused', row, why: onlyShown })),
@@ -75,7 +75,7 @@ export function print(lines: readonly Line[], json: boolean): void {
       );
 }
 
-/** Where something was not done, why not; before it how the delivery stands, where somebody must look. */
+/** Why a delivery was not changed; before it, the delivery's state, where an operator must look. */
 function wordsOf(line: Line): readonly string[] {
   if (line.why === null) return [stateInWords(line)];
   return line.state === 'held' || line.state === 'quarantined' ? [stateInWords(line), line.why] : [line.why];

@@ -1,6 +1,6 @@
-// `everpost release`: lets held or quarantined deliveries go on; with --to, a message without a receipt to recipients
-// whom the operator names. It writes the ledger and sends jobs by operate.ts and name-recipients.ts, and touches no
-// content.
+// `everpost release`: continues held or quarantined deliveries. With --to, it sends a message without a receipt to
+// recipients whom the operator names. It writes the ledger and sends jobs by operate.ts and name-recipients.ts, and
+// touches no content.
 
 import { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
 import { parseDuration } from '#config/values.ts';

@@ -1,5 +1,5 @@
-// `everpost remove`: ends deliveries. Their senders are told, unless the operator says otherwise.
-// It writes the ledger and sends bounce jobs by operate.ts, and touches no content.
+// `everpost remove`: ends deliveries. It tells their senders, unless the operator says otherwise. It writes the ledger
+// and sends bounce jobs by operate.ts, and touches no content.
 
 import { remove as removeRow } from '#pipeline/operate/operate.ts';
 import { GOING, KEPT, operateSections, toEach } from './operate.ts';

@@ -1,6 +1,6 @@
-// `everpost resubmit`: relays once more what a next hop accepted within a time and then lost. Shown first; with --yes
-// the rows are queued and their jobs sent. It never touches content, never resubmits a notice, and given twice it does
-// not do the same twice.
+// `everpost resubmit`: relays again the mail that a next hop accepted within a period and then lost. It first shows the
+// rows; with --yes it queues them and sends their jobs. It never touches content and never resubmits a notice. A second
+// call with the same arguments does not resubmit the same rows again.
 
 import { parseDuration } from '#config/values.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -81,8 +81,8 @@ async function resubmitLost(words: Words & ValuesOf<typeof placeOptions>): Promi
 type Told = { readonly line: Line; readonly result: Operated };
 
 async function done(ports: ResubmitPorts, row: DeliveryRow, lifetimeMs: number): Promise<Told> {
-  // One that fails must not keep what became of the others from being said. Where the row was written, the sweep sends
-  // its job.
+  // A failure of one delivery must not hide the results of the others. Where the row was written, the sweep sends its
+  // job.
   const result = await resubmitRow(ports, row, lifetimeMs, NEVER).catch(
     (error: unknown): Operated => ({ kind: 'refused', row, why: `${wordsOf(error)}; try again`, tryAgain: true }),
   );
@@ -101,8 +101,8 @@ function told(row: DeliveryRow, result: Operated): Told {
 }
 
 /**
- * What the words mean, once the instance's clock is known: the local runtime's may be days ahead. Throws Usage, both
- * times.
+ * The instants that the options mean, by the instance's clock: the local runtime's may be days ahead. Throws Usage in
+ * both cases.
  */
 export function lossOf(words: Words): (now: number) => Selection {
   const { 'next-hop': nextHop, 'spool-id': spoolId, 'forward-path': forwardPath, since, until, limit, again } = words;

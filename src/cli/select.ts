@@ -1,6 +1,6 @@
-// Which deliveries an operator's verb means: those of one message, or all that are in a state, for a reason, at a next
-// hop; for `resubmit` those that a next hop took within a time. It only reads. Of many, it takes the newest messages
-// first, up to a limit.
+// Selects the deliveries that an operator's verb means: those of one message, or all with a state, a reason or a next
+// hop; for `resubmit`, those that a next hop accepted within a period. The verbs call it. It only reads. Where there
+// are many, it takes the newest messages first, up to a limit.
 
 import { isMeant } from '#adapters/trace-query.ts';
 import { parseDuration } from '#config/values.ts';

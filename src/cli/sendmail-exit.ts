@@ -1,5 +1,5 @@
-// sysexits.h, and the error that ends `everpost sendmail` with one of its codes. Thrown by the files that make up the
-// verb, caught by sendmail.ts alone. It ends nothing itself.
+// The exit codes of sysexits.h, and the error that ends `everpost sendmail` with one of them. The files of the verb
+// throw it; sendmail.ts alone catches it. It ends nothing itself.
 
 export const EX = {
   ok: 0,

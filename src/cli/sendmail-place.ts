@@ -1,6 +1,6 @@
-// What `everpost sendmail` is told of its surroundings: as whom and where to, from options, environment and
-// /etc/everpost/sendmail.json; and which senders the submitter may use. A stack and a local instance say the last
-// themselves; where only the bucket is named, the file must. Called by sendmail.ts. It reads, and stores nothing.
+// Where `everpost sendmail` submits, as which submitter, and for which senders. It reads options, environment and
+// /etc/everpost/sendmail.json. A stack and a local instance know the submitter's senders; where only the bucket is
+// named, the file must name them. Called by sendmail.ts. It reads, and stores nothing.
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -17,11 +17,11 @@ export type Where = {
   readonly submitter: string;
   /** Completes names without one. */
   readonly domain: string;
-  /** Whom mail is from where no -f says so; null: who runs the program. */
+  /** The sender where no -f names one; null: the user who runs the program. */
   readonly defaultSender: Mailbox | null;
-  /** What the file says that the submitter may use; empty: nothing. */
+  /** The senders that the file lets the submitter use; empty: none. */
   readonly senderDomains: readonly string[];
-  /** What the file says is ours besides, and not the submitter's. */
+  /** Our other domains by the file, which are not the submitter's. */
   readonly ourDomains: readonly string[];
   readonly bucket: string | null;
   readonly stack: string | null;
@@ -32,7 +32,10 @@ export type Where = {
 export type Place = {
   readonly store: SubmissionStore;
   readonly senderDomains: readonly string[];
-  /** Of the configuration and all submitters, as far as the outputs or the file say: its authors are of its own. */
+  /**
+   * The domains of the configuration and of all submitters, as far as the outputs or the file name them: an author in
+   * them must be the submitter's.
+   */
   readonly ourDomains: readonly string[];
 };
 

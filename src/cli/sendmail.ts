@@ -1,6 +1,6 @@
-// `everpost sendmail`: what cron, PHP and scripts call as /usr/sbin/sendmail. It reads one message, submits it, and
-// ends with 0 only when both objects are stored and would not be held for their sender; else with sysexits' code, and
-// the message stays in dead.letter. It queues nothing on this machine.
+// `everpost sendmail`: cron, PHP and scripts call it as /usr/sbin/sendmail. It reads one message and submits it. It
+// exits with 0 only when both objects are stored and ingest would not hold the message for its sender. Otherwise it
+// exits with a code of sysexits.h, and the message stays in dead.letter. It queues nothing on this machine.
 
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { SystemClock } from '#adapters/system-clock.ts';
@@ -69,11 +69,11 @@ async function sendmail(args: readonly string[]): Promise<number> {
 
 /**
  * Modes in which sendmail reads no message: SMTP, the queue, aliases, a daemon, statistics, addresses. In `-ba`, and in
- * one that nobody knows, it does.
+ * an unknown mode, it does.
  */
 const WITHOUT_MESSAGE = /^-[tivmnGUs]*b[dDhHipPstvz]/;
 
-/** Who piped the message here rarely has it still. The words are the end of the reason. */
+/** The program that piped the message here rarely has it still. The words are the end of the reason. */
 async function keepIt(input: StandardInput, code: number, why: string, args: readonly string[]): Promise<string> {
   const at = new Date();
   const head = `From MAILER-DAEMON ${at.toUTCString()}\nX-Everpost-Not-Sent: exit ${code}, ${at.toISOString()}: ${oneLine(why, 900)}\nX-Everpost-Arguments: ${oneLine(args.join(' '), 900)}\n`;
@@ -133,8 +133,8 @@ async function send(given: SendmailArguments, where: Where, input: StandardInput
 }
 
 /**
- * What ingest would hold, nobody but an operator would hear of. With a bucket alone, the stack's other domains are
- * known there and by the file.
+ * Only an operator would notice a message that ingest holds. With a bucket alone, ingest and the file know the stack's
+ * other domains.
  */
 function refuseAuthors(content: Uint8Array, reversePath: string, where: Where, place: Place): void {
   const from = readFrom(content);
@@ -167,7 +167,7 @@ async function speak(where: Where): Promise<number> {
   return EX.ok;
 }
 
-/** What is piped here: read once, and whatever of it was read is at hand for a dead letter. */
+/** The piped message: read once, and the bytes read so far are at hand for a dead letter. */
 class StandardInput {
   private readonly chunks: Buffer[] = [];
   private source: AsyncIterator<Buffer> | null = null;
@@ -187,14 +187,14 @@ class StandardInput {
     return Buffer.concat(this.chunks);
   }
 
-  /** What was read and what is still to come; nothing where a person sits at the other end. */
+  /** The bytes read and those still to come; nothing where standard input is a terminal. */
   async *whole(): AsyncGenerator<Uint8Array> {
     yield* this.chunks;
     if (process.stdin.isTTY) return;
     try {
       for (let next = await this.next(); next !== null; next = await this.next()) yield next;
     } catch {
-      // It could not be read: what there was is kept.
+      // Reading failed: the bytes read so far are kept.
     }
   }
 
@@ -206,8 +206,9 @@ class StandardInput {
 }
 
 /**
- * '' is the null reverse-path. One that would be held is refused: nobody would hear of it. Where -f is not given, or
- * names a user of this machine as cron does (`-f root`) whose address may not be used, mail is from `defaultSender`.
+ * '' is the null reverse-path. A sender whose mail would be held is refused, because its user would not notice. Where
+ * -f is not given, or names a user of this machine as cron does (`-f root`) whose address may not be used, mail is from
+ * `defaultSender`.
  */
 function senderOf({ reversePath }: SendmailArguments, where: Where, { senderDomains }: Place): string {
   if (reversePath === '' || reversePath === '<>') return '';
@@ -233,7 +234,7 @@ function addressGiven(reversePath: string, domain: string): Mailbox {
   return mailbox;
 }
 
-/** What ingest will ask, as far as it is known here. */
+/** The check that ingest will make, as far as its facts are known here. */
 function known({ submitter }: Where, { senderDomains, ourDomains }: Place): Pick<Settings, 'domains' | 'submitters'> {
   return { domains: ourDomains, submitters: { [submitter]: { secret: '', senderDomains } } };
 }

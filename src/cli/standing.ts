@@ -1,5 +1,5 @@
-// How a delivery stands, as the verbs show it: its state, how it came to be held, and the reason. Used by the lists of
-// `release`, `hold` and `remove`, and by `trace`. Pure; for people and tools, and nothing is decided by it.
+// A delivery's state as the verbs show it: the state, why it is held, and the reason. The lists of `release`, `hold`
+// and `remove` use it, and so does `trace`. Pure. It is for display, and nothing is decided by it.
 
 import { heldBecauseOf } from '#core/delivery/become.ts';
 import type { DeliveryRow, HeldBecause } from '#core/delivery/delivery.ts';
@@ -8,7 +8,7 @@ export type Standing = {
   readonly state: string | null;
   /** Null where it is not held. */
   readonly heldBecause: HeldBecause | null;
-  /** Of its state, with what the trace says beside it; null: it needs none, or there is no row. */
+  /** The reason of its state, with the trace's detail; null: it needs none, or there is no row. */
   readonly reason: string | null;
 };
 

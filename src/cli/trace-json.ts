@@ -1,5 +1,5 @@
-// The trace as JSON: the interface that tools read. A pure mapping of ledger rows.
-// Notices appear only inside their delivery; the events list all.
+// The trace as JSON, for tools. Called by trace.ts. A pure mapping of ledger rows. A notice appears only inside its
+// delivery; the list of events has all of them.
 
 import type { DeliveryRow, SubmissionFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { TraceRecord } from '#pipeline/ports.ts';
@@ -26,7 +26,7 @@ export function traceJson(record: TraceRecord) {
   };
 }
 
-/** Who submitted it, and of the gateway's mail from where: by its login, or by its address alone. */
+/** The submitter, and for the gateway's mail how it was identified: by its login, or by its address alone. */
 function submissionJson({ submitter, client }: SubmissionFacts) {
   return { submitter, ...(client === undefined ? {} : { client }) };
 }

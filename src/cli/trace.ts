@@ -1,5 +1,5 @@
-// `everpost trace`: what became of a message, delivery by delivery, with every event.
-// Reads the ledger alone and changes nothing.
+// `everpost trace`: shows each delivery of a message with every event.
+// It reads the ledger alone and changes nothing.
 
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { parseDuration } from '#config/values.ts';
@@ -26,7 +26,7 @@ export const trace = verb({
   about: 'what became of messages, newest first',
   sections: [which, { ...instanceOptions, json: flag('one JSON array, instants in UTC') }],
   async run(values) {
-    queryOf(values, 0); // a mistake in the words is told before anything is asked
+    queryOf(values, 0); // a mistake in the command line is reported before any call
     const instance = await findInstance(values);
     const ledger = new DynamoLedger(dynamoFor(instance), instance.table, { ledgerRetentionMs: 0, search: true });
     const records = await ledger.trace(queryOf(values, Date.now() + instance.aheadMs)).catch((error: unknown) => {
@@ -67,8 +67,8 @@ export function queryOf(values: Words, now: number): TraceQuery {
 }
 
 /**
- * RFC 5322 §3.6.4: the brackets belong to the id; a shell takes them away, and people copy what stands between them, or
- * the whole field.
+ * RFC 5322 §3.6.4: the brackets belong to the id. A shell removes them, and people copy the text between them, or the
+ * whole field.
  */
 function bracketed(text: string | undefined): string | undefined {
   const id = text?.replace(/^\s*message-id\s*:/i, '').trim();

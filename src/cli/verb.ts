@@ -1,6 +1,6 @@
-// What a verb of `everpost` is: its options as data. From them the library (commander) reads the command line and
-// writes the help. Each verb's own file calls `verb`. It asks no instance, prints nothing and never ends the process: a
-// wrong command line throws Usage, which is exit code 2.
+// A verb of `everpost` with its options as data. From them the library (commander) reads the command line and writes
+// the help. Each verb's own file calls `verb`. It calls no instance, prints nothing and never ends the process: a wrong
+// command line throws Usage, which is exit code 2.
 
 import { Command, CommanderError, type Help, Option } from 'commander';
 import { short, Usage } from './exit.ts';
@@ -14,7 +14,7 @@ export type Verb = {
 
 type OptionWords = {
   readonly kind: 'text' | 'texts' | 'flag';
-  /** What the help calls its value: ID, DURATION. */
+  /** The name of its value in the help: ID, DURATION. */
   readonly value: string;
   readonly says: string;
   readonly mayBeEmpty?: boolean;
@@ -57,7 +57,7 @@ type VerbWords<S extends readonly Section[]> = {
   readonly usage: string;
   readonly about: string;
   readonly sections: S;
-  /** What stands after the verb without an option's name, such as REPLY; absent: nothing may. */
+  /** The operand after the verb, such as REPLY; absent: there may be none. */
   readonly operand?: string;
   /** Options of other verbs that people try here: option → the verb that has it. */
   readonly elsewhere?: Readonly<Record<string, string>>;
@@ -75,7 +75,7 @@ export function verb<const S extends readonly Section[]>(words: VerbWords<S>): V
   };
 }
 
-/** The library's command, new for each reading: it keeps what it has read. */
+/** The library's command, new for each reading: it keeps the values of the last one. */
 function commandOf({ usage, about, sections, operand }: VerbWords<readonly Section[]>): Command {
   const command = new Command(usage.split(' ')[0]).helpOption(false).exitOverride();
   if (operand !== undefined) command.argument(`[${operand}...]`);
@@ -144,8 +144,8 @@ function read(words: VerbWords<readonly Section[]>, args: readonly string[]): Re
 }
 
 /**
- * The command line with each value in the same word as its option. Otherwise the library takes whatever follows, so
- * that `hold --spool-id --yes` would mean a message called "--yes".
+ * The command line with each value in the same word as its option. Otherwise the library takes the next word whatever
+ * it is, so that `hold --spool-id --yes` would mean a message called "--yes".
  */
 function plain(args: readonly string[], command: Command, elsewhere: Readonly<Record<string, string>>): string[] {
   const out: string[] = [];
@@ -180,7 +180,7 @@ function isOption(word: string): boolean {
   return word.length > 1 && word.startsWith('-');
 }
 
-/** The library's reason as one line. What somebody typed is not repeated at length. */
+/** The library's reason as one line. It does not repeat a long argument. */
 function reasonOf({ code, message }: CommanderError, { args }: Command): string {
   if (code === 'commander.excessArguments')
     return `Unexpected argument '${short(args[0] ?? '')}'. This verb takes options alone`;

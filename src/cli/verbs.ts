@@ -1,6 +1,6 @@
-// The verbs of `everpost`, each with a file of its own, and those that are planned and refused by name. A verb's file
-// is loaded when it is asked for: `sendmail` starts for every mail that cron or PHP sends, and must not wait for the
-// argument library or for the other verbs.
+// The verbs of `everpost`, each with its own file, and the planned verbs, which are refused by name. everpost.ts calls
+// it. It loads a verb's file on demand: `sendmail` starts for every mail that cron or PHP sends, and must not wait for
+// the argument library or for the other verbs.
 
 import type { Verb } from './verb.ts';
 
