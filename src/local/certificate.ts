@@ -1,7 +1,7 @@
-// A self-made certificate for the submission port, so that clients find STARTTLS there as they do at a deployed
-// gateway. Called by submission.ts. It is made once for a data folder and kept, so that a client may pin it; X.509 (RFC
-// 5280) is written here because Node cannot. It vouches for names of this machine alone, and no part of what is
-// deployed uses it.
+// A self-signed certificate for the submission port, so that clients find STARTTLS there as at a deployed gateway.
+// Called by submission-port.ts. It makes one for each data folder and keeps it, so that a client may pin it. It writes
+// the X.509 (RFC 5280) itself because Node cannot. The certificate names this machine alone, and no deployed part uses
+// it.
 
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -76,7 +76,7 @@ function alternativeNames(names: readonly string[]): Buffer {
   return sequence(oid('551d11'), der(0x04, sequence(...each)));
 }
 
-/** RFC 5280 §4.2.1.9: its own authority, so that a client may be told to trust it. */
+/** RFC 5280 §4.2.1.9: its own authority, so that a client can be set to trust it. */
 function authority(): Buffer {
   return sequence(oid('551d13'), der(0x01, Buffer.of(0xff)), der(0x04, sequence(der(0x01, Buffer.of(0xff)))));
 }

@@ -1,6 +1,6 @@
 // The tool endpoints on the console's port (INTERFACES): health, faults, verdicts, clock, alarms, and what the command
-// line needs to reach the running instance. Loopback only: a request under any other Host, or from a page of another
-// origin, is refused, and a POST without what a page elsewhere cannot send.
+// line needs to reach the running instance. instance.ts serves them. Loopback only: it refuses a request with any other
+// Host or from a page of another origin, and a POST without a header that such a page cannot send.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -30,12 +30,12 @@ export type EndpointReport = {
 export type ConsoleParts = {
   readonly health: () => unknown;
   readonly faults: { list(): unknown; add(posted: unknown): unknown; clear(): void };
-  /** Throws with one line on a mistake in what was posted. */
+  /** Throws with one line on a mistake in the posted body. */
   readonly verdicts: (posted: unknown) => unknown;
-  /** `waitsFor`: what was still going on when the clock gave up on the way; empty where it arrived. */
+  /** `waitsFor`: the work in progress when the clock gave up on the way; empty where it arrived. */
   readonly advance: (ms: number) => Promise<{ readonly now: number; readonly waitsFor?: readonly string[] }>;
   readonly alarms: () => readonly AlarmReport[];
-  /** What the policies refused, and what they were asked for and granted: for checks of least privilege. */
+  /** Calls that the policies refused, and permissions requested and granted: for checks of least privilege. */
   readonly permissions: () => { readonly denied: unknown; readonly used: unknown };
   readonly endpoint: () => EndpointReport;
 };
@@ -118,8 +118,8 @@ async function answer(
 }
 
 /**
- * A clock that gave up on the way is 503: what it waits for, and where it stands. The same call again goes on from
- * there.
+ * A clock that gave up on the way is 503, with the work that it waits for and its instant. The same call again
+ * continues from there.
  */
 async function moveClock(parts: ConsoleParts, posted: unknown, response: ServerResponse): Promise<unknown> {
   const { advance } = (posted ?? {}) as { advance?: unknown };
@@ -136,12 +136,12 @@ async function moveClock(parts: ConsoleParts, posted: unknown, response: ServerR
 }
 const WAITS_SAID_MAX = 5; // the list has them all
 
-/** As in the configuration, and zero: only what is due already. */
+/** As in the configuration, and zero: only work that is due already. */
 function advanceMs(text: string): number | null {
   return /^0[smhd]$/.test(text) ? 0 : parseDuration(text);
 }
 
-/** Reads JSON and does the work; a mistake in what was posted is the client's: 400 with one line. */
+/** Reads JSON and does the work; a mistake in the posted body is the client's: 400 with one line. */
 async function accept(
   request: IncomingMessage,
   response: ServerResponse,
@@ -169,9 +169,9 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i;
 
 /**
- * Why it is refused, or null. A name that somebody points at loopback (DNS rebinding) shows in Host. A page elsewhere
- * that posts to us shows in Origin, another port of this machine included; and it cannot send this Content-Type without
- * asking first (Fetch §3.3, CORS), which nobody answers.
+ * The reason of a refusal, or null. A name that a stranger points at loopback (DNS rebinding) shows in Host. A page
+ * elsewhere that posts to us shows in Origin, another port of this machine included; and it cannot send this
+ * Content-Type without a preflight request (Fetch §3.3, CORS), which gets no answer.
  */
 function foreign(request: IncomingMessage): string | null {
   const { host, origin } = request.headers;

@@ -1,7 +1,7 @@
 // The next hop of the shipped configuration: an SMTP server on this machine that puts mail into Maildirs, so that a
-// first start shows something at once. It refuses refused@… with 550, puts later@… off with 451, and greylisted@… once
-// for each sender; notices arrive in it like any mail. It keeps bytes as they came and adds Return-Path alone, as the
-// final delivery does (RFC 5321 §4.4).
+// first start delivers mail at once. It refuses refused@… with 550, defers later@… with 451, and greylisted@… once for
+// each sender. It takes notices like any mail. It keeps bytes as they came and adds Return-Path alone, as final
+// delivery does (RFC 5321 §4.4).
 
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { link, rename, rm } from 'node:fs/promises';

@@ -1,7 +1,6 @@
-// The demonstration: four messages go through an Everpost, and the terminal says what became of each. Called by
-// `npm start`, once for each data folder. They go through an instance of their own, in a process and a folder of its
-// own: it never touches the user's mail, clock, ports or faults. It shows only what it read from that instance's trace
-// and alarms.
+// The demonstration: it sends four messages through an Everpost and prints the result of each. `npm start` calls it
+// once for each data folder. It starts an instance of its own, in its own process and folder: it never touches the
+// user's mail, clock, ports or faults. It prints only what it read from that instance's trace and alarms.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +21,7 @@ const SETTLE_MS = 90_000;
 const RETRY = { schedule: ['2s', '1h'], lifetime: '5m', delayNotice: false };
 
 export type Demonstration = {
-  /** The data folder; what the demonstration leaves is in its `demonstration`. */
+  /** The data folder; the demonstration's files are in its `demonstration`. */
   readonly data: string;
   readonly show: (line: string) => void;
   readonly signal: AbortSignal;
@@ -33,7 +32,7 @@ export function isUnseen(data: string): boolean {
   return !existsSync(join(data, 'demonstration', 'seen'));
 }
 
-/** Shows it, once. Never throws: whatever fails is said in one line, and the instance beside it goes on. */
+/** Shows it, once. Never throws: a failure is one line, and the instance beside it goes on. */
 export async function demonstrate({ data, show, signal }: Demonstration): Promise<void> {
   const folder = join(data, 'demonstration');
   const closers: (() => unknown)[] = [];
@@ -76,7 +75,7 @@ async function play(stage: Stage, show: (line: string) => void): Promise<void> {
 
 const INDENT = ' '.repeat(29);
 
-/** What became of one message, in a line or three. */
+/** The result of one message, in one to three lines. */
 function tell(show: (line: string) => void, message: Message): void {
   const [delivery] = message.deliveries;
   if (delivery === undefined) return;
@@ -143,7 +142,7 @@ async function startStage(folder: string, nextHopPort: number, signal: AbortSign
   const args = ['src/local/main.ts', '--config', config, '--data', data, ...ports, '--no-demo', '--sweep-every', '1s'];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore', 'ipc'], signal });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  child.on('error', () => {}); // an abort; told by `ended`
+  child.on('error', () => {}); // an abort; `ended` reports it
   const [mxPort, console] = await readyLine(child, ended);
   const ask = async (path: string, init?: RequestInit): Promise<unknown> => {
     const response = await fetch(`${console}${path}`, { ...init, signal });

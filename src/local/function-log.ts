@@ -1,7 +1,7 @@
-// What the runtime and its functions write: everything into one file of the data folder, and to the terminal only what
-// a person should see there: the runtime's own lines, and a function's warnings and errors. Strangers' text in it is
-// made fit for a terminal, in the file too: people look at that in one. Mail goes on without it: where the disk refuses
-// it, the lines are lost, and their number is said.
+// The log of the runtime and its functions. Everything goes into one file of the data folder. The terminal gets the
+// runtime's own lines, and a function's warnings and errors. It makes strangers' text fit for a terminal, in the file
+// too, because people read the file in one. Mail does not depend on it: where the disk refuses the log, the lines are
+// lost, and their number is reported.
 
 import { createWriteStream, existsSync, mkdirSync, renameSync, statSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -95,7 +95,7 @@ function openFile(path: string, show: (line: string) => void): LogFile {
   };
 }
 
-/** A warning or an error of the structured log, in one line; null for the rest, and for what is no such line. */
+/** A warning or an error of the structured log, in one line; null for any other line. */
 function worthShowing(line: string): string | null {
   if (!/"level":"(WARN|ERROR|CRITICAL)"/.test(line)) return null;
   try {

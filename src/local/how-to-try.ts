@@ -1,5 +1,5 @@
-// What `npm start` says after its ready line where the built-in mail server runs: how to send a message, and where
-// mail, the NDR and the trace are. Called by main.ts. Pure: it reads no flag and no file.
+// The text that `npm start` prints after its ready line where the built-in mail server runs: how to send a message, and
+// where to find mail, the NDR and the trace. Called by main.ts. Pure: it reads no flag and no file.
 
 /** Where `npm start` keeps state, and where a verb looks for it, unless `--data` names another folder. */
 export const dataDefault = '.everpost';

@@ -1,6 +1,6 @@
-// One run of the stack on one state of the disk: emulators, functions, schedules, and the ports that belong to them. It
-// takes up what the data folder holds, and ends for good when the disk refuses a write: runtime.ts opens the next one.
-// It deploys nothing and speaks to no AWS.
+// One run of the stack on one state of the disk: emulators, functions, schedules, and their ports. runtime.ts starts
+// it. It continues from what the data folder holds. When the disk refuses a write it ends for good, and runtime.ts
+// opens the next one. It deploys nothing and calls no AWS service.
 
 import { join } from 'node:path';
 import { type Aws, openAws } from '#aws-local/aws.ts';
@@ -39,7 +39,7 @@ export type InstanceParts = {
   readonly submissionPort: number;
   /** How far virtual time was ahead: a restart never sets it back. */
   readonly offsetMs: number;
-  /** Hears once or more that the disk refused a write: then only `stop` is of use. */
+  /** Called once or more when the disk refused a write: after that only `stop` is useful. */
   readonly failed: (error: Error) => void;
 };
 

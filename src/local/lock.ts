@@ -1,5 +1,5 @@
-// One runtime for one data folder: a file that names the process. A process that was killed leaves it behind; the next
-// start sees that the process is gone and takes over. It waits for nobody.
+// A lock file, so that one runtime uses a data folder: it names the process. Called by runtime.ts. After a kill the
+// file stays. The next start sees that the process is gone and takes the lock. It never waits for another process.
 
 import {
   chmodSync,
@@ -16,7 +16,7 @@ import { join } from 'node:path';
 
 export type LockFile = {
   readonly pid: number;
-  /** What tells the process from a later one with the same number; null where the system does not say. */
+  /** Tells the process from a later one with the same number; null where the system has no such fact. */
   readonly startedAt: string | null;
 };
 export type Lock = { release(): void };
@@ -55,9 +55,9 @@ export function takeLock(dataFolder: string, user = process.getuid?.()): Lock {
 }
 
 /**
- * The folder has mail and credentials in it: it must be this user's, and is open to nobody else from now on. One that a
- * stranger made, or that a stranger's link leads to, as can happen in a folder that everybody may write to, is not
- * used. POSIX alone.
+ * The folder has mail and credentials in it: it must be this user's, and from now on no other user can open it. It
+ * refuses a folder that a stranger made, or that a stranger's link leads to, as can happen in a folder that everybody
+ * may write to. POSIX alone.
  */
 function makeOwn(dataFolder: string, user: number): void {
   for (const { uid } of [lstatSync(dataFolder), statSync(dataFolder)])
@@ -65,7 +65,7 @@ function makeOwn(dataFolder: string, user: number): void {
       throw new ForeignFolder(`${dataFolder} belongs to another user (${uid}): name a folder of your own with --data`);
   const { mode, uid } = statSync(dataFolder);
   if ((mode & 0o077) === 0) return;
-  // What is shared on purpose is not closed to those who share it.
+  // A folder that is shared on purpose stays shared.
   if ((mode & 0o1000) !== 0)
     throw new ForeignFolder(`${dataFolder} is shared by everybody: name a folder of your own with --data`);
   if (uid !== user)

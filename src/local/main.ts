@@ -1,4 +1,4 @@
-// `npm start`: reads the flags and the configuration, boots the stack on this machine and says when it can take mail.
+// `npm start`: reads the flags and the configuration, starts the stack on this machine and says when it can take mail.
 // Exit 2: wrong usage. 78: wrong configuration. 1: it could not start. It prints one line on standard output, the ready
 // line; everything for people goes to standard error.
 
@@ -47,7 +47,7 @@ type Flags = {
 
 class WrongUsage extends Error {}
 
-process.umask(0o077); // mail, state and logs are for this user alone, whatever writes them
+process.umask(0o077); // mail, state and logs are for this user alone, whichever code writes them
 passOverBrokenPipe(process.stdout, process.stderr); // a terminal that went away, or a pager that was left, ends no mail
 process.exitCode = await main(process.argv.slice(2));
 
@@ -56,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
   let flags: Flags | null;
   try {
     flags = readFlags(args);
-    if (flags?.secrets) readSecrets(flags.secrets); // a mistake in the file is better told now than at the first login
+    if (flags?.secrets) readSecrets(flags.secrets); // reports a mistake in the file now and not at the first login
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
     if (error instanceof WrongUsage) say(USAGE);
@@ -107,7 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** What is said at once, and stops nothing. */
+/** The lines printed at once; they stop nothing. */
 function secretFindings(settings: Settings, file: string | null): readonly string[] {
   const open = file === null || process.platform === 'win32' ? null : openToOthers(file, statSync(file).mode);
   const lacking = lackingSecrets(settings, file, file === null ? {} : readSecrets(file));
@@ -183,7 +183,7 @@ function startFailure(error: unknown, data: string): string {
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-    process.once('disconnect', () => resolve()); // whoever started us, with a channel between us, is gone
+    process.once('disconnect', () => resolve()); // the process that started us, with a channel between us, has ended
     starterGone(resolve);
   });
 }

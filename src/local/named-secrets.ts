@@ -1,6 +1,6 @@
-// Whether the secrets that the configuration names are there, asked once at the start: a missing one would otherwise
-// show at the first attempt or the first login alone. It tells names, never values, and stops nothing: the file is read
-// at each use.
+// Checks once at the start that the secrets which the configuration names exist. Without it, the first attempt or the
+// first login would show a missing secret. Called by main.ts. It prints names, never values, and stops nothing: the
+// file is read at each use.
 
 import { tokenTermsIn } from '#adapters/oauth/token-terms.ts';
 import { passwordIn, type SecretMembers, SecretMistake, secretMembers } from '#adapters/secret-text.ts';
@@ -9,7 +9,7 @@ import type { Secrets } from '#aws-local/secrets/secrets-manager.ts';
 import { type HopSecret, secretsOfHop } from '#config/hop-secrets.ts';
 import type { Settings } from '#config/settings.ts';
 
-/** What each must be, to read and to copy. */
+/** The required form of each, to read and to copy. */
 const SHAPES: Readonly<
   Record<HopSecret['holds'], { readonly read: (members: SecretMembers) => unknown; readonly example: string }>
 > = {
@@ -21,7 +21,7 @@ const SHAPES: Readonly<
   certificate: { read: certificateIn, example: '{"certificate": "-----BEGIN …", "key": "-----BEGIN …"}' },
 };
 
-/** A line for each that is missing or has not what it must have. */
+/** A line for each secret that is missing or lacks a member. */
 export function lackingSecrets(settings: Settings, file: string | null, secrets: Secrets): readonly string[] {
   const named: (HopSecret & { readonly of: string })[] = [];
   for (const [hop, it] of Object.entries(settings.nextHops))

@@ -1,5 +1,5 @@
-// What `npm start` is told: the settings, the folders and the ports of one run. Made by main.ts and by tests; read by
-// runtime.ts and instance.ts.
+// The options of one run: the settings, the folders and the ports. main.ts and tests make them; runtime.ts and
+// instance.ts read them.
 
 import type { Settings } from '#config/settings.ts';
 
@@ -13,14 +13,17 @@ export type RuntimeOptions = {
   /** The file of --secrets, read at each call. */
   readonly secretsFile: string | null;
   readonly sweepEveryMs: number | null;
-  /** HOST:PORT that takes by SMTP what SES sends; null or none: Maildir folders under the data folder. */
+  /**
+   * HOST:PORT of the SMTP server that gets the mail that SES sends; null or none: Maildir folders under the data
+   * folder.
+   */
   readonly sesOut?: string | null;
   /** Addresses and sub-domains that have an identity of their own at SES, beside the domains of the configuration. */
   readonly sesIdentities?: readonly string[];
   readonly timeScale: number;
   /** Whether the built-in next hop stands in where the configuration names it. */
   readonly demo: boolean;
-  /** What a person should read on the terminal. */
+  /** The lines for a person at the terminal. */
   readonly show: (line: string) => void;
   /** Another assembly than the one that the settings give: for tests that take something out of it. */
   readonly assemblyFolder?: string;

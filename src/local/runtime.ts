@@ -1,7 +1,7 @@
-// Boots the synthesised stack on this machine and keeps it running. State is in the data folder and is taken up again
-// at the next start, after a kill too. Where the disk refuses a write, what runs is ended as by a kill, mail is refused
-// at the front door, and the stack is taken up from disk again once it takes writes: so nothing that was refused comes
-// back, and nothing that was acknowledged is missing.
+// Starts the synthesised stack on this machine and keeps it running. Called by main.ts. The data folder holds the
+// state, and the next start continues from it, after a kill too. When the disk refuses a write, the runtime ends the
+// instance as a kill would, refuses mail at the front door, and opens the stack from disk once it takes writes again.
+// So a refused write never reappears, and an acknowledged one is never missing.
 
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ export type Runtime = {
   stop(): Promise<void>;
 };
 
-/** How long a stop waits for running functions: what is cut off then comes again by its visibility timeout. */
+/** How long a stop waits for running functions: a job that is cut off then comes again by its visibility timeout. */
 const FAREWELL_MS = 5_000;
 /** How often a disk that refused a write is asked whether it takes one again; the last one repeats. */
 const LOOK_AGAIN_MS = [250, 500, 1_000, 2_000];

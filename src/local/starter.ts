@@ -1,12 +1,12 @@
-// `npm start` runs a shell, and the shell runs us. A signal that ends npm alone, or kill -9 of it, would leave us
-// behind, with the ports and the lock. So whoever was started by npm ends when npm does. Started by hand, it ends by
-// its own signals alone.
+// Ends this process when the npm that started it ends. Called by main.ts. `npm start` runs a shell, and the shell runs
+// us. A signal that ends npm alone, or kill -9 of npm, would otherwise leave us running with the ports and the lock. A
+// process that a person started without npm ends by its own signals alone.
 
 import { readFileSync } from 'node:fs';
 
 const LOOK_MS = 500;
 
-/** Calls back, once, when npm or the shell between is gone. Never where npm did not start us. */
+/** Calls back, once, when npm or the shell between has ended. Never where npm did not start us. */
 export function starterGone(callback: () => void): void {
   if (process.env.npm_lifecycle_event === undefined) return;
   const parent = process.ppid;

@@ -1,6 +1,6 @@
-// The submission port: the product's own gateway, against the emulated S3, with one role for each submitter that has
-// the template's managed policy and nothing else. With no submitters configured it greets, and refuses every MAIL with
-// a reply that says so.
+// The submission port: the product's own gateway against the emulated S3. instance.ts opens it. Each submitter has one
+// role with the template's managed policy and nothing else. With no submitters configured it greets, and refuses every
+// MAIL with a reply that says so.
 
 import { join } from 'node:path';
 import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
@@ -19,7 +19,7 @@ import { certificateOf } from './certificate.ts';
 
 export type Submission = { readonly port: number; close(): Promise<void> };
 
-/** A stop waits this long for messages in work: who was not answered sends again. */
+/** A stop waits this long for messages in progress: a client without an answer sends again. */
 const FAREWELL_MS = 5_000;
 
 /** Listens on 127.0.0.1. Rejects when the port is taken. */

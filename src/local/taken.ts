@@ -1,7 +1,7 @@
-// What is said where a port cannot be opened: which one, and a remedy that works.
-// It opens nothing itself.
+// The error for a port that cannot be opened: it names the port and a remedy that works. runtime.ts and instance.ts use
+// it. It opens nothing itself.
 
-/** For `.catch` of what listens. `remedy` is what to do beside ending who has it. */
+/** For `.catch` of code that listens. `remedy` is what to do beside ending the process that has the port. */
 export function taken(port: number, remedy: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
     if (error.code === 'EADDRINUSE')
