@@ -1,6 +1,6 @@
-// Who a client of the submission server is: by its login, by its address (`submitters.NAME.from`), or as the process
-// that started us; which TLS it may speak, and what it must do first. The commands and the server ask. It checks no
-// password.
+// Identifies a client of the submission server: by its login, by its address (`submitters.NAME.from`), or as the
+// process that started us. It also says which TLS the client may speak, and what it must do first. The commands and the
+// server call it. It checks no password.
 
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { SMTPServerSession } from 'smtp-server';
@@ -15,8 +15,7 @@ export type Arrival = { readonly address: string; readonly login: boolean; reado
 
 /**
  * TLS 1.0 and 1.1 with their ciphers. OpenSSL allows both at security level 0 alone, because their handshakes are
- * signed with SHA-1. What is broken for good (NULL, anonymous, export, RC4, 3DES) is in no build of Node or is taken
- * out here.
+ * signed with SHA-1. Broken ciphers (NULL, anonymous, export, RC4, 3DES) are in no build of Node or are excluded here.
  */
 const OLD_TLS = {
   minVersion: 'TLSv1',
@@ -30,7 +29,7 @@ export class Callers {
     /** The submitter for whom the one client speaks; null: it is a network client. */
     readonly process: string | null;
     readonly allowPlainAuth: boolean;
-    /** Who is on this machine; left out: loopback. */
+    /** The addresses of this machine; left out: loopback. */
     readonly isLocal?: ((address: string) => boolean) | undefined;
   };
   private readonly isLocal: (address: string) => boolean;
@@ -54,7 +53,7 @@ export class Callers {
     this.old = anyOld ? createSecureContext({ ...tls, ...OLD_TLS }) : null;
   }
 
-  /** What is spoken with clients at this address; null: as with everybody, TLS 1.2 or later. */
+  /** The TLS for clients at this address; null: as for every client, TLS 1.2 or later. */
   oldTlsFor(address: string | undefined): SecureContext | null {
     return address !== undefined && this.atAddress(address)?.oldTls ? this.old : null;
   }
@@ -63,7 +62,7 @@ export class Callers {
     if (protocol !== null) this.protocols.set(session, protocol);
   }
 
-  /** A login wins over the address. Null: nobody that we know, or by a way that is not allowed to it. */
+  /** A login wins over the address. Null: an unknown client, or one on a connection that its submitter may not use. */
   of(session: SMTPServerSession): Caller | null {
     const user: unknown = session.user;
     if (typeof user === 'string') return { submitter: user, by: this.terms.process === null ? 'login' : 'process' };
@@ -84,13 +83,13 @@ export class Callers {
     return session.secure || this.terms.allowPlainAuth || this.isLocal(session.remoteAddress);
   }
 
-  /** The address allowed an old TLS, and then somebody else logged in over it. */
+  /** The address allowed an old TLS, and then another submitter logged in over it. */
   isTooOldFor(submitter: string, session: SMTPServerSession): boolean {
     const protocol = this.protocols.get(session);
     return protocol !== undefined && OLD_PROTOCOLS.includes(protocol) && !this.settings.submitters[submitter]?.oldTls;
   }
 
-  /** To a client that may not submit yet: what it must do first. */
+  /** The reply to a client that may not submit yet: what it must do first. */
   advice(session: SMTPServerSession): SmtpAnswer {
     const said = (text: string): SmtpAnswer => ({ code: 530, status: '5.7.0', text });
     if (!session.secure && this.atAddress(session.remoteAddress) !== null)

@@ -1,7 +1,7 @@
-// One connection of the package smtp-server, made exact: its command loop, AUTH, STARTTLS and timeouts are used; what
-// reads paths, parameters and content is ours, because the package's own changes them
-// (docs/decisions/submission-server.md lists how). The only file that reaches into the package's insides; its version
-// is pinned, and test/integration/submission holds each of these replacements on the wire.
+// One connection of the package smtp-server, corrected. The package's command loop, AUTH, STARTTLS and timeouts stay.
+// The reading of paths, parameters and content is ours, because the package changes them
+// (docs/decisions/submission-server.md lists how). No other file uses the package's internals. Its version is pinned,
+// and test/integration/submission tests each of these replacements on the wire.
 
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
@@ -25,7 +25,7 @@ export type Commands = {
 type Parser = Exclude<SMTPConnection['_parser'], false>;
 
 /**
- * Makes the server's connections exact. Before it listens.
+ * Corrects the server's connections. Call it before the server listens.
  * @param contextFor the TLS that is spoken with this address; null: the server's own
  */
 export function makeExact(
@@ -99,7 +99,7 @@ function replaceParser(connection: SMTPConnection): void {
 }
 
 /**
- * After a message. What followed its end may hold the next message's end already: the package would forget to go on
+ * After a message. The bytes after its end may already hold the next message's end: the package would not continue
  * after that one, and the client would wait for ever.
  */
 function goOn(parser: Parser): void {

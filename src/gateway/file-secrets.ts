@@ -1,5 +1,6 @@
-// Secrets from a file on the operator's machine: {"name": {"username": "…", "password": "…"}}, as `npm start --secrets`
-// has it. Read at each use, so that a changed file is seen. Its words never become part of an error.
+// Secrets from a file on the operator's machine, for `everpost gateway` and `npm start --secrets`: {"name":
+// {"username": "…", "password": "…"}}. It reads the file at each use, so that a change takes effect. No error text
+// quotes the file.
 
 import { readFile } from 'node:fs/promises';
 import type { Password } from '#adapters/secret-text.ts';

@@ -1,6 +1,6 @@
-// Who may log in: submitters by username and password, compared in constant time; and how often a user name may fail at
-// an address, and an address in all. Secrets come from where they are kept, stay in memory for minutes, and never reach
-// a log or a reply.
+// Decides which logins succeed: submitters by username and password, compared in constant time. It limits how often a
+// user name may fail at an address, and an address in all. The server calls it. It reads secrets from their store and
+// keeps them in memory for minutes. No log and no reply contains them.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Password } from '#adapters/secret-text.ts';
@@ -18,14 +18,14 @@ import type { Clock } from '#pipeline/ports.ts';
 /** Where secrets are: Secrets Manager (AwsSecrets), or a file (FileSecrets). */
 export interface SecretSource {
   credentials(name: string): Promise<Password>;
-  /** What was kept of it is asked for anew the next time. */
+  /** The kept value is dropped, and read again the next time. */
   forget(name: string): void;
 }
 
 export type Login =
   | { readonly kind: 'submitter'; readonly submitter: string }
   | { readonly kind: 'unknown' }
-  /** A secret could not be read, so nobody can say. */
+  /** A secret could not be read, so the login can be neither accepted nor refused. */
   | { readonly kind: 'unavailable'; readonly detail: string };
 
 export class LoginGuard {
@@ -91,7 +91,7 @@ export class LoginGuard {
         trouble = `the secret ${secret} of the submitter ${name}: ${error instanceof Error ? error.message : String(error)}`;
       }
     });
-    await Promise.all(all); // each is compared, whoever it is: time tells nothing
+    await Promise.all(all); // each is compared, whether it fits or not: the time tells nothing
     if (submitter !== null) return { kind: 'submitter', submitter };
     return trouble === null ? { kind: 'unknown' } : { kind: 'unavailable', detail: trouble };
   }

@@ -1,6 +1,6 @@
-// The commands of a mail transaction at the submission server: who may send as whom, to how many, with which options.
-// It keeps the envelope exactly as the client gave it, until the package begins a new one (RSET, EHLO, the end of
-// DATA). It stores nothing.
+// The commands of a mail transaction at the submission server. It decides who may send as whom, to how many recipients,
+// with which options. It keeps the envelope exactly as the client gave it, until the package begins a new one (RSET,
+// EHLO, the end of DATA). It stores nothing.
 
 import type { SMTPServerSession } from 'smtp-server';
 import type { Settings } from '#config/settings.ts';
@@ -12,7 +12,7 @@ import { mayUsePath } from '#core/submission/submitter.ts';
 import type { Caller, Callers } from './callers.ts';
 import type { Commands } from './exact-connection.ts';
 
-/** What we put on top of content (core/submission/added-fields.ts). */
+/** The fields that we put above content (core/submission/added-fields.ts). */
 const ownFieldsBytesMax = messageBytesMax - submissionBytesMax;
 
 export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {
@@ -85,7 +85,7 @@ export class SubmissionTransactions implements Commands {
         '4.5.3',
         `A message${most < this.limits.recipientsMax ? ' of this size' : ''} may have ${most} recipients`,
       );
-    recipients.set(forwardPath.address, forwardPath); // named twice: once, with what was said last
+    recipients.set(forwardPath.address, forwardPath); // named twice: kept once, with the last parameters
     return answer(250, '2.1.5', 'Recipient ok');
   }
 

@@ -1,6 +1,6 @@
-// Takes one message's content at the submission server, from 354 to the answer: into its room, with our fields on top,
-// then into the store. It answers 250 when both objects are stored, and never before; whatever else happens nothing was
-// promised, and the client tries again.
+// Receives one message's content at the submission server, from 354 to the answer: into its space, with our fields on
+// top, then into the store. server.ts calls it. It answers 250 when both objects are stored, and never before. With any
+// other answer, or none, the client still has the message and tries again.
 
 import type { SMTPServerSession } from 'smtp-server';
 import type { Settings } from '#config/settings.ts';
@@ -30,7 +30,7 @@ export type ReceptionParts = {
   readonly log: SubmissionLog;
 };
 
-/** Throws where the client went away: there is nobody to answer. `signal` is aborted then. */
+/** Throws where the client disconnected: no answer can reach it. `signal` is aborted then. */
 export async function receive(
   parts: ReceptionParts,
   given: {
@@ -110,7 +110,7 @@ class Ending {
 }
 const ENDING_BYTES = 4;
 
-/** Reads to the end also what it refuses: the client hears the answer after its final dot. */
+/** Reads a message to its end also where it refuses it: the client reads the answer after its final dot. */
 async function take(
   given: { readonly content: AsyncIterable<Buffer>; readonly bytesMax: number },
   intake: Intake,
@@ -189,8 +189,8 @@ function topOf(
 }
 
 /**
- * What ingest would hold, its sender hears here. Ingest alone asks where no From field was seen, or the header section
- * is too long.
+ * The client gets a refusal here for a message that ingest would hold. Ingest alone checks where no From field was
+ * seen, or the header section is too long.
  */
 function refusedAuthor(
   settings: ReceptionParts['settings'],

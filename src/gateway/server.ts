@@ -1,6 +1,6 @@
-// The submission server: SMTP with AUTH, STARTTLS or implicit TLS, for programs and mail servers of our side.
-// Listeners, logins and limits are here; a transaction's commands, its content and the package's corrections have files
-// of their own. It holds no mail: who was not answered 250 still has the message.
+// The submission server: SMTP with AUTH, STARTTLS or implicit TLS, for programs and mail servers of our side. It has
+// the listeners, logins and limits; the transaction's commands, its content and the package's corrections have their
+// own files. It keeps no mail: a client that got no 250 still has its message.
 
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,12 +28,12 @@ import { type ReceptionParts, receive } from './reception.ts';
 
 export type SubmissionServerParts = ReceptionParts & {
   readonly settings: Pick<Settings, 'domains' | 'submitters' | 'host'>;
-  /** Who may log in; or the submitter for whom the one client speaks without a login (sendmail -bs). */
+  /** The check of logins; or the submitter of the one client that needs no login (sendmail -bs). */
   readonly clients: LoginGuard | { readonly submitter: string };
   readonly tls: TlsFiles | null;
   /** Logins without TLS from elsewhere than this machine. */
   readonly allowPlainAuth: boolean;
-  /** Who is on this machine, and may log in without TLS. */
+  /** The addresses of this machine, from which a login without TLS is allowed. */
   readonly isLocal?: (address: string) => boolean;
   readonly limits?: Partial<SubmissionLimits>;
 };
@@ -56,9 +56,7 @@ export type SubmissionServer = {
   converse(stream: Socket): Promise<void>;
   /** A renewed certificate, for connections from now on. */
   renew(tls: TlsFiles): void;
-  /**
-   * Takes no more connections, lets messages whose content has begun come to their answer, and tells the others 421.
-   */
+  /** Takes no more connections, lets messages whose content has begun get their answer, and sends the others 421. */
   stop(): Promise<void>;
 };
 
@@ -192,7 +190,7 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     converse(stream) {
       const server = make(false);
       const over = new Promise<void>((resolve) => stream.once('close', () => resolve()));
-      stream.once('finish', () => stream.destroy()); // what is said after QUIT is for nobody
+      stream.once('finish', () => stream.destroy()); // bytes after QUIT are ignored
       server.connect(stream);
       for (const connection of server.connections) endAfterInput(connection);
       return over;
@@ -232,7 +230,7 @@ function optionsOf(parts: SubmissionServerParts, limits: SubmissionLimits, secur
     closeTimeout: limits.farewellMs,
     maxCommandLength: submissionLineBytesMax,
     authMethods: ['PLAIN', 'LOGIN'],
-    authOptional: true, // who may send what is ours to say, and is asked at MAIL
+    authOptional: true, // our check at MAIL decides whether a client may submit
     allowInsecureAuth: true, // AUTH itself is switched off where it may not be used
     disabledCommands: disabledOf(parts),
     disableReverseLookup: true,
@@ -242,7 +240,7 @@ function optionsOf(parts: SubmissionServerParts, limits: SubmissionLimits, secur
   };
 }
 
-/** Jokes and proxies of the package; what has no certificate; what needs no login. */
+/** Jokes and proxies of the package; features without a certificate; features without a login. */
 function disabledOf({ tls, clients }: SubmissionServerParts): string[] {
   const never = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'];
   return [...never, ...(tls === null ? ['STARTTLS'] : []), ...('submitter' in clients ? ['AUTH'] : [])];

@@ -1,6 +1,6 @@
-// Room for messages while they are received and stored: a small one in memory, a larger one in a file that has no name
-// any more, so that nothing is left behind by a kill. All together have a bound. Never a place where a message is kept:
-// that is the store's alone.
+// Space for messages while they are received and stored: small ones in memory, larger ones in a file that is unlinked
+// at once, so that a kill leaves nothing behind. reception.ts uses it. All of them together have a limit. It never
+// keeps a message: the store does that.
 
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, mkdtemp, open, rm, unlink } from 'node:fs/promises';
@@ -43,8 +43,8 @@ export class SubmissionSpace {
 
   private async file(): Promise<FileHandle> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    // A folder of its own under a name that nobody can guess, for its owner alone: a stranger can neither be there
-    // first nor look in.
+    // A folder of its own with a name that cannot be guessed, readable by its owner alone: a stranger can neither make
+    // it first nor look into it.
     const own = await mkdtemp(join(this.folder, 'everpost-'));
     try {
       const path = join(own, 'content');
@@ -87,7 +87,7 @@ export class Intake implements Storable {
     return this.digest;
   }
 
-  /** Takes the chunk over. Throws SpaceExhausted, or what the file system says. */
+  /** Takes the chunk over. Throws SpaceExhausted, or the file system's error. */
   async write(chunk: Uint8Array): Promise<void> {
     this.space.take(chunk.byteLength);
     this.written += chunk.byteLength;

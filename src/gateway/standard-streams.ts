@@ -1,5 +1,5 @@
-// Standard input and output as the socket that a server expects: for SMTP with the program that started us. It has no
-// address and is never secure; whoever can write to it has started this process.
+// Standard input and output as the socket that a server expects, for SMTP with the program that started us (`sendmail
+// -bs`). It has no address and is never secure. A program that can write to it has started this process.
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
