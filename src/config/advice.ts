@@ -1,5 +1,5 @@
-// What works and is probably not meant: lines that stop nothing here. check.ts calls it once the configuration is
-// right, and infra/app.ts deploys nothing with those about next hops.
+// Warnings about settings that work and are probably a mistake. They stop nothing here. check.ts calls it once the
+// configuration is valid. infra/app.ts deploys nothing while there is a warning about next hops.
 
 import { parseMailbox } from '#core/message/address.ts';
 import { isVerified, sendingDomains } from '#core/message/ses-use.ts';
@@ -12,7 +12,7 @@ import { join } from './words.ts';
 
 export type BuiltIn = { readonly hosts: readonly string[]; readonly port: number };
 
-/** What cannot work in AWS, or would show a password. */
+/** Settings that cannot work in AWS, or would show a password. */
 export function warnAboutNextHops({ nextHops, network }: Settings, builtIn: BuiltIn | null, warn: Mistakes): void {
   for (const [name, hop] of Object.entries(nextHops)) {
     if ((hop.kind !== 'smtp' && hop.kind !== 'lmtp') || isBuiltIn(hop, builtIn)) continue;
@@ -86,7 +86,7 @@ function isPrivate(text: string): boolean {
   return read.kind === 'network' && isPrivateNetwork(read.network);
 }
 
-/** Mail that leaves in somebody else's name, and mail for us that leaves at all. */
+/** Mail sent in another domain's name, and mail sent out that is for our own domains. */
 export function warnAboutSenders(settings: Settings, warn: Mistakes): void {
   const { domains, notices, routes, nextHops } = settings;
   const from = parseMailbox(notices.from);

@@ -1,6 +1,6 @@
 // The check of the configuration: unknown input in, Settings or one line for each mistake out. Each line says where in
-// the file, what is wrong and what to write. Whoever reads a configuration file calls it, by load.ts. It reads no file
-// and asks no network. What a later version brings is refused by its name, never taken and ignored.
+// the file, what is wrong and what to write. load.ts calls it for every reader of a configuration file. It reads no
+// file and uses no network. It refuses by name what a later version brings, and never ignores it.
 
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
@@ -25,11 +25,11 @@ export type Checked =
   | {
       readonly kind: 'ok';
       readonly settings: Settings;
-      /** Lines of the same form, about what works and yet is probably not meant. */
+      /** Lines of the same form, about settings that work and are probably a mistake. */
       readonly warnings: readonly string[];
       /** Those of the warnings with which nothing is deployed: it could not work in AWS, or would show a password. */
       readonly notDeployed: readonly string[];
-      /** What the file asks for and this version reads without acting on it yet; said wherever it starts. */
+      /** Settings that this version reads and does not use yet; every start prints them. */
       readonly notYet: readonly string[];
     }
   | { readonly kind: 'wrong'; readonly problems: readonly string[] };
@@ -70,7 +70,7 @@ export function checkConfig(input: unknown, sourceName: string, options: CheckOp
   return { kind: 'ok', settings, warnings, notDeployed: notDeployed.all(), notYet: notYetActedOn(file, sourceName) };
 }
 
-/** `ca` may be a file's path: replaced by its text. What cannot be read stays, and the schema says so. */
+/** `ca` may be a file's path: replaced by its text. A path that cannot be read stays, and the schema reports it. */
 function withCertificates(file: Given, certificate: CheckOptions['certificate']): Given {
   if (certificate === undefined || typeof file.nextHops !== 'object' || file.nextHops === null) return file;
   const hops = Object.entries(file.nextHops as Record<string, unknown>).map(([name, hop]) => {
@@ -82,8 +82,8 @@ function withCertificates(file: Given, certificate: CheckOptions['certificate'])
 }
 
 /**
- * What a part of the schema is marked with, by the path in the file: whatever has no effect yet, so that a
- * configuration need not change later.
+ * Marks of the schema by the path in the file: settings that have no effect yet, so that a configuration need not
+ * change later.
  */
 function notYetActedOn(file: Given, sourceName: string): string[] {
   const asked = (part: z.core.$ZodType, value: unknown, at: string): string[] => {

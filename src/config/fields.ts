@@ -1,29 +1,33 @@
-// The parts of which the schema is made: each is a zod type that also knows the words for a mistake and for the
-// reference page. The message of an issue is `what is wrong; write what instead`; check.ts puts the place before it.
-// zod stays here and in the files beside it: nothing that a function bundles imports them (test/infra/bundles.test.ts).
+// The field types of the schema: each is a zod type that also has the text for a mistake and for the reference page.
+// The schema files use them. The message of an issue is `what is wrong; write what instead`; check.ts puts the place
+// before it. zod stays here and in the files beside it: no function's bundle imports them (test/infra/bundles.test.ts).
 
 import { z } from 'zod';
 import { among, nearest, show } from './words.ts';
 
 /**
- * What a part tells beside its type. The JSON schema takes `description`, `pattern` and `enumDescriptions` as they are.
+ * The facts of a field type beside its type. The JSON schema takes `description`, `pattern` and `enumDescriptions`
+ * unchanged.
  */
 export type Told = {
-  /** What the key means: the reference page and editors show it. */
+  /** The meaning of the key: the reference page and editors show it. */
   readonly description?: string;
-  /** What may stand there, in words. */
+  /** The allowed values, in words. */
   readonly values?: string;
-  /** What stands there where the file says nothing, in words. */
+  /** The default, in words. */
   readonly fallback?: string;
   /** JavaScript to copy. It passes the check (test/unit/config/schema.test.ts). */
   readonly example?: string;
-  /** Each choice with what it means. */
+  /** Each choice with its meaning. */
   readonly choices?: Readonly<Record<string, string>>;
   /** Set where a later version brings it: it is refused by this name. */
   readonly later?: string;
-  /** Keys that a later version brings, and what each will be: refused by name. */
+  /** Keys that a later version brings, with their meaning: refused by name. */
   readonly laterKeys?: Readonly<Record<string, string>>;
-  /** Keys in lower case that people write here: they stand elsewhere or by another name. With what to write instead. */
+  /**
+   * Keys in lower case that people write here, and that belong elsewhere or have another name. With what to write
+   * instead.
+   */
   readonly elsewhere?: Readonly<Record<string, string>>;
   /** Set where it is read, and nothing acts on it yet. */
   readonly noEffectYet?: true;
@@ -33,7 +37,7 @@ export type Told = {
   readonly enumDescriptions?: readonly string[];
 };
 
-/** A part with what it tells. */
+/** A field type with its facts. */
 export function told<T extends z.ZodType>(part: T, words: Told): T {
   return part.meta(words) as T;
 }
@@ -157,7 +161,7 @@ export function oneOrMore<T extends z.ZodType>(element: T, noun: string, example
   return z.union([element, list(element, noun, example)]);
 }
 
-/** A key that a later version brings: refused by name, so that nobody believes that it works. */
+/** A key that a later version brings: refused by name, so that no operator believes that it works. */
 export function later(what: string, write: string) {
   const error = (): string => notBuilt(what, write);
   return told(z.never({ error }).optional(), { later: what });

@@ -1,5 +1,5 @@
-// The text of a file that a person saved: editors and shells of Windows put a byte order mark before it, or write
-// UTF-16 (Unicode §23.8). A parser of JSON takes neither.
+// Decodes the text of a file that a person saved: editors and shells of Windows put a byte order mark before it, or
+// write UTF-16 (Unicode §23.8). A JSON parser accepts neither. Every reader of such files calls it.
 
 /** UTF-8, with or without its mark; UTF-16 with one. */
 export function fileText(bytes: Uint8Array): string {
@@ -9,7 +9,7 @@ export function fileText(bytes: Uint8Array): string {
 }
 
 /**
- * A line where others than its owner may read a file of secrets; null where nobody else may. `mode` is POSIX's:
+ * A line where users other than its owner may read a file of secrets; null where no other user may. `mode` is POSIX's:
  * elsewhere it says nothing.
  * @param group whether its group may read it: so a service reads what belongs to root
  */

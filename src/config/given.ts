@@ -1,7 +1,7 @@
-// What a configuration file exports, read along the schema: plain objects and lists are copied, and every key that the
-// schema does not have is noted. Whatever else somebody exports (a Map, a function, a getter that throws, a list
-// without end) becomes a symbol that says what it is, so that the schema refuses it in its place. It never throws, and
-// goes no deeper than the schema does.
+// Reads the export of a configuration file along the schema. It copies plain objects and lists, and notes every key
+// that the schema does not have. Any other value (a Map, a function, a getter that throws, a list without end) becomes
+// a symbol that describes it, so that the schema refuses it in its place. It never throws, and goes no deeper than the
+// schema.
 
 import type { z } from 'zod';
 import { destinationOf } from '#core/delivery/destination.ts';
@@ -11,7 +11,7 @@ import { parseName } from './values.ts';
 import { among, join, nearest, show } from './words.ts';
 
 /**
- * Where a mistake goes. `at` is the path in the file: routes[2].to[0].via. What costs time to say is given as a
+ * Collects a mistake. `at` is the path in the file: routes[2].to[0].via. A text that takes time to make is given as a
  * function.
  */
 export type Mistakes = (at: string, wrong: string, write: string | (() => string)) => void;
@@ -36,13 +36,13 @@ export function given(part: z.core.$ZodType, value: unknown, at: string, mistake
     case 'union':
       return unionOf(type as z.ZodUnion | z.ZodDiscriminatedUnion, value, at, mistake);
     case 'never':
-      return membersOf(value)?.size === 0 ? undefined : leaf(value); // what is empty asks for nothing
+      return membersOf(value)?.size === 0 ? undefined : leaf(value); // an empty object asks for nothing
     default:
       return leaf(value);
   }
 }
 
-/** A part without what is wrapped around it, and all that the wrappings tell, the outer ones first. */
+/** The inner field type without its wrappers, and all facts of the wrappers, the outer ones first. */
 export function partOf(part: z.core.$ZodType): {
   readonly type: z.ZodType;
   readonly told: Told;
@@ -94,7 +94,7 @@ function objectOf(object: z.ZodObject, value: unknown, at: string, mistake: Mist
       continue;
     }
     mistake(join(at, key), 'there is no such key', meant ?? among(known.filter((name) => name !== '$schema')));
-    // Read as what was meant, so that what follows from the slip is not told as well.
+    // Read as the intended value, so that mistakes which follow from the slip are not reported as well.
     if (meant !== null && !members.has(meant)) members.set(meant, members.get(key));
   }
   const copied = known.filter((key) => members.has(key));
@@ -207,7 +207,7 @@ function isList(value: unknown): boolean {
   }
 }
 
-/** Text, numbers, true, false, null and nothing stay; the rest becomes a word for it. */
+/** Text, numbers, true, false, null and undefined stay; any other value becomes a word for it. */
 function leaf(value: unknown): unknown {
   if (value === unreadable) return value;
   if (typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint')

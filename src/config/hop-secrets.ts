@@ -3,7 +3,7 @@
 
 import type { NextHopSettings } from './settings.ts';
 
-/** `password`: a user name and a password; `token`: what a token is asked for with; `certificate`: with its key. */
+/** `password`: a user name and a password; `token`: the terms for requesting a token; `certificate`: with its key. */
 export type HopSecret = { readonly name: string; readonly holds: 'password' | 'token' | 'certificate' };
 
 /** Empty for a next hop that needs none. */

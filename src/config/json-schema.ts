@@ -1,11 +1,11 @@
-// The JSON schema of the configuration, for editors: docs/everpost.config.schema.json. write.ts writes it.
-// It says what JSON Schema can say. The check says more: durations, domains and how sections fit together.
+// The JSON schema of the configuration, for editors: docs/everpost.config.schema.json. write.ts writes it. It says what
+// JSON Schema can say. The check says more: durations, domains and how sections fit together.
 
 import { z } from 'zod';
 import { partOf } from './given.ts';
 import { schema } from './schema.ts';
 
-/** What a part tells and JSON Schema has no word for. */
+/** The facts of a field type that JSON Schema cannot express. */
 const OURS = [
   'values',
   'fallback',

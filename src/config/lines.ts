@@ -1,5 +1,5 @@
-// The lines that are said of one configuration file: in the order of the sections, each once, with examples that fit
-// the file. check.ts, the schema's issues and the rules write to it. It decides nothing about the file.
+// Collects the mistakes and warnings of one configuration file: in the order of the sections, each once, with examples
+// that fit the file. check.ts, the schema's issues and the rules write to it. It decides nothing about the file.
 
 import type { z } from 'zod';
 import { hopNames } from './fields.ts';
@@ -7,7 +7,7 @@ import type { Given, Mistakes } from './given.ts';
 import { schema } from './schema.ts';
 import { among, join } from './words.ts';
 
-/** More lines than anybody reads, and few enough to print. */
+/** More lines than an operator reads, and few enough to print. */
 const linesMax = 200;
 
 /** Lines of one file, ordered by its sections. */
@@ -40,7 +40,7 @@ export class Lines {
     this.#places.add(at);
     this.#add(at, () => `${wrong}; write ${typeof write === 'string' ? write : write()}`);
   };
-  /** What the schema found. Of a place of which something was said already, nothing else is. */
+  /** The schema's issues. A place that already has a line gets no second one. */
   issues(issues: readonly z.core.$ZodIssue[], at: string, value: unknown): void {
     for (const issue of issues) {
       const path = issue.path.reduce<string>((sum, key) => join(sum, key as string | number), at);
@@ -54,7 +54,7 @@ export class Lines {
     const lines = this.#lines.toSorted((a, b) => a.section - b.section).map(({ line }) => line);
     return this.#more === 0 ? lines : [...lines, `${this.#source}: and ${this.#more} more`];
   }
-  /** What nobody will read is counted, not made. */
+  /** Lines beyond the limit are counted, not made. */
   #add(at: string, say: () => string): void {
     if (this.#lines.length >= linesMax) {
       this.#more += 1;
@@ -66,7 +66,7 @@ export class Lines {
     const section = Object.keys(schema.shape).indexOf(/^[$\w]*/.exec(at)?.[0] ?? '');
     this.#lines.push({ section, line: `${this.#source}: ${at === '' ? '' : `${at}: `}${said}` });
   }
-  /** Only what to write is changed, never what the file says. */
+  /** It changes only what to write, never what is wrong. */
   #fitted(said: string): string {
     const cut = said.lastIndexOf('; write ');
     const write = said

@@ -1,6 +1,6 @@
-// Reads a configuration file, .ts, .js or .json, and checks it: npm start, synth, deploy and the gateway read it by
-// this. A file that cannot be read is a mistake like any other: one line. It runs the file's code, as its author means
-// it to, and nothing else.
+// Reads a configuration file, .ts, .js or .json, and checks it. npm start, synth, deploy, the gateway and the command
+// line call it. A file that cannot be read is one line, like any other mistake. It runs the file's code, as its author
+// intends, and nothing else.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
@@ -12,7 +12,7 @@ import { partOf } from './given.ts';
 import { schema } from './schema.ts';
 import { lineInJson, placeOfError } from './thrown.ts';
 
-/** What `npm start`, synth and deploy end with when the configuration is wrong (sysexits: EX_CONFIG). */
+/** The exit code of `npm start`, synth and deploy for a wrong configuration (sysexits: EX_CONFIG). */
 export const exitConfig = 78;
 export const defaultConfigFile = 'everpost.config.ts';
 

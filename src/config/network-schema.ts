@@ -1,5 +1,5 @@
-// The part of the schema for the network: the VPC in which relay runs. schema.ts takes it in. It checks the form of ids
-// alone: no account is asked, so that `npm run synth` needs none.
+// The schema of the section `network`: the VPC in which relay runs. schema.ts includes it. It checks only the form of
+// ids: it calls no AWS account, so that `npm run synth` needs none.
 
 import { lambdaSecurityGroupsMax, lambdaSubnetsMax, networkZonesMax } from '#core/limits.ts';
 import { choice, list, object, text, told, wholeNumber } from './fields.ts';

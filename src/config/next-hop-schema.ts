@@ -1,5 +1,5 @@
-// The part of the schema for next hops: what each kind may say, and what stands where it says nothing. schema.ts takes
-// it in. It knows nothing of routes, resolves no host and opens no secret.
+// The schema of next hops: the keys of each kind, and their defaults. schema.ts includes it. It knows nothing of
+// routes, resolves no host and opens no secret.
 
 import { z } from 'zod';
 import { detailTextMax } from '#core/limits.ts';
@@ -274,7 +274,7 @@ function hopMessage(input: unknown): string {
   return message(input, (shown) => `${shown} is no object`, EXAMPLE);
 }
 
-/** The kind says what else may stand there, so that a mistake in it is the only one worth naming. */
+/** The kind decides which other keys there may be, so a mistake in the kind is the only one to report. */
 function kindMessage(input: unknown): string {
   const given = (input as { readonly kind?: unknown } | null)?.kind;
   const known = kindsLater.find((name) => name === given);
@@ -292,7 +292,7 @@ function secretInstead(given: string): string {
 
 const HOST = "a host name or an IP address such as 'mail.example.com'";
 
-/** Several hosts in one text, a port and a URL are what people write. */
+/** People write several hosts in one text, a port, or a URL. */
 function hostInstead(given: string): string {
   const several = given.trim().split(/[,;\s]+/);
   if (several.length > 1 && several.length <= 8 && several.every((each) => parseHost(each) !== null))

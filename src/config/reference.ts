@@ -1,5 +1,5 @@
-// The reference page of the configuration, docs/configuration.md, made from the schema. write.ts writes it.
-// It holds no fact of its own but how a file is read: what a key means stands beside the key, in the schema.
+// Makes the reference page of the configuration, docs/configuration.md, from the schema. write.ts writes it. It holds
+// no fact of its own except how a file is read. The meaning of a key stands beside the key, in the schema.
 
 import type { z } from 'zod';
 import type { Told } from './fields.ts';
@@ -99,7 +99,7 @@ export function keyNames(): readonly string[] {
   return unique(parts(schema, '').flatMap(({ at }) => (/[*\]]$|^$/.test(at) ? [] : [at.split('.').at(-1) ?? ''])));
 }
 
-/** `kind` tells of which kind of next hop it is a part. */
+/** `kind` is the kind of next hop to which it belongs. */
 type Part = { readonly at: string; readonly words: Told; readonly kind: string };
 
 /** A part and all that stand below it, by their paths in the file. */
@@ -151,7 +151,7 @@ function entries(shape: z.core.$ZodShape, at: string, which: (key: string) => bo
     .join('\n');
 }
 
-/** What stands in an object that has no chapter of its own. */
+/** The keys of an object that has no chapter of its own. */
 function below(at: string, part: z.core.$ZodType): readonly string[] {
   return isSection(part) ? [members(part, at)] : [];
 }
@@ -208,7 +208,7 @@ function capital(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
-/** Lines of a document's width. What stands between backticks is not parted. */
+/** Lines of a document's width. Text between backticks is not broken. */
 function wrapped(text: string, first: string, further: string): string {
   const lines: string[] = [];
   let line = first;

@@ -1,5 +1,5 @@
-// docs/replies.md as text: what Everpost does after a server's reply, from the rows and general rules that relay asks.
-// Called by write.ts for `npm run fix`, and by the test that says when the page is stale. It decides nothing.
+// The text of docs/replies.md: what Everpost does after a server's reply, from the rows and general rules that relay
+// uses. write.ts calls it for `npm run fix`, and so does the test that finds a stale page. It decides nothing.
 
 import { type Fault, REASONS, type TableReason } from '#core/reply/reasons.ts';
 import { replyRules } from '#core/reply/reply-rules.ts';

@@ -1,5 +1,5 @@
-// What is asked of routes once each can be read: that their next hops are there, that each can be reached, and that its
-// actions make sense together. check.ts calls it. It decides nothing about a message: core/routing/routes.ts does.
+// Checks the routes once each can be read: that their next hops exist, that each route can be reached, and that its
+// actions fit together. check.ts calls it. It decides nothing about a message: core/routing/routes.ts does.
 
 import { coveringKeys, parseMatch } from '#core/routing/routes.ts';
 import type { Given, Mistakes } from './given.ts';

@@ -1,5 +1,5 @@
-// The part of the schema for routes: what they may match, and what their actions may say. schema.ts takes it in.
-// What depends on other sections, such as the names of next hops, is in route-rules.ts.
+// The schema of routes: their matches and their actions. schema.ts includes it. route-rules.ts checks what depends on
+// other sections, such as the names of next hops.
 
 import { z } from 'zod';
 import { boolean, choice, hopNames, list, message, object, oneOrMore, text, told } from './fields.ts';

@@ -1,5 +1,5 @@
-// What no section of the configuration can know by itself: how they fit together. check.ts calls it with the sections
-// that are right, and gets the settings where all of them are. It asks no network.
+// Checks how the sections of the configuration fit together. check.ts calls it with the valid sections, and gets the
+// settings where all of them are valid. It uses no network.
 
 import { domainsMax, queueRetentionMs, rowsOutliveObjectMs } from '#core/limits.ts';
 import { needsSmtputf8, parseMailbox } from '#core/message/address.ts';
@@ -12,7 +12,7 @@ import { join } from './words.ts';
 
 type Unversioned = Omit<Settings, 'version'>;
 
-/** The settings; null where a section is missing. What does not fit is noted either way. */
+/** The settings; null where a section is missing. Conflicts are noted in either case. */
 export function checkSections(sections: Sections, mistake: Mistakes): Unversioned | null {
   const { domains, nextHops, notices, submitters, retry, retention } = sections;
   const routes = sections.routes?.map((route) => withReturnPaths(route, nextHops ?? {}));
@@ -59,9 +59,8 @@ function complete(
 }
 
 /**
- * DESIGN decision 11: mail that goes on to another address may fail there for reasons that its sender must hear from
- * us, and SPF must not speak against us there. SES has return paths of its own, and what refuses or discards needs
- * none.
+ * DESIGN decision 11: mail that is forwarded to another address may fail there. Its sender must then get the reason
+ * from us, and SPF must not fail because of us. SES has its own return paths; routes that refuse or discard need none.
  */
 function withReturnPaths(route: RouteRead, nextHops: Readonly<Record<string, NextHopSettings>>): RouteSettings {
   const kindOf = (via: string) => (Object.hasOwn(nextHops, via) ? nextHops[via]?.kind : undefined);
@@ -132,7 +131,7 @@ function noticesCanLeave(
   );
 }
 /**
- * What comes back is no mail for anybody: a route of its own would never see it, and a domain that has one could not be
+ * Returned mail is for no recipient: a route of its own would never match it, and a domain that has one could not be
  * told apart.
  */
 function returnPathsAreOursAlone(
@@ -194,7 +193,8 @@ function contentOutlivesItsDeliveries(
 }
 
 /**
- * What SES sends of our own, and authors that it sends in our name, have this address: it must be verified, and ASCII.
+ * This is the sender of the mail that SES sends for us, and of authors in whose place SES sends: it must be verified,
+ * and ASCII.
  */
 function noticesComeFromUs(
   domains: readonly string[],

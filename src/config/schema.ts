@@ -1,6 +1,6 @@
-// The schema of the configuration, stated once: the type that people write (Config), the check (check.ts), the JSON
+// The schema of the configuration, stated once. The type that people write (Config), the check (check.ts), the JSON
 // schema for editors and the reference page (docs/configuration.md) come from it. `npm run fix` writes both files
-// again. What no section can know by itself is in rules.ts and route-rules.ts. It reads no file and asks no network.
+// again. rules.ts and route-rules.ts check what depends on several sections. It reads no file and uses no network.
 
 import { z } from 'zod';
 import { domainKeyOf } from '#core/message/domain-key.ts';
@@ -284,5 +284,5 @@ export const schema = object(
   },
 );
 
-/** What a person writes in everpost.config.ts, .js or .json. */
+/** The type that people write in everpost.config.ts, .js or .json. */
 export type Config = z.input<typeof schema>;

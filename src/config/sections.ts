@@ -1,5 +1,5 @@
-// Reads a configuration section by section, so that a mistake in one hides none in another. check.ts calls it.
-// The sections know nothing of each other here: rules.ts and route-rules.ts compare them.
+// Reads a configuration section by section, so that a mistake in one hides none in another. check.ts calls it. The
+// sections are independent here: rules.ts and route-rules.ts compare them.
 
 import type { z } from 'zod';
 import type { Given } from './given.ts';
@@ -10,7 +10,7 @@ import type { NextHopSettings } from './settings.ts';
 type Read = z.output<typeof schema>;
 export type RouteRead = Read['routes'][number];
 
-/** The sections that are right, each read by itself, and of next hops and routes those that are. */
+/** The valid sections, each read by itself; of next hops and routes, the valid ones. */
 export type Sections = {
   readonly [K in keyof Read]?: Read[K] | undefined;
 } & {

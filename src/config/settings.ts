@@ -1,5 +1,5 @@
-// The configuration as the functions read it, once it is checked. Types alone, so that every layer may import them.
-// What people write is Config, in schema.ts; check.ts leads from the one to the other.
+// The configuration as the functions read it, after the check. It holds types alone, so that every layer may import it.
+// The type that people write is Config, in schema.ts; check.ts makes Settings from it.
 
 import type { Status } from '#core/reply/status.ts';
 
@@ -49,7 +49,7 @@ export type Settings = {
     readonly quarantine: number;
   };
   readonly transfer: { readonly inbound: TransferMode; readonly outbound: TransferMode };
-  /** Who may submit outbound mail, by name. Empty: nobody. */
+  /** The submitters of outbound mail, by name. Empty: none. */
   readonly submitters: Readonly<Record<string, SubmitterSettings>>;
   /** Where return paths of ours live (tokens and SRS): never one of `domains`. */
   readonly returnPathDomain: string;
@@ -74,13 +74,13 @@ export type OwnVpc = {
   readonly securityGroups: readonly string[] | null;
 };
 export type SubmitterSettings = {
-  /** In Secrets Manager: {"username": "…", "password": "…"}, what it says in AUTH. Null: it does not log in. */
+  /** In Secrets Manager: {"username": "…", "password": "…"}, used in AUTH. Null: it does not log in. */
   readonly secret: string | null;
   /** Domains, as A-labels, of which its reverse-paths and authors may be. */
   readonly senderDomains: readonly string[];
   /** Networks in which it is known without a login (core/submission/source-network.ts). Its authors are its own. */
   readonly from?: readonly string[];
-  /** From there TLS 1.0 and 1.1 may be spoken. */
+  /** Clients there may speak TLS 1.0 and 1.1. */
   readonly oldTls?: true;
   /** From there mail may come without TLS. */
   readonly withoutTls?: true;
@@ -94,18 +94,18 @@ export type LmtpSettings = { readonly kind: 'lmtp' } & ServerSettings;
 export type SesSettings = { readonly kind: 'ses' };
 export type RefuseSettings = {
   readonly kind: 'refuse';
-  /** What the NDR says: class 5. */
+  /** The status in the NDR: class 5. */
   readonly status: Status;
   readonly text: string;
 };
 export type DiscardSettings = { readonly kind: 'discard' };
-/** A server that is spoken to over a socket, by SMTP or by LMTP. */
+/** A server that is reached over a socket, by SMTP or by LMTP. */
 export type ServerSettings = {
   /** Tried in order of preference (core/reply/several-hosts.ts). */
   readonly hosts: readonly string[];
   readonly port: number;
   readonly tls: TlsMode;
-  /** What we say in EHLO and LHLO; null: `host` of the settings. */
+  /** The name in EHLO and LHLO; null: `host` of the settings. */
   readonly helo: string | null;
   /** Commands leave together where the server offers it; false: one by one. */
   readonly pipelining: boolean;
@@ -119,8 +119,8 @@ export type ServerSettings = {
 };
 
 /**
- * Names of secrets in Secrets Manager. `secret`: {"username": "…", "password": "…"}. `xoauth2`: what a token is asked
- * for with (adapters/oauth/token-secret.ts).
+ * Names of secrets in Secrets Manager. `secret`: {"username": "…", "password": "…"}. `xoauth2`: the terms for
+ * requesting a token (adapters/oauth/token-terms.ts).
  */
 export type LoginSettings = { readonly secret: string } | { readonly xoauth2: string };
 

@@ -1,11 +1,11 @@
-// What a submitter's keys cannot know alone: something must tell who it is, an address tells one submitter alone, and
-// what is allowed to old devices hangs on their addresses. check.ts calls it. It asks no network.
+// Checks what one key of a submitter cannot know alone: each submitter is identified by something, an address belongs
+// to one submitter, and what old devices may do depends on their addresses. check.ts calls it. It uses no network.
 
 import { holds, readSourceNetwork } from '#core/submission/source-network.ts';
 import { type Given, type Mistakes, membersOf } from './given.ts';
 import { join } from './words.ts';
 
-/** On the file as it was read: a missing login is told also where another key is wrong. */
+/** On the file as it was read: a missing login is reported also where another key is wrong. */
 export function checkSubmitters({ submitters }: Given, mistake: Mistakes): void {
   const networks: { readonly at: string; readonly submitter: string; readonly text: string }[] = [];
   for (const [submitter, each] of membersOf(submitters) ?? []) {

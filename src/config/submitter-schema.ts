@@ -1,5 +1,5 @@
-// A submitter in the schema of the configuration: by what it is known (login, addresses), as whom it may send, and
-// which TLS its devices speak. schema.ts has its place; submitter-rules.ts compares what the keys cannot know alone.
+// The schema of a submitter: how it is identified (login, addresses), as whom it may send, and which TLS its devices
+// speak. schema.ts includes it. submitter-rules.ts checks what one key cannot know alone.
 
 import { z } from 'zod';
 import { domainKeyOf } from '#core/message/domain-key.ts';
@@ -10,7 +10,7 @@ import type { SubmitterSettings } from './settings.ts';
 
 export const domain = text(domainKeyOf, 'domain name', 'a domain such as example.com');
 
-/** The text of a network in its usual form; what is wrong with it is said by the reader. */
+/** The text of a network in its usual form; the reader describes a mistake. */
 const network = told(
   z
     .string({ error: ({ input }) => message(input, (shown) => `${shown} is no network`, "'192.168.10.0/24'") })

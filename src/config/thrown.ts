@@ -1,5 +1,5 @@
-// Where in a configuration file an error came from: the line of a module that threw, or that Node cannot read, and of
-// JSON that is none. load.ts calls it. It runs no code of the file; it may have Node read a module once more, without
+// Finds where in a configuration file an error came from: the line of a module that threw or that Node cannot parse,
+// and of invalid JSON. load.ts calls it. It runs no code of the file. It may let Node parse a module once more, without
 // running it.
 
 import { spawnSync } from 'node:child_process';
@@ -45,7 +45,9 @@ function isSyntaxError(error: unknown): boolean {
   return error instanceof Error && error.name === 'SyntaxError';
 }
 
-/** For a module that JavaScript cannot parse the error has no place; Node tells it where it only checks the file. */
+/**
+ * For a module that JavaScript cannot parse the error has no place. Node gives the place where it only checks the file.
+ */
 function nodesReading(path: string): string {
   return spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 10_000 }).stderr ?? '';
 }

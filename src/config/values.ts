@@ -1,12 +1,12 @@
-// The words of the configuration: durations, domains, addresses, hosts, names. Each parser gives the value or null.
-// Pure: it resolves no host and opens no secret.
+// Parsers for the values of the configuration: durations, domains, addresses, hosts, names. The check and the command
+// line call them. Each returns the value or null. Pure: it resolves no host and opens no secret.
 
 import { domainKeyOf } from '#core/message/domain-key.ts';
 import { isPrivateV4 } from '#core/routing/port-25.ts';
 import { parseMatch } from '#core/routing/routes.ts';
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const DURATION_MAX_MS = 3650 * UNIT_MS.d; // ten years: above it somebody has mistyped
+const DURATION_MAX_MS = 3650 * UNIT_MS.d; // ten years: a longer one is a typing error
 
 /** '1s' '15m' '4h' '2d' in milliseconds; from one second to ten years. */
 export function parseDuration(text: string): number | null {
@@ -62,8 +62,8 @@ export function parseHost(text: string): string | null {
 }
 
 /**
- * What a client says in EHLO (RFC 5321 §4.1.1.1): a domain name, or an address literal (§4.1.3) such as `[192.0.2.1]`
- * or `[IPv6:2001:db8::1]`.
+ * A client's name in EHLO (RFC 5321 §4.1.1.1): a domain name, or an address literal (§4.1.3) such as `[192.0.2.1]` or
+ * `[IPv6:2001:db8::1]`.
  */
 export function parseHelo(text: string): string | null {
   const literal = /^\[(IPv6:)?([^\]]+)\]$/i.exec(text);
@@ -97,7 +97,7 @@ export function isLoopback(host: string): boolean {
   return /^(?:0|127|169\.254)\.|^(?:::1?$|fe[89ab])|^localhost$|\.localhost$/i.test(host);
 }
 
-/** Whether a host cannot be reached from the Internet, as far as its name or number tells. */
+/** Whether a host cannot be reached from the Internet, as far as its name or address shows. */
 export function isPrivateHost(host: string): boolean {
   switch (ipVersion(host)) {
     case 4:
@@ -122,7 +122,7 @@ export function parseName(text: string): string | null {
 }
 
 /**
- * SES takes 64 letters for a rule set, IAM 64 for a role, SQS 80 for a queue: what we append must fit (aws-service
+ * SES takes 64 letters for a rule set, IAM 64 for a role, SQS 80 for a queue: our suffixes must fit (aws-service
  * limits).
  */
 export function parseStackName(text: string): string | null {

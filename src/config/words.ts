@@ -5,7 +5,7 @@ import { printable } from '#core/message/printable.ts';
 
 const SHOWN_MAX = 60;
 
-/** A value as a line shows it. What is no data has been replaced by a symbol that says what it is: given.ts. */
+/** A value as a line shows it. given.ts has replaced a value that is no data by a symbol that describes it. */
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'undefined':
@@ -24,7 +24,7 @@ export function show(value: unknown): string {
   }
 }
 
-/** A text in quotes, with what cannot be seen written as its escape. */
+/** A text in quotes, with invisible characters written as escapes. */
 function quoted(text: string): string {
   return printable(JSON.stringify(text));
 }
@@ -43,7 +43,7 @@ export function join(at: string, key: string | number): string {
 
 const CHOICES_MAX = 20;
 
-/** What may stand in a place. */
+/** The allowed values of a place. */
 export function among(choices: readonly string[]): string {
   if (choices.length > CHOICES_MAX)
     return `one of ${choices.slice(0, CHOICES_MAX).join(', ')} and ${choices.length - CHOICES_MAX} more`;

@@ -1,6 +1,6 @@
-// `npm run fix` runs it: writes the reference page and the JSON schema again, from the schema of the configuration, and
-// the page about replies from the rows of the reply rules. test/unit/config/schema.test.ts and
-// test/unit/documents.test.ts say when they are stale.
+// Writes the reference page and the JSON schema from the schema of the configuration, and the page about replies from
+// the rows of the reply rules. `npm run fix` runs it. test/unit/config/schema.test.ts and test/unit/documents.test.ts
+// fail when they are stale.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
