@@ -1,6 +1,6 @@
-// A service that could not be connected to, from a function in a VPC: an error whose words name it and what leads to
-// it. adapters/aws/reach.ts throws it, and whoever tells an operator why something failed shows its words. They hold
-// nothing of content, logins or secrets.
+// An error for a service that a function in a VPC could not connect to. Its text names the service and what leads to
+// it. adapters/aws/reach.ts throws it, and code that tells an operator why something failed shows its text. The text
+// holds no content, login or secret.
 
 type Failure = {
   readonly name?: unknown;
@@ -9,7 +9,7 @@ type Failure = {
   readonly $metadata?: unknown;
 };
 
-/** It keeps what code decides by: `code`, and the SDK's account of the attempts. */
+/** It keeps the fields by which code decides: `code`, and the SDK's account of the attempts. */
 export class OutOfReach extends Error {
   readonly code: string;
   readonly $metadata: unknown;
@@ -27,8 +27,8 @@ export class OutOfReach extends Error {
 const noWay: ReadonlySet<unknown> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /**
- * Whether no connection was made: the name was not found, there is no route, or nobody answered, as where a security
- * group or a missing endpoint swallows what is sent. A service that answers late, or breaks off, was connected to.
+ * Whether no connection was made: the name was not found, there is no route, or no host answered, as where a security
+ * group or a missing endpoint drops the packets. A service that answers late, or breaks off, was connected to.
  */
 export function isNoConnection(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;

@@ -1,5 +1,6 @@
-// PEM text (RFC 7468) as it stands in a secret: blocks with their labels, however the line ends were lost on the way.
-// The console of Secrets Manager turns them into spaces, and shells write \n for them. Decodes nothing.
+// PEM text (RFC 7468) from a secret: blocks with their labels, whatever happened to the line ends. The console of
+// Secrets Manager turns them into spaces, and shells write \n for them. Used by the readers of certificates and keys.
+// It decodes nothing.
 
 export type PemBlock = {
   /** `CERTIFICATE`, `PRIVATE KEY`, `RSA PRIVATE KEY` … */
@@ -13,7 +14,7 @@ export type PemBlock = {
 const BEGIN = '-----BEGIN ';
 const DASHES = '-----';
 
-/** The blocks that are whole, in order. What stands between them is no part of any. */
+/** The blocks that are whole, in order. The text between them is no part of any. */
 export function pemBlocks(text: string): readonly PemBlock[] {
   return text
     .split(BEGIN)

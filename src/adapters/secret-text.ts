@@ -1,6 +1,6 @@
-// The text of a secret: JSON, one object, whose members have names that a login or a certificate needs. Used by
-// whatever reads secrets: Secrets Manager, files, and the check at the start of the local runtime. A mistake names the
-// member and never quotes a value.
+// The text of a secret: one JSON object with the members that a login or a certificate needs. Used by every reader of
+// secrets: Secrets Manager, files, and the check at the start of the local runtime. An error names the member and never
+// quotes a value.
 
 export type SecretMembers = Readonly<Record<string, unknown>>;
 

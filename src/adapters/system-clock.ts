@@ -1,5 +1,5 @@
-// The machine's time and chance.
-// The only place where a deployed stage gets them from (STYLE rule 6).
+// The machine's time and randomness.
+// It is the only place from which a deployed stage gets them (STYLE rule 6).
 
 import type { Clock, Entropy } from '#pipeline/ports.ts';
 

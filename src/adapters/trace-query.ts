@@ -1,5 +1,5 @@
-// Whether a message answers a trace query: the part of the search that no index does.
-// Shared by every ledger. Pure.
+// Whether a message matches a trace query: the part of the search for which there is no index. Every ledger calls it,
+// and so do the operator's verbs. Pure.
 
 import { heldBecauseOf } from '#core/delivery/become.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -34,7 +34,7 @@ export function isMeant(row: DeliveryRow, wanted: NonNullable<TraceQuery['row']>
   );
 }
 
-/** How it came to be held, or its reason: the whole of it, what stands before a colon, or its first word. */
+/** Why it is held, or its reason: the whole of it, the part before a colon, or its first word. */
 function isFor(row: DeliveryRow, wanted: string): boolean {
   const { stateReason } = row;
   if (heldBecauseOf(row) === wanted || stateReason === wanted) return true;

@@ -1,14 +1,13 @@
-// Which of a delivery's trace events stand in its ledger row, and which move out into items of their own.
-// Pure. Events in the row are the first attempts' and those of the latest write; so an event is committed together with
-// the state change that it explains, and moves out (copied first, dropped after) only with a later write. Nothing is
-// lost or doubled by a crash in between, or by two writers at once: what moves out is already committed, and its key
-// derives from itself.
+// Which trace events of a delivery stay in its ledger row, and which move to items of their own. Both ledgers call it.
+// Pure. The row keeps the events of the first attempts and of the latest write, so an event is committed with the state
+// change that it explains. It moves (copied first, dropped after) only with a later write. A crash in between, or two
+// writers at once, lose and double nothing: a moved event is already committed, and its key derives from itself.
 
 import { createHash } from 'node:crypto';
 import type { TraceEvent } from '#core/delivery/delivery.ts';
 import { attemptsInlineMax } from '#core/limits.ts';
 
-/** Events that stay in the row for good, whatever their attempt: a row must not grow with resubmissions. */
+/** Events that always stay in the row, whatever their attempt: a row must not grow with resubmissions. */
 const eventsInlineMax = 12;
 
 export type TraceSplit = {
@@ -37,7 +36,7 @@ export function joinTrace(inRow: readonly TraceEvent[], moved: readonly MovedEve
   const { kept, moved: leaving } = splitTrace(inRow);
   const outside = new Map([...moved, ...leaving].map(({ key, event }) => [key, event]));
   const ordered = [...outside.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, event]) => event);
-  // Array.prototype.sort is stable: at the same instant, what stands in the row for good came first.
+  // Array.prototype.sort is stable: at the same instant, the events that stay in the row came first.
   return [...kept, ...ordered].sort((a, b) => a.at - b.at);
 }
 

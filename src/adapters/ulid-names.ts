@@ -1,5 +1,6 @@
-// ULIDs for submissions: 48 bits of time, so that a listing is in order, and 80 bits of the system's randomness, so
-// that no name can be guessed. It never hands out a number of its own making twice, and keeps no state.
+// ULIDs for submissions, for sendmail and the gateway: 48 bits of time, so that a listing is in order, and 80 bits of
+// the system's randomness, so that no name can be guessed. It never gives a number of its own making twice, and keeps
+// no state.
 
 import { randomBytes } from 'node:crypto';
 import type { Clock, SubmissionNames } from '#pipeline/ports.ts';

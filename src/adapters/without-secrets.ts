@@ -1,10 +1,10 @@
-// Text of strangers without our secrets in it: whole, encoded, or a piece that somebody cut off. Used on what a server
-// says to a login, and on what a token endpoint answers. It never shortens what it has no reason to hide.
+// Removes our secrets from the text of strangers: the whole secret, its encodings, and pieces that somebody cut off.
+// Called for a server's answer to a login and for a token endpoint's answer. It never shortens other text.
 
 const HIDDEN = '***';
 /** A piece this long, in characters, is one of a secret and no accident. */
 const PIECE = 12;
-/** What tokens and base64 are written in; the dots of a JWT part it. */
+/** The characters of tokens and base64; the dots of a JWT separate its parts. */
 const RUN = /[A-Za-z0-9+/_-]{12,}/g;
 
 /** A secret in the forms in which it is repeated: as it is, in base64, in base64url, in a form's encoding. */

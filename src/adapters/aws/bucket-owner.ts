@@ -1,12 +1,13 @@
-// Every call of an S3 client says whose bucket it means: S3 then answers 403 where a bucket of that name belongs to
-// another account, instead of giving it our mail or us its. The name of a bucket that was deleted is free for anybody.
-// One middleware for the whole client, so that no call can be without it.
+// A middleware that adds the expected bucket owner to every call of an S3 client. Each place that makes an S3 client
+// uses it. S3 then answers 403 where a bucket of that name belongs to another account, instead of giving us its mail or
+// it ours. Anybody may take the name of a deleted bucket. It stands once for the whole client, so that no call lacks
+// it.
 
 import type { S3Client } from '@aws-sdk/client-s3';
 
 /**
- * `account`: whose bucket it is. Null: the account of the caller's own credentials, where the SDK knows it; else
- * nothing is said.
+ * `account`: the bucket's owner. Null: the account of the caller's own credentials, where the SDK knows it; otherwise
+ * no owner is sent.
  */
 export function ownedBy(client: S3Client, account: string | null): S3Client {
   client.middlewareStack.add(

@@ -1,6 +1,6 @@
-// What all of the SDK's clients here have in common: every setting given, so that nothing is looked up in files or by a
-// provider chain, and no call waits for ever. It imports no client: who needs one alone does not wait for the others to
-// load.
+// The settings that all SDK clients here share, used by everything that makes a client. Every setting is given: the SDK
+// looks nothing up in files or by a provider chain, and every call has a time limit. It imports no client, so that a
+// program that needs one client does not load the others.
 
 import { keptSocketsThatLive } from './kept-sockets.ts';
 import { Sha256 } from './sha256.ts';
@@ -14,7 +14,7 @@ export type AwsSettings = {
   };
   /** Where all services answer, when that is not AWS. */
   readonly endpoint?: string;
-  /** Whose buckets are meant (adapters/aws/bucket-owner.ts): twelve digits. */
+  /** The account that owns the buckets (adapters/aws/bucket-owner.ts): twelve digits. */
   readonly account?: string;
 };
 

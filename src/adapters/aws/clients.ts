@@ -1,6 +1,7 @@
-// Makes the SDK's clients, each with every setting given: nothing is looked up in files or by a provider chain, no call
-// waits for ever, no body is checksummed in JavaScript. One client and one keep-alive agent a service, made once for
-// each execution environment. A bundle takes along only the clients that its function asks for.
+// Makes the SDK clients of the functions and of the command line, each with every setting given. The SDK looks nothing
+// up in files or by a provider chain, every call has a time limit, and no body is checksummed in JavaScript. An
+// execution environment makes one client and one keep-alive agent for each service. A bundle holds only the clients
+// that its function uses.
 
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -14,9 +15,9 @@ import { type AwsSettings, common, connectTimeoutMs, overHttp } from './client-s
 import { DirectHttp } from './direct-http.ts';
 
 /**
- * What Lambda puts into the environment (its keys outlive the execution environment, so they are read once).
- * `AWS_ENDPOINT_URL` is the SDK's own variable. Throws where region or keys are missing: outside Lambda the operator's
- * tools give their own settings.
+ * The settings that Lambda puts into the environment (its keys outlive the execution environment, so they are read
+ * once). `AWS_ENDPOINT_URL` is the SDK's own variable. Throws where region or keys are missing: outside Lambda the
+ * operator's tools give their own settings.
  */
 export function awsSettings(env: Readonly<Record<string, string | undefined>> = process.env): AwsSettings {
   const { AWS_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
@@ -28,8 +29,8 @@ export function awsSettings(env: Readonly<Record<string, string | undefined>> = 
 }
 
 /**
- * It reads objects, and nothing else. The timeout runs to the head of the answer; a body that stalls afterwards is
- * S3Spool's to notice. No idle timeout: a slow next hop rightly leaves the spool's socket silent for minutes (RFC 5321
+ * It reads objects, and nothing else. The timeout runs to the head of the response; S3Spool notices a body that stalls
+ * afterwards. There is no idle timeout: a slow next hop rightly leaves the spool's socket silent for minutes (RFC 5321
  * §4.5.3.2.5).
  */
 export function s3Client(settings: AwsSettings): S3Client {
@@ -51,8 +52,8 @@ export function s3Client(settings: AwsSettings): S3Client {
 }
 
 /**
- * For lists and removals: what S3Client above reads by hand, the SDK reads here. `socketsMax` as many as run side by
- * side.
+ * For lists and removals, whose answers the SDK reads; S3Client above reads its answers by hand. `socketsMax` as many
+ * as run side by side.
  */
 export function s3ListClient(settings: AwsSettings, socketsMax = 4): S3Client {
   const client = new S3Client({
@@ -121,7 +122,7 @@ type Trimmable = {
  */
 const neverNeeded = ['loggerMiddleware', 'getUserAgentMiddleware', 'recursionDetectionMiddleware'];
 /**
- * What is for uploads, for directory buckets, for buckets of other regions. Our bucket's name comes from the template.
+ * Features for uploads, for directory buckets, for buckets of other regions. Our bucket's name comes from the template.
  */
 const neverNeededToRead = [
   'addExpectContinueMiddleware',

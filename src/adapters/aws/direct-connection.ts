@@ -1,5 +1,6 @@
-// One kept HTTP/1.1 connection of DirectHttp: a socket that is read on demand, into buffers used again and again, and
-// the limit on every wait for it. Knows no HTTP. What broke is an error with the code that the SDK tries again for.
+// One kept HTTP/1.1 connection of DirectHttp. It reads its socket on demand, into buffers that it uses again, and
+// limits every wait. A connection that breaks gives an error with a code on which the SDK tries again. It knows no
+// HTTP.
 
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
@@ -8,7 +9,7 @@ import type { Request } from './http-message.ts';
 export type BufferPool = { take(): Uint8Array; give(buffer: Uint8Array): void };
 export type Chunk = { readonly bytes: Uint8Array; readonly buffer: Uint8Array | null };
 
-/** One socket. Bytes are pulled: it reads only while somebody waits, save for what TLS had already decrypted. */
+/** One socket. The caller pulls bytes: it reads only while a caller waits, save for what TLS had already decrypted. */
 export class Connection {
   readonly connected: Promise<void>;
   private readonly socket: Socket;
@@ -22,7 +23,7 @@ export class Connection {
   constructor(request: Request, pool: BufferPool) {
     this.pool = pool;
     const onread = {
-      buffer: () => pool.take(), // asked for before each read: what was handed out is not written to until it is given back
+      buffer: () => pool.take(), // called before each read: a buffer that is handed out is not written to
       callback: (length: number, buffer: Uint8Array) => this.receive({ bytes: buffer.subarray(0, length), buffer }),
     };
     const host = request.hostname.replace(/^\[|\]$/g, '');
@@ -65,7 +66,7 @@ export class Connection {
     this.socket.write(head);
   }
 
-  /** What comes next, in arrival order. */
+  /** The next bytes, in arrival order. */
   next(): Promise<Chunk> {
     const chunk = this.chunks.shift();
     if (chunk !== undefined) return Promise.resolve(chunk);
@@ -74,7 +75,7 @@ export class Connection {
     this.socket.resume();
     return this.waiting.promise;
   }
-  /** Puts back what was taken too much. */
+  /** Puts back bytes that were taken too many. */
   unshift(chunk: Chunk): void {
     this.chunks.unshift(chunk);
   }

@@ -117,7 +117,7 @@ export class DirectHttp {
     try {
       return await limited(connection, this.options.requestTimeoutMs, signal, this.answer(connection, request, signal));
     } catch (error) {
-      // Where one has died, its idle neighbours may have: what is tried again takes a fresh connection.
+      // Where one connection broke, its idle neighbours may be broken: another try takes a fresh connection.
       if (!signal?.aborted) this.endIdle(originOf(request));
       throw error;
     }
@@ -234,7 +234,7 @@ async function wholeOf(head: Head, body: Body): Promise<Uint8Array> {
   }
 }
 
-/** For the SDK, which wants a stream; copies, because a stream's reader may keep what it got. */
+/** For the SDK, which wants a stream. It copies, because a stream's reader may keep its chunks. */
 function streamOf(body: DirectBody): Readable {
   return new Readable({
     read() {

@@ -1,6 +1,6 @@
-// The due index of the ledger on DynamoDB, read a page at a time: what the sweep chooses by, without reading a single
-// row. Its projection (infra/ledger.ts) has what DueRow has. Reads are eventually consistent; the sweep reads each row
-// before it decides.
+// Reads the due index of the ledger on DynamoDB, a page at a time. The sweep chooses rows by it without reading a row.
+// The index's projection (infra/ledger.ts) has the fields of DueRow. Its reads are eventually consistent, so the sweep
+// reads each row before it decides.
 
 import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { isUnderWay } from '#core/delivery/delivery.ts';
@@ -48,8 +48,7 @@ export async function readDueIndex(
 }
 
 /**
- * Counts what waits in quarantine, and keeps the latest of the period: a flood of spam must fit into a function's
- * memory.
+ * Counts the rows in quarantine, and keeps the latest of the period: a flood of spam must fit into a function's memory.
  */
 export function inQuarantine(query: QuarantineQuery): { take(row: DueRow): void; found(): Quarantined } {
   const told: DueRow[] = [];

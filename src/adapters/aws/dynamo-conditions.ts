@@ -1,5 +1,6 @@
-// Conditions of DynamoDB's. What a conditional write that was refused tells: what stood in its way, and whether that
-// was written by ourselves, by a call that the SDK sent again. And what a scan is filtered by. It calls nothing.
+// Conditions of DynamoDB writes and filters of its scans, for dynamo-ledger.ts. From a refused conditional write it
+// tells which row stood in the way, and whether we wrote that row ourselves by a call that the SDK sent again. It calls
+// nothing.
 
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import type { TraceQuery } from '#pipeline/ports.ts';
@@ -11,7 +12,7 @@ export function standingItem(error: unknown): Item | null {
   throw error;
 }
 
-/** The SDK repeated the call, so what stands in the way may be what the first one wrote. */
+/** The SDK repeated the call, so the item in the way may be the one that the first call wrote. */
 export function sentAgain(error: unknown): boolean {
   return error instanceof ConditionalCheckFailedException && (error.$metadata.attempts ?? 1) > 1;
 }
@@ -25,7 +26,7 @@ export function canonical(item: Item): string {
   );
 }
 
-/** What of a search a scan can tell by an item alone; `answers` has the last word. */
+/** The part of a search that a scan can decide by an item alone; `answers` decides in the end. */
 export function scanFilter(since: number, { states, reason, nextHop, attempted }: NonNullable<TraceQuery['row']>) {
   const terms = ['acceptedAt >= :since'];
   const values: Item = { ':since': { N: String(since) } };

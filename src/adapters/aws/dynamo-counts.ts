@@ -1,6 +1,6 @@
-// Counters beside the ledger's rows, each one item and one atomic update: of the expiries of an hour, and of what may
-// be done so often and no more. They are forgotten by themselves. A call that the SDK sends again may count twice where
-// nothing says what is counted, never leave one out.
+// Counters beside the ledger's rows, for dynamo-ledger.ts: the expiries of an hour, and actions that are limited in
+// number. Each counter is one item and one atomic update, and DynamoDB removes it by TTL. A call that the SDK sends
+// again may count twice where no id says what is counted. It never leaves a count out.
 
 import { ConditionalCheckFailedException, type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
@@ -46,7 +46,7 @@ export async function countUpTo(
 }
 
 /**
- * The same, where what was counted is known: a set of strings, which holds `max` of them at the most and so stays
+ * The same, where each counted thing has a name: a set of strings, which holds at most `max` of them and so stays
  * small.
  */
 export async function countOnce(

@@ -1,7 +1,7 @@
-// The ledger on DynamoDB: one table, one item a delivery, every change one conditional write (DESIGN §4).
-// No transaction: what must stand first is written first, and every write may be repeated. Reads are consistent, except
-// by index. A write whose answer was lost and which the SDK sent again is recognised as our own, not taken for somebody
-// else's.
+// The ledger on DynamoDB, used by the functions and the operator's verbs: one table, one item a delivery, every change
+// one conditional write (DESIGN §4). There are no transactions: what must stand first is written first, and every write
+// may be repeated. Reads are consistent, except by index. A write that the SDK sent again after a lost answer is
+// recognised as our own.
 
 import { randomUUID } from 'node:crypto';
 import {

@@ -41,7 +41,7 @@ import {
 export type ItemOptions = {
   /** Writes the attributes that the three search indexes stand on. */
   readonly search: boolean;
-  /** How long a settled row is kept after what happened to it last, in milliseconds. */
+  /** How long a settled row is kept after its last event, in milliseconds. */
   readonly ledgerRetentionMs: number;
 };
 

@@ -1,5 +1,5 @@
-// HTTP/1.1 as bytes and text (RFC 9112), as far as DirectHttp needs it: a request's head, an answer's head, chunked
-// coding. Pure: no sockets. What is no HTTP throws; nothing is guessed.
+// HTTP/1.1 as bytes and text (RFC 9112), as far as DirectHttp needs it: the head of a request, the head of a response,
+// chunked coding. Pure: no sockets. It throws for bytes that are not HTTP, and guesses nothing.
 
 /** The SDK's HttpRequest and HttpResponse, as far as they are used here. */
 export type Request = {

@@ -1,6 +1,6 @@
-// Which kept HTTP connections may be used again, for the SDK's own handler: none that was idle for twenty seconds of
-// wall clock, and after a call that broke off none at all. It changes nothing else of the handler, and knows no
-// service.
+// Decides which kept HTTP connections the SDK's own handler may use again. It drops those that were idle for twenty
+// seconds of wall clock, and all of them after a call that broke off. It changes nothing else of the handler, and knows
+// no service.
 
 import type { Agent } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -35,8 +35,8 @@ export const keptSocketsThatLive = {
         kept.watch();
         return answer;
       } catch (error) {
-        // What is tried again, by the SDK or by its caller, takes a fresh connection. Called off by ourselves: nothing
-        // is wrong with any.
+        // Another try, by the SDK or by its caller, takes a fresh connection. If we aborted the call, no connection is
+        // at fault.
         if ((error as { readonly name?: unknown }).name !== 'AbortError') kept.end(() => true);
         throw error;
       }
@@ -69,7 +69,7 @@ class KeptSockets {
     }
   }
 
-  /** Ends what is too old, and what the other side has ended meanwhile is noticed. */
+  /** Ends connections that are too old, and notices those that the other side has ended. */
   async endStale(): Promise<void> {
     if (!this.agents().some((agent) => Object.keys(agent.freeSockets).length > 0)) return;
     this.end((socket) => !isFresh(this.idleSince.get(socket) ?? 0));

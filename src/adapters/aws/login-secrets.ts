@@ -1,5 +1,5 @@
-// Logins and certificates of next hops, from Secrets Manager.
-// Kept in memory for some minutes, never logged, never part of an error's words.
+// Reads the logins and certificates of next hops from Secrets Manager, for the functions that speak to next hops. It
+// keeps them in memory for some minutes. It never logs them, and no error text contains them.
 
 import {
   GetSecretValueCommand,
@@ -25,16 +25,16 @@ export class AwsSecrets {
   }
 
   /**
-   * The secret's JSON `{"username": …, "password": …}`. Those who ask at the same time share one call; a failure is not
-   * kept. Throws what the SDK throws, or a SecretMistake that names the secret and what is wrong with its shape.
+   * The secret's JSON `{"username": …, "password": …}`. Calls at the same time share one request; a failure is not
+   * kept. Throws the SDK's errors, or a SecretMistake that names the secret and the fault of its shape.
    */
   credentials(name: string): Promise<Password> {
     return this.read(name, passwordIn);
   }
 
   /**
-   * A secret that is one line of text, its newest value first, then the one before it: what the older one signed is
-   * good for a while. The values are asked for again after some minutes.
+   * A secret that is one line of text: its newest value first, then the one before it, because marks of the older value
+   * stay valid for a while. The values are read again after some minutes.
    */
   rotating(name: string): () => Promise<readonly string[]> {
     let kept: { readonly until: number; readonly value: Promise<readonly string[]> } | null = null;

@@ -1,6 +1,6 @@
-// Reads the secret of the stack by which marks are signed, and goes on without it: a function that waited for Secrets
-// Manager would let mail stand still for the sake of a mark. Until the secret was read once, marks are made and known
-// by the stack's id alone; what was read once is used until it can be read again. It never logs a value.
+// Reads the stack's secret that signs marks, for the functions that make or check marks. If the secret cannot be read,
+// it goes on without it, because a mark must not stop mail. Until the first read, marks are made and checked with the
+// stack's id alone. After that, the last value is used until the secret can be read again. It never logs a value.
 
 import type { MarkKey } from '#core/message/mark-key.ts';
 import type { Clock, Watch } from '#pipeline/ports.ts';

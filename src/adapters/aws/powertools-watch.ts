@@ -1,7 +1,7 @@
 // The log and the metrics by Powertools: one JSON line an event, one EMF line an invocation, both on standard output.
-// Namespace Everpost, one dimension `service`: the stack's name, from POWERTOOLS_SERVICE_NAME. Alarms stand on exactly
-// this set; the stage is a field of the line, not a dimension, because each further dimension is a further metric to
-// pay for.
+// The namespace is Everpost, and the one dimension is `service`: the stack's name, from POWERTOOLS_SERVICE_NAME. Every
+// alarm uses exactly this set. The stage is a field of the line and no dimension, because each dimension adds a metric
+// to pay for.
 
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
@@ -37,7 +37,7 @@ export class PowertoolsWatch implements Watch {
   }
 
   /**
-   * Sums are kept and written by `flush`. A zero counts too: it is what tells "nothing happened" from "nothing ran".
+   * Sums are kept and written by `flush`. A zero counts too: it distinguishes "nothing happened" from "nothing ran".
    */
   count(metric: MetricName, value = 1): void {
     this.counted.set(metric, (this.counted.get(metric) ?? 0) + value);

@@ -1,6 +1,6 @@
-// Says which service of AWS a function in a VPC could not connect to, and what leads to it: in the error, in the log,
-// and by a metric with an alarm. lambdas/relay.ts puts it around its clients, in a VPC alone. Without it a missing
-// endpoint is a time-out among others. It changes nothing of a call that ends in any other way.
+// Names the AWS service that a function in a VPC could not connect to, and what leads to that service: in the error,
+// in the log, and by a metric with an alarm. lambdas/relay.ts puts it around its clients, only in a VPC. Without it a
+// missing endpoint looks like any time-out. It changes no call that ends in any other way.
 
 import type { Network } from '#config/settings.ts';
 import type { Clock, Watch } from '#pipeline/ports.ts';
@@ -66,7 +66,7 @@ export class Reach {
   }
 }
 
-/** What leads from the VPC to hosts of the Internet that are none of AWS's services. */
+/** The way from the VPC to hosts of the Internet that are no AWS services. */
 export function wayOutOf(network: Network): string {
   return network.vpc === null
     ? 'see that the NAT gateway and the routes of the VPC of this stack are as the template has them (docs/network.md)'

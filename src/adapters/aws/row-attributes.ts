@@ -1,6 +1,6 @@
-// The dictionary of the ledger's items: which attribute each field of a row stands in, and as which type. Used by
-// dynamo-row.ts alone. Names are short because they are paid for in every item. Absent means null (or false), or, where
-// the comment says so, that the value follows from another attribute. Pure.
+// The dictionary of the ledger's items: the attribute and the type of each field of a row. The DynamoDB files beside it
+// use it. Names are short because every item pays for them. An absent attribute means null (or false), or, where the
+// comment says so, that the value follows from another attribute. Pure.
 
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { AttemptedKind, VerdictStatus } from '#core/delivery/delivery.ts';

@@ -1,6 +1,6 @@
-// What lies in the spool, by ListObjectsV2, and the one place from which an object of it is ever removed, by a delete
-// marker. It lists by key, never by a token: a cursor that was kept for an hour is as good as a fresh one. It reads no
-// content.
+// Lists the objects of the spool by ListObjectsV2, for the functions orphans and purge. It is the one place that
+// removes an object of the spool, by a delete marker. It lists by key and never by token, so that a cursor kept for an
+// hour still works. It reads no content.
 
 import { DeleteObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import type { SpoolEntry, SpoolInventory } from '#pipeline/ports.ts';

@@ -1,7 +1,7 @@
-// The spool on S3. Content is a stream of bytes from the socket to the caller: never a string, never held whole, never
-// written. What cannot be opened is a value (DESIGN §2.5: a first-class outcome, 403 and 404 alike); what breaks off,
-// or is not what was stored, throws ContentUnreadable. Content under a mere delete marker is found again by its
-// version. It never deletes or tags.
+// The spool on S3, used by every stage that reads content. Content is a stream of bytes from the socket to the caller:
+// never a string, never held whole, never written. An object that cannot be opened is a value (DESIGN §2.5: 403 and 404
+// alike). A stream that breaks off, or differs from what was stored, throws ContentUnreadable. Content under a delete
+// marker is found by its version. It never deletes or tags.
 
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
@@ -105,7 +105,7 @@ export class S3Spool implements Spool {
       const command = new GetObjectCommand({ Bucket: this.bucket, Key: objectKey, Range: range, VersionId: version });
       const answer = await this.client.send(command, { abortSignal: signal });
       const body = answer.Body as Readable; // in Node always the response itself
-      body.on('error', () => {}); // a body that breaks while nobody reads must not end the process; a reader sees it all the same
+      body.on('error', () => {}); // an error of an unread body must not end the process; a reader sees it all the same
       const length = answer.ContentLength;
       if (length === undefined) {
         body.destroy();
@@ -133,7 +133,7 @@ export class S3Spool implements Spool {
       return Versions.find((version) => version.Key === objectKey)?.VersionId ?? null;
     } catch {
       signal.throwIfAborted();
-      return null; // what the first call said stands
+      return null; // the answer of the first call counts
     }
   }
 }
@@ -219,7 +219,7 @@ function unreadableFrom(error: unknown, objectKey: string): Unreadable {
     $metadata?: { httpStatusCode?: number };
   };
   const status = $metadata?.httpStatusCode;
-  if (status === undefined && code === undefined && name !== 'TimeoutError') throw error; // no word from S3 or the network: a bug
+  if (status === undefined && code === undefined && name !== 'TimeoutError') throw error; // no answer of S3 or the network: a bug
   const detail = `GetObject ${objectKey}: ${name} (${status ?? code ?? 'no answer'}): ${message}`;
   if (name === 'InvalidRange') return unreadable('empty', detail); // 416: a range from byte 0 misses only an object without bytes
   if (status === 404 || status === 405) return unreadable('missing', detail); // 405: the version asked for is a delete marker

@@ -1,5 +1,6 @@
-// The S3 client that puts submissions, apart from the clients of the functions: it runs on machines of our side, where
-// credentials rotate and lines are thin, and `everpost sendmail` starts with it alone.
+// The S3 client that stores submissions, for `everpost sendmail`, the gateway and the local runtime. It is apart from
+// the clients of the functions: it runs on the operator's machines, where credentials rotate and bandwidth is small,
+// and `everpost sendmail` loads it alone.
 
 import { S3Client } from '@aws-sdk/client-s3';
 import { submissionConnectMs, submissionStallMs } from '#core/limits.ts';
@@ -7,9 +8,9 @@ import { ownedBy } from './bucket-owner.ts';
 import { type AwsSettings, common, overHttp } from './client-settings.ts';
 
 /**
- * It puts submissions. One try alone: S3SubmissionStore tries again, because it knows what the next answer means. No
- * timeout for a whole request, which may be 40 MB over a thin line; a connection on which nothing moves is given up.
- * `credentials: null` asks the SDK's provider chain: on an operator's machine they may rotate.
+ * It puts submissions. It tries once: S3SubmissionStore tries again, because it knows what the next answer means. There
+ * is no timeout for a whole request, which may be 40 MB over a slow line; it gives up a connection on which no byte
+ * moves. `credentials: null` uses the SDK's provider chain: on an operator's machine they may rotate.
  */
 export function s3SubmissionClient(
   settings: Omit<AwsSettings, 'credentials'> & { readonly credentials: AwsSettings['credentials'] | null },

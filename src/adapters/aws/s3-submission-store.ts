@@ -1,6 +1,6 @@
-// Submissions stored on S3: PutObject with If-None-Match, so that nothing that stands is overwritten, and with the
-// SHA-256, which S3 compares before it says yes. It tries again itself, because only here is known what a second answer
-// means: 412 after a try whose answer was lost is our own object. It never reads, lists or deletes.
+// Stores submissions on S3, for `everpost sendmail` and the gateway: PutObject with If-None-Match, so that nothing is
+// overwritten, and with the SHA-256, which S3 compares before it answers 200. It tries again itself, because only it
+// knows that a 412 after a try whose answer was lost means our own object. It never reads, lists or deletes.
 
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,8 +40,8 @@ export class S3SubmissionStore implements SubmissionStore {
         case 'stored':
           return { kind: 'stored' };
         case 'taken':
-          // S3 takes an object whole or not at all, and nobody else can have guessed the name: it is what the lost
-          // answer was about.
+          // S3 takes an object whole or not at all, and nobody else can have guessed the name: the object is the one
+          // whose answer was lost.
           return unsure ? { kind: 'stored' } : { kind: 'taken' };
         case 'denied':
           return { kind: 'failed', cause: 'denied', detail: said.detail };
@@ -59,7 +59,7 @@ export class S3SubmissionStore implements SubmissionStore {
 
   private async once(objectKey: string, content: Storable, abortSignal: AbortSignal): Promise<Said> {
     const Body = Readable.from(content.chunks(), { objectMode: false });
-    Body.on('error', () => {}); // seen by the call itself; after a refusal nobody reads it any more
+    Body.on('error', () => {}); // the call itself sees the error; after a refusal there is no reader any more
     const command = new PutObjectCommand({
       Bucket: this.bucket,
       Key: objectKey,
@@ -87,8 +87,8 @@ type Said =
 const LOST: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
 
 /**
- * S3's error contract for a conditional write: 412 one stands there, 409 another write was under way and ours was not
- * done.
+ * S3's error contract for a conditional write: 412: an object exists; 409: another write was in progress and ours was
+ * not done.
  */
 function saidBy(error: unknown, objectKey: string): Said {
   const { name, message, code, $metadata } = error as {

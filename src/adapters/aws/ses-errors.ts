@@ -1,6 +1,6 @@
-// What a call of SES's client ended in, as facts: an error of the service by its name, or a fault of the network.
-// Decides nothing. Where the connection was made, the request may have arrived although no answer came, or none that
-// could be read to its end: the same as after an SMTP server's final dot.
+// Turns the error of a SES call into facts: an error of the service by its name, or a fault of the network. Used by
+// both SES adapters. Once the connection was made, the request may have arrived although no complete answer came, as
+// after an SMTP server's final dot. It decides nothing.
 
 import type { AttemptResult, NetworkFault, ServiceFault } from '#core/reply/reply.ts';
 import { OutOfReach } from '../out-of-reach.ts';
@@ -40,7 +40,7 @@ export function resultOfFailure(error: unknown, host: string, signal: AbortSigna
   return network(fault, early ? 'connect' : 'final-dot', detail, host);
 }
 
-/** SES names each message that it takes: an answer that names none may be anybody's. */
+/** SES gives each accepted message an id: an answer without an id may be from another server. */
 export function withoutId(host: string): AttemptResult {
   return network('garbled-reply', 'final-dot', 'HTTP 200 without a MessageId', host);
 }
@@ -56,7 +56,7 @@ function network(fault: NetworkFault, phase: 'connect' | 'final-dot', detail: st
 
 /** Node's error codes, and the SDK's names. */
 const FAULTS: Readonly<Record<string, NetworkFault>> = {
-  ENOTFOUND: 'dns-temporary', // an endpoint of AWS exists: what does not find it is our resolver
+  ENOTFOUND: 'dns-temporary', // an endpoint of AWS exists: if its name is not found, our resolver is at fault
   EAI_AGAIN: 'dns-temporary',
   ECONNREFUSED: 'refused',
   EHOSTUNREACH: 'unreachable',

@@ -1,7 +1,7 @@
-// The next hop that is SES, by v2 SendEmail with raw content: one recipient a call, the author kept or written so that
-// people can read him (core/message/ses-edit.ts), the body's bytes as they are, where its lines are none too long
+// The next hop SES, called by relay: v2 SendEmail with raw content, one recipient a call. The author is kept, or
+// written so that people can read it (core/message/ses-edit.ts). The body keeps its bytes unless a line is too long
 // (core/message/reencode.ts). SES replaces Message-ID and Date and knows no null envelope sender. It holds the content
-// once, and the client's request some more (`heldPerByte`); it never sends one call twice.
+// once, and the client's request some more (`heldPerByte`). It never sends one call twice.
 
 import { type SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { lineOctetsMax, sesHeldPerByte, sesMessageBytesMax } from '#core/limits.ts';
@@ -21,12 +21,12 @@ export type SesNextHopTerms = {
   /** Verified for us in SES; sub-domains are too. */
   readonly domains: readonly string[];
   /**
-   * `notices.from`: what authors of other domains are written over, and the envelope sender where the reverse-path is
-   * null.
+   * `notices.from`: the address that replaces authors of other domains, and the envelope sender where the reverse-path
+   * is null.
    */
   readonly noticesFrom: string;
   readonly region: string;
-  /** Its events tell what becomes of the mail. */
+  /** Its events report the mail's further results. */
   readonly configurationSet: string;
 };
 
@@ -45,7 +45,7 @@ export class SesNextHop implements NextHop {
 
   async attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
     const { forwardPaths } = transaction;
-    // Before a byte is read: v1 and v2 of its API alike refuse what is longer, after all of it was sent.
+    // Before a byte is read: v1 and v2 of SES's API refuse a longer message only after all of it was sent.
     if (transaction.bytes !== null && transaction.bytes > sesMessageBytesMax)
       return forwardPaths.map(() => tooLarge(this.host));
     if (signal.aborted) return forwardPaths.map(() => neverSent(this.host));
@@ -61,8 +61,8 @@ export class SesNextHop implements NextHop {
   }
 
   /**
-   * The message as it goes to SES. The bytes as they came are let go here, so that a body which was encoded anew is not
-   * held beside them.
+   * The message as it goes to SES. The original bytes are released here, so that they are not held beside a body that
+   * was encoded anew.
    */
   private async outgoing(transaction: Transaction): Promise<Outgoing | NextHopResult> {
     const collected = await collect(transaction);
@@ -115,7 +115,7 @@ export class SesNextHop implements NextHop {
   }
 }
 
-/** SES's 200 as the reply that it stands for; its message id is what its events will name. */
+/** SES's 200 as an SMTP reply; SES's events will name its message id. */
 export function accepted(sesMessageId: string, host: string): Extract<NextHopResult, { readonly kind: 'reply' }> {
   const reply = { code: 250, status: statusOf('2.0.0'), text: `Ok ${sesMessageId}`.trim(), host };
   return { kind: 'reply', phase: 'final-dot', reply, tls: true };

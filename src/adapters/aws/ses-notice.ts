@@ -1,7 +1,6 @@
-// SES's SendBounce: a notice that SES composes and sends itself, for mail that it received less than a day ago.
-// One call a second in the whole account: each execution environment keeps to that by itself, and SES's own throttling
-// is the last word. A call that was throttled sent nothing. It never waits for its turn: who is told `busy` has another
-// way, or comes again.
+// SES's SendBounce, called by relay: SES composes and sends a notice for mail that it received less than a day ago. The
+// account's limit is one call a second. Each execution environment keeps to it by itself, and SES throttles the rest. A
+// throttled call sent nothing. It never waits for its turn: a caller that gets `busy` uses another way or comes again.
 
 import { type SESClient, SendBounceCommand } from '@aws-sdk/client-ses';
 import { bounceEveryMs } from '#core/limits.ts';

@@ -1,7 +1,7 @@
-// SHA-256 and HMAC-SHA-256 in the shape the SDK asks for, by node:crypto. The SDK's own turns the key into a key object
-// anew for each HMAC, two or three times a request, and computes the same HMAC of the access key's id for each request;
-// here a key is turned once, and a text secret's last HMAC is remembered. Both showed in profiles of small requests. It
-// keeps keys in this process's memory, where the SDK keeps them too, and never more than a few.
+// SHA-256 and HMAC-SHA-256 in the interface that the SDK expects, by node:crypto. The SDK's own makes a new key object
+// for each HMAC, two or three times a request, and computes the same HMAC of the access key's id for each request. This
+// one makes it once and remembers a text secret's last HMAC. Profiles of small requests showed both. Like the SDK, it
+// keeps keys in the process's memory, and never more than a few.
 
 import { createHash, createHmac, createSecretKey, type Hash, type Hmac, type KeyObject } from 'node:crypto';
 

@@ -1,6 +1,6 @@
-// Puts into the ingest queue, where receipts and S3's events come in otherwise, an operator's word on an orphan, and an
-// event that S3 did not bring. Nothing else is ever sent there by us. Sending it twice is harmless: the second one
-// finds the deliveries made.
+// Sends to the ingest queue, which otherwise gets receipts and S3's events: an operator's command about an orphan, and
+// an event that S3 did not send. The release verbs and the function orphans call it. It sends nothing else. A second
+// send is harmless, because ingest finds the deliveries already made.
 
 import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { type NamedRecipients, namedRecipientsBody } from '#core/spool/named-recipients.ts';

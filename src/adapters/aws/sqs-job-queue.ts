@@ -1,6 +1,6 @@
-// A job queue on SQS. Sends in batches of ten, looks at what each batch says of its entries (SendMessageBatch reports
-// failures without throwing), and throws when a job could not be sent. Sending twice is harmless: the claim refuses a
-// second job.
+// A job queue on SQS, used by the functions and the operator's verbs. It sends in batches of ten and reads the answer
+// for each entry, because SendMessageBatch reports failures without throwing. It throws when a job could not be sent. A
+// second send is harmless: the claim refuses the second job.
 
 import { GetQueueAttributesCommand, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Job, JobQueue } from '#pipeline/ports.ts';
@@ -45,8 +45,8 @@ export class SqsJobQueue implements JobQueue {
   }
 
   /**
-   * Failed entries are sent once more; what fails then is thrown, and the jobs come again by their own queue or the
-   * sweep.
+   * Failed entries are sent once more. It throws when they fail again, and the jobs come again by their own queue or
+   * the sweep.
    */
   private async sendBatch(batch: readonly Entry[]): Promise<void> {
     const failed = await this.attempt(batch);

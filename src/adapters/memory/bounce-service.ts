@@ -1,5 +1,5 @@
-// SES's SendBounce in memory: follows a script and keeps what it took, for tests that compare it with the ledger.
-// It keeps SES's promise alone: what is throttled or refused was not sent.
+// SES's SendBounce in memory. It follows a script and keeps what it accepted, for tests that compare it with the
+// ledger. It keeps one promise of SES: a throttled or refused call sent nothing.
 
 import type { ServiceBounce } from '#core/notice/ses-bounce.ts';
 import type { NetworkFault } from '#core/reply/reply.ts';

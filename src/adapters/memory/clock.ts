@@ -1,5 +1,5 @@
-// Time and chance for tests and the simulator: they move only when told to.
-// Never reads the machine's clock.
+// Time and randomness for tests and the simulation: they change only when the test changes them. It never reads the
+// machine's clock.
 
 import type { Clock, Entropy } from '#pipeline/ports.ts';
 

@@ -1,7 +1,7 @@
-// Wraps ports so that the process "dies" before or after the k-th call: how crash-everywhere and the simulator kill a
-// stage. From the crash on every wrapped call throws, as a dead process makes no more calls; a finally block must not
-// heal it. Only the ports' own methods count, being what has an effect outside the process; a fake's controls pass
-// untouched.
+// Wraps ports so that the process "dies" before or after the k-th call. Crash-everywhere tests and the simulation stop
+// a stage by it. After the crash every wrapped call throws, because a dead process makes no more calls, and a finally
+// block must not repair anything. Only the ports' own methods count, because they alone have an effect outside the
+// process. A fake's controls are not wrapped.
 
 import type {
   BounceService,

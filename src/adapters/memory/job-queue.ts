@@ -1,6 +1,6 @@
-// A queue in memory, with SQS's semantics: at least once, a visibility timeout, a dead-letter queue after so many
-// receives. The consumer's side (receive, remove) is here too, because an event source mapping stands on it in AWS.
-// Never keeps an order that SQS would not keep: callers must not count on first in, first out.
+// A queue in memory with SQS's semantics, for the simulation and tests: at least once, a visibility timeout, a
+// dead-letter queue after a number of receives. It also has the consumer's side (receive, remove), which an event
+// source mapping does in AWS. It never promises an order that SQS would not keep.
 
 import type { Clock, Job, JobQueue } from '#pipeline/ports.ts';
 
@@ -24,7 +24,7 @@ export class MemoryJobQueue implements JobQueue {
   private readonly options: MemoryQueueOptions;
   private readonly kept = new Map<string, Kept>();
   private sent = 0;
-  /** Jobs received `maxReceiveCount` times and never removed. Nobody consumes them. */
+  /** Jobs received `maxReceiveCount` times and never removed. No consumer reads them. */
   readonly deadLetters: Job[] = [];
 
   constructor(options: MemoryQueueOptions) {
@@ -80,7 +80,7 @@ export class MemoryJobQueue implements JobQueue {
     await this.send(this.deadLetters.splice(0).map((job) => ({ job, group: 'redrive' })));
   }
 
-  /** Loses all jobs, as no queue should: the sweep must heal it. */
+  /** Loses all jobs, as no queue should: the sweep must repair it. */
   lose(): void {
     this.kept.clear();
   }

@@ -1,6 +1,6 @@
-// The ledger in memory, with DynamoLedger's semantics: conditional writes, leases, versions, events that move out of
-// long rows. One process only; every call is atomic because nothing in it awaits. Keeps copies, so that a caller's
-// object is never the store.
+// The ledger in memory with DynamoLedger's semantics, for the simulation and tests: conditional writes, leases,
+// versions, events that move out of long rows. It serves one process, and every call is atomic because nothing in it
+// awaits. It stores copies: a caller's object is never the stored one.
 
 import { inQuarantine, isEnqueued } from '#adapters/aws/due-index.ts';
 import { lastInstantOf } from '#adapters/aws/dynamo-row.ts';
@@ -169,7 +169,7 @@ export class MemoryLedger implements Ledger {
     return this.all().map((row) => ({ ...row, trace: this.wholeTrace(row) }));
   }
 
-  /** What DynamoDB's TTL does: takes away what has had its date. */
+  /** Removes what DynamoDB's TTL would: items past their date. */
   expire(now: number, ledgerRetentionMs: number): void {
     for (const row of this.all())
       if (isSettled(row) && lastInstantOf(row) + ledgerRetentionMs <= now) this.rows.delete(keyOf(row));

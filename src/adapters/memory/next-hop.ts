@@ -1,12 +1,12 @@
-// A next hop that follows a script and keeps what it accepted: the server's own view, which tests compare with the
-// ledger's. Consumes content exactly where a server would: after 354, never for a refusal before it.
+// A next hop that follows a script and keeps what it accepted. Tests compare this server's view with the ledger's. It
+// reads content where a server would: after 354, and never for a refusal before it.
 
 import type { Mailbox, ReversePath } from '#core/message/address.ts';
 import type { AttemptResult, CapabilityFault, NetworkFault, Phase } from '#core/reply/reply.ts';
 import { parseStatus } from '#core/reply/status.ts';
 import { ContentUnreadable, type NextHop, type NextHopResult, type Transaction } from '#pipeline/ports.ts';
 
-/** What happens to one attempt at one forward-path. */
+/** The course of one attempt at one forward-path. */
 export type ScriptedReply =
   /** A reply; at 'final-dot' by default, so that the content is read first. A 2yz there keeps the message. */
   | {
@@ -18,7 +18,9 @@ export type ScriptedReply =
       /** It says that it does not take the message, and keeps it. */
       readonly kept?: true;
     }
-  /** The connection ends. With `accepted` at 'final-dot' the server has the message although nobody heard so. */
+  /**
+   * The connection ends. With `accepted` at 'final-dot' the server has the message although the client got no answer.
+   */
   | { readonly fault: NetworkFault; readonly at: Phase; readonly accepted?: boolean }
   | { readonly capability: CapabilityFault; readonly sizeMax?: number };
 
@@ -26,7 +28,7 @@ export type Accepted = {
   readonly reversePath: ReversePath;
   readonly forwardPath: Mailbox;
   readonly content: Uint8Array;
-  /** What it said of it: an acceptance, its contrary, or nothing that we heard. */
+  /** Its answer: an acceptance, a refusal, or none that reached the client. */
   readonly answer: 'accepted' | 'refused' | 'unheard';
 };
 

@@ -1,5 +1,6 @@
-// The spool in memory, with S3Spool's semantics: what cannot be opened is a value, what breaks off while it is read
-// throws ContentUnreadable. Content is put and spoilt from outside; the port itself never writes or deletes.
+// The spool in memory with S3Spool's semantics, for the simulation and tests. Content that cannot be opened is a value;
+// a stream that breaks off throws ContentUnreadable. Tests put and damage content from outside. The port itself never
+// writes or deletes.
 
 import {
   ContentUnreadable,
@@ -45,7 +46,7 @@ export class MemorySpool implements Spool, SpoolInventory {
     if (cause === null) this.unreadable.delete(objectKey);
     else this.unreadable.set(objectKey, cause);
   }
-  /** From now on reading breaks off after so many bytes; null mends it. */
+  /** From now on reading breaks off after so many bytes; null ends the fault. */
   breakAfter(objectKey: string, bytes: number | null): void {
     if (bytes === null) this.breaks.delete(objectKey);
     else this.breaks.set(objectKey, bytes);

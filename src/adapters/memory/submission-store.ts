@@ -1,12 +1,12 @@
-// Submissions stored in memory, with S3SubmissionStore's semantics: nothing that stands is overwritten, and bytes that
-// are not what was announced are not stored. Faults are switched on from outside.
+// Submissions stored in memory with S3SubmissionStore's semantics, for tests. It overwrites nothing, and refuses bytes
+// that differ from the announced ones. Tests switch faults on from outside.
 
 import { createHash } from 'node:crypto';
 import type { Storable, StoreResult, SubmissionStore } from '#pipeline/ports.ts';
 
 export class MemorySubmissionStore implements SubmissionStore {
   readonly objects = new Map<string, Buffer>();
-  /** What the next calls answer instead of doing their work, in order. */
+  /** The answers of the next calls in place of their work, in order. */
   readonly failures: ('denied' | 'unavailable')[] = [];
   /** Called before each object is stored: a test may wait, or abort. */
   before: (objectKey: string) => Promise<void> = async () => {};

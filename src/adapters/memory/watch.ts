@@ -1,5 +1,5 @@
-// A watch that remembers what it was told.
-// Never prints.
+// A watch that keeps the events and metrics that it gets, for tests and the simulation.
+// It never prints.
 
 import type { MetricName, Watch } from '#pipeline/ports.ts';
 

@@ -1,11 +1,11 @@
-// What is posted to a token endpoint: a form (RFC 6749 §4.4.2), or one with a signed assertion in it (RFC 7523 §2.1).
-// Signs with node:crypto. It asks nobody, and keeps nothing.
+// The body of a request to a token endpoint: a form (RFC 6749 §4.4.2), or a form with a signed assertion (RFC 7523
+// §2.1). Called by token-request.ts. It signs with node:crypto. It sends nothing and keeps nothing.
 
 import { createSign } from 'node:crypto';
 import { assertionLifetimeMs } from '#core/limits.ts';
 import type { TokenTerms } from './token-terms.ts';
 
-/** The body, and what of it no text may ever show. `now` in milliseconds. */
+/** The body, and its parts that no text may show. `now` in milliseconds. */
 export function tokenForm(
   { username, tokenUrl, scope, proof }: TokenTerms,
   now: number,

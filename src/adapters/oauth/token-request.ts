@@ -1,6 +1,6 @@
-// One request for a token: a POST by HTTPS, with an end in time and in size. Called by tokens.ts alone. It follows no
-// redirect, because that would show the secret to somebody else. Whatever endpoints and networks do comes back as a
-// value, and no text that leaves here holds a secret. It keeps nothing and tries nothing again.
+// One request for a token: a POST by HTTPS with a limit on time and size. Called by tokens.ts alone. It follows no
+// redirect, because the redirect's target would see the secret. Every failure of an endpoint or a network is a value,
+// and no text in a result holds a secret. It keeps nothing and tries nothing again.
 
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request } from 'node:https';
@@ -20,7 +20,7 @@ import type { TokenTerms } from './token-terms.ts';
 export type TokenAnswer =
   /** `expiresAt` in milliseconds since the epoch. */
   | { readonly kind: 'token'; readonly token: string; readonly expiresAt: number }
-  /** Somebody must act: the endpoint does not give us one, or what stands at tokenUrl is no token endpoint. */
+  /** An operator must act: the endpoint refuses a token, or the server at tokenUrl is no token endpoint. */
   | { readonly kind: 'refused'; readonly detail: string }
   /** The endpoint or the network for now. `retryAfterMs`: it asked for so much. */
   | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterMs: number | null };
@@ -28,7 +28,7 @@ export type TokenAnswer =
 export type TokenRequestOptions = {
   /** The authority that the endpoint's certificate is signed by; absent: the public ones. */
   readonly ca?: string;
-  /** In a VPC: what leads out of it. Said where no connection is made. */
+  /** In a VPC: the way out of it. The error names it where no connection is made. */
   readonly wayOut?: string | undefined;
   /** For tests. */
   readonly timeoutMs?: number;
@@ -69,13 +69,13 @@ function formFor(terms: TokenTerms, now: number): ReturnType<typeof tokenForm> |
   try {
     return tokenForm(terms, now);
   } catch {
-    return null; // OpenSSL's words may quote it
+    return null; // OpenSSL's text may quote it
   }
 }
 
 type Posted =
   | { readonly kind: 'answered'; readonly status: number; readonly text: string; readonly retryAfter: string | null }
-  /** `ours`: tokenUrl or what we trust is wrong, and no time mends it. */
+  /** `ours`: tokenUrl or our list of certificate authorities is wrong, and another try does not help. */
   /** `unmet`: no connection was made. */
   | { readonly kind: 'failed'; readonly detail: string; readonly ours: boolean; readonly unmet?: true };
 
@@ -122,7 +122,7 @@ function late(asked: ClientRequest, timeoutMs: number): Posted {
   return { kind: 'failed', detail: `could not be connected to ${within}`, ours: false, unmet: true };
 }
 
-/** A name that is not there and a certificate that nobody vouches for are mistakes in what we were given. */
+/** A name that does not exist, and a certificate that no authority signed, are mistakes in the secret. */
 function failed({ code = '', message }: NodeJS.ErrnoException): Posted {
   if (code === 'ENOTFOUND') return { kind: 'failed', detail: 'has no address in the DNS', ours: true, unmet: true };
   const untrusted = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY|ALTNAME/.test(code);
@@ -153,7 +153,7 @@ export function readTokenAnswer(status: number, text: string): Read {
 function tokenIn(members: Members | null, status: number): Read {
   if (members === null) return { kind: 'refused', detail: `answered ${status} with what is no JSON object` };
   const { access_token: token, token_type: type } = members;
-  // RFC 6750 §2.1: b64token; whatever else may stand in a token, no space and no control character may.
+  // RFC 6750 §2.1: b64token. A token may hold other characters, but no space and no control character.
   if (typeof token !== 'string' || !/^[\u0021-\u007e]+$/.test(token))
     return { kind: 'refused', detail: `answered ${status} without an access_token that can be used` };
   if (typeof type === 'string' && type.toLowerCase() !== 'bearer')

@@ -1,5 +1,6 @@
-// The secret that a token is asked for with: who logs in, where the token endpoint is, and what we prove ourselves by.
-// Two shapes: a client and its secret (RFC 6749 §4.4), or Google's service account (RFC 7523). It asks nobody.
+// Reads the secret with which a token is requested: the user that logs in, the token endpoint, and the proof of our
+// identity. It has two shapes: a client and its secret (RFC 6749 §4.4), or Google's service account (RFC 7523). It
+// requests nothing.
 
 import { createPrivateKey } from 'node:crypto';
 import { pemBlocks } from '../pem.ts';
@@ -81,7 +82,7 @@ function rsaKeyIn(text: string): string {
   try {
     type = createPrivateKey(key.pem).asymmetricKeyType;
   } catch {
-    throw new SecretMistake(`has a ${where} that cannot be read`); // OpenSSL's words may quote it
+    throw new SecretMistake(`has a ${where} that cannot be read`); // OpenSSL's text may quote it
   }
   if (type !== 'rsa') throw new SecretMistake(`has a ${where} that is no RSA key`);
   return key.pem;

@@ -1,6 +1,6 @@
-// The token of one login, kept in this function's memory until shortly before its end. Asked by the SMTP client for
-// each new connection. One request at a time, however many connections wait; an endpoint that refused or failed is left
-// alone for some seconds. It writes no token anywhere.
+// The token of one login, kept in this function's memory until shortly before it expires. The SMTP client asks for it
+// at each new connection. However many connections wait, one request runs at a time. After an endpoint refused or
+// failed, no request goes to it for some seconds. It writes no token anywhere.
 
 import { tokenDoubtedForMs, tokenMarginMs, tokenRefusedForMs, tokenUnavailableForMs } from '#core/limits.ts';
 import type { Clock } from '#pipeline/ports.ts';
@@ -30,7 +30,7 @@ export class Tokens {
   #replacementIsDue = false;
   #doubtedUntil = 0;
 
-  /** `terms` reads the secret; what it throws, `get` throws. */
+  /** `terms` reads the secret; `get` throws the errors that it throws. */
   constructor(terms: () => Promise<TokenTerms>, clock: Clock, options: TokenRequestOptions = {}) {
     this.#terms = terms;
     this.#clock = clock;
@@ -72,7 +72,7 @@ export class Tokens {
         asked.until = usableUntil(said, this.#clock.now());
       },
       () => {
-        asked.until = 0; // whoever waits for it hears of it, and the next one asks anew
+        asked.until = 0; // callers that wait for this request get the error, and the next call sends a new one
       },
     );
     return answer;

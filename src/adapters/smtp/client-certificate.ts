@@ -1,6 +1,6 @@
-// The certificate that we present to a next hop, and its key: read from a secret's members, and judged before a
-// connection is made. What is wrong with it is said in words that name the secret's members and quote neither. It reads
-// no secret and makes no connection.
+// The certificate and the key that we present to a next hop: taken from a secret's members, and checked before a
+// connection is made. identity.ts calls it. An error names the secret's members and quotes neither. It reads no secret
+// and makes no connection.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { pemBlocks } from '../pem.ts';
@@ -66,7 +66,7 @@ function keyIn(text: string): KeyObject {
   try {
     return createPrivateKey(block.pem);
   } catch {
-    throw new SecretMistake('has a key that cannot be read'); // OpenSSL's words may quote it
+    throw new SecretMistake('has a key that cannot be read'); // OpenSSL's text may quote it
   }
 }
 

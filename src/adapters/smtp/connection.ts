@@ -1,6 +1,6 @@
-// One SMTP or LMTP connection that takes mail (RFC 5321, 2033): transactions, one after the other. opening.ts makes it,
-// the next hop keeps it. LMTP differs in one thing: after the final dot it answers once for each recipient it took.
-// All that servers and networks do comes back as values. It connects nowhere, and repeats nothing.
+// One SMTP or LMTP connection that carries mail (RFC 5321, 2033), one transaction after the other. opening.ts makes it,
+// and the next hop keeps it. LMTP differs in one thing: after the final dot the server answers once for each recipient
+// that it accepted. Every act of a server or network is a value. It connects nowhere, and repeats nothing.
 
 import type { Mailbox } from '#core/message/address.ts';
 import type { AttemptResult } from '#core/reply/reply.ts';
@@ -19,7 +19,7 @@ export type Transacted = {
   readonly results: readonly NextHopResult[];
   /** Nothing but commands was sent: another connection may be given the same transaction. */
   readonly untouched: boolean;
-  /** The server dropped what was pipelined: one command at a time it may do better. */
+  /** The server dropped pipelined commands: one command at a time may work. */
   readonly dropped: boolean;
 };
 
@@ -38,7 +38,7 @@ export class SmtpConnection {
   /** Transactions asked of it. */
   count = 0;
 
-  /** `wire` is ready for mail; `features` are what its server announced (features.ts). */
+  /** `wire` is ready for mail; `features` are its server's announcements (features.ts). */
   constructor(server: SmtpServer, wire: SmtpWire, features: ReadonlyMap<string, string>) {
     this.#server = server;
     this.#wire = wire;
@@ -58,7 +58,7 @@ export class SmtpConnection {
     this.#wire.rest();
   }
 
-  /** What the server has said by now is read. */
+  /** Everything that the server has sent so far is read. */
   settle(): Promise<void> {
     return this.#wire.settle();
   }
@@ -67,7 +67,7 @@ export class SmtpConnection {
     return this.#wire.quit(this.#server.timeouts.quit);
   }
 
-  /** One transaction. What the server and the network do is in the results. */
+  /** One transaction. Its results hold all that the server and the network did. */
   async transact(transaction: Transaction, signal: AbortSignal, turn: Turn): Promise<Transacted> {
     const { host, habits, pipelining, timeouts } = this.#server;
     this.#wire.resume(signal);
@@ -146,11 +146,11 @@ export class SmtpConnection {
     results.unreadable({ kind: 'content', cause: sent.cause, detail: sent.detail });
   }
 
-  /** 354 although nobody may receive it. */
+  /** The server sent 354 although it accepted no recipient. */
   async #contentForNobody(): Promise<void> {
     if (this.#server.protocol === 'lmtp') {
-      // RFC 2033 §4.2 asks for a 503 here. After a 354 for nobody no reply is due, so that nothing would tell where we
-      // stand.
+      // RFC 2033 §4.2 asks for a 503 here. After a 354 without recipients no reply is due, so that nothing would tell
+      // the state of the dialogue.
       this.#broken = true;
       return;
     }
@@ -162,7 +162,8 @@ export class SmtpConnection {
   }
 
   /**
-   * RFC 2033 §4.2: one reply for each recipient that was taken, in their order. Who hears none may have the message.
+   * RFC 2033 §4.2: one reply for each accepted recipient, in their order. A recipient without a reply may have the
+   * message.
    */
   async #answers(results: Results): Promise<void> {
     for (const index of results.openIndexes()) {
@@ -172,13 +173,13 @@ export class SmtpConnection {
     }
   }
 
-  /** What the server's announcements rule out before anything is sent. */
+  /** Refusals that follow from the server's announcements, before anything is sent. */
   #refuse(t: Transaction): AttemptResult | null {
     const paths = t.reversePath === null ? t.forwardPaths : [t.reversePath, ...t.forwardPaths];
     if (!this.#features.has('SMTPUTF8') && paths.some((path) => !ascii(this.#path(path)))) {
       return this.#unable('smtputf8-not-offered', `${this.#server.host} takes no address outside ASCII`);
     }
-    // RFC 1870 §4: 0 or none means that no limit is told; what is no number tells none either.
+    // RFC 1870 §4: 0 or no value means that the server tells no limit; so does a value that is no number.
     const sizeMax = Number(/^\d+$/.exec(this.#features.get('SIZE') ?? '')?.[0] ?? 0);
     if (sizeMax > 0 && t.bytes !== null && t.bytes > sizeMax) {
       const detail = `the message has ${t.bytes} bytes, ${this.#server.host} takes ${sizeMax}`;

@@ -1,6 +1,6 @@
 // Sends a message's content after the server's 354 (RFC 5321 §4.5.2): dots doubled, CRLF line endings, the final dot.
-// One pass, and clean stretches of a chunk leave as they came, uncopied. Nothing is decoded, and no byte is changed but
-// for what is put in: a dot before a line's dot, the missing half of a bare CR or LF, and the last line's end.
+// Called by connection.ts. It makes one pass and copies no chunk that needs no change. It decodes nothing and only adds
+// bytes: a dot before a line's dot, the missing half of a bare CR or LF, and the last line's end.
 
 import { smtpGatherBytes } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
@@ -92,7 +92,7 @@ const CR = 13;
 const DOT = 46;
 const NO_WORDS = new Int32Array(0);
 
-/** What must be put in, and where; it remembers one byte across chunks. */
+/** The bytes to add, and where; it remembers one byte across chunks. */
 export class DotStuffer {
   /** The most that `end` writes. */
   static readonly endBytesMax = 6;
@@ -106,7 +106,7 @@ export class DotStuffer {
    */
   cleanUntil(chunk: Uint8Array, from: number): number {
     const length = chunk.length;
-    // The first two bytes depend on what came before them; the loop below looks ahead only.
+    // The first two bytes depend on the bytes before them; the loop below looks ahead only.
     let last = this.#last;
     for (let i = from; i < length && i < from + 2; i++) {
       const byte = chunk[i] as number;
@@ -139,9 +139,7 @@ export class DotStuffer {
     if (stretch.length > 0) this.#last = stretch[stretch.length - 1] as number;
   }
 
-  /**
-   * Copies `part` into `out` from `at` with what must be put in, at most three bytes for one; returns where it ended.
-   */
+  /** Copies `part` into `out` from `at` with the bytes to add, at most three bytes for one; returns where it ended. */
   rewrite(part: Uint8Array, out: Uint8Array, at: number): number {
     let last = this.#last;
     for (const byte of part) {

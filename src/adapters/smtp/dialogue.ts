@@ -1,6 +1,6 @@
-// Commands of a transaction and their replies in step: written together where the server takes that (RFC 2920), else
-// one by one. Notices a server that drops what was written together. Never writes a command while something unasked
-// lies in the socket.
+// Sends the commands of a transaction and matches their replies. Called by connection.ts. It writes them together where
+// the server offers PIPELINING (RFC 2920), otherwise one by one. It notices a server that drops commands written
+// together. It never writes a command while unexpected bytes wait in the socket.
 
 import { smtpGroupBytesMax, smtpGroupSilenceMs } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
@@ -22,8 +22,8 @@ export class Dialogue {
   }
 
   /**
-   * The server seems to drop, or to stumble over, what comes together: spoken to one by one it may do better. Never
-   * true of the first reply of a group, which is to a command that any server reads.
+   * The server seems to drop, or to mishandle, commands that arrive together: one by one may work. Never true of the
+   * first reply of a group, which is to a command that any server reads.
    */
   get dropped(): boolean {
     return this.#dropped;
@@ -35,7 +35,7 @@ export class Dialogue {
       return;
     }
     await this.#wire.settle();
-    // In pieces that the socket takes at once: a reply is due to what was written, and to nothing else.
+    // In pieces that the socket takes at once: a reply is due to the commands that were written, and to no others.
     let piece: string[] = [];
     let bytes = 0;
     const write = () => this.#wire.send(`${piece.join('\r\n')}\r\n`, piece.length);
@@ -68,7 +68,7 @@ export class Dialogue {
   }
 }
 
-/** A silence; the server's own word that it had one; a line that is no reply, among several that are due. */
+/** No answer; the server's own timeout reply; a line that is no reply, among several that are due. */
 function isDrop(answer: SmtpReply | WireFault, junk: string | null, waitedMs: number): boolean {
   if (!isFault(answer)) return answer.code === 421 && waitedMs >= smtpGroupSilenceMs;
   if (answer.fault === 'timeout') return true;

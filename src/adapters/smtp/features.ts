@@ -1,5 +1,5 @@
-// What a server announces in its answer to EHLO (RFC 5321 §4.1.1.1), as servers write it. Keywords in upper case; a
-// line that is no keyword is one that nobody asks for.
+// The extensions that a server announces in its answer to EHLO (RFC 5321 §4.1.1.1), as servers write them. Called by
+// opening.ts. Keywords are in upper case. A line that is no keyword is kept, and no caller asks for it.
 
 /**
  * Each keyword with its parameters. AUTH may be announced by several lines, `AUTH=LOGIN` of old servers among them: all

@@ -1,6 +1,6 @@
-// The hosts of one next hop: in which order they are asked, and at which addresses. The next hop calls it. A host or an
-// address that failed is asked last for some minutes, in this function's memory. A name is resolved once for each
-// connection, and the addresses that were judged are the ones that are connected to. It opens no connection.
+// The hosts of one next hop: the order in which they are tried, and their addresses. The next hop calls it. A host or
+// address that failed is tried last for some minutes, in this function's memory. A name is resolved once for each
+// connection, and we connect to exactly the addresses that were checked. It opens no connection.
 
 import dns from 'node:dns';
 import { isIP } from 'node:net';

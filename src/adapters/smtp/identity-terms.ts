@@ -1,5 +1,5 @@
-// By what a next hop's login and certificate are had: secrets, tokens, and the level of which an alarm stands. Made by
-// relay for each next hop. It connects to no mail server.
+// Says where a next hop's login and certificate come from (secrets, tokens), and reports the level on which an alarm
+// depends. Relay makes one for each next hop. It connects to no mail server.
 
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
 import { certificateDaysLeftAlarm } from '#core/limits.ts';
@@ -11,7 +11,7 @@ import { type ClientCertificate, certificateIn, daysLeft } from './client-certif
 import { type IdentityTerms, NoToken } from './identity.ts';
 
 export type IdentityPorts = {
-  /** The same value until the secret is asked for again. Throws SecretMistake, or what the service throws. */
+  /** The same value until the secret is read again. Throws SecretMistake, or the service's errors. */
   readonly secrets: {
     read<T>(name: string, shape: (members: SecretMembers) => T): Promise<T>;
     /** It is asked for again the next time. */
@@ -21,7 +21,7 @@ export type IdentityPorts = {
   readonly tokens: Map<string, Tokens>;
   readonly clock: Clock;
   readonly watch: Watch;
-  /** In a VPC: what leads out of it, to token endpoints. */
+  /** In a VPC: the way out of it, to token endpoints. */
   readonly wayOut?: string | undefined;
 };
 
@@ -39,7 +39,7 @@ function loginTerms(auth: SmtpSettings['auth'], { secrets, tokens, clock, wayOut
   if ('secret' in auth)
     return {
       credentials: () => secrets.read(auth.secret, passwordIn),
-      // What is kept of the secret may be the password before the last change of it.
+      // The kept value may be the password before its last change.
       refused() {
         secrets.forget?.(auth.secret);
         return secrets.forget !== undefined;

@@ -1,6 +1,6 @@
-// Who we are at a next hop: the login and the client certificate of each new connection. next-hop.ts opens its
-// connections by it. What cannot be read or used is a result of the attempt, and then nothing is connected to. A token
-// that a server refuses is asked for once more, and a password is read again. No text that leaves here holds a secret.
+// Our identity at a next hop: the login and the client certificate of each new connection. next-hop.ts opens its
+// connections by it. A secret that cannot be read or used is a result of the attempt, and then no connection is made.
+// After a refusal it requests a new token once, or reads a password again. No text in a result holds a secret.
 
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
@@ -31,11 +31,11 @@ export type IdentityTerms = {
   readonly refused?: (credentials: Credentials) => boolean;
   /** Reads the certificate; asked for each connection, where the settings have `clientCertificate`. */
   readonly certificate?: (() => Promise<ClientCertificate>) | null;
-  /** Hears of each certificate once, as it is read: somebody must know when it ends. */
+  /** Gets each certificate once, as it is read: an alarm depends on its expiry. */
   readonly certificateRead?: (certificate: ClientCertificate) => void;
 };
 
-/** What a server is shown at one connection: a part of SmtpServer. */
+/** The login and the certificate of one connection: a part of SmtpServer. */
 export type Shown = Pick<SmtpServer, 'credentials' | 'context' | 'certified'>;
 
 export class Identity {
@@ -49,7 +49,7 @@ export class Identity {
     this.#terms = terms;
   }
 
-  /** What to show at the connections of an attempt, or why there is nothing: then none is made. */
+  /** The login and certificate for an attempt's connections, or why there is none: then no connection is made. */
   async show(host: string, signal: AbortSignal): Promise<Shown | AttemptResult> {
     const ready = new AbortController();
     const shown = await Promise.race([this.#read(), stopped(host, signal, ready.signal)]);
@@ -68,7 +68,7 @@ export class Identity {
     if ('kind' in shown || isDeepStrictEqual(shown.credentials, server.credentials)) return opened;
     const again = { ...server, ...shown };
     const second = await openSmtp(again, signal);
-    this.#isWorthAnother(again, second); // whoever keeps tokens must hear of each that was refused
+    this.#isWorthAnother(again, second); // the token cache must get each refused token
     return second;
   }
 
@@ -84,7 +84,9 @@ export class Identity {
     return { credentials, context, certified: this.#settings.clientCertificate !== null };
   }
 
-  /** Null where none is needed; a result where it cannot be read: the operator's to mend, and the message waits. */
+  /**
+   * Null where none is needed; a result where it cannot be read: the operator must correct it, and the message waits.
+   */
   async #login(): Promise<Credentials | AttemptResult | null> {
     const { auth } = this.#settings;
     if (auth === null) return null;
@@ -142,7 +144,7 @@ function isRefusedLogin(opened: Opened): boolean {
   );
 }
 
-/** A message of somebody else's error might quote the secret. */
+/** The message of a library's error might quote the secret. */
 function unreadable(secret: string, error: unknown): string {
   if (error instanceof SecretMistake) return `the secret ${secret} ${error.what}`;
   // Of other errors the name alone: their words might quote the secret.

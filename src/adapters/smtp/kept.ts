@@ -1,6 +1,6 @@
 // The connections of one next hop in one function instance: how many are used at once, which are kept for the next
-// message, and when they are let go. The next hop takes one before an attempt and gives it back after it. It opens
-// none, and speaks only to say goodbye.
+// message, and when they are closed. The next hop takes one before an attempt and gives it back after it. It opens
+// none, and sends QUIT alone.
 
 import {
   smtpBusyMs,
@@ -39,7 +39,7 @@ export class KeptConnections {
     if (this.#idle.length === 0 && this.#busy >= smtpSharedFrom) await this.#oneToEnd(signal);
     this.#busy++;
     for (let idle = this.#newest(); idle !== null; idle = this.#newest()) {
-      await idle.settle(); // what was said while nobody read it says whether the connection is good
+      await idle.settle(); // bytes that came while the connection was idle tell whether it is good
       if (idle.usable) return idle;
       void idle.close();
     }
@@ -53,7 +53,7 @@ export class KeptConnections {
     this.#waiting.shift()?.();
   }
 
-  /** Closes what stands idle: one of them was dead, and the others are as old. */
+  /** Closes the idle connections: one of them was broken, and the others are as old. */
   async closeIdle(): Promise<void> {
     const idle = this.#idle;
     this.#idle = [];

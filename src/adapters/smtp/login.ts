@@ -1,7 +1,7 @@
-// AUTH (RFC 4954) by a password (PLAIN, RFC 4616; LOGIN) or by a token (XOAUTH2; OAUTHBEARER, RFC 7628): the next
-// mechanism where a server refuses one that it offers. No text that the connection gives from then on contains the
-// password or the token. What a server took or refused is remembered for as long as the login is the same, so that a
-// wrong one is not tried twice over.
+// AUTH (RFC 4954) by a password (PLAIN, RFC 4616; LOGIN) or by a token (XOAUTH2; OAUTHBEARER, RFC 7628). Called by
+// opening.ts. It tries the next mechanism where a server refuses one that it offers. From then on no text of the
+// connection contains the password or the token. It remembers a server's answer while the login stays the same, so that
+// a wrong login is not tried twice.
 
 import { smtpAuthLineOctetsMax } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
@@ -25,7 +25,7 @@ export type LoggedIn =
   | { readonly kind: 'refused'; readonly answer: SmtpReply | WireFault }
   | { readonly kind: 'not-offered'; readonly offered: string; readonly spoken: string };
 
-/** `offered`: EHLO's AUTH. `known` is what came of the last login here; `learn` takes what came of this one. */
+/** `offered`: EHLO's AUTH. `known` is the result of the last login here; `learn` takes the result of this one. */
 export async function logIn(
   wire: SmtpWire,
   offered: string,
@@ -51,7 +51,7 @@ export async function logIn(
       return { kind: 'in' };
     }
     if (isFault(answer) || answer.code < 500) {
-      // A server may break off after what it does not speak: the other mechanism has its turn on the next connection.
+      // A server may break off after a mechanism that it does not know: the next connection tries the other one.
       if (refusal !== null && refusal.answer.code !== 535) learn({ mechanism, of });
       return { kind: 'refused', answer };
     }
@@ -73,7 +73,7 @@ function secretsOf(credentials: Credentials, host: string): readonly string[] {
   return [credentials.password, base64(credentials.password), plainResponse(credentials)];
 }
 
-/** What a server quotes of a long line it cuts off itself. */
+/** A server that quotes a long line cuts it itself. */
 function withoutPieces(answer: SmtpReply | WireFault, secrets: readonly string[]): SmtpReply | WireFault {
   return isFault(answer) ? answer : { ...answer, text: withoutSecrets(answer.text, secrets) };
 }
@@ -105,7 +105,7 @@ async function plain(ask: Ask, credentials: Password): Promise<SmtpReply | WireF
   return isFault(answer) || answer.code !== 334 ? answer : ask(response);
 }
 
-/** What a prompt says is in any language, and is not read. */
+/** A prompt may be in any language, and is not read. */
 async function login(ask: Ask, { username, password }: Password): Promise<SmtpReply | WireFault> {
   let answer = await ask('AUTH LOGIN');
   for (const response of [base64(username), base64(password)]) {

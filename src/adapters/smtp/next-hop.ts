@@ -1,7 +1,7 @@
-// The next hop by SMTP or LMTP: hosts in order of preference, and connections kept for the next message.
-// Never loses an attempt's result: whatever servers and networks do comes back as a value. It throws only for what is a
-// bug of ours, a path that no parser of ours lets through. Which word leads to the next host, and which one counts,
-// core/reply/several-hosts.ts decides.
+// The next hop by SMTP or LMTP, called by relay: hosts in order of preference, and connections kept for the next
+// message. It never loses an attempt's result: every act of a server or network is a value. It throws only for a bug of
+// ours, a path that no parser of ours lets through. core/reply/several-hosts.ts decides which answer leads to the next
+// host, and which answer counts.
 
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
 import { smtpAddressAttemptMs, smtpOpeningMs, smtpTimeoutsMs } from '#core/limits.ts';
@@ -20,9 +20,9 @@ import { Search, Turns } from './search.ts';
 export type SmtpTerms = IdentityTerms & {
   /** Our name in EHLO. */
   readonly ehloName: string;
-  /** What port 25 reaches from here; absent: nothing is known, and every address is tried. */
+  /** The addresses that port 25 reaches from here; absent: nothing is known, and every address is tried. */
   readonly port25?: Port25Reach;
-  /** What all hosts but the last one have together until they ask for the content. */
+  /** The time that all hosts but the last one have together until they ask for the content. */
   readonly openingMs?: number;
   /** For tests: phases that shall end sooner, and a resolver of their own. */
   readonly timeoutsMs?: Partial<SmtpTimeouts>;
@@ -68,8 +68,9 @@ export class SmtpNextHop implements NextHop {
   }
 
   /**
-   * A kept connection has a history: it lay idle, or has had its fill of messages. Where it refuses MAIL, or says
-   * nothing at all, no attempt has failed, and a fresh one is opened: null. What happens later is this host's word.
+   * A kept connection may be stale: it was idle, or has reached the server's limit of messages. Where it refuses MAIL,
+   * or gives no answer at all, no attempt has failed, and the caller opens a fresh one: null. A later answer is this
+   * host's.
    */
   async #onKept(kept: SmtpConnection, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
     const { server } = kept;
@@ -82,7 +83,7 @@ export class SmtpNextHop implements NextHop {
       return kept;
     }
     void kept.close();
-    if (said.results.some(isHostTrouble)) await this.#kept.closeIdle(); // what is as old is as good
+    if (said.results.some(isHostTrouble)) await this.#kept.closeIdle(); // the other idle connections are as old
     return null;
   }
 
@@ -130,7 +131,7 @@ export class SmtpNextHop implements NextHop {
     }
     let { connection } = opened;
     let said = await this.#transact(connection, search, signal);
-    // Once more on another connection, one by one, where the server dropped what was pipelined: no content was sent.
+    // Once more on another connection, one by one, where the server dropped pipelined commands: no content was sent.
     if (said.dropped && !signal.aborted) {
       void connection.close();
       const again = await this.#identity.open(server, signal);

@@ -1,7 +1,7 @@
 // Opens one SMTP or LMTP connection to one address of a host (RFC 5321, 2033): greeting, EHLO, STARTTLS, AUTH. The next
-// hop calls it for each address in turn. All that servers and networks do comes back as values. A login goes out over
-// TLS alone, unless `tls: 'off'` asks for less; no text that leaves here holds a password. It sends no mail, and does
-// not decide whether another host is asked.
+// hop calls it for each address in turn. Every act of a server or network is a value. It sends a login over TLS only,
+// unless the configuration says `tls: 'off'`. No text in a result holds a password. It sends no mail, and does not
+// decide whether another host is tried.
 
 import type { AttemptResult, Phase } from '#core/reply/reply.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
@@ -102,7 +102,7 @@ class Opening {
     }
     const answer = await this.#ask('STARTTLS', this.#server.timeouts.ehlo);
     if (!accepted(answer)) return isFault(answer) || demanded ? this.#failed('starttls', answer) : null;
-    const trouble = (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: what was said before is forgotten
+    const trouble = (await this.#secure()) ?? (await this.#hello()); // RFC 3207 §4.2: earlier replies do not count
     return trouble !== null && isTlsTrouble(trouble.result) ? { kind: 'tls-broke', result: trouble.result } : trouble;
   }
 
@@ -163,7 +163,7 @@ class Opening {
   }
 }
 
-/** In TLS 1.3 what the server has against our certificate comes after the handshake, with the first thing it says. */
+/** In TLS 1.3 a server's objection to our certificate comes after the handshake, as the first bytes that we read. */
 function isTlsTrouble(result: AttemptResult): boolean {
   return result.kind === 'network' && (result.fault === 'certificate-refused' || result.fault === 'tls-failed');
 }

@@ -1,5 +1,5 @@
-// One server as the SMTP client speaks to it: what the configuration says, and what was learnt of it. The next hop
-// makes it, opening.ts and connection.ts read it.
+// One server as the SMTP client knows it: what the configuration says, and what earlier connections found out. The next
+// hop makes it; opening.ts and connection.ts read it.
 
 import type { SecureContext } from 'node:tls';
 import type { TlsMode } from '#config/settings.ts';
@@ -8,9 +8,9 @@ import type { Credentials, KnownLogin } from './login.ts';
 
 export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
 
-/** What was learnt of a host, for the connections to come: kept by the next hop, in this function's memory. */
+/** Facts about a host for later connections: kept by the next hop, in this function's memory. */
 export type HostHabits = {
-  /** It was silent, or stumbled, where commands came together: it hears them one by one. */
+  /** It gave no answer, or failed, where commands came together: it gets them one by one. */
   dropsPipelined: boolean;
   login: KnownLogin | null;
 };
@@ -32,11 +32,11 @@ export type SmtpServer = {
   readonly credentials: Credentials | null;
   readonly timeouts: SmtpTimeouts;
   readonly habits: HostHabits;
-  /** The instant by which it must ask for the content, because others wait for their turn; null: nobody does. */
+  /** The instant by which it must ask for the content, because other attempts wait; null: none waits. */
   readonly answerBy: number | null;
 };
 
-/** A phase's time, or what is left of this host's turn, in milliseconds. */
+/** A phase's time, or the rest of this host's time, in milliseconds. */
 export function within(answerBy: number | null, phaseMs: number): number {
   return answerBy === null ? phaseMs : Math.max(1, Math.min(phaseMs, answerBy - Date.now()));
 }

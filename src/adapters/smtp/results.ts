@@ -1,19 +1,20 @@
-// What an SMTP dialogue's answers mean, as facts for core/reply/classify.ts: one result for each forward-path.
-// Never decides what follows from them, and never takes what is out of step for consent or refusal.
+// Turns the answers of an SMTP dialogue into facts for core/reply/classify.ts: one result for each forward-path. The
+// SMTP client calls it. It never decides what follows from them, and never reads a reply out of step as acceptance or
+// refusal.
 
 import type { AttemptResult, Phase, Reply } from '#core/reply/reply.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
 import type { NextHopResult } from '#pipeline/ports.ts';
 import { isFault, type SmtpWire, type WireFault } from './wire.ts';
 
-/** What became of each forward-path; the first word on it stands. */
+/** The result of each forward-path; the first one counts. */
 export class Results {
   readonly #host: string;
   readonly #wire: SmtpWire;
   readonly #results: (NextHopResult | null)[];
   broken = false;
   bareLineEndings: number | null = null;
-  /** The server was told what the submitter asked for. */
+  /** The server got the submitter's DSN request. */
   dsnTaken = false;
 
   constructor(host: string, wire: SmtpWire, count: number) {

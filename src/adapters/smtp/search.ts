@@ -1,6 +1,6 @@
-// One attempt's way through the hosts of a next hop: how long each has, and what became of each forward-path. The next
-// hop makes one of each for an attempt. Whether a word leads on, and whose word counts, core/reply/several-hosts.ts
-// decides. It opens no connection.
+// One attempt's way through the hosts of a next hop: the time that each has, and the result of each forward-path. The
+// next hop makes one for each attempt. core/reply/several-hosts.ts decides whether an answer leads to the next host,
+// and which host's answer counts. It opens no connection.
 
 import { smtpTurnMsMin } from '#core/limits.ts';
 import type { AttemptResult } from '#core/reply/reply.ts';
@@ -10,8 +10,8 @@ import type { Transacted } from './connection.ts';
 import type { SmtpServer } from './remote.ts';
 
 /**
- * What all hosts but the last have together until they ask for the content: each has an equal share of what is left.
- * The last one has the RFC's limits, and the final dot after it.
+ * The time that all hosts but the last have together until they ask for the content: each has an equal share of the
+ * rest. The last one has the RFC's limits, and the final dot after it.
  */
 export class Turns {
   readonly #until: number;
@@ -48,7 +48,7 @@ export class Search {
     this.#open = transaction.forwardPaths.map((_, index) => index);
   }
 
-  /** It has had its word in this attempt. */
+  /** It has answered in this attempt. */
   asked({ host, address }: SmtpServer): void {
     this.#asked = `${host} ${address}`;
   }
@@ -61,7 +61,7 @@ export class Search {
     return this.#open.length === 0;
   }
 
-  /** What is still to be sent. */
+  /** The forward-paths that no host has taken yet. */
   get transaction(): Transaction {
     const forwardPaths = this.#whole.forwardPaths.filter((_, index) => this.#open.includes(index));
     return { ...this.#whole, forwardPaths };

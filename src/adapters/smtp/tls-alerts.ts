@@ -1,7 +1,7 @@
 // What a server's TLS alert says of our certificate. In TLS 1.3 the alert comes after the handshake is over for us, as
 // the first thing that is read (RFC 8446 §4.4.2.4). It reads the codes of Node's errors and nothing else.
 
-/** By the alert's name in OpenSSL's code (RFC 8446 §6.2): only what a server says of a client's certificate. */
+/** By the alert's name in OpenSSL's code (RFC 8446 §6.2): only alerts about a client's certificate. */
 const ALERTS: readonly (readonly [name: string, says: string])[] = [
   ['ALERT_CERTIFICATE_REQUIRED', 'it wants a client certificate, and we showed none that it takes'],
   ['ALERT_BAD_CERTIFICATE', 'it says that our client certificate is bad'],

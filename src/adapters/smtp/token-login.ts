@@ -1,17 +1,16 @@
 // AUTH by a bearer token: XOAUTH2 (Google, Microsoft) and OAUTHBEARER (RFC 7628). Called by login.ts. It decides what a
-// 334 means: the server's wish for the response, or its word that the token is no good. It asks for no token and keeps
-// none.
+// 334 means: the server waits for the response, or it refuses the token. It requests no token and keeps none.
 
 import { smtpAuthLineOctetsMax } from '#core/limits.ts';
 import type { SmtpReply } from '#core/reply/smtp-reply.ts';
 import { isFault, type WireFault } from './wire.ts';
 
-/** In this order: XOAUTH2 is what both of those who ask for tokens document. */
+/** In this order: both Google and Microsoft document XOAUTH2. */
 export const spokenByTokens = ['XOAUTH2', 'OAUTHBEARER'] as const;
 
 const FIELD_END = '\u0001';
 
-/** In base64, as it goes out. `host` is the server's name, which RFC 7628 §3.1 wants told. */
+/** In base64, as it is sent. `host` is the server's name, which RFC 7628 §3.1 requires. */
 export function bearerResponse(
   mechanism: string,
   { username, token }: { readonly username: string; readonly token: string },
@@ -27,7 +26,7 @@ export function bearerResponse(
 
 type Ask = (line: string) => Promise<SmtpReply | WireFault>;
 
-/** One exchange; what the server says last is its answer. */
+/** One exchange; the server's last reply is its answer. */
 export class TokenExchange {
   readonly #mechanism: string;
   readonly #response: string;
@@ -53,7 +52,7 @@ export class TokenExchange {
     return answer.code === 501 ? this.#sent(await this.#ask(whole), true) : answer;
   }
 
-  /** The response has gone out. `again`: with the command, which not every server reads. */
+  /** The response was sent. `again`: with the command, which not every server reads. */
   async #sent(answer: SmtpReply | WireFault, again: boolean): Promise<SmtpReply | WireFault> {
     if (isFault(answer) || answer.code !== 334) return answer;
     if (again && answer.text.trim() === '') return this.#sent(await this.#ask(this.#response), false);
@@ -61,13 +60,13 @@ export class TokenExchange {
     const said = challengeStatus(answer.text);
     const last = await this.#ask(this.#mechanism === 'XOAUTH2' ? '' : Buffer.from(FIELD_END).toString('base64'));
     if (isFault(last)) return said === null ? last : { ...last, detail: `${last.detail}; before it: status ${said}` };
-    // What a second challenge holds is nobody's business.
+    // The content of a second challenge is not needed.
     if (last.code < 400) return last.code === 334 ? { ...last, text: 'a challenge after its error' } : last;
     return said === null ? last : { ...last, text: `${last.text} (its challenge: status ${said})`.trim() };
   }
 }
 
-/** `status` of the JSON in a challenge, where it is a word that may be repeated; null: it has none. */
+/** `status` of the JSON in a challenge, where it is a word that may be quoted; null: it has none. */
 export function challengeStatus(text: string): string | null {
   try {
     const value: unknown = JSON.parse(Buffer.from(text.slice(0, 4_096), 'base64').toString('utf8'));

@@ -1,7 +1,7 @@
-// The bytes of one SMTP connection: a socket, the replies read from it, and the one reason it ended for.
-// It counts which replies are due: one that was read before its command was written answers nothing, and ends the
-// connection (RFC 5321 §4.1.1.4). Knows no commands. Never throws for what a network or a server does, and never waits
-// without a limit.
+// The bytes of one SMTP connection: a socket, the replies read from it, and the one reason for which it ended. The
+// files beside it call it. It counts the replies that are due: a reply that was read before its command was written
+// answers nothing, and ends the connection (RFC 5321 §4.1.1.4). It knows no commands, never throws for an act of a
+// network or a server, and never waits without a limit.
 
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
@@ -37,11 +37,11 @@ export class SmtpWire {
   #socket: Socket | TLSSocket;
   #reader = new SmtpReplyReader();
   #replies: SmtpReply[] = [];
-  /** Replies that are due: to what was written, and at first the greeting. */
+  /** Replies that are due: to the commands that were written, and at first the greeting. */
   #due = 1;
   /** Content is being written: no reply is due, but a refusal may come. */
   #inContent = false;
-  /** What came while nobody could say yet whether the final dot had left. */
+  /** Bytes that came before it was known whether the final dot had left. */
   #held: (() => void)[] | null = null;
   #junk: string | null = null;
   #afterJunk: NodeJS.Timeout | undefined;
@@ -73,7 +73,7 @@ export class SmtpWire {
     return this.#fault === null && !unread && this.#socket.writableLength === 0;
   }
 
-  /** Of what a server says from now on, nothing is given that contains one of these. */
+  /** From now on no text of a server is given that contains one of these. */
   hide(secrets: readonly string[]): void {
     this.#reader.hide(secrets);
   }
@@ -95,21 +95,21 @@ export class SmtpWire {
     return this.#done(() => this.#stage === 'open', timeoutMs, 'connecting');
   }
 
-  /** Takes TLS up on the open connection. What came in clear before it is not to be believed (RFC 3207 §6). */
+  /** Starts TLS on the open connection. Bytes that came in clear before it do not count (RFC 3207 §6). */
   async secure(terms: TlsTerms, timeoutMs: number): Promise<WireFault | null> {
     await this.settle();
     this.#stage = 'handshake';
     const greeted = this.#due; // with implicit TLS the greeting comes behind the handshake
     this.#due = 0;
     if (!this.quiet) {
-      if (this.#fault?.fault === 'garbled-reply') this.#fault = null; // what came too early need not be SMTP
+      if (this.#fault?.fault === 'garbled-reply') this.#fault = null; // bytes before TLS need not be SMTP
       this.fail('tls-failed', 'the server sent more than its answer before TLS began');
       return this.#fault;
     }
     this.#due = greeted;
     const plain = this.#socket;
     this.#deafen();
-    plain.on('error', () => {}); // the TLS socket tells of it too
+    plain.on('error', () => {}); // the TLS socket reports it too
     this.#socket = tlsConnect(
       {
         socket: plain,
@@ -128,16 +128,16 @@ export class SmtpWire {
     return this.#done(() => this.#stage === 'open', timeoutMs, 'the TLS handshake');
   }
 
-  /** What the network has brought by now is read: for before a command is written, whose answer it cannot be. */
+  /** Reads all that the network has brought: called before a command is written, because it cannot be its answer. */
   async settle(): Promise<void> {
     await turnOfTheLoop();
   }
 
-  /** Queues text for sending, to which so many `replies` will be due. Lines end in CRLF; nobody waits. */
+  /** Queues text for sending, to which so many `replies` will be due. Lines end in CRLF; the call does not wait. */
   send(text: string, replies = 1): void {
     if (this.#fault !== null) return;
     this.#dotWritten = false;
-    if (this.#due === 0) this.#junk = null; // what came before is no answer to it, and may quote the login
+    if (this.#due === 0) this.#junk = null; // earlier bytes are no answer to it, and may quote the login
     this.#socket.write(text);
     this.#due += replies;
   }
@@ -185,7 +185,7 @@ export class SmtpWire {
     const said = this.#replies.length > 0 || this.#reader.begun ? await this.reply(timeoutMs) : this.#fault;
     if (said !== null) return isFault(said) ? { stopped: said, written: false } : said;
     let taken = false;
-    // TLS says only a turn later that the socket has taken something. What comes meanwhile is read then.
+    // TLS says only a turn later that the socket has taken bytes. Replies that come meanwhile are read then.
     let sure = !this.#tls;
     this.#held = [];
     this.#socket.write(last, (error) => {
@@ -212,7 +212,7 @@ export class SmtpWire {
   fail(fault: NetworkFault, detail: string): void {
     this.#release();
     if (this.#fault === null) {
-      // A reply longer than what is kept of one has said its code; how it ends changes nothing.
+      // A reply longer than the limit has given its code; its end changes nothing.
       const cut = this.#due > 0 ? this.#reader.cut() : null;
       if (cut !== null) this.#replies.push(cut);
       const garbled = this.#junk !== null && this.#due > 0 && (fault === 'timeout' || fault === 'connection-lost');
@@ -296,7 +296,7 @@ export class SmtpWire {
     else this.#wake?.();
   }
 
-  /** Nothing was asked. 421 may be said at any time (RFC 5321 §3.8), and is told of as it was said. */
+  /** No reply is due. 421 may come at any time (RFC 5321 §3.8), and is reported with its text. */
   #early(reply: SmtpReply | null): void {
     const where = this.#where;
     if (reply?.code === 421) {
@@ -325,7 +325,7 @@ export class SmtpWire {
     return answer === 'done' ? null : answer;
   }
 
-  /** What `look` finds, now or after the next event; replies that came before the end are seen before the fault. */
+  /** The result of `look`, now or after the next event; replies that came before the end are seen before the fault. */
   #until<T extends 'done' | 'taken' | SmtpReply>(
     look: () => T | undefined,
     timeoutMs: number,
@@ -357,6 +357,6 @@ function faultOf(error: NodeJS.ErrnoException, connecting: boolean): NetworkFaul
   if (code === 'ECONNREFUSED') return 'refused';
   if (code === 'ETIMEDOUT') return 'timeout';
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) return 'tls-failed';
-  // Whatever else keeps us from connecting: no route, no such family, a firewall here.
+  // Any other failure to connect: no route, no such family, a firewall here.
   return connecting && code !== 'ECONNRESET' ? 'unreachable' : 'connection-lost';
 }
