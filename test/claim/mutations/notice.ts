@@ -10,7 +10,7 @@ export const noticeMutations: readonly Mutation[] = [
     replacement: "reason === 'poison'",
     test: {
       file: 'test/unit/core/notice/parts.test.ts',
-      name: 'a recipient of a notice > is not told what is for the operator alone: names of secrets, words of a token endpoint',
+      name: 'a recipient of a notice > is not told what is for the operator alone: names of secrets, of settings and of roles, words of a token endpoint',
     },
   },
   {

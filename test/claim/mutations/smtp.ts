@@ -287,7 +287,7 @@ export const smtpMutations: readonly Mutation[] = [
     replacement: 'return text;',
     test: {
       file: 'test/integration/smtp/tls-and-login.test.ts',
-      name: 'a login > quoted where a line as long as is kept is cut leaves no part of it',
+      name: 'a login > quoted after it was taken, in a line longer than is kept, leaves no part of it',
     },
   },
 ];

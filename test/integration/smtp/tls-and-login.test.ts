@@ -215,6 +215,14 @@ describe('a login', () => {
     expect(JSON.stringify(result)).not.toMatch(/AGFu/);
   });
 
+  it('quoted after it was taken, in a line longer than is kept, leaves no part of it', async () => {
+    const line = `550 ${ECHO.repeat(Math.ceil(smtpReplyLineBytesMax / ECHO.length))}`;
+    const later = `${PLAIN_LINE}\nS: 235 ok\nC: MAIL*\nS: ${line}\nstall`;
+    const { result } = await attemptOne([inTls('AUTH PLAIN', later)], { tls: 'required', ca: testCa, auth, terms });
+    expect(result).toMatchObject({ kind: 'reply', phase: 'mail' });
+    expect(JSON.stringify(result)).not.toMatch(/AGFu/);
+  });
+
   it('not offered, or by means we do not speak', async () => {
     const none = await attemptOne([inTls('SIZE', 'stall')], { tls: 'required', ca: testCa, auth, terms });
     expect(none.result).toMatchObject({ kind: 'capability', fault: 'auth-not-offered' });
