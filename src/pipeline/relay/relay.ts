@@ -106,6 +106,17 @@ async function attemptMessage(
   signal: AbortSignal,
 ): Promise<Attempt> {
   const leaving = await leaveUnder(ports, row, message);
+  // Before anything is open: a field that cannot be written throws, and must keep neither content nor room.
+  const fields = relayFields({
+    host: ports.settings.host,
+    deliveryId: deliveryId(row),
+    forwardPath: row.forwardPath,
+    spoolId: row.spoolId,
+    markKey: ports.markKey,
+    now: ports.clock.now(),
+    possibleDuplicate: row.claims > 1 || row.possibleDuplicate,
+    resubmitted: row.resubmitted !== undefined,
+  });
   const openedAt = ports.clock.now();
   const opened = await inTime(ports.spool.open(message.objectKey, signal), signal);
   const openMs = ports.clock.now() - openedAt;
@@ -118,16 +129,6 @@ async function attemptMessage(
     content.close();
     return { ...plain(room.outcome), openMs, waitedMs: room.waitedMs };
   }
-  const fields = relayFields({
-    host: ports.settings.host,
-    deliveryId: deliveryId(row),
-    forwardPath: row.forwardPath,
-    spoolId: row.spoolId,
-    markKey: ports.markKey,
-    now: ports.clock.now(),
-    possibleDuplicate: row.claims > 1 || row.possibleDuplicate,
-    resubmitted: row.resubmitted !== undefined,
-  });
   const edited = (chunks: AsyncIterable<Uint8Array>) => asItLeaves(chunks, fields, ports, row, message);
   const again = openedAgain(ports.spool, message, edited, signal);
   try {
