@@ -6,6 +6,7 @@ type Failure = {
   readonly name?: unknown;
   readonly message?: unknown;
   readonly code?: unknown;
+  readonly syscall?: unknown;
   readonly $metadata?: unknown;
 };
 
@@ -33,10 +34,19 @@ const noWay: ReadonlySet<unknown> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNR
 export function isNoConnection(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   const { name, message, code } = error as Failure;
-  if (noWay.has(code)) return true;
+  if (noWay.has(code)) return !wasConnected(error);
   return (
     name === 'TimeoutError' &&
     typeof message === 'string' &&
     /establish a connection|no connection within/.test(message)
   );
+}
+
+/**
+ * Whether Node's error is of a connection that stood: Linux ends one that has died with EHOSTUNREACH too, and what was
+ * written may have arrived.
+ */
+export function wasConnected(error: unknown): boolean {
+  const { syscall } = error as Failure;
+  return syscall === 'read' || syscall === 'write';
 }

@@ -3,7 +3,7 @@
 // after an SMTP server's final dot. It decides nothing.
 
 import type { AttemptResult, NetworkFault, ServiceFault } from '#core/reply/reply.ts';
-import { OutOfReach } from '../out-of-reach.ts';
+import { OutOfReach, wasConnected } from '../out-of-reach.ts';
 
 type Failure = {
   readonly name?: unknown;
@@ -35,8 +35,8 @@ export function resultOfFailure(error: unknown, host: string, signal: AbortSigna
   if (stopped) return network('aborted', 'final-dot', detail, host);
   if (NO_HTTP.test(code)) return network('garbled-reply', 'final-dot', detail, host);
   if (fault === undefined) return { kind: 'service', name, text, statusCode, host };
-  const early =
-    error instanceof OutOfReach || BEFORE_THE_REQUEST.has(fault) || (/connect/i.test(text) && fault === 'timeout');
+  const neverConnected = BEFORE_THE_REQUEST.has(fault) || (/connect/i.test(text) && fault === 'timeout');
+  const early = error instanceof OutOfReach || (neverConnected && !wasConnected(failure));
   return network(fault, early ? 'connect' : 'final-dot', detail, host);
 }
 
