@@ -34,7 +34,8 @@ const BY_REASON: Readonly<Record<string, string>> = {
     'wholeAddress localAnywhere domainAlone localAlone addressAlone',
   'looks at one place of a view': 'startOf endOf',
   'counts, and reads no text': 'fairShares messagesAmong wholeMessages isJunk isFault',
-  "reads what an error of the SDK's or of Node's says of itself": 'fromServiceFault certificateAlert isNoConnection',
+  "reads what an error of the SDK's or of Node's says of itself":
+    'fromServiceFault certificateAlert isNoConnection wasConnected',
   'looks at one member of an event that Lambda parsed': 'isKeepAlive',
   'hands bytes to a socket, a file or a stream; the bytes are read by what is measured': `sendContent Intake.write keepDeadLetter standardStreams passOverBrokenPipe SmtpWire.send
     SmtpWire.take SmtpWire.end SmtpWire.fail DotStuffer.end Dialogue.plan receive logIn`,
