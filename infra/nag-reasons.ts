@@ -13,7 +13,8 @@ import { submissionPatterns } from './submission.ts';
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
 
 const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Bounce/Function', 'Feedback/Function'];
-const stageDeadLetters = ['Ingest/DeadLetters', 'Relay/DeadLetters', 'Bounce/DeadLetters', 'Feedback/DeadLetters'];
+const stageQueues = ['Ingest', 'Relay', 'SlowRelay', 'Bounce', 'Feedback'];
+const stageDeadLetters = stageQueues.map((stage) => `${stage}/DeadLetters`);
 const otherDeadLetters = [
   'Sweep/DeadLetters',
   'Orphans/DeadLetters',
@@ -110,7 +111,7 @@ const always: readonly Reason[] = [
   },
   {
     rule: 'Serverless-LambdaEventSourceMappingDestination',
-    at: ['Ingest/Mapping', 'Relay/Mapping', 'Bounce/Mapping', 'Feedback/Mapping'],
+    at: stageQueues.map((stage) => `${stage}/Mapping`),
     reason: 'Such a destination is for streams; a mapping of SQS has none. The queue has its dead-letter queue.',
   },
   {

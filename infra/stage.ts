@@ -141,24 +141,39 @@ export function may(actions: readonly string[], ...resources: readonly string[])
 
 export type Stage = StageQueue & { readonly function: LambdaFunction };
 
-/** Lets the stage's function consume its queue. `batch` records at most in one call, `concurrency` calls at once. */
+/** `batch` records at most in one call, `concurrency` calls at once. */
+type Pace = { readonly batch: number; readonly concurrency: number };
+
+/**
+ * Lets the stage's function consume its queue. Of `others` it may consume too; their own constructs make the mappings.
+ */
 export function stage(
   scope: Construct,
   queues: StageQueue,
   plan: FunctionPlan,
-  pace: { readonly batch: number; readonly concurrency: number },
+  pace: Pace,
+  others: readonly StageQueue[] = [],
 ): Stage {
-  // What an event source mapping needs, and no more (Lambda: the execution role's permissions for SQS).
-  const consume = may(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], queues.queue.queueArn);
-  const handler = ownFunction(scope, { ...plan, may: [consume, ...plan.may] });
+  const handler = ownFunction(scope, { ...plan, may: [consumeFrom(queues, ...others), ...plan.may] });
+  feed(scope, queues, handler, pace);
+  return { ...queues, function: handler };
+}
+
+/** What an event source mapping needs, and no more (Lambda: the execution role's permissions for SQS). */
+function consumeFrom(...queues: readonly StageQueue[]): PolicyStatement {
+  const actions = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+  return may(actions, ...queues.map(({ queue }) => queue.queueArn));
+}
+
+/** The mapping between a queue and a function that may consume it. */
+export function feed(scope: Construct, { queue }: StageQueue, target: LambdaFunction, pace: Pace): void {
   new EventSourceMapping(scope, 'Mapping', {
-    target: handler,
-    eventSourceArn: queues.queue.queueArn,
+    target,
+    eventSourceArn: queue.queueArn,
     batchSize: pace.batch,
     reportBatchItemFailures: true,
     // On the mapping: reserved concurrency of the function would receive jobs that it cannot run, up to the dead-letter
     // queue (aws-contracts §4.2).
     maxConcurrency: pace.concurrency,
   });
-  return { ...queues, function: handler };
 }

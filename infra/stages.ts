@@ -21,6 +21,7 @@ import { type OwnSecret, srsSecret } from './secrets.ts';
 import { contentPrefixes, inboundPrefix, objectsBelow } from './spool.ts';
 import {
   type FunctionPlan,
+  feed,
   may,
   ownFunction,
   type Place,
@@ -39,6 +40,8 @@ export const metricNamespace = 'Everpost';
 export type Stages = {
   readonly ingest: Stage;
   readonly relay: Stage;
+  /** Jobs for next hops that are slow or take nothing. The relay function has them too, with few calls at once. */
+  readonly slowRelay: StageQueue;
   readonly bounce: Stage;
   readonly feedback: Stage;
   readonly sweep: LambdaFunction;
@@ -63,22 +66,28 @@ export function stages(scope: Construct, given: Given): Stages {
   const homes = {
     ingest: new Construct(scope, 'Ingest'),
     relay: new Construct(scope, 'Relay'),
+    slowRelay: new Construct(scope, 'SlowRelay'),
     bounce: new Construct(scope, 'Bounce'),
     feedback: new Construct(scope, 'Feedback'),
   };
   const queues = {
     ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs),
     relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
+    slowRelay: stageQueue(homes.slowRelay, 'slow-relay', limits.relayVisibilityMs),
     bounce: stageQueue(homes.bounce, 'bounce', limits.bounceVisibilityMs),
     feedback: stageQueue(homes.feedback, 'feedback', limits.feedbackVisibilityMs),
   };
   const srs = srsSecret(scope, given.settings);
   const plans = stagePlans(scope, given, queues, srs);
   const batch = limits.jobsPerBatchMax;
-  const relay = stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax });
+  const relay = stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax }, [
+    queues.slowRelay,
+  ]);
+  feed(homes.slowRelay, queues.slowRelay, relay.function, { batch, concurrency: limits.slowRelayConcurrencyMax });
   return {
     ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: limits.ingestConcurrencyMax }),
     relay,
+    slowRelay: queues.slowRelay,
     keepAliveDeadLetters: given.place === null ? null : keepAlive(homes.relay, relay.function),
     bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: limits.bounceConcurrencyMax }),
     feedback: stage(homes.feedback, queues.feedback, plans.feedback, {
@@ -90,7 +99,7 @@ export function stages(scope: Construct, given: Given): Stages {
   };
 }
 
-type Queues = { readonly relay: StageQueue; readonly bounce: StageQueue; readonly feedback: StageQueue };
+type Queues = Record<'relay' | 'slowRelay' | 'bounce' | 'feedback', StageQueue>;
 
 function stagePlans(
   scope: Construct,
@@ -131,7 +140,7 @@ function stagePlans(
         queryDue(table), // the messages of a digest
         openContent,
         ...findVersions(bucket, prefixes),
-        sendTo(queues.bounce),
+        sendTo(queues.slowRelay, queues.bounce),
         ...given.marks.may,
         ...(srs?.may ?? []),
         ...useConfigurationSet(scope, given.settings),
@@ -194,6 +203,7 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
     EVERPOST_ACCOUNT: Aws.ACCOUNT_ID, // the bucket's owner
     ...(queues && {
       EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
+      EVERPOST_SLOW_RELAY_QUEUE_URL: queues.slowRelay.queue.queueUrl,
       EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
       EVERPOST_FEEDBACK_QUEUE_URL: queues.feedback.queue.queueUrl,
     }),
@@ -231,8 +241,8 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
       queryDue(table),
       // UpdateItem counts the hour's expiries.
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'),
-      sendTo(queues.relay, queues.bounce, queues.feedback),
-      may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn),
+      sendTo(queues.relay, queues.slowRelay, queues.bounce, queues.feedback),
+      may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn, queues.slowRelay.queue.queueArn),
     ],
   });
   // The next run does the work of a failed one. Runs that EventBridge kept for hours and started again would pile up

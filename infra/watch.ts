@@ -131,6 +131,12 @@ function stageDeadLettersOf(stages: Stages): readonly Rest[] {
       'deliveries crash relay and wait for a person.',
     ],
     [
+      'SlowRelayDeadLetters',
+      stages.slowRelay.deadLetters,
+      'Relay jobs that crash',
+      'deliveries to a slow next hop crash relay and wait for a person.',
+    ],
+    [
       'BounceDeadLetters',
       stages.bounce.deadLetters,
       'Notices that could not be written',
@@ -190,24 +196,26 @@ function otherDeadLettersOf({ stages, orphans, purge, door, said }: Watched): re
 const MINUTE = Duration.minutes(1);
 
 function watchQueues(raise: Raise, { stages }: Watched): void {
-  for (const [name, { queue }] of queuesOf(stages)) {
+  const queues = [...stagesOf(stages), ['SlowRelay', stages.slowRelay] as const];
+  for (const [name, { queue }] of queues) {
+    const called = name === 'SlowRelay' ? 'slow relay' : name.toLowerCase();
     raise(`${name}QueueAge`, {
       metric: queue.metricApproximateAgeOfOldestMessage({ period: MINUTE, statistic: 'Maximum' }),
       threshold: queueAgeAlarmMs / 1000,
       periods: 5,
       article: 'A queue that does not move',
-      says: `the oldest job in the ${name.toLowerCase()} queue has waited half an hour.`,
+      says: `the oldest job in the ${called} queue has waited half an hour.`,
     });
     raise(`${name}QueueInFlight`, {
       metric: queue.metricApproximateNumberOfMessagesNotVisible({ period: MINUTE, statistic: 'Maximum' }),
       threshold: inFlightAlarm,
       article: 'A queue with too many jobs in flight',
-      says: `the ${name.toLowerCase()} queue nears 120,000 in flight, where SQS stalls it without a word.`,
+      says: `the ${called} queue nears 120,000 in flight, where SQS stalls it without a word.`,
     });
   }
 }
 
-function queuesOf(stages: Stages) {
+function stagesOf(stages: Stages) {
   return [
     ['Ingest', stages.ingest],
     ['Relay', stages.relay],
@@ -218,7 +226,7 @@ function queuesOf(stages: Stages) {
 
 function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void {
   const functions = [
-    ...queuesOf(stages).map(([name, it]) => [name, it.function] as const),
+    ...stagesOf(stages).map(([name, it]) => [name, it.function] as const),
     ['Sweep', stages.sweep] as const,
     ['Orphans', orphans.function] as const,
     ['Purge', purge.function] as const,

@@ -11,6 +11,8 @@ export type FunctionConfig = {
   readonly table: string;
   readonly bucket: string;
   readonly relayQueueUrl: string;
+  /** Where relay's jobs for next hops wait that are slow or take nothing. */
+  readonly slowRelayQueueUrl: string;
   readonly bounceQueueUrl: string;
   readonly feedbackQueueUrl: string;
   /** The ARN of SRS's secret; null where no action uses SRS. */
@@ -38,6 +40,9 @@ export const config = {
   },
   get relayQueueUrl(): string {
     return required('EVERPOST_RELAY_QUEUE_URL');
+  },
+  get slowRelayQueueUrl(): string {
+    return required('EVERPOST_SLOW_RELAY_QUEUE_URL');
   },
   get bounceQueueUrl(): string {
     return required('EVERPOST_BOUNCE_QUEUE_URL');

@@ -56,6 +56,7 @@ const ports = {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,
   }),
+  slowRelayQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.slowRelayQueueUrl),
   bounceQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.bounceQueueUrl),
   nextHop,
   bounceService: bouncesBySes(settings)

@@ -22,6 +22,7 @@ const ports = {
     search: config.settings.trace.search,
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
+  slowRelayQueue: new SqsJobQueue(sqs, config.slowRelayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
   feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl),
   clock: new SystemClock(),

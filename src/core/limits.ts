@@ -555,6 +555,8 @@ export const inlineListsCharsMax = 5_000;
  */
 export const ingestConcurrencyMax = 10;
 export const relayConcurrencyMax = 50;
+/** Of relay for next hops that are slow or take nothing. SQS's least: what it holds, others wait for. */
+export const slowRelayConcurrencyMax = 2;
 export const bounceConcurrencyMax = 5;
 export const feedbackConcurrencyMax = 5;
 /** Jobs of one invocation; the byte budget decides how many of them run side by side. */

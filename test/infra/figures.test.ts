@@ -46,25 +46,28 @@ test('queues hide a job for six times that, keep it for fourteen days, and give 
     ...{
       IngestQueue: [360, days, 5],
       RelayQueue: [4_320, days, 5],
+      SlowRelayQueue: [4_320, days, 5],
       BounceQueue: [360, days, 5],
       FeedbackQueue: [360, days, 5],
     },
-    ...{ IngestDeadLetters: rest, RelayDeadLetters: rest, BounceDeadLetters: rest, FeedbackDeadLetters: rest },
+    ...{ IngestDeadLetters: rest, RelayDeadLetters: rest, SlowRelayDeadLetters: rest },
+    ...{ BounceDeadLetters: rest, FeedbackDeadLetters: rest },
     ...{ FrontDoorReceiptDeadLetters: rest, SesFeedbackEventDeadLetters: rest },
     ...{ SweepDeadLetters: rest, OrphansDeadLetters: rest, PurgeDeadLetters: rest },
   });
 });
 
-test('each function takes from its own queue, so many at once', () => {
+test('each function takes from its own queue, relay from two, so many at once', () => {
   const figures = ofType(template, 'AWS::Lambda::EventSourceMapping').map(([, { Properties }]) => [
-    bare(Properties.FunctionName.Ref).replace('Function', ''),
-    [words(Properties.EventSourceArn), Properties.BatchSize, Properties.ScalingConfig.MaximumConcurrency],
+    words(Properties.EventSourceArn).replace('Queue', ''),
+    [words(Properties.FunctionName), Properties.BatchSize, Properties.ScalingConfig.MaximumConcurrency],
   ]);
   expect(Object.fromEntries(figures)).toEqual({
-    Ingest: ['IngestQueue', 10, 10],
-    Relay: ['RelayQueue', 10, 50],
-    Bounce: ['BounceQueue', 10, 5],
-    Feedback: ['FeedbackQueue', 10, 5],
+    Ingest: ['IngestFunction', 10, 10],
+    Relay: ['RelayFunction', 10, 50],
+    SlowRelay: ['RelayFunction', 10, 2],
+    Bounce: ['BounceFunction', 10, 5],
+    Feedback: ['FeedbackFunction', 10, 5],
   });
 });
 
@@ -94,7 +97,8 @@ describe('grants', () => {
     return [bare(role).replace('Role', ''), `${each(Action).join(' ')} on ${identities(on)}${when}`] as const;
   });
   const log = (name: string) => `logs:CreateLogStream logs:PutLogEvents on ${name}Log`;
-  const consume = (name: string) => `sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on ${name}Queue`;
+  const consume = (...names: string[]) =>
+    `sqs:DeleteMessage sqs:GetQueueAttributes sqs:ReceiveMessage on ${names.map((it) => `${it}Queue`).join(' ')}`;
   const ledger = (...operations: string[]) => `${operations.map((it) => `dynamodb:${it}`).join(' ')} on LedgerTable`;
   const marks = 'secretsmanager:GetSecretValue on MarksSecret';
   const all = ['in/', 'out/'];
@@ -112,9 +116,14 @@ describe('grants', () => {
     ],
     [
       'Relay',
-      [log('Relay'), consume('Relay'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), ...read(...all)],
       [
-        ...['dynamodb:Query on LedgerTable/index/due', 'sqs:SendMessage on BounceQueue'],
+        log('Relay'),
+        consume('Relay', 'SlowRelay'),
+        ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'),
+        ...read(...all),
+      ],
+      [
+        ...['dynamodb:Query on LedgerTable/index/due', 'sqs:SendMessage on BounceQueue SlowRelayQueue'],
         ...['secretsmanager:GetSecretValue on MarksSecret SrsSecret', 'ses:SendEmail ses:SendRawEmail on identities'],
       ],
     ],
@@ -131,7 +140,10 @@ describe('grants', () => {
     [
       'Sweep',
       [log('Sweep'), ledger('GetItem', 'PutItem', 'UpdateItem'), 'dynamodb:Query on LedgerTable/index/due'],
-      ['sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue', 'sqs:GetQueueAttributes on RelayQueue'],
+      [
+        'sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue SlowRelayQueue',
+        'sqs:GetQueueAttributes on RelayQueue SlowRelayQueue',
+      ],
     ],
     [
       'Orphans',

@@ -92,7 +92,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(10);
+    expect(rest).toHaveLength(11);
     for (const [id] of rest) {
       expect([
         id,

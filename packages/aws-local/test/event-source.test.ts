@@ -50,7 +50,7 @@ type Answer = (ids: readonly string[], event: { Records: Record<string, unknown>
 const running: { stop(): Promise<void> }[] = [];
 afterEach(() => Promise.all(running.splice(0).map((it) => it.stop())));
 
-function mapping(answer: Answer, settings: Partial<EventSourceOptions> = {}) {
+function mapping(answer: Answer, settings: Partial<EventSourceOptions> = {}, queueName = 'q') {
   const world = bareWorld();
   const visible: SourceMessage[] = [];
   const removed: string[] = [];
@@ -86,7 +86,7 @@ function mapping(answer: Answer, settings: Partial<EventSourceOptions> = {}) {
         concurrencyMax: null,
         reportsItemFailures: true,
         queue: {
-          arn: 'arn:aws:sqs:eu-west-1:000000000000:q',
+          arn: `arn:aws:sqs:eu-west-1:000000000000:${queueName}`,
           async receive(max) {
             receives++;
             return visible.splice(0, max);
@@ -200,6 +200,35 @@ describe('the mapping', () => {
     await m.world.clock.idle();
     expect(m.seen.togetherMax).toBe(2);
     expect(m.removed.length).toBe(9);
+  });
+
+  it('keeps its maximum beside another mapping of the same function, and its records name its own queue', async () => {
+    const arns = new Map<string, number>();
+    const running = new Map<string, number>();
+    const most = new Map<string, number>();
+    const answer: Answer = async (_, event) => {
+      const arn = String(event.Records[0]?.eventSourceARN);
+      running.set(arn, (running.get(arn) ?? 0) + 1);
+      most.set(arn, Math.max(most.get(arn) ?? 0, running.get(arn) ?? 0));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      running.set(arn, (running.get(arn) ?? 0) - 1);
+      for (const record of event.Records)
+        arns.set(String(record.eventSourceARN), (arns.get(String(record.eventSourceARN)) ?? 0) + 1);
+      return returned('{}');
+    };
+    const fast = mapping(answer, { concurrencyMax: 3, batchSize: 1 });
+    const slow = mapping(answer, { concurrencyMax: 2, batchSize: 1 }, 'slow');
+    for (const [m, jobs] of [
+      [fast, 9],
+      [slow, 8],
+    ] as const) {
+      m.start();
+      m.send(...Array.from({ length: jobs }, (_, i) => `m${i}`));
+    }
+    await Promise.all([fast.world.clock.idle(), slow.world.clock.idle()]);
+    const [fastArn, slowArn] = ['arn:aws:sqs:eu-west-1:000000000000:q', 'arn:aws:sqs:eu-west-1:000000000000:slow'];
+    expect(Object.fromEntries(arns)).toEqual({ [fastArn]: 9, [slowArn]: 8 });
+    expect(Object.fromEntries(most)).toEqual({ [fastArn]: 3, [slowArn]: 2 });
   });
 
   it('gathers within its window what arrives one by one, and ends it at a lull', async () => {
