@@ -134,7 +134,7 @@ function stagePlans(
       timeoutMs: limits.relayTimeoutMs,
       memoryMb: 1024,
       environment: withSrs,
-      // UpdateItem is the claim; Query finds the message of a notice among its deliveries.
+      // UpdateItem is the claim; Query finds the message of a notice among its deliveries, and the board of next hops.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         queryDue(table), // the messages of a digest
@@ -239,8 +239,8 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
     environment: environmentOf(scope, given, queues),
     may: [
       queryDue(table),
-      // UpdateItem counts the hour's expiries.
-      onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'),
+      // UpdateItem counts the hour's expiries; Query reads the board of next hops.
+      onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
       sendTo(queues.relay, queues.slowRelay, queues.bounce, queues.feedback),
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn, queues.slowRelay.queue.queueArn),
     ],

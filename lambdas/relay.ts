@@ -11,6 +11,7 @@ import {
   sesSendClient,
   sqsClient,
 } from '#adapters/aws/clients.ts';
+import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
@@ -25,8 +26,9 @@ import { identityTerms } from '#adapters/smtp/identity-terms.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
-import { batchBytesMax, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
+import { batchBytesMax, boardEveryMs, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
 import { bouncesBySes, configurationSetName, sendingDomains } from '#core/message/ses-use.ts';
+import { BoardView } from '#pipeline/next-hop-board.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
@@ -48,15 +50,17 @@ const nextHops = new Map<string, NextHop>();
 const wayOut = settings.network === null ? undefined : wayOutOf(settings.network);
 const identityPorts = { secrets, tokens: new Map<string, Tokens>(), clock, watch, wayOut };
 
+const dynamo = reached('dynamodb', dynamoClient(aws));
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings,
   spool: new S3Spool(reached('s3', s3Client(aws)), config.bucket, { lister: reached('s3', s3ListClient(aws)) }),
-  ledger: new DynamoLedger(reached('dynamodb', dynamoClient(aws)), config.table, {
+  ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,
   }),
   slowRelayQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.slowRelayQueueUrl),
+  board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
   bounceQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.bounceQueueUrl),
   nextHop,
   bounceService: bouncesBySes(settings)

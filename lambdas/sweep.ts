@@ -3,11 +3,13 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, topUpEveryMs } from '#core/limits.ts';
+import { boardEveryMs, expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, topUpEveryMs } from '#core/limits.ts';
+import { BoardView } from '#pipeline/next-hop-board.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
@@ -15,17 +17,20 @@ import { scheduled } from './scheduled.ts';
 const aws = awsSettings();
 const sqs = sqsClient(aws);
 const watch = new PowertoolsWatch('sweep');
+const dynamo = dynamoClient(aws);
+const clock = new SystemClock();
 const ports = {
   settings: config.settings,
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+  ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
   }),
+  board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   slowRelayQueue: new SqsJobQueue(sqs, config.slowRelayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
   feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl),
-  clock: new SystemClock(),
+  clock,
   watch,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
   lostAnywayMs: lostAnywayAfterMs / config.timeScale,

@@ -76,6 +76,9 @@ export const expiryHourMs = HOUR;
 export const suspectExpiriesPerHourMax = 100;
 export const suspectExpiriesShareMax = 0.05;
 
+// ── The health of next hops ─────────────────────────────────────────────────────────────────────────────────────────
+/** A function reads the board of next hops at most this often: a pause takes effect within it, and it costs little. */
+export const boardEveryMs = 10 * SECOND;
 // ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What Lambda takes in a function's VpcConfig (Lambda API, VpcConfig). */

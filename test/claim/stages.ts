@@ -7,6 +7,7 @@ import { bounce } from '#pipeline/bounce/bounce.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
 import { returned } from '#pipeline/feedback/returned.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
+import { BoardView } from '#pipeline/next-hop-board.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
 import { giveDigest } from '#pipeline/purge/digest-notice.ts';
 import { purge } from '#pipeline/purge/purge.ts';
@@ -89,6 +90,11 @@ function common(world: World, invocation: Invocation) {
   };
 }
 
+function boardOf(world: World, invocation: Invocation) {
+  const { clock, watch } = invocation;
+  return new BoardView({ board: invocation.port('board', 'ledger', world.board), clock, watch }, limits.boardEveryMs);
+}
+
 function queueOf(world: World, invocation: Invocation, name: QueueStage) {
   return invocation.port(`${name}Queue`, 'queues', world.queues[name]);
 }
@@ -114,6 +120,7 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation) {
   const { settings } = world.plan;
   return {
     ...common(world, invocation),
+    board: boardOf(world, invocation),
     spool: spoolOf(world, invocation),
     bounceQueue: queueOf(world, invocation, 'bounce'),
     bounceService: settings.notices.via === null ? invocation.port('bounces', 'bounce-service', world.bounces) : null,
@@ -152,6 +159,7 @@ function returnedPorts(world: World, invocation: Invocation) {
 function sweepPorts(world: World, invocation: Invocation) {
   return {
     ...bouncePorts(world, invocation),
+    board: boardOf(world, invocation),
     feedbackQueue: queueOf(world, invocation, 'feedback'),
     lostAnywayMs: limits.lostAnywayAfterMs,
     hourMs: limits.expiryHourMs,

@@ -3,6 +3,7 @@
 // each call takes, and that on the seed. It decides nothing that a stage should decide, and keeps what the checker asks
 // for.
 
+import { MemoryBoard } from '#adapters/memory/board.ts';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { MemoryEntropy } from '#adapters/memory/clock.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
@@ -41,6 +42,7 @@ export class World {
   readonly schedule = new Schedule(START);
   readonly faults: Faults;
   readonly ledger: WatchedLedger;
+  readonly board = new MemoryBoard();
   readonly spool = new MemorySpool();
   readonly hops: Hops;
   readonly bounces: MemoryBounceService;

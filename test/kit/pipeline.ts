@@ -2,6 +2,7 @@
 // minute of virtual time. Any port call can be its death: then what was in memory is gone, and it starts again on the
 // same stores. The crash test stands on it; later the simulation does. It decides nothing that a stage should decide.
 
+import { MemoryBoard } from '#adapters/memory/board.ts';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
@@ -13,6 +14,7 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { Settings } from '#config/settings.ts';
 import {
   batchBytesMax,
+  boardEveryMs,
   expiryHourMs,
   feedbackLeaseMs,
   lostAnywayAfterMs,
@@ -31,6 +33,7 @@ import { bounce } from '#pipeline/bounce/bounce.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
 import { returned } from '#pipeline/feedback/returned.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
+import { BoardView } from '#pipeline/next-hop-board.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
@@ -103,6 +106,7 @@ type Notification = { readonly body: string; readonly stage: Stage; receives: nu
 export class TestPipeline {
   readonly clock = new MemoryClock(ACCEPTED_AT);
   readonly ledger = new MemoryLedger();
+  readonly board = new MemoryBoard();
   readonly spool = new MemorySpool();
   readonly watch = new MemoryWatch(() => this.clock.now());
   /** What was accepted: whoever asks what became of it asks this first. */
@@ -316,6 +320,7 @@ export class TestPipeline {
     const { bounceQueue, spool } = this.wrapped();
     return {
       ...this.common(),
+      board: this.boardView(),
       spool,
       bounceQueue,
       bounceService: this.interrupt.wrap('bounces', this.bounces),
@@ -337,7 +342,13 @@ export class TestPipeline {
   private sweepPorts() {
     const { relayQueue, bounceQueue, feedbackQueue } = this.wrapped();
     const queues = { relayQueue, bounceQueue, feedbackQueue };
-    return { ...this.common(), ...queues, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
+    return {
+      ...this.common(),
+      ...queues,
+      board: this.boardView(),
+      lostAnywayMs: lostAnywayAfterMs,
+      hourMs: expiryHourMs,
+    };
   }
   private returnedPorts() {
     const { relayQueue, bounceQueue, spool } = this.wrapped();
@@ -352,6 +363,11 @@ export class TestPipeline {
       srsSecrets: async () => this.srsSecrets,
       leaseMs: feedbackLeaseMs,
     };
+  }
+  /** Each invocation is a function of its own. */
+  private boardView() {
+    const { clock, watch } = this;
+    return new BoardView({ board: this.interrupt.wrap('board', this.board), clock, watch }, boardEveryMs);
   }
   private wrapped() {
     return {

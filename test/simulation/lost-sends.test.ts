@@ -15,6 +15,7 @@ import { release, remove } from '#pipeline/operate/operate.ts';
 import type { JobQueue } from '#pipeline/ports.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued, T0 } from '../contract/rows.ts';
+import { boardOf } from '../kit/board.ts';
 import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { bySes, say } from './ses-events.ts';
 
@@ -37,7 +38,8 @@ async function portsWith(...rows: readonly DeliveryRow[]) {
   for (const row of rows) await ledger.create([row], null);
   const queues = { relayQueue: shut, bounceQueue: shut, feedbackQueue: shut };
   const times = { sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
-  return { settings: pipelineSettings, ledger, clock, watch: new MemoryWatch(), ...queues, ...times };
+  const watch = new MemoryWatch();
+  return { settings: pipelineSettings, ledger, board: boardOf({ clock, watch }), clock, watch, ...queues, ...times };
 }
 const job = { version: 1, spoolId: 'm1', deliveryKey: queued('m1').deliveryKey } as const;
 const failed = () => failedAtBirth(queued('m1'), statusOf('5.1.1'), 'no-route', 'no such recipient', T0);

@@ -25,6 +25,7 @@ import type { Job, JobQueue } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
+import { boardOf } from '../kit/board.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
 
@@ -104,7 +105,8 @@ async function run(seconds: number) {
     null,
   );
   const relayQueue = new FairQueue();
-  const common = { settings: pipelineSettings, clock, ledger, watch, spool, sweepAgainMs: lostJobAfterMs };
+  const board = boardOf({ clock, watch });
+  const common = { settings: pipelineSettings, board, clock, ledger, watch, spool, sweepAgainMs: lostJobAfterMs };
   const nextHop = new MemoryNextHop();
   const relayPorts = {
     ...{ ...common, bounceQueue: idleQueue, nextHop: () => nextHop, entropy: new MemoryEntropy(1) },

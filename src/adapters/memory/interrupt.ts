@@ -3,6 +3,7 @@
 // block must not repair anything. Only the ports' own methods count, because they alone have an effect outside the
 // process. A fake's controls are not wrapped.
 
+import type { NextHopBoard } from '#pipeline/next-hop-board.ts';
 import type {
   BounceService,
   EventQueue,
@@ -21,6 +22,7 @@ type PortMethod = Exclude<
   | keyof JobQueue
   | keyof Ledger
   | keyof NextHop
+  | keyof NextHopBoard
   | keyof Spool
   | keyof SpoolInventory
   | keyof SubmissionStore,
@@ -56,6 +58,8 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   setBookmark: true,
   trace: true,
   write: true,
+  writeHealth: true,
+  writePause: true,
 };
 
 /** The same port, with `around` in place of each call of a port's method; a fake's controls pass untouched. */

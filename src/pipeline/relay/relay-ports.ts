@@ -3,6 +3,7 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
+import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Watch } from '#pipeline/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
 
@@ -10,6 +11,8 @@ export type RelayPorts = {
   readonly settings: Settings;
   readonly spool: Spool;
   readonly ledger: Ledger;
+  /** Next hops' health and the pauses, as this function knows them. */
+  readonly board: BoardView;
   readonly bounceQueue: JobQueue;
   readonly nextHop: (name: string) => NextHop | null;
   /** Null where no notice can need it. */

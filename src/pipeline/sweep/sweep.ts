@@ -21,11 +21,13 @@ import { fairShares, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { sendWork, type Work, workFor } from '#pipeline/jobs.ts';
+import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, DueRow, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
 
 export type SweepPorts = {
   readonly settings: Settings;
   readonly ledger: Ledger;
+  readonly board: BoardView;
   readonly relayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
   readonly feedbackQueue: JobQueue;
