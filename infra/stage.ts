@@ -76,6 +76,8 @@ export type FunctionPlan = {
   readonly description: string;
   /** The VPC in which it runs; without it, none. */
   readonly place?: Place | null;
+  /** Calls at once that are reserved for it, and its most; null: none, and no limit of its own. */
+  readonly reserved?: number | null;
 };
 
 /** A function that may do what `may` lists and write its own log, and nothing else. */
@@ -115,6 +117,7 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
     environment: plan.environment,
     role,
     logGroup,
+    ...(plan.reserved == null ? {} : { reservedConcurrentExecutions: plan.reserved }),
     // Lambda would cut a chain off after 16 hops and dead-letter its mail. Our own loop limit ends it earlier, with an
     // NDR (DESIGN §2.14).
     recursiveLoop: RecursiveLoop.ALLOW,

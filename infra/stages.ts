@@ -80,20 +80,16 @@ export function stages(scope: Construct, given: Given): Stages {
   const srs = srsSecret(scope, given.settings);
   const plans = stagePlans(scope, given, queues, srs);
   const batch = limits.jobsPerBatchMax;
-  const relay = stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: limits.relayConcurrencyMax }, [
-    queues.slowRelay,
-  ]);
-  feed(homes.slowRelay, queues.slowRelay, relay.function, { batch, concurrency: limits.slowRelayConcurrencyMax });
+  const atOnce = given.settings.concurrency;
+  const relay = stage(homes.relay, queues.relay, plans.relay, { batch, concurrency: atOnce.relay }, [queues.slowRelay]);
+  feed(homes.slowRelay, queues.slowRelay, relay.function, { batch, concurrency: atOnce.slowRelay });
   return {
-    ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: limits.ingestConcurrencyMax }),
+    ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: atOnce.ingest }),
     relay,
     slowRelay: queues.slowRelay,
     keepAliveDeadLetters: given.place === null ? null : keepAlive(homes.relay, relay.function),
-    bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: limits.bounceConcurrencyMax }),
-    feedback: stage(homes.feedback, queues.feedback, plans.feedback, {
-      batch,
-      concurrency: limits.feedbackConcurrencyMax,
-    }),
+    bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: atOnce.feedback }),
+    feedback: stage(homes.feedback, queues.feedback, plans.feedback, { batch, concurrency: atOnce.feedback }),
     ...sweepEvery(scope, given, queues),
     srsSecretArn: srs?.arn ?? null,
   };
@@ -108,12 +104,14 @@ function stagePlans(
   srs: OwnSecret | null,
 ): Record<'ingest' | 'relay' | 'bounce' | 'feedback', FunctionPlan> {
   const { table, bucket, folder } = given;
+  const atOnce = given.settings.concurrency;
   const environment = environmentOf(scope, given, queues);
   const withSrs = { ...environment, ...(srs === null ? {} : { EVERPOST_SRS_SECRET: srs.arn }) };
   const prefixes = contentPrefixes(given.settings);
   const openContent = may(['s3:GetObject'], ...objectsBelow(bucket, prefixes));
   return {
     ingest: {
+      reserved: reserved(given, atOnce.ingest),
       folder: folder('ingest'),
       description: 'Applies policy and routes to an accepted message and writes its deliveries down',
       timeoutMs: limits.ingestTimeoutMs,
@@ -129,6 +127,8 @@ function stagePlans(
       ],
     },
     relay: {
+      // The hourly call in a VPC is one more.
+      reserved: reserved(given, atOnce.relay + atOnce.slowRelay + (given.place === null ? 0 : 1)),
       folder: folder('relay'),
       description: 'Makes one attempt at one delivery',
       timeoutMs: limits.relayTimeoutMs,
@@ -149,6 +149,7 @@ function stagePlans(
       place: given.place,
     },
     bounce: {
+      reserved: reserved(given, atOnce.feedback),
       folder: folder('bounce'),
       description: 'Writes the notice for a failed delivery down, or why there may be none',
       timeoutMs: limits.bounceTimeoutMs,
@@ -158,6 +159,7 @@ function stagePlans(
       may: [onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'), sendTo(queues.relay)],
     },
     feedback: {
+      reserved: reserved(given, atOnce.feedback),
       folder: folder('feedback'),
       description: 'Joins what others say of a delivery afterwards to its row',
       timeoutMs: limits.feedbackTimeoutMs,
@@ -175,6 +177,11 @@ function stagePlans(
       ],
     },
   };
+}
+
+/** Never below what the function's mappings start: they would receive jobs that cannot run (aws-contracts §4.2). */
+function reserved({ settings }: Given, calls: number): number | null {
+  return settings.concurrency.reserve ? calls : null;
 }
 
 /** To read content that a delete marker hides (DESIGN §2.5). */
@@ -232,6 +239,7 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
   const here = new Construct(scope, 'Sweep');
   const { table } = given;
   const sweep = ownFunction(here, {
+    reserved: reserved(given, 1),
     folder: given.folder('sweep'),
     description: 'Enqueues what is due, expires what has had its lifetime, and finds lost jobs again',
     timeoutMs: limits.sweepTimeoutMs,

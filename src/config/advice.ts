@@ -1,6 +1,7 @@
 // Warnings about settings that work and are probably a mistake. They stop nothing here. check.ts calls it once the
 // configuration is valid. infra/app.ts deploys nothing while there is a warning about next hops.
 
+import { newAccountConcurrency, unreservedConcurrencyMin } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { isVerified, sendingDomains } from '#core/message/ses-use.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
@@ -125,4 +126,15 @@ function inboundHop({ routes }: Settings, domain: string): string {
     'inbound',
   );
   return taken?.actions[0]?.via ?? 'exchange';
+}
+
+/** Reserved concurrency, which a new account does not have. */
+export function warnAboutReserve({ concurrency }: Settings, warn: Mistakes): void {
+  if (!concurrency.reserve) return;
+  warn(
+    'concurrency.reserve',
+    `AWS reserves only while ${unreservedConcurrencyMin} executions stay unreserved, and a new account has ` +
+      `${newAccountConcurrency} in all, so that the deploy fails there`,
+    'true once Service Quotas shows a higher quota for concurrent executions, else no reserve',
+  );
 }

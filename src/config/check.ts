@@ -8,6 +8,7 @@ import {
   type BuiltIn,
   warnAboutBlockedNames,
   warnAboutNextHops,
+  warnAboutReserve,
   warnAboutSenders,
   warnAboutSubmitters,
 } from './advice.ts';
@@ -66,6 +67,7 @@ export function checkConfig(input: unknown, sourceName: string, options: CheckOp
   warnAboutSenders(settings, advice.mistake);
   warnAboutSubmitters(settings, advice.mistake);
   warnAboutBlockedNames(settings, advice.mistake);
+  warnAboutReserve(settings, advice.mistake);
   const warnings = [...notDeployed.all(), ...advice.all()];
   return { kind: 'ok', settings, warnings, notDeployed: notDeployed.all(), notYet: notYetActedOn(file, sourceName) };
 }

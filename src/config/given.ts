@@ -107,7 +107,7 @@ function objectOf(object: z.ZodObject, value: unknown, at: string, mistake: Mist
 function sectionLike({ shape }: z.ZodObject, key: string, members: ReadonlyMap<string, unknown>): string | null {
   const fits = ([name, part]: [string, z.core.$ZodType]): boolean =>
     !members.has(name) &&
-    part._zod.optin !== 'optional' &&
+    part._zod.optin === undefined && // neither optional nor with a default: anything would fit these
     (part as z.ZodType).safeParse(given(part, members.get(key), name, () => {})).success;
   return Object.entries(shape).find(fits)?.[0] ?? null;
 }

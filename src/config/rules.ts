@@ -50,12 +50,15 @@ function complete(
     trace,
     submitters,
     network,
+    concurrency,
   } = sections;
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return null;
-  if (!retention || !transfer || !feedback || !trace || !submitters || network === undefined) return null;
+  if (!retention || !transfer || !feedback || !trace || !submitters || network === undefined || !concurrency)
+    return null;
   const rest = { retry, policy, notices, retentionMs: retention, transfer };
   const outbound = { submitters, returnPathDomain, feedback };
-  return { stackName, domains, host: domains[0] ?? '', nextHops, routes, ...rest, ...outbound, trace, network };
+  const runs = { trace, network, concurrency };
+  return { stackName, domains, host: domains[0] ?? '', nextHops, routes, ...rest, ...outbound, ...runs };
 }
 
 /**

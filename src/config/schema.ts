@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { domainKeyOf } from '#core/message/domain-key.ts';
+import { concurrency } from './concurrency-schema.ts';
 import {
   boolean,
   choice,
@@ -267,6 +268,12 @@ export const schema = object(
         'function outside a VPC reaches no port 25.',
       fallback: 'no VPC',
     }),
+    concurrency: told(concurrency.prefault({}), {
+      description:
+        'How many calls of each function run at once. The defaults add up to eight: a new account runs ten functions ' +
+        'at once, and one each is for the sweep and for what runs by the hour. Ask AWS for a higher quota before you ' +
+        'raise them (*Service Quotas › Lambda › Concurrent executions*).',
+    }),
     dns: later('writing DNS records', "no dns, and set the records that the stack's outputs name"),
   },
   EXAMPLE,
@@ -274,7 +281,6 @@ export const schema = object(
     laterKeys: {
       alarms: 'choosing alarms and whom they reach',
       canary: 'a canary',
-      concurrency: 'the concurrency of each stage',
     },
     elsewhere: {
       vpc: `network: { vpc: ${VPC_EXAMPLE} }`,

@@ -57,6 +57,18 @@ export type Settings = {
   readonly trace: { readonly subject: boolean; readonly search: boolean };
   /** Where relay runs; null: outside of any VPC. */
   readonly network: Network | null;
+  readonly concurrency: Concurrency;
+};
+
+/** Calls at once of each event source mapping. Relay has two, so that it runs `relay + slowRelay` calls at most. */
+export type Concurrency = {
+  readonly relay: number;
+  readonly slowRelay: number;
+  readonly ingest: number;
+  /** Of feedback and bounce together: one function with one queue. */
+  readonly feedback: number;
+  /** Their sum is reserved for them. */
+  readonly reserve: boolean;
 };
 
 /** To which addresses AWS lets port 25 out of a VPC: to private ones alone, or to all. */

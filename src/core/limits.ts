@@ -552,16 +552,19 @@ export const managedPoliciesMax = 10;
  * rest of relay's has some 3,500.
  */
 export const inlineListsCharsMax = 5_000;
+/** What MaximumConcurrency of an event source mapping of SQS may be (Lambda API, ScalingConfig). */
+export const mappingConcurrencyMin = 2;
+export const mappingConcurrencyMax = 1_000;
+/** Functions that a new account runs at once (Lambda quotas). */
+export const newAccountConcurrency = 10;
+/** What AWS keeps unreserved for all other functions of an account (Lambda, reserved concurrency). */
+export const unreservedConcurrencyMin = 100;
 /**
- * Concurrent invocations of each stage: together far below an ordinary account's 1,000. A new account may have 10 in
- * all: docs/decisions.
+ * Calls at once of each mapping where the configuration says nothing. They leave two of a new account's ten: for the
+ * sweep, and for what runs by the hour. A mapping with more would receive jobs that it cannot run, and each such
+ * receive counts (docs/aws-contracts.md §4.2).
  */
-export const ingestConcurrencyMax = 10;
-export const relayConcurrencyMax = 50;
-/** Of relay for next hops that are slow or take nothing. SQS's least: what it holds, others wait for. */
-export const slowRelayConcurrencyMax = 2;
-export const bounceConcurrencyMax = 5;
-export const feedbackConcurrencyMax = 5;
+export const concurrencyDefault = { relay: 2, slowRelay: 2, ingest: 2, feedback: 2 } as const;
 /** Jobs of one invocation; the byte budget decides how many of them run side by side. */
 export const jobsPerBatchMax = 10;
 /** SQS stalls silently with 120,000 messages in flight on one queue; the alarm comes before that. */

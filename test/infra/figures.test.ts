@@ -63,11 +63,11 @@ test('each function takes from its own queue, relay from two, so many at once', 
     [words(Properties.FunctionName), Properties.BatchSize, Properties.ScalingConfig.MaximumConcurrency],
   ]);
   expect(Object.fromEntries(figures)).toEqual({
-    Ingest: ['IngestFunction', 10, 10],
-    Relay: ['RelayFunction', 10, 50],
+    Ingest: ['IngestFunction', 10, 2],
+    Relay: ['RelayFunction', 10, 2],
     SlowRelay: ['RelayFunction', 10, 2],
-    Bounce: ['BounceFunction', 10, 5],
-    Feedback: ['FeedbackFunction', 10, 5],
+    Bounce: ['BounceFunction', 10, 2],
+    Feedback: ['FeedbackFunction', 10, 2],
   });
 });
 
@@ -139,7 +139,7 @@ describe('grants', () => {
     ],
     [
       'Sweep',
-      [log('Sweep'), ledger('GetItem', 'PutItem', 'UpdateItem'), 'dynamodb:Query on LedgerTable/index/due'],
+      [log('Sweep'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), 'dynamodb:Query on LedgerTable/index/due'],
       [
         'sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue SlowRelayQueue',
         'sqs:GetQueueAttributes on RelayQueue SlowRelayQueue',

@@ -123,6 +123,24 @@ describe('stages', () => {
     }
     for (const [, { Properties }] of functions) expect(Properties.ReservedConcurrentExecutions).toBeUndefined();
   });
+  test.each([{}, { network: { create: {} } }])(
+    'reserve on demand what their mappings start at once, and no less: %j',
+    (network) => {
+      const stack = synthesised(settingsOf({ ...network, concurrency: { relay: 20, slowRelay: 3, reserve: true } }));
+      const needed = new Map([['SweepFunction', 1]]);
+      for (const [, { Properties }] of ofType(stack, 'AWS::Lambda::EventSourceMapping')) {
+        const name = Properties.FunctionName.Ref.replace(/[0-9A-F]{8}$/, '');
+        needed.set(name, (needed.get(name) ?? 0) + Properties.ScalingConfig.MaximumConcurrency);
+      }
+      const hourly = 'network' in network ? 1 : 0;
+      needed.set('RelayFunction', (needed.get('RelayFunction') ?? 0) + hourly);
+      expect(needed.get('RelayFunction')).toBe(23 + hourly);
+      const reserved = ofType(stack, 'AWS::Lambda::Function').map(
+        ([id, { Properties }]) => [id.replace(/[0-9A-F]{8}$/, ''), Properties.ReservedConcurrentExecutions] as const,
+      );
+      expect(new Map(reserved.filter(([, calls]) => calls !== undefined))).toEqual(needed);
+    },
+  );
   test('have six of their timeouts until a job is given to another', () => {
     for (const mapping of mappings) {
       const { Timeout } = template.resources[mapping.FunctionName.Ref]?.Properties ?? {};

@@ -91,6 +91,7 @@ export const pipelineSettings: Settings = {
   feedback: { confirm: false },
   trace: { subject: true, search: true },
   network: null,
+  concurrency: { relay: 2, slowRelay: 2, ingest: 2, feedback: 2, reserve: false },
 };
 
 /** A message that its sender was told to be accepted, with its exact bytes. */

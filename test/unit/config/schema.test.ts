@@ -82,7 +82,7 @@ describe('the reference page', () => {
         referencePage(),
       ) ?? [];
     expect(refused.split('\n')).toEqual([
-      ...['- `alarms`', '- `canary`', '- `concurrency`'],
+      ...['- `alarms`', '- `canary`'],
       '- `nextHops.*.messagesPerSecond` of kind `ses`',
       '- `dns`',
       "- `transfer` other than `'normal'`",

@@ -142,6 +142,17 @@ describe('what is read but not acted on yet', () => {
   });
 });
 
+test('reserved concurrency is warned of, because a new account has too little', () => {
+  const warningsOf = (concurrency: object) => {
+    const checked = checkConfig({ ...good(), concurrency }, 'c.ts');
+    return checked.kind === 'ok' ? checked.warnings.filter((line) => line.includes('concurrency')) : checked.problems;
+  };
+  expect(warningsOf({ reserve: true })).toEqual([
+    'c.ts: concurrency.reserve: AWS reserves only while 100 executions stay unreserved, and a new account has 10 in all, so that the deploy fails there; write true once Service Quotas shows a higher quota for concurrent executions, else no reserve',
+  ]);
+  expect(warningsOf({ relay: 50 })).toEqual([]);
+});
+
 describe('a submitter without TLS', () => {
   const warningsOf = (from: string) => {
     const config = good();

@@ -67,6 +67,12 @@ test('the hosts before the last one leave it the final dot', () => {
   expect(smtpOpeningMs / 10).toBeGreaterThanOrEqual(limits.smtpAddressAttemptMs);
 });
 
+test('by default the mappings leave a new account two calls: for the sweep, and for what runs by the hour', () => {
+  const all = Object.values(limits.concurrencyDefault);
+  expect(Math.min(...all)).toBeGreaterThanOrEqual(limits.mappingConcurrencyMin);
+  expect(all.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(limits.newAccountConcurrency - 2);
+});
+
 test('a sweep ends before the next begins, and a lost job is looked for only after its lease', () => {
   expect(limits.sweepTimeoutMs).toBeLessThan(limits.sweepEveryMs);
   expect(limits.lostJobAfterMs).toBeGreaterThan(limits.smtpLeaseMs);
