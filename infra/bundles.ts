@@ -13,7 +13,6 @@ import type { Settings } from '#config/settings.ts';
 export const deployedFunctions = [
   { name: 'ingest', configured: true },
   { name: 'relay', configured: true },
-  { name: 'bounce', configured: true },
   { name: 'feedback', configured: true },
   { name: 'sweep', configured: true },
   { name: 'orphans', configured: true },

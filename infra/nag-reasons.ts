@@ -12,8 +12,8 @@ import { submissionPatterns } from './submission.ts';
 
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
 
-const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Bounce/Function', 'Feedback/Function'];
-const stageQueues = ['Ingest', 'Relay', 'SlowRelay', 'Bounce', 'Feedback'];
+const stageFunctions = ['Ingest/Function', 'Relay/Function', 'Feedback/Function'];
+const stageQueues = ['Ingest', 'Relay', 'SlowRelay', 'Feedback'];
 const stageDeadLetters = stageQueues.map((stage) => `${stage}/DeadLetters`);
 const otherDeadLetters = [
   'Sweep/DeadLetters',

@@ -15,11 +15,7 @@ import { environmentOf, type Given, onLedger, queryDue, type Stages, sendTo } fr
 
 export type Purge = { readonly function: LambdaFunction; readonly deadLetters: Queue };
 
-export function purge(
-  scope: Construct,
-  given: Given,
-  stages: Pick<Stages, 'relay' | 'slowRelay' | 'bounce' | 'feedback'>,
-): Purge {
+export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'relay' | 'slowRelay' | 'feedback'>): Purge {
   const here = new Construct(scope, 'Purge');
   const { bucket, table } = given;
   const list = may(['s3:ListBucket'], bucket.bucketArn);

@@ -42,7 +42,6 @@ export type Stages = {
   readonly relay: Stage;
   /** Jobs for next hops that are slow or take nothing. The relay function has them too, with few calls at once. */
   readonly slowRelay: StageQueue;
-  readonly bounce: Stage;
   readonly feedback: Stage;
   readonly sweep: LambdaFunction;
   readonly sweepDeadLetters: Queue;
@@ -67,14 +66,12 @@ export function stages(scope: Construct, given: Given): Stages {
     ingest: new Construct(scope, 'Ingest'),
     relay: new Construct(scope, 'Relay'),
     slowRelay: new Construct(scope, 'SlowRelay'),
-    bounce: new Construct(scope, 'Bounce'),
     feedback: new Construct(scope, 'Feedback'),
   };
   const queues = {
     ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs),
     relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
     slowRelay: stageQueue(homes.slowRelay, 'slow-relay', limits.relayVisibilityMs),
-    bounce: stageQueue(homes.bounce, 'bounce', limits.bounceVisibilityMs),
     feedback: stageQueue(homes.feedback, 'feedback', limits.feedbackVisibilityMs),
   };
   const srs = srsSecret(scope, given.settings);
@@ -88,21 +85,20 @@ export function stages(scope: Construct, given: Given): Stages {
     relay,
     slowRelay: queues.slowRelay,
     keepAliveDeadLetters: given.place === null ? null : keepAlive(homes.relay, relay.function),
-    bounce: stage(homes.bounce, queues.bounce, plans.bounce, { batch, concurrency: atOnce.feedback }),
     feedback: stage(homes.feedback, queues.feedback, plans.feedback, { batch, concurrency: atOnce.feedback }),
     ...sweepEvery(scope, given, queues),
     srsSecretArn: srs?.arn ?? null,
   };
 }
 
-type Queues = Record<'relay' | 'slowRelay' | 'bounce' | 'feedback', StageQueue>;
+type Queues = Record<'relay' | 'slowRelay' | 'feedback', StageQueue>;
 
 function stagePlans(
   scope: Construct,
   given: Given,
   queues: Queues,
   srs: OwnSecret | null,
-): Record<'ingest' | 'relay' | 'bounce' | 'feedback', FunctionPlan> {
+): Record<'ingest' | 'relay' | 'feedback', FunctionPlan> {
   const { table, bucket, folder } = given;
   const atOnce = given.settings.concurrency;
   const environment = environmentOf(scope, given, queues);
@@ -122,7 +118,7 @@ function stagePlans(
         onLedger(table, 'GetItem', 'PutItem'),
         openContent,
         ...findVersions(bucket, prefixes),
-        sendTo(queues.relay, queues.bounce, queues.feedback),
+        sendTo(queues.relay, queues.feedback),
         ...given.marks.may,
       ],
     },
@@ -140,7 +136,7 @@ function stagePlans(
         queryDue(table), // the messages of a digest
         openContent,
         ...findVersions(bucket, prefixes),
-        sendTo(queues.slowRelay, queues.bounce),
+        sendTo(queues.slowRelay, queues.feedback),
         ...given.marks.may,
         ...(srs?.may ?? []),
         ...useConfigurationSet(scope, given.settings),
@@ -148,30 +144,20 @@ function stagePlans(
       lists: relayLists(given.settings),
       place: given.place,
     },
-    bounce: {
-      reserved: reserved(given, atOnce.feedback),
-      folder: folder('bounce'),
-      description: 'Writes the notice for a failed delivery down, or why there may be none',
-      timeoutMs: limits.bounceTimeoutMs,
-      memoryMb: 512,
-      environment,
-      // UpdateItem counts the notices to a domain.
-      may: [onLedger(table, 'GetItem', 'PutItem', 'UpdateItem'), sendTo(queues.relay)],
-    },
     feedback: {
       reserved: reserved(given, atOnce.feedback),
       folder: folder('feedback'),
-      description: 'Joins what others say of a delivery afterwards to its row',
+      description: 'Joins later reports of a delivery to its row, and writes notices for failed ones',
       timeoutMs: limits.feedbackTimeoutMs,
       memoryMb: 512,
       environment: withSrs,
-      // A message that a return path received is claimed (UpdateItem), read, and joined to the message that it reports
-      // on (Query).
+      // UpdateItem counts the notices to a domain, and claims a message that a return path received. The latter is
+      // read, and joined to the message that it reports on (Query).
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         may(['s3:GetObject'], ...objectsBelow(bucket, [inboundPrefix])),
         ...findVersions(bucket, [inboundPrefix]),
-        sendTo(queues.relay, queues.bounce),
+        sendTo(queues.relay, queues.feedback),
         ...given.marks.may,
         ...(srs?.may ?? []),
       ],
@@ -211,14 +197,14 @@ export function environmentOf(scope: Construct, given: Given, queues?: Queues): 
     ...(queues && {
       EVERPOST_RELAY_QUEUE_URL: queues.relay.queue.queueUrl,
       EVERPOST_SLOW_RELAY_QUEUE_URL: queues.slowRelay.queue.queueUrl,
-      EVERPOST_BOUNCE_QUEUE_URL: queues.bounce.queue.queueUrl,
       EVERPOST_FEEDBACK_QUEUE_URL: queues.feedback.queue.queueUrl,
     }),
     EVERPOST_STACK: Stack.of(scope).stackName,
     EVERPOST_MARK_SECRET: given.marks.arn,
     EVERPOST_STACK_ID: Aws.STACK_ID, // signed marks before there was that secret: docs/decisions/loop-mark-key.md
-    // The previous name, for the previous version's code: a deploy may replace the environment first
-    // (docs/aws-contracts.md §7). To be dropped after 0.1.
+    // For the previous version's code: a deploy may replace the environment first (docs/aws-contracts.md §7). To be
+    // dropped after 0.1.
+    ...(queues && { EVERPOST_BOUNCE_QUEUE_URL: queues.feedback.queue.queueUrl }),
     EVERPOST_MARK_KEY: Aws.STACK_ID,
     POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
     POWERTOOLS_SERVICE_NAME: Stack.of(scope).stackName,
@@ -249,7 +235,7 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
       queryDue(table),
       // UpdateItem counts the hour's expiries; Query reads the board of next hops.
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
-      sendTo(queues.relay, queues.slowRelay, queues.bounce, queues.feedback),
+      sendTo(queues.relay, queues.slowRelay, queues.feedback),
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn, queues.slowRelay.queue.queueArn),
     ],
   });

@@ -137,16 +137,10 @@ function stageDeadLettersOf(stages: Stages): readonly Rest[] {
       'deliveries to a slow next hop crash relay and wait for a person.',
     ],
     [
-      'BounceDeadLetters',
-      stages.bounce.deadLetters,
-      'Notices that could not be written',
-      'failed deliveries have no notice yet.',
-    ],
-    [
       'FeedbackDeadLetters',
       stages.feedback.deadLetters,
-      'Feedback that could not be read',
-      'reports about sent mail have not reached their deliveries.',
+      'Notices and feedback that failed',
+      'failed deliveries have no notice yet, or reports about sent mail have not reached their deliveries.',
     ],
   ];
 }
@@ -219,7 +213,6 @@ function stagesOf(stages: Stages) {
   return [
     ['Ingest', stages.ingest],
     ['Relay', stages.relay],
-    ['Bounce', stages.bounce],
     ['Feedback', stages.feedback],
   ] as const;
 }

@@ -13,7 +13,7 @@ export type FunctionConfig = {
   readonly relayQueueUrl: string;
   /** Where relay's jobs for next hops wait that are slow or take nothing. */
   readonly slowRelayQueueUrl: string;
-  readonly bounceQueueUrl: string;
+  /** Also of bounce's jobs. */
   readonly feedbackQueueUrl: string;
   /** The ARN of SRS's secret; null where no action uses SRS. */
   readonly srsSecret: string | null;
@@ -43,9 +43,6 @@ export const config = {
   },
   get slowRelayQueueUrl(): string {
     return required('EVERPOST_SLOW_RELAY_QUEUE_URL');
-  },
-  get bounceQueueUrl(): string {
-    return required('EVERPOST_BOUNCE_QUEUE_URL');
   },
   get feedbackQueueUrl(): string {
     return required('EVERPOST_FEEDBACK_QUEUE_URL');

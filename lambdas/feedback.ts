@@ -1,5 +1,6 @@
-// Feedback, wired: joins later reports of a delivery to its row. Called by the feedback queue, which carries two kinds
-// of records: SES's events, and jobs for mail that a return path received. It never decides: core does.
+// Feedback, wired, and bounce with it. Called by the feedback queue, which carries three kinds of records: SES's
+// events, jobs for mail that a return path received, and jobs for notices. One function serves them, because each
+// mapping takes two of a new account's ten calls. It never decides: core does.
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
@@ -11,9 +12,9 @@ import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
-import { returned } from '#pipeline/feedback/returned.ts';
+import { feedbackJob } from '#pipeline/feedback/feedback-job.ts';
 import { config } from './config.ts';
-import { isJob, jobOf, stage } from './stage.ts';
+import { feedbackWorkOf, isJob, jobOf, stage } from './stage.ts';
 
 const aws = awsSettings();
 const sqs = sqsClient(aws);
@@ -29,7 +30,7 @@ const ports = {
     search: config.settings.trace.search,
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
-  bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
+  bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
   clock,
   entropy: new SystemEntropy(),
   watch,
@@ -44,5 +45,6 @@ const ports = {
 export const handler = stage(
   'feedback',
   { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
-  (record, signal) => (isJob(record) ? returned(ports, jobOf(record), signal) : feedback(ports, record.body)),
+  (record, signal) =>
+    isJob(record) ? feedbackJob(ports, jobOf(record), feedbackWorkOf(record), signal) : feedback(ports, record.body),
 );

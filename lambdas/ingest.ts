@@ -31,8 +31,8 @@ const ports = {
     search: config.settings.trace.search,
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
-  bounceQueue: new SqsJobQueue(sqs, config.bounceQueueUrl),
-  feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl),
+  bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
+  feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'returned'),
   clock,
   watch,
   get markKey() {

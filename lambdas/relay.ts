@@ -61,7 +61,7 @@ const ports = {
   }),
   slowRelayQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.slowRelayQueueUrl),
   board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
-  bounceQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.bounceQueueUrl),
+  bounceQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.feedbackQueueUrl, 'bounce'),
   nextHop,
   bounceService: bouncesBySes(settings)
     ? new SesBounceService(reached('email', sesBounceClient(aws)), { clock, region: aws.region })

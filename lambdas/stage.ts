@@ -7,6 +7,7 @@ import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isKeepAlive } from '#core/delivery/keep-alive.ts';
 import { deadlineMarginMs } from '#core/limits.ts';
+import type { FeedbackWork } from '#pipeline/feedback/feedback-job.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import type { Job, Watch } from '#pipeline/ports.ts';
 
@@ -136,7 +137,13 @@ export function isJob(record: SQSRecord): boolean {
   }
 }
 
-/** A relay or bounce job from a record's body. Throws on anything else, which then ends in the DLQ with an alarm. */
+/** What a job of the feedback queue asks for; null where an older version sent it. */
+export function feedbackWorkOf(record: SQSRecord): FeedbackWork | null {
+  const { work } = JSON.parse(record.body) as { readonly work?: unknown };
+  return work === 'bounce' || work === 'returned' ? work : null;
+}
+
+/** A job of ours from a record's body. Throws on anything else, which then ends in the DLQ with an alarm. */
 export function jobOf(record: SQSRecord): Job {
   const job: unknown = JSON.parse(record.body);
   if (

@@ -28,6 +28,7 @@ export type Instance = {
   readonly account: string | null;
   readonly ingestQueueUrl: string;
   readonly relayQueueUrl: string;
+  /** The feedback queue, or the bounce queue of a stack of before. */
   readonly bounceQueueUrl: string;
   readonly feedbackQueueUrl: string;
   /** All that the stack says of itself (docs/interfaces.md). */
@@ -101,7 +102,7 @@ async function local(data: string): Promise<Instance> {
     account: answer.account,
     ingestQueueUrl: answer.outputs.IngestQueueUrl ?? '',
     relayQueueUrl: answer.outputs.RelayQueueUrl ?? '',
-    bounceQueueUrl: answer.outputs.BounceQueueUrl ?? '',
+    bounceQueueUrl: answer.outputs.BounceQueueUrl ?? answer.outputs.FeedbackQueueUrl ?? '',
     feedbackQueueUrl: answer.outputs.FeedbackQueueUrl ?? '',
     outputs: answer.outputs,
     aheadMs,
@@ -212,13 +213,12 @@ async function deployed(stack: string): Promise<Instance> {
     const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stack }));
     const outputs = new Map((Stacks?.[0]?.Outputs ?? []).map((output) => [output.OutputKey, output.OutputValue]));
     const table = outputs.get('Table');
-    const [ingestQueueUrl, relayQueueUrl, bounceQueueUrl] = ['Ingest', 'Relay', 'Bounce'].map((stage) =>
-      outputs.get(`${stage}QueueUrl`),
-    );
+    const [ingestQueueUrl, relayQueueUrl] = ['Ingest', 'Relay'].map((stage) => outputs.get(`${stage}QueueUrl`));
+    const feedbackQueueUrl = outputs.get('FeedbackQueueUrl') ?? ''; // a stack of before has none
+    const bounceQueueUrl = outputs.get('BounceQueueUrl') ?? feedbackQueueUrl;
     if (!table || !ingestQueueUrl || !relayQueueUrl || !bounceQueueUrl)
       throw new Error('it lacks an output Table or RelayQueueUrl, so it is no Everpost stack');
     const bucket = outputs.get('Bucket') ?? '';
-    const feedbackQueueUrl = outputs.get('FeedbackQueueUrl') ?? ''; // a stack of before has none
     const region = await client.config.region();
     const queues = { ingestQueueUrl, relayQueueUrl, bounceQueueUrl, feedbackQueueUrl };
     const account = Stacks?.[0]?.StackId?.split(':')[4] ?? null; // arn:aws:cloudformation:REGION:ACCOUNT:stack/…

@@ -104,8 +104,8 @@ export function portsOf(instance: Instance): OperatePorts {
       search: true,
     }),
     relayQueue: new SqsJobQueue(sqs, instance.relayQueueUrl),
-    bounceQueue: new SqsJobQueue(sqs, instance.bounceQueueUrl),
-    feedbackQueue: new SqsJobQueue(sqs, instance.feedbackQueueUrl),
+    bounceQueue: new SqsJobQueue(sqs, instance.bounceQueueUrl, 'bounce'),
+    feedbackQueue: new SqsJobQueue(sqs, instance.feedbackQueueUrl, 'returned'),
     clock: { now: () => Date.now() + instance.aheadMs },
     sweepAgainMs: lostJobAfterMs,
   };

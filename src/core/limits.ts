@@ -25,7 +25,7 @@ export const deadlineMarginMs = 10 * SECOND;
 export const smtpLeaseMs = 750 * SECOND;
 /** Stages that talk to AWS alone. */
 export const ingestTimeoutMs = 60 * SECOND;
-export const bounceTimeoutMs = 60 * SECOND;
+/** Also of bounce, which is the same function. */
 export const feedbackTimeoutMs = 60 * SECOND;
 /** Outlives the feedback function, which claims the rows of what came back. */
 export const feedbackLeaseMs = 120 * SECOND;
@@ -38,7 +38,6 @@ export const sweepTimeoutMs = 55 * SECOND;
 export const visibilityPerTimeout = 6;
 export const relayVisibilityMs = visibilityPerTimeout * relayTimeoutMs;
 export const ingestVisibilityMs = visibilityPerTimeout * ingestTimeoutMs;
-export const bounceVisibilityMs = visibilityPerTimeout * bounceTimeoutMs;
 export const feedbackVisibilityMs = visibilityPerTimeout * feedbackTimeoutMs;
 /** SQS counts a message's visibility from its receive and ends it at twelve hours. */
 export const visibilityMsMax = 12 * HOUR;

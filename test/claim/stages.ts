@@ -3,9 +3,8 @@
 
 import * as limits from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
-import { bounce } from '#pipeline/bounce/bounce.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
-import { returned } from '#pipeline/feedback/returned.ts';
+import { feedbackJob } from '#pipeline/feedback/feedback-job.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
@@ -25,7 +24,7 @@ export type ScheduledStage = Exclude<Stage, QueueStage>;
 export const TIMEOUTS_MS: Readonly<Record<Stage, number>> = {
   ingest: limits.ingestTimeoutMs,
   relay: limits.relayTimeoutMs,
-  bounce: limits.bounceTimeoutMs,
+  bounce: limits.feedbackTimeoutMs,
   feedback: limits.feedbackTimeoutMs,
   sweep: limits.sweepTimeoutMs,
   orphans: limits.orphanSweepTimeoutMs,
@@ -34,7 +33,7 @@ export const TIMEOUTS_MS: Readonly<Record<Stage, number>> = {
 export const VISIBILITY_MS: Readonly<Record<QueueStage, number>> = {
   ingest: limits.ingestVisibilityMs,
   relay: limits.relayVisibilityMs,
-  bounce: limits.bounceVisibilityMs,
+  bounce: limits.feedbackVisibilityMs,
   feedback: limits.feedbackVisibilityMs,
 };
 
@@ -63,8 +62,7 @@ export async function runJob(
   const { spoolId, deliveryKey } = body.job;
   const job = { version: 1, spoolId, deliveryKey } as const;
   if (stage === 'relay') await relay(relayPorts(world, kept, invocation), job, signal);
-  else if (stage === 'bounce') await bounce(bouncePorts(world, invocation), job);
-  else await returned(returnedPorts(world, invocation), job, signal);
+  else await feedbackJob(returnedPorts(world, invocation), job, stage === 'bounce' ? 'bounce' : 'returned', signal);
 }
 
 export async function runScheduled(world: World, stage: ScheduledStage, invocation: Invocation): Promise<void> {

@@ -30,7 +30,7 @@ const packages = (name: string) => {
 
 test('hold index.js and the settings, and no map', () => {
   expect(bundles.map(({ name }) => name)).toEqual([
-    ...['ingest', 'relay', 'bounce', 'feedback', 'sweep', 'orphans', 'purge', 'activate'],
+    ...['ingest', 'relay', 'feedback', 'sweep', 'orphans', 'purge', 'activate'],
   ]);
   for (const { name, bytes } of bundles) {
     const configured = name !== 'activate';
@@ -73,7 +73,6 @@ test('take along only the clients that their function calls', () => {
   const sdk = (...services: string[]) => services.map((service) => `@aws-sdk/client-${service}`);
   expect(clients('ingest')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'ses', 'sesv2', 'sqs'));
-  expect(clients('bounce')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('feedback')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
   expect(clients('orphans')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));

@@ -24,7 +24,6 @@ test('functions have their time and memory', () => {
     `${Properties.Timeout} s, ${Properties.MemorySize} MB`,
   ]);
   expect(Object.fromEntries(figures)).toEqual({
-    Bounce: '60 s, 512 MB',
     Feedback: '60 s, 512 MB',
     FrontDoorActivation: '60 s, 256 MB',
     Ingest: '60 s, 512 MB',
@@ -47,11 +46,10 @@ test('queues hide a job for six times that, keep it for fourteen days, and give 
       IngestQueue: [360, days, 5],
       RelayQueue: [4_320, days, 5],
       SlowRelayQueue: [4_320, days, 5],
-      BounceQueue: [360, days, 5],
       FeedbackQueue: [360, days, 5],
     },
     ...{ IngestDeadLetters: rest, RelayDeadLetters: rest, SlowRelayDeadLetters: rest },
-    ...{ BounceDeadLetters: rest, FeedbackDeadLetters: rest },
+    ...{ FeedbackDeadLetters: rest },
     ...{ FrontDoorReceiptDeadLetters: rest, SesFeedbackEventDeadLetters: rest },
     ...{ SweepDeadLetters: rest, OrphansDeadLetters: rest, PurgeDeadLetters: rest },
   });
@@ -66,7 +64,6 @@ test('each function takes from its own queue, relay from two, so many at once', 
     Ingest: ['IngestFunction', 10, 2],
     Relay: ['RelayFunction', 10, 2],
     SlowRelay: ['RelayFunction', 10, 2],
-    Bounce: ['BounceFunction', 10, 2],
     Feedback: ['FeedbackFunction', 10, 2],
   });
 });
@@ -112,7 +109,7 @@ describe('grants', () => {
     [
       'Ingest',
       [log('Ingest'), consume('Ingest'), ledger('GetItem', 'PutItem'), ...read(...all)],
-      ['sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue', marks],
+      ['sqs:SendMessage on FeedbackQueue RelayQueue', marks],
     ],
     [
       'Relay',
@@ -123,25 +120,20 @@ describe('grants', () => {
         ...read(...all),
       ],
       [
-        ...['dynamodb:Query on LedgerTable/index/due', 'sqs:SendMessage on BounceQueue SlowRelayQueue'],
+        ...['dynamodb:Query on LedgerTable/index/due', 'sqs:SendMessage on FeedbackQueue SlowRelayQueue'],
         ...['secretsmanager:GetSecretValue on MarksSecret SrsSecret', 'ses:SendEmail ses:SendRawEmail on identities'],
       ],
     ],
     [
-      'Bounce',
-      [log('Bounce'), consume('Bounce'), ledger('GetItem', 'PutItem', 'UpdateItem')],
-      ['sqs:SendMessage on RelayQueue'],
-    ],
-    [
       'Feedback',
       [log('Feedback'), consume('Feedback'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), ...read('in/')],
-      ['sqs:SendMessage on BounceQueue RelayQueue', 'secretsmanager:GetSecretValue on MarksSecret SrsSecret'],
+      ['sqs:SendMessage on FeedbackQueue RelayQueue', 'secretsmanager:GetSecretValue on MarksSecret SrsSecret'],
     ],
     [
       'Sweep',
       [log('Sweep'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), 'dynamodb:Query on LedgerTable/index/due'],
       [
-        'sqs:SendMessage on BounceQueue FeedbackQueue RelayQueue SlowRelayQueue',
+        'sqs:SendMessage on FeedbackQueue RelayQueue SlowRelayQueue',
         'sqs:GetQueueAttributes on RelayQueue SlowRelayQueue',
       ],
     ],

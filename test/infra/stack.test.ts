@@ -82,7 +82,7 @@ describe('queues', () => {
   const stageQueues = queues.filter(([, { Properties }]) => Properties.RedrivePolicy);
   const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
   test('of the stages have a dead-letter queue of their own each', () => {
-    const names = ['Ingest', 'Relay', 'SlowRelay', 'Bounce', 'Feedback'];
+    const names = ['Ingest', 'Relay', 'SlowRelay', 'Feedback'];
     expect(stageQueues.map(([id]) => id.replace(/Queue\w*$/, ''))).toEqual(names);
     const targets = stageQueues.map(([, { Properties }]) => {
       expect(Properties.RedrivePolicy.maxReceiveCount).toBe(limits.maxReceiveCount);
@@ -91,7 +91,7 @@ describe('queues', () => {
     expect(targets).toEqual(names);
   });
   test('all hold their messages for as long as SQS can, encrypted, and outlive the stack', () => {
-    expect(queues).toHaveLength(14);
+    expect(queues).toHaveLength(12);
     for (const [id, queue] of queues) {
       expect([id, queue.Properties.MessageRetentionPeriod]).toEqual([id, limits.queueRetentionMs / 1000]);
       expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
@@ -114,7 +114,7 @@ describe('queues', () => {
 describe('stages', () => {
   const mappings = ofType(template, 'AWS::Lambda::EventSourceMapping').map(([, { Properties }]) => Properties);
   test('report what failed of a batch, and are paced at the mapping', () => {
-    expect(mappings).toHaveLength(5);
+    expect(mappings).toHaveLength(4);
     for (const mapping of mappings) {
       expect(mapping.FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
       expect(mapping.ScalingConfig.MaximumConcurrency).toBeGreaterThanOrEqual(2);
@@ -163,14 +163,14 @@ describe('stages', () => {
     }
   });
   test('know their table, bucket, queues and mark', () => {
-    for (const name of ['Ingest', 'Relay', 'Bounce', 'Feedback', 'Sweep', 'Purge']) {
+    for (const name of ['Ingest', 'Relay', 'Feedback', 'Sweep', 'Purge']) {
       expect(only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment.Variables).toEqual({
         EVERPOST_TABLE: { Ref: 'LedgerTable' },
         EVERPOST_BUCKET: { Ref: 'SpoolBucket' },
         EVERPOST_ACCOUNT: { Ref: 'AWS::AccountId' },
         EVERPOST_RELAY_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'RelayQueue')[0] },
         EVERPOST_SLOW_RELAY_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'SlowRelayQueue')[0] },
-        EVERPOST_BOUNCE_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'BounceQueue')[0] },
+        EVERPOST_BOUNCE_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'FeedbackQueue')[0] }, // as EVERPOST_MARK_KEY
         EVERPOST_FEEDBACK_QUEUE_URL: { Ref: only(template, 'AWS::SQS::Queue', 'FeedbackQueue')[0] },
         EVERPOST_STACK: 'Everpost',
         EVERPOST_MARK_SECRET: { Ref: only(template, 'AWS::SecretsManager::Secret', 'Marks')[0] },
@@ -219,7 +219,6 @@ test('the search for orphans runs every hour, and may list and read received mai
 
 test('one function only answers CloudFormation, and no other came along', () => {
   expect(functions.map(([id]) => id.replace(/Function\w*$/, '')).sort()).toEqual([
-    'Bounce',
     'Feedback',
     'FrontDoorActivation',
     'Ingest',
@@ -235,8 +234,6 @@ test('one function only answers CloudFormation, and no other came along', () => 
 test('the outputs say what an operator and the command line need', () => {
   expect(Object.keys(template.outputs).sort()).toEqual([
     'AlarmTopic',
-    'BounceDeadLettersUrl',
-    'BounceQueueUrl',
     'Bucket',
     'FeedbackDeadLettersUrl',
     'FeedbackQueueUrl',

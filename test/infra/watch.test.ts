@@ -92,7 +92,7 @@ describe('queues', () => {
   const queues = ofType(template, 'AWS::SQS::Queue');
   test('that nobody consumes call at the first message', () => {
     const rest = queues.filter(([, { Properties }]) => !Properties.RedrivePolicy);
-    expect(rest).toHaveLength(11);
+    expect(rest).toHaveLength(10);
     for (const [id] of rest) {
       expect([
         id,
@@ -276,7 +276,7 @@ test('SES: what it cannot publish, of our rule set', () => {
 test('functions: errors, and chains that Lambda cut off', () => {
   const lambda = alarms.filter(({ Namespace }) => Namespace === 'AWS/Lambda');
   expect(lambda.map(({ AlarmName }) => AlarmName.replace('Post/Watch/', '')).sort()).toEqual(
-    ['Ingest', 'Relay', 'Bounce', 'Feedback', 'Sweep', 'Orphans', 'Purge']
+    ['Ingest', 'Relay', 'Feedback', 'Sweep', 'Orphans', 'Purge']
       .flatMap((name) => [`${name}Errors`, `${name}Recursion`])
       .sort(),
   );
@@ -289,6 +289,6 @@ test('functions: errors, and chains that Lambda cut off', () => {
   // Each of another function.
   const of = (metric: string) =>
     lambda.filter(({ MetricName }) => MetricName === metric).map(({ Dimensions }) => JSON.stringify(Dimensions));
-  expect(new Set(of('Errors')).size).toBe(7);
-  expect(new Set(of('RecursiveInvocationsDropped')).size).toBe(7);
+  expect(new Set(of('Errors')).size).toBe(6);
+  expect(new Set(of('RecursiveInvocationsDropped')).size).toBe(6);
 });

@@ -3,6 +3,7 @@
 // second send is harmless: the claim refuses the second job.
 
 import { GetQueueAttributesCommand, SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import type { FeedbackWork } from '#pipeline/feedback/feedback-job.ts';
 import type { Job, JobQueue } from '#pipeline/ports.ts';
 
 /** SQS: entries of one batch. Ten jobs are some 2 KB, far below its 1 MiB. */
@@ -15,10 +16,13 @@ type Entry = { readonly job: Job; readonly group: string };
 export class SqsJobQueue implements JobQueue {
   private readonly client: SQSClient;
   private readonly queueUrl: string;
+  private readonly work: { readonly work?: FeedbackWork };
 
-  constructor(client: SQSClient, queueUrl: string) {
+  /** `work` stands in each job of a queue that has jobs of several kinds. */
+  constructor(client: SQSClient, queueUrl: string, work?: FeedbackWork) {
     this.client = client;
     this.queueUrl = queueUrl;
+    this.work = work === undefined ? {} : { work };
   }
 
   async send(jobs: readonly Entry[]): Promise<void> {
@@ -62,7 +66,7 @@ export class SqsJobQueue implements JobQueue {
         QueueUrl: this.queueUrl,
         Entries: batch.map(({ job, group }, index) => ({
           Id: String(index),
-          MessageBody: JSON.stringify(job),
+          MessageBody: JSON.stringify({ ...job, ...this.work }),
           MessageGroupId: group, // fair queues: one slow next hop must not starve the others
         })),
       }),

@@ -1,4 +1,4 @@
-// The ports that bounce uses, and the settings and limits it is given. Made by lambdas/bounce.ts and by the test
+// The ports that bounce uses, and the settings and limits it is given. Made by lambdas/feedback.ts and by the test
 // pipeline; used by every file of this folder.
 
 import type { Settings } from '#config/settings.ts';

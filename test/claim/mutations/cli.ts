@@ -98,7 +98,7 @@ export const cliMutations: readonly Mutation[] = [
   {
     name: 'operate/bounce-jobs-to-the-relay-queue',
     file: 'src/cli/operate.ts',
-    text: 'bounceQueue: new SqsJobQueue(sqs, instance.bounceQueueUrl),',
+    text: "bounceQueue: new SqsJobQueue(sqs, instance.bounceQueueUrl, 'bounce'),",
     replacement: 'bounceQueue: new SqsJobQueue(sqs, instance.relayQueueUrl),',
     test: {
       file: 'test/integration/cli/operate.test.ts',

@@ -74,8 +74,8 @@ export const infraMutations: readonly Mutation[] = [
   {
     name: 'watch/another-dead-letter-queue',
     file: 'infra/watch.ts',
-    text: "      'BounceDeadLetters',\n      stages.bounce.deadLetters,",
-    replacement: "      'BounceDeadLetters',\n      stages.feedback.deadLetters,",
+    text: "      'SlowRelayDeadLetters',\n      stages.slowRelay.deadLetters,",
+    replacement: "      'SlowRelayDeadLetters',\n      stages.feedback.deadLetters,",
     test: { file: 'test/infra/watch.test.ts', name: 'queues > that nobody consumes call at the first message' },
   },
   {

@@ -30,13 +30,13 @@ export const lambdaMutations: readonly Mutation[] = [
     test: { file: wiring, name: 'what reads content > feedback finds it by its version under a delete marker' },
   },
   {
-    name: 'lambdas/bounce-sends-to-itself',
-    file: 'lambdas/bounce.ts',
-    text: 'relayQueue: new SqsJobQueue(sqsClient(aws), config.relayQueueUrl),',
-    replacement: 'relayQueue: new SqsJobQueue(sqsClient(aws), config.bounceQueueUrl),',
+    name: 'lambdas/feedback-sends-to-itself',
+    file: 'lambdas/feedback.ts',
+    text: 'relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),',
+    replacement: 'relayQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl),',
     test: {
       file: 'test/unit/lambdas/wiring.test.ts',
-      name: 'bounce > has each queue at the address of its name, and no other',
+      name: 'feedback > has each queue at the address of its name, and no other',
     },
   },
   {

@@ -253,4 +253,14 @@ export const pipelineMutations: readonly Mutation[] = [
     replacement: 'false',
     test: { file: 'test/simulation/notice-original.test.ts', name: 'of mail from our side as RET=HDRS has it' },
   },
+  {
+    name: 'feedback/a-job-without-its-word-is-bounces',
+    file: 'src/pipeline/feedback/feedback-job.ts',
+    text: "return isReturned ? 'returned' : 'bounce';",
+    replacement: "return isReturned ? 'bounce' : 'bounce';",
+    test: {
+      file: 'test/unit/pipeline/feedback/feedback-job.test.ts',
+      name: 'mail to a return path, by its row',
+    },
+  },
 ];

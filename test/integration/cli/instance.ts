@@ -14,7 +14,7 @@ import { createDynamoDb } from '#aws-local/dynamodb/dynamodb.ts';
 import { startEmulators } from '#aws-local/start-emulators.ts';
 import { ledgerTable, settingsOf } from '#test/contract/emulated-aws.ts';
 
-const QUEUES = ['ingest', 'relay', 'bounce', 'feedback'] as const;
+const QUEUES = ['ingest', 'relay', 'feedback'] as const;
 export type Instance = Awaited<ReturnType<typeof openInstance>>;
 
 /** `aheadMs`: how far its clock is ahead of this machine's. */

@@ -50,7 +50,7 @@ describe('one message', () => {
     expect(Math.abs((after?.expiresAt ?? 0) - (Date.now() + 48 * HOUR))).toBeLessThan(60_000);
     expect(Math.abs((after?.dueAt ?? 0) - (Date.now() + 15 * 60_000))).toBeLessThan(60_000);
     expect(await instance.sent('relay')).toEqual([jobOf(row)]);
-    expect(await instance.sent('bounce')).toEqual([]);
+    expect(await instance.sent('feedback')).toEqual([]);
   });
   it('is released for as long as was said', async () => {
     const row = await held();
@@ -63,16 +63,16 @@ describe('one message', () => {
     const row = await given();
     expect(await run(hold, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
     expect(await instance.ledger.read(row)).toMatchObject({ state: 'held', dueAt: null });
-    for (const queue of ['relay', 'bounce', 'feedback'] as const) expect(await instance.sent(queue)).toEqual([]);
+    for (const queue of ['relay', 'feedback'] as const) expect(await instance.sent(queue)).toEqual([]);
   });
   it('is removed, and its sender told; or nobody', async () => {
     const [told, quiet] = [await held(), await held()];
     expect(await run(remove, '--spool-id', told.spoolId)).toMatchObject({ code: 0 });
     expect(await stateOf(told)).toBe('failed');
-    expect(await instance.sent('bounce')).toEqual([jobOf(told)]);
+    expect(await instance.sent('feedback')).toEqual([{ ...jobOf(told), work: 'bounce' }]);
     expect(await run(remove, '--spool-id', quiet.spoolId, '--without-notice')).toMatchObject({ code: 0 });
     expect(await stateOf(quiet)).toBe('removed');
-    expect(await instance.sent('bounce')).toEqual([]);
+    expect(await instance.sent('feedback')).toEqual([]);
   });
   it('of several recipients is released where it can be, and for one alone where that is said', async () => {
     const first = await held();

@@ -15,7 +15,6 @@ test('every limit is a positive number, or a list of such', () => {
 test.each([
   ['relay', limits.relayTimeoutMs, limits.relayVisibilityMs],
   ['ingest', limits.ingestTimeoutMs, limits.ingestVisibilityMs],
-  ['bounce', limits.bounceTimeoutMs, limits.bounceVisibilityMs],
   ['feedback', limits.feedbackTimeoutMs, limits.feedbackVisibilityMs],
 ])(
   '%s: a job stays invisible for six function timeouts, within what SQS and Lambda allow',

@@ -31,7 +31,8 @@ beforeAll(async () => {
   const environment = {
     ...{ AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' },
     ...{ AWS_ENDPOINT_URL: endpoint, EVERPOST_TABLE: 't', EVERPOST_BUCKET: 'b', EVERPOST_STACK_ID: 's' },
-    ...{ EVERPOST_BOUNCE_QUEUE_URL: `${endpoint}/1/bounce`, EVERPOST_MARK_SECRET: 'm', EVERPOST_SRS_SECRET: 'srs' },
+    ...{ EVERPOST_FEEDBACK_QUEUE_URL: `${endpoint}/1/feedback`, EVERPOST_SLOW_RELAY_QUEUE_URL: `${endpoint}/1/slow` },
+    ...{ EVERPOST_MARK_SECRET: 'm', EVERPOST_SRS_SECRET: 'srs' },
     ...{ POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_SERVICE_NAME: 'Everpost', POWERTOOLS_METRICS_NAMESPACE: 'E' },
   };
   for (const [key, value] of Object.entries(environment)) vi.stubEnv(key, value);

@@ -20,7 +20,6 @@ const environment = {
   EVERPOST_BUCKET: 'the-bucket',
   EVERPOST_RELAY_QUEUE_URL: 'http://127.0.0.1:9/relay',
   EVERPOST_SLOW_RELAY_QUEUE_URL: 'http://127.0.0.1:9/slowRelay',
-  EVERPOST_BOUNCE_QUEUE_URL: 'http://127.0.0.1:9/bounce',
   EVERPOST_FEEDBACK_QUEUE_URL: 'http://127.0.0.1:9/feedback',
   EVERPOST_INGEST_QUEUE_URL: 'http://127.0.0.1:9/ingest',
   EVERPOST_SRS_SECRET: 'the-srs-secret',
@@ -144,14 +143,8 @@ const functions: readonly {
     queues: ['slowRelayQueue', 'bounceQueue'],
   },
   {
-    name: 'bounce',
-    event: sqsEvent(JSON.stringify(job)),
-    times: { sweepAgainMs: 15 * MINUTE },
-    queues: ['relayQueue'],
-  },
-  {
     name: 'feedback',
-    event: sqsEvent(JSON.stringify(job)),
+    event: sqsEvent(JSON.stringify({ ...job, work: 'returned' })),
     times: { leaseMs: 120 * SECOND, sweepAgainMs: 15 * MINUTE },
     queues: ['relayQueue', 'bounceQueue'],
   },
@@ -181,8 +174,15 @@ describe.each(functions)('$name', ({ name, event, times, queues }) => {
     const ports = await portsOf(name, event);
     const addresses = Object.entries(ports)
       .filter(([key, queue]) => key.endsWith('Queue') && queue !== null)
-      .map(([key, queue]) => [key, queue.queueUrl]);
-    const wanted = queues.map((key) => [key, `http://127.0.0.1:9/${key.replace('Queue', '')}`]);
+      .map(([key, queue]) => [key, [queue.queueUrl, queue.work?.work]]);
+    const shared: Readonly<Record<string, readonly [string, string]>> = {
+      bounceQueue: ['http://127.0.0.1:9/feedback', 'bounce'],
+      feedbackQueue: ['http://127.0.0.1:9/feedback', 'returned'],
+    };
+    const wanted = queues.map((key) => [
+      key,
+      shared[key] ?? [`http://127.0.0.1:9/${key.replace('Queue', '')}`, undefined],
+    ]);
     expect(Object.fromEntries(addresses)).toEqual(Object.fromEntries(wanted));
   });
   it('has the ledger of its stack, on its terms, and the settings that were bundled with it', async () => {
@@ -202,7 +202,7 @@ describe.each(functions)('$name', ({ name, event, times, queues }) => {
     const needs: Readonly<Record<string, boolean>> = {
       EVERPOST_TABLE: true,
       EVERPOST_RELAY_QUEUE_URL: queues.includes('relayQueue'),
-      EVERPOST_BUCKET: !['bounce', 'sweep'].includes(name),
+      EVERPOST_BUCKET: name !== 'sweep',
     };
     const start = started(name, { [key]: '' });
     if (needs[key] === true) await expect(start).rejects.toThrow(`lacks ${key}`);
@@ -300,8 +300,8 @@ describe('jobs and signals', () => {
   it.each([
     ['ingest', 'x', ['x'], 2],
     ['relay', JSON.stringify(job), [job], 2],
-    ['bounce', JSON.stringify(job), [job], -1],
-    ['feedback', JSON.stringify(job), [job], 2],
+    ['feedback', JSON.stringify({ ...job, work: 'bounce' }), [job], -1],
+    ['feedback', JSON.stringify({ ...job, work: 'returned' }), [job], 2],
     ['feedback', '{"eventType":"Bounce"}', ['{"eventType":"Bounce"}'], -1],
   ])('%s hands on %s, and when time is over', async (name, body, [given], signalAt) => {
     const handler = await started(name);
@@ -310,7 +310,8 @@ describe('jobs and signals', () => {
     if (signalAt > 0) expect(calls[0]?.given[signalAt]).toBeInstanceOf(AbortSignal);
   });
   it.each([
-    ['feedback', JSON.stringify(job), 'returned'],
+    ['feedback', JSON.stringify({ ...job, work: 'returned' }), 'returned'],
+    ['feedback', JSON.stringify({ ...job, work: 'bounce' }), 'bounce'],
     ['feedback', '{"eventType":"Bounce"}', 'feedback'],
     ['ingest', JSON.stringify(job), 'takeIn'],
   ])('%s gives %s to %s', async (name, body, stage) => {
@@ -321,11 +322,16 @@ describe('jobs and signals', () => {
     await (await started(name))({}, context);
     expect(calls.at(-1)?.given[1]).toBeInstanceOf(AbortSignal);
   });
-  it.each(['relay', 'ingest', 'bounce', 'feedback'])('%s gives a job back that failed', async (name) => {
+  it.each([
+    ['relay', undefined],
+    ['ingest', undefined],
+    ['feedback', 'bounce'],
+    ['feedback', 'returned'],
+  ])('%s gives a job back that failed: %s', async (name, work) => {
     const handler = await started(name);
     for (const stage of ['relay', 'takeIn', 'bounce', 'returned'])
       answers.set(stage, () => Promise.reject(new Error('no table')));
-    expect(await handler(sqsEvent(JSON.stringify(job)), context)).toEqual({
+    expect(await handler(sqsEvent(JSON.stringify({ ...job, work })), context)).toEqual({
       batchItemFailures: [{ itemIdentifier: 'm0' }],
     });
   });

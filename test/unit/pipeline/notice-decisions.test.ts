@@ -10,7 +10,7 @@ import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
 import { failedAtBirth } from '#core/delivery/progress.ts';
-import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
+import { feedbackVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { bounce } from '#pipeline/bounce/bounce.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
@@ -38,7 +38,7 @@ async function at(perDomainPerHour: number, ...rows: readonly DeliveryRow[]) {
   const clock = new MemoryClock(T0 + 1);
   const ledger = new MemoryLedger();
   for (const row of rows) await ledger.create([row], null);
-  const relayQueue = new MemoryJobQueue({ clock, visibilityMs: bounceVisibilityMs, maxReceiveCount });
+  const relayQueue = new MemoryJobQueue({ clock, visibilityMs: feedbackVisibilityMs, maxReceiveCount });
   const settings: Settings = { ...pipelineSettings, notices: { ...pipelineSettings.notices, perDomainPerHour } };
   const watch = new MemoryWatch();
   const ports = { settings, ledger, relayQueue, clock, watch, sweepAgainMs: lostJobAfterMs };

@@ -7,7 +7,7 @@ import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { failedAtBirth } from '#core/delivery/progress.ts';
-import { bounceVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
+import { feedbackVisibilityMs, lostJobAfterMs, maxReceiveCount } from '#core/limits.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { bounce } from '#pipeline/bounce/bounce.ts';
 import { facts, queued, T0 } from '../../../contract/rows.ts';
@@ -21,7 +21,7 @@ it.each([
   const clock = new MemoryClock(T0 + 1);
   const ledger = new MemoryLedger();
   const watch = new MemoryWatch();
-  const relayQueue = new MemoryJobQueue({ clock, visibilityMs: bounceVisibilityMs, maxReceiveCount });
+  const relayQueue = new MemoryJobQueue({ clock, visibilityMs: feedbackVisibilityMs, maxReceiveCount });
   await ledger.create([row], null);
   const ports = { settings: pipelineSettings, ledger, relayQueue, clock, watch, sweepAgainMs: lostJobAfterMs };
   const job = { version: 1, spoolId: row.spoolId, deliveryKey: row.deliveryKey } as const;
