@@ -1,6 +1,7 @@
 // Relay, wired: one attempt at one delivery for each job. Called by the relay queue, and in a VPC by an hourly
 // schedule. Clients and next hops are made once for each execution environment. It never decides: core does.
 
+import type { SQSRecord } from 'aws-lambda';
 import {
   awsSettings,
   dynamoClient,
@@ -24,13 +25,15 @@ import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import type { Tokens } from '#adapters/oauth/tokens.ts';
 import { identityTerms } from '#adapters/smtp/identity-terms.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
-import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
+import { SystemClock, SystemEntropy, SystemTimer } from '#adapters/system-clock.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
+import { healthTerms } from '#core/delivery/next-hop-health.ts';
 import { batchBytesMax, boardEveryMs, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
 import { bouncesBySes, configurationSetName, sendingDomains } from '#core/message/ses-use.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import type { Lane } from '#pipeline/relay/lanes.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { config } from './config.ts';
 import { jobOf, stage, withKeepAlive } from './stage.ts';
@@ -75,6 +78,8 @@ const ports = {
   },
   srsSecrets: config.srsSecret === null ? undefined : secrets.rotating(config.srsSecret),
   leaseMs: smtpLeaseMs / config.timeScale,
+  health: healthTerms(config.timeScale),
+  timer: new SystemTimer(),
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
@@ -87,9 +92,15 @@ export const handler = withKeepAlive(
       ready: () => marks.refresh(),
       ended: () => Promise.all([...nextHops.values()].map((hop) => hop.invocationEnded?.())),
     },
-    (record, signal) => relay(ports, jobOf(record), signal),
+    (record, signal) => relay(ports, jobOf(record), signal, laneOf(record)),
   ),
 );
+
+/** Two queues feed relay: the last part of a queue's ARN and of its URL is its name. */
+function laneOf({ eventSourceARN }: SQSRecord): Lane {
+  const nameOf = (text: string, separator: string) => text.slice(text.lastIndexOf(separator) + 1);
+  return nameOf(eventSourceARN, ':') === nameOf(config.slowRelayQueueUrl, '/') ? 'slow' : 'fast';
+}
 
 /** One client for each next hop and execution environment: it keeps its connection between jobs. */
 function nextHop(name: string): NextHop | null {

@@ -155,8 +155,11 @@ export function jobOf(record: SQSRecord): Job {
     'deliveryKey' in job
   ) {
     const { spoolId, deliveryKey } = job;
-    if (typeof spoolId === 'string' && spoolId !== '' && typeof deliveryKey === 'string' && deliveryKey !== '')
-      return { version: 1, spoolId, deliveryKey };
+    if (typeof spoolId === 'string' && spoolId !== '' && typeof deliveryKey === 'string' && deliveryKey !== '') {
+      const nextHop = 'nextHop' in job && typeof job.nextHop === 'string' ? { nextHop: job.nextHop } : {};
+      const probe = 'probe' in job && job.probe === true ? ({ probe: true } as const) : {};
+      return { version: 1, spoolId, deliveryKey, ...nextHop, ...probe };
+    }
   }
   throw new Error(`not a job: ${record.body.slice(0, 200)}`);
 }

@@ -78,6 +78,17 @@ export const suspectExpiriesShareMax = 0.05;
 // ── The health of next hops ─────────────────────────────────────────────────────────────────────────────────────────
 /** A function reads the board of next hops at most this often: a pause takes effect within it, and it costs little. */
 export const boardEveryMs = 10 * SECOND;
+/** An attempt that takes so long is slow: its next hop's jobs go to a lane of their own, where they keep no other. */
+export const slowAfterMs = 10 * SECOND;
+/** So many attempts in a row without an answer to MAIL open a next hop. Each of them had a connection of its own. */
+export const openAfterFailures = 10;
+/**
+ * While it is open, the pauses before the first, second, … attempt; the last one repeats. Postfix's
+ * minimal_backoff_time is 300 s; a server that was restarted is found sooner.
+ */
+export const openProbesMs = [MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE] as const;
+/** The same where our credentials were refused: servers lock accounts after some refused logins. */
+export const credentialsProbesMs = [5 * MINUTE, 15 * MINUTE, HOUR] as const;
 // ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What Lambda takes in a function's VpcConfig (Lambda API, VpcConfig). */

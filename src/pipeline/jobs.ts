@@ -12,7 +12,7 @@ export type Work = { readonly job: Job; readonly group: string };
 /** The job of a row: relay's, bounce's or feedback's, by the queue that it is sent to. */
 export function workFor({ spoolId, deliveryKey, nextHop }: DeliveryRef & { readonly nextHop: string }): Work {
   return {
-    job: { version: 1, spoolId, deliveryKey },
+    job: { version: 1, spoolId, deliveryKey, nextHop },
     group: destinationOf({ nextHop }) === 'nowhere' ? 'none' : nextHop,
   };
 }

@@ -8,10 +8,16 @@ import type { AuthorEvidence } from '#core/message/author-trust.ts';
 import type { ServiceBounce } from '#core/notice/ses-bounce.ts';
 import type { AttemptResult, ServiceFault } from '#core/reply/reply.ts';
 import type { DsnRequest } from '#core/submission/dsn-parameters.ts';
+import type { MetricName } from './metric-names.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+}
+
+export interface Timer {
+  /** Calls `run` once, some time after `ms` milliseconds, unless the returned function was called before. */
+  after(ms: number, run: () => void): () => void;
 }
 
 export interface Entropy {
@@ -265,6 +271,10 @@ export interface Ledger {
  */
 export type Job = {
   readonly version: 1;
+  /** Where the attempt goes, so that relay knows before it claims; absent in jobs of older versions. */
+  readonly nextHop?: string;
+  /** The one attempt that finds out whether an open next hop takes mail again. */
+  readonly probe?: true;
   /**
    * Unfinished attempts, where the sweep sends a job again: it may be what ended its function, and runs last and alone.
    */
@@ -295,6 +305,11 @@ export type Transaction = {
   readonly bytes: number | null;
   /** The exact bytes to send, consumed at most once and only after the server's 354. */
   readonly content: AsyncIterable<Uint8Array>;
+  /**
+   * Aborted before MAIL was sent, it ends the attempt as `aborted`, and the job goes to the slow lane; later it has no
+   * effect.
+   */
+  readonly patience?: AbortSignal;
   /** The same bytes from their beginning, for another host; null where they cannot be read now. Never rejects. */
   readonly contentAgain?: () => Promise<AsyncIterable<Uint8Array> | null>;
   /** The delivery's id, for next hops that tag what they send (SES: later events are joined by it). */
@@ -315,13 +330,19 @@ export interface NextHop {
   readonly heldPerByte?: number;
   /** One attempt. One result for each forward-path, in order. Never throws for what a server or a network does. */
   attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]>;
+  /** The version of the secret that the next login would show, read anew; null where it cannot be told. */
+  credentialsVersion?(): Promise<string | null>;
   /** The invocation is over: a next hop that keeps connections decides which of them outlive it. */
   invocationEnded?(): Promise<void>;
   /** Ends kept connections. */
   close(): Promise<void>;
 }
 /** `tried`: other hosts that were asked in the same attempt, and what each said, a line for people each. */
-export type NextHopResult = NextHopWord & { readonly tried?: readonly string[] };
+export type NextHopResult = NextHopWord & {
+  readonly tried?: readonly string[];
+  /** Where our login was refused: the version of its secret. */
+  readonly secretVersion?: string;
+};
 type NextHopWord =
   /** `dsnTaken`: the request of the transaction went along, so that the next hop answers for it from here on. */
   | (AttemptResult & {
@@ -343,43 +364,6 @@ export interface BounceService {
   /** One call, once. `busy`: its one call a second is taken, so nothing was asked or nothing was sent. */
   sendBounce(bounce: ServiceBounce, signal: AbortSignal): Promise<NextHopResult | { readonly kind: 'busy' }>;
 }
-
-/** Metrics that alarms stand on. Names are CloudWatch metric names in the namespace Everpost. */
-export type MetricName =
-  | 'Accepted'
-  | 'Relayed'
-  | 'Confirmed'
-  | 'Deferred'
-  | 'Failed'
-  | 'Complained'
-  | 'Expired'
-  | 'Returned'
-  | 'Unreturnable'
-  | 'NoticeLimit'
-  | 'Held'
-  | 'Quarantined'
-  | 'Discarded'
-  | 'Redirected'
-  | 'ContentUnreadable'
-  | 'SubmissionMalformed'
-  | 'EnvelopeMissing'
-  | 'StrangeObject'
-  | 'OperatorFault'
-  | 'MarkSecretUnreadable'
-  | 'ClientCertificateDays'
-  | 'ServiceUnreachable'
-  | 'UnknownReply'
-  | 'PossibleDuplicate'
-  | 'LostJob'
-  | 'UnknownDelivery'
-  | 'Poison'
-  | 'ExpiryHeld'
-  | 'SweepRun'
-  | 'ReceiptMissing'
-  | 'OrphanSweepRun'
-  | 'Purged'
-  | 'PurgeRun'
-  | 'NoEnd';
 
 /** The log and the metrics. Fields never contain secrets or content. */
 export interface Watch {

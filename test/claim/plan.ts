@@ -92,7 +92,7 @@ export type Trouble =
 
 export type Death = 'at-start' | { readonly call: string; readonly when: 'before' | 'after' };
 
-export const STAGES = ['ingest', 'relay', 'bounce', 'feedback', 'sweep', 'orphans', 'purge'] as const;
+export const STAGES = ['ingest', 'relay', 'slowRelay', 'bounce', 'feedback', 'sweep', 'orphans', 'purge'] as const;
 export type Stage = (typeof STAGES)[number];
 export const SERVICES = ['ledger', 'queues', 'spool', 'next-hops', 'bounce-service'] as const;
 export type Service = (typeof SERVICES)[number];

@@ -4,7 +4,8 @@
 
 import { aroundCalls } from '#adapters/memory/interrupt.ts';
 import { deadlineMarginMs } from '#core/limits.ts';
-import type { Clock, MetricName, Watch } from '#pipeline/ports.ts';
+import type { MetricName } from '#pipeline/metric-names.ts';
+import type { Clock, Timer, Watch } from '#pipeline/ports.ts';
 import { Chance, fractionOf, hashOf } from './chance.ts';
 import type { CallFault, Faults } from './faults.ts';
 import type { Death, Plan, Service, Stage } from './plan.ts';
@@ -34,6 +35,7 @@ export class Invocation {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly watch: Watch;
+  readonly timer: Timer;
   /** Resolves once it is over by death. */
   readonly died: Promise<'died'>;
   private readonly around: Around;
@@ -48,6 +50,7 @@ export class Invocation {
     this.signal = this.controller.signal;
     this.clock = { now: () => around.schedule.now + (around.isCalm() ? 0 : skewMs) };
     this.watch = this.watchOf();
+    this.timer = { after: (ms, run) => this.later(ms, run) };
     this.died = new Promise((resolve) => {
       this.die = () => resolve('died');
     });
@@ -61,6 +64,16 @@ export class Invocation {
 
   get isDead(): boolean {
     return this.dead;
+  }
+
+  private later(ms: number, run: () => void): () => void {
+    let wanted = true;
+    this.around.schedule.at(this.around.schedule.now + ms, () => {
+      if (wanted && !this.dead && !this.ended) run();
+    });
+    return () => {
+      wanted = false;
+    };
   }
 
   kill(why: string): void {

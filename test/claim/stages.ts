@@ -1,6 +1,7 @@
 // How the simulator wires each stage: the production functions on the world's ports, as lambdas/ wires them on AWS.
 // What an execution environment keeps between invocations is kept here too: the budget of bytes.
 
+import { healthTerms } from '#core/delivery/next-hop-health.ts';
 import * as limits from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
@@ -18,12 +19,13 @@ import type { Invocation } from './process.ts';
 import type { Body } from './sim-queue.ts';
 import type { World } from './world.ts';
 
-export type QueueStage = 'ingest' | 'relay' | 'bounce' | 'feedback';
+export type QueueStage = 'ingest' | 'relay' | 'slowRelay' | 'bounce' | 'feedback';
 export type ScheduledStage = Exclude<Stage, QueueStage>;
 
 export const TIMEOUTS_MS: Readonly<Record<Stage, number>> = {
   ingest: limits.ingestTimeoutMs,
   relay: limits.relayTimeoutMs,
+  slowRelay: limits.relayTimeoutMs,
   bounce: limits.feedbackTimeoutMs,
   feedback: limits.feedbackTimeoutMs,
   sweep: limits.sweepTimeoutMs,
@@ -33,6 +35,7 @@ export const TIMEOUTS_MS: Readonly<Record<Stage, number>> = {
 export const VISIBILITY_MS: Readonly<Record<QueueStage, number>> = {
   ingest: limits.ingestVisibilityMs,
   relay: limits.relayVisibilityMs,
+  slowRelay: limits.relayVisibilityMs,
   bounce: limits.feedbackVisibilityMs,
   feedback: limits.feedbackVisibilityMs,
 };
@@ -59,9 +62,9 @@ export async function runJob(
   if (stage === 'feedback' && 'text' in body) return void (await feedback(bouncePorts(world, invocation), body.text));
   if (!('job' in body)) throw new Error('not a job');
   // As lambdas/stage.ts reads it: how often it was claimed is for the batch alone.
-  const { spoolId, deliveryKey } = body.job;
-  const job = { version: 1, spoolId, deliveryKey } as const;
-  if (stage === 'relay') await relay(relayPorts(world, kept, invocation), job, signal);
+  const { claims: _, ...job } = body.job;
+  if (stage === 'relay' || stage === 'slowRelay')
+    await relay(relayPorts(world, kept, invocation), job, signal, stage === 'relay' ? 'fast' : 'slow');
   else await feedbackJob(returnedPorts(world, invocation), job, stage === 'bounce' ? 'bounce' : 'returned', signal);
 }
 
@@ -120,7 +123,10 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation) {
     ...common(world, invocation),
     board: boardOf(world, invocation),
     spool: spoolOf(world, invocation),
+    slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
     bounceQueue: queueOf(world, invocation, 'bounce'),
+    health: healthTerms(1),
+    timer: invocation.timer,
     bounceService: settings.notices.via === null ? invocation.port('bounces', 'bounce-service', world.bounces) : null,
     nextHop: (name: string) => {
       const known = name === 'ses-report' || settings.nextHops[name] !== undefined;

@@ -16,7 +16,7 @@ import { isTroubled } from './expected.ts';
 import { Faults } from './faults.ts';
 import { Hops } from './hops.ts';
 import { Mail } from './mail.ts';
-import { DAY, type Death, HOUR, MINUTE, type Plan, SECOND, type Service, START, type Stage } from './plan.ts';
+import { DAY, type Death, HOUR, MINUTE, type Plan, SECOND, type Service, STAGES, START, type Stage } from './plan.ts';
 import { type Around, Invocation } from './process.ts';
 import { Schedule } from './schedule.ts';
 import { type Body, type Received, SimQueue } from './sim-queue.ts';
@@ -71,6 +71,7 @@ export class World {
     this.queues = {
       ingest: this.queue('ingest'),
       relay: this.queue('relay'),
+      slowRelay: this.queue('slowRelay'),
       bounce: this.queue('bounce'),
       feedback: this.queue('feedback'),
     };
@@ -82,7 +83,7 @@ export class World {
       took: (nextHop, transaction) => this.took(nextHop, transaction),
     });
     this.around = this.aroundOf();
-    const stages = ['ingest', 'relay', 'bounce', 'feedback', 'sweep', 'orphans', 'purge'] as const;
+    const stages = STAGES;
     this.workers = stages.flatMap((stage) =>
       Array.from({ length: WORKERS }, (_, number) => ({ stage, number, environment: environment(), busy: false })),
     );

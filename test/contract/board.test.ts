@@ -16,12 +16,13 @@ const T0 = 1_780_000_000_000;
 const reply = { code: 535, status: '5.7.8', text: 'no\nway', host: 'mail.example.com' } as const;
 const full: Health = {
   ...{ nextHop: 'exchange', version: 0, firstAcceptedAt: T0, state: 'open', since: T0 + 1, waitsFor: 'operator' },
-  ...{ failingSince: T0 + 2, streak: 10, connections: 2, recoveredAt: T0 - 1 },
+  ...{ failingSince: T0 + 2, streak: 10, recoveredAt: T0 - 1 },
   lastFailure: {
     at: T0 + 3,
     reason: 'login-refused',
     reply,
     detail: 'no ß',
+    waitsFor: 'operator',
     secretVersion: 'v1',
   } as Health['lastFailure'],
   opened: { at: T0 + 1, probes: 2, nextProbeAt: T0 + 60_000 },

@@ -13,7 +13,7 @@ import {
   sweepEveryMs,
   sweepOverdueMs,
 } from '#core/limits.ts';
-import type { MetricName } from '#pipeline/ports.ts';
+import type { MetricName } from '#pipeline/metric-names.ts';
 import { bySesAndSrs, ofType, only, settingsOf, submitting, synthesised } from './template.ts';
 
 const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];

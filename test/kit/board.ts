@@ -1,13 +1,28 @@
-// A view of a board of next hops in memory, for tests of a stage that say nothing about health or pauses.
+// What relay and the sweep need of next hops' health, in memory, for tests that say nothing about it.
 
 import { MemoryBoard } from '#adapters/memory/board.ts';
+import type { MemoryClock } from '#adapters/memory/clock.ts';
+import { healthTerms } from '#core/delivery/next-hop-health.ts';
 import { boardEveryMs } from '#core/limits.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
-import type { Clock, Watch } from '#pipeline/ports.ts';
+import type { Clock, JobQueue, Watch } from '#pipeline/ports.ts';
 
 export function boardOf(
   { clock, watch }: { readonly clock: Clock; readonly watch: Watch },
   board = new MemoryBoard(),
 ): BoardView {
   return new BoardView({ board, clock, watch }, boardEveryMs);
+}
+
+/** A queue that is sent nothing. */
+const noQueue: JobQueue = {
+  send: async () => {
+    throw new Error('no job should come here');
+  },
+  depth: async () => ({ visible: 0, inFlight: 0 }),
+};
+
+/** Relay's ports beside those that a test is about. */
+export function relayBeside(given: { readonly clock: MemoryClock; readonly watch: Watch }) {
+  return { board: boardOf(given), slowRelayQueue: noQueue, health: healthTerms(1), timer: given.clock };
 }

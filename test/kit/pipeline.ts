@@ -12,6 +12,7 @@ import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { Settings } from '#config/settings.ts';
+import { healthTerms } from '#core/delivery/next-hop-health.ts';
 import {
   batchBytesMax,
   boardEveryMs,
@@ -119,6 +120,7 @@ export class TestPipeline {
   /** SES's SendBounce, for settings without `notices.via`. */
   readonly bounces: MemoryBounceService;
   readonly relayQueue: MemoryJobQueue;
+  readonly slowRelayQueue: MemoryJobQueue;
   readonly bounceQueue: MemoryJobQueue;
   readonly feedbackQueue: MemoryJobQueue;
   /** Of SRS: the first one signs. */
@@ -143,6 +145,7 @@ export class TestPipeline {
     this.exchange = new MemoryNextHop(script);
     this.others = new Map(Object.entries(others).map(([name, its]) => [name, new MemoryNextHop(its)]));
     this.relayQueue = new MemoryJobQueue(options);
+    this.slowRelayQueue = new MemoryJobQueue(options);
     this.bounceQueue = new MemoryJobQueue(options);
     this.feedbackQueue = new MemoryJobQueue(options);
     this.interrupt = interrupt;
@@ -209,11 +212,15 @@ export class TestPipeline {
         busy = true;
         await this.consume(each);
       }
-      for (const received of this.relayQueue.receive(10)) {
-        busy = true;
-        if (await this.lives(() => relay(this.relayPorts(), received.job, NEVER)))
-          this.relayQueue.remove(received.sqsMessageId);
-      }
+      for (const [queue, lane] of [
+        [this.relayQueue, 'fast'],
+        [this.slowRelayQueue, 'slow'],
+      ] as const)
+        for (const received of queue.receive(10)) {
+          busy = true;
+          if (await this.lives(() => relay(this.relayPorts(), received.job, NEVER, lane)))
+            queue.remove(received.sqsMessageId);
+        }
       for (const received of this.bounceQueue.receive(10)) {
         busy = true;
         if (await this.lives(() => bounce(this.bouncePorts(), received.job)))
@@ -318,11 +325,14 @@ export class TestPipeline {
     };
   }
   private relayPorts() {
-    const { bounceQueue, spool } = this.wrapped();
+    const { slowRelayQueue, bounceQueue, spool } = this.wrapped();
     return {
       ...this.common(),
       board: this.boardView(),
+      health: healthTerms(1),
+      timer: this.clock,
       spool,
+      slowRelayQueue,
       bounceQueue,
       bounceService: this.interrupt.wrap('bounces', this.bounces),
       nextHop: (name: string) =>
@@ -373,6 +383,7 @@ export class TestPipeline {
   private wrapped() {
     return {
       relayQueue: this.interrupt.wrap('relayQueue', this.relayQueue),
+      slowRelayQueue: this.interrupt.wrap('slowRelayQueue', this.slowRelayQueue),
       bounceQueue: this.interrupt.wrap('bounceQueue', this.bounceQueue),
       feedbackQueue: this.interrupt.wrap('feedbackQueue', this.feedbackQueue),
       spool: this.interrupt.wrap('spool', this.spool),

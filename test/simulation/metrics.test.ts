@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Crash, Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/next-hop.ts';
 import type { Settings } from '#config/settings.ts';
-import type { MetricName } from '#pipeline/ports.ts';
+import type { MetricName } from '#pipeline/metric-names.ts';
 import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { forwarded, settings as forwarding, reportOf, reverseOf } from './returning.ts';
 import { settingsOf } from './routed.ts';

@@ -25,7 +25,7 @@ import type { Job, JobQueue } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
-import { boardOf } from '../kit/board.ts';
+import { boardOf, relayBeside } from '../kit/board.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
 
@@ -109,6 +109,7 @@ async function run(seconds: number) {
   const common = { settings: pipelineSettings, board, clock, ledger, watch, spool, sweepAgainMs: lostJobAfterMs };
   const nextHop = new MemoryNextHop();
   const relayPorts = {
+    ...relayBeside({ clock, watch }),
     ...{ ...common, bounceQueue: idleQueue, nextHop: () => nextHop, entropy: new MemoryEntropy(1) },
     ...{ budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs },
   };

@@ -5,7 +5,8 @@
 
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import type { MetricName, Watch } from '#pipeline/ports.ts';
+import type { MetricName } from '#pipeline/metric-names.ts';
+import type { Watch } from '#pipeline/ports.ts';
 
 export const metricNamespace = 'Everpost';
 

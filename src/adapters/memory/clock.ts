@@ -1,10 +1,11 @@
 // Time and randomness for tests and the simulation: they change only when the test changes them. It never reads the
 // machine's clock.
 
-import type { Clock, Entropy } from '#pipeline/ports.ts';
+import type { Clock, Entropy, Timer } from '#pipeline/ports.ts';
 
-export class MemoryClock implements Clock {
+export class MemoryClock implements Clock, Timer {
   private instant: number;
+  private readonly waiting = new Map<() => void, number>();
 
   /** `instant` in milliseconds since the epoch. */
   constructor(instant: number) {
@@ -18,6 +19,12 @@ export class MemoryClock implements Clock {
   advance(milliseconds: number): void {
     if (!(milliseconds >= 0)) throw new Error(`time only goes forward: ${milliseconds}`);
     this.instant += milliseconds;
+    for (const [run, at] of [...this.waiting]) if (at <= this.instant && this.waiting.delete(run)) run();
+  }
+
+  after(ms: number, run: () => void): () => void {
+    this.waiting.set(run, this.instant + ms);
+    return () => void this.waiting.delete(run);
   }
 
   /** Moves to an instant that is not in the past. */

@@ -37,6 +37,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   countOnce: true,
   countUpTo: true,
   create: true,
+  credentialsVersion: true,
   depth: true,
   due: true,
   enqueued: true,

@@ -1,7 +1,8 @@
 // A watch that keeps the events and metrics that it gets, for tests and the simulation.
 // It never prints.
 
-import type { MetricName, Watch } from '#pipeline/ports.ts';
+import type { MetricName } from '#pipeline/metric-names.ts';
+import type { Watch } from '#pipeline/ports.ts';
 
 export type WatchEntry = {
   readonly level: 'info' | 'warn' | 'error';

@@ -44,6 +44,11 @@ export type ReasonRow = {
    * (core/notice/input.ts).
    */
   readonly forOperatorAlone: boolean;
+  /**
+   * The next hop refuses our credentials, or we have none to show: every other message would hear the same, and servers
+   * lock accounts, so that the whole next hop waits (core/delivery/next-hop-health.ts).
+   */
+  readonly wrongCredentials: boolean;
   /** The notice's text where no more exact one was noted. */
   readonly says: string;
 };
@@ -68,14 +73,17 @@ function because(
     refusesUs: false,
     reported: false,
     forOperatorAlone: false,
+    wrongCredentials: false,
   } as const;
   return { ...rest, fault, permanent, status, says, ...more };
 }
 
 const waits = (fault: Fault, status: string, says: string, more?: More) => because(fault, false, status, says, more);
 const fails = (fault: Fault, status: string, says: string, more?: More) => because(fault, true, status, says, more);
-const refusesUs = (status: string, says: string) => waits('operator', status, says, { refusesUs: true });
+const refusesUs = (status: string, says: string, more?: More) =>
+  waits('operator', status, says, { refusesUs: true, ...more });
 const PRIVATE: More = { forOperatorAlone: true };
+const CREDENTIALS: More = { wrongCredentials: true };
 const CONTENT: More = { aboutContent: true };
 const POLICY: More = { aboutContent: true, byPolicy: true };
 const REPORTED: More = { reported: true };
@@ -95,7 +103,7 @@ export const REASONS = {
   'mailbox-full': because('recipient', 'by-reply', '4.2.2', "the recipient's mailbox was full"),
   'login-unavailable': waits('next-hop', '4.7.0', 'the server could not check our login'),
   'tls-unavailable': waits('next-hop', '4.7.0', 'the server could not offer TLS for now'),
-  'login-refused': refusesUs('4.7.0', 'the server refused our login'),
+  'login-refused': refusesUs('4.7.0', 'the server refused our login', CREDENTIALS),
   'login-wanted': refusesUs('4.7.0', 'the server asked us to log in'),
   'tls-refused': refusesUs('4.7.0', 'the server refused TLS'),
   'tls-wanted': refusesUs('4.7.0', 'the server asked for TLS'),
@@ -109,7 +117,7 @@ export const REASONS = {
   'connector-unknown': refusesUs('4.0.0', 'the server does not know our connection'),
   'tenant-blocked': refusesUs('4.0.0', 'the server has blocked our organization'),
   'licence-missing': refusesUs('4.0.0', 'the server says that a licence is missing'),
-  'certificate-refused': refusesUs('4.0.0', 'the server refused our certificate'),
+  'certificate-refused': refusesUs('4.0.0', 'the server refused our certificate', CREDENTIALS),
   'refused-to-us': refusesUs('4.0.0', 'the server refused our mail system'),
   'next-hop-takes-nothing': refusesUs('4.0.0', 'the server takes no mail at all'),
   'commands-refused': refusesUs('4.0.0', 'the server refused what every server takes'),
@@ -144,10 +152,19 @@ export const REASONS = {
   'starttls-not-offered': waits('operator', '4.7.4', 'the server does not offer TLS'),
   'auth-not-offered': waits('operator', '4.7.0', 'the server offers no login that we have'),
   'port-25-blocked': waits('operator', '4.3.5', 'our network does not reach the server', PRIVATE),
-  'credentials-unavailable': waits('operator', '4.3.5', 'our login for the server could not be read', PRIVATE),
-  'token-refused': waits('operator', '4.3.5', 'our login for the server could not be renewed', PRIVATE),
+  'credentials-unavailable': waits('operator', '4.3.5', 'our login for the server could not be read', {
+    ...PRIVATE,
+    ...CREDENTIALS,
+  }),
+  'token-refused': waits('operator', '4.3.5', 'our login for the server could not be renewed', {
+    ...PRIVATE,
+    ...CREDENTIALS,
+  }),
   'token-unavailable': waits('next-hop', '4.7.0', 'our login for the server could not be renewed for now', PRIVATE),
-  'certificate-unusable': waits('operator', '4.3.5', 'our certificate for the server cannot be used', PRIVATE),
+  'certificate-unusable': waits('operator', '4.3.5', 'our certificate for the server cannot be used', {
+    ...PRIVATE,
+    ...CREDENTIALS,
+  }),
 
   // The network
   'next-hop-not-found': waits('operator', '4.3.5', 'the server has no address in the DNS'),

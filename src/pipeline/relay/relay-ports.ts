@@ -2,9 +2,10 @@
 // pipeline; used by every file of this folder.
 
 import type { Settings } from '#config/settings.ts';
+import type { HealthTerms } from '#core/delivery/next-hop-health.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
-import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Watch } from '#pipeline/ports.ts';
+import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Timer, Watch } from '#pipeline/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
 
 export type RelayPorts = {
@@ -13,6 +14,7 @@ export type RelayPorts = {
   readonly ledger: Ledger;
   /** Next hops' health and the pauses, as this function knows them. */
   readonly board: BoardView;
+  readonly slowRelayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
   readonly nextHop: (name: string) => NextHop | null;
   /** Null where no notice can need it. */
@@ -27,5 +29,7 @@ export type RelayPorts = {
    */
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
   readonly leaseMs: number;
+  readonly health: HealthTerms;
+  readonly timer: Timer;
   readonly sweepAgainMs: number;
 };

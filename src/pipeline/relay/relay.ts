@@ -3,10 +3,13 @@
 //
 // | effect, in order          | if we die right after                                                              |
 // | ------------------------- | ---------------------------------------------------------------------------------- |
+// | 0 (next hop slow) job to  | two jobs: the claim of the second is refused                                       |
+// |   the slow lane           |                                                                                    |
 // | 1 claim (lease, claims+1) | the lease runs out; SQS gives the job again or the sweep sends one                 |
 // |   return path's token     | nothing was sent under it: the next attempt writes the same one again              |
 // |   (our deadline, before   | nobody died: `deadline` is recorded as an outcome of ours, so the next claim       |
 // |   anything was sent)      | doubts nothing                                                                     |
+// |   (slow before MAIL)      | the lease is given back, and no job: SQS gives this one again                      |
 // | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
 // |                           | message's own field say POSSIBLE_DUPLICATE                                         |
 // | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
@@ -38,17 +41,40 @@ import { finished } from '#pipeline/finished.ts';
 import { workFor } from '#pipeline/jobs.ts';
 import type { Job, NextHop, NextHopResult, UnreadableCause } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
+import { type Attempt, fieldsOf, reportAttempt } from './attempt-report.ts';
+import { AttemptedHops } from './attempted-hops.ts';
 import { NoRoomInTime } from './byte-budget.ts';
 import { asCommitted, ofSubmission, openedAgain } from './committed-content.ts';
 import { disposeByRoute } from './dispose.ts';
+import { giveProbeBack, type Lane, standingOf, turnAway } from './lanes.ts';
 import { attemptNotice, outcomeOf } from './notice-attempt.ts';
 import type { RelayPorts } from './relay-ports.ts';
 import { leaveUnder } from './reverse-path.ts';
 import { asAuthored } from './submitted-authors.ts';
 
-export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): Promise<Finished> {
-  const claimed = await claim(ports, job, 'relay');
+export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal, lane: Lane = 'fast'): Promise<Finished> {
+  if (job.nextHop !== undefined) {
+    const standing = await standingOf(ports, job, job.nextHop, lane);
+    if (standing !== 'ready') return turnAway(ports, job, job.nextHop, standing);
+  }
+  const became = await attemptOn(ports, job, signal, lane);
+  if (job.probe === true && job.nextHop !== undefined) await giveProbeBack(ports, job, job.nextHop);
+  return became;
+}
+
+async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane: Lane): Promise<Finished> {
+  const claimed = await claim(given, job, 'relay');
   if (claimed === null) return finished('claim-refused');
+  if (claimed.nextHop !== job.nextHop) {
+    // A job of an older version, or one that was sent before the fallback took over.
+    const standing = await standingOf(given, job, claimed.nextHop, lane);
+    if (standing !== 'ready') {
+      await unclaim(given, claimed);
+      return turnAway(given, job, claimed.nextHop, standing);
+    }
+  }
+  const hops = new AttemptedHops(given, lane, job.probe === true);
+  const ports = { ...given, nextHop: hops.nextHop };
   const message = claimed.message ?? (await ports.ledger.message(claimed.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(claimed)}`);
   if (await isDelayOver(ports, claimed)) return finished('delay-over');
@@ -61,28 +87,25 @@ export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal): P
 
   const startedAt = ports.clock.now();
   const attempt = await attemptOnce(ports, claimed, message, signal);
+  if (hops.gaveBack !== null) {
+    await hops.report();
+    await unclaim(ports, claimed);
+    return turnAway(ports, job, hops.gaveBack, 'slow');
+  }
   const row = await record(ports, claimed, attempt, startedAt);
   await follow(ports, row);
+  await hops.report();
   return finished(row.state);
 }
 
-type Attempt = {
-  readonly outcome: Outcome;
-  readonly openMs: number;
-  readonly waitedMs: number;
-  readonly opened: { readonly bytes: number; readonly version: string | null; readonly undeleted: boolean } | null;
-  readonly unknownReply: boolean;
-  readonly bareLineEndings: number;
-  readonly dsnTaken: boolean;
-  readonly reencoded: boolean;
-  readonly tried?: readonly string[];
-  readonly author?: string;
-  /** The accepted reverse-path is no address: MAIL could only say `<>`. */
-  readonly reversePathLost: boolean;
-  /** For a notice: the way that was chosen for this attempt. */
-  readonly via: string | null;
-  readonly returnPath?: string | null;
-};
+/** Nothing was sent: the claim is taken back, and no attempt is counted. */
+async function unclaim(ports: RelayPorts, claimed: DeliveryRow): Promise<void> {
+  await recordOn(ports, claimed, (current) =>
+    isUnderWay(current.state)
+      ? { row: { ...current, claims: current.claims - 1, leaseUntil: null }, events: [] }
+      : null,
+  );
+}
 
 async function attemptOnce(
   ports: RelayPorts,
@@ -274,7 +297,7 @@ async function record(
   }
   if (outcome.kind === 'relayed' && attempt.reversePathLost)
     ports.watch.warn('relay.reverse-path-not-carried', fieldsOf(row)); // the path itself is in the ledger
-  report(ports, row, attempt);
+  reportAttempt(ports.watch, row, attempt);
   return row;
 }
 
@@ -310,53 +333,6 @@ async function follow(ports: RelayPorts, row: DeliveryRow): Promise<void> {
     ports.watch.count('Returned');
     ports.watch.info('relay.returned', { ...fieldsOf(settled), notice: row.forwardPath });
   }
-}
-
-function report(ports: RelayPorts, row: DeliveryRow, attempt: Attempt): void {
-  const { outcome } = attempt;
-  if (attempt.opened?.undeleted) ports.watch.warn('relay.delete-marker', fieldsOf(row));
-  const fields = {
-    ...fieldsOf(row),
-    state: row.state,
-    status: row.lastStatus,
-    reply: row.lastReply?.text,
-    code: row.lastReply?.code,
-    reason: row.stateReason,
-    bytes: attempt.opened?.bytes,
-    openMs: attempt.openMs,
-    ...(attempt.author === undefined ? {} : { author: attempt.author }),
-    ...(attempt.tried === undefined ? {} : { tried: attempt.tried }),
-    ...(attempt.waitedMs === 0 ? {} : { waitedMs: attempt.waitedMs }),
-  };
-  switch (outcome.kind) {
-    case 'relayed':
-      ports.watch.count('Relayed');
-      ports.watch.info('relay.relayed', fields);
-      return;
-    case 'deferred':
-      ports.watch.count('Deferred');
-      if (outcome.reason === 'content-unreadable') ports.watch.count('ContentUnreadable');
-      if (outcome.operatorFault) ports.watch.count('OperatorFault');
-      if (attempt.unknownReply) ports.watch.count('UnknownReply');
-      if (outcome.possibleDuplicate) ports.watch.count('PossibleDuplicate');
-      if (outcome.operatorFault || outcome.reason === 'content-unreadable')
-        ports.watch.error('relay.deferred', { ...fields, detail: outcome.detail });
-      else ports.watch.warn('relay.deferred', { ...fields, detail: outcome.detail });
-      return;
-    case 'failed':
-      ports.watch.count('Failed');
-      ports.watch.warn('relay.failed', { ...fields, detail: outcome.detail });
-  }
-}
-
-function fieldsOf(row: DeliveryRow): Record<string, unknown> {
-  return {
-    spoolId: row.spoolId,
-    deliveryKey: row.deliveryKey,
-    forwardPath: row.forwardPath,
-    nextHop: row.nextHop,
-    attempt: row.attempts,
-  };
 }
 
 function plain(outcome: Outcome): Attempt {

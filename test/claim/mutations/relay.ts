@@ -102,8 +102,8 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/possible-duplicate-not-counted',
-    file: 'src/pipeline/relay/relay.ts',
-    text: "if (outcome.possibleDuplicate) ports.watch.count('PossibleDuplicate');",
+    file: 'src/pipeline/relay/attempt-report.ts',
+    text: "if (outcome.possibleDuplicate) watch.count('PossibleDuplicate');",
     replacement: '',
     test: {
       file: 'test/simulation/metrics.test.ts',
@@ -112,8 +112,8 @@ export const relayMutations: readonly Mutation[] = [
   },
   {
     name: 'relay/unknown-reply-not-counted',
-    file: 'src/pipeline/relay/relay.ts',
-    text: "if (attempt.unknownReply) ports.watch.count('UnknownReply');",
+    file: 'src/pipeline/relay/attempt-report.ts',
+    text: "if (attempt.unknownReply) watch.count('UnknownReply');",
     replacement: '',
     test: {
       file: 'test/simulation/metrics.test.ts',

@@ -40,7 +40,8 @@ beforeAll(async () => {
   const { handler } = await import('#lambdas/relay.ts');
   const body = JSON.stringify({ version: 1, spoolId: 's', deliveryKey: 'k' });
   const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 60_000 } as unknown as Context;
-  await handler({ Records: [{ messageId: 'm', body, attributes: {} }] }, context);
+  const eventSourceARN = 'arn:aws:sqs:eu-central-1:1:relay';
+  await handler({ Records: [{ messageId: 'm', body, attributes: {}, eventSourceARN }] }, context);
 }, 60_000);
 afterAll(() => {
   close();

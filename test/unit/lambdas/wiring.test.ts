@@ -99,7 +99,12 @@ async function started(name: string, more: Readonly<Record<string, string | unde
 }
 const sqsEvent = (...bodies: string[]) =>
   ({
-    Records: bodies.map((body, index) => ({ messageId: `m${index}`, body, attributes: {} })),
+    Records: bodies.map((body, index) => ({
+      messageId: `m${index}`,
+      body,
+      attributes: {},
+      eventSourceARN: 'arn:aws:sqs:eu-west-1:1:queue',
+    })),
   }) as unknown as SQSEvent;
 const job = { version: 1, spoolId: 's', deliveryKey: 'k' };
 

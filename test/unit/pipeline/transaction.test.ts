@@ -20,7 +20,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
-import { boardOf } from '../../kit/board.ts';
+import { relayBeside } from '../../kit/board.ts';
 import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
@@ -41,7 +41,7 @@ async function handed(row: DeliveryRow, beside: readonly DeliveryRow[] = []) {
   const watch = new MemoryWatch();
   const ports: RelayPorts = {
     ...{ settings: pipelineSettings, spool, ledger, clock, watch, entropy: new MemoryEntropy(1) },
-    board: boardOf({ clock, watch }),
+    ...relayBeside({ clock, watch }),
     bounceQueue: new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount }),
     nextHop: () => ({ attempt, close: async () => {} }),
     ...{ bounceService: new MemoryBounceService(), budget: byteBudget(batchBytesMax), markKey: 'key' },

@@ -14,7 +14,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued, T0 } from '../../contract/rows.ts';
-import { boardOf } from '../../kit/board.ts';
+import { relayBeside } from '../../kit/board.ts';
 import { pipelineSettings } from '../../kit/pipeline.ts';
 
 const ok = { code: 250, status: '2.0.0', text: 'Ok' } as const;
@@ -30,7 +30,7 @@ function warm(script: Script) {
   const watch = new MemoryWatch();
   const ports: RelayPorts & { readonly watch: MemoryWatch } = {
     ...{ settings: pipelineSettings, spool, ledger, clock, entropy: new MemoryEntropy(1), watch },
-    board: boardOf({ clock, watch }),
+    ...relayBeside({ clock, watch }),
     bounceQueue: new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount }),
     ...{ nextHop: () => nextHop, budget, markKey: 'key', leaseMs: smtpLeaseMs, sweepAgainMs: lostJobAfterMs },
   };

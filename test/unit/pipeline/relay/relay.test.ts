@@ -28,7 +28,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued } from '../../../contract/rows.ts';
-import { boardOf } from '../../../kit/board.ts';
+import { relayBeside } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
@@ -47,7 +47,7 @@ function at(script: Script, row: DeliveryRow) {
     settings: pipelineSettings,
     spool,
     ledger,
-    board: boardOf({ clock, watch }),
+    ...relayBeside({ clock, watch }),
     bounceQueue,
     bounceService: new MemoryBounceService(),
     nextHop: () => nextHop,

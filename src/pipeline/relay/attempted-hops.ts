@@ -1,0 +1,99 @@
+// The next hops of one job, as relay attempts at them: each attempt has ten seconds until it is slow, and what it shows
+// of its next hop is kept until the outcome stands in the ledger. Called by relay.ts. It never changes a transaction's
+// result, and a health that cannot be written never fails a job.
+
+import { sightOf } from '#core/delivery/attempt-sight.ts';
+import { healthAfter, markedSlow, type Sight } from '#core/delivery/next-hop-health.ts';
+import { classify } from '#core/reply/classify.ts';
+import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
+import type { Lane } from './lanes.ts';
+import type { RelayPorts } from './relay-ports.ts';
+
+export class AttemptedHops {
+  readonly #ports: RelayPorts;
+  readonly #lane: Lane;
+  readonly #probe: boolean;
+  readonly #seen: { readonly nextHop: string; readonly sight: Sight; readonly endedAt: number }[] = [];
+  readonly #marks: Promise<unknown>[] = [];
+  /** The next hop whose attempt was ended after ten seconds, before MAIL: the job belongs into the slow lane. */
+  gaveBack: string | null = null;
+
+  constructor(ports: RelayPorts, lane: Lane, probe: boolean) {
+    this.#ports = ports;
+    this.#lane = lane;
+    this.#probe = probe;
+  }
+
+  /** As `RelayPorts.nextHop`. */
+  readonly nextHop = (name: string): NextHop | null => {
+    const inner = this.#ports.nextHop(name);
+    if (inner === null) return null;
+    return {
+      ...(inner.heldPerByte === undefined ? {} : { heldPerByte: inner.heldPerByte }),
+      attempt: (transaction, signal) => this.#attempt(name, inner, transaction, signal),
+      close: () => inner.close(),
+    };
+  };
+
+  /** Writes what the attempts showed. Called when the outcome is recorded; never rejects. */
+  async report(): Promise<void> {
+    const { board, health: terms } = this.#ports;
+    await Promise.all(this.#marks);
+    for (const { nextHop, sight, endedAt } of this.#seen)
+      await this.#quietly(nextHop, () =>
+        board.changeHealth(nextHop, (health) => healthAfter(health, sight, terms, endedAt)),
+      );
+  }
+
+  async #attempt(
+    name: string,
+    inner: NextHop,
+    transaction: Transaction,
+    signal: AbortSignal,
+  ): Promise<readonly NextHopResult[]> {
+    const { clock, timer, health } = this.#ports;
+    const startedAt = clock.now();
+    const patience = new AbortController();
+    const stop = timer.after(health.slowAfterMs, () => {
+      this.#marks.push(this.#markSlow(name));
+      if (this.#lane === 'fast') patience.abort();
+    });
+    let results: readonly NextHopResult[];
+    try {
+      results = await inner.attempt({ ...transaction, patience: patience.signal }, signal);
+    } finally {
+      stop();
+    }
+    this.#see(name, results[0], startedAt, patience.signal.aborted && !signal.aborted);
+    return results;
+  }
+
+  #see(nextHop: string, result: NextHopResult | undefined, startedAt: number, ranOut: boolean): void {
+    if (result === undefined) return;
+    if (ranOut && result.kind === 'network' && result.fault === 'aborted') {
+      this.gaveBack = nextHop;
+      return;
+    }
+    const endedAt = this.#ports.clock.now();
+    const secretVersion = 'secretVersion' in result ? result.secretVersion : undefined;
+    const sight = sightOf({
+      ...{ result, outcome: classify(result), startedAt, endedAt, secretVersion },
+      ...{ apart: this.#lane === 'slow', probe: this.#probe },
+    });
+    if (sight !== null) this.#seen.push({ nextHop, sight, endedAt });
+  }
+
+  /** While the attempt runs: the jobs behind it shall not wait for its end. */
+  async #markSlow(nextHop: string): Promise<void> {
+    const { board, clock } = this.#ports;
+    await this.#quietly(nextHop, () => board.changeHealth(nextHop, (health) => markedSlow(health, clock.now())));
+  }
+
+  async #quietly(nextHop: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#ports.watch.error('next-hop.health-not-written', { nextHop, error: String(error) });
+    }
+  }
+}
