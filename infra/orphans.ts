@@ -2,9 +2,6 @@
 // Called by stack.ts. The function lists and reads accepted mail, writes the ledger, and sends S3 events of envelopes
 // to ingest again. It can delete nothing.
 
-import { Duration } from 'aws-cdk-lib';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -12,8 +9,9 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import * as limits from '#core/limits.ts';
 import { outboundPrefix } from '#core/submission/submission.ts';
+import { runEvery } from './schedule.ts';
 import { hasSubmitters, inboundPrefix } from './spool.ts';
-import { may, ownFunction, restQueue, type StageQueue } from './stage.ts';
+import { may, ownFunction, type StageQueue } from './stage.ts';
 import { environmentOf, type Given, onLedger, sendTo } from './stages.ts';
 
 export type OrphanSearch = { readonly function: LambdaFunction; readonly deadLetters: Queue };
@@ -42,14 +40,7 @@ export function orphanSearch(scope: Construct, given: Given & { readonly ingest:
       ...given.marks.may,
     ],
   });
-  // The next run does the work of a failed one.
-  const maxEventAge = Duration.millis(limits.orphanSweepEveryMs);
-  search.configureAsyncInvoke({ retryAttempts: 0, maxEventAge });
-  const deadLetters = restQueue(here, 'DeadLetters');
-  new Rule(here, 'EveryHour', {
-    schedule: Schedule.rate(Duration.millis(limits.orphanSweepEveryMs)),
-    targets: [new LambdaTarget(search, { deadLetterQueue: deadLetters, retryAttempts: 2, maxEventAge })],
-  });
+  const deadLetters = runEvery(here, 'EveryHour', { target: search, everyMs: limits.orphanSweepEveryMs });
   return { function: search, deadLetters };
 }
 

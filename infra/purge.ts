@@ -2,15 +2,13 @@
 // Called by stack.ts. No other function may delete from the spool (received mail and submissions). It deletes only by a
 // delete marker: no function may delete a version. A test checks that.
 
-import { Duration } from 'aws-cdk-lib';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import * as limits from '#core/limits.ts';
+import { runEvery } from './schedule.ts';
 import { contentPrefixes, objectsBelow } from './spool.ts';
-import { may, ownFunction, restQueue } from './stage.ts';
+import { may, ownFunction } from './stage.ts';
 import { environmentOf, type Given, onLedger, queryDue, type Stages, sendTo } from './stages.ts';
 
 export type Purge = { readonly function: LambdaFunction; readonly deadLetters: Queue };
@@ -37,14 +35,5 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
       sendTo(stages.relay),
     ],
   });
-  // The next run does the work of a failed one.
-  handler.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.hours(1) });
-  const deadLetters = restQueue(here, 'DeadLetters');
-  new Rule(here, 'Rule', {
-    schedule: Schedule.rate(Duration.millis(limits.purgeEveryMs)),
-    targets: [
-      new LambdaTarget(handler, { deadLetterQueue: deadLetters, retryAttempts: 2, maxEventAge: Duration.hours(1) }),
-    ],
-  });
-  return { function: handler, deadLetters };
+  return { function: handler, deadLetters: runEvery(here, 'Rule', { target: handler, everyMs: limits.purgeEveryMs }) };
 }

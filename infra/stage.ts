@@ -23,9 +23,14 @@ export type StageQueue = { readonly queue: Queue; readonly deadLetters: Queue };
 
 /**
  * The queue that feeds a stage, with its dead-letter queue. `name` is its role: relay. `visibilityMs` is six function
- * timeouts.
+ * timeouts. After `receivesMax` receives a message is dead-lettered.
  */
-export function stageQueue(scope: Construct, name: string, visibilityMs: number): StageQueue {
+export function stageQueue(
+  scope: Construct,
+  name: string,
+  visibilityMs: number,
+  receivesMax = maxReceiveCount,
+): StageQueue {
   // The name tells a reader of a list of queues which stage's jobs wait there. The stack's own UUID in it lets a stack
   // be made again beside the queues that an earlier one left behind. Another name would replace the queue in existing
   // stacks, with the jobs that wait in it.
@@ -37,7 +42,7 @@ export function stageQueue(scope: Construct, name: string, visibilityMs: number)
     ...KEPT,
     queueName,
     visibilityTimeout: Duration.millis(visibilityMs),
-    deadLetterQueue: { queue: deadLetters, maxReceiveCount },
+    deadLetterQueue: { queue: deadLetters, maxReceiveCount: receivesMax },
   });
   return { queue, deadLetters };
 }

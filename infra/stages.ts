@@ -1,10 +1,8 @@
 // The stages of the pipeline and the sweep, each with exactly the permissions that its ports use. Called by stack.ts. A
 // missing permission fails on this machine too, because the local runtime enforces these policies.
 
-import { Aws, Duration, Stack } from 'aws-cdk-lib';
+import { Aws, Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
-import { LambdaFunction as LambdaTarget } from 'aws-cdk-lib/aws-events-targets';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -17,6 +15,7 @@ import { configurationSetArn } from './feedback.ts';
 import { keepAlive } from './keep-alive.ts';
 import { dueIndex } from './ledger.ts';
 import { relayLists } from './relay-lists.ts';
+import { runEvery } from './schedule.ts';
 import { type OwnSecret, srsSecret } from './secrets.ts';
 import { contentPrefixes, inboundPrefix, objectsBelow } from './spool.ts';
 import {
@@ -25,7 +24,6 @@ import {
   may,
   ownFunction,
   type Place,
-  restQueue,
   type Stage,
   type StageQueue,
   stage,
@@ -69,10 +67,10 @@ export function stages(scope: Construct, given: Given): Stages {
     feedback: new Construct(scope, 'Feedback'),
   };
   const queues = {
-    ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs),
+    ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs, limits.ingestReceivesMax),
     relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
     slowRelay: stageQueue(homes.slowRelay, 'slow-relay', limits.relayVisibilityMs),
-    feedback: stageQueue(homes.feedback, 'feedback', limits.feedbackVisibilityMs),
+    feedback: stageQueue(homes.feedback, 'feedback', limits.feedbackVisibilityMs, limits.feedbackReceivesMax),
   };
   const srs = srsSecret(scope, given.settings);
   const plans = stagePlans(scope, given, queues, srs);
@@ -239,19 +237,7 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn, queues.slowRelay.queue.queueArn),
     ],
   });
-  // The next run does the work of a failed one. Runs that EventBridge kept for hours and started again would pile up
-  // behind an outage.
-  sweep.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.millis(limits.sweepEveryMs) });
-  const sweepDeadLetters = restQueue(here, 'DeadLetters');
-  new Rule(here, 'EveryMinute', {
-    schedule: Schedule.rate(Duration.millis(limits.sweepEveryMs)),
-    targets: [
-      new LambdaTarget(sweep, {
-        deadLetterQueue: sweepDeadLetters,
-        retryAttempts: 2,
-        maxEventAge: Duration.millis(limits.sweepEveryMs),
-      }),
-    ],
-  });
+  // src/pipeline/sweep/kept-event.ts keeps the events of an outage from becoming as many runs.
+  const sweepDeadLetters = runEvery(here, 'EveryMinute', { target: sweep, everyMs: limits.sweepEveryMs });
   return { sweep, sweepDeadLetters };
 }

@@ -293,6 +293,11 @@ const CALLS: readonly { readonly metricName: string; readonly article: string; r
     says: 'SES reported on mail that the ledger does not know; its sender may have to be told by hand.',
   },
   {
+    metricName: 'JobFailing',
+    article: 'A job that fails again and again',
+    says: 'a stage failed at a job that it had received four times before; it is tried again until its dead-letter queue.',
+  },
+  {
     metricName: 'NoEnd',
     article: 'Mail that came to no end',
     says: 'a message is long past its lifetime and still under way.',

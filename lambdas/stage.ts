@@ -6,7 +6,7 @@
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { isKeepAlive } from '#core/delivery/keep-alive.ts';
-import { deadlineMarginMs } from '#core/limits.ts';
+import { deadlineMarginMs, maxReceiveCount } from '#core/limits.ts';
 import type { FeedbackWork } from '#pipeline/feedback/feedback-job.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import type { Job, Watch } from '#pipeline/ports.ts';
@@ -76,6 +76,9 @@ async function batch(
   const failed = new Set(records.map((record) => record.messageId)); // failed until its work says otherwise
   const one = async (record: SQSRecord) => {
     const ended = await Promise.race([settle(work, record, deadline.signal), deadline.passed]);
+    const isFailing = ended === 'deadline' || 'error' in ended;
+    // Long before the dead-letter queue of a stage that outlives starved hours.
+    if (isFailing && receives(record) >= maxReceiveCount) environment.watch.raise('JobFailing');
     if (ended === 'deadline') environment.watch.error(`${name}.deadline`, { sqsMessageId: record.messageId });
     else if ('error' in ended)
       environment.watch.error(`${name}.failed`, {

@@ -8,8 +8,16 @@ import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { boardEveryMs, expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, topUpEveryMs } from '#core/limits.ts';
+import {
+  boardEveryMs,
+  expiryHourMs,
+  lostAnywayAfterMs,
+  lostJobAfterMs,
+  sweepEveryMs,
+  topUpEveryMs,
+} from '#core/limits.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
+import { isSuperseded } from '#pipeline/sweep/kept-event.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
@@ -37,7 +45,8 @@ const ports = {
   hourMs: Math.ceil(expiryHourMs / config.timeScale),
 };
 
-export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }, async (signal) => {
+export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }, async (signal, dueAt) => {
+  if (await isSuperseded(ports, dueAt, sweepEveryMs / config.timeScale)) return 'superseded';
   let report = await sweep(ports, signal);
   while (report.more && !signal.aborted) {
     await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);

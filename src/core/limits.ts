@@ -43,6 +43,17 @@ export const feedbackVisibilityMs = visibilityPerTimeout * feedbackTimeoutMs;
 export const visibilityMsMax = 12 * HOUR;
 /** AWS recommends at least five; it is the detector of poison only, never the retry policy. */
 export const maxReceiveCount = 5;
+/**
+ * For so long an account may have no function to spare: a flood of mail, or another application, has all of its
+ * concurrency. SQS counts a receive that Lambda then cannot run, and hides the message for its visibility.
+ */
+export const starvedMsMax = 2 * HOUR;
+/**
+ * Receipts, and SES's events, are in their queues alone. They survive the starved hours, and are then received as often
+ * as any poison. A job that fails at its fifth receive or later calls a person at once (`JobFailing`).
+ */
+export const ingestReceivesMax = starvedMsMax / ingestVisibilityMs + maxReceiveCount;
+export const feedbackReceivesMax = starvedMsMax / feedbackVisibilityMs + maxReceiveCount;
 /** A delivery claimed this often without a recorded outcome is poison. The same number, so that both exits agree. */
 export const claimsMax = maxReceiveCount;
 /** SQS's longest. Retention expiry deletes without a dead-letter queue, so it must outlast every lifetime. */
@@ -51,6 +62,8 @@ export const queueRetentionMs = 14 * DAY;
 // ── The sweep ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export const sweepEveryMs = MINUTE;
+/** How long the event of a schedule waits for a function to spare. Later ones do its work. */
+export const scheduledEventMsMax = HOUR;
 /**
  * A row that was enqueued and never claimed is enqueued again after this, and only while the queue shows no backlog.
  */

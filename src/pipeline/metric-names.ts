@@ -29,6 +29,7 @@ export type MetricName =
   | 'PossibleDuplicate'
   | 'LostJob'
   | 'UnknownDelivery'
+  | 'JobFailing'
   | 'Poison'
   | 'ExpiryHeld'
   | 'SweepRun'

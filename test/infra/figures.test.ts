@@ -34,7 +34,7 @@ test('functions have their time and memory', () => {
   });
 });
 
-test('queues hide a job for six times that, keep it for fourteen days, and give it five times', () => {
+test('queues hide a job for six times that, keep it for fourteen days, and give it five times, or for two starved hours more', () => {
   const days = 14 * 86_400;
   const rest = [undefined, days, undefined];
   const figures = ofType(template, 'AWS::SQS::Queue').map(([id, { Properties }]) => [
@@ -43,10 +43,10 @@ test('queues hide a job for six times that, keep it for fourteen days, and give 
   ]);
   expect(Object.fromEntries(figures)).toEqual({
     ...{
-      IngestQueue: [360, days, 5],
+      IngestQueue: [360, days, 25],
       RelayQueue: [4_320, days, 5],
       SlowRelayQueue: [4_320, days, 5],
-      FeedbackQueue: [360, days, 5],
+      FeedbackQueue: [360, days, 25],
     },
     ...{ IngestDeadLetters: rest, RelayDeadLetters: rest, SlowRelayDeadLetters: rest },
     ...{ FeedbackDeadLetters: rest },
@@ -78,9 +78,9 @@ test('schedules start their own function', () => {
     ];
   });
   expect(Object.fromEntries(figures)).toEqual({
-    SweepEveryMinute: ['rate(1 minute)', 'SweepFunction', 2, 60],
-    OrphansEveryHour: ['rate(1 hour)', 'OrphansFunction', 2, 3_600],
-    PurgeRule: ['rate(6 hours)', 'PurgeFunction', 2, 3_600],
+    SweepEveryMinute: ['rate(1 minute)', 'SweepFunction', 185, 3_600],
+    OrphansEveryHour: ['rate(1 hour)', 'OrphansFunction', 185, 3_600],
+    PurgeRule: ['rate(6 hours)', 'PurgeFunction', 185, 3_600],
   });
 });
 

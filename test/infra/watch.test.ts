@@ -149,7 +149,7 @@ describe('our own metrics', () => {
       EnvelopeMissing: true,
       StrangeObject: true,
     },
-    ...{ Confirmed: true, Complained: true, UnknownDelivery: true },
+    ...{ Confirmed: true, Complained: true, UnknownDelivery: true, JobFailing: true },
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
@@ -161,6 +161,7 @@ describe('our own metrics', () => {
       'EnvelopeMissing',
       'ExpiryHeld',
       'Held',
+      'JobFailing',
       'MarkSecretUnreadable',
       'NoEnd',
       'NoticeLimit',
@@ -222,6 +223,7 @@ describe('our own metrics', () => {
     ['EnvelopeMissing', 1, 60],
     ['ExpiryHeld', 1, 60],
     ['Held', 1, 60],
+    ['JobFailing', 1, 60],
     ['NoEnd', 1, 60],
     ['NoticeLimit', 1, 60],
     ['OperatorFault', 1, 60],

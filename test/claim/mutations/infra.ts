@@ -57,11 +57,11 @@ export const infraMutations: readonly Mutation[] = [
   {
     name: 'figures/poison-at-the-tenth-receive',
     file: 'infra/stage.ts',
-    text: 'deadLetterQueue: { queue: deadLetters, maxReceiveCount },',
-    replacement: 'deadLetterQueue: { queue: deadLetters, maxReceiveCount: maxReceiveCount * 2 },',
+    text: 'deadLetterQueue: { queue: deadLetters, maxReceiveCount: receivesMax },',
+    replacement: 'deadLetterQueue: { queue: deadLetters, maxReceiveCount: receivesMax * 2 },',
     test: {
       file: 'test/infra/figures.test.ts',
-      name: 'queues hide a job for six times that, keep it for fourteen days, and give it five times',
+      name: 'queues hide a job for six times that, keep it for fourteen days, and give it five times, or for two starved hours more',
     },
   },
   {

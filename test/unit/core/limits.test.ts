@@ -72,6 +72,25 @@ test('by default the mappings leave a new account two calls: for the sweep, and 
   expect(all.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(limits.newAccountConcurrency - 2);
 });
 
+test.each([
+  ['ingest', limits.ingestReceivesMax, limits.ingestVisibilityMs],
+  ['feedback', limits.feedbackReceivesMax, limits.feedbackVisibilityMs],
+  ['relay', limits.maxReceiveCount, limits.relayVisibilityMs],
+])('%s: a job outlives two hours in which no function may run, and is then tried like any other', (...given) => {
+  const [name, receives, visibilityMs] = given;
+  const throttled = Math.ceil(limits.starvedMsMax / visibilityMs);
+  expect(Number.isInteger(receives)).toBe(true);
+  // The ledger has relay's jobs too: three tries are enough there.
+  expect(receives - throttled).toBeGreaterThanOrEqual(name === 'relay' ? 3 : limits.maxReceiveCount);
+  expect(receives * visibilityMs).toBeLessThan(limits.queueRetentionMs / 10); // poison comes to rest
+});
+
+test('an event of a schedule waits for less than the starved hours: later events do its work', () => {
+  expect(limits.scheduledEventMsMax).toBeGreaterThan(limits.sweepOverdueMs);
+  expect(limits.scheduledEventMsMax).toBeGreaterThanOrEqual(limits.keepAliveEveryMs);
+  expect(limits.scheduledEventMsMax).toBeLessThanOrEqual(21_600_000); // Lambda, MaximumEventAgeInSeconds
+});
+
 test('a sweep ends before the next begins, and a lost job is looked for only after its lease', () => {
   expect(limits.sweepTimeoutMs).toBeLessThan(limits.sweepEveryMs);
   expect(limits.lostJobAfterMs).toBeGreaterThan(limits.smtpLeaseMs);

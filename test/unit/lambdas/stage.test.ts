@@ -46,6 +46,19 @@ describe('a batch', () => {
   it('names nobody when all are accounted for', async () => {
     expect((await run([record('a', '1'), record('b', '2')], async () => finished('relayed'))).failed).toEqual([]);
   });
+  it.each([
+    [1, 0],
+    [4, 0],
+    [5, 1],
+    [24, 1],
+  ])('calls a person where a job fails at its receive %i: %i times', async (receives, times) => {
+    const fails: Work = async () => Promise.reject(new Error('no'));
+    expect((await run([record('a', 'bad', receives)], fails)).watch.total('JobFailing')).toBe(times);
+    const hangs: Work = () => new Promise(() => {});
+    expect((await run([record('a', 'bad', receives)], hangs, 80)).watch.total('JobFailing')).toBe(times);
+    const works: Work = async () => finished('relayed');
+    expect((await run([record('a', 'good', receives)], works)).watch.total('JobFailing')).toBe(0);
+  });
   it('names exactly those that threw, by SQS message id', async () => {
     const { failed, watch } = await run(
       [record('a', 'bad'), record('b', 'good'), record('c', 'bad')],

@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { nextAfter, startSchedule } from '../eventbridge/schedules.ts';
+import { type AsyncCalls, asyncCalls, isThrottled } from '../lambda/async-calls.ts';
 import { type SourceQueue, startEventSource } from '../lambda/event-source.ts';
 import { AwsError, type Caller } from '../world.ts';
 import type { Boot, Creator } from './creator.ts';
@@ -64,10 +65,13 @@ function checkVpc(properties: Properties, { emulators: { world, iam }, notSimula
 }
 
 /** Accepts only configurations without retries of asynchronous calls: rules here do not retry a failed function. */
-const invokeConfig: Creator = ({ name, properties }) => {
-  understood(properties, ['FunctionName', 'MaximumRetryAttempts'], ['MaximumEventAgeInSeconds', 'Qualifier']);
+const invokeConfig: Creator = ({ name, properties }, { emulators, eventAgesMs }) => {
+  understood(properties, ['FunctionName', 'MaximumRetryAttempts', 'MaximumEventAgeInSeconds'], ['Qualifier']);
   if (numberOf(properties, 'MaximumRetryAttempts') !== 0)
     throw new Error('MaximumRetryAttempts other than 0 is not emulated');
+  const seconds = numberOf(properties, 'MaximumEventAgeInSeconds');
+  if (seconds !== null)
+    eventAgesMs.set(textOf(properties, 'FunctionName'), (seconds * 1000) / emulators.world.timeScale);
   return { ref: name, attributes: {} };
 };
 
@@ -183,7 +187,7 @@ type Target = {
 };
 
 const rule: Creator = ({ name, properties }, boot) => {
-  const { world, minutelyEveryMs } = boot.emulators;
+  const { world, host, minutelyEveryMs } = boot.emulators;
   understood(properties, ['Name', 'ScheduleExpression', 'State', 'Targets'], ['Description', 'Tags']);
   const ruleName = textOf(properties, 'Name', name);
   const expression = textOf(properties, 'ScheduleExpression');
@@ -193,22 +197,27 @@ const rule: Creator = ({ name, properties }, boot) => {
     if (!target.Arn.includes(':lambda:'))
       throw new Error(`a rule's target ${target.Arn} is not emulated: only functions are`);
     if (properties.State === 'DISABLED') continue;
-    boot.starters.push(() =>
-      startSchedule({
-        world,
-        name: ruleName,
-        expression,
-        everyMs: minutelyEveryMs,
-        run: (due) => callTarget(boot, arn, target, due),
-      }),
-    );
+    boot.starters.push(() => {
+      const functionName = target.Arn.split(':').at(-1) ?? '';
+      const eventAgeMsMax = boot.eventAgesMs.get(functionName) ?? EVENT_AGE_MS;
+      const calls = asyncCalls({ world, host, functionName, eventAgeMsMax });
+      const run = (due: number): Promise<void> => callTarget(boot, calls, arn, target, due);
+      const schedule = startSchedule({ world, name: ruleName, expression, everyMs: minutelyEveryMs, run });
+      return { stop: async () => void (await Promise.all([schedule.stop(), calls.stop()])) };
+    });
   }
   return { ref: ruleName, attributes: { Arn: arn } };
 };
 
-/** EventBridge retries a run that could not be started, then sends the event to the target's dead-letter queue. */
-async function callTarget(boot: Boot, ruleArn: string, target: Target, due: number): Promise<void> {
-  const { world, host, queues } = boot.emulators;
+/** Lambda keeps an asynchronous event for six hours, where the function says nothing. */
+const EVENT_AGE_MS = 6 * 3_600_000;
+
+/**
+ * EventBridge retries an event that it may not hand to Lambda, then sends it to the target's dead-letter queue. A
+ * throttled event is Lambda's: it has taken it.
+ */
+async function callTarget(boot: Boot, calls: AsyncCalls, ruleArn: string, target: Target, due: number): Promise<void> {
+  const { world, queues } = boot.emulators;
   const event = JSON.stringify({
     version: '0',
     id: randomUUID(),
@@ -227,9 +236,9 @@ async function callTarget(boot: Boot, ruleArn: string, target: Target, due: numb
   const functionName = target.Arn.split(':').at(-1) ?? '';
   const attempts = 1 + (target.RetryPolicy?.MaximumRetryAttempts ?? 185);
   for (let attempt = 1; ; attempt++) {
-    const result = await host.invoke(functionName, target.Input ?? event, by);
+    const result = await calls.call(target.Input ?? event, by);
     if (result.kind === 'error') world.log(`${functionName}: ${result.errorType}: ${result.errorMessage}`);
-    if (result.kind !== 'refused') return;
+    if (result.kind !== 'refused' || isThrottled(result)) return;
     if (attempt < Math.min(attempts, 3)) continue; // more would only repeat itself: nothing changes between them
     world.log(`${ruleArn} could not start ${functionName}: ${result.reason}`);
     break;

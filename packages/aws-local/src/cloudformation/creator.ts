@@ -58,6 +58,8 @@ export type Boot = {
   /** The resource policies by ARN; the gate asks them. */
   readonly policies: Map<string, { Version: string; Statement: Json[] }>;
   readonly roles: Map<string, Json[]>;
+  /** How long a function's asynchronous events are kept, in milliseconds, where an EventInvokeConfig says it. */
+  readonly eventAgesMs: Map<string, number>;
   readonly starters: (() => Running)[];
   /** Receipt rule sets, and rules as set/rule. Every other one is removed at the end. */
   readonly receiptRules: Set<string>;

@@ -34,6 +34,7 @@ export async function deploy(assembly: Assembly, emulators: Makers, stackId: str
     stackId,
     policies: new Map(),
     roles: new Map(),
+    eventAgesMs: new Map(),
     starters: [],
     receiptRules: new Set(),
     notSimulated: new Set(),

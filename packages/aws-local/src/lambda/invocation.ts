@@ -22,7 +22,7 @@ export type Invocation =
   /** The error object as Lambda returns it beside X-Amz-Function-Error: Unhandled. */
   | { readonly kind: 'error'; readonly payload: string; readonly errorType: string; readonly errorMessage: string }
   /** The function did not run: throttled, or the caller may not invoke it. */
-  | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: string; readonly throttled?: boolean };
 
 export type InvocationRecord = {
   readonly functionName: string;

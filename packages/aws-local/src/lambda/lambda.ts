@@ -117,7 +117,10 @@ export function lambdaHost(options: HostOptions): LambdaHost {
     const result = await options.world.gate
       .pass(call, () => work(of, place, payload))
       .catch((error: unknown): Invocation => {
-        if (error instanceof AwsError) return { kind: 'refused', reason: `${error.code}: ${error.message}` };
+        if (error instanceof AwsError) {
+          const throttled = error.code === 'TooManyRequestsException';
+          return { kind: 'refused', reason: `${error.code}: ${error.message}`, throttled };
+        }
         if (error instanceof ResponseLost) return functionError('Service.ResponseLost', error.message);
         throw error;
       });
