@@ -117,6 +117,7 @@ function nextHop(name: string): NextHop | null {
   const made = new SmtpNextHop(given, {
     ehloName: given.helo ?? settings.host,
     ...identityTerms(name, given, identityPorts),
+    refusalKeptMs: boardEveryMs / config.timeScale,
     // In the local runtime no network stands in the way.
     port25: settings.network?.port25 ?? (aws.endpoint === undefined ? 'closed' : undefined),
     openingMs: smtpOpeningMs / config.timeScale,

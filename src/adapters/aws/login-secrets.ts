@@ -18,6 +18,8 @@ export class AwsSecrets {
   private readonly client: SecretsManagerClient;
   private readonly clock: Clock;
   private readonly kept = new Map<string, Kept>();
+  /** Of each secret, the version that was read last. */
+  private readonly versions = new Map<string, string>();
 
   constructor(client: SecretsManagerClient, clock: Clock) {
     this.client = client;
@@ -55,6 +57,24 @@ export class AwsSecrets {
     this.kept.delete(name);
   }
 
+  /** The version that was read last; null: it could not be read. */
+  versionOf(name: string): string | null {
+    return this.versions.get(name) ?? null;
+  }
+
+  /** The version that stands now; what is kept of another one is forgotten. Null: it cannot be read. */
+  async freshVersionOf(name: string): Promise<string | null> {
+    const before = this.versionOf(name);
+    try {
+      await this.secretText(name);
+    } catch {
+      return null;
+    }
+    const now = this.versionOf(name);
+    if (now !== before) this.forget(name);
+    return now;
+  }
+
   /**
    * A secret's members as `shape` reads them: the same value until the secret is asked for again. `shape` throws
    * SecretMistake; else as for `credentials`.
@@ -90,10 +110,21 @@ export class AwsSecrets {
     }
   }
 
-  private async fetch<T>(name: string, shape: (members: SecretMembers) => T): Promise<T> {
-    const { SecretString } = await this.client.send(new GetSecretValueCommand({ SecretId: name }));
+  private async secretText(name: string): Promise<string> {
     try {
-      return shape(secretMembers(SecretString ?? ''));
+      const { SecretString, VersionId } = await this.client.send(new GetSecretValueCommand({ SecretId: name }));
+      this.versions.set(name, VersionId ?? '');
+      return SecretString ?? '';
+    } catch (error) {
+      this.versions.delete(name);
+      throw error;
+    }
+  }
+
+  private async fetch<T>(name: string, shape: (members: SecretMembers) => T): Promise<T> {
+    const text = await this.secretText(name);
+    try {
+      return shape(secretMembers(text));
     } catch (error) {
       throw error instanceof SecretMistake ? new SecretMistake(error.what, name) : error;
     }

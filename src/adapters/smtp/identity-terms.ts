@@ -16,6 +16,10 @@ export type IdentityPorts = {
     read<T>(name: string, shape: (members: SecretMembers) => T): Promise<T>;
     /** It is asked for again the next time. */
     forget?(name: string): void;
+    /** The version that was read last; null: it could not be read. */
+    versionOf?(name: string): string | null;
+    /** The version that stands now; what is kept of another one is forgotten. Null: it cannot be read. */
+    freshVersionOf?(name: string): Promise<string | null>;
   };
   /** By the secret's name: next hops with one secret share one token. */
   readonly tokens: Map<string, Tokens>;
@@ -31,7 +35,28 @@ export function identityTerms(
   { auth, clientCertificate }: SmtpSettings | LmtpSettings,
   ports: IdentityPorts,
 ): IdentityTerms {
-  return { ...loginTerms(auth, ports), ...certificateTerms(name, clientCertificate, ports) };
+  const names = [...secretsOf(auth), ...(clientCertificate === null ? [] : [clientCertificate.secret])];
+  return {
+    ...loginTerms(auth, ports),
+    ...certificateTerms(name, clientCertificate, ports),
+    ...versionTerms(names, ports.secrets),
+  };
+}
+
+function secretsOf(auth: SmtpSettings['auth']): readonly string[] {
+  if (auth === null) return [];
+  return ['secret' in auth ? auth.secret : auth.xoauth2];
+}
+
+/** One text for all of them. A secret that cannot be read has a version too: it ends when the secret can be read. */
+function versionTerms(names: readonly string[], secrets: IdentityPorts['secrets']): Partial<IdentityTerms> {
+  if (names.length === 0 || secrets.versionOf === undefined || secrets.freshVersionOf === undefined) return {};
+  const { versionOf, freshVersionOf } = secrets;
+  const text = (versions: readonly (string | null)[]) => versions.map((each) => each ?? 'unreadable').join(' ');
+  return {
+    secretVersion: () => text(names.map((each) => versionOf.call(secrets, each))),
+    freshVersion: async () => text(await Promise.all(names.map((each) => freshVersionOf.call(secrets, each)))),
+  };
 }
 
 function loginTerms(auth: SmtpSettings['auth'], { secrets, tokens, clock, wayOut }: IdentityPorts): IdentityTerms {

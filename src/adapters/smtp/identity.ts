@@ -5,13 +5,15 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
+import { boardEveryMs } from '#core/limits.ts';
 import type { AttemptResult, CapabilityFault } from '#core/reply/reply.ts';
 import { OutOfReach } from '../out-of-reach.ts';
 import { SecretMistake } from '../secret-text.ts';
 import { type ClientCertificate, whyNotNow } from './client-certificate.ts';
+import { FirstLogin } from './first-login.ts';
 import type { Credentials } from './login.ts';
 import { type Opened, openSmtp } from './opening.ts';
-import type { SmtpServer } from './remote.ts';
+import type { LoginTrouble, SmtpServer } from './remote.ts';
 import { networkResult } from './results.ts';
 
 /** Thrown by `credentials`: there is no token. `detail` is without secrets. */
@@ -29,6 +31,11 @@ export type IdentityTerms = {
   readonly credentials: (() => Promise<Credentials>) | null;
   /** The server refused these. True: others may be had now, and where they differ are worth one more try at once. */
   readonly refused?: (credentials: Credentials) => boolean;
+  /** How long a refused login answers for others with the same credentials, in milliseconds. */
+  readonly refusalKeptMs?: number;
+  /** Of the secrets of the login and of the certificate: the versions as last read, or read anew. */
+  readonly secretVersion?: () => string;
+  readonly freshVersion?: () => Promise<string>;
   /** Reads the certificate; asked for each connection, where the settings have `clientCertificate`. */
   readonly certificate?: (() => Promise<ClientCertificate>) | null;
   /** Gets each certificate once, as it is read: an alarm depends on its expiry. */
@@ -36,17 +43,29 @@ export type IdentityTerms = {
 };
 
 /** The login and the certificate of one connection: a part of SmtpServer. */
-export type Shown = Pick<SmtpServer, 'credentials' | 'context' | 'certified'>;
+export type Shown = Pick<SmtpServer, 'credentials' | 'firstLogin' | 'context' | 'certified'>;
 
 export class Identity {
   readonly #settings: SmtpSettings | LmtpSettings;
   readonly #terms: IdentityTerms;
+  readonly #firstLogin: FirstLogin<LoginTrouble>;
   #trust: SecureContext | undefined;
   #shown: { readonly of: ClientCertificate; readonly context: SecureContext } | null = null;
 
   constructor(settings: SmtpSettings | LmtpSettings, terms: IdentityTerms) {
     this.#settings = settings;
     this.#terms = terms;
+    this.#firstLogin = new FirstLogin(isRefused, terms.refusalKeptMs ?? boardEveryMs);
+  }
+
+  /** The versions of the secrets that the last login and certificate came from; null where none is known. */
+  secretVersion(): string | null {
+    return this.#terms.secretVersion?.() ?? null;
+  }
+
+  /** The same, read anew. */
+  freshVersion(): Promise<string | null> {
+    return this.#terms.freshVersion?.() ?? Promise.resolve(null);
   }
 
   /** The login and certificate for an attempt's connections, or why there is none: then no connection is made. */
@@ -81,7 +100,7 @@ export class Identity {
     if (credentials !== null && 'kind' in credentials) return credentials;
     const context = await this.#tlsContext();
     if (context !== undefined && 'kind' in context) return context;
-    return { credentials, context, certified: this.#settings.clientCertificate !== null };
+    return { credentials, firstLogin: this.#firstLogin, context, certified: this.#settings.clientCertificate !== null };
   }
 
   /**
@@ -134,14 +153,13 @@ function stopped(host: string, signal: AbortSignal, ready: AbortSignal): Promise
   });
 }
 
-/** 5yz to AUTH: the server knows this login or this token, and does not take it. */
 function isRefusedLogin(opened: Opened): boolean {
-  return (
-    opened.kind === 'failed' &&
-    opened.result.kind === 'reply' &&
-    opened.result.phase === 'auth' &&
-    opened.result.reply.code >= 500
-  );
+  return opened.kind === 'failed' && isRefused(opened);
+}
+
+/** 5yz to AUTH: the server knows this login or this token, and does not take it. */
+function isRefused({ result }: LoginTrouble): boolean {
+  return result.kind === 'reply' && result.phase === 'auth' && result.reply.code >= 500;
 }
 
 /** The message of a library's error might quote the secret. */

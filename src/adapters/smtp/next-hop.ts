@@ -6,7 +6,7 @@
 import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
 import { smtpAddressAttemptMs, smtpOpeningMs, smtpTimeoutsMs } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
-import type { AttemptResult } from '#core/reply/reply.ts';
+import type { AttemptResult, Phase } from '#core/reply/reply.ts';
 import { isHostTrouble } from '#core/reply/several-hosts.ts';
 import type { Port25Reach } from '#core/routing/port-25.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
@@ -29,6 +29,11 @@ export type SmtpTerms = IdentityTerms & {
   readonly lookup?: Lookup;
 };
 
+const BEFORE_MAIL: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth']);
+
+/** What ends an attempt, and what ends it before it has a connection that takes mail. */
+type Signals = { readonly signal: AbortSignal; readonly opening: AbortSignal };
+
 export class SmtpNextHop implements NextHop {
   readonly #settings: SmtpSettings | LmtpSettings;
   readonly #terms: SmtpTerms;
@@ -49,14 +54,20 @@ export class SmtpNextHop implements NextHop {
   async attempt(transaction: Transaction, signal: AbortSignal): Promise<readonly NextHopResult[]> {
     for (const path of [transaction.reversePath, ...transaction.forwardPaths]) demandSafe(path);
     const search = new Search(transaction);
-    let connection = await this.#kept.take(signal);
+    // Until a connection takes mail, the attempt ends with its patience too: MAIL is sent at once on it.
+    const opening = transaction.patience === undefined ? signal : AbortSignal.any([signal, transaction.patience]);
+    let connection = await this.#kept.take(opening);
     try {
       if (connection !== null) connection = await this.#onKept(connection, search, signal);
-      if (!search.over) connection = await this.#fresh(connection, search, signal);
-      return search.results();
+      if (!search.over) connection = await this.#fresh(connection, search, { signal, opening });
+      return search.results().map((result) => this.#withSecretVersion(result));
     } finally {
       this.#kept.done(connection);
     }
+  }
+
+  credentialsVersion(): Promise<string | null> {
+    return this.#identity.freshVersion();
   }
 
   invocationEnded(): Promise<void> {
@@ -88,14 +99,15 @@ export class SmtpNextHop implements NextHop {
   }
 
   /** Asks the hosts in turn until the search is over; the connection that is left of it, or null. */
-  async #fresh(kept: SmtpConnection | null, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
+  async #fresh(kept: SmtpConnection | null, search: Search, signals: Signals): Promise<SmtpConnection | null> {
+    const { opening } = signals;
     let shown: Shown | AttemptResult | undefined;
     const hosts = this.#hosts.inOrder();
     const turns = new Turns(this.#terms.openingMs ?? smtpOpeningMs);
     let left = kept;
     for (const [i, host] of hosts.entries()) {
       const others = hosts.length - i - 1;
-      const addresses = await this.#hosts.addressesOf(host, turns.share(others + 1), signal);
+      const addresses = await this.#hosts.addressesOf(host, turns.share(others + 1), opening);
       if ('kind' in addresses) {
         search.failed(addresses);
         this.#hosts.failed(host, null);
@@ -104,7 +116,7 @@ export class SmtpNextHop implements NextHop {
       }
       for (const [j, address] of addresses.entries()) {
         if (search.wasAsked(host, address)) continue;
-        shown ??= await this.#identity.show(host, signal);
+        shown ??= await this.#identity.show(host, opening);
         if ('kind' in shown) {
           search.failed(shown);
           return left;
@@ -113,7 +125,7 @@ export class SmtpNextHop implements NextHop {
         if (left !== null) void left.close();
         const more = addresses.length - j - 1;
         const answerBy = turns.end(more + 1, others);
-        left = await this.#ask(this.#server(host, address, more > 0, shown, answerBy), search, signal);
+        left = await this.#ask(this.#server(host, address, more > 0, shown, answerBy), search, signals);
         this.#hosts.settle(host, addresses);
         if (search.over) return left;
       }
@@ -122,8 +134,8 @@ export class SmtpNextHop implements NextHop {
   }
 
   /** One host at one address; the connection that is left of it, or null. */
-  async #ask(server: SmtpServer, search: Search, signal: AbortSignal): Promise<SmtpConnection | null> {
-    const opened = await this.#identity.open(server, signal);
+  async #ask(server: SmtpServer, search: Search, { signal, opening }: Signals): Promise<SmtpConnection | null> {
+    const opened = await this.#identity.open(server, opening);
     if (opened.kind === 'failed') {
       this.#learn(server, [opened.result]);
       search.failed(opened.result);
@@ -153,6 +165,13 @@ export class SmtpNextHop implements NextHop {
   #learn({ host, address }: SmtpServer, results: readonly NextHopResult[]): void {
     if (results.some(isHostTrouble)) this.#hosts.failed(host, address);
     else if (!results.every(isAborted)) this.#hosts.answered(host, address);
+  }
+
+  /** Where the credentials may be at fault, whoever mends them changes the secret. */
+  #withSecretVersion(result: NextHopResult): NextHopResult {
+    const isAsked = result.kind === 'capability' || ('phase' in result && BEFORE_MAIL.has(result.phase));
+    const secretVersion = isAsked ? this.#identity.secretVersion() : null;
+    return secretVersion === null ? result : { ...result, secretVersion };
   }
 
   #server(host: string, address: string, hasMore: boolean, shown: Shown, answerBy: number | null): SmtpServer {

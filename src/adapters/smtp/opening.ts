@@ -8,14 +8,12 @@ import type { SmtpReply } from '#core/reply/smtp-reply.ts';
 import { SmtpConnection } from './connection.ts';
 import { featuresOf } from './features.ts';
 import { type Credentials, type KnownLogin, logIn } from './login.ts';
-import { type SmtpServer, within } from './remote.ts';
+import { type LoginTrouble, type SmtpServer, within } from './remote.ts';
 import { accepted, answerResult, networkResult } from './results.ts';
 import { isFault, openWire, type SmtpWire, type WireFault } from './wire.ts';
 
-export type Opened =
-  | { readonly kind: 'open'; readonly connection: SmtpConnection }
-  | { readonly kind: 'failed'; readonly result: AttemptResult };
-type Failed = Extract<Opened, { kind: 'failed' }>;
+export type Opened = { readonly kind: 'open'; readonly connection: SmtpConnection } | LoginTrouble;
+type Failed = LoginTrouble;
 type TlsBroke = { readonly kind: 'tls-broke'; readonly result: AttemptResult };
 
 /**
@@ -74,7 +72,8 @@ class Opening {
       const trouble = await this.#startTls();
       if (trouble !== null) return trouble;
     }
-    return credentials === null ? null : this.#login(credentials);
+    if (credentials === null) return null;
+    return this.#server.firstLogin.answer(credentials, () => this.#login(credentials));
   }
 
   async #hello(): Promise<Failed | TlsBroke | null> {
@@ -117,7 +116,7 @@ class Opening {
     return fault.fault === 'aborted' ? { kind: 'failed', result } : { kind: 'tls-broke', result };
   }
 
-  async #login(credentials: Credentials): Promise<Failed | TlsBroke | null> {
+  async #login(credentials: Credentials): Promise<Failed | null> {
     const { host, habits, timeouts } = this.#server;
     const learn = (known: KnownLogin) => {
       habits.login = known;

@@ -4,7 +4,12 @@
 import type { SecureContext } from 'node:tls';
 import type { TlsMode } from '#config/settings.ts';
 import type { smtpTimeoutsMs } from '#core/limits.ts';
+import type { AttemptResult } from '#core/reply/reply.ts';
+import type { FirstLogin } from './first-login.ts';
 import type { Credentials, KnownLogin } from './login.ts';
+
+/** No login, and why: a result of the attempt. */
+export type LoginTrouble = { readonly kind: 'failed'; readonly result: AttemptResult };
 
 export type SmtpTimeouts = { readonly [phase in keyof typeof smtpTimeoutsMs]: number };
 
@@ -30,6 +35,7 @@ export type SmtpServer = {
   /** False: commands go one by one, whatever it offers. */
   readonly pipelining: boolean;
   readonly credentials: Credentials | null;
+  readonly firstLogin: FirstLogin<LoginTrouble>;
   readonly timeouts: SmtpTimeouts;
   readonly habits: HostHabits;
   /** The instant by which it must ask for the content, because other attempts wait; null: none waits. */

@@ -219,7 +219,8 @@ describe('logins', () => {
       `${both}\n${initial}\nS: 535 5.7.8 wrong\n${loginRefused}\nC: QUIT`,
       `${both}\n${initial}\nS: 535 5.7.8 wrong\nC: QUIT`,
     ];
-    await withServer(scripts, given(), async (hop, server) => {
+    const terms = { ...given().terms, refusalKeptMs: 0 };
+    await withServer(scripts, { ...given(), terms }, async (hop, server) => {
       for (let i = 0; i < 2; i++)
         expect(await hop.attempt(message(), never())).toMatchObject([
           { kind: 'reply', phase: 'auth', reply: { code: 535 } },
