@@ -78,9 +78,16 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
       ? {}
       : { ConfigurationSet: said.configurationSet, EventDeadLettersUrl: said.eventDeadLetters.queueUrl }),
     AlarmTopic: alarmTopic.topicArn,
+    ...nextHopNames(settings),
   };
   describeOutputs(stack, settings, outputs);
   return stack;
+}
+
+/** `everpost pause` refuses other names. CloudFormation: an output's value has 1,024 bytes at most. */
+function nextHopNames({ nextHops }: Settings): Readonly<Record<string, string>> {
+  const names = Object.keys(nextHops).join(' ');
+  return names.length > 1_024 ? {} : { NextHops: names };
 }
 
 function describeOutputs(stack: Stack, settings: Settings, outputs: Readonly<Record<string, string>>): void {

@@ -3,12 +3,14 @@
 // the next run, at its bookmark.
 
 import { awsSettings, dynamoClient, s3ListClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Inventory } from '#adapters/aws/s3-inventory.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { lostJobAfterMs, purgeConcurrency } from '#core/limits.ts';
+import { boardEveryMs, lostJobAfterMs, purgeConcurrency } from '#core/limits.ts';
+import { BoardView } from '#pipeline/next-hop-board.ts';
 import { giveDigest } from '#pipeline/purge/digest-notice.ts';
 import { purge } from '#pipeline/purge/purge.ts';
 import { config } from './config.ts';
@@ -16,14 +18,17 @@ import { scheduled } from './scheduled.ts';
 
 const aws = awsSettings();
 const watch = new PowertoolsWatch('purge');
+const dynamo = dynamoClient(aws);
+const clock = new SystemClock();
 const ports = {
   settings: config.settings,
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+  board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
+  ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
   }),
   inventory: new S3Inventory(s3ListClient(aws, purgeConcurrency), config.bucket),
-  clock: new SystemClock(),
+  clock,
   watch,
   relayQueue: new SqsJobQueue(sqsClient(aws), config.relayQueueUrl),
   sweepAgainMs: lostJobAfterMs / config.timeScale,

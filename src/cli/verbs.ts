@@ -40,6 +40,20 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'pause',
+    {
+      summary: 'keep mail for a next hop, of a direction, or all',
+      load: () => import('./pausing.ts').then(({ pause }) => pause),
+    },
+  ],
+  [
+    'resume',
+    {
+      summary: 'deliver what a pause kept',
+      load: () => import('./pausing.ts').then(({ resume }) => resume),
+    },
+  ],
+  [
     'classify',
     {
       summary: "what follows from a server's reply, and whose fault it is",
@@ -71,7 +85,7 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
 
 /** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
 export const laterVerbs: readonly string[] = [
-  ...['pause', 'resume', 'retry'],
+  'retry',
   ...['dns', 'doctor', 'canary'],
   ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],
   ...['route', 'sweep', 'rehearse', 'completion'],

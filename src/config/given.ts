@@ -5,6 +5,7 @@
 
 import type { z } from 'zod';
 import { destinationOf } from '#core/delivery/destination.ts';
+import { isPauseWord } from '#core/delivery/pause.ts';
 import { parseSubmitter } from '#core/submission/submission.ts';
 import type { Told } from './fields.ts';
 import { parseName } from './values.ts';
@@ -170,6 +171,7 @@ function nameFits(at: string, name: string, mistake: Mistakes): boolean {
   } else if (kind === 'ses-bounce' || kind === 'ses-report')
     mistake(path, `${name} is a way of notices that has this name already`, 'another name');
   else if (kind === 'returns') mistake(path, `${name} stands for what comes back to a return path`, 'another name');
+  else if (isPauseWord(name)) mistake(path, `a pause of ${name} means more than one next hop`, 'another name');
   else if (parseName(name) === null)
     mistake(
       path,

@@ -43,11 +43,7 @@ export function referencePage(): string {
     members(submitter, ''),
     LIMITS,
     '## Refused by name until built',
-    bullets([
-      ...laterKeys(),
-      "`transfer` other than `'normal'`",
-      `next hops of kind ${kindsLater.map((kind) => `\`${kind}\``).join(' and ')}`,
-    ]),
+    bullets([...laterKeys(), `next hops of kind ${kindsLater.map((kind) => `\`${kind}\``).join(' and ')}`]),
     '## Accepted without effect yet',
     bullets(withoutEffectYet().map((key) => `\`${key}\``)),
   ]

@@ -5,19 +5,7 @@
 import { z } from 'zod';
 import { domainKeyOf } from '#core/message/domain-key.ts';
 import { concurrency } from './concurrency-schema.ts';
-import {
-  boolean,
-  choice,
-  choiceMessage,
-  later,
-  list,
-  notBuilt,
-  object,
-  record,
-  text,
-  told,
-  wholeNumber,
-} from './fields.ts';
+import { boolean, choice, later, list, object, record, text, told, wholeNumber } from './fields.ts';
 import { networkKey, VPC_EXAMPLE } from './network-schema.ts';
 import { nextHops, orNull, secret } from './next-hop-schema.ts';
 import { address, hopName, route } from './route-schema.ts';
@@ -167,18 +155,23 @@ const retention = object(
   "{ spool: '14d', ledger: '90d' }",
 );
 
-const transferMode = z.literal('normal', {
-  error: ({ input }) =>
-    input === 'hold' || input === 'drain'
-      ? notBuilt(`transfer "${input}"`, "'normal'")
-      : choiceMessage(input, { normal: '' }),
-});
+const transferMode = choice(
+  {
+    normal: 'mail is delivered',
+    hold: 'mail is accepted and kept, and no attempt is made',
+    drain: 'what was accepted before is delivered, and newer mail is kept',
+  },
+  { pause: 'hold', paused: 'hold', stop: 'hold', off: 'hold', on: 'normal', deliver: 'normal', relay: 'normal' },
+).prefault('normal');
 const transfer = object(
   {
-    inbound: told(transferMode.prefault('normal'), { description: 'Mail that SES received.', values: "`'normal'`" }),
-    outbound: told(transferMode.prefault('normal'), { description: 'Mail of submitters.', values: "`'normal'`" }),
+    inbound: told(transferMode, { description: 'Mail that SES received. It is accepted always.' }),
+    outbound: told(transferMode, {
+      description:
+        'Mail of submitters. Unless it is `normal`, the gateway answers 451 4.3.2; other submissions are kept.',
+    }),
   },
-  "{ inbound: 'normal' }",
+  "{ inbound: 'hold' }",
 );
 const feedback = object(
   {
@@ -258,7 +251,11 @@ export const schema = object(
       fallback: '`bounces.<first domain>`',
     }),
     retention: told(retention.prefault({}), { description: 'How long what is kept.' }),
-    transfer: told(transfer.prefault({}), { description: 'Whether mail that was accepted is delivered.' }),
+    transfer: told(transfer.prefault({}), {
+      description:
+        'Whether mail that was accepted is delivered. A pause extends the lifetime of what it keeps, up to 14 days in ' +
+        'all.',
+    }),
     feedback: told(feedback.prefault({}), { description: 'What SES tells after it took a message.' }),
     trace: told(trace.prefault({}), { description: 'What the ledger keeps.' }),
     network: told(networkKey, {

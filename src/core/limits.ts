@@ -102,6 +102,10 @@ export const openAfterFailures = 10;
 export const openProbesMs = [MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE] as const;
 /** The same where our credentials were refused: servers lock accounts after some refused logins. */
 export const credentialsProbesMs = [5 * MINUTE, 15 * MINUTE, HOUR] as const;
+/** A pause extends the lifetime of what it keeps up to this in all: as long as `retry.lifetime` may be at most. */
+export const pausedLifetimeMsMax = 14 * DAY;
+/** Pauses that ended, in a scope's record: about 6 KB. An item has 400 KB (DynamoDB). */
+export const pausesKeptMax = 100;
 // ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What Lambda takes in a function's VpcConfig (Lambda API, VpcConfig). */

@@ -63,6 +63,11 @@ export class BoardView {
     return board;
   }
 
+  /** As the board's own: the caller reads it again. */
+  writePause(pause: Pause): Promise<'written' | 'lost'> {
+    return this.#ports.board.writePause(pause);
+  }
+
   async health(nextHop: string): Promise<Health> {
     return (await this.board()).healths.get(nextHop) ?? unknownHealth(nextHop);
   }

@@ -193,6 +193,7 @@ function purgePorts(world: World, invocation: Invocation) {
   };
   return {
     ...bouncePorts(world, invocation),
+    board: boardOf(world, invocation),
     inventory: invocation.port('inventory', 'spool', spool),
   };
 }

@@ -30,7 +30,8 @@ const full: Health = {
 };
 const pause: Pause = {
   ...{ scope: 'inbound', version: 0, mode: 'drain', since: T0, by: 'ann' },
-  ended: [{ from: T0 - 9, until: T0 - 5 }],
+  configured: { mode: 'hold', since: T0 - 3 },
+  ended: [{ from: T0 - 9, until: T0 - 5, mode: 'hold' }],
 };
 
 function boardContract(name: string, open: () => Promise<{ board: NextHopBoard; close(): Promise<void> }>): void {

@@ -99,7 +99,9 @@ describe('a row of the version before', () => {
   });
 
   it('is what the sweep goes on with', () => {
-    const due = (name: string) => sweepDecision({ ...rowIn(name), dueAt: NOW }, sweep).kind;
+    const unpaused = (name: string) => ({ kept: false, expiresAt: rowIn(name).expiresAt, resumedAt: null });
+    const due = (name: string) =>
+      sweepDecision({ ...rowIn(name), dueAt: NOW }, { ...sweep, pause: unpaused(name) }).kind;
     expect(['queued', 'deferred', 'expired', 'failed-by-policy'].map(due)).toEqual([
       'relay',
       'wait',

@@ -245,6 +245,7 @@ test('the outputs say what an operator and the command line need', () => {
     'IngestQueueUrl',
     'MarkSecret',
     'MxRecord',
+    'NextHops',
     'OrphansDeadLettersUrl',
     'PurgeDeadLettersUrl',
     'ReceiptDeadLettersUrl',

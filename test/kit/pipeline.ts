@@ -129,7 +129,7 @@ export class TestPipeline {
   /** What ended in a dead-letter queue of ingest or feedback. */
   readonly lostNotifications: Notification[] = [];
   private readonly entropy = new MemoryEntropy(1);
-  private readonly settings: Settings;
+  private settings: Settings;
   interrupt: Interrupt;
 
   /** Every next hop is `exchange`, unless `others` has one of its name. */
@@ -149,6 +149,11 @@ export class TestPipeline {
     this.bounceQueue = new MemoryJobQueue(options);
     this.feedbackQueue = new MemoryJobQueue(options);
     this.interrupt = interrupt;
+    this.settings = settings;
+  }
+
+  /** Another configuration, from now on. */
+  deploy(settings: Settings): void {
     this.settings = settings;
   }
 

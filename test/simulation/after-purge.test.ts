@@ -8,6 +8,7 @@ import { deliveryId } from '#core/delivery/delivery.ts';
 import { release, remove, resubmit } from '#pipeline/operate/operate.ts';
 import { purge } from '#pipeline/purge/purge.ts';
 import { judgeNotice } from '#test/judges/rfc3464.ts';
+import { boardOf } from '../kit/board.ts';
 import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { ANN, BOB, DAY, noticesToAnn, ok, reportOf, reverseOf, row, settings, TARGET, text } from './returning.ts';
@@ -30,6 +31,7 @@ async function purged(recipients: readonly string[], script: Script = ok): Promi
 }
 const portsOf = (pipeline: TestPipeline) => ({
   settings: settings('token'),
+  board: boardOf(pipeline, pipeline.board),
   ledger: pipeline.ledger,
   inventory: pipeline.spool,
   clock: pipeline.clock,

@@ -4,7 +4,13 @@
 export const ACCEPTED_AT = Date.UTC(2026, 10, 22, 10, 0, 0);
 
 /** What else the receipt says: checks that could not judge, and who wrote the message. */
-export type More = { readonly gray?: readonly Check[]; readonly autoSubmitted?: string; readonly from?: string };
+export type More = {
+  readonly gray?: readonly Check[];
+  readonly autoSubmitted?: string;
+  readonly from?: string;
+  /** When SES accepted it. */
+  readonly acceptedAt?: number;
+};
 export type Check = 'spam' | 'virus' | 'spf' | 'dkim' | 'dmarc';
 
 /** An SES receipt for the message; every verdict is PASS but those that failed. */
@@ -13,7 +19,7 @@ export function notification(
   reversePath: string,
   recipients: readonly string[],
   failed: readonly Check[] = [],
-  { gray = [], autoSubmitted, from = reversePath }: More = {},
+  { gray = [], autoSubmitted, from = reversePath, acceptedAt = ACCEPTED_AT }: More = {},
 ): string {
   const verdict = (check: Check) => ({
     status: failed.includes(check) ? 'FAIL' : gray.includes(check) ? 'GRAY' : 'PASS',
@@ -21,7 +27,7 @@ export function notification(
   return JSON.stringify({
     notificationType: 'Received',
     receipt: {
-      timestamp: new Date(ACCEPTED_AT).toISOString(),
+      timestamp: new Date(acceptedAt).toISOString(),
       recipients,
       spamVerdict: verdict('spam'),
       virusVerdict: verdict('virus'),
@@ -31,7 +37,7 @@ export function notification(
       action: { type: 'S3', bucketName: 'spool', objectKeyPrefix: 'in/', objectKey: `in/${spoolId}` },
     },
     mail: {
-      timestamp: new Date(ACCEPTED_AT).toISOString(),
+      timestamp: new Date(acceptedAt).toISOString(),
       source: reversePath,
       messageId: spoolId,
       headersTruncated: false,

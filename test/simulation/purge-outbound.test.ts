@@ -6,6 +6,7 @@ import { Interrupt } from '#adapters/memory/interrupt.ts';
 import { remove } from '#pipeline/operate/operate.ts';
 import { purge } from '#pipeline/purge/purge.ts';
 import { facts, queued } from '#test/contract/rows.ts';
+import { boardOf } from '../kit/board.ts';
 import type { TestPipeline } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import {
@@ -28,6 +29,7 @@ const listed = async (pipeline: TestPipeline, prefix = 'out/') =>
   (await pipeline.spool.list({ prefix, after: null, max: 1_000 }, NEVER)).entries.map(({ objectKey }) => objectKey);
 const portsOf = (pipeline: TestPipeline, interrupt = new Interrupt(), given = settings) => ({
   settings: given,
+  board: boardOf(pipeline, pipeline.board),
   ledger: interrupt.wrap('ledger', pipeline.ledger),
   inventory: interrupt.wrap('inventory', pipeline.spool),
   clock: pipeline.clock,

@@ -7,6 +7,7 @@ import { purgeFailuresMax, sesFeedbackMs } from '#core/limits.ts';
 import { release } from '#pipeline/operate/operate.ts';
 import { purge } from '#pipeline/purge/purge.ts';
 import { facts, queued } from '#test/contract/rows.ts';
+import { boardOf } from '../kit/board.ts';
 import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
 import { settingsOf } from './routed.ts';
@@ -22,6 +23,7 @@ const { signal: NEVER } = new AbortController();
 const listed = async (pipeline: TestPipeline) =>
   (await pipeline.spool.list({ prefix: '', after: null, max: 1_000 }, NEVER)).entries.map(({ objectKey }) => objectKey);
 const portsOf = (pipeline: TestPipeline, interrupt = new Interrupt(), settings = pipelineSettings) => ({
+  board: boardOf(pipeline, pipeline.board),
   settings,
   ledger: interrupt.wrap('ledger', pipeline.ledger),
   inventory: interrupt.wrap('inventory', pipeline.spool),

@@ -18,6 +18,16 @@ export type SweepTerms = {
   /** With a backlog too, a job that no worker claimed for so long counts as lost. */
   readonly lostAnywayMs: number;
   readonly delayNoticeMs: number | null;
+  readonly pause: PauseTerms;
+};
+/** What the pauses say of the row (core/delivery/pause.ts). */
+export type PauseTerms = {
+  /** No attempt is made now. */
+  readonly kept: boolean;
+  /** Its lifetime's end, as pauses have extended it. */
+  readonly expiresAt: number;
+  /** Jobs sent before this instant were given back, and are not lost; null: none was. */
+  readonly resumedAt: number | null;
 };
 export type SweepDecision =
   | { readonly kind: 'leave' }
@@ -49,16 +59,16 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
   // An expiry too needs a free lease: the attempt under way may be the one that succeeds.
   if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };
-  if (row.expiresAt <= now) return atExpiry(row, terms);
-  const waits = row.claims >= claimsMax || row.nextAttemptAt > now;
-  return waits ? waiting(row, terms) : enqueue(row, terms, row.expiresAt);
+  if (terms.pause.expiresAt <= now) return atExpiry(row, terms);
+  const waits = row.claims >= claimsMax || row.nextAttemptAt > now || terms.pause.kept;
+  return waits ? waiting(row, terms) : enqueue(row, terms, terms.pause.expiresAt);
 }
 
-/** Nothing to attempt for now: poison, or deferred. A delay notice may be due. */
+/** Nothing to attempt for now: poison, deferred, or kept by a pause. A delay notice may be due. */
 function waiting(row: DeliveryRow, terms: SweepTerms): SweepDecision {
-  const { now } = terms;
-  const poisoned = row.claims >= claimsMax;
-  const next = poisoned ? row.expiresAt : Math.min(row.nextAttemptAt, row.expiresAt);
+  const { now, pause } = terms;
+  const look = row.nextAttemptAt > now ? row.nextAttemptAt : now + terms.sweepAgainMs;
+  const next = row.claims >= claimsMax ? pause.expiresAt : Math.min(look, pause.expiresAt);
   const delayAt = delayNoticeAt(row, terms.delayNoticeMs);
   if (delayAt === null) return { kind: 'wait', row: { ...row, dueAt: next } };
   if (delayAt > now) return { kind: 'wait', row: { ...row, dueAt: Math.min(next, delayAt) } };
@@ -71,13 +81,18 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
   const again = now + terms.sweepAgainMs;
   const interrupted = row.claims > 0;
   // A first job is sent by ingest; from then on `dueAt` lies past `nextAttemptAt` exactly when the sweep has sent one.
-  const waitsUnclaimed = !interrupted && (row.attempts === 0 || (row.dueAt ?? 0) > row.nextAttemptAt);
+  const unclaimed = !interrupted && (row.attempts === 0 || (row.dueAt ?? 0) > row.nextAttemptAt);
+  const waitsUnclaimed = unclaimed && !wasKept(row, terms);
   const lostAnyway = now - row.nextAttemptAt >= terms.lostAnywayMs;
   if (waitsUnclaimed && terms.backlog && !lostAnyway)
     return { kind: 'wait', row: { ...row, dueAt: Math.min(again, until) } };
   const lost = interrupted || waitsUnclaimed;
   const events = lost ? [resubmit(row, now, interrupted ? 'lease-ran-out' : 'job-lost')] : [];
   return { kind: 'relay', row: { ...row, dueAt: Math.min(again, until) }, events, lost };
+}
+
+function wasKept({ dueAt }: DeliveryRow, { pause, sweepAgainMs }: SweepTerms): boolean {
+  return pause.resumedAt !== null && (dueAt ?? 0) <= pause.resumedAt + sweepAgainMs;
 }
 
 /** An attempt that began and did not end is no outcome. Mail that was never attempted gets one attempt. */

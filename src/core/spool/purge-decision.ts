@@ -6,6 +6,7 @@ import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isFinal, isSettled } from '#core/delivery/delivery.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
+import { type Pauses, pausedMsSince } from '#core/delivery/pause.ts';
 import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
 
 /**
@@ -21,11 +22,11 @@ export type PurgeDecision =
 export function purgeDecision(
   rows: readonly DeliveryRow[],
   settings: Pick<Settings, 'nextHops' | 'retry'>,
-  now: number,
+  pauses: Pauses,
 ): PurgeDecision {
   if (rows.length === 0) return { kind: 'keep', because: 'no-rows', row: null };
   for (const row of rows) {
-    const because = openBecause(row, settings, now);
+    const because = openBecause(row, settings, pauses);
     if (because !== null) return { kind: 'keep', because, row };
   }
   return { kind: 'remove' };
@@ -34,8 +35,9 @@ export function purgeDecision(
 function openBecause(
   row: DeliveryRow,
   settings: Pick<Settings, 'nextHops' | 'retry'>,
-  now: number,
+  pauses: Pauses,
 ): KeptBecause | null {
+  const { now } = pauses;
   // A worker has its lease, or the sweep will look at it: whatever its state says, it has not ended.
   if (isFinal(row.state) && (row.dueAt !== null || (row.leaseUntil ?? 0) > now)) return 'under-way';
   switch (row.state) {
@@ -43,7 +45,7 @@ function openBecause(
     case 'deferred':
     case 'failed':
     case 'expired':
-      return now > row.expiresAt + settings.retry.lifetimeMs + settleMarginMs ? 'no-end' : 'under-way';
+      return now > endOf(row, settings, pauses) ? 'no-end' : 'under-way';
     case 'quarantined':
       return 'kept';
     case 'held':
@@ -59,6 +61,14 @@ function openBecause(
     case 'removed':
       return null;
   }
+}
+
+/**
+ * Everything of it has ended by then: its lifetime, its notice's, and all that any pause since its acceptance may have
+ * added to the two.
+ */
+function endOf({ expiresAt, acceptedAt }: DeliveryRow, { retry }: Pick<Settings, 'retry'>, pauses: Pauses): number {
+  return expiresAt + retry.lifetimeMs + settleMarginMs + pausedMsSince(acceptedAt, pauses);
 }
 
 /** By SES; or by a next hop that the configuration does not know any more, and that may have been SES. */

@@ -95,6 +95,14 @@ export function spoolIdOf({ submitter, ulid }: Submission): string {
   return `${submitter}-${ulid}`;
 }
 
+const SPOOL_ID = /^([a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?)-([0-7][0-9A-HJKMNP-TV-Z]{25})$/;
+
+/** The submission of a spool id; null: received mail's, or that of something of ours. */
+export function submissionOfSpoolId(spoolId: string): Submission | null {
+  const [, submitter, ulid] = SPOOL_ID.exec(spoolId) ?? [];
+  return submitter === undefined || ulid === undefined ? null : { submitter, ulid };
+}
+
 /** How many recipients content of so many bytes may have, at least one. */
 export function recipientsFor(bytes: number): number {
   const bySize = Math.floor(submissionFanOutBytesMax / Math.max(1, bytes));

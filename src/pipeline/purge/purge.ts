@@ -23,6 +23,7 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { pausesOf } from '#core/delivery/pause.ts';
 import { purgeConcurrency, purgeFailuresMax, purgePage } from '#core/limits.ts';
 import { type KeptBecause, purgeDecision } from '#core/spool/purge-decision.ts';
 import { inboundPrefix } from '#core/spool/receipt.ts';
@@ -30,11 +31,13 @@ import { messagesAmong, type SpoolMessage, wholeMessages } from '#core/spool/sto
 import { outboundPrefix } from '#core/submission/submission.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { standsForMissingEnvelope } from '#pipeline/ingest/unreadable-submission.ts';
+import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, Ledger, SpoolEntry, SpoolInventory, TraceRecord, Watch } from '#pipeline/ports.ts';
 
 export type PurgePorts = {
   readonly settings: Settings;
   readonly ledger: Ledger;
+  readonly board: BoardView;
   readonly inventory: SpoolInventory;
   readonly clock: Clock;
   readonly watch: Watch;
@@ -122,7 +125,9 @@ async function look(ports: PurgePorts, message: SpoolMessage<SpoolEntry>, signal
   if (spoolId === null) return strange(ports, message, signal);
   try {
     const [record] = await ports.ledger.trace({ spoolId, limit: 1 });
-    const decision = purgeDecision(rowsOn(message, record), ports.settings, ports.clock.now());
+    const { pauses } = await ports.board.board();
+    const standing = pausesOf(pauses, ports.settings, ports.clock.now());
+    const decision = purgeDecision(rowsOn(message, record), ports.settings, standing);
     if (decision.kind === 'keep') {
       if (decision.because === 'no-end') reportNoEnd(ports, spoolId, decision.row);
       return { became: decision.because, bytes: 0 };

@@ -4,6 +4,7 @@
 
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
 import { type Health, isProbe, probeReturned } from '#core/delivery/next-hop-health.ts';
+import { isKept, mayRun, pausesOf } from '#core/delivery/pause.ts';
 import { type Finished, finished } from '#pipeline/finished.ts';
 import type { Job } from '#pipeline/ports.ts';
 import type { RelayPorts } from './relay-ports.ts';
@@ -11,10 +12,11 @@ import type { RelayPorts } from './relay-ports.ts';
 /** `slow`: the lane of next hops that are slow or take nothing, with few functions of its own. */
 export type Lane = 'fast' | 'slow';
 
-export type Standing = 'ready' | 'slow' | 'open' | 'credentials-unchanged';
+export type Standing = 'ready' | 'paused' | 'slow' | 'open' | 'credentials-unchanged';
 
 /** Whether an attempt at the next hop may be made here and now. */
 export async function standingOf(ports: RelayPorts, job: Job, nextHop: string, lane: Lane): Promise<Standing> {
+  if (await isPaused(ports, { ...job, nextHop })) return 'paused';
   const health = await ports.board.health(nextHop);
   if (health.state !== 'healthy' && lane === 'fast') return 'slow';
   if (health.state !== 'open' || health.probe === null) return 'ready'; // until the sweep sends probes
@@ -30,8 +32,18 @@ export async function turnAway(
   standing: Exclude<Standing, 'ready'>,
 ): Promise<Finished> {
   if (standing === 'slow') await toSlowLane(ports, job, nextHop);
-  if (standing === 'credentials-unchanged') await giveProbeBack(ports, job, nextHop);
+  if (job.probe === true && standing !== 'slow') await giveProbeBack(ports, job, nextHop);
   return finished(standing === 'slow' ? 'to-the-slow-lane' : `next-hop-${standing}`);
+}
+
+/** A pause keeps it. Under a drain its row is read: it keeps newer mail alone. */
+async function isPaused(ports: RelayPorts, job: Job & { readonly nextHop: string }): Promise<boolean> {
+  const { pauses: records } = await ports.board.board();
+  const pauses = pausesOf(records, ports.settings, ports.clock.now());
+  const may = mayRun(job, pauses);
+  if (may !== 'by-age') return may === 'no';
+  const row = await ports.ledger.read(job);
+  return row !== null && isKept({ ...row, nextHop: job.nextHop }, pauses);
 }
 
 export async function toSlowLane(ports: RelayPorts, job: Job, nextHop: string): Promise<void> {

@@ -16,6 +16,7 @@ import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
 import { afterExpiryHeld, type ExpiryCount, isOverExpiryLimit, mayReport } from '#core/delivery/expiry-limit.ts';
+import { extendedExpiry, isKept, type Pauses, resumedAt } from '#core/delivery/pause.ts';
 import { afterExpiry } from '#core/delivery/progress.ts';
 import { fairShares, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
@@ -23,6 +24,7 @@ import { inTurns } from '#pipeline/in-turns.ts';
 import { sendWork, type Work, workFor } from '#pipeline/jobs.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, DueRow, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
+import { pausesNow } from './pauses-now.ts';
 
 export type SweepPorts = {
   readonly settings: Settings;
@@ -55,12 +57,13 @@ type Looked =
 /** Works through the due rows, as far as the relay queue has room, or until the signal says that time is short. */
 export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<SweepReport> {
   const total = { seen: 0, toRelay: 0, toBounce: 0, expired: 0, lost: 0 };
+  const pauses = await pausesNow(ports);
   const due = await ports.ledger.due(ports.clock.now(), activeJobsMax);
-  const chosen = due.length === 0 ? [] : await choose(ports, due);
+  const chosen = due.length === 0 ? [] : await choose(ports, due, pauses);
   const backlog = due.length > 0 && (await ports.relayQueue.depth()).visible > 0;
   for (let at = 0; at < chosen.length && !signal.aborted; at += sweepPage) {
     const page = chosen.slice(at, at + sweepPage);
-    const looked = await inTurns(page, sweepConcurrency, (ref) => look(ports, ref, backlog), signal);
+    const looked = await inTurns(page, sweepConcurrency, (ref) => look(ports, ref, pauses, backlog), signal);
     const moved = looked.filter((each) => 'entry' in each);
     const relay = moved.filter((each) => each.became === 'relay').map((each) => each.entry);
     const bounce = moved.filter((each) => each.became !== 'relay').map((each) => each.entry);
@@ -84,9 +87,9 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
  * `activeJobsMax`, less the jobs that it has there already. So one that answers slowly, or not at all, fills its own
  * share and no other. Jobs of other queues need no room.
  */
-async function choose(ports: SweepPorts, due: readonly DueRow[]): Promise<readonly DueRow[]> {
+async function choose(ports: SweepPorts, due: readonly DueRow[], pauses: Pauses): Promise<readonly DueRow[]> {
   const now = ports.clock.now();
-  const waiting = Map.groupBy(due, (row) => (needsRoom(row, now) ? row.nextHop : null));
+  const waiting = Map.groupBy(due, (row) => (needsRoom(row, pauses) ? row.nextHop : null));
   const others = waiting.get(null) ?? [];
   waiting.delete(null);
   if (waiting.size === 0) return others;
@@ -101,8 +104,10 @@ async function choose(ports: SweepPorts, due: readonly DueRow[]): Promise<readon
   return [...others, ...inRotation(lines)];
 }
 
-function needsRoom(row: DueRow, now: number): boolean {
-  return isUnderWay(row.state) && destinationOf(row) !== 'returns' && row.expiresAt > now && row.nextAttemptAt <= now;
+function needsRoom(row: DueRow, pauses: Pauses): boolean {
+  const { now } = pauses;
+  if (!isUnderWay(row.state) || destinationOf(row) === 'returns' || row.nextAttemptAt > now) return false;
+  return !isKept(row, pauses) && extendedExpiry(row, pauses) > now;
 }
 
 /** One of each line in turn, until all are through. */
@@ -111,7 +116,7 @@ function inRotation<T>(lines: readonly (readonly T[])[]): T[] {
   return Array.from({ length: longest }, (_, turn) => lines.flatMap((line) => line.slice(turn, turn + 1))).flat();
 }
 
-async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Promise<Looked> {
+async function look(ports: SweepPorts, ref: DeliveryRef, pauses: Pauses, backlog: boolean): Promise<Looked> {
   const left: Looked = { became: 'left' };
   const row = await ports.ledger.read(ref);
   if (row === null) return left;
@@ -121,6 +126,11 @@ async function look(ports: SweepPorts, ref: DeliveryRef, backlog: boolean): Prom
     backlog,
     lostAnywayMs: ports.lostAnywayMs,
     delayNoticeMs: ports.settings.retry.delayNoticeMs,
+    pause: {
+      kept: isKept(row, pauses),
+      expiresAt: extendedExpiry(row, pauses),
+      resumedAt: resumedAt(row, pauses),
+    },
   });
   // A lost write means that another worker is writing the row now; the sweep reads it again when it is due again.
   switch (decision.kind) {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { vi } from 'vitest';
 import { dynamoClient, s3ListClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { createDynamoDb } from '#aws-local/dynamodb/dynamodb.ts';
 import { startEmulators } from '#aws-local/start-emulators.ts';
@@ -32,7 +33,11 @@ export async function openInstance(aheadMs = 0) {
     QUEUES.map((name) => [`${name.charAt(0).toUpperCase()}${name.slice(1)}QueueUrl`, aws.queueUrl(name)]),
   );
   const submitter = { SubmitterCronPolicyArn: 'arn:x', SubmitterCronSenderDomains: 'example.com cron.example' };
-  const ours = { Domains: 'example.com inbound.example', SubmitterWebSenderDomains: 'web.example' };
+  const ours = {
+    NextHops: 'exchange ses',
+    Domains: 'example.com inbound.example',
+    SubmitterWebSenderDomains: 'web.example',
+  };
   const said = {
     '/endpoint': () => ({
       ...{ region: aws.region, endpoint: aws.endpoint, credentials: aws.credentials },
@@ -52,6 +57,7 @@ export async function openInstance(aheadMs = 0) {
     aws,
     data,
     s3: clients.s3,
+    board: new DynamoBoard(clients.dynamo, ledgerTable.TableName),
     ledger: new DynamoLedger(clients.dynamo, ledgerTable.TableName, { search: true, ledgerRetentionMs: 1e10 }),
     /** What lies in a queue. */
     async sent(name: (typeof QUEUES)[number]): Promise<unknown[]> {

@@ -85,7 +85,6 @@ describe('the reference page', () => {
       ...['- `alarms`', '- `canary`'],
       '- `nextHops.*.messagesPerSecond` of kind `ses`',
       '- `dns`',
-      "- `transfer` other than `'normal'`",
       '- next hops of kind `s3` and `webhook`',
     ]);
     expect(ineffective.trim().split('\n')).toEqual(withoutEffectYet().map((key) => `- \`${key}\``));

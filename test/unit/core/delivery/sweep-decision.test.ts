@@ -133,10 +133,39 @@ describe('sweepDecision', () => {
   });
 });
 
+describe('a delivery that a pause keeps', () => {
+  const kept = { kept: true, expiresAt: at + 60 * MINUTE, resumedAt: null };
+  it('is only looked at again, and gets no job', () => {
+    expect(decide({}, { pause: kept })).toMatchObject({ kind: 'wait', row: { dueAt: at + 15 * MINUTE } });
+  });
+  it('has its delay told', () => {
+    const waiting = { nextAttemptAt: at - 1, acceptedAt: at - 20 * MINUTE };
+    expect(decide(waiting, { pause: kept, delayNoticeMs: 20 * MINUTE }).kind).toBe('delay');
+    expect(decide(waiting, { pause: kept, delayNoticeMs: 21 * MINUTE })).toMatchObject({ row: { dueAt: at + MINUTE } });
+  });
+  it('does not expire in its time, but when the pause has extended it no further', () => {
+    const over = { expiresAt: at - 1, attempts: 3, lastReason: 'network' };
+    expect(decide(over, { pause: kept }).kind).toBe('wait');
+    expect(decide(over, { pause: { ...kept, expiresAt: at } }).kind).toBe('expire');
+  });
+  it('goes out after the pause, and its job was not lost', () => {
+    const before = { attempts: 0, claims: 0, nextAttemptAt: at - 60 * MINUTE, dueAt: at };
+    const pause = { kept: false, expiresAt: at + 60 * MINUTE, resumedAt: at - MINUTE };
+    expect(decide(before, { pause })).toMatchObject({ kind: 'relay', lost: false, events: [] });
+    expect(decide(before, { pause: { ...pause, resumedAt: null } })).toMatchObject({ kind: 'relay', lost: true });
+    // A job sent after the resume is lost like any other.
+    expect(decide(before, { pause: { ...pause, resumedAt: at - 16 * MINUTE } })).toMatchObject({ lost: true });
+  });
+});
+
 function decide(change: Partial<DeliveryRow>, terms: Partial<SweepTerms>) {
   return sweepDecision(
     { ...due, ...change },
-    { now: at, sweepAgainMs: 15 * MINUTE, backlog: false, lostAnywayMs: 60 * MINUTE, delayNoticeMs: null, ...terms },
+    {
+      ...{ now: at, sweepAgainMs: 15 * MINUTE, backlog: false, lostAnywayMs: 60 * MINUTE, delayNoticeMs: null },
+      pause: { kept: false, expiresAt: change.expiresAt ?? due.expiresAt, resumedAt: null },
+      ...terms,
+    },
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
+import { neverPaused, type Pause, pausesOf } from '#core/delivery/pause.ts';
 import { sesFeedbackMs, settleMarginMs } from '#core/limits.ts';
 import { purgeDecision } from '#core/spool/purge-decision.ts';
 import { asNoticeOf, queued, T0 } from '#test/contract/rows.ts';
@@ -14,7 +15,10 @@ const settings = { ...pipelineSettings, nextHops: { ...pipelineSettings.nextHops
 const ended = (state: DeliveryState, change: Partial<DeliveryRow> = {}) =>
   queued('m1', { state, dueAt: null, lastAttemptAt: T0 + 1, ...change });
 const decide = (...rows: DeliveryRow[]) => {
-  const decision = purgeDecision(rows, settings, NOW);
+  return decideIn([], ...rows);
+};
+const decideIn = (pauses: readonly Pause[], ...rows: DeliveryRow[]) => {
+  const decision = purgeDecision(rows, settings, pausesOf(pauses, settings, NOW));
   return decision.kind === 'remove' ? 'remove' : decision.because;
 };
 
@@ -36,7 +40,13 @@ describe('a message with one delivery', () => {
     const { lifetimeMs } = settings.retry;
     const row = queued('m1', { state, expiresAt: NOW - lifetimeMs - settleMarginMs });
     expect(decide(row)).toBe('under-way');
-    expect(decide({ ...row, expiresAt: row.expiresAt - 1 })).toBe('no-end');
+    const forgotten = { ...row, expiresAt: row.expiresAt - 1 };
+    expect(decide(forgotten)).toBe('no-end');
+    // Whatever was paused since its acceptance may have put off its end, or its notice's.
+    const ended = [{ from: NOW - 9 * DAY, until: NOW - 9 * DAY + 1, mode: 'hold' as const }];
+    expect(decideIn([{ ...neverPaused('ses'), ended }], forgotten)).toBe('under-way');
+    expect(decideIn([{ ...neverPaused('ses'), mode: 'drain', since: NOW - 1 }], forgotten)).toBe('under-way');
+    expect(decideIn([{ ...neverPaused('ses'), ended: [] }], forgotten)).toBe('no-end');
   });
 
   it.each(['ses', 'ses-report', 'ses-bounce', 'no-more-in-the-configuration'])(
