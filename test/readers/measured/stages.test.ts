@@ -25,8 +25,8 @@ import { sesEdit } from '#core/message/ses-edit.ts';
 import { findLoop } from '#core/routing/loop.ts';
 import { asLines, completed, recipientsInHeader } from '#core/submission/sendmail-message.ts';
 import { readData } from '#core/submission/smtp-data.ts';
-import { all, drained, MAILBOX } from './feeding.ts';
-import { noticeOf } from './notice-readers.ts';
+import { all, drained, MAILBOX } from '../feeding.ts';
+import { noticeOf } from '../notice-readers.ts';
 
 /** A fifth of what the stage has: ten messages may stand in one batch, and few of them are such. */
 const shareOf = (timeoutMs: number) => (timeoutMs - deadlineMarginMs) / 5;
