@@ -46,7 +46,10 @@ const ports = {
 };
 
 export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }, async (signal, dueAt) => {
-  if (await isSuperseded(ports, dueAt, sweepEveryMs / config.timeScale)) return 'superseded';
+  if (await isSuperseded(ports, dueAt, sweepEveryMs / config.timeScale)) {
+    watch.info('sweep.superseded', { dueAt });
+    return 'superseded';
+  }
   let report = await sweep(ports, signal);
   while (report.more && !signal.aborted) {
     await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);

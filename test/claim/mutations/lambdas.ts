@@ -146,4 +146,24 @@ export const lambdaMutations: readonly Mutation[] = [
     replacement: 'return scale;',
     test: { file: 'test/unit/lambdas/wiring.test.ts', name: 'relay > takes a scale of "0" for none' },
   },
+  {
+    name: 'lambdas/kept-sweeps-run-all-at-once',
+    file: 'src/pipeline/sweep/kept-event.ts',
+    text: 'if (Math.abs(now - last) < everyMs) return true;',
+    replacement: '',
+    test: {
+      file: 'test/unit/pipeline/sweep/kept-event.test.ts',
+      name: 'an event of a schedule > that was kept begins one where no other has within the minute',
+    },
+  },
+  {
+    name: 'lambdas/poison-is-silent-until-it-is-dead-lettered',
+    file: 'lambdas/stage.ts',
+    text: "environment.watch.raise('JobFailing')",
+    replacement: 'void 0',
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'a batch > calls a person where a job fails at its receive 5: 1 times',
+    },
+  },
 ];
