@@ -1,5 +1,5 @@
-// Sweep, wired. Called by a schedule every minute, never by a queue. Where a queue has no room for all due rows, it
-// looks again within the same run.
+// Sweep, wired. Called by a schedule every minute, never by a queue. Where a queue has no room for all due rows, or
+// a next hop is being tried or has just recovered, it looks again within the same run.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
@@ -8,6 +8,7 @@ import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
+import { hopTimes } from '#core/delivery/waiting.ts';
 import {
   boardEveryMs,
   expiryHourMs,
@@ -43,6 +44,7 @@ const ports = {
   sweepAgainMs: lostJobAfterMs / config.timeScale,
   lostAnywayMs: lostAnywayAfterMs / config.timeScale,
   hourMs: Math.ceil(expiryHourMs / config.timeScale),
+  hopTimes: hopTimes(config.timeScale),
 };
 
 export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }, async (signal, dueAt) => {
@@ -53,7 +55,7 @@ export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }
   let report = await sweep(ports, signal);
   while (report.more && !signal.aborted) {
     await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);
-    if (!signal.aborted) report = await sweep(ports, signal);
+    if (!signal.aborted) report = await sweep(ports, signal, { again: true });
   }
   return report;
 });

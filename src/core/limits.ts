@@ -106,6 +106,17 @@ export const credentialsProbesMs = [5 * MINUTE, 15 * MINUTE, HOUR] as const;
 export const pausedLifetimeMsMax = 14 * DAY;
 /** Pauses that ended, in a scope's record: about 6 KB. An item has 400 KB (DynamoDB). */
 export const pausesKeptMax = 100;
+/** After it takes mail again, nothing is sent to it for so long: until every function has read the board once more. */
+export const settleMs = boardEveryMs + 2 * SECOND;
+/** Behind an open next hop a row may expire where another message's attempt failed within this time. */
+export const freshFailureMs = 30 * MINUTE;
+/** So long after a recovery or a resume the sweep looks for rows that need not wait for their schedule. */
+export const resumeWithinMs = 4 * HOUR;
+/** Jobs in the slow-relay queue, of all next hops together: its few functions need an hour for them at worst. */
+export const slowJobsMax = 1_000;
+/** Due rows of an open next hop that are looked at, in one sweep, for one that can be its attempt. */
+export const probeCandidatesMax = 20;
+
 // ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What Lambda takes in a function's VpcConfig (Lambda API, VpcConfig). */

@@ -2,7 +2,7 @@
 // feedback's for mail to a return path. It never says whether a row may run: the claim does. Each send is whole or
 // throws, so that SQS gives the caller's job again.
 
-import type { DeliveryRef } from '#core/delivery/delivery.ts';
+import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
 import type { Job, JobQueue } from './ports.ts';
 
@@ -15,6 +15,12 @@ export function workFor({ spoolId, deliveryKey, nextHop }: DeliveryRef & { reado
     job: { version: 1, spoolId, deliveryKey, nextHop },
     group: destinationOf({ nextHop }) === 'nowhere' ? 'none' : nextHop,
   };
+}
+
+/** The same, and the job says how often the row was claimed without a recorded end. */
+export function workOf(row: DeliveryRow): Work {
+  const { job, group } = workFor(row);
+  return { job: row.claims > 0 ? { ...job, claims: row.claims } : job, group };
 }
 
 /** Each to its queue; nothing is sent where there is nothing. */

@@ -226,6 +226,13 @@ export interface Ledger {
    */
   enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>>;
   /**
+   * The first `max` rows that `wanted` takes, of those whose `dueAt` lies in (from, until], in order of `dueAt`.
+   */
+  dueBetween(
+    range: { readonly from: number; readonly until: number; readonly max: number },
+    wanted: (row: DueRow) => boolean,
+  ): Promise<readonly DueRow[]>;
+  /**
    * Counts one expiry in the hour that begins at `hour`, and says how many there are by now. A crash may count one
    * twice, never leave one out.
    */

@@ -136,5 +136,10 @@ const REFUSED = {
 const DEFERRED = {
   reply: { code: 451, status: '4.3.0', text: 'later', at: 'rcpt' },
   network: { fault: 'timeout', at: 'connect' },
-  operator: { code: 535, status: '5.7.8', text: 'who are you', at: 'auth' },
+  operator: {
+    code: 550,
+    status: '5.7.60',
+    text: 'Client does not have permissions to send as this sender',
+    at: 'mail',
+  },
 } as const satisfies Record<string, ScriptedReply>;

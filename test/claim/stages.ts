@@ -2,6 +2,7 @@
 // What an execution environment keeps between invocations is kept here too: the budget of bytes.
 
 import { healthTerms } from '#core/delivery/next-hop-health.ts';
+import { hopTimes } from '#core/delivery/waiting.ts';
 import * as limits from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
@@ -167,6 +168,8 @@ function sweepPorts(world: World, invocation: Invocation) {
     feedbackQueue: queueOf(world, invocation, 'feedback'),
     lostAnywayMs: limits.lostAnywayAfterMs,
     hourMs: limits.expiryHourMs,
+    slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
+    hopTimes: hopTimes(1),
   };
 }
 

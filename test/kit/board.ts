@@ -3,6 +3,7 @@
 import { MemoryBoard } from '#adapters/memory/board.ts';
 import type { MemoryClock } from '#adapters/memory/clock.ts';
 import { healthTerms } from '#core/delivery/next-hop-health.ts';
+import { hopTimes } from '#core/delivery/waiting.ts';
 import { boardEveryMs } from '#core/limits.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, JobQueue, Watch } from '#pipeline/ports.ts';
@@ -25,4 +26,9 @@ const noQueue: JobQueue = {
 /** Relay's ports beside those that a test is about. */
 export function relayBeside(given: { readonly clock: MemoryClock; readonly watch: Watch }) {
   return { board: boardOf(given), slowRelayQueue: noQueue, health: healthTerms(1), timer: given.clock };
+}
+
+/** The sweep's, likewise. */
+export function sweepBeside(given: { readonly clock: Clock; readonly watch: Watch }) {
+  return { board: boardOf(given), slowRelayQueue: noQueue, hopTimes: hopTimes(1) };
 }

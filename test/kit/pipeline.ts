@@ -13,6 +13,7 @@ import { MemorySpool } from '#adapters/memory/spool.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { Settings } from '#config/settings.ts';
 import { healthTerms } from '#core/delivery/next-hop-health.ts';
+import { hopTimes } from '#core/delivery/waiting.ts';
 import {
   batchBytesMax,
   boardEveryMs,
@@ -277,7 +278,7 @@ export class TestPipeline {
 
   private async idle(): Promise<boolean> {
     const due = this.ledger.all().some((row) => row.dueAt !== null);
-    const queues = [this.relayQueue, this.bounceQueue, this.feedbackQueue];
+    const queues = [this.relayQueue, this.slowRelayQueue, this.bounceQueue, this.feedbackQueue];
     const depths = await Promise.all(queues.map((queue) => queue.depth()));
     return !due && this.notifications.length === 0 && depths.every((depth) => depth.visible + depth.inFlight === 0);
   }
@@ -288,6 +289,7 @@ export class TestPipeline {
       ...this.ledger.all().map((row) => row.dueAt),
       ...this.notifications.map((each) => each.visibleAt),
       this.relayQueue.nextVisibleAt(),
+      this.slowRelayQueue.nextVisibleAt(),
       this.bounceQueue.nextVisibleAt(),
       this.feedbackQueue.nextVisibleAt(),
     ].filter((at): at is number => at !== null);
@@ -356,14 +358,14 @@ export class TestPipeline {
     return { ...this.common(), relayQueue: this.wrapped().relayQueue };
   }
   private sweepPorts() {
-    const { relayQueue, bounceQueue, feedbackQueue } = this.wrapped();
-    const queues = { relayQueue, bounceQueue, feedbackQueue };
+    const { spool: _, ...queues } = this.wrapped();
     return {
       ...this.common(),
       ...queues,
       board: this.boardView(),
       lostAnywayMs: lostAnywayAfterMs,
       hourMs: expiryHourMs,
+      hopTimes: hopTimes(1),
     };
   }
   private returnedPorts() {

@@ -7,6 +7,7 @@ import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { type DeliveryRow, deliveryId } from '#core/delivery/delivery.ts';
 import { failedAtBirth } from '#core/delivery/progress.ts';
+import { hopTimes } from '#core/delivery/waiting.ts';
 import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs } from '#core/limits.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { bounce } from '#pipeline/bounce/bounce.ts';
@@ -36,8 +37,11 @@ async function portsWith(...rows: readonly DeliveryRow[]) {
   const ledger = new MemoryLedger();
   const clock = new MemoryClock(T0 + 1_000_000);
   for (const row of rows) await ledger.create([row], null);
-  const queues = { relayQueue: shut, bounceQueue: shut, feedbackQueue: shut };
-  const times = { sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs };
+  const queues = { relayQueue: shut, slowRelayQueue: shut, bounceQueue: shut, feedbackQueue: shut };
+  const times = {
+    ...{ sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
+    hopTimes: hopTimes(1),
+  };
   const watch = new MemoryWatch();
   return { settings: pipelineSettings, ledger, board: boardOf({ clock, watch }), clock, watch, ...queues, ...times };
 }

@@ -25,7 +25,7 @@ import type { Job, JobQueue } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
-import { boardOf, relayBeside } from '../kit/board.ts';
+import { relayBeside, sweepBeside } from '../kit/board.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
 import { ACCEPTED_AT } from './notification.ts';
 
@@ -105,7 +105,8 @@ async function run(seconds: number) {
     null,
   );
   const relayQueue = new FairQueue();
-  const board = boardOf({ clock, watch });
+  const beside = sweepBeside({ clock, watch });
+  const { board } = beside;
   const common = { settings: pipelineSettings, board, clock, ledger, watch, spool, sweepAgainMs: lostJobAfterMs };
   const nextHop = new MemoryNextHop();
   const relayPorts = {
@@ -114,6 +115,7 @@ async function run(seconds: number) {
     ...{ budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs },
   };
   const sweepPorts = {
+    ...beside,
     ...{ ...common, relayQueue, bounceQueue: idleQueue, feedbackQueue: idleQueue },
     ...{ lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
   };

@@ -68,20 +68,30 @@ export function inQuarantine(query: QuarantineQuery): { take(row: DueRow): void;
   };
 }
 
-/** Keeps the first `perNextHop` of each next hop and shard: a backlog of millions must fit into a function's memory. */
-export function longestDue(perNextHop: number): { take(row: DueRow): void; rows(): readonly DueRow[] } {
-  const kept = new Map<string, DueRow[]>();
+/** Keeps the first `max`; shards arrive interleaved, so that twice as many are let in before the latest are cut off. */
+export function firstDue(max: number): { take(row: DueRow): void; rows(): readonly DueRow[] } {
+  const rows: DueRow[] = [];
+  const firstOf = () => rows.sort((a, b) => a.dueAt - b.dueAt).splice(max);
   return {
     take(row) {
-      const rows = kept.get(row.nextHop) ?? [];
-      if (rows.length === 0) kept.set(row.nextHop, rows);
-      rows.push(row);
-      // Shards arrive interleaved: twice as many are let in before the latest are cut off.
-      if (rows.length >= 2 * perNextHop) rows.sort((a, b) => a.dueAt - b.dueAt).splice(perNextHop);
+      if (rows.push(row) >= 2 * max) firstOf();
     },
-    rows: () =>
-      [...kept.values()]
-        .flatMap((rows) => rows.sort((a, b) => a.dueAt - b.dueAt).slice(0, perNextHop))
-        .sort((a, b) => a.dueAt - b.dueAt),
+    rows() {
+      firstOf();
+      return rows;
+    },
+  };
+}
+
+/** Keeps the first `perNextHop` of each next hop and shard: a backlog of millions must fit into a function's memory. */
+export function longestDue(perNextHop: number): { take(row: DueRow): void; rows(): readonly DueRow[] } {
+  const kept = new Map<string, ReturnType<typeof firstDue>>();
+  return {
+    take(row) {
+      const rows = kept.get(row.nextHop) ?? firstDue(perNextHop);
+      kept.set(row.nextHop, rows);
+      rows.take(row);
+    },
+    rows: () => [...kept.values()].flatMap((each) => each.rows()).sort((a, b) => a.dueAt - b.dueAt),
   };
 }

@@ -26,7 +26,7 @@ import type {
   TraceQuery,
   TraceRecord,
 } from '#pipeline/ports.ts';
-import { inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
+import { firstDue, inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import { canonical, scanFilter, sentAgain, standingItem } from './dynamo-conditions.ts';
 import { countExpiry, countOnce, countUpTo } from './dynamo-counts.ts';
 import {
@@ -122,6 +122,17 @@ export class DynamoLedger implements Ledger {
   async due(until: number, perNextHop: number): Promise<readonly DueRow[]> {
     const found = longestDue(perNextHop);
     await readDueIndex(this.client, this.table, { from: 0, until }, found.take);
+    return found.rows();
+  }
+
+  async dueBetween(
+    { from, until, max }: { readonly from: number; readonly until: number; readonly max: number },
+    wanted: (row: DueRow) => boolean,
+  ): Promise<readonly DueRow[]> {
+    const found = firstDue(max);
+    await readDueIndex(this.client, this.table, { from: from + 1, until }, (row) => {
+      if (wanted(row)) found.take(row);
+    });
     return found.rows();
   }
 

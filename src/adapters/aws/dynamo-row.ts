@@ -24,6 +24,7 @@ import {
   EVENT,
   EXTRACT,
   encode,
+  HOP_FAILED,
   type Item,
   KIND_LETTERS,
   LATENCY,
@@ -86,6 +87,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
   if (row.releasedFrom !== undefined) item.rf = { S: row.releasedFrom.join(',') };
   if (row.attemptedBy !== undefined) item.k = { S: KIND_LETTERS[row.attemptedBy] };
   if (row.resubmitted !== undefined) item.rs = { M: encode(RESUBMITTED, row.resubmitted) };
+  if (row.hopFailed !== undefined) item.hf = { M: encode(HOP_FAILED, row.hopFailed) };
   if (row.uncertain !== undefined) item.uc = { M: encode(UNCERTAIN, row.uncertain) };
   if (row.dsn !== undefined) item.dn = { M: attributesOfDsn(row.dsn) };
   if (row.lastReply !== null) item.lr = { M: encode(REPLY, row.lastReply) };
@@ -120,6 +122,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     ...(item.rf?.S ? { releasedFrom: item.rf.S.split(',') as NonNullable<DeliveryRow['releasedFrom']> } : {}),
     ...attemptedByOf(item.k?.S),
     ...(item.rs?.M ? { resubmitted: decode(RESUBMITTED, item.rs.M) as NonNullable<DeliveryRow['resubmitted']> } : {}),
+    ...(item.hf?.M ? { hopFailed: decode(HOP_FAILED, item.hf.M) as NonNullable<DeliveryRow['hopFailed']> } : {}),
     ...(item.uc?.M ? { uncertain: decode(UNCERTAIN, item.uc.M) as NonNullable<DeliveryRow['uncertain']> } : {}),
     ...(item.dn?.M ? { dsn: dsnOf(item.dn.M) } : {}),
     lastReply: item.lr?.M ? (decode(REPLY, item.lr.M) as unknown as Reply) : null,

@@ -38,6 +38,7 @@ export const ROW: Shape = {
   possibleDuplicate: ['pd', 'BOOL'],
 };
 export const RESUBMITTED: Shape = { at: ['a', 'N'], from: ['f', 'S'] };
+export const HOP_FAILED: Shape = { since: ['s', 'N'], at: ['a', 'N'] };
 export const UNCERTAIN: Shape = { at: ['a', 'N'], told: ['t', 'BOOL'] };
 export const REPLY: Shape = { code: ['c', 'N'], status: ['s', 'S'], text: ['t', 'S'], host: ['h', 'S'] };
 export const NOTICE: Shape = {

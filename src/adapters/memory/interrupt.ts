@@ -40,6 +40,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   credentialsVersion: true,
   depth: true,
   due: true,
+  dueBetween: true,
   enqueued: true,
   findToken: true,
   forgetMessage: true,

@@ -84,6 +84,14 @@ export class MemoryLedger implements Ledger {
       });
   }
 
+  async dueBetween(
+    range: { readonly from: number; readonly until: number; readonly max: number },
+    wanted: (row: DueRow) => boolean,
+  ): Promise<readonly DueRow[]> {
+    const found = this.indexed(range.from, range.until).filter(wanted);
+    return found.sort((a, b) => a.dueAt - b.dueAt).slice(0, range.max);
+  }
+
   async quarantined(query: QuarantineQuery): Promise<Quarantined> {
     const { take, found } = inQuarantine(query);
     for (const row of this.indexed(query.now, Number.POSITIVE_INFINITY)) take(row);

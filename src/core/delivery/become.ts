@@ -51,9 +51,15 @@ export function resumeFailure(row: DeliveryRow, before: 'failed' | 'expired', ch
 }
 
 function inState(row: DeliveryRow, state: DeliveryRow['state'], { reason, ...change }: Change): DeliveryRow {
-  const { heldBecause: _, ...rest } = row;
+  const { heldBecause: _, ...unheld } = row;
+  const rest = state === 'queued' ? withoutQuote(unheld) : unheld;
   const changed = change.lastReason !== undefined && change.lastReason !== row.lastReason;
   return { ...(changed ? withoutRule(rest) : rest), ...change, state, stateReason: reason };
+}
+
+/** Queued again, it has its own attempts to tell of. */
+function withoutQuote<R extends Pick<DeliveryRow, 'hopFailed'>>({ hopFailed: _, ...rest }: R): Omit<R, 'hopFailed'> {
+  return rest;
 }
 
 /** The rule that decided on the last reply says nothing about another reason. */

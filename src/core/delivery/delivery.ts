@@ -198,6 +198,11 @@ export type DeliveryRow = {
   readonly lastRule?: string;
   /** The stage alone decided on `lastReply`, at RCPT or later: no row or rule knows its text. */
   readonly unrecognised?: true;
+  /**
+   * The last reply, status, reason and detail are those of another message's attempt, at `at`: the next hop has taken
+   * nothing since `since` (core/delivery/expiry.ts). Absent: they are its own.
+   */
+  readonly hopFailed?: { readonly since: number; readonly at: number };
   readonly possibleDuplicate: boolean;
   /** The submitter's request for this recipient (RFC 3461 §4.1 and §4.2); absent where there was none. */
   readonly dsn?: { readonly notify: readonly Notify[] | null; readonly orcpt: string | null };

@@ -6,8 +6,8 @@ import { claimsMax, suspectExpiriesPerHourMax, suspectExpiriesShareMax } from '#
 import { reasonRow } from '#core/reply/reasons.ts';
 import { hold } from './become.ts';
 import type { DeliveryRow } from './delivery.ts';
+import { expiryReason } from './expiry.ts';
 import { canFallBack } from './fallback.ts';
-import { expiryReason } from './progress.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 

@@ -2,11 +2,10 @@
 // core/delivery/sweep-decision.ts decides what the sweep does with it. Pure: every function takes a row and the present
 // instant, and returns the next row with the trace events that explain it.
 
-import { claimsMax, triedTextMax } from '#core/limits.ts';
+import { triedTextMax } from '#core/limits.ts';
 import type { Deferred, Failed, Outcome } from '#core/reply/outcome.ts';
-import { REASONS, reasonRow, type TableReason } from '#core/reply/reasons.ts';
+import type { TableReason } from '#core/reply/reasons.ts';
 import type { Status } from '#core/reply/status.ts';
-import { statusOf } from '#core/reply/status.ts';
 import { become, type Change, hold, holdForNotice } from './become.ts';
 import { bounceWithoutReport, delayNoticeAt, wantsSuccessNotice } from './delay-success.ts';
 import type {
@@ -19,7 +18,7 @@ import type {
   TraceEvent,
   TraceEventName,
 } from './delivery.ts';
-import { type Progress, traced, withDoubt } from './trace.ts';
+import { type Progress, traced } from './trace.ts';
 
 /**
  * The purge dates the own item of a message of several deliveries once they all are final. A delivery that is taken up
@@ -182,7 +181,7 @@ export type AttemptTerms = {
 export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Progress {
   const interrupted = row.claims > 1;
   const base: DeliveryRow = {
-    ...row,
+    ...ofItsOwn(row),
     attempts: row.attempts + 1,
     claims: 0,
     leaseUntil: null,
@@ -197,6 +196,11 @@ export function afterAttempt(row: DeliveryRow, outcome: Outcome, terms: AttemptT
     row: become(base, outcome.kind, changes(row, outcome, terms)),
     events: attemptEvents(row, outcome, terms, interrupted),
   };
+}
+
+/** Without what another message's attempt found out. */
+function ofItsOwn({ hopFailed: _, ...row }: DeliveryRow): DeliveryRow {
+  return row;
 }
 
 function changes(row: DeliveryRow, outcome: Outcome, terms: AttemptTerms): Change {
@@ -278,26 +282,6 @@ function foundOut(outcome: Outcome, tried: readonly string[]): string {
 
 function present({ lastRule: rule, unrecognised }: Pick<DeliveryRow, 'lastRule' | 'unrecognised'>) {
   return { ...(rule === undefined ? {} : { rule }), ...(unrecognised === true ? { unrecognised } : {}) };
-}
-
-/** Why its lifetime ends: it crashed us, its last attempt's reason, or there was no attempt. */
-export function expiryReason(row: DeliveryRow): string {
-  return row.claims >= claimsMax ? 'poison' : (row.lastReason ?? 'never-attempted');
-}
-
-/**
- * RFC 3463 X.4.7: the last real 4.y.z where an attempt gave one, else 4.4.7. A delivery that only ever crashed us is
- * 5.3.0.
- */
-export function afterExpiry(row: DeliveryRow, now: number, sweepAgainMs: number): Progress {
-  const reason = expiryReason(row);
-  const atExpiry = reasonRow(reason)?.atExpiry ?? null;
-  const status =
-    atExpiry === null ? (row.lastStatus ?? statusOf(REASONS['never-attempted'].status)) : statusOf(atExpiry);
-  const event = traced(row, 'EXPIRE', now, { attempt: null, status, reason, reply: row.lastReply });
-  const change = { reason, lastStatus: status, lastReason: reason, leaseUntil: null, dueAt: now + sweepAgainMs };
-  const expired = become(row, 'expired', change);
-  return withDoubt({ events: [event], row: expired }, row.claims, now);
 }
 
 /**

@@ -9,6 +9,16 @@ import { isUnderWay } from './delivery.ts';
 import { isSuspectExpiry } from './expiry-limit.ts';
 import { discarded } from './hold-release.ts';
 import { traced } from './trace.ts';
+import { dueWhileWaiting, type HopDown, lastAttempt } from './waiting.ts';
+
+/** The row's next hop, for the decision. */
+export type HopTerms = {
+  readonly takesMail: boolean;
+  /** Where it takes none: the failed attempt behind which a row may expire. */
+  readonly down: HopDown | null;
+  /** Jobs that were sent before this instant may have been given back, and are not lost. Null: none were. */
+  readonly resumedAt: number | null;
+};
 
 export type SweepTerms = {
   readonly now: number;
@@ -18,6 +28,8 @@ export type SweepTerms = {
   /** With a backlog too, a job that no worker claimed for so long counts as lost. */
   readonly lostAnywayMs: number;
   readonly delayNoticeMs: number | null;
+  readonly lifetimeMs: number;
+  readonly hop: HopTerms;
   readonly pause: PauseTerms;
 };
 /** What the pauses say of the row (core/delivery/pause.ts). */
@@ -39,8 +51,11 @@ export type SweepDecision =
       readonly events: readonly TraceEvent[];
       readonly lost: boolean;
     }
-  /** Its lifetime is over. Where the expiry is suspect, the limit (core/delivery/expiry-limit.ts) decides first. */
-  | { readonly kind: 'expire'; readonly suspect: boolean }
+  /**
+   * Its lifetime is over. Where the expiry is suspect, the limit (core/delivery/expiry-limit.ts) decides first. `down`:
+   * its next hop takes nothing, and an attempt at it that failed just now stands for the last one of this row.
+   */
+  | { readonly kind: 'expire'; readonly suspect: boolean; readonly down: HopDown | null }
   /** Its quarantine is over. */
   | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
   /**
@@ -60,20 +75,28 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   // An expiry too needs a free lease: the attempt under way may be the one that succeeds.
   if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };
   if (terms.pause.expiresAt <= now) return atExpiry(row, terms);
-  const waits = row.claims >= claimsMax || row.nextAttemptAt > now || terms.pause.kept;
+  const waits = row.claims >= claimsMax || row.nextAttemptAt > now || !terms.hop.takesMail || terms.pause.kept;
   return waits ? waiting(row, terms) : enqueue(row, terms, terms.pause.expiresAt);
 }
 
-/** Nothing to attempt for now: poison, deferred, or kept by a pause. A delay notice may be due. */
+/**
+ * Nothing to attempt for now: poison, deferred, kept by a pause, or a next hop that takes nothing. A delay notice may
+ * be due.
+ */
 function waiting(row: DeliveryRow, terms: SweepTerms): SweepDecision {
   const { now, pause } = terms;
-  const look = row.nextAttemptAt > now ? row.nextAttemptAt : now + terms.sweepAgainMs;
-  const next = row.claims >= claimsMax ? pause.expiresAt : Math.min(look, pause.expiresAt);
+  const again = now + terms.sweepAgainMs;
+  const next = row.claims >= claimsMax ? pause.expiresAt : nextLook(row, terms);
   const delayAt = delayNoticeAt(row, terms.delayNoticeMs);
   if (delayAt === null) return { kind: 'wait', row: { ...row, dueAt: next } };
-  if (delayAt > now) return { kind: 'wait', row: { ...row, dueAt: Math.min(next, delayAt) } };
+  if (delayAt > now) return { kind: 'wait', row: { ...row, dueAt: next > now ? Math.min(next, delayAt) : delayAt } };
   // Until the row says that the notice is written it is asked for again, should the job be lost.
-  return { kind: 'delay', row: { ...row, dueAt: Math.min(now + terms.sweepAgainMs, next) } };
+  return { kind: 'delay', row: { ...row, dueAt: next > now ? Math.min(again, next) : again } };
+}
+
+function nextLook(row: DeliveryRow, terms: SweepTerms): number {
+  const { now, pause } = terms;
+  return Math.min(row.nextAttemptAt > now ? row.nextAttemptAt : dueWhileWaiting(row, terms), pause.expiresAt);
 }
 
 function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecision {
@@ -82,7 +105,7 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
   const interrupted = row.claims > 0;
   // A first job is sent by ingest; from then on `dueAt` lies past `nextAttemptAt` exactly when the sweep has sent one.
   const unclaimed = !interrupted && (row.attempts === 0 || (row.dueAt ?? 0) > row.nextAttemptAt);
-  const waitsUnclaimed = unclaimed && !wasKept(row, terms);
+  const waitsUnclaimed = unclaimed && !mayBeGivenBack(row, terms);
   const lostAnyway = now - row.nextAttemptAt >= terms.lostAnywayMs;
   if (waitsUnclaimed && terms.backlog && !lostAnyway)
     return { kind: 'wait', row: { ...row, dueAt: Math.min(again, until) } };
@@ -91,21 +114,28 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
   return { kind: 'relay', row: { ...row, dueAt: Math.min(again, until) }, events, lost };
 }
 
-function wasKept({ dueAt }: DeliveryRow, { pause, sweepAgainMs }: SweepTerms): boolean {
-  return pause.resumedAt !== null && (dueAt ?? 0) <= pause.resumedAt + sweepAgainMs;
+/** Relay finishes jobs of a next hop that takes nothing or is paused, and their rows wait for it. */
+function mayBeGivenBack({ dueAt }: DeliveryRow, { hop, pause, sweepAgainMs }: SweepTerms): boolean {
+  const resumedAt = Math.max(hop.resumedAt ?? 0, pause.resumedAt ?? 0);
+  return resumedAt > 0 && (dueAt ?? 0) <= resumedAt + sweepAgainMs;
 }
 
-/** An attempt that began and did not end is no outcome. Mail that was never attempted gets one attempt. */
+/**
+ * An attempt that began and did not end is no outcome. Mail that was never attempted gets one attempt, unless its next
+ * hop takes nothing and an attempt of another message has just found that.
+ */
 function atExpiry(row: DeliveryRow, terms: SweepTerms): SweepDecision {
-  const { now } = terms;
+  const { now, hop, pause } = terms;
   const again = now + terms.sweepAgainMs;
+  if (!hop.takesMail && !pause.kept && row.claims < claimsMax)
+    return hop.down === null ? { kind: 'leave' } : { kind: 'expire', suspect: false, down: hop.down };
   if (row.claims > 0 && row.claims < claimsMax) return enqueue(row, terms, again);
   const tried = row.attempts > 0 || row.claims > 0 || row.lastJobSent === true;
   if (!tried) {
-    const events = [resubmit(row, now, 'last-attempt')];
-    return { kind: 'relay', row: { ...row, lastJobSent: true, dueAt: again }, events, lost: true };
+    const lost = !mayBeGivenBack(row, terms);
+    return { kind: 'relay', row: { ...row, lastJobSent: true, dueAt: again }, events: [lastAttempt(row, now)], lost };
   }
-  return { kind: 'expire', suspect: isSuspectExpiry(row) };
+  return { kind: 'expire', suspect: isSuspectExpiry(row), down: null };
 }
 
 function resubmit(row: DeliveryRow, now: number, reason: string): TraceEvent {

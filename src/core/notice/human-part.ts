@@ -144,6 +144,7 @@ function explanation(input: NoticeInput, recipient: NoticeRecipient): string[] {
   return [
     ...heading('WHY'),
     ...wrapped(text.cause),
+    ...(recipient.hopFailed === undefined ? [] : wrapped(takesNothing(recipient, recipient.hopFailed))),
     ...(input.kind !== 'delay' && recipient.expired ? wrapped(gaveUp(recipient)) : []),
     ...(recipient.relayedBefore === true ? ['', ...wrapped(RELAYED_BEFORE)] : []),
     ...(mayHaveArrived(input, recipient) ? ['', ...wrapped(MAY_HAVE_ARRIVED)] : []),
@@ -174,7 +175,17 @@ function mayHaveArrived({ kind }: NoticeInput, recipient: NoticeRecipient): bool
 const REPEATED =
   'You may have had this notice before: the result of an earlier attempt to send it is not known to us. It is about the same message.';
 
-function gaveUp({ attempts, firstAttemptAt, lastAttemptAt }: NoticeRecipient): string {
+/** It never claims that the server spoke about this message. */
+function takesNothing({ reply }: NoticeRecipient, { since, at }: NonNullable<NoticeRecipient['hopFailed']>): string {
+  const last =
+    realReply(reply) === null
+      ? `Our last attempt to reach it was on ${mailDate(at)}, with another message.`
+      : `Its last answer, quoted below, was on ${mailDate(at)}, to another message.`;
+  return `The server has taken no mail from us since ${mailDate(since)}. ${last}`;
+}
+
+function gaveUp({ attempts, firstAttemptAt, lastAttemptAt, hopFailed }: NoticeRecipient): string {
+  if (hopFailed !== undefined) return 'The time in which we keep trying has run out, and we have now given up.';
   if (attempts < 1) return 'The time in which we keep trying has run out.';
   const span = firstAttemptAt === null || lastAttemptAt === null ? null : duration(lastAttemptAt - firstAttemptAt);
   return `We tried ${times(attempts)}${span === null ? '' : ` within ${span}`}, and have now given up.`;
@@ -193,6 +204,7 @@ function details(input: NoticeInput, recipient: NoticeRecipient, scrub: Scrubber
     `  Attempts:     ${Math.max(0, Math.trunc(attempts) || 0)}`,
     ...(attempts > 0 && firstAttemptAt !== null ? [`  First one:    ${mailDate(firstAttemptAt)}`] : []),
     ...(attempts > 0 && lastAttemptAt !== null ? [`  Last one:     ${mailDate(lastAttemptAt)}`] : []),
+    ...(recipient.hopFailed === undefined ? [] : [`  Other mail:   ${mailDate(recipient.hopFailed.at)} (quoted here)`]),
     ...(said === '' ? [] : [`  ${host === '' ? 'The remote server' : host} replied:`, ...wrapped(said, '    ')]),
     ...(own === '' ? [] : ['  We noted:', ...wrapped(own, '    ')]),
     '',

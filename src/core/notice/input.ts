@@ -29,6 +29,11 @@ export type NoticeRecipient = {
   /** Milliseconds since the epoch. */
   readonly firstAttemptAt: number | null;
   readonly lastAttemptAt: number | null;
+  /**
+   * `reply` and `detail` are of another message's attempt, at `at`: the server has taken none since `since`. Absent:
+   * they are its own.
+   */
+  readonly hopFailed?: { readonly since: number; readonly at: number };
   /** When we shall give up; shown only in a delay notice (RFC 3464 §2.3.9). */
   readonly willRetryUntil: number | null;
   /**
@@ -147,6 +152,7 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     lastAttemptAt: row.lastAttemptAt,
     willRetryUntil: kind === 'delay' ? row.expiresAt : null,
     expired,
+    ...(ours || row.hopFailed === undefined ? {} : { hopFailed: row.hopFailed }),
     ...(row.resubmitted === undefined ? {} : { relayedBefore: true as const }),
     ...(row.possibleDuplicate ? { mayHaveArrived: true as const } : {}),
     ...(row.lastReason === 'reported-failed' ? { reported: true as const } : {}),

@@ -18,8 +18,8 @@ export type Standing = 'ready' | 'paused' | 'slow' | 'open' | 'credentials-uncha
 export async function standingOf(ports: RelayPorts, job: Job, nextHop: string, lane: Lane): Promise<Standing> {
   if (await isPaused(ports, { ...job, nextHop })) return 'paused';
   const health = await ports.board.health(nextHop);
-  if (health.state !== 'healthy' && lane === 'fast') return 'slow';
-  if (health.state !== 'open' || health.probe === null) return 'ready'; // until the sweep sends probes
+  if (health.state === 'slow' && lane === 'fast') return 'slow';
+  if (health.state !== 'open') return 'ready';
   if (job.probe !== true || !isProbe(await asItIs(ports, nextHop, health, job), job)) return 'open';
   return (await hasNoNewCredentials(ports, nextHop)) ? 'credentials-unchanged' : 'ready';
 }

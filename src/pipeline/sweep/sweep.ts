@@ -13,24 +13,27 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
-import { isUnderWay } from '#core/delivery/delivery.ts';
-import { destinationOf } from '#core/delivery/destination.ts';
+import { afterExpiry, quoting } from '#core/delivery/expiry.ts';
 import { afterExpiryHeld, type ExpiryCount, isOverExpiryLimit, mayReport } from '#core/delivery/expiry-limit.ts';
-import { extendedExpiry, isKept, type Pauses, resumedAt } from '#core/delivery/pause.ts';
-import { afterExpiry } from '#core/delivery/progress.ts';
-import { fairShares, sweepDecision } from '#core/delivery/sweep-decision.ts';
+import { type SweepDecision, sweepDecision } from '#core/delivery/sweep-decision.ts';
+import type { HopTimes } from '#core/delivery/waiting.ts';
 import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
-import { sendWork, type Work, workFor } from '#pipeline/jobs.ts';
+import { sendWork, type Work, workOf } from '#pipeline/jobs.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, DueRow, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
+import { choose } from './choice.ts';
+import { Hops } from './hops.ts';
 import { pausesNow } from './pauses-now.ts';
+import { noProbes, sendProbes } from './probes.ts';
+import { resume } from './resumption.ts';
 
 export type SweepPorts = {
   readonly settings: Settings;
   readonly ledger: Ledger;
   readonly board: BoardView;
   readonly relayQueue: JobQueue;
+  readonly slowRelayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
   readonly feedbackQueue: JobQueue;
   readonly clock: Clock;
@@ -39,6 +42,7 @@ export type SweepPorts = {
   readonly lostAnywayMs: number;
   /** The hour of the expiry limit, in milliseconds. */
   readonly hourMs: number;
+  readonly hopTimes: HopTimes;
 };
 
 export type SweepReport = {
@@ -47,27 +51,65 @@ export type SweepReport = {
   readonly toBounce: number;
   readonly expired: number;
   readonly lost: number;
-  /** Something due was left for want of room in the relay queue, or of time: look again soon. */
+  /** Due rows that were left as they are, because their next hop takes no mail now. */
+  readonly waiting: number;
+  /**
+   * Look again soon: something due was left for want of room in a queue, or of time; or a next hop is being tried, or
+   * has just recovered.
+   */
   readonly more: boolean;
 };
+type Totals = Omit<SweepReport, 'waiting' | 'more'>;
 type Looked =
   | { readonly became: 'left' | 'held' }
   | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Work };
 
-/** Works through the due rows, as far as the relay queue has room, or until the signal says that time is short. */
-export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<SweepReport> {
-  const total = { seen: 0, toRelay: 0, toBounce: 0, expired: 0, lost: 0 };
-  const pauses = await pausesNow(ports);
+type Chosen = Pick<DueRow, 'spoolId' | 'deliveryKey' | 'nextHop'>;
+
+/** The queues that hold jobs which no worker has received yet. */
+type Backlog = { readonly takes: boolean; readonly slow: boolean };
+
+/**
+ * Works through the due rows, as far as the relay queues have room, or until the signal says that time is short.
+ * `again`: it is not the first one of its run.
+ */
+export async function sweep(
+  ports: SweepPorts,
+  signal: AbortSignal,
+  { again = false }: { readonly again?: boolean } = {},
+): Promise<SweepReport> {
+  const pauses = await pausesNow(ports); // reads the board anew
+  const hops = new Hops(await ports.board.board(), pauses, ports.hopTimes);
+  const resuming = await resume(ports, hops, signal);
   const due = await ports.ledger.due(ports.clock.now(), activeJobsMax);
-  const chosen = due.length === 0 ? [] : await choose(ports, due, pauses);
-  const backlog = due.length > 0 && (await ports.relayQueue.depth()).visible > 0;
+  const { chosen, left, waiting } = await choose(ports, hops, due);
+  const first = await workThrough(ports, hops, chosen, signal);
+  const probes = signal.aborted ? noProbes : await sendProbes(ports, hops, waiting, !again);
+  const ended = await workThrough(ports, hops, probes.poison, signal);
+  const total = sumOf(first, ended);
+  ports.watch.count('SweepRun');
+  ports.watch.count('LostJob', total.lost);
+  const behind = waiting.values().reduce((sum, rows) => sum + rows.length, 0);
+  const more = left > 0 || first.seen < chosen.length || resuming || probes.out > 0;
+  if (total.seen > 0 || left > 0) ports.watch.info('sweep.run', { ...total, due: due.length, waiting: behind });
+  return { ...total, waiting: behind, more };
+}
+
+async function workThrough(ports: SweepPorts, hops: Hops, chosen: readonly Chosen[], signal: AbortSignal) {
+  const total = { seen: 0, toRelay: 0, toBounce: 0, expired: 0, lost: 0 };
+  const backlog = await backlogOf(ports, hops, chosen);
   for (let at = 0; at < chosen.length && !signal.aborted; at += sweepPage) {
-    const page = chosen.slice(at, at + sweepPage);
-    const looked = await inTurns(page, sweepConcurrency, (ref) => look(ports, ref, pauses, backlog), signal);
-    const moved = looked.filter((each) => 'entry' in each);
+    const page = chosen.slice(at, at + sweepPage).map((ref, place) => ({ ref, place }));
+    const looked = await inTurns(
+      page,
+      sweepConcurrency,
+      async ({ ref, place }) => ({ place, ...(await look(ports, hops, ref, backlog)) }),
+      signal,
+    );
+    const moved = looked.filter((each) => 'entry' in each).sort((a, b) => a.place - b.place);
     const relay = moved.filter((each) => each.became === 'relay').map((each) => each.entry);
     const bounce = moved.filter((each) => each.became !== 'relay').map((each) => each.entry);
-    await sendWork(ports, relay);
+    await sendToLanes(ports, hops, relay);
     if (bounce.length > 0) await ports.bounceQueue.send(bounce);
     total.seen += looked.length;
     total.toRelay += relay.length;
@@ -75,63 +117,60 @@ export async function sweep(ports: SweepPorts, signal: AbortSignal): Promise<Swe
     total.expired += moved.filter((each) => each.became === 'expired').length;
     total.lost += moved.filter((each) => each.lost).length;
   }
-  ports.watch.count('SweepRun');
-  ports.watch.count('LostJob', total.lost);
-  const more = total.seen < due.length;
-  if (total.seen > 0 || more) ports.watch.info('sweep.run', { ...total, due: due.length });
-  return { ...total, more };
+  return total;
 }
 
-/**
- * As many rows as the relay queue has room for, next hops in turn. A next hop's room is its fair share of
- * `activeJobsMax`, less the jobs that it has there already. So one that answers slowly, or not at all, fills its own
- * share and no other. Jobs of other queues need no room.
- */
-async function choose(ports: SweepPorts, due: readonly DueRow[], pauses: Pauses): Promise<readonly DueRow[]> {
-  const now = ports.clock.now();
-  const waiting = Map.groupBy(due, (row) => (needsRoom(row, pauses) ? row.nextHop : null));
-  const others = waiting.get(null) ?? [];
-  waiting.delete(null);
-  if (waiting.size === 0) return others;
-  const enqueued = await ports.ledger.enqueued(now, now + ports.sweepAgainMs);
-  const wanted = new Map([...enqueued, ...[...waiting.keys()].map((name) => [name ?? '', 0] as const)]);
-  for (const name of wanted.keys()) wanted.set(name, (enqueued.get(name) ?? 0) + (waiting.get(name)?.length ?? 0));
-  const shares = fairShares(wanted, activeJobsMax);
-  const lines = [...waiting].map(([name, rows]) => {
-    const room = (shares.get(name ?? '') ?? 0) - (enqueued.get(name ?? '') ?? 0);
-    return rows.slice(0, Math.max(0, room));
-  });
-  return [...others, ...inRotation(lines)];
+function sumOf(a: Totals, b: Totals): Totals {
+  return {
+    seen: a.seen + b.seen,
+    toRelay: a.toRelay + b.toRelay,
+    toBounce: a.toBounce + b.toBounce,
+    expired: a.expired + b.expired,
+    lost: a.lost + b.lost,
+  };
 }
 
-function needsRoom(row: DueRow, pauses: Pauses): boolean {
-  const { now } = pauses;
-  if (!isUnderWay(row.state) || destinationOf(row) === 'returns' || row.nextAttemptAt > now) return false;
-  return !isKept(row, pauses) && extendedExpiry(row, pauses) > now;
+async function backlogOf(ports: SweepPorts, hops: Hops, chosen: readonly Chosen[]): Promise<Backlog> {
+  const visible = async (queue: JobQueue) => (await queue.depth()).visible > 0;
+  const slow = chosen.some(({ nextHop }) => hops.standing(nextHop) === 'slow');
+  return {
+    takes: chosen.length > 0 && (await visible(ports.relayQueue)),
+    slow: slow && (await visible(ports.slowRelayQueue)),
+  };
 }
 
-/** One of each line in turn, until all are through. */
-function inRotation<T>(lines: readonly (readonly T[])[]): T[] {
-  const longest = Math.max(0, ...lines.map((line) => line.length));
-  return Array.from({ length: longest }, (_, turn) => lines.flatMap((line) => line.slice(turn, turn + 1))).flat();
+/** A slow next hop's jobs go where they hold up no others. */
+async function sendToLanes(ports: SweepPorts, hops: Hops, work: readonly Work[]): Promise<void> {
+  const isSlow = ({ job: { nextHop = '' } }: Work) => hops.standing(nextHop) === 'slow';
+  const slow = work.filter(isSlow);
+  if (slow.length > 0) await ports.slowRelayQueue.send(slow);
+  await sendWork(
+    ports,
+    work.filter((each) => !isSlow(each)),
+  );
 }
 
-async function look(ports: SweepPorts, ref: DeliveryRef, pauses: Pauses, backlog: boolean): Promise<Looked> {
-  const left: Looked = { became: 'left' };
+async function look(ports: SweepPorts, hops: Hops, ref: DeliveryRef, backlog: Backlog): Promise<Looked> {
   const row = await ports.ledger.read(ref);
-  if (row === null) return left;
+  if (row === null) return { became: 'left' };
+  const [hop, pause] = [hops.hop(row.nextHop), hops.pause(row)];
   const decision = sweepDecision(row, {
     now: ports.clock.now(),
     sweepAgainMs: ports.sweepAgainMs,
-    backlog,
+    backlog: hops.standing(row.nextHop) === 'slow' ? backlog.slow : backlog.takes,
     lostAnywayMs: ports.lostAnywayMs,
     delayNoticeMs: ports.settings.retry.delayNoticeMs,
-    pause: {
-      kept: isKept(row, pauses),
-      expiresAt: extendedExpiry(row, pauses),
-      resumedAt: resumedAt(row, pauses),
-    },
+    lifetimeMs: ports.settings.retry.lifetimeMs,
+    hop,
+    pause,
   });
+  // The delay notice quotes what the next hop has last said, and so does the row.
+  const quoted = decision.kind === 'delay' && hop.down !== null ? quoting(decision.row, hop.down) : null;
+  return perform(ports, row, quoted === null ? decision : { kind: 'delay', row: quoted });
+}
+
+async function perform(ports: SweepPorts, row: DeliveryRow, decision: SweepDecision): Promise<Looked> {
+  const left: Looked = { became: 'left' };
   // A lost write means that another worker is writing the row now; the sweep reads it again when it is due again.
   switch (decision.kind) {
     case 'leave':
@@ -142,18 +181,18 @@ async function look(ports: SweepPorts, ref: DeliveryRef, pauses: Pauses, backlog
     case 'relay':
       if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
       if (decision.lost) ports.watch.warn('sweep.lost-job', fieldsOf(row));
-      return { became: 'relay', lost: decision.lost, entry: entryFor(row) };
+      return { became: 'relay', lost: decision.lost, entry: workOf(row) };
     case 'discard':
       if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;
       ports.watch.count('Discarded');
       ports.watch.warn('sweep.discarded', { ...fieldsOf(row), reason: row.stateReason });
       return left;
     case 'expire':
-      return expire(ports, row, decision.suspect);
+      return expire(ports, row, decision);
     case 'bounce':
     case 'delay':
       if ((await ports.ledger.write(decision.row, [])) === 'lost') return left;
-      return { became: 'bounce', lost: false, entry: entryFor(row) };
+      return { became: 'bounce', lost: false, entry: workOf(row) };
   }
 }
 
@@ -161,9 +200,13 @@ async function look(ports: SweepPorts, ref: DeliveryRef, pauses: Pauses, backlog
  * Every expiry that may mail a report is counted, so that the suspect ones can be weighed against all; only suspect
  * ones can be held.
  */
-async function expire(ports: SweepPorts, row: DeliveryRow, suspect: boolean): Promise<Looked> {
+async function expire(
+  ports: SweepPorts,
+  row: DeliveryRow,
+  { suspect, down }: Extract<SweepDecision, { readonly kind: 'expire' }>,
+): Promise<Looked> {
   const now = ports.clock.now();
-  const expired = afterExpiry(row, now, ports.sweepAgainMs);
+  const expired = afterExpiry(row, now, ports.sweepAgainMs, down);
   const fields = { ...fieldsOf(row), status: expired.row.lastStatus, reason: expired.row.lastReason };
   if (mayReport(expired.row, ports.settings.nextHops)) {
     const count = await ports.ledger.countExpiry(now - (now % ports.hourMs), suspect);
@@ -172,7 +215,7 @@ async function expire(ports: SweepPorts, row: DeliveryRow, suspect: boolean): Pr
   if ((await ports.ledger.write(expired.row, expired.events)) === 'lost') return { became: 'left' };
   ports.watch.count('Expired');
   ports.watch.warn('sweep.expired', fields);
-  return { became: 'expired', lost: false, entry: entryFor(row) };
+  return { became: 'expired', lost: false, entry: workOf(row) };
 }
 
 async function holdExpiry(
@@ -186,11 +229,6 @@ async function holdExpiry(
   if ((await ports.ledger.write(held, events)) === 'lost') return { became: 'left' };
   ports.watch.error('sweep.expiry-held', { ...fields, suspectThisHour: suspect, expiredThisHour: total });
   return { became: 'held' };
-}
-
-function entryFor(row: DeliveryRow): Work {
-  const { job, group } = workFor(row);
-  return { job: row.claims > 0 ? { ...job, claims: row.claims } : job, group };
 }
 
 function fieldsOf(row: DeliveryRow): Record<string, unknown> {

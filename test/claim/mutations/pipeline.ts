@@ -75,8 +75,58 @@ export const pipelineMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'sweep/waiting-rows-are-read',
+    file: 'src/pipeline/sweep/choice.ts',
+    text: "? 'look' : 'waits';",
+    replacement: "? 'look' : 'look';",
+    test: {
+      file: 'test/simulation/open-next-hop.test.ts',
+      name: 'behind an open next hop > 10,000 waiting rows cost one read of the index, and no other call',
+    },
+  },
+  {
+    name: 'sweep/probes-side-by-side',
+    file: 'src/core/delivery/waiting.ts',
+    text: '(probe !== null && probe.until > now)',
+    replacement: '(probe !== null && probe.until > now && now < 0)',
+    test: {
+      file: 'test/simulation/open-next-hop.test.ts',
+      name: 'behind an open next hop > at its instant one attempt goes out, each time with another message, longest due first',
+    },
+  },
+  {
+    name: 'sweep/recovered-next-hop-gets-jobs-too-soon',
+    file: 'src/core/delivery/waiting.ts',
+    text: "if (resumedAt !== null && now < resumedAt) return 'settling';",
+    replacement: "if (resumedAt !== null && now < 0) return 'settling';",
+    test: {
+      file: 'test/simulation/open-next-hop.test.ts',
+      name: 'a next hop that takes mail again > gets what waited oldest first, from when every function knows it, and nothing counts as lost',
+    },
+  },
+  {
+    name: 'sweep/given-back-counts-as-lost',
+    file: 'src/core/delivery/sweep-decision.ts',
+    text: 'unclaimed && !mayBeGivenBack(row, terms)',
+    replacement: 'unclaimed',
+    test: {
+      file: 'test/simulation/open-next-hop.test.ts',
+      name: 'a next hop that takes mail again > gets what waited oldest first, from when every function knows it, and nothing counts as lost',
+    },
+  },
+  {
+    name: 'sweep/expiry-hides-the-next-hop',
+    file: 'src/core/delivery/expiry.ts',
+    text: 'down === null ? given : quoting(given, down)',
+    replacement: 'given',
+    test: {
+      file: 'test/simulation/open-next-hop.test.ts',
+      name: 'a server that is dead for 51 hours > each sender hears of the delay once, and then gets an NDR with the last failure and its instant',
+    },
+  },
+  {
     name: 'sweep/job-does-not-know-its-claims',
-    file: 'src/pipeline/sweep/sweep.ts',
+    file: 'src/pipeline/jobs.ts',
     text: '{ job: row.claims > 0 ? { ...job, claims: row.claims } : job, group }',
     replacement: '{ job, group }',
     test: {

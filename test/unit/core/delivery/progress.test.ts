@@ -3,7 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
-import { afterAttempt, afterExpiry, newDelivery } from '#core/delivery/progress.ts';
+import { afterExpiry } from '#core/delivery/expiry.ts';
+import { afterAttempt, newDelivery } from '#core/delivery/progress.ts';
 import { claimsMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { statusOf } from '#core/reply/status.ts';

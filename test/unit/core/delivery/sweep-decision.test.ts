@@ -99,7 +99,7 @@ describe('sweepDecision', () => {
     const first = decide({ dueAt: late }, { now: late });
     if (first.kind !== 'relay') throw new Error(first.kind);
     const again = { ...first.row, trace: first.events };
-    expect(decide(again, { now: late + 15 * MINUTE })).toEqual({ kind: 'expire', suspect: true });
+    expect(decide(again, { now: late + 15 * MINUTE })).toEqual({ kind: 'expire', suspect: true, down: null });
   });
 
   it('released past its lifetime: it is attempted once more before it may expire again', () => {
@@ -135,8 +135,8 @@ describe('sweepDecision', () => {
 
 describe('a delivery that a pause keeps', () => {
   const kept = { kept: true, expiresAt: at + 60 * MINUTE, resumedAt: null };
-  it('is only looked at again, and gets no job', () => {
-    expect(decide({}, { pause: kept })).toMatchObject({ kind: 'wait', row: { dueAt: at + 15 * MINUTE } });
+  it('gets no job, and stays due', () => {
+    expect(decide({}, { pause: kept })).toMatchObject({ kind: 'wait', row: { dueAt: at } });
   });
   it('has its delay told', () => {
     const waiting = { nextAttemptAt: at - 1, acceptedAt: at - 20 * MINUTE };
@@ -158,11 +158,14 @@ describe('a delivery that a pause keeps', () => {
   });
 });
 
+const hopless = { lifetimeMs: 60 * MINUTE, hop: { takesMail: true, down: null, resumedAt: null } };
+
 function decide(change: Partial<DeliveryRow>, terms: Partial<SweepTerms>) {
   return sweepDecision(
     { ...due, ...change },
     {
       ...{ now: at, sweepAgainMs: 15 * MINUTE, backlog: false, lostAnywayMs: 60 * MINUTE, delayNoticeMs: null },
+      ...hopless,
       pause: { kept: false, expiresAt: change.expiresAt ?? due.expiresAt, resumedAt: null },
       ...terms,
     },

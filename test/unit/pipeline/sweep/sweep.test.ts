@@ -11,7 +11,7 @@ import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, maxReceiveCount, relay
 import type { JobQueue } from '#pipeline/ports.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued } from '../../../contract/rows.ts';
-import { boardOf } from '../../../kit/board.ts';
+import { sweepBeside } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
@@ -27,7 +27,7 @@ function at(now: number) {
   const [relayQueue, bounceQueue, feedbackQueue] = [queue(), queue(), queue()];
   const ports = {
     ...{ settings: pipelineSettings, ledger, watch, clock, relayQueue, bounceQueue, feedbackQueue },
-    board: boardOf({ clock, watch }),
+    ...sweepBeside({ clock, watch }),
     ...{ sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
   };
   const row = async (spoolId: string, change: Partial<DeliveryRow>) => {
