@@ -35,7 +35,7 @@ async function given(change: Partial<DeliveryRow> = {}): Promise<DeliveryRow> {
 const held = (change: Partial<DeliveryRow> = {}) =>
   given({ state: 'held', stateReason: 'held-by-operator', dueAt: null, ...change });
 const stateOf = async (row: DeliveryRow) => (await instance.ledger.read(row))?.state;
-const jobOf = ({ spoolId, deliveryKey }: DeliveryRow) => ({ version: 1, spoolId, deliveryKey });
+const jobOf = ({ spoolId, deliveryKey, nextHop }: DeliveryRow) => ({ version: 1, spoolId, deliveryKey, nextHop });
 
 const run = (verb: Verb, ...args: string[]) => said(() => verb.run([...args, '--data', instance.data]));
 const lines = (out: string) =>
