@@ -12,16 +12,17 @@ import type { RelayPorts } from './relay-ports.ts';
 export class AttemptedHops {
   readonly #ports: RelayPorts;
   readonly #lane: Lane;
-  readonly #probe: boolean;
+  /** The next hop that this job is the probe of; a notice may leave by another one. */
+  readonly #probed: string | null;
   readonly #seen: { readonly nextHop: string; readonly sight: Sight; readonly endedAt: number }[] = [];
   readonly #marks: Promise<unknown>[] = [];
   /** The next hop whose attempt was ended after ten seconds, before MAIL: the job belongs into the slow lane. */
   gaveBack: string | null = null;
 
-  constructor(ports: RelayPorts, lane: Lane, probe: boolean) {
+  constructor(ports: RelayPorts, lane: Lane, probed: string | null) {
     this.#ports = ports;
     this.#lane = lane;
-    this.#probe = probe;
+    this.#probed = probed;
   }
 
   /** As `RelayPorts.nextHop`. */
@@ -78,7 +79,7 @@ export class AttemptedHops {
     const secretVersion = 'secretVersion' in result ? result.secretVersion : undefined;
     const sight = sightOf({
       ...{ result, outcome: classify(result), startedAt, endedAt, secretVersion },
-      ...{ apart: this.#lane === 'slow', probe: this.#probe },
+      ...{ apart: this.#lane === 'slow', probe: this.#probed === nextHop },
     });
     if (sight !== null) this.#seen.push({ nextHop, sight, endedAt });
   }

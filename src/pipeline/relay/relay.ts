@@ -73,7 +73,7 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
       return turnAway(given, job, claimed.nextHop, standing);
     }
   }
-  const hops = new AttemptedHops(given, lane, job.probe === true);
+  const hops = new AttemptedHops(given, lane, job.probe === true ? (job.nextHop ?? null) : null);
   const ports = { ...given, nextHop: hops.nextHop };
   const message = claimed.message ?? (await ports.ledger.message(claimed.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(claimed)}`);

@@ -9,6 +9,7 @@ import { ingestMutations } from './ingest.ts';
 import { lambdaMutations } from './lambdas.ts';
 import { localMutations } from './local.ts';
 import type { Mutation } from './mutation.ts';
+import { nextHopMutations } from './next-hops.ts';
 import { noticeMutations } from './notice.ts';
 import { pipelineMutations } from './pipeline.ts';
 import { relayMutations } from './relay.ts';
@@ -20,6 +21,7 @@ export const mutations: readonly Mutation[] = [
   ...coreMutations,
   ...noticeMutations,
   ...relayMutations,
+  ...nextHopMutations,
   ...ingestMutations,
   ...pipelineMutations,
   ...adapterMutations,

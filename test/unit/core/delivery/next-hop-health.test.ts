@@ -1,6 +1,7 @@
 // What a next hop's health becomes, attempt by attempt.
 
 import { describe, expect, it } from 'vitest';
+import { MemoryEntropy } from '#adapters/memory/clock.ts';
 import { type Attempted, sightOf } from '#core/delivery/attempt-sight.ts';
 import {
   type Health,
@@ -32,8 +33,8 @@ const badLogin = reply('auth', 535, '5.7.8', 'authentication failed');
 type Step = { readonly result: Attempted['result']; readonly tookMs?: number } & Partial<Attempted>;
 
 /** The health after the steps, a second apart, and how many of them were written. */
-function through(steps: readonly Step[], start: Health = unknownHealth('exchange')) {
-  let [health, writes, now] = [start, 0, T0];
+function through(steps: readonly Step[], start: Health = unknownHealth('exchange'), secondsOn = 0) {
+  let [health, writes, now] = [start, 0, T0 + secondsOn * 1_000];
   for (const { result, tookMs = 100, ...more } of steps) {
     now += 1_000;
     const attempted = { result, outcome: classify(result as AttemptResult), startedAt: now - tookMs, endedAt: now };
@@ -153,4 +154,51 @@ it('a probe that was not attempted lets the next one go, and no other does', () 
   const health: Health = { ...unknownHealth('exchange'), state: 'open', probe };
   expect(probeReturned(health, { spoolId: 's', deliveryKey: 'other' })).toBeNull();
   expect(probeReturned(health, probe)?.probe).toBeNull();
+});
+
+describe('any sequence of attempts', () => {
+  const drawn: readonly Attempted['result'][] = [
+    accepted,
+    reply('rcpt', 550, '5.1.1', 'no such user'),
+    reply('rcpt', 450, '4.2.0', 'try again later'),
+    reply('greeting', 421, '4.3.2', 'closing'),
+    refusedConnection,
+    network('final-dot', 'timeout'),
+    network('greeting', 'aborted'),
+    badLogin,
+  ];
+
+  function demandSane(before: Health, after: Health, now: number): void {
+    expect(after.state === 'open').toBe(after.opened !== null);
+    expect(after.state === 'open').toBe(after.waitsFor !== null);
+    if (after.state !== 'open') expect(after).toMatchObject({ probe: null });
+    if (after.state !== 'open') expect(after.streak).toBeLessThan(10);
+    if (after.opened !== before.opened && after.opened !== null)
+      expect(after.opened.nextProbeAt).toBeGreaterThanOrEqual(now + MINUTE);
+    if (before.firstAcceptedAt !== null) expect(after.firstAcceptedAt).toBe(before.firstAcceptedAt);
+    expect(after.since).toBeGreaterThanOrEqual(before.since);
+  }
+
+  it.each(Array.from({ length: 50 }, (_, i) => i + 1))(
+    'is sane at each step, and an acceptance ends it: seed %i',
+    (seed) => {
+      const entropy = new MemoryEntropy(seed);
+      const bias = entropy.fraction(); // from a next hop that takes all to one that takes nothing
+      let health = unknownHealth('exchange');
+      for (let i = 0; i < 100; i++) {
+        const from = entropy.fraction() < bias ? 3 : 0;
+        const result = drawn[from + Math.floor(entropy.fraction() * (drawn.length - from))] ?? accepted;
+        const more = {
+          tookMs: entropy.fraction() * 20_000,
+          apart: entropy.fraction() < 0.5,
+          probe: entropy.fraction() < 0.3,
+        };
+        const after = through([{ result, ...more }], health, i);
+        demandSane(health, after.health, after.now);
+        health = after.health;
+      }
+      const ended = through([{ result: accepted, apart: true, probe: true }], health, 100).health;
+      expect(ended).toMatchObject({ state: 'healthy', failingSince: null, streak: 0, opened: null, probe: null });
+    },
+  );
 });
