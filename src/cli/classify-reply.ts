@@ -27,7 +27,8 @@ export const classifyVerb = verb({
     asked,
     { json: flag('one JSON object') },
     `REPLY is the reply as it stands in a log or a trace, such as '550 5.1.1 User unknown'. Lines of a longer reply are
-separated by line ends or by \\n: '550-5.7.1 one\\n550 5.7.1 two'. No instance and no configuration is asked.`,
+separated by line ends or by \\n: '550-5.7.1 one\\n550 5.7.1 two'. No instance and no configuration is asked. The
+answer is for a next hop that has accepted a message before. At a new one, what no rule knows waits for the operator.`,
   ],
   async run(values, operands) {
     const stage = stageOf(values.stage ?? 'rcpt');

@@ -32,7 +32,9 @@ A reply decides whether a message is relayed, deferred or failed, and whose faul
 
 - What is the operator's fault is deferred on the long pace, and an alarm is raised at once. The sender is told at the
   end of the lifetime.
-- What only the stage decided at RCPT or later is marked as *unrecognised*.
+- What only the stage decided at RCPT or later is marked as *unrecognised*. A next hop that has never accepted a
+  message is *new*: until it has, what is unrecognised there is the operator's
+  (\`unrecognised-by-new-next-hop\`).
 - \`everpost classify '550 …' --stage dot\` says it for any reply. How a row is added:
   [CONTRIBUTING.md](../CONTRIBUTING.md). Why it is so: [decisions/whose-fault.md](decisions/whose-fault.md).
 

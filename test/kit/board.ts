@@ -2,7 +2,7 @@
 
 import { MemoryBoard } from '#adapters/memory/board.ts';
 import type { MemoryClock } from '#adapters/memory/clock.ts';
-import { healthTerms } from '#core/delivery/next-hop-health.ts';
+import { healthTerms, unknownHealth } from '#core/delivery/next-hop-health.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
 import { boardEveryMs } from '#core/limits.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
@@ -31,4 +31,9 @@ export function relayBeside(given: { readonly clock: MemoryClock; readonly watch
 /** The sweep's, likewise. */
 export function sweepBeside(given: { readonly clock: Clock; readonly watch: Watch }) {
   return { board: boardOf(given), slowRelayQueue: noQueue, hopTimes: hopTimes(1) };
+}
+
+/** The next hop is not new: it has accepted mail before this test. */
+export async function acceptedBefore({ board }: { readonly board: MemoryBoard }, nextHop = 'exchange'): Promise<void> {
+  await board.writeHealth({ ...unknownHealth(nextHop), firstAcceptedAt: 1 });
 }

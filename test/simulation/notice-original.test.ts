@@ -4,6 +4,7 @@
 import { expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { ScriptedReply } from '#adapters/memory/next-hop.ts';
+import { acceptedBefore } from '../kit/board.ts';
 import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import type { Check, More } from './notification.ts';
 import { lived, noticesTo, ANN as OURS } from './submitting.ts';
@@ -16,6 +17,7 @@ const BODY = 'the very words of the body';
 /** The NDR about content of this length. */
 async function noticeOf(status: string, bytes = 100): Promise<string> {
   const pipeline = new TestPipeline((to) => (to.address === ANN ? ok : no(status)));
+  await acceptedBefore(pipeline);
   pipeline.receive(
     'm1',
     ANN,
@@ -53,6 +55,7 @@ async function given(reply: ScriptedReply, more: More, failed: readonly Check[] 
   const policy = { ...pipelineSettings.policy, virus: 'relay', spam: 'relay' } as const;
   const settings = { ...pipelineSettings, policy, notices: { ...pipelineSettings.notices, copyPostmasterOn: ['*'] } };
   const pipeline = new TestPipeline((to) => (to.address === 'bob@example.com' ? reply : ok), new Interrupt(), settings);
+  await acceptedBefore(pipeline);
   pipeline.receive('m1', ANN, ['bob@example.com'], small, failed, more);
   await pipeline.live(24);
   expect(pipeline.exchange.accepted).toHaveLength(2);

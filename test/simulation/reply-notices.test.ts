@@ -6,6 +6,7 @@ import { classifyVerb } from '#cli/classify-reply.ts';
 import { PHASES_OF } from '#core/reply/rules/fit.ts';
 import { rowGroups } from '#core/reply/rules/providers.ts';
 import type { ReplyRow, Stage } from '#core/reply/rules/row.ts';
+import { acceptedBefore } from '../kit/board.ts';
 import { TestPipeline } from '../kit/pipeline.ts';
 import { replyOf } from '../kit/replies.ts';
 
@@ -21,6 +22,7 @@ async function heard(stage: Stage, wire: string) {
   const pipeline = new TestPipeline((to) =>
     to.address === ANN ? ok : { code, text, at, ...(status === null ? {} : { status }) },
   );
+  await acceptedBefore(pipeline);
   pipeline.receive('m1', ANN, [BOB]);
   await pipeline.work();
   const early = pipeline.exchange.accepted.length;
@@ -101,6 +103,7 @@ it('what decided on one reply is not kept with the next one', async () => {
     if (attempt === 1) return { code: 450, status: '4.2.0', text: 'Greylisted', at: 'rcpt' };
     return attempt === 2 ? { fault: 'timeout', at: 'rcpt' } : { code: 550, text: 'No.', at: 'rcpt' };
   });
+  await acceptedBefore(pipeline);
   pipeline.receive('m1', ANN, [BOB]);
   await pipeline.live(HOURS);
   const [record] = await pipeline.ledger.trace({ spoolId: 'm1', limit: 1 });

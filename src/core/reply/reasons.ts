@@ -124,6 +124,10 @@ export const REASONS = {
   'greeting-refused': refusesUs('4.0.0', 'the server refused our connection'),
   'ehlo-refused': refusesUs('4.0.0', 'the server refused our greeting'),
   'refused-at-mail': refusesUs('4.0.0', 'the server refused at the very beginning of the mail transaction'),
+  'unrecognised-by-new-next-hop': refusesUs(
+    '4.0.0',
+    'the server refused in words that we do not know, as it did all our mail so far',
+  ),
   'sender-refused': because('sender', 'by-reply', '5.0.0', 'the server refused the sender'),
   'recipient-restricted': fails('recipient', '5.0.0', 'the recipient takes mail from certain senders alone'),
   'recipient-unknown': because('recipient', 'by-reply', '5.0.0', 'the server knows no such recipient'),

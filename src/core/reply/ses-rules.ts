@@ -81,7 +81,8 @@ export function fromServiceFault(fault: ServiceFault): Outcome {
   const said = plainText(`SES (${fault.host ?? 'no endpoint'}) ${fault.name}: ${fault.text}`);
   const detail = said.length <= detailTextMax ? said : `${said.slice(0, detailTextMax - 1).toWellFormed()}…`;
   if (rule === undefined) return deferredFor('unknown-reply', detail);
-  if (REASONS[rule.reason].permanent === true) return failedFor(rule.reason, detail);
+  if (REASONS[rule.reason].permanent === true)
+    return failedFor(rule.reason, detail, { unrecognised: rule.text === undefined });
   return deferredFor(rule.reason, detail, { possibleDuplicate: rule.mayHaveTaken === true });
 }
 

@@ -3,8 +3,10 @@
 // result, and a health that cannot be written never fails a job.
 
 import { sightOf } from '#core/delivery/attempt-sight.ts';
+import { dependsOnNew, outcomeAtNew } from '#core/delivery/new-next-hop.ts';
 import { healthAfter, markedSlow, type Sight } from '#core/delivery/next-hop-health.ts';
 import { classify } from '#core/reply/classify.ts';
+import type { Outcome } from '#core/reply/outcome.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
 import type { Lane } from './lanes.ts';
 import type { RelayPorts } from './relay-ports.ts';
@@ -18,6 +20,8 @@ export class AttemptedHops {
   readonly #marks: Promise<unknown>[] = [];
   /** The next hop whose attempt was ended after ten seconds, before MAIL: the job belongs into the slow lane. */
   gaveBack: string | null = null;
+  /** The last attempt's next hop never accepted a message, and that makes a difference to the outcome. */
+  #atNew = false;
 
   constructor(ports: RelayPorts, lane: Lane, probed: string | null) {
     this.#ports = ports;
@@ -35,6 +39,11 @@ export class AttemptedHops {
       close: () => inner.close(),
     };
   };
+
+  /** The outcome as it counts: a new next hop may change it. */
+  outcomeOf(outcome: Outcome): Outcome {
+    return this.#atNew ? outcomeAtNew(outcome) : outcome;
+  }
 
   /** Writes what the attempts showed. Called when the outcome is recorded; never rejects. */
   async report(): Promise<void> {
@@ -65,6 +74,7 @@ export class AttemptedHops {
     } finally {
       stop();
     }
+    this.#atNew = await this.#isAtNew(name, results[0]);
     this.#see(name, results[0], startedAt, patience.signal.aborted && !signal.aborted);
     return results;
   }
@@ -78,10 +88,24 @@ export class AttemptedHops {
     const endedAt = this.#ports.clock.now();
     const secretVersion = 'secretVersion' in result ? result.secretVersion : undefined;
     const sight = sightOf({
-      ...{ result, outcome: classify(result), startedAt, endedAt, secretVersion },
+      ...{ result, outcome: this.outcomeOf(classify(result)), startedAt, endedAt, secretVersion },
       ...{ apart: this.#lane === 'slow', probe: this.#probed === nextHop },
     });
     if (sight !== null) this.#seen.push({ nextHop, sight, endedAt });
+  }
+
+  /** Where the board cannot be read it counts as new: the mail waits, and nobody is told of a failure. */
+  async #isAtNew(nextHop: string, result: NextHopResult | undefined): Promise<boolean> {
+    if (result === undefined || !dependsOnNew(classify(result))) return false;
+    const { board, watch } = this.#ports;
+    try {
+      if ((await board.health(nextHop)).firstAcceptedAt !== null) return false;
+      await board.readAgain();
+      return (await board.health(nextHop)).firstAcceptedAt === null;
+    } catch (error) {
+      watch.error('next-hop.health-not-read', { nextHop, error: String(error) });
+      return true;
+    }
   }
 
   /** While the attempt runs: the jobs behind it shall not wait for its end. */

@@ -86,7 +86,8 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
   }
 
   const startedAt = ports.clock.now();
-  const attempt = await attemptOnce(ports, claimed, message, signal);
+  const attempted = await attemptOnce(ports, claimed, message, signal);
+  const attempt = { ...attempted, outcome: hops.outcomeOf(attempted.outcome) };
   if (hops.gaveBack !== null) {
     await hops.report();
     await unclaim(ports, claimed);
