@@ -231,8 +231,9 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
     environment: environmentOf(scope, given, queues),
     may: [
       queryDue(table),
-      // UpdateItem counts the hour's expiries; Query reads the board of next hops.
-      onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
+      // UpdateItem counts the hour's expiries; Query reads the board of next hops, and Scan finds held rows
+      // of older versions.
+      onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query', 'Scan'),
       sendTo(queues.relay, queues.slowRelay, queues.feedback),
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn, queues.slowRelay.queue.queueArn),
     ],

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { DynamoWaiting } from '#adapters/aws/dynamo-waiting.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
@@ -19,6 +20,7 @@ import {
 } from '#core/limits.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import { isSuperseded } from '#pipeline/sweep/kept-event.ts';
+import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
@@ -34,6 +36,7 @@ const ports = {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
   }),
+  waiting: new DynamoWaiting(dynamo, config.table),
   board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   slowRelayQueue: new SqsJobQueue(sqs, config.slowRelayQueueUrl),
@@ -53,6 +56,7 @@ export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }
     return 'superseded';
   }
   let report = await sweep(ports, signal);
+  await publishLevels(ports, signal);
   while (report.more && !signal.aborted) {
     await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);
     if (!signal.aborted) report = await sweep(ports, signal, { again: true });

@@ -116,7 +116,11 @@ export const resumeWithinMs = 4 * HOUR;
 export const slowJobsMax = 1_000;
 /** Due rows of an open next hop that are looked at, in one sweep, for one that can be its attempt. */
 export const probeCandidatesMax = 20;
-
+// ── What waits ──────────────────────────────────────────────────────────────────────────────────────────────────────
+/** Of the rows that wait by a fault of the next hop or the operator, the levels of each run read so many. */
+export const waitingRowsRead = 2_000;
+/** Pages of the table (1 MB each) in a run, until the held rows of older versions are counted. */
+export const heldPagesPerRun = 5;
 // ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What Lambda takes in a function's VpcConfig (Lambda API, VpcConfig). */

@@ -37,4 +37,8 @@ export type MetricName =
   | 'OrphanSweepRun'
   | 'Purged'
   | 'PurgeRun'
-  | 'NoEnd';
+  | 'NoEnd'
+  | 'WaitsForPerson'
+  | 'WaitingLong'
+  | 'NextHopDown'
+  | 'PausedHours';

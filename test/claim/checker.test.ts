@@ -99,7 +99,7 @@ const evidence = (more: Partial<Evidence> = {}): Evidence => ({
   taken: [copy()],
   serviceNotices: [],
   rows: [row()],
-  alarms: [],
+  waitsForPerson: 0,
   inDeadLetters: new Set(),
   postmaster: [{ nextHop: 'exchange', address: 'postmaster@example.com' }],
   skewMs: 0,
@@ -117,7 +117,7 @@ const returned = row({ state: 'returned' });
 const sound: readonly (readonly [string, Partial<Evidence>])[] = [
   ['handed on once', {}],
   ['returned once', { taken: [ndr()], rows: [returned] }],
-  ['held, and an alarm was raised', { taken: [], rows: [held], alarms: [{ name: 'Held', at: 100_006 }] }],
+  ['held, and the level is on', { taken: [], rows: [held], waitsForPerson: 1 }],
   ['a marked duplicate', { taken: [copy(), copy({}, duplicate)], rows: [row(doubted)] }],
   ['a next hop that kept what it refused', { taken: [copy({ answer: 'refused' }), copy()], rows: [row()] }],
   [
@@ -188,8 +188,6 @@ const faults: readonly (readonly [string, FindingKind, Partial<Evidence>])[] = [
   ['an NDR to somebody else', 'strange', { taken: [ndr({ to: 'eve@src.example' })], rows: [returned] }],
   ['an NDR about somebody else', 'strange', { taken: [copy(), ndr({ about: 'eve@example.com' })] }],
   ['held without an alarm', 'no-alarm', { taken: [], rows: [held] }],
-  ['held, and an alarm before', 'no-alarm', { taken: [], rows: [held], alarms: [{ name: 'Held', at: 4 }] }],
-  ['held, and another alarm', 'no-alarm', { taken: [], rows: [held], alarms: [{ name: 'Relayed', at: 100_006 }] }],
   ['still deferred', 'unfinished', { taken: [], rows: [row({ state: 'deferred' })] }],
   [
     'discarded, which nobody asked for',

@@ -7,23 +7,6 @@ import type { Accepted, Due, End, Evidence, Finding, FindingKind, Recorded, Take
 import { type Match, matchOf } from './matching.ts';
 import { type Report, reportOf, reportsIn } from './reports.ts';
 
-/**
- * Two things are not true yet of what is held: its alarm stays on until a person has acted, and something looks at the
- * row again. Until then an alarm that was raised since it was held will do, and no instant is asked of it. When that is
- * mended this list goes.
- */
-export const EXCEPTIONS = ['held-alarm-was-raised', 'held-without-instant'] as const;
-export type Exception = (typeof EXCEPTIONS)[number];
-
-/** Alarms that say that something is held (infra/watch.ts): any of them calls the person. */
-const ALARMS_OF_HELD: ReadonlySet<string> = new Set([
-  'Held',
-  'ExpiryHeld',
-  'ReceiptMissing',
-  'EnvelopeMissing',
-  'SubmissionMalformed',
-]);
-
 export type Verdict = {
   readonly messages: number;
   readonly findings: readonly Finding[];
@@ -311,17 +294,10 @@ function checkNotice(evidence: Evidence, row: Recorded): Finding[] {
   return row.state === 'held' && alone ? alarmOf(evidence, row) : [];
 }
 
-/**
- * An alarm is raised before the write of which it tells, and a write may be tried again: within the minute that a
- * function has.
- */
-const RAISED_BEFORE_MS = 60_000;
-
-/** Exception `held-alarm-was-raised`: since it was held, by any clock. */
-function alarmOf({ alarms, skewMs }: Evidence, { spoolId, trace, forwardPath, stateReason }: Recorded): Finding[] {
-  const heldAt = trace.findLast(({ event }) => event === 'HOLD')?.at ?? 0;
-  if (alarms.some(({ name, at }) => ALARMS_OF_HELD.has(name) && at >= heldAt - skewMs - RAISED_BEFORE_MS)) return [];
-  return [{ kind: 'no-alarm', spoolId, says: `<${forwardPath}> is held (${stateReason}), and no alarm was raised` }];
+/** What is held is accounted for only while the level of all that waits for a person says so. */
+function alarmOf({ waitsForPerson }: Evidence, { spoolId, forwardPath, stateReason }: Recorded): Finding[] {
+  if (waitsForPerson >= 1) return [];
+  return [{ kind: 'no-alarm', spoolId, says: `<${forwardPath}> is held (${stateReason}), and no alarm is on` }];
 }
 
 function push<T>(map: Map<string, T[]>, key: string, item: T): void {

@@ -74,15 +74,13 @@ export type Recorded = {
   readonly trace: readonly { readonly event: string; readonly at: number; readonly reason: string | null }[];
 };
 
-export type Alarm = { readonly name: string; readonly at: number };
-
 export type Evidence = {
   readonly accepted: readonly Accepted[];
   readonly taken: readonly Taken[];
   readonly serviceNotices: readonly ServiceNotice[];
   readonly rows: readonly Recorded[];
-  /** Each time that one went on. */
-  readonly alarms: readonly Alarm[];
+  /** The level `WaitsForPerson` as it was published last; 0: its alarm is off. */
+  readonly waitsForPerson: number;
   /** Messages whose receipt or event lies in a dead-letter queue, whose alarm is on. */
   readonly inDeadLetters: ReadonlySet<string>;
   /** Who may get mail that is about no single message: digests, copies of failures, what came back to us. */

@@ -38,7 +38,7 @@ export function evidenceOf(pipeline: TestPipeline, expected: readonly Expected[]
       status,
     })),
     rows: pipeline.ledger.allWhole(),
-    alarms: pipeline.watch.counted.flatMap(({ metric, value, at }) => (value > 0 ? [{ name: metric, at }] : [])),
+    waitsForPerson: pipeline.watch.counted.findLast(({ metric }) => metric === 'WaitsForPerson')?.value ?? 0,
     inDeadLetters: new Set(),
     postmaster: hops.map(([nextHop]) => ({ nextHop, address: postmaster })),
     skewMs: 0,

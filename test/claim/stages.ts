@@ -14,6 +14,7 @@ import { giveDigest } from '#pipeline/purge/digest-notice.ts';
 import { purge } from '#pipeline/purge/purge.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
+import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import type { Stage } from './plan.ts';
 import type { Invocation } from './process.ts';
@@ -71,7 +72,12 @@ export async function runJob(
 
 export async function runScheduled(world: World, stage: ScheduledStage, invocation: Invocation): Promise<void> {
   const { signal } = invocation;
-  if (stage === 'sweep') return void (await sweep(sweepPorts(world, invocation), signal));
+  if (stage === 'sweep') {
+    const ports = sweepPorts(world, invocation);
+    await sweep(ports, signal);
+    const waiting = invocation.port('waiting', 'ledger', world.ledger.waiting);
+    return publishLevels({ ...ports, waiting }, signal);
+  }
   if (stage === 'orphans') return void (await orphans(orphanPorts(world, invocation), signal));
   const ports = purgePorts(world, invocation);
   const results = await Promise.allSettled([giveDigest(ports), purge(ports, signal)]);

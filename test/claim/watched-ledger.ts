@@ -3,8 +3,9 @@
 
 import { aroundCalls } from '#adapters/memory/interrupt.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
-import { isFinal } from '#core/delivery/delivery.ts';
+import { isSettled } from '#core/delivery/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import type { Finding } from './evidence.ts';
 
@@ -15,6 +16,9 @@ export class WatchedLedger {
   private readonly found: (finding: Finding) => void;
   private readonly told = new Set<string>();
   readonly port: Ledger;
+  /** The sweep has published how many are held since the last one was. */
+  isHeldTold = true;
+  readonly waiting = new WaitingRows(this.memory);
 
   /** `changed` is called after each change of a row. */
   constructor(found: (finding: Finding) => void, changed: () => void) {
@@ -39,14 +43,16 @@ export class WatchedLedger {
 
   nextDueAt(): number | null {
     let next: number | null = null;
-    for (const { dueAt } of this.memory.all()) if (dueAt !== null && (next === null || dueAt < next)) next = dueAt;
+    // The sweep looks at a held row daily, for ever; the minutes of that need not be played.
+    for (const { dueAt, state } of this.memory.all())
+      if (dueAt !== null && state !== 'held' && (next === null || dueAt < next)) next = dueAt;
     return next;
   }
 
-  /** Exception `held-without-instant` of the checker: a held row has none yet. */
   private ask(ref: DeliveryRow): void {
     const row = this.memory.all().find((each) => each.spoolId === ref.spoolId && each.deliveryKey === ref.deliveryKey);
-    if (row === undefined || isFinal(row.state) || row.state === 'held' || row.dueAt !== null) return;
+    if (row?.state === 'held') this.isHeldTold = false;
+    if (row === undefined || isSettled(row) || row.dueAt !== null) return;
     const says = `${row.deliveryKey} <${row.forwardPath}> is ${row.state}, and nothing will look at it`;
     if (this.told.has(says)) return;
     this.told.add(says);

@@ -11,7 +11,7 @@ import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { maxReceiveCount, orphanSweepEveryMs, purgeEveryMs, sweepEveryMs } from '#core/limits.ts';
 import type { Transaction } from '#pipeline/ports.ts';
 import { Chance, fractionOf, hashOf } from './chance.ts';
-import type { Accepted, Alarm, Evidence, Finding } from './evidence.ts';
+import type { Accepted, Evidence, Finding } from './evidence.ts';
 import { isTroubled } from './expected.ts';
 import { Faults } from './faults.ts';
 import { Hops } from './hops.ts';
@@ -48,7 +48,7 @@ export class World {
   readonly bounces: MemoryBounceService;
   readonly queues: Readonly<Record<QueueStage, SimQueue>>;
   readonly mail: Mail;
-  readonly alarms: Alarm[] = [];
+  private waitsForPerson = 0;
   readonly seen: Finding[] = [];
   readonly entropy: MemoryEntropy;
   /** Lines of what happened, where somebody reads them. */
@@ -112,7 +112,7 @@ export class World {
         status,
       })),
       rows: this.ledger.whole(),
-      alarms: this.alarms,
+      waitsForPerson: this.waitsForPerson,
       inDeadLetters: new Set(this.queues.ingest.deadLetters.flatMap((body) => this.mail.idsIn(body))),
       postmaster: ['exchange', 'ses-report'].map((nextHop) => ({
         nextHop,
@@ -143,12 +143,8 @@ export class World {
       maxReceiveCount,
       fate: (number) => this.faults.ofJob(name, number, this.isCalm()),
       visible: (at) => this.poke(name, at),
-      dead: () => this.raise(`${name} dead letters`),
+      dead: () => this.log(() => `${name} has a dead letter`),
     });
-  }
-
-  private raise(name: string): void {
-    this.alarms.push({ name, at: this.schedule.now });
   }
 
   private log(line: () => string): void {
@@ -164,7 +160,9 @@ export class World {
       isAway: (service) => this.isAway(service),
       deathOf: (stage) => this.deathOf(stage),
       published: (metric, value) => {
-        if (value > 0) this.raise(metric);
+        if (metric !== 'WaitsForPerson') return;
+        this.waitsForPerson = value;
+        this.ledger.isHeldTold = true;
       },
       log: (line) => this.log(line),
     };
@@ -237,7 +235,6 @@ export class World {
       invocation.end();
       for (const id of done) this.queues[stage].remove(id);
     }
-    if (ended === 'died' || done.size < batch.length) this.raise(`${stage} errors`);
     worker.busy = false;
     this.poke(stage, this.schedule.now);
   }
@@ -255,18 +252,16 @@ export class World {
     const invocation = this.begin(worker);
     const work = runScheduled(this, stage, invocation).catch((error: unknown) => {
       this.log(() => `${stage} failed: ${String(error)}`);
-      this.raise(`${stage} errors`);
     });
     const ended = await Promise.race([work, invocation.died]);
-    if (ended === 'died') this.raise(`${stage} errors`);
-    else invocation.end();
+    if (ended !== 'died') invocation.end();
     worker.busy = false;
     if (stage === 'sweep') this.sweepSoon();
   }
 
   /** A sweep with nothing due does nothing, so only those minutes are played at which something is. */
   private sweepSoon(): void {
-    const due = this.ledger.nextDueAt();
+    const due = this.ledger.nextDueAt() ?? (this.ledger.isHeldTold ? null : this.schedule.now);
     if (due === null) return;
     const at = Math.max(this.schedule.now + 1, due);
     const minute = START + Math.ceil((at - START) / sweepEveryMs) * sweepEveryMs;

@@ -37,7 +37,8 @@ describe('a row of the version before', () => {
     const read = rowOfItem(item);
     expect(read).toMatchObject(row);
     const again = itemOfRow(read, { search: true, ledgerRetentionMs: 90 * 86_400_000 });
-    expect(again).toEqual(item);
+    // The index keeps rows of a class together now: a deferred one moves there with its next write.
+    expect({ ...again, ...(item.dueShard && { dueShard: item.dueShard }) }).toEqual(item);
   });
 
   it.each([

@@ -60,9 +60,7 @@ export async function evidenceAt(
     taken,
     serviceNotices: [],
     rows: records.flatMap(({ rows }) => rows),
-    alarms: alarms.flatMap(({ name, raisedAt }) =>
-      raisedAt === null ? [] : [{ name: name.slice(name.lastIndexOf('/') + 1), at: Date.parse(raisedAt) }],
-    ),
+    waitsForPerson: alarms.some(({ name, state }) => name.endsWith('/WaitsForPerson') && state === 'ALARM') ? 1 : 0,
     inDeadLetters: new Set(),
     postmaster: [{ nextHop: 'exchange', address: 'postmaster@example.com' }],
     mayStandInFront: standsAboveAccepted,

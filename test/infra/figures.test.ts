@@ -131,7 +131,11 @@ describe('grants', () => {
     ],
     [
       'Sweep',
-      [log('Sweep'), ledger('GetItem', 'PutItem', 'Query', 'UpdateItem'), 'dynamodb:Query on LedgerTable/index/due'],
+      [
+        log('Sweep'),
+        ledger('GetItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'),
+        'dynamodb:Query on LedgerTable/index/due',
+      ],
       [
         'sqs:SendMessage on FeedbackQueue RelayQueue SlowRelayQueue',
         'sqs:GetQueueAttributes on RelayQueue SlowRelayQueue',

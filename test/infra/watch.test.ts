@@ -151,6 +151,7 @@ describe('our own metrics', () => {
     },
     ...{ Confirmed: true, Complained: true, UnknownDelivery: true, JobFailing: true },
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
+    ...{ WaitsForPerson: true, WaitingLong: true, NextHopDown: true, PausedHours: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {

@@ -10,6 +10,7 @@ import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { Settings } from '#config/settings.ts';
 import { healthTerms } from '#core/delivery/next-hop-health.ts';
@@ -37,9 +38,10 @@ import { returned } from '#pipeline/feedback/returned.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
-import type { NextHop } from '#pipeline/ports.ts';
+import type { Job, NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
+import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
 import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
@@ -218,25 +220,16 @@ export class TestPipeline {
         busy = true;
         await this.consume(each);
       }
-      for (const [queue, lane] of [
-        [this.relayQueue, 'fast'],
-        [this.slowRelayQueue, 'slow'],
+      for (const [queue, run] of [
+        [this.relayQueue, (job: Job) => relay(this.relayPorts(), job, NEVER, 'fast')],
+        [this.slowRelayQueue, (job: Job) => relay(this.relayPorts(), job, NEVER, 'slow')],
+        [this.bounceQueue, (job: Job) => bounce(this.bouncePorts(), job)],
+        [this.feedbackQueue, (job: Job) => returned(this.returnedPorts(), job, NEVER)],
       ] as const)
-        for (const received of queue.receive(10)) {
+        for (const { job, sqsMessageId } of queue.receive(10)) {
           busy = true;
-          if (await this.lives(() => relay(this.relayPorts(), received.job, NEVER, lane)))
-            queue.remove(received.sqsMessageId);
+          if (await this.lives(() => run(job))) queue.remove(sqsMessageId);
         }
-      for (const received of this.bounceQueue.receive(10)) {
-        busy = true;
-        if (await this.lives(() => bounce(this.bouncePorts(), received.job)))
-          this.bounceQueue.remove(received.sqsMessageId);
-      }
-      for (const received of this.feedbackQueue.receive(10)) {
-        busy = true;
-        if (await this.lives(() => returned(this.returnedPorts(), received.job, NEVER)))
-          this.feedbackQueue.remove(received.sqsMessageId);
-      }
     }
   }
 
@@ -245,9 +238,10 @@ export class TestPipeline {
     const until = this.clock.now() + hours * HOUR;
     while (this.clock.now() < until) {
       await this.work();
-      await this.lives(() => sweep(this.sweepPorts(), NEVER));
+      await this.lives(() => this.sweepOnce());
       await this.work();
-      if (await this.idle()) return;
+      // The next sweep publishes its levels, also where this one dies.
+      if (await this.idle()) return void ((await this.lives(() => this.sweepOnce())) || (await this.sweepOnce()));
       this.clock.advanceTo(Math.min(until, Math.max(this.clock.now() + sweepEveryMs, await this.nextEvent())));
     }
   }
@@ -276,10 +270,13 @@ export class TestPipeline {
     }
   }
 
+  private get queues() {
+    return [this.relayQueue, this.slowRelayQueue, this.bounceQueue, this.feedbackQueue];
+  }
+
   private async idle(): Promise<boolean> {
-    const due = this.ledger.all().some((row) => row.dueAt !== null);
-    const queues = [this.relayQueue, this.slowRelayQueue, this.bounceQueue, this.feedbackQueue];
-    const depths = await Promise.all(queues.map((queue) => queue.depth()));
+    const due = this.ledger.all().some((row) => row.dueAt !== null && row.state !== 'held');
+    const depths = await Promise.all(this.queues.map((queue) => queue.depth()));
     return !due && this.notifications.length === 0 && depths.every((depth) => depth.visible + depth.inFlight === 0);
   }
 
@@ -288,10 +285,7 @@ export class TestPipeline {
     const instants = [
       ...this.ledger.all().map((row) => row.dueAt),
       ...this.notifications.map((each) => each.visibleAt),
-      this.relayQueue.nextVisibleAt(),
-      this.slowRelayQueue.nextVisibleAt(),
-      this.bounceQueue.nextVisibleAt(),
-      this.feedbackQueue.nextVisibleAt(),
+      ...this.queues.map((queue) => queue.nextVisibleAt()),
     ].filter((at): at is number => at !== null);
     return Math.min(...instants);
   }
@@ -356,6 +350,11 @@ export class TestPipeline {
   }
   private bouncePorts() {
     return { ...this.common(), relayQueue: this.wrapped().relayQueue };
+  }
+  private async sweepOnce() {
+    const ports = this.sweepPorts();
+    await sweep(ports, NEVER);
+    await publishLevels({ ...ports, waiting: new WaitingRows(this.ledger) }, NEVER);
   }
   private sweepPorts() {
     const { spool: _, ...queues } = this.wrapped();

@@ -87,7 +87,7 @@ describe('relay throws on everything', () => {
     expect(pipeline.watch.total('Poison')).toBe(count);
     const held = pipeline.ledger.all().filter((row) => row.state === 'held');
     for (const row of held) {
-      expect(row).toMatchObject({ stateReason: 'expiry-limit', dueAt: null, leaseUntil: null });
+      expect(row).toMatchObject({ stateReason: 'expiry-limit', leaseUntil: null });
       expect(row.trace.at(-1)).toMatchObject({ event: 'HOLD', reason: 'expiry-limit: poison' });
       expect(row.trace.at(-1)?.at).toBeGreaterThanOrEqual(ACCEPTED_AT + 12 * HOUR);
     }

@@ -28,7 +28,10 @@ const once =
     attempt === 1 ? first : ok;
 const short: Settings = { ...pipelineSettings, retry: { ...pipelineSettings.retry, lifetimeMs: 2 * HOUR } };
 
-const OF_EACH_MINUTE: readonly MetricName[] = ['SweepRun', 'OrphanSweepRun'];
+const OF_EACH_MINUTE: readonly MetricName[] = [
+  ...(['SweepRun', 'OrphanSweepRun'] as const),
+  ...(['WaitsForPerson', 'WaitingLong', 'NextHopDown', 'PausedHours'] as const),
+];
 function counted(pipeline: TestPipeline): Partial<Record<MetricName, number>> {
   const names = new Set(
     pipeline.watch.counted.map(({ metric }) => metric).filter((name) => !OF_EACH_MINUTE.includes(name)),

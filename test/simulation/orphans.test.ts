@@ -56,7 +56,7 @@ describe('a message whose receipt never came', () => {
       stateReason: 'receipt-missing',
       forwardPath: BOB,
       nextHop: '',
-      dueAt: null,
+      dueAt: pipeline.clock.now() + 86_400_000,
       message: {
         reversePath: ANN,
         verdicts: null,

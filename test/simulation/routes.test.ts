@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/next-hop.ts';
 import type { NextHopSettings } from '#config/settings.ts';
-import { type DeliveryState, isFinal, type TraceEventName } from '#core/delivery/delivery.ts';
+import { type DeliveryState, isFinal, isSettled, type TraceEventName } from '#core/delivery/delivery.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { findingsIn } from '../claim/pipeline-evidence.ts';
 import { TestPipeline } from '../kit/pipeline.ts';
@@ -227,7 +227,7 @@ async function requireEnds(pipeline: TestPipeline, path: Path, lives: number): P
   expect(pipeline.relayQueue.deadLetters.concat(pipeline.bounceQueue.deadLetters)).toEqual([]);
   for (const row of pipeline.ledger.all()) {
     expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
-    expect([row.leaseUntil, row.dueAt]).toEqual([null, null]);
+    expect([row.leaseUntil, row.dueAt === null]).toEqual([null, isSettled(row)]);
   }
   const [record] = await pipeline.ledger.trace({ spoolId: 'm1', limit: 1 });
   const events = (record?.rows ?? []).flatMap((row) => row.trace.map((event) => event.event));

@@ -170,11 +170,11 @@ describe('README', () => {
 });
 
 describe('ARCHITECTURE', () => {
-  it('says which rows have a dueAt: those to which something must still happen by itself, and no held one', () => {
+  it('says which rows have a dueAt: those to which something must still happen, and those that wait for a person', () => {
     const row = queued('m1', { message: facts('m1') });
     expect(row.dueAt).not.toBeNull();
-    expect(heldAtBirth(row, { because: 'foreign-sender', reason: 'foreign-sender' }, 0).dueAt).toBeNull();
+    expect(heldAtBirth(row, { because: 'foreign-sender', reason: 'foreign-sender' }, 0).dueAt).toBe(86_400_000);
     expect(failedAtBirth(row, statusOf('5.1.1'), 'no-route', 'none', 0).dueAt).not.toBeNull();
-    expect(read('ARCHITECTURE.md')).toContain('A held row has none');
+    expect(read('ARCHITECTURE.md')).toContain('A held row is looked at daily');
   });
 });

@@ -2,10 +2,10 @@
 // The index's projection (infra/ledger.ts) has the fields of DueRow. Its reads are eventually consistent, so the sweep
 // reads each row before it decides.
 
-import { type DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { type DynamoDBClient, QueryCommand, type QueryCommandOutput } from '@aws-sdk/client-dynamodb';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import type { DueRow, Quarantined, QuarantineQuery } from '#pipeline/ports.ts';
-import { DUE_SHARDS, dueRowOfItem } from './dynamo-row.ts';
+import { dueRowOfItem, dueShardsOf } from './dynamo-row.ts';
 import type { Item } from './row-attributes.ts';
 
 /**
@@ -16,35 +16,61 @@ export function isEnqueued(row: DueRow): boolean {
   return isUnderWay(row.state) && row.dueAt > row.nextAttemptAt;
 }
 
-/** All index entries with `from` < dueAt <= `until`, shard by shard side by side, each shard in order of time. */
+/** Entries with `from` <= dueAt <= `until`, of all shards unless some are named, each shard in order of time. */
 export async function readDueIndex(
   client: DynamoDBClient,
   table: string,
-  range: { readonly from: number; readonly until: number },
+  range: {
+    readonly from: number;
+    readonly until: number;
+    readonly shards?: readonly string[];
+    readonly perShard?: number;
+  },
   take: (row: DueRow) => void,
 ): Promise<void> {
   await Promise.all(
-    Array.from({ length: DUE_SHARDS }, async (_, shard) => {
-      let start: Item | undefined;
+    (range.shards ?? dueShardsOf('other', 'faulty', 'held')).map(async (shard) => {
+      let [start, left]: [Item | undefined, number] = [undefined, range.perShard ?? Number.POSITIVE_INFINITY];
       do {
-        const page = await client.send(
-          new QueryCommand({
-            TableName: table,
-            IndexName: 'due',
-            KeyConditionExpression: 'dueShard = :shard AND dueAt BETWEEN :from AND :until',
-            ExpressionAttributeValues: {
-              ':shard': { S: `s${shard}` },
-              ':from': { N: String(range.from) },
-              ':until': { N: String(range.until) },
-            },
-            ExclusiveStartKey: start,
-          }),
+        const page: QueryCommandOutput = await client.send(
+          new QueryCommand({ ...inShard(table, shard, range), ExclusiveStartKey: start }),
         );
-        for (const item of page.Items ?? []) take(dueRowOfItem(item));
+        for (const item of (page.Items ?? []).slice(0, left)) take(dueRowOfItem(item));
+        left -= page.Items?.length ?? 0;
         start = page.LastEvaluatedKey;
-      } while (start !== undefined);
+      } while (start !== undefined && left > 0);
     }),
   );
+}
+
+/** How many entries the shards have, whenever they are due. */
+export async function countInShards(client: DynamoDBClient, table: string, shards: readonly string[]): Promise<number> {
+  const counts = shards.map(async (shard) => {
+    let [start, count]: [Item | undefined, number] = [undefined, 0];
+    do {
+      const whole = inShard(table, shard, { from: 0, until: Number.MAX_SAFE_INTEGER });
+      const page: QueryCommandOutput = await client.send(
+        new QueryCommand({ ...whole, Select: 'COUNT', ExclusiveStartKey: start }),
+      );
+      count += page.Count ?? 0;
+      start = page.LastEvaluatedKey;
+    } while (start !== undefined);
+    return count;
+  });
+  return (await Promise.all(counts)).reduce((sum, each) => sum + each, 0);
+}
+
+function inShard(table: string, shard: string, { from, until }: { readonly from: number; readonly until: number }) {
+  return {
+    TableName: table,
+    IndexName: 'due',
+    KeyConditionExpression: 'dueShard = :shard AND dueAt BETWEEN :from AND :until',
+    ExpressionAttributeValues: {
+      ':shard': { S: shard },
+      ':from': { N: String(from) },
+      ':until': { N: String(until) },
+    },
+  };
 }
 
 /**

@@ -32,6 +32,7 @@ import { countExpiry, countOnce, countUpTo } from './dynamo-counts.ts';
 import {
   BOOKMARKS_KEY,
   CLAIM,
+  dueShardsOf,
   eventOfItem,
   type ItemOptions,
   itemOfEvent,
@@ -138,13 +139,15 @@ export class DynamoLedger implements Ledger {
 
   async quarantined(query: QuarantineQuery): Promise<Quarantined> {
     const { take, found } = inQuarantine(query);
-    await readDueIndex(this.client, this.table, { from: query.now + 1, until: Number.MAX_SAFE_INTEGER }, take);
+    const range = { from: query.now + 1, until: Number.MAX_SAFE_INTEGER, shards: dueShardsOf('other') };
+    await readDueIndex(this.client, this.table, range, take);
     return found();
   }
 
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
-    await readDueIndex(this.client, this.table, { from: from + 1, until }, (row) => {
+    const range = { from: from + 1, until, shards: dueShardsOf('other', 'faulty') };
+    await readDueIndex(this.client, this.table, range, (row) => {
       if (isEnqueued(row)) counts.set(row.nextHop, (counts.get(row.nextHop) ?? 0) + 1);
     });
     return counts;

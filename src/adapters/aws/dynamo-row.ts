@@ -14,6 +14,7 @@ import type {
   Verdicts,
 } from '#core/delivery/delivery.ts';
 import { isSettled } from '#core/delivery/delivery.ts';
+import { type DueClass, dueClassOf } from '#core/delivery/due-class.ts';
 import type { Extract } from '#core/message/extract.ts';
 import type { Reply } from '#core/reply/reply.ts';
 import { inboundPrefix } from '#core/spool/receipt.ts';
@@ -55,8 +56,21 @@ export const BOOKMARKS_KEY = '#bookmarks';
 export const sortKeyOf = (ref: DeliveryRef) => `d#${ref.deliveryKey}`;
 const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
 
-/** The sparse index `due` spreads over so many partitions, so that no backlog is one partition's. */
-export const DUE_SHARDS = 8;
+/**
+ * The sparse index `due` spreads over partitions, so that no backlog is one partition's; each class has its own
+ * (core/delivery/due-class.ts). Rows of older versions are all in those of `other`.
+ */
+const DUE_SHARDS: Readonly<Record<DueClass, readonly [prefix: string, count: number]>> = {
+  other: ['s', 8],
+  faulty: ['f', 4],
+  held: ['h', 2],
+};
+export function dueShardsOf(...classes: readonly DueClass[]): readonly string[] {
+  return classes.flatMap((each) => {
+    const [prefix, count] = DUE_SHARDS[each];
+    return Array.from({ length: count }, (_, shard) => `${prefix}${shard}`);
+  });
+}
 const NULL_REVERSE_PATH = '<>'; // an index key may not be empty
 
 /** The claim's conditions and changes name these attributes. */
@@ -201,11 +215,12 @@ export function dueRowOfItem(item: Item): DueRow {
 }
 
 /** FNV-1a over the key: even, and the same for ever. */
-function dueShardOf(ref: DeliveryRef): string {
+function dueShardOf(row: DeliveryRow): string {
   let hash = 0x811c9dc5;
-  for (const character of ref.spoolId + ref.deliveryKey)
+  for (const character of row.spoolId + row.deliveryKey)
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
-  return `s${hash % DUE_SHARDS}`;
+  const [prefix, count] = DUE_SHARDS[dueClassOf(row)];
+  return `${prefix}${hash % count}`;
 }
 
 /**

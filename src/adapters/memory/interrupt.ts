@@ -14,6 +14,7 @@ import type {
   SpoolInventory,
   SubmissionStore,
 } from '#pipeline/ports.ts';
+import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 
 /** `close` and `invocationEnded` end connections, which a crash ends too; `heldPerByte` is a number. */
 type PortMethod = Exclude<
@@ -25,7 +26,8 @@ type PortMethod = Exclude<
   | keyof NextHopBoard
   | keyof Spool
   | keyof SpoolInventory
-  | keyof SubmissionStore,
+  | keyof SubmissionStore
+  | keyof WaitingIndex,
   'close' | 'invocationEnded' | 'heldPerByte'
 >;
 /** The compiler asks for every method of the ports, and for no other. */
@@ -42,9 +44,12 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   due: true,
   dueBetween: true,
   enqueued: true,
+  faulty: true,
   findToken: true,
   forgetMessage: true,
   head: true,
+  heldCount: true,
+  heldWithoutInstant: true,
   keepToken: true,
   list: true,
   message: true,

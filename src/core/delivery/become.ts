@@ -1,8 +1,9 @@
 // Changes a row's state; no other file does. Each change gives its reason, and when the sweep must look at the row
 // next. A held row says why it is held; no other row does. Pure. It never decides which change a row needs.
 
+import { dayMs } from '#core/limits.ts';
 import type { Command, DeliveryRow, Fact, HeldBecause } from './delivery.ts';
-import { transition } from './delivery.ts';
+import { isSettled, transition } from './delivery.ts';
 
 /** The changes beside the state. */
 export type Change = Partial<Omit<DeliveryRow, 'state' | 'stateReason' | 'dueAt' | 'heldBecause'>> & {
@@ -19,9 +20,16 @@ export function become(row: DeliveryRow, command: Exclude<Command, HoldCommand>,
   return inState(row, transition(row.state, command), change);
 }
 
+/** Of a held row. */
+export type HoldChange = Omit<Change, 'dueAt'> & {
+  readonly now: number;
+  /** When something must happen to it by itself; absent: nothing will, before a person acts. */
+  readonly dueAt?: number;
+};
+
 /** Kept, and an operator must look at it. */
-export function hold(row: DeliveryRow, command: HoldCommand, because: HeldBecause, change: Change): DeliveryRow {
-  return { ...inState(row, transition(row.state, command), change), heldBecause: because };
+export function hold(row: DeliveryRow, command: HoldCommand, because: HeldBecause, change: HoldChange): DeliveryRow {
+  return inSight(row, transition(row.state, command), because, change);
 }
 
 /** A fact that others report; null where it comes too late to change the state. */
@@ -38,10 +46,24 @@ export function becomeByFact(
  * The notice was not delivered, or came back after its acceptance: the delivery is held, as there is never a third
  * message.
  */
-export function holdForNotice(row: DeliveryRow, change: Change): DeliveryRow {
+export function holdForNotice(row: DeliveryRow, change: HoldChange): DeliveryRow {
   const bounced = transition(row.state, 'notice-bounced');
   const state = bounced === 'ignored' ? transition(row.state, 'notice-failed') : bounced;
-  return { ...inState(row, state, change), heldBecause: 'notice-not-delivered' };
+  return inSight(row, state, 'notice-not-delivered', change);
+}
+
+/**
+ * What waits for a person has an instant, a day on at the latest, so that the index of what is due counts it (DESIGN
+ * decision 32). A sender's notice has none: its delivery is held with it, and is counted.
+ */
+function inSight(
+  row: DeliveryRow,
+  state: DeliveryRow['state'],
+  because: HeldBecause,
+  { now, dueAt = Number.POSITIVE_INFINITY, ...change }: HoldChange,
+): DeliveryRow {
+  const held = { ...inState(row, state, { ...change, dueAt: null }), heldBecause: because };
+  return isSettled(held) ? held : { ...held, dueAt: Math.min(dueAt, now + dayMs) };
 }
 
 /** A held row whose notice goes on: it failed or expired before, and is so again. */

@@ -45,6 +45,6 @@ export function isOverExpiryLimit(count: ExpiryCount): boolean {
 export function afterExpiryHeld(row: DeliveryRow, now: number): Progress {
   const reason = `expiry-limit: ${expiryReason(row)}`;
   const event = traced(row, 'HOLD', now, { attempt: null, status: row.lastStatus, reason, reply: row.lastReply });
-  const held = hold(row, 'held', 'expiry-limit', { reason: 'expiry-limit', leaseUntil: null, dueAt: null });
+  const held = hold(row, 'held', 'expiry-limit', { reason: 'expiry-limit', leaseUntil: null, now });
   return withDoubt({ events: [event], row: held }, row.claims, now);
 }

@@ -92,7 +92,7 @@ export function heldForPostmaster(row: DeliveryRow, now: number): Progress {
 }
 
 function held(row: DeliveryRow, because: HeldBecause, reason: string, now: number): Progress {
-  const next = hold(row, 'held', because, { reason, leaseUntil: null, dueAt: null });
+  const next = hold(row, 'held', because, { reason, leaseUntil: null, now });
   return { events: [event(row, 'HOLD', reason, now)], row: next };
 }
 

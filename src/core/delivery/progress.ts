@@ -118,7 +118,7 @@ export function heldAtBirth(row: DeliveryRow, given: HeldAtBirth, now: number): 
   const said = detail === null ? reason : `${reason}: ${detail}`;
   const event = traced(row, 'HOLD', now, { attempt: null, status, reason: said, reply: null });
   const last = status === null ? {} : { lastStatus: status, lastReason: reason, lastDetail: detail };
-  return hold(row, 'held', because, { reason, ...last, dueAt: null, trace: [...row.trace, event] });
+  return hold(row, 'held', because, { reason, ...last, now, trace: [...row.trace, event] });
 }
 
 /** A notice as a delivery of its own (null reverse-path), composed from the ledger at each attempt. */
@@ -339,10 +339,12 @@ export function withNoticeWithheld(
   const what = { attempt: null, status: row.lastStatus, reason, reply: null };
   const state = held ? 'held' : 'unreturnable';
   const notice: NoticeSummary = { kind: 'ndr', state, via: null, to: null, messageIdField: null, at: now, reason };
-  const change = { reason, notice, dueAt: null };
+  const change = { reason, notice };
   return {
     events: [traced(row, held ? 'HOLD' : 'SUPPRESSED', now, what, null)],
-    row: held ? hold(row, 'notice-failed', because, change) : become(row, 'notice-withheld', change),
+    row: held
+      ? hold(row, 'notice-failed', because, { ...change, now })
+      : become(row, 'notice-withheld', { ...change, dueAt: null }),
   };
 }
 
@@ -374,6 +376,9 @@ export function withNoticeSettled(row: DeliveryRow, notice: DeliveryRow, now: nu
   // A notice that came back late has the facts, which may have been given to another row
   // (pipeline/feedback/feedback.ts).
   const message = row.message ?? notice.message;
-  const change = { reason, notice: summary, dueAt: null, message };
-  return { events: [event], row: accepted ? become(row, 'notice-accepted', change) : holdForNotice(row, change) };
+  const change = { reason, notice: summary, message };
+  return {
+    events: [event],
+    row: accepted ? become(row, 'notice-accepted', { ...change, dueAt: null }) : holdForNotice(row, { ...change, now }),
+  };
 }

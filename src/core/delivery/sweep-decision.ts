@@ -2,10 +2,10 @@
 // among next hops. The sweep calls it. Pure. Enqueuing moves `dueAt` forward in the same write, so that no row is
 // enqueued again each minute.
 
-import { claimsMax } from '#core/limits.ts';
+import { claimsMax, dayMs } from '#core/limits.ts';
 import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './delay-success.ts';
 import type { DeliveryRow, TraceEvent } from './delivery.ts';
-import { isUnderWay } from './delivery.ts';
+import { isSettled, isUnderWay } from './delivery.ts';
 import { isSuspectExpiry } from './expiry-limit.ts';
 import { discarded } from './hold-release.ts';
 import { traced } from './trace.ts';
@@ -71,6 +71,7 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (row.state === 'failed' || row.state === 'expired') return { kind: 'bounce', row: { ...row, dueAt: again } };
   if (isSuccessNoticeDue(row) || isUncertainNoticeDue(row)) return { kind: 'bounce', row: { ...row, dueAt: again } };
   if (row.state === 'quarantined') return { kind: 'discard', ...discarded(row, 'quarantine-over', now) };
+  if (row.state === 'held' && !isSettled(row)) return { kind: 'wait', row: { ...row, dueAt: now + dayMs } };
   if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
   // An expiry too needs a free lease: the attempt under way may be the one that succeeds.
   if (row.leaseUntil !== null && row.leaseUntil > now) return { kind: 'wait', row: { ...row, dueAt: row.leaseUntil } };

@@ -16,10 +16,13 @@ describe('a held row', () => {
   it.each([
     ['operator', heldByOperator(row, NOW).row],
     ['no-way-to-the-postmaster', heldForPostmaster(row, NOW).row],
-    ['notice-not-delivered', holdForNotice({ ...row, state: 'returned' }, { reason: 'x', dueAt: null })],
-    ['foreign-author', hold(row, 'held', 'foreign-author', { reason: 'foreign-author', dueAt: null })],
+    ['notice-not-delivered', holdForNotice({ ...row, state: 'returned' }, { reason: 'x', now: NOW })],
+    ['foreign-author', hold(row, 'held', 'foreign-author', { reason: 'foreign-author', now: NOW })],
   ])('says %s', (because, held) => {
-    expect([held.state, held.heldBecause, heldBecauseOf(held), held.dueAt]).toEqual(['held', because, because, null]);
+    expect([held.state, held.heldBecause, heldBecauseOf(held), held.dueAt]).toEqual([
+      ...['held', because, because],
+      NOW + 86_400_000,
+    ]);
   });
 
   it('says it no more once it goes on or ends', () => {

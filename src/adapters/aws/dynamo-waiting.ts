@@ -1,0 +1,45 @@
+// Mail that waits, by the ledger's table on DynamoDB: held rows are counted in the index, and those that a version
+// before wrote without an instant are found by a scan of the table, a page at a time. It writes nothing.
+
+import { type DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import type { DueRow } from '#pipeline/ports.ts';
+import type { HeldPage, WaitingIndex } from '#pipeline/waiting-index.ts';
+import { countInShards, readDueIndex } from './due-index.ts';
+import { dueRowOfItem, dueShardsOf } from './dynamo-row.ts';
+import type { Item } from './row-attributes.ts';
+
+export class DynamoWaiting implements WaitingIndex {
+  readonly #client: DynamoDBClient;
+  readonly #table: string;
+
+  constructor(client: DynamoDBClient, table: string) {
+    this.#client = client;
+    this.#table = table;
+  }
+
+  heldCount(): Promise<number> {
+    return countInShards(this.#client, this.#table, dueShardsOf('held'));
+  }
+
+  async faulty(max: number): Promise<readonly DueRow[]> {
+    const rows: DueRow[] = [];
+    const shards = dueShardsOf('faulty');
+    const range = { from: 0, until: Number.MAX_SAFE_INTEGER, shards, perShard: Math.ceil(max / shards.length) };
+    await readDueIndex(this.#client, this.#table, range, (row) => rows.push(row));
+    return rows.sort((a, b) => a.dueAt - b.dueAt).slice(0, max);
+  }
+
+  async heldWithoutInstant(after: string | null): Promise<HeldPage> {
+    const page = await this.#client.send(
+      new ScanCommand({
+        TableName: this.#table,
+        FilterExpression: '#state = :held AND attribute_not_exists(dueAt)',
+        ExpressionAttributeNames: { '#state': 'st' },
+        ExpressionAttributeValues: { ':held': { S: 'held' } },
+        ...(after === null ? {} : { ExclusiveStartKey: JSON.parse(after) as Item }),
+      }),
+    );
+    const refs = (page.Items ?? []).map(dueRowOfItem).map(({ spoolId, deliveryKey }) => ({ spoolId, deliveryKey }));
+    return { refs, after: page.LastEvaluatedKey === undefined ? null : JSON.stringify(page.LastEvaluatedKey) };
+  }
+}

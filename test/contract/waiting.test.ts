@@ -1,0 +1,125 @@
+// What the ledger's index tells of mail that waits (pipeline/waiting-index.ts), of the memory ledger and of DynamoDB on
+// the emulator, and the levels that the sweep makes of it. A ledger of the version before has its held rows counted.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { describe, expect, it, vi } from 'vitest';
+import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { DynamoWaiting } from '#adapters/aws/dynamo-waiting.ts';
+import { MemoryBoard } from '#adapters/memory/board.ts';
+import { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
+import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { heldByOperator } from '#core/delivery/hold-release.ts';
+import { unknownHealth } from '#core/delivery/next-hop-health.ts';
+import { boardEveryMs } from '#core/limits.ts';
+import { BoardView, type NextHopBoard } from '#pipeline/next-hop-board.ts';
+import type { Ledger } from '#pipeline/ports.ts';
+import { publishLevels } from '#pipeline/sweep/levels.ts';
+import type { WaitingIndex } from '#pipeline/waiting-index.ts';
+import { pipelineSettings } from '../kit/pipeline.ts';
+import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
+import { facts, queued, T0 } from './rows.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const NEVER = new AbortController().signal;
+const retention = { search: true, ledgerRetentionMs: 90 * 24 * HOUR };
+const FIXTURES = join(import.meta.dirname, '../fixtures/rows-before');
+
+type Under = { ledger: Ledger; waiting: WaitingIndex; board: NextHopBoard; close(): void };
+const SUBJECTS: readonly [string, () => Promise<Under>][] = [
+  [
+    'in memory',
+    async () => {
+      const ledger = new MemoryLedger();
+      return { ledger, waiting: new WaitingRows(ledger), board: new MemoryBoard(), close: () => {} };
+    },
+  ],
+  [
+    'on DynamoDB',
+    async () => {
+      const { client, close } = await openDynamoDb();
+      const table = ledgerTable.TableName;
+      const ledger = new DynamoLedger(client, table, retention);
+      return { ledger, waiting: new DynamoWaiting(client, table), board: new DynamoBoard(client, table), close };
+    },
+  ],
+];
+
+/** The levels that one run of the sweep publishes at `now`. */
+async function levels({ ledger, waiting, board }: Omit<Under, 'close'>, now: number) {
+  const [clock, watch] = [new MemoryClock(now), new MemoryWatch()];
+  const view = new BoardView({ board, clock, watch }, boardEveryMs);
+  const ports = { settings: pipelineSettings, ledger, waiting, board: view, clock, watch, hourMs: HOUR };
+  await publishLevels(ports, NEVER);
+  return Object.fromEntries(watch.counted.map(({ metric, value }) => [metric, value]));
+}
+
+describe.each(SUBJECTS)('what waits, %s', (_name, open) => {
+  it('is held, or put off by a fault that is not the sender’s; nothing else', async () => {
+    const { close, ...under } = await open();
+    const row = (spoolId: string, change = {}) => queued(spoolId, { message: facts(spoolId), ...change });
+    const deferred = { state: 'deferred' as const, attempts: 1, dueAt: T0 + HOUR, expiresAt: T0 + 46 * HOUR };
+    await under.ledger.create([row('fresh')], null);
+    await under.ledger.create([row('full', { ...deferred, lastReason: 'mailbox-full' })], null);
+    await under.ledger.create([row('down', { ...deferred, lastReason: 'timeout', nextHop: 'exchange' })], null);
+    await under.ledger.create([row('login', { ...deferred, lastReason: 'login-refused', nextHop: 'other' })], null);
+    const held = heldByOperator(row('held'), T0).row;
+    await under.ledger.create([held], null);
+    await under.board.writeHealth({ ...unknownHealth('exchange'), failingSince: T0 - 20 * MINUTE });
+    await under.board.writeHealth({ ...unknownHealth('idle'), failingSince: T0 - HOUR });
+    await vi.waitFor(async () => expect(await under.waiting.heldCount()).toBe(1));
+    expect((await under.waiting.faulty(10)).map(({ spoolId }) => spoolId).sort()).toEqual(['down', 'login']);
+    expect(await under.waiting.faulty(1)).toHaveLength(1);
+    expect((await under.ledger.due(T0 + 24 * HOUR, 10)).map(({ spoolId }) => spoolId)).toContain('held');
+    expect(await levels(under, T0)).toEqual({
+      ...{ WaitsForPerson: 1, NextHopDown: 20, WaitingLong: 2 * 60, PausedHours: 0 },
+    });
+
+    // The cause ends, and so does the level.
+    await under.ledger.write({ ...held, state: 'removed', dueAt: null }, []);
+    await under.ledger.write({ ...row('down'), ...deferred, state: 'relayed', dueAt: null }, []);
+    await vi.waitFor(async () => expect(await under.waiting.heldCount()).toBe(0));
+    expect(await levels(under, T0)).toMatchObject({ WaitsForPerson: 0, NextHopDown: 0 });
+    await under.board.writePause({
+      scope: 'other',
+      version: 0,
+      mode: 'hold',
+      since: T0 - 30 * HOUR,
+      by: 'ann',
+      ended: [],
+    });
+    expect(await levels(under, T0)).toMatchObject({ WaitingLong: 0, PausedHours: 30 });
+    close();
+  });
+});
+
+it('held rows of the version before are counted, once they were all found, and not before', async () => {
+  const { client, close } = await openDynamoDb();
+  const TableName = ledgerTable.TableName;
+  const names = readdirSync(FIXTURES).filter((name) => name.startsWith('held-') && name !== 'held-notice-itself.json');
+  expect(names.length).toBeGreaterThan(3);
+  for (const [index, name] of names.entries()) {
+    const { item } = JSON.parse(readFileSync(join(FIXTURES, name), 'utf8'));
+    await client.send(new PutItemCommand({ TableName, Item: { ...item, pk: { S: `before-${index}` } } }));
+  }
+  const ledger = new DynamoLedger(client, TableName, retention);
+  const whole = new DynamoWaiting(client, TableName);
+  const board = new DynamoBoard(client, TableName);
+  // A table of many pages: the first run does not come to its end.
+  const waiting: WaitingIndex = {
+    heldCount: () => whole.heldCount(),
+    faulty: (max) => whole.faulty(max),
+    heldWithoutInstant: async (after) =>
+      Number(after ?? 0) < 6 ? { refs: [], after: String(Number(after ?? 0) + 1) } : whole.heldWithoutInstant(null),
+  };
+  expect(await levels({ ledger, waiting, board }, T0)).not.toHaveProperty('WaitsForPerson');
+  await vi.waitFor(async () => {
+    expect((await levels({ ledger, waiting, board }, T0)).WaitsForPerson).toBe(names.length);
+  });
+  await close();
+});
