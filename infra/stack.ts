@@ -41,7 +41,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const place = network(stack, settings);
   const given = { settings, bucket, table, marks, folder, place };
   const pipeline = stages(stack, given);
-  submission(stack, { settings, bucket, ingestQueue: pipeline.ingest.queue });
+  submission(stack, { settings, bucket, table, ingestQueue: pipeline.ingest.queue });
   const orphans = orphanSearch(stack, { ...given, ingest: pipeline.ingest });
   const purging = purge(stack, given, pipeline);
   const door = frontDoor(stack, {

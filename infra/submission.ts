@@ -3,11 +3,13 @@
 // own prefix alone.
 
 import { Aws, CfnOutput } from 'aws-cdk-lib';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { Effect, ManagedPolicy, PolicyStatement, ServicePrincipal, StarPrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#config/settings.ts';
+import { pausesPartition } from '#core/delivery/pause.ts';
 import { envelopeSuffix } from '#core/submission/stored-event.ts';
 import { outboundPrefix, submitterOutput } from '#core/submission/submission.ts';
 import { hasSubmitters, spoolLogicalId } from './spool.ts';
@@ -15,9 +17,9 @@ import { may } from './stage.ts';
 
 export function submission(
   scope: Construct,
-  given: { readonly settings: Settings; readonly bucket: Bucket; readonly ingestQueue: Queue },
+  given: { readonly settings: Settings; readonly bucket: Bucket; readonly table: Table; readonly ingestQueue: Queue },
 ): void {
-  const { settings, bucket } = given;
+  const { settings, bucket, table } = given;
   if (!hasSubmitters(settings)) return;
   const here = new Construct(scope, 'Submission');
   bucket.addToResourcePolicy(createOnly(bucket));
@@ -33,7 +35,7 @@ export function submission(
   for (const [submitter, { senderDomains }] of submitters) {
     const policy = new ManagedPolicy(here, submitterOutput(submitter), {
       description: `Lets ${submitter} submit mail to ${settings.stackName}`,
-      statements: [maySubmit(bucket, submitter)],
+      statements: [maySubmit(bucket, submitter), mayReadPauses(table)],
     });
     new CfnOutput(scope, `${submitterOutput(submitter)}PolicyArn`, {
       value: policy.managedPolicyArn,
@@ -64,6 +66,13 @@ function maySubmit(bucket: Bucket, submitter: string): PolicyStatement {
   const patterns = submissionPatterns(submitter).map((pattern) => bucket.arnForObjects(pattern));
   const statement = may(['s3:PutObject'], ...patterns);
   statement.addCondition('StringEquals', { 'aws:ResourceAccount': Aws.ACCOUNT_ID });
+  return statement;
+}
+
+/** The gateway answers 451 while outbound mail is paused. Of the ledger it may read the pauses, and nothing else. */
+function mayReadPauses(table: Table): PolicyStatement {
+  const statement = may(['dynamodb:Query'], table.tableArn);
+  statement.addCondition('ForAllValues:StringEquals', { 'dynamodb:LeadingKeys': [pausesPartition] });
   return statement;
 }
 

@@ -43,7 +43,7 @@ export type Instance = {
 /**
  * SDK clients by which a verb calls the instance: with the local runtime's credentials, or your own AWS credentials.
  */
-export function dynamoFor({ aws, region }: Instance): DynamoDBClient {
+export function dynamoFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): DynamoDBClient {
   return aws === null ? new DynamoDBClient({ region }) : dynamoClient(aws);
 }
 export function sqsFor({ aws, region }: Instance): SQSClient {

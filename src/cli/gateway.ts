@@ -5,24 +5,28 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
+import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
 import { openToOthers } from '#config/file-text.ts';
 import { loadConfig } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
+import { boardEveryMs } from '#core/limits.ts';
 import { printableJson } from '#core/message/printable.ts';
 import type { TlsFiles } from '#gateway/callers.ts';
 import { FileSecrets } from '#gateway/file-secrets.ts';
 import { LoginGuard } from '#gateway/login-guard.ts';
+import { OutboundPaused } from '#gateway/paused.ts';
 import { type SubmissionServer, submissionServer } from '#gateway/server.ts';
 import { SubmissionSpace } from '#gateway/space.ts';
 import { BadConfiguration, exitCodes, Usage } from './exit.ts';
-import { bucketAlone, findInstance, secretsFor, submissionsFor } from './find-instance.ts';
+import { bucketAlone, dynamoFor, findInstance, secretsFor, submissionsFor } from './find-instance.ts';
 import { flag, text, type ValuesOf, verb } from './verb.ts';
 
 const options = {
   stack: text('NAME', 'the deployed stack, by your AWS credentials'),
   bucket: text('NAME', 'its bucket, where your credentials may not ask for the stack'),
+  table: text('NAME', 'beside --bucket: its table, so that MAIL is answered 451 while outbound mail is paused'),
   data: text('DIR', 'the local instance of this folder (default .everpost)'),
   config: text('FILE', 'the configuration, for submitters and domains (default everpost.config.ts)'),
   listen: text('HOST:PORT', 'default 127.0.0.1:587'),
@@ -51,7 +55,8 @@ async function serve(values: ValuesOf<typeof options>): Promise<number> {
   const ended = signalled();
   const flags = read(values);
   const settings = await settingsOf(flags);
-  const server = await wired(flags, settings);
+  const { server, paused } = await wired(flags, settings);
+  const unwatched = await paused.watch(boardEveryMs);
   const places: Record<string, string> = { submission: await open(server, flags.listen, false) };
   if (flags.tlsListen !== null) places.tls = await open(server, flags.tlsListen, true);
   const ready = Object.entries(places).map(([name, place]) => `${name}=${place}`);
@@ -59,18 +64,26 @@ async function serve(values: ValuesOf<typeof options>): Promise<number> {
   process.on('SIGHUP', () => renew(server, flags));
   await ended;
   await server.stop();
+  unwatched();
   return exitCodes.done;
 }
 
-async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer> {
-  const instance = flags.bucket === null ? await findInstance(flags) : await bucketAlone(flags.bucket);
+type Wired = { readonly server: SubmissionServer; readonly paused: OutboundPaused };
+
+async function wired(flags: Flags, settings: Settings): Promise<Wired> {
+  const instance =
+    flags.bucket === null ? await findInstance(flags) : { ...(await bucketAlone(flags.bucket)), table: flags.table };
   if (instance.bucket === '') throw new BadConfiguration('the instance names no bucket: deploy the stack again');
   for (const file of [flags.secrets, flags.tls?.key ?? null]) warnOf(file);
   const clock = new SystemClock();
   const store = submissionsFor(instance);
   const secrets = flags.secrets === null ? secretsFor(instance) : new FileSecrets(flags.secrets);
-  return submissionServer({
+  const board = instance.table === null ? null : new DynamoBoard(dynamoFor(instance), instance.table);
+  const read = board === null ? null : () => board.readPauses();
+  const paused = new OutboundPaused({ settings, read, clock, log: logLine });
+  const server = submissionServer({
     settings,
+    isPaused: () => paused.is(),
     clients: new LoginGuard(settings.submitters, secrets, clock),
     tls: flags.tls === null ? null : readTls(flags.tls),
     allowPlainAuth: flags.allowPlainAuth,
@@ -80,6 +93,7 @@ async function wired(flags: Flags, settings: Settings): Promise<SubmissionServer
     clock,
     log: logLine,
   });
+  return { server, paused };
 }
 
 /**
@@ -117,6 +131,7 @@ function read(values: ValuesOf<typeof options>) {
     stack,
     data,
     bucket: values.bucket ?? null,
+    table: values.table ?? null,
     config: values.config,
     secrets: values.secrets ?? null,
     allowPlainAuth: values['allow-plain-auth'] === true,

@@ -25,6 +25,7 @@ export type SubmissionTransaction = Omit<MailCommand, 'kind'> & {
 export class SubmissionTransactions implements Commands {
   private readonly settings: Pick<Settings, 'domains' | 'submitters' | 'host'>;
   private readonly callers: Callers;
+  private readonly isPaused: () => boolean;
   /** False: the client is the submitter itself, and ingest alone asks. */
   private readonly asked: boolean;
   private readonly limits: { readonly bytesMax: number; readonly recipientsMax: number };
@@ -36,8 +37,10 @@ export class SubmissionTransactions implements Commands {
     limits: { readonly bytesMax: number; readonly recipientsMax: number },
     asked: boolean,
     callers: Callers,
+    isPaused: () => boolean,
   ) {
     this.asked = asked;
+    this.isPaused = isPaused;
     this.callers = callers;
     this.settings = settings;
     this.limits = limits;
@@ -66,6 +69,8 @@ export class SubmissionTransactions implements Commands {
     const sender = mayUsePath(this.settings, caller.submitter, path);
     if (this.asked && sender.kind === 'refused')
       return answer(550, '5.7.1', `${sender.detail}: senderDomains does not have it`);
+    // Last: what is refused for good is refused in a pause too. RFC 3463 X.3.2: the system takes no messages now.
+    if (this.isPaused()) return answer(451, '4.3.2', 'Outbound mail is paused, try again later');
     const { kind: _, ...options } = read;
     this.open.set(session.envelope, { ...options, ...caller, recipients: new Map() });
     return answer(250, '2.1.0', 'Sender ok');

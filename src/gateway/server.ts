@@ -36,6 +36,8 @@ export type SubmissionServerParts = ReceptionParts & {
   /** The addresses of this machine, from which a login without TLS is allowed. */
   readonly isLocal?: (address: string) => boolean;
   readonly limits?: Partial<SubmissionLimits>;
+  /** Outbound mail is paused: MAIL is answered 451. Absent: it is taken always, and kept. */
+  readonly isPaused?: () => boolean;
 };
 export type SubmissionLimits = typeof usualLimits;
 const usualLimits = {
@@ -69,7 +71,13 @@ export function submissionServer(parts: SubmissionServerParts): SubmissionServer
     allowPlainAuth: parts.allowPlainAuth,
     isLocal: parts.isLocal,
   });
-  const transactions = new SubmissionTransactions(parts.settings, limits, isAsked(parts), callers);
+  const transactions = new SubmissionTransactions(
+    parts.settings,
+    limits,
+    isAsked(parts),
+    callers,
+    parts.isPaused ?? never,
+  );
   const clients = new Map<SMTPServerSession, Client>();
   const servers: SMTPServer[] = [];
   let stopping = false;
@@ -214,6 +222,7 @@ function isAsked({ clients, settings }: SubmissionServerParts): boolean {
   return !('submitter' in clients) || Object.hasOwn(settings.submitters, clients.submitter);
 }
 
+const never = () => false;
 const GOODBYE = '4.3.2 This server is stopping, try again later';
 
 function optionsOf(parts: SubmissionServerParts, limits: SubmissionLimits, secure: boolean): SMTPServerOptions {

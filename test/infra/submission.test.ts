@@ -78,8 +78,14 @@ test('each submitter may put content and envelopes below its own prefix, in this
     ['cron-1', 'SubmitterCronDash1PolicyArn'],
   ] as const) {
     const [id, policy] = policies.find(([, each]) => JSON.stringify(each).includes(`/out/${submitter}/*`)) ?? [];
-    const [statement, more] = policy?.Properties.PolicyDocument.Statement ?? [];
+    const [statement, pauses, more] = policy?.Properties.PolicyDocument.Statement ?? [];
     expect(more).toBeUndefined();
+    expect(pauses).toMatchObject({
+      Effect: 'Allow',
+      Action: 'dynamodb:Query',
+      Resource: { 'Fn::GetAtt': ['LedgerTable', 'Arn'] },
+      Condition: { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['#pauses'] } },
+    });
     expect(statement).toMatchObject({
       Effect: 'Allow',
       Action: 's3:PutObject',

@@ -22,7 +22,7 @@ export const EXCUSED_FILES: Readonly<Record<string, string>> = {
 const BY_REASON: Readonly<Record<string, string>> = {
   'takes a mailbox, whose parts parseMailbox bounded':
     'addressField authorsIn authorDecision authorEvidence ownerOf isOwn noticeCounts fromAddress toField identitiesOf mayUsePath tokenAddress',
-  'takes our own names: of hosts and their addresses, files, keys, settings or ids': `destinationOf noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
+  'takes our own names: of hosts and their addresses, files, keys, settings or ids': `destinationOf isPauseWord neverPaused pausedAs resumedBy noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
     isVerified sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials wantsCopy
     unknownHealth reachableAt25 isPrivateV4 Hosts.addressesOf Hosts.failed Hosts.answered Hosts.settle Search.wasAsked Identity.show
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,

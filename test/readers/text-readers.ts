@@ -50,7 +50,7 @@ import { readSendmailArguments } from '#core/submission/sendmail-arguments.ts';
 import * as command from '#core/submission/smtp-command.ts';
 import { readSourceNetwork, sourceAddress } from '#core/submission/source-network.ts';
 import { readSubmissionEvent } from '#core/submission/stored-event.ts';
-import { parseSubmitter, readEnvelope, submissionOfKey } from '#core/submission/submission.ts';
+import { parseSubmitter, readEnvelope, submissionOfKey, submissionOfSpoolId } from '#core/submission/submission.ts';
 import { submittersByAddress } from '#core/submission/submitter-address.ts';
 import { latin1, MAILBOX, quietly } from './feeding.ts';
 import { of, type Reader } from './measure.ts';
@@ -249,6 +249,7 @@ export const textReaders: Readonly<Record<string, Reader>> = {
   ),
   submissionAt: of(submissionAt, (text) => submissionAt(`out/${text}.envelope.json`)),
   parseSubmitter: of(parseSubmitter),
+  submissionOfSpoolId: of(submissionOfSpoolId),
   submissionOfKey: of(submissionOfKey, (text) => submissionOfKey(`out/${text}`)),
   readEnvelope: of(readEnvelope, (text) =>
     readEnvelope(JSON.stringify({ version: 1, reversePath: text, forwardPaths: [text], content: text })),

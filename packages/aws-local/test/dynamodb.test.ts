@@ -77,6 +77,26 @@ describe('permissions', () => {
     );
     expect((await onIndex.send(query)).Items).toEqual([]);
   });
+  test('dynamodb:LeadingKeys allows the partitions that it names, and no others', async () => {
+    const Condition = { 'ForAllValues:StringEquals': { 'dynamodb:LeadingKeys': ['mine'] } };
+    const Action = ['dynamodb:Query', 'dynamodb:GetItem'];
+    const reader = client(aws.role('one-partition', [{ Effect: 'Allow', Action, Resource: table, Condition }]));
+    const query = (pk: string, name = '#p') =>
+      new QueryCommand({
+        TableName: 'own',
+        KeyConditionExpression: `${name} = :p`,
+        ExpressionAttributeNames: name === '#p' ? { '#p': 'pk' } : undefined,
+        ExpressionAttributeValues: { ':p': { S: pk } },
+      });
+    for (const name of ['#p', 'pk']) {
+      expect((await reader.send(query('mine', name))).Items).toEqual([]);
+      await expect(reader.send(query('theirs', name))).rejects.toMatchObject({ name: 'AccessDeniedException' });
+    }
+    expect((await reader.send(new GetItemCommand({ TableName: 'own', Key: key('mine') }))).Item).toBeUndefined();
+    await expect(reader.send(new GetItemCommand({ TableName: 'own', Key: key('theirs') }))).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+    });
+  });
   test('a transaction needs the permission of each of its actions', async () => {
     const putter = client(aws.role('putter', [{ Effect: 'Allow', Action: 'dynamodb:PutItem', Resource: table }]));
     const Put = { TableName: 'own', Item: key('tx-put') };

@@ -1,6 +1,7 @@
-// Next hops' health and pauses on DynamoDB: one partition of the ledger's table, an item each, so that one Query reads
-// all of it. What a record says stands in one attribute as JSON: it is read and written whole, and only its version is
-// compared. Items of next hops that the configuration no longer has stay; they are few, and harmless.
+// Next hops' health and pauses on DynamoDB: two partitions of the ledger's table, an item each. One Query reads each
+// of them; a submitter's policy allows that of the pauses alone. What a record says stands in one attribute as JSON: it
+// is read and written whole, and only its version is compared. Items of next hops that the configuration no longer has
+// stay; they are few, and harmless.
 
 import {
   type AttributeValue,
@@ -11,13 +12,12 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Health } from '#core/delivery/next-hop-health.ts';
 import { unknownHealth } from '#core/delivery/next-hop-health.ts';
-import type { Pause } from '#core/delivery/pause.ts';
+import { type Pause, pausesPartition } from '#core/delivery/pause.ts';
 import type { Board, NextHopBoard } from '#pipeline/next-hop-board.ts';
 
-/** The partition; no spoolId has a hash sign. */
+/** The partition of healths, beside that of the pauses; no spoolId has a hash sign. */
 export const BOARD_KEY = '#next-hops';
-const HEALTH = 'h#';
-const PAUSE = 'p#';
+const KEY = 'n#';
 
 export class DynamoBoard implements NextHopBoard {
   readonly #client: DynamoDBClient;
@@ -29,48 +29,54 @@ export class DynamoBoard implements NextHopBoard {
   }
 
   async read(): Promise<Board> {
-    const healths = new Map<string, Health>();
-    const pauses: Pause[] = [];
+    const [found, pauses] = await Promise.all([this.#items(BOARD_KEY), this.readPauses()]);
+    const healths = found.map(({ key, said }) => [key, healthOf(key, said)] as const);
+    return { healths: new Map(healths), pauses };
+  }
+
+  async readPauses(): Promise<readonly Pause[]> {
+    return (await this.#items(pausesPartition)).map(({ key, said }) => ({ ...said, scope: key }) as Pause);
+  }
+
+  async #items(partition: string) {
+    const found: { readonly key: string; readonly said: object }[] = [];
     let start: Record<string, AttributeValue> | undefined;
     do {
       const page = await this.#client.send(
         new QueryCommand({
           TableName: this.#table,
           KeyConditionExpression: 'pk = :board',
-          ExpressionAttributeValues: { ':board': { S: BOARD_KEY } },
+          ExpressionAttributeValues: { ':board': { S: partition } },
           ConsistentRead: true,
           ExclusiveStartKey: start,
         }),
       );
       for (const item of page.Items ?? []) {
-        const key = item.sk?.S ?? '';
         const said = { ...JSON.parse(item.r?.S ?? '{}'), version: Number(item.v?.N ?? 0) };
-        // Fields that a record of an older version lacks are those of a next hop about which nothing is recorded.
-        if (key.startsWith(HEALTH)) healths.set(key.slice(HEALTH.length), healthOf(key.slice(HEALTH.length), said));
-        if (key.startsWith(PAUSE)) pauses.push({ ...said, scope: key.slice(PAUSE.length) } as Pause);
+        found.push({ key: (item.sk?.S ?? '').slice(KEY.length), said });
       }
       start = page.LastEvaluatedKey;
     } while (start !== undefined);
-    return { healths, pauses };
+    return found;
   }
 
   writeHealth({ nextHop, version, ...record }: Health): Promise<'written' | 'lost'> {
-    return this.#put(HEALTH + nextHop, version, record);
+    return this.#put(BOARD_KEY, nextHop, version, record);
   }
 
   writePause({ scope, version, ...record }: Pause): Promise<'written' | 'lost'> {
-    return this.#put(PAUSE + scope, version, record);
+    return this.#put(pausesPartition, scope, version, record);
   }
 
-  async #put(key: string, version: number, record: object): Promise<'written' | 'lost'> {
+  async #put(partition: string, name: string, version: number, record: object): Promise<'written' | 'lost'> {
     const isNew = version === 0;
     try {
       await this.#client.send(
         new PutItemCommand({
           TableName: this.#table,
           Item: {
-            pk: { S: BOARD_KEY },
-            sk: { S: key },
+            pk: { S: partition },
+            sk: { S: KEY + name },
             v: { N: String(version + 1) },
             r: { S: JSON.stringify(record) },
           },
@@ -86,6 +92,7 @@ export class DynamoBoard implements NextHopBoard {
   }
 }
 
+/** Fields that a record of an older version lacks are those of a next hop about which nothing is recorded. */
 function healthOf(nextHop: string, said: object): Health {
   return { ...unknownHealth(nextHop), ...said, nextHop };
 }

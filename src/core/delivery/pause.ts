@@ -29,6 +29,9 @@ export type Pause = {
 };
 export type EndedPause = { readonly from: number; readonly until: number; readonly mode: PauseMode };
 
+/** Where the ledger keeps the records: a submitter's policy names it. No spool id has a hash sign. */
+export const pausesPartition = '#pauses';
+
 /** Scopes that are no next hop's name. */
 const WORDS: readonly string[] = ['inbound', 'outbound', 'all'];
 

@@ -5,9 +5,9 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { readBody } from '../http/request-body.ts';
-import { type Access, AwsError, type HttpCall, type HttpService, type World } from '../world.ts';
+import { type Access, AwsError, type ConditionContext, type HttpCall, type HttpService, type World } from '../world.ts';
 import { read, tableName, write } from './actions.ts';
-import type { ActionName, Request } from './dynalite.ts';
+import type { ActionName, Request, Table } from './dynalite.ts';
 import { openStore, type StoreOptions } from './item-store.ts';
 import { type Context, description, keyText, openTables, type Tables } from './tables.ts';
 import { transactGet, transactions, transactionTargets } from './transactions.ts';
@@ -90,9 +90,34 @@ function send({ response, requestId }: HttpCall, status: number, text: string): 
   response.end(text); // as text: header and body leave in one write
 }
 
+/** Condition key dynamodb:LeadingKeys: the partition keys of the table's items that the request names. */
+function leadingKeys(items: readonly unknown[], table: Table | undefined): ConditionContext {
+  const name = table?.KeySchema.find(({ KeyType }) => KeyType === 'HASH')?.AttributeName ?? '';
+  const values = items.flatMap((item) => {
+    const value = (item as Record<string, Readonly<Record<string, unknown>>> | null | undefined)?.[name];
+    return value === undefined ? [] : Object.values(value).filter((each) => typeof each === 'string');
+  });
+  return values.length === 0 ? {} : { 'dynamodb:leadingkeys': values };
+}
+
+/** What a Query of the table asks to be equal, as an item would have it. An index has partition keys of its own. */
+function queriedKey(request: Request): Readonly<Record<string, unknown>> {
+  if (request.IndexName !== undefined) return {};
+  const names = (request.ExpressionAttributeNames ?? {}) as Readonly<Record<string, string>>;
+  const values = (request.ExpressionAttributeValues ?? {}) as Readonly<Record<string, unknown>>;
+  const equal = String(request.KeyConditionExpression ?? '').matchAll(/([#\w]{1,255})\s{0,9}=\s{0,9}(:\w{1,255})/g);
+  return Object.fromEntries([...equal].map(([, name = '', value = '']) => [names[name] ?? name, values[value]]));
+}
+
 function operationTable(transactWrite: (request: Request) => Promise<unknown>): ReadonlyMap<string, Operation> {
   const onTable = (action: string): Pick<Operation, 'access' | 'target'> => ({
-    access: (request, { world }) => [{ action: `dynamodb:${action}`, resource: tableArn(world, request.TableName) }],
+    access: (request, { world, store }) => [
+      {
+        action: `dynamodb:${action}`,
+        resource: tableArn(world, request.TableName),
+        context: leadingKeys([request.Key ?? request.Item], store.tables.get(tableName(request.TableName))?.table),
+      },
+    ],
     target: (request, { store }) => {
       const name = tableName(request.TableName);
       const key = keyText(request.Key ?? request.Item, store.tables.get(name)?.table);
@@ -102,8 +127,12 @@ function operationTable(transactWrite: (request: Request) => Promise<unknown>): 
   const onIndex = (action: string): Pick<Operation, 'access' | 'target'> => {
     const suffix = (request: Request) => (request.IndexName === undefined ? '' : `/index/${String(request.IndexName)}`);
     return {
-      access: (request, { world }) => [
-        { action: `dynamodb:${action}`, resource: tableArn(world, request.TableName) + suffix(request) },
+      access: (request, { world, store }) => [
+        {
+          action: `dynamodb:${action}`,
+          resource: tableArn(world, request.TableName) + suffix(request),
+          context: leadingKeys([queriedKey(request)], store.tables.get(tableName(request.TableName))?.table),
+        },
       ],
       target: (request) => tableName(request.TableName) + suffix(request),
     };
