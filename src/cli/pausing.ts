@@ -18,32 +18,40 @@ import { flag, instanceOptions, type ValuesOf, type Verb, verb } from './verb.ts
 
 const common = { ...instanceOptions, json: flag('the result as JSON') };
 const SCOPES =
-  'inbound is mail that SES received, outbound that of submitters, all is both. Notices go on, unless the next hop that ' +
-  'they use is paused by its name.';
+  'inbound is mail that SES received, outbound that of submitters, all is both. Without a scope the verb lists what is\n' +
+  'paused. Notices go on, unless the next hop that they use is paused by its name.';
 
 export const pause: Verb = verb({
   usage: 'pause [HOP|inbound|outbound|all] [options]',
-  about: 'keeps mail and attempts nothing, until it is resumed; without a scope it lists what is paused',
+  about: 'keeps mail until it is resumed',
   sections: [{ drain: flag('deliver what was accepted before the pause began, and keep newer mail') }, common, SCOPES],
   operand: 'SCOPE',
   run: (values, operands) =>
-    run(values, operands, (ports, scope, by) => pauseScope(ports, scope, values.drain === true ? 'drain' : 'hold', by)),
+    run('pause', values, operands, (ports, scope, by) =>
+      pauseScope(ports, scope, values.drain === true ? 'drain' : 'hold', by),
+    ),
 });
 
 export const resume: Verb = verb({
   usage: 'resume [HOP|inbound|outbound|all] [options]',
-  about: 'delivers again what a pause kept; without a scope it lists what is paused',
+  about: 'delivers what a pause kept',
   sections: [common, SCOPES],
   operand: 'SCOPE',
   elsewhere: { '--drain': 'pause' },
-  run: (values, operands) => run(values, operands, resumeScope),
+  run: (values, operands) => run('resume', values, operands, resumeScope),
 });
 
 type Deed = (ports: PausePorts, scope: string, by: string) => Promise<PauseResult>;
 
-async function run(values: ValuesOf<typeof common>, operands: readonly string[], deed: Deed): Promise<number> {
+async function run(
+  name: string,
+  values: ValuesOf<typeof common>,
+  operands: readonly string[],
+  deed: Deed,
+): Promise<number> {
   const [scope, another] = operands;
-  if (another !== undefined) throw new Usage(`one scope at a time, not "${short(another)}" too`);
+  if (another !== undefined)
+    throw new Usage(`one scope at a time, not "${short(another)}" too (everpost ${name} --help)`);
   const instance = await findInstance(values);
   if (scope !== undefined) mustBeScope(scope, instance);
   const ports = {

@@ -139,7 +139,8 @@ describe('every verb that the library reads', () => {
     const it: Verb = await load();
     expect(it.help()).toMatch(new RegExp(`^everpost ${name}( .*)?: .*\n\n`));
     for (const line of it.help().split('\n')) expect(line.length).toBeLessThanOrEqual(120);
-    for (const args of [['--nevr'], ['-x'], ['word'], ['--data'], ['--json=1']]) {
+    const operands = name === 'pause' || name === 'resume' ? ['exchange', 'word'] : ['word']; // a next hop is one
+    for (const args of [['--nevr'], ['-x'], operands, ['--data'], ['--json=1']]) {
       const error = await it.run(args).catch((thrown: unknown) => thrown);
       expect(error, args.join(' ')).toBeInstanceOf(Usage);
       expect((error as Usage).message).toContain(`(everpost ${name} --help)`);
