@@ -5,7 +5,7 @@
 import type { SecretMembers } from '#adapters/secret-text.ts';
 import { certificateIn } from '#adapters/smtp/client-certificate.ts';
 import type { Credentials } from '#adapters/smtp/login.ts';
-import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
+import { SmtpNextHop, type SmtpTerms } from '#adapters/smtp/next-hop.ts';
 import type { NextHopSettings, Settings, TlsMode } from '#config/settings.ts';
 import { smtpTimeoutsMs } from '#core/limits.ts';
 import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
@@ -19,8 +19,8 @@ import { type CaseServer, openCaseServer, type ServerSpec } from './case-server.
 export type HopTerms = {
   readonly tls: TlsMode;
   readonly lmtp: boolean;
-  /** With a login: `u` and `p`, or one of its own. */
-  readonly auth: boolean | Credentials;
+  /** With a login: `u` and `p`, or one of its own, or one that somebody may change. */
+  readonly auth: boolean | Credentials | (() => Credentials);
   /** The secret of a client certificate. Null or absent: without one. */
   readonly certificate?: SecretMembers | null;
 };
@@ -54,10 +54,10 @@ export class CasePipeline {
   }
 
   /** By SES's receipt. */
-  receive(content: Uint8Array, from: string, to: readonly string[]): void {
-    this.pipeline.receive('case', from, to, Buffer.from(content).toString('latin1'));
+  receive(content: Uint8Array, from: string, to: readonly string[], spoolId = 'case'): void {
+    this.pipeline.receive(spoolId, from, to, Buffer.from(content).toString('latin1'));
     const stored = Buffer.concat([Buffer.from(`Return-Path: <${from}>\r\n`), content]);
-    this.pipeline.spool.put('in/case', stored, ACCEPTED_AT);
+    this.pipeline.spool.put(`in/${spoolId}`, stored, ACCEPTED_AT);
   }
 
   /** Through the submission server; `opts` stand behind the path in MAIL. Throws where it refuses. */
@@ -116,7 +116,8 @@ export async function withServer<T>(
   const short = Object.keys(smtpTimeoutsMs).map((phase) => [phase, phase === 'quit' ? 50 : PHASE_MS]);
   const hop = new SmtpNextHop(mx, {
     ehloName: 'in.test',
-    credentials: auth === false ? null : async () => (auth === true ? { username: 'u', password: 'p' } : auth),
+    ...loginTerms(auth),
+    refusalKeptMs: 0, // the clock is virtual
     certificate: certificate && (async () => certificateIn(certificate)),
     timeoutsMs: Object.fromEntries(short),
   });
@@ -126,6 +127,21 @@ export async function withServer<T>(
     await hop.close();
     await server.close();
   }
+}
+
+function loginTerms(auth: HopTerms['auth']): Pick<SmtpTerms, 'credentials' | 'secretVersion' | 'freshVersion'> {
+  if (auth === false) return { credentials: null };
+  const current = typeof auth === 'function' ? auth : () => (auth === true ? { username: 'u', password: 'p' } : auth);
+  const version = () => JSON.stringify(current());
+  let read = version();
+  return {
+    async credentials() {
+      read = version();
+      return current();
+    },
+    secretVersion: () => read,
+    freshVersion: async () => version(),
+  };
 }
 
 /** A client that has said EHLO and logged in, unless it shall begin by itself. */

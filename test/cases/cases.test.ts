@@ -49,7 +49,10 @@ describe('the runner', () => {
     expect((await runCase(written(text))).end).toBe('failed');
   });
 
-  it('says what waits for something that is not built', async () => {
-    expect((await runCase(written('{"kind":"storm","expect":{}}'))).end).toBe('not yet');
+  it.each([
+    ['smtp', '{"kind":"storm","messages":30,"expect":{"authsMax":4}}'],
+    ['lmtp', '{"kind":"storm","messages":30,"lmtp":true,"expect":{"authsMax":4}}'],
+  ])('one wrong login stops its whole next hop, and a mended secret starts it: %s', async (_, text) => {
+    expect(await runCase(written(text))).toMatchObject({ end: 'passed' });
   });
 });
