@@ -11,6 +11,7 @@ import { localMutations } from './local.ts';
 import type { Mutation } from './mutation.ts';
 import { nextHopMutations } from './next-hops.ts';
 import { noticeMutations } from './notice.ts';
+import { pauseMutations } from './pauses.ts';
 import { pipelineMutations } from './pipeline.ts';
 import { relayMutations } from './relay.ts';
 import { smtpMutations } from './smtp.ts';
@@ -23,6 +24,7 @@ export const mutations: readonly Mutation[] = [
   ...relayMutations,
   ...nextHopMutations,
   ...ingestMutations,
+  ...pauseMutations,
   ...pipelineMutations,
   ...adapterMutations,
   ...smtpMutations,
