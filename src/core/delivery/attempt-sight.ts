@@ -67,6 +67,8 @@ function failureOf({ outcome, endedAt, secretVersion }: Attempted): HopFailure |
   const { reason, reply, detail } = outcome;
   const fault = outcome.operatorFault ? 'operator' : reasonRow(reason)?.fault;
   if (fault !== 'operator' && fault !== 'next-hop') return null;
-  const refused = secretVersion === undefined ? {} : { secretVersion };
+  // Of other failures a changed secret is no cause for another attempt.
+  const isRefused = reasonRow(reason)?.wrongCredentials === true && secretVersion !== undefined;
+  const refused = isRefused ? { secretVersion } : {};
   return { at: endedAt, reason, reply, detail, waitsFor: fault, ...refused };
 }

@@ -133,6 +133,12 @@ describe('refused credentials', () => {
   });
 });
 
+it('another failure before MAIL is none of the secret', () => {
+  const { health } = through(Array.from({ length: 10 }, () => ({ result: refusedConnection, secretVersion: 'v1' })));
+  expect(health.state).toBe('open');
+  expect(health.lastFailure).not.toHaveProperty('secretVersion');
+});
+
 describe('a slow next hop', () => {
   it('is one whose attempt took ten seconds or timed out', () => {
     expect(through([{ result: accepted, tookMs: 10_000 }]).health.state).toBe('slow');
