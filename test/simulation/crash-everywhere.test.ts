@@ -21,6 +21,8 @@ type Path = {
   readonly delayNoticeHours?: number;
   /** Its content cannot be opened, for this cause. */
   readonly spoil?: UnreadableCause;
+  /** Its first attempt takes ten seconds. */
+  readonly slow?: true;
 };
 
 const ANN = 'ann@src.example';
@@ -134,6 +136,15 @@ const paths: readonly Path[] = [
     notices: 0,
   },
   {
+    name: 'slow before MAIL, and accepted in the slow lane',
+    script: () => ok,
+    slow: true,
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'relayed' },
+    notices: 0,
+  },
+  {
     name: 'two recipients, one refused',
     script: (to) => (to.address === 'eve@example.com' ? noSuchUser : ok),
     reversePath: ANN,
@@ -148,10 +159,26 @@ async function run(path: Path, interrupt: Interrupt): Promise<TestPipeline> {
   const delayNoticeMs = path.delayNoticeHours === undefined ? null : path.delayNoticeHours * 3_600_000;
   const settings = { ...pipelineSettings, retry: { ...pipelineSettings.retry, lifetimeMs, delayNoticeMs } };
   const pipeline = new TestPipeline(path.script, interrupt, settings);
+  if (path.slow === true) beginSlowly(pipeline);
   pipeline.receive('m1', path.reversePath, path.recipients);
   if (path.spoil !== undefined) pipeline.spool.spoil('in/m1', path.spoil);
   await pipeline.live(24 * 7);
   return pipeline;
+}
+
+/** Its first attempt takes ten seconds before MAIL, and ends there where it may take no more. */
+function beginSlowly(pipeline: TestPipeline): void {
+  let attempts = 0;
+  pipeline.served.set('exchange', {
+    attempt: async (transaction, signal) => {
+      attempts += 1;
+      if (attempts === 1) pipeline.clock.advance(10_000);
+      if (transaction.patience?.aborted === true)
+        return [{ kind: 'network', phase: 'greeting', fault: 'aborted', detail: '', host: 'exchange.example.com' }];
+      return pipeline.interrupt.wrap('nextHop', pipeline.exchange).attempt(transaction, signal);
+    },
+    close: async () => {},
+  });
 }
 
 /** The claim, for one message: see DESIGN. */
@@ -160,7 +187,9 @@ function requireAccounted(pipeline: TestPipeline, path: Path, lives: number): vo
   expect(Object.fromEntries(deliveries.map((row) => [row.forwardPath, row.state]))).toEqual(path.ends);
   const expected = Object.entries(path.ends).map(([forwardPath, state]) => ({ forwardPath, state }));
   expect(findingsIn(pipeline, expected)).toEqual([]);
-  expect(pipeline.relayQueue.deadLetters.concat(pipeline.bounceQueue.deadLetters)).toEqual([]);
+  expect(
+    [pipeline.relayQueue, pipeline.slowRelayQueue, pipeline.bounceQueue].flatMap((queue) => queue.deadLetters),
+  ).toEqual([]);
   for (const row of pipeline.ledger.all()) {
     expect(isFinal(row.state) || row.state === 'held', `${row.deliveryKey} is ${row.state}`).toBe(true);
     expect(row.leaseUntil, 'no lease is left').toBeNull();
@@ -179,6 +208,9 @@ describe.each(paths)('$name', (path) => {
     const pipeline = await run(path, interrupt);
     requireAccounted(pipeline, path, 0);
     expect(interrupt.calls.length).toBeGreaterThan(5);
+    if (path.slow !== true) return;
+    expect(pipeline.ledger.all()[0]).toMatchObject({ attempts: 1, possibleDuplicate: false });
+    expect(interrupt.calls).toContain('slowRelayQueue.send');
   });
 
   it('ends well after a crash before or after any port call', async () => {
