@@ -66,6 +66,22 @@ export function dueContract(ledger: () => Ledger): void {
       for (const row of rows) await ledger().write({ ...row, dueAt: null }, []);
       await eventually(async () => expect(await ledger().due(until, 1_000)).toHaveLength(0));
     });
+    it('gives the first rows between two instants that are wanted, in order', async () => {
+      const from = T0 - 8_500_000_000;
+      const spoolId = newSpoolId();
+      const rows = Array.from({ length: 40 }, (_, i) =>
+        queued(spoolId, { deliveryKey: `row${i}`, message: null, dueAt: from + i, nextHop: i % 2 === 0 ? 'a' : 'b' }),
+      );
+      await ledger().create(rows, facts(spoolId));
+      const between = (until: number, max: number) =>
+        ledger().dueBetween({ from, until, max }, ({ nextHop }) => nextHop === 'a');
+      const keys = async (until: number, max: number) =>
+        (await between(until, max)).map(({ deliveryKey }) => deliveryKey);
+      await eventually(async () => expect(await keys(from + 39, 100)).toHaveLength(19)); // `from` itself is not among it
+      expect(await keys(from + 39, 3)).toEqual(['row2', 'row4', 'row6']);
+      expect(await keys(from + 4, 100)).toEqual(['row2', 'row4']);
+      for (const row of rows) await ledger().write({ ...row, dueAt: null }, []);
+    });
     it('leaves a claimed row where it is', async () => {
       const until = T0 - 7_000_000_000;
       const row = await given({ dueAt: until });

@@ -111,6 +111,7 @@ export function fullRow(spoolId: string): DeliveryRow {
     releasedFrom: ['foreign-author', 'operator'],
     attemptedBy: 'lmtp',
     uncertain: { at: T0 + 7, told: true },
+    hopFailed: { since: T0 + 1, at: T0 + 2 },
     dsn: { notify: ['SUCCESS', 'FAILURE'], orcpt: 'utf-8;bøb@x.example' },
     notice: {
       kind: 'ndr',

@@ -176,7 +176,10 @@ const REPEATED =
   'You may have had this notice before: the result of an earlier attempt to send it is not known to us. It is about the same message.';
 
 /** It never claims that the server spoke about this message. */
-function takesNothing({ reply }: NoticeRecipient, { since, at }: NonNullable<NoticeRecipient['hopFailed']>): string {
+export function takesNothing(
+  { reply }: NoticeRecipient,
+  { since, at }: NonNullable<NoticeRecipient['hopFailed']>,
+): string {
   const last =
     realReply(reply) === null
       ? `Our last attempt to reach it was on ${mailDate(at)}, with another message.`

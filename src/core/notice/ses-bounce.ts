@@ -6,6 +6,7 @@ import { parseMailbox } from '#core/message/address.ts';
 import { asciiAddressOf } from '#core/message/authors.ts';
 import { asciiLine, mailDate } from '#core/message/text-encoding.ts';
 import type { Status } from '#core/reply/status.ts';
+import { takesNothing } from './human-part.ts';
 import type { NoticeInput } from './input.ts';
 import { diagnosticCode, hostName, isOurWord, realReply } from './report-part.ts';
 import { scrubber } from './scrub.ts';
@@ -69,6 +70,7 @@ function explanation(input: NoticeInput): string {
       : [
           `${LEADS[input.kind]} to ${about.forwardPath}.`,
           text.cause,
+          ...(about.hopFailed === undefined ? [] : [takesNothing(about, about.hopFailed)]),
           ...(about.mayHaveArrived === true
             ? ['The result of one of our attempts is not known to us. The message may have arrived all the same.']
             : []),

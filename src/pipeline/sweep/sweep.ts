@@ -1,7 +1,8 @@
 // Sweep: every minute, works on rows that are due. Deferred rows get their next job, rows past their lifetime expire,
 // lost jobs are sent again. Failures without a settled notice go to bounce, and so do deliveries whose sender must hear
 // of a delay. Its cost is in proportion to the rows that are due: it chooses by the index, fairly by next hop, and
-// reads a row only to decide on it. It never touches content.
+// reads a row only to decide on it. What waits for a next hop that takes nothing is left without a read; probes.ts and
+// resumption.ts find out when it takes mail again, each with a crash table of its own. It never touches content.
 //
 // | effect, in order          | if we die right after                                                            |
 // | ------------------------- | -------------------------------------------------------------------------------- |

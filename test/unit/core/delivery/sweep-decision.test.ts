@@ -71,7 +71,7 @@ describe('sweepDecision', () => {
     ['claimed too often', { claims: claimsMax, leaseUntil: at - 1 }, {}, { kind: 'wait', row: { dueAt: late } }],
     ['failed without a notice', { state: 'failed' }, {}, { kind: 'bounce', row: { dueAt: at + 15 * MINUTE } }],
     ['expired without a notice', { state: 'expired' }, {}, { kind: 'bounce' }],
-    ['held', { state: 'held' }, {}, { kind: 'wait', row: { dueAt: null } }],
+    ['held', { state: 'held' }, {}, { kind: 'wait', row: { dueAt: at + 24 * 60 * MINUTE } }],
   ])('%s', (_name, change, terms, expected) => {
     expect(decide(change, terms)).toMatchObject(expected);
   });
