@@ -26,6 +26,7 @@ import type { Tokens } from '#adapters/oauth/tokens.ts';
 import { identityTerms } from '#adapters/smtp/identity-terms.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemEntropy, SystemTimer } from '#adapters/system-clock.ts';
+import { UlidNames } from '#adapters/ulid-names.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
 import { healthTerms } from '#core/delivery/next-hop-health.ts';
 import { batchBytesMax, boardEveryMs, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
@@ -34,6 +35,7 @@ import { BoardView } from '#pipeline/next-hop-board.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import type { Lane } from '#pipeline/relay/lanes.ts';
+import { NextHopGate } from '#pipeline/relay/next-hop-gate.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { config } from './config.ts';
 import { jobOf, stage, withKeepAlive } from './stage.ts';
@@ -55,15 +57,22 @@ const identityPorts = { secrets, tokens: new Map<string, Tokens>(), clock, watch
 
 const dynamo = reached('dynamodb', dynamoClient(aws));
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
+const board = new DynamoBoard(dynamo, config.table);
+const timer = new SystemTimer();
+const gate = new NextHopGate(
+  { board, clock, timer, watch, closeIdle: async (name) => nextHops.get(name)?.closeIdle?.() },
+  { settings, holder: new UlidNames(clock).next(), placeMs: smtpLeaseMs / config.timeScale },
+);
 const ports = {
   settings,
+  gate,
   spool: new S3Spool(reached('s3', s3Client(aws)), config.bucket, { lister: reached('s3', s3ListClient(aws)) }),
   ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,
   }),
   slowRelayQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.slowRelayQueueUrl),
-  board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
+  board: new BoardView({ board, clock, watch }, boardEveryMs / config.timeScale),
   bounceQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.feedbackQueueUrl, 'bounce'),
   nextHop,
   bounceService: bouncesBySes(settings)
@@ -79,7 +88,7 @@ const ports = {
   srsSecrets: config.srsSecret === null ? undefined : secrets.rotating(config.srsSecret),
   leaseMs: smtpLeaseMs / config.timeScale,
   health: healthTerms(config.timeScale),
-  timer: new SystemTimer(),
+  timer,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
 
@@ -90,7 +99,7 @@ export const handler = withKeepAlive(
       watch,
       timeScale: config.timeScale,
       ready: () => marks.refresh(),
-      ended: () => Promise.all([...nextHops.values()].map((hop) => hop.invocationEnded?.())),
+      ended: () => Promise.all([gate.ended(), ...[...nextHops.values()].map((hop) => hop.invocationEnded?.())]),
     },
     (record, signal) => relay(ports, jobOf(record), signal, laneOf(record)),
   ),

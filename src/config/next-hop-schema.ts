@@ -2,7 +2,7 @@
 // routes, resolves no host and opens no secret.
 
 import { z } from 'zod';
-import { detailTextMax } from '#core/limits.ts';
+import { detailTextMax, nextHopConcurrencyDefault } from '#core/limits.ts';
 import { plainText } from '#core/message/field-text.ts';
 import { parseStatus, statusClass } from '#core/reply/status.ts';
 import {
@@ -93,6 +93,16 @@ const pipelining = told(boolean().prefault(true), {
     'silence in each function instance.',
 });
 
+const concurrency = told(wholeNumber(1, 1000).prefault(nextHopConcurrencyDefault), {
+  description:
+    'Connections at once, of all functions together. Each of them has an equal share, so that the whole of it is used ' +
+    'only while all of them run ([how](decisions/next-hop-limits.md)).',
+});
+const messagesPerSecond = told(positiveNumber(10_000).optional().transform(orNull), {
+  description: 'Messages in a second, of all functions together; 0.5 is one in two seconds.',
+  fallback: 'no limit',
+});
+
 /** The kinds, each with a word. */
 export const kinds = {
   smtp: 'a mail server',
@@ -177,16 +187,8 @@ const smtp = object(
     }),
     helo,
     pipelining,
-    concurrency: told(wholeNumber(1, 1000).optional().transform(orNull), {
-      description: 'Connections at once.',
-      noEffectYet: true,
-      fallback: 'none',
-    }),
-    messagesPerSecond: told(positiveNumber(10_000).optional().transform(orNull), {
-      description: 'Messages in a second.',
-      noEffectYet: true,
-      fallback: 'none',
-    }),
+    concurrency,
+    messagesPerSecond,
   },
   EXAMPLE,
   { elsewhere: hopElsewhere },
@@ -203,6 +205,8 @@ const lmtp = object(
     ca: caKey,
     helo,
     pipelining,
+    concurrency,
+    messagesPerSecond,
   },
   "{ kind: 'lmtp', host: 'mail.example.com', port: 24 }",
 );
@@ -238,7 +242,7 @@ const refuse = object(
 export const byKind = {
   smtp,
   lmtp,
-  ses: told(object({ kind: kind('ses') }, "{ kind: 'ses' }", { laterKeys: { messagesPerSecond: 'a rate for SES' } }), {
+  ses: told(object({ kind: kind('ses'), messagesPerSecond }, "{ kind: 'ses' }"), {
     description:
       'SES sends one recipient a call, 29 MB at most. An author in a domain of ours is kept where a check proves ' +
       'him ([table](authors.md)). Others become `"Ann (ann@src.example) via example.com" <notices.from>`, with ' +
@@ -266,7 +270,7 @@ const nextHop = told(
   ),
   { example: EXAMPLE },
 );
-const NO_LOGIN = { auth: null, clientCertificate: null, concurrency: null, messagesPerSecond: null } as const;
+const NO_LOGIN = { auth: null, clientCertificate: null } as const;
 
 export const nextHops = record(nextHop, `{ exchange: ${EXAMPLE} }`, '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$');
 

@@ -103,7 +103,7 @@ export type TransferMode = 'normal' | 'hold' | 'drain';
 export type NextHopSettings = SmtpSettings | LmtpSettings | SesSettings | RefuseSettings | DiscardSettings;
 export type SmtpSettings = { readonly kind: 'smtp' } & ServerSettings;
 export type LmtpSettings = { readonly kind: 'lmtp' } & ServerSettings;
-export type SesSettings = { readonly kind: 'ses' };
+export type SesSettings = { readonly kind: 'ses'; readonly messagesPerSecond?: number | null };
 export type RefuseSettings = {
   readonly kind: 'refuse';
   /** The status in the NDR: class 5. */
@@ -126,7 +126,9 @@ export type ServerSettings = {
   readonly auth: LoginSettings | null;
   /** In Secrets Manager: {"certificate": "…", "key": "…"}, PEM, which we present where the server asks. */
   readonly clientCertificate: { readonly secret: string } | null;
+  /** Connections at once, of all functions together; null: as many as the functions make. */
   readonly concurrency: number | null;
+  /** Of all functions together; null: no limit. */
   readonly messagesPerSecond: number | null;
 };
 

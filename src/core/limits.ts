@@ -106,6 +106,18 @@ export const credentialsProbesMs = [5 * MINUTE, 15 * MINUTE, HOUR] as const;
 export const pausedLifetimeMsMax = 14 * DAY;
 /** Pauses that ended, in a scope's record: about 6 KB. An item has 400 KB (DynamoDB). */
 export const pausesKeptMax = 100;
+
+// ── concurrency and messagesPerSecond of a next hop ─────────────────────────────────────────────────────────────────
+
+/** Connections at once where the configuration says nothing (Postfix's default_destination_concurrency_limit). */
+export const nextHopConcurrencyDefault = 20;
+/** A job waits so long in its function for its turn at a next hop; one that would wait longer comes again later. */
+export const gateWaitMsMax = 5 * SECOND;
+/** A reservation at a next hop with a rate has the messages of this time at least, or of a batch: no call for each. */
+export const gateLeastMs = SECOND;
+/** SQS's longest DelaySeconds is fifteen minutes; the sweep looks at a row again after as long. */
+export const gateDelayMsMax = 10 * MINUTE;
+
 /** After it takes mail again, nothing is sent to it for so long: until every function has read the board once more. */
 export const settleMs = boardEveryMs + 2 * SECOND;
 /** Behind an open next hop a row may expire where another message's attempt failed within this time. */

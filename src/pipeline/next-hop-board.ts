@@ -4,6 +4,7 @@
 
 import type { Health } from '#core/delivery/next-hop-health.ts';
 import { unknownHealth } from '#core/delivery/next-hop-health.ts';
+import type { SharedTurns } from '#core/delivery/next-hop-turns.ts';
 import type { Pause } from '#core/delivery/pause.ts';
 import type { Clock, Watch } from './ports.ts';
 
@@ -22,6 +23,10 @@ export interface NextHopBoard {
   writeHealth(health: Health): Promise<'written' | 'lost'>;
   /** The same for a pause. */
   writePause(pause: Pause): Promise<'written' | 'lost'>;
+  /** What functions share of the next hop's limits, in one consistent read; null: no record stands. */
+  readTurns(nextHop: string): Promise<SharedTurns | null>;
+  /** As `writeHealth`: null where it was written; else the record that stands, so that a lost write needs no read. */
+  writeTurns(turns: SharedTurns): Promise<SharedTurns | null>;
 }
 
 export type BoardPorts = { readonly board: NextHopBoard; readonly clock: Clock; readonly watch: Watch };

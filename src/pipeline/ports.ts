@@ -289,9 +289,12 @@ export type Job = {
 } & DeliveryRef;
 
 export interface JobQueue {
-  /** Sends all, or throws. `group` is the fair-queue key: the next hop. */
-  send(jobs: readonly { readonly job: Job; readonly group: string }[]): Promise<void>;
-  /** Messages visible and in flight, approximately. */
+  /**
+   * Sends all, or throws. `group` is the fair-queue key: the next hop. `delayMs`: nobody receives it before, fifteen
+   * minutes at most (SQS, DelaySeconds).
+   */
+  send(jobs: readonly { readonly job: Job; readonly group: string; readonly delayMs?: number }[]): Promise<void>;
+  /** Messages visible and in flight, approximately; one that is delayed counts as visible. */
   depth(): Promise<{ readonly visible: number; readonly inFlight: number }>;
 }
 
@@ -341,6 +344,8 @@ export interface NextHop {
   credentialsVersion?(): Promise<string | null>;
   /** The invocation is over: a next hop that keeps connections decides which of them outlive it. */
   invocationEnded?(): Promise<void>;
+  /** Ends kept connections that no attempt uses; others may be opened after it. */
+  closeIdle?(): Promise<void>;
   /** Ends kept connections. */
   close(): Promise<void>;
 }

@@ -16,6 +16,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
+import { gateOf } from '../kit/board.ts';
 import type { Stage } from './plan.ts';
 import type { Invocation } from './process.ts';
 import type { Body } from './sim-queue.ts';
@@ -132,6 +133,10 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation) {
     spool: spoolOf(world, invocation),
     slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
     bounceQueue: queueOf(world, invocation, 'bounce'),
+    gate: gateOf({
+      ...{ settings, clock: invocation.clock, timer: invocation.timer, watch: invocation.watch },
+      board: invocation.port('board', 'ledger', world.board),
+    }),
     health: healthTerms(1),
     timer: invocation.timer,
     bounceService: settings.notices.via === null ? invocation.port('bounces', 'bounce-service', world.bounces) : null,

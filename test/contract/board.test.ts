@@ -7,6 +7,7 @@ import { MemoryBoard } from '#adapters/memory/board.ts';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { type Health, unknownHealth } from '#core/delivery/next-hop-health.ts';
+import { unknownTurns } from '#core/delivery/next-hop-turns.ts';
 import type { Pause } from '#core/delivery/pause.ts';
 import { boardEveryMs } from '#core/limits.ts';
 import { BoardView, type NextHopBoard } from '#pipeline/next-hop-board.ts';
@@ -59,6 +60,17 @@ function boardContract(name: string, open: () => Promise<{ board: NextHopBoard; 
       expect((await under.board.read()).healths.get('other')).toEqual({ ...other, version: 2, streak: 4 });
       expect(await under.board.writePause({ ...pause, by: 'bob' })).toBe('lost');
     });
+    it('gives the turns that stand to who lost their write', async () => {
+      const turns = { nextHop: 'exchange', version: 0, nextAt: T0, places: [{ holder: 'one', until: T0 + 5 }] };
+      expect(await under.board.readTurns('exchange')).toBeNull();
+      expect(await under.board.writeTurns({ ...turns, version: 3 })).toEqual(unknownTurns('exchange'));
+      expect(await under.board.writeTurns(turns)).toBeNull();
+      expect(await under.board.readTurns('exchange')).toEqual({ ...turns, version: 1 });
+      expect(await under.board.writeTurns({ ...turns, nextAt: 0 })).toEqual({ ...turns, version: 1 });
+      expect(await under.board.writeTurns({ ...turns, version: 1, places: [] })).toBeNull();
+      expect(await under.board.readTurns('exchange')).toEqual({ ...turns, version: 2, places: [] });
+      expect((await under.board.read()).healths.get('exchange')?.version ?? 1).toBe(1);
+    });
     it('lets one of many win', async () => {
       const results = await Promise.all(
         Array.from({ length: 10 }, () => under.board.writeHealth({ ...full, nextHop: 'many' })),
@@ -86,6 +98,8 @@ describe('BoardView', () => {
       },
       writeHealth: (health) => board.writeHealth(health),
       writePause: (paused) => board.writePause(paused),
+      readTurns: (name) => board.readTurns(name),
+      writeTurns: (turns) => board.writeTurns(turns),
     };
     const watch = new MemoryWatch();
     const view = () => new BoardView({ board: counted, clock, watch }, boardEveryMs);

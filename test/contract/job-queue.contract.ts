@@ -7,6 +7,8 @@ import type { Job, JobQueue } from '#pipeline/ports.ts';
 export type ReceivedForTest = { readonly job: unknown; readonly group: string | undefined; remove(): Promise<void> };
 export type JobQueueUnderTest = {
   readonly queue: JobQueue;
+  /** Lets so much of the queue's time pass. */
+  passes(ms: number): Promise<void>;
   /** Some of what is visible, hidden from others until it is removed. */
   receive(): Promise<readonly ReceivedForTest[]>;
   close(): Promise<void>;
@@ -50,6 +52,18 @@ export function jobQueueContract(name: string, open: () => Promise<JobQueueUnder
       expect(received.map(({ job, group }) => JSON.stringify({ job, group })).sort(order)).toEqual(
         sent.map((each) => JSON.stringify(each)).sort(order),
       );
+      await Promise.all(received.map((each) => each.remove()));
+    });
+
+    it('gives a delayed job to nobody before its time, and counts it as waiting', async () => {
+      const [one] = jobs(1, 'delayed');
+      if (one === undefined) throw new Error('one job');
+      await under.queue.send([{ ...one, delayMs: 1 }]);
+      await vi.waitFor(async () => expect((await under.queue.depth()).visible).toBe(1), { timeout: 10_000 });
+      expect(await under.receive()).toEqual([]);
+      await under.passes(1_000);
+      const received = await drain(1);
+      expect(received.map(({ job }) => job)).toEqual([one.job]);
       await Promise.all(received.map((each) => each.remove()));
     });
 

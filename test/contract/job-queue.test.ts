@@ -4,6 +4,7 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { DeleteMessageCommand, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { describe, expect, it } from 'vitest';
 import { awsSettings, sqsClient } from '#adapters/aws/clients.ts';
@@ -16,9 +17,11 @@ import { settingsOf } from './emulated-aws.ts';
 import { type JobQueueUnderTest, jobQueueContract } from './job-queue.contract.ts';
 
 jobQueueContract('MemoryJobQueue', async () => {
-  const queue = new MemoryJobQueue({ clock: new MemoryClock(0), visibilityMs: 30_000, maxReceiveCount: 5 });
+  const clock = new MemoryClock(0);
+  const queue = new MemoryJobQueue({ clock, visibilityMs: 30_000, maxReceiveCount: 5 });
   return {
     queue,
+    passes: async (ms) => clock.advance(ms),
     receive: async () =>
       queue
         .receive(10)
@@ -42,6 +45,7 @@ describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
 function onSqs(client: SQSClient, QueueUrl: string, close: () => Promise<void>): JobQueueUnderTest {
   return {
     queue: new SqsJobQueue(client, QueueUrl),
+    passes: (ms) => setTimeout(ms),
     async receive() {
       const { Messages = [] } = await client.send(
         new ReceiveMessageCommand({

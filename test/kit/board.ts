@@ -4,9 +4,10 @@ import { MemoryBoard } from '#adapters/memory/board.ts';
 import type { MemoryClock } from '#adapters/memory/clock.ts';
 import { healthTerms, unknownHealth } from '#core/delivery/next-hop-health.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
-import { boardEveryMs } from '#core/limits.ts';
-import { BoardView } from '#pipeline/next-hop-board.ts';
-import type { Clock, JobQueue, Watch } from '#pipeline/ports.ts';
+import { boardEveryMs, concurrencyDefault, smtpLeaseMs } from '#core/limits.ts';
+import { BoardView, type NextHopBoard } from '#pipeline/next-hop-board.ts';
+import type { Clock, JobQueue, Timer, Watch } from '#pipeline/ports.ts';
+import { type GateTerms, NextHopGate } from '#pipeline/relay/next-hop-gate.ts';
 
 export function boardOf(
   { clock, watch }: { readonly clock: Clock; readonly watch: Watch },
@@ -14,6 +15,24 @@ export function boardOf(
 ): BoardView {
   return new BoardView({ board, clock, watch }, boardEveryMs);
 }
+
+export type GateBeside = {
+  /** Absent: the next hops have no limits. */
+  readonly settings?: GateTerms['settings'];
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly watch: Watch;
+  readonly board?: Pick<NextHopBoard, 'readTurns' | 'writeTurns'>;
+  readonly holder?: string;
+};
+export function gateOf({ settings = NO_LIMITS, clock, timer, watch, board, holder = 'one' }: GateBeside): NextHopGate {
+  return new NextHopGate(
+    { board: board ?? new MemoryBoard(), clock, timer, watch, closeIdle: async () => {} },
+    { settings, holder, placeMs: smtpLeaseMs },
+  );
+}
+
+const NO_LIMITS: GateTerms['settings'] = { nextHops: {}, concurrency: { ...concurrencyDefault, reserve: false } };
 
 /** A queue that is sent nothing. */
 const noQueue: JobQueue = {
@@ -25,7 +44,11 @@ const noQueue: JobQueue = {
 
 /** Relay's ports beside those that a test is about. */
 export function relayBeside(given: { readonly clock: MemoryClock; readonly watch: Watch }) {
-  return { board: boardOf(given), slowRelayQueue: noQueue, health: healthTerms(1), timer: given.clock };
+  const timer = given.clock;
+  return {
+    ...{ board: boardOf(given), slowRelayQueue: noQueue, health: healthTerms(1), timer },
+    gate: gateOf({ ...given, timer }),
+  };
 }
 
 /** The sweep's, likewise. */

@@ -45,6 +45,7 @@ import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
 import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
+import { gateOf } from './board.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;
@@ -330,9 +331,8 @@ export class TestPipeline {
     return {
       ...this.common(),
       board: this.boardView(),
-      health: healthTerms(1),
-      timer: this.clock,
-      spool,
+      gate: gateOf({ ...this.common(), timer: this.clock, board: this.interrupt.wrap('board', this.board) }),
+      ...{ health: healthTerms(1), timer: this.clock, spool },
       slowRelayQueue,
       bounceQueue,
       bounceService: this.interrupt.wrap('bounces', this.bounces),

@@ -100,7 +100,7 @@ describe('the runbook', () => {
 describe('what has no effect yet', () => {
   const names = withoutEffectYet().map((key) => key.split('.').at(-1) ?? '');
   it('is read by nothing but the check, but for the secret that relay may read already', () => {
-    expect(names).toEqual(['concurrency', 'messagesPerSecond', 'dkim']);
+    expect(names).toEqual(['dkim']);
     const readers = sources.filter(({ path }) => !path.startsWith('src/config/'));
     for (const name of names) {
       const reads = readers.filter(({ text }) =>

@@ -7,16 +7,20 @@ import {
   type AttributeValue,
   ConditionalCheckFailedException,
   type DynamoDBClient,
+  GetItemCommand,
   PutItemCommand,
   QueryCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { Health } from '#core/delivery/next-hop-health.ts';
 import { unknownHealth } from '#core/delivery/next-hop-health.ts';
+import { type SharedTurns, unknownTurns } from '#core/delivery/next-hop-turns.ts';
 import { type Pause, pausesPartition } from '#core/delivery/pause.ts';
 import type { Board, NextHopBoard } from '#pipeline/next-hop-board.ts';
 
 /** The partition of healths, beside that of the pauses; no spoolId has a hash sign. */
 export const BOARD_KEY = '#next-hops';
+/** Relay's alone, and read by their keys. */
+const TURNS_KEY = '#turns';
 const KEY = 'n#';
 
 export class DynamoBoard implements NextHopBoard {
@@ -68,7 +72,33 @@ export class DynamoBoard implements NextHopBoard {
     return this.#put(pausesPartition, scope, version, record);
   }
 
+  async readTurns(nextHop: string): Promise<SharedTurns | null> {
+    const { Item } = await this.#client.send(
+      new GetItemCommand({
+        TableName: this.#table,
+        Key: { pk: { S: TURNS_KEY }, sk: { S: KEY + nextHop } },
+        ConsistentRead: true,
+      }),
+    );
+    return Item === undefined ? null : turnsOf(nextHop, Item);
+  }
+
+  async writeTurns({ nextHop, version, ...record }: SharedTurns): Promise<SharedTurns | null> {
+    const put = await this.#putOrStanding(TURNS_KEY, nextHop, version, record);
+    return put === 'written' ? null : turnsOf(nextHop, put);
+  }
+
   async #put(partition: string, name: string, version: number, record: object): Promise<'written' | 'lost'> {
+    return (await this.#putOrStanding(partition, name, version, record)) === 'written' ? 'written' : 'lost';
+  }
+
+  /** The item that stands where another function wrote meanwhile; empty where none does. */
+  async #putOrStanding(
+    partition: string,
+    name: string,
+    version: number,
+    record: object,
+  ): Promise<'written' | Record<string, AttributeValue>> {
     const isNew = version === 0;
     try {
       await this.#client.send(
@@ -81,12 +111,13 @@ export class DynamoBoard implements NextHopBoard {
             r: { S: JSON.stringify(record) },
           },
           ConditionExpression: isNew ? 'attribute_not_exists(pk)' : 'v = :version',
+          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
           ...(isNew ? {} : { ExpressionAttributeValues: { ':version': { N: String(version) } } }),
         }),
       );
       return 'written';
     } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return 'lost';
+      if (error instanceof ConditionalCheckFailedException) return error.Item ?? {};
       throw error;
     }
   }
@@ -95,4 +126,9 @@ export class DynamoBoard implements NextHopBoard {
 /** Fields that a record of an older version lacks are those of a next hop about which nothing is recorded. */
 function healthOf(nextHop: string, said: object): Health {
   return { ...unknownHealth(nextHop), ...said, nextHop };
+}
+
+function turnsOf(nextHop: string, item: Record<string, AttributeValue>): SharedTurns {
+  const said: Partial<SharedTurns> = JSON.parse(item.r?.S ?? '{}');
+  return { ...unknownTurns(nextHop), ...said, nextHop, version: Number(item.v?.N ?? 0) };
 }

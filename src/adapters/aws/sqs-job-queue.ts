@@ -11,7 +11,7 @@ const batchMax = 10;
 /** Batches under way at once: the sweep may send thousands of jobs in a minute. */
 const batchesAtOnce = 8;
 
-type Entry = { readonly job: Job; readonly group: string };
+type Entry = { readonly job: Job; readonly group: string; readonly delayMs?: number };
 
 export class SqsJobQueue implements JobQueue {
   private readonly client: SQSClient;
@@ -39,11 +39,17 @@ export class SqsJobQueue implements JobQueue {
     const { Attributes } = await this.client.send(
       new GetQueueAttributesCommand({
         QueueUrl: this.queueUrl,
-        AttributeNames: ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'],
+        AttributeNames: [
+          'ApproximateNumberOfMessages',
+          'ApproximateNumberOfMessagesDelayed',
+          'ApproximateNumberOfMessagesNotVisible',
+        ],
       }),
     );
     return {
-      visible: Number(Attributes?.ApproximateNumberOfMessages ?? 0),
+      visible:
+        Number(Attributes?.ApproximateNumberOfMessages ?? 0) +
+        Number(Attributes?.ApproximateNumberOfMessagesDelayed ?? 0),
       inFlight: Number(Attributes?.ApproximateNumberOfMessagesNotVisible ?? 0),
     };
   }
@@ -64,10 +70,11 @@ export class SqsJobQueue implements JobQueue {
     const { Failed = [] } = await this.client.send(
       new SendMessageBatchCommand({
         QueueUrl: this.queueUrl,
-        Entries: batch.map(({ job, group }, index) => ({
+        Entries: batch.map(({ job, group, delayMs = 0 }, index) => ({
           Id: String(index),
           MessageBody: JSON.stringify({ ...job, ...this.work }),
           MessageGroupId: group, // fair queues: one slow next hop must not starve the others
+          ...(delayMs > 0 ? { DelaySeconds: Math.ceil(delayMs / 1_000) } : {}),
         })),
       }),
     );

@@ -16,7 +16,7 @@ import type {
 } from '#pipeline/ports.ts';
 import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 
-/** `close` and `invocationEnded` end connections, which a crash ends too; `heldPerByte` is a number. */
+/** `close`, `closeIdle` and `invocationEnded` end connections, which a crash ends too; `heldPerByte` is a number. */
 type PortMethod = Exclude<
   | keyof BounceService
   | keyof EventQueue
@@ -28,7 +28,7 @@ type PortMethod = Exclude<
   | keyof SpoolInventory
   | keyof SubmissionStore
   | keyof WaitingIndex,
-  'close' | 'invocationEnded' | 'heldPerByte'
+  'close' | 'closeIdle' | 'invocationEnded' | 'heldPerByte'
 >;
 /** The compiler asks for every method of the ports, and for no other. */
 const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
@@ -57,6 +57,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   put: true,
   quarantined: true,
   read: true,
+  readTurns: true,
   remove: true,
   rowKeys: true,
   send: true,
@@ -67,6 +68,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   write: true,
   writeHealth: true,
   writePause: true,
+  writeTurns: true,
 };
 
 /** The same port, with `around` in place of each call of a port's method; a fake's controls pass untouched. */

@@ -31,16 +31,21 @@ export class MemoryJobQueue implements JobQueue {
     this.options = options;
   }
 
-  async send(jobs: readonly { readonly job: Job; readonly group: string }[]): Promise<void> {
-    for (const { job, group } of jobs) {
+  async send(jobs: readonly { readonly job: Job; readonly group: string; readonly delayMs?: number }[]): Promise<void> {
+    for (const { job, group, delayMs = 0 } of jobs) {
       this.sent += 1;
-      this.kept.set(`m${this.sent}`, { job: { ...job }, group, receives: 0, visibleAt: this.options.clock.now() });
+      this.kept.set(`m${this.sent}`, {
+        job: { ...job },
+        group,
+        receives: 0,
+        visibleAt: this.options.clock.now() + delayMs,
+      });
     }
   }
 
   async depth(): Promise<{ readonly visible: number; readonly inFlight: number }> {
     const now = this.options.clock.now();
-    const visible = [...this.kept.values()].filter((each) => each.visibleAt <= now).length;
+    const visible = [...this.kept.values()].filter((each) => each.visibleAt <= now || each.receives === 0).length;
     return { visible, inFlight: this.kept.size - visible };
   }
 

@@ -74,6 +74,10 @@ export class SmtpNextHop implements NextHop {
     return this.#kept.invocationEnded();
   }
 
+  closeIdle(): Promise<void> {
+    return this.#kept.closeIdle();
+  }
+
   close(): Promise<void> {
     return this.#kept.close();
   }

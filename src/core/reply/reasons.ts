@@ -49,6 +49,11 @@ export type ReasonRow = {
    * lock accounts, so that the whole next hop waits (core/delivery/next-hop-health.ts).
    */
   readonly wrongCredentials: boolean;
+  /**
+   * It asks for less at once: relay attempts fewer messages side by side there, and more again with each that is taken
+   * (core/delivery/next-hop-turns.ts).
+   */
+  readonly slowsDown: boolean;
   /** The notice's text where no more exact one was noted. */
   readonly says: string;
 };
@@ -74,6 +79,7 @@ function because(
     reported: false,
     forOperatorAlone: false,
     wrongCredentials: false,
+    slowsDown: false,
   } as const;
   return { ...rest, fault, permanent, status, says, ...more };
 }
@@ -84,6 +90,7 @@ const refusesUs = (status: string, says: string, more?: More) =>
   waits('operator', status, says, { refusesUs: true, ...more });
 const PRIVATE: More = { forOperatorAlone: true };
 const CREDENTIALS: More = { wrongCredentials: true };
+const LESS: More = { slowsDown: true };
 const CONTENT: More = { aboutContent: true };
 const POLICY: More = { aboutContent: true, byPolicy: true };
 const REPORTED: More = { reported: true };
@@ -95,19 +102,19 @@ const UNPROCESSED: More = { ...NO_WORD, fallback: false, atExpiry: '5.3.0' };
 export const REASONS = {
   // A next hop's replies (core/reply/reply-rules.ts)
   greylisted: waits('next-hop', '4.7.1', 'the server asked us to come again later'),
-  throttled: waits('next-hop', '4.7.0', 'the server asked us to send more slowly'),
-  'service-closing': waits('next-hop', '4.3.2', 'the server was shutting down'),
+  throttled: waits('next-hop', '4.7.0', 'the server asked us to send more slowly', LESS),
+  'service-closing': waits('next-hop', '4.3.2', 'the server was shutting down', LESS), // 421: also of too many connections
   'refused-for-now': waits('next-hop', '4.0.0', 'the server did not take the message for now'),
   'unknown-reply': waits('next-hop', '4.5.0', 'the server gave an answer that is none'),
   'too-many-recipients': waits('next-hop', '4.5.3', 'the server took no more recipients at once'),
   'mailbox-full': because('recipient', 'by-reply', '4.2.2', "the recipient's mailbox was full"),
-  'login-unavailable': waits('next-hop', '4.7.0', 'the server could not check our login'),
+  'login-unavailable': waits('next-hop', '4.7.0', 'the server could not check our login', LESS), // 454: too many logins
   'tls-unavailable': waits('next-hop', '4.7.0', 'the server could not offer TLS for now'),
   'login-refused': refusesUs('4.7.0', 'the server refused our login', CREDENTIALS),
   'login-wanted': refusesUs('4.7.0', 'the server asked us to log in'),
   'tls-refused': refusesUs('4.7.0', 'the server refused TLS'),
   'tls-wanted': refusesUs('4.7.0', 'the server asked for TLS'),
-  'sending-limit': refusesUs('4.0.0', 'our mail system sends more than the server takes'),
+  'sending-limit': refusesUs('4.0.0', 'our mail system sends more than the server takes', LESS),
   'our-address-listed': refusesUs('4.0.0', 'the server takes no mail from our address'),
   'relaying-denied': refusesUs('4.0.0', 'the server does not relay for us'),
   'spf-refused': refusesUs('4.0.0', 'the server says that our address may not send for this domain'),
@@ -186,7 +193,7 @@ export const REASONS = {
   'ses-not-found': waits('operator', '4.3.5', 'a configuration set or identity of ours is missing', PRIVATE),
   'ses-access-denied': waits('operator', '4.7.0', 'a permission of ours is missing', PRIVATE),
   'ses-quota': waits('operator', '4.3.2', 'our sending quota is used up'),
-  'ses-throttled': waits('next-hop', '4.3.2', 'the sending service was busy', { pace: 'short' }),
+  'ses-throttled': waits('next-hop', '4.3.2', 'the sending service was busy', { pace: 'short', ...LESS }),
   'ses-unavailable': waits('next-hop', '4.3.0', 'the sending service was not available'),
   'ses-bad-address': fails('recipient', '5.1.3', 'the sending service takes no such address'),
   'ses-rejected': fails('message', '5.7.1', 'the sending service rejected the message'),

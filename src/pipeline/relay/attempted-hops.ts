@@ -1,13 +1,13 @@
 // The next hops of one job, as relay attempts at them: each attempt has ten seconds until it is slow, and what it shows
-// of its next hop is kept until the outcome stands in the ledger. Called by relay.ts. It never changes a transaction's
-// result, and a health that cannot be written never fails a job.
+// of its next hop is kept until the outcome stands in the ledger. Called by relay.ts. It never changes the result of a
+// transaction that was made, and a health that cannot be written never fails a job.
 
 import { sightOf } from '#core/delivery/attempt-sight.ts';
 import { dependsOnNew, outcomeAtNew } from '#core/delivery/new-next-hop.ts';
 import { healthAfter, markedSlow, type Sight } from '#core/delivery/next-hop-health.ts';
 import { classify } from '#core/reply/classify.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
-import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
+import type { Job, NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
 import type { Lane } from './lanes.ts';
 import type { RelayPorts } from './relay-ports.ts';
 
@@ -18,15 +18,21 @@ export class AttemptedHops {
   readonly #probed: string | null;
   readonly #seen: { readonly nextHop: string; readonly sight: Sight; readonly endedAt: number }[] = [];
   readonly #marks: Promise<unknown>[] = [];
-  /** The next hop whose attempt was ended after ten seconds, before MAIL: the job belongs into the slow lane. */
-  gaveBack: string | null = null;
   /** The last attempt's next hop never accepted a message, and that makes a difference to the outcome. */
   #atNew = false;
+  /** The next hop at which the job has its turn already. */
+  readonly #entered: string | null;
+  /**
+   * The next hop at which nothing was attempted in the end. `laterMs`: its turn comes later; null: the attempt was
+   * ended after ten seconds, before MAIL, and the job belongs into the slow lane.
+   */
+  gaveBack: { readonly nextHop: string; readonly laterMs: number | null } | null = null;
 
-  constructor(ports: RelayPorts, lane: Lane, probed: string | null) {
+  constructor(ports: RelayPorts, lane: Lane, job: Job) {
     this.#ports = ports;
     this.#lane = lane;
-    this.#probed = probed;
+    this.#entered = job.nextHop ?? null;
+    this.#probed = job.probe === true ? this.#entered : null;
   }
 
   /** As `RelayPorts.nextHop`. */
@@ -35,7 +41,7 @@ export class AttemptedHops {
     if (inner === null) return null;
     return {
       ...(inner.heldPerByte === undefined ? {} : { heldPerByte: inner.heldPerByte }),
-      attempt: (transaction, signal) => this.#attempt(name, inner, transaction, signal),
+      attempt: (transaction, signal) => this.#inTurn(name, inner, transaction, signal),
       close: () => inner.close(),
     };
   };
@@ -53,6 +59,26 @@ export class AttemptedHops {
       await this.#quietly(nextHop, () =>
         board.changeHealth(nextHop, (health) => healthAfter(health, sight, terms, endedAt)),
       );
+  }
+
+  /** A notice may leave by another next hop than its row's, and a job of an older version names none. */
+  async #inTurn(
+    name: string,
+    inner: NextHop,
+    transaction: Transaction,
+    signal: AbortSignal,
+  ): Promise<readonly NextHopResult[]> {
+    if (name === this.#entered) return this.#attempt(name, inner, transaction, signal);
+    const entry = await this.#ports.gate.enter(name, signal);
+    if ('laterMs' in entry) {
+      this.gaveBack = { nextHop: name, laterMs: entry.laterMs };
+      return transaction.forwardPaths.map(() => notItsTurn);
+    }
+    try {
+      return await this.#attempt(name, inner, transaction, signal);
+    } finally {
+      entry.leave();
+    }
   }
 
   async #attempt(
@@ -82,13 +108,15 @@ export class AttemptedHops {
   #see(nextHop: string, result: NextHopResult | undefined, startedAt: number, ranOut: boolean): void {
     if (result === undefined) return;
     if (ranOut && result.kind === 'network' && result.fault === 'aborted') {
-      this.gaveBack = nextHop;
+      this.gaveBack = { nextHop, laterMs: null };
       return;
     }
     const endedAt = this.#ports.clock.now();
     const secretVersion = 'secretVersion' in result ? result.secretVersion : undefined;
+    const outcome = classify(result);
+    this.#ports.gate.heard(nextHop, outcome, startedAt);
     const sight = sightOf({
-      ...{ result, outcome: this.outcomeOf(classify(result)), startedAt, endedAt, secretVersion },
+      ...{ result, outcome: this.outcomeOf(outcome), startedAt, endedAt, secretVersion },
       ...{ apart: this.#lane === 'slow', probe: this.#probed === nextHop },
     });
     if (sight !== null) this.#seen.push({ nextHop, sight, endedAt });
@@ -122,3 +150,8 @@ export class AttemptedHops {
     }
   }
 }
+
+const notItsTurn: NextHopResult = {
+  ...{ kind: 'network', phase: 'connect', fault: 'aborted', host: null },
+  detail: 'other messages had their turn',
+};

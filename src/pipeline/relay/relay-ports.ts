@@ -7,6 +7,7 @@ import type { MarkKey } from '#core/message/mark-key.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Timer, Watch } from '#pipeline/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { NextHopGate } from './next-hop-gate.ts';
 
 export type RelayPorts = {
   readonly settings: Settings;
@@ -14,6 +15,8 @@ export type RelayPorts = {
   readonly ledger: Ledger;
   /** Next hops' health and the pauses, as this function knows them. */
   readonly board: BoardView;
+  /** Kept between invocations: `concurrency` and `messagesPerSecond` of next hops. */
+  readonly gate: NextHopGate;
   readonly slowRelayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
   readonly nextHop: (name: string) => NextHop | null;

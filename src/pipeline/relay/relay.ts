@@ -51,13 +51,14 @@ import { attemptNotice, outcomeOf } from './notice-attempt.ts';
 import type { RelayPorts } from './relay-ports.ts';
 import { leaveUnder } from './reverse-path.ts';
 import { asAuthored } from './submitted-authors.ts';
+import { comeAgain, inTurn } from './turn.ts';
 
 export async function relay(ports: RelayPorts, job: Job, signal: AbortSignal, lane: Lane = 'fast'): Promise<Finished> {
   if (job.nextHop !== undefined) {
     const standing = await standingOf(ports, job, job.nextHop, lane);
     if (standing !== 'ready') return turnAway(ports, job, job.nextHop, standing);
   }
-  const became = await attemptOn(ports, job, signal, lane);
+  const became = await inTurn(ports, job, signal, () => attemptOn(ports, job, signal, lane));
   if (job.probe === true && job.nextHop !== undefined) await giveProbeBack(ports, job, job.nextHop);
   return became;
 }
@@ -73,7 +74,7 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
       return turnAway(given, job, claimed.nextHop, standing);
     }
   }
-  const hops = new AttemptedHops(given, lane, job.probe === true ? (job.nextHop ?? null) : null);
+  const hops = new AttemptedHops(given, lane, job);
   const ports = { ...given, nextHop: hops.nextHop };
   const message = claimed.message ?? (await ports.ledger.message(claimed.spoolId));
   if (message === null) throw new Error(`the ledger has a delivery without its message: ${deliveryId(claimed)}`);
@@ -91,7 +92,8 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
   if (hops.gaveBack !== null) {
     await hops.report();
     await unclaim(ports, claimed);
-    return turnAway(ports, job, hops.gaveBack, 'slow');
+    const { nextHop, laterMs } = hops.gaveBack;
+    return laterMs === null ? turnAway(ports, job, nextHop, 'slow') : comeAgain(ports, job, nextHop, laterMs);
   }
   const row = await record(ports, claimed, attempt, startedAt);
   await follow(ports, row);

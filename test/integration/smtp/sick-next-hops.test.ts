@@ -21,7 +21,7 @@ import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { openCaseServer } from '../../cases/case-server.ts';
 import { facts, queued } from '../../contract/rows.ts';
-import { boardOf } from '../../kit/board.ts';
+import { boardOf, gateOf } from '../../kit/board.ts';
 import { pipelineSettings } from '../../kit/pipeline.ts';
 import { patient, settings } from './smtp-case.ts';
 
@@ -80,6 +80,7 @@ async function functionWith(sickPort: number, goodPort: number) {
   const ports: RelayPorts = {
     ...{ settings: pipelineSettings, spool, ledger, clock, watch, slowRelayQueue, markKey: 'key' },
     board: boardOf({ clock, watch }),
+    gate: gateOf({ clock, watch, timer: new SystemTimer() }),
     health: healthTerms(SCALE),
     timer: new SystemTimer(),
     bounceQueue: new MemoryJobQueue(queueTerms),

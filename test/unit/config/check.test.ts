@@ -34,7 +34,8 @@ describe('what is right', () => {
     expect(settings.nextHops.exchange).toMatchObject({
       hosts: ['mx1.example.org', '192.0.2.7'],
       ca: null,
-      concurrency: null,
+      concurrency: 20,
+      messagesPerSecond: null,
     });
     expect(settings.retry).toEqual({
       scheduleMs: [60_000, 300_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000],

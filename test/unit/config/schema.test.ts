@@ -83,7 +83,6 @@ describe('the reference page', () => {
       ) ?? [];
     expect(refused.split('\n')).toEqual([
       ...['- `alarms`', '- `canary`'],
-      '- `nextHops.*.messagesPerSecond` of kind `ses`',
       '- `dns`',
       '- next hops of kind `s3` and `webhook`',
     ]);

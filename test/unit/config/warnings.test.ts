@@ -122,7 +122,7 @@ describe('what is read but not acted on yet', () => {
     const checked = checkConfig(
       {
         domains: ['example.com'],
-        nextHops: { exchange: { kind: 'smtp', host: 'mx.example.com', port: 587, tls: 'required', concurrency: 4 } },
+        nextHops: { exchange: { kind: 'smtp', host: 'mx.example.com', port: 587, tls: 'required' } },
         routes: [{ match: '*@example.com', to: [{ via: 'exchange' }] }],
         retry: { schedule: ['1m'], lifetime: '1h', delayNotice: '30m' },
         retention: { spool: '15d' },
@@ -136,7 +136,6 @@ describe('what is read but not acted on yet', () => {
       'e.ts',
     );
     expect(checked.kind === 'ok' && checked.notYet).toEqual([
-      'e.ts: nextHops.exchange.concurrency is read, but not acted on yet in this version',
       'e.ts: notices.dkim is read, but not acted on yet in this version',
     ]);
   });

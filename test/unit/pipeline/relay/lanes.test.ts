@@ -9,11 +9,13 @@ import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
+import type { SmtpSettings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { type Health, healthTerms, unknownHealth } from '#core/delivery/next-hop-health.ts';
 import {
   batchBytesMax,
   boardEveryMs,
+  gateDelayMsMax,
   lostJobAfterMs,
   maxReceiveCount,
   relayVisibilityMs,
@@ -25,10 +27,12 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued } from '../../../contract/rows.ts';
-import { boardOf } from '../../../kit/board.ts';
+import { boardOf, gateOf } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
+const server = pipelineSettings.nextHops.exchange as SmtpSettings;
+const ONE_A_MINUTE = { messagesPerSecond: 1 / 60 };
 const accepts: Script = () => ({ code: 250, status: '2.0.0', text: 'Ok' });
 const refuses: Script = () => ({ fault: 'refused', at: 'connect' });
 const badLogin: Script = () => ({ code: 535, status: '5.7.8', text: 'authentication failed', at: 'auth' });
@@ -67,6 +71,7 @@ async function withRows(count: number, nextHop: NextHop) {
     ledger: counted(ledger, ledgerCalls),
     board: boardOf({ clock, watch }, counted(board, boardCalls)),
     slowRelayQueue,
+    gate: gateOf({ clock, watch, timer: clock }),
     health: healthTerms(1),
     timer: clock,
     bounceQueue: new MemoryJobQueue(queueTerms),
@@ -124,6 +129,46 @@ async function atSlowHop(ms: number, after: boolean) {
   clock = at.clock;
   return { ...at, row: first(at.rows), seen };
 }
+
+describe('a job whose turn at its next hop comes later', () => {
+  const limited = (at: Awaited<ReturnType<typeof withRows>>): RelayPorts => ({
+    ...at.ports,
+    gate: gateOf({
+      ...{ ...at.ports, board: new MemoryBoard() },
+      settings: { ...pipelineSettings, nextHops: { exchange: { ...server, ...ONE_A_MINUTE } } },
+    }),
+  });
+  const delayed = (at: Awaited<ReturnType<typeof withRows>>) => {
+    at.clock.advance(gateDelayMsMax);
+    return at.redirected();
+  };
+  it('goes to the slow-relay queue with a delay before it is claimed, and its row is not touched', async () => {
+    const at = await withRows(2, new MemoryNextHop(accepts));
+    const [one, other] = at.rows;
+    if (one === undefined || other === undefined) throw new Error('two rows');
+    const ports = limited(at);
+    await relay(ports, jobFor(one), NEVER, 'fast');
+    const before = at.ledgerCalls.length;
+    const row = await at.standing(other);
+    expect((await relay(ports, jobFor(other), NEVER, 'fast')).became).toBe('waits-for-its-turn');
+    expect(at.ledgerCalls.length).toBe(before);
+    expect(await at.standing(other)).toEqual(row);
+    expect(at.redirected()).toEqual([]);
+    expect(delayed(at)).toEqual([jobFor(other)]);
+    await relay(ports, jobFor(other), NEVER, 'slow');
+    expect((await at.standing(other)).state).toBe('relayed');
+  });
+  it('that an older version sent without its next hop waits likewise, and gives its claim back', async () => {
+    const at = await withRows(2, new MemoryNextHop(accepts));
+    const [one, other] = at.rows;
+    if (one === undefined || other === undefined) throw new Error('two rows');
+    const ports = limited(at);
+    await relay(ports, jobFor(one), NEVER, 'fast');
+    await relay(ports, { version: 1, spoolId: other.spoolId, deliveryKey: other.deliveryKey }, NEVER, 'fast');
+    expect(await at.standing(other)).toMatchObject({ state: 'queued', claims: 0, attempts: 0, leaseUntil: null });
+    expect(delayed(at)).toEqual([jobFor(other)]);
+  });
+});
 
 describe('a job of a slow next hop', () => {
   it('goes to the slow lane before it is claimed, and its row is not touched', async () => {
