@@ -11,6 +11,7 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#config/settings.ts';
 import {
+  callsRefusedStandsMs,
   complaintsPerHourAlarm,
   inFlightAlarm,
   orphanSweepEveryMs,
@@ -78,6 +79,8 @@ type Condition = {
   readonly threshold: number;
   readonly below?: true;
   readonly periods?: number;
+  /** How many of the periods must be in alarm; all, where it is not given. */
+  readonly breaching?: number;
   readonly missing?: TreatMissingData;
 };
 type Raise = (id: string, condition: Condition) => void;
@@ -93,6 +96,7 @@ function alarms(scope: Construct, topic: Topic): Raise {
         ? ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
         : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       evaluationPeriods: condition.periods ?? 1,
+      ...(condition.breaching === undefined ? {} : { datapointsToAlarm: condition.breaching }),
       treatMissingData: condition.missing ?? TreatMissingData.NOT_BREACHING,
     });
     alarm.addAlarmAction(new SnsAction(topic));
@@ -231,12 +235,6 @@ function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void
       article: 'A function that fails',
       says: `${name.toLowerCase()} crashed, timed out or threw.`,
     });
-    raise(`${name}Recursion`, {
-      metric: handler.metric('RecursiveInvocationsDropped', { period: MINUTE, statistic: 'Sum' }),
-      threshold: 1,
-      article: 'Lambda cut a chain of calls off',
-      says: `Lambda refused ${name.toLowerCase()} jobs as a loop, although it was told not to.`,
-    });
   }
 }
 
@@ -344,6 +342,15 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     threshold: complaintsPerHourAlarm,
     article: 'Recipients who complain',
     says: 'several recipients called mail unwanted within an hour; SES pauses accounts for that.',
+  });
+  raise('CallsRefused', {
+    metric: own('CallsRefused', MINUTE),
+    threshold: 1,
+    // A queue gives the job again after six minutes: the alarm stands between two tries.
+    periods: callsRefusedStandsMs / MINUTE.toMilliseconds(),
+    breaching: 1,
+    article: 'Calls that AWS refuses',
+    says: 'a permission, a key or a resource of a stage is missing, or its calls are throttled; its mail waits.',
   });
   raise('SweepOverdue', {
     metric: own('SweepRun', Duration.millis(sweepOverdueMs)),

@@ -5,6 +5,7 @@
 
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { isRefusal } from '#adapters/aws/refusals.ts';
 import { isKeepAlive } from '#core/delivery/keep-alive.ts';
 import { deadlineMarginMs, maxReceiveCount } from '#core/limits.ts';
 import type { FeedbackWork } from '#pipeline/feedback/feedback-job.ts';
@@ -48,6 +49,7 @@ export function stage(name: string, environment: StageEnvironment, work: Work): 
     .before((request) => environment.watch.begin(request.context.awsRequestId))
     .after(() => environment.watch.flush())
     .onError((request) => {
+      if (isRefusal(request.error)) environment.watch.raise('CallsRefused');
       environment.watch.error(`${name}.crashed`, { error: describe(request.error) });
       environment.watch.flush(); // and the error goes on: Lambda counts it, and SQS gives the whole batch again
     })
@@ -80,14 +82,15 @@ async function batch(
     // Long before the dead-letter queue of a stage that outlives starved hours.
     if (isFailing && receives(record) >= maxReceiveCount) environment.watch.raise('JobFailing');
     if (ended === 'deadline') environment.watch.error(`${name}.deadline`, { sqsMessageId: record.messageId });
-    else if ('error' in ended)
+    else if ('error' in ended) {
+      if (isRefusal(ended.error)) environment.watch.raise('CallsRefused');
       environment.watch.error(`${name}.failed`, {
         sqsMessageId: record.messageId,
         receives: receives(record),
         body: record.body.slice(0, 300),
         error: describe(ended.error),
       });
-    else failed.delete(record.messageId);
+    } else failed.delete(record.messageId);
   };
   // A record that may have ended an earlier invocation runs last and alone, so that it does not end other records.
   // Those were in the same invocation, so they are suspect too. One by one, only the record that ends the function is

@@ -625,6 +625,8 @@ export const jobsPerBatchMax = 10;
 export const inFlightAlarm = 100_000;
 /** A job that waits this long in its queue means that the stage stands still or falls behind. */
 export const queueAgeAlarmMs = 30 * MINUTE;
+/** How long the alarm on refused calls stands after the last one: a queue gives a job again after six minutes. */
+export const callsRefusedStandsMs = 15 * MINUTE;
 /** Without a finished sweep for this long nothing heals itself. */
 export const sweepOverdueMs = 5 * MINUTE;
 /**

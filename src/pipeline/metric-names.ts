@@ -30,6 +30,7 @@ export type MetricName =
   | 'LostJob'
   | 'UnknownDelivery'
   | 'JobFailing'
+  | 'CallsRefused'
   | 'Poison'
   | 'ExpiryHeld'
   | 'SweepRun'

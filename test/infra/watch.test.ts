@@ -149,13 +149,14 @@ describe('our own metrics', () => {
       EnvelopeMissing: true,
       StrangeObject: true,
     },
-    ...{ Confirmed: true, Complained: true, UnknownDelivery: true, JobFailing: true },
+    ...{ Confirmed: true, Complained: true, UnknownDelivery: true, JobFailing: true, CallsRefused: true },
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
     ...{ WaitsForPerson: true, WaitingLong: true, NextHopDown: true, PausedHours: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
     expect(own.map(({ MetricName }) => MetricName).sort()).toEqual([
+      'CallsRefused',
       'ClientCertificateDays',
       'Complained',
       'ContentUnreadable',
@@ -247,6 +248,15 @@ describe('our own metrics', () => {
       TreatMissingData: 'notBreaching',
     });
   });
+  test('refused calls call in the first minute, and the alarm stands until none was refused for a quarter of an hour', () => {
+    expect(own.filter(({ MetricName }) => MetricName === 'CallsRefused')).toMatchObject([
+      {
+        ...{ Threshold: 1, Period: 60, Statistic: 'Sum', EvaluationPeriods: 15, DatapointsToAlarm: 1 },
+        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+        TreatMissingData: 'notBreaching',
+      },
+    ]);
+  });
   test('a client certificate calls three weeks before its end, and only where a next hop has one', () => {
     expect(own.filter(({ MetricName }) => MetricName === 'ClientCertificateDays')).toMatchObject([
       {
@@ -276,22 +286,16 @@ test('SES: what it cannot publish, of our rule set', () => {
   for (const { Dimensions } of ses) expect(Dimensions).toEqual([{ Name: 'RuleSetName', Value: 'Post' }]);
 });
 
-test('functions: errors, and chains that Lambda cut off', () => {
+test('functions: errors of each', () => {
   const lambda = alarms.filter(({ Namespace }) => Namespace === 'AWS/Lambda');
   expect(lambda.map(({ AlarmName }) => AlarmName.replace('Post/Watch/', '')).sort()).toEqual(
-    ['Ingest', 'Relay', 'Feedback', 'Sweep', 'Orphans', 'Purge']
-      .flatMap((name) => [`${name}Errors`, `${name}Recursion`])
-      .sort(),
+    ['Ingest', 'Relay', 'Feedback', 'Sweep', 'Orphans', 'Purge'].map((name) => `${name}Errors`).sort(),
   );
   for (const alarm of lambda)
     expect(alarm).toMatchObject({
       ...{ Threshold: 1, Period: 60, Statistic: 'Sum', EvaluationPeriods: 1 },
       ComparisonOperator: 'GreaterThanOrEqualToThreshold',
-      MetricName: alarm.AlarmName.endsWith('Errors') ? 'Errors' : 'RecursiveInvocationsDropped',
+      MetricName: 'Errors',
     });
-  // Each of another function.
-  const of = (metric: string) =>
-    lambda.filter(({ MetricName }) => MetricName === metric).map(({ Dimensions }) => JSON.stringify(Dimensions));
-  expect(new Set(of('Errors')).size).toBe(6);
-  expect(new Set(of('RecursiveInvocationsDropped')).size).toBe(6);
+  expect(new Set(lambda.map(({ Dimensions }) => JSON.stringify(Dimensions))).size).toBe(6); // each of another function
 });

@@ -12,6 +12,12 @@ const batchMax = 10;
 const batchesAtOnce = 8;
 
 type Entry = { readonly job: Job; readonly group: string; readonly delayMs?: number };
+/** `refusal`: as the SDK's errors say whose fault it is (./refusals.ts). */
+type NotSent = {
+  readonly entry: Entry;
+  readonly why: string;
+  readonly refusal: { readonly name: string; readonly $fault: 'client' | 'server' };
+};
 
 export class SqsJobQueue implements JobQueue {
   private readonly client: SQSClient;
@@ -63,10 +69,12 @@ export class SqsJobQueue implements JobQueue {
     const again = failed.length === 0 ? [] : await this.attempt(failed.map(({ entry }) => entry));
     const first = again[0];
     if (first !== undefined)
-      throw new Error(`SendMessageBatch: ${again.length} of ${batch.length} jobs not sent: ${first.why}`);
+      throw new Error(`SendMessageBatch: ${again.length} of ${batch.length} jobs not sent: ${first.why}`, {
+        cause: first.refusal,
+      });
   }
 
-  private async attempt(batch: readonly Entry[]): Promise<readonly { readonly entry: Entry; readonly why: string }[]> {
+  private async attempt(batch: readonly Entry[]): Promise<readonly NotSent[]> {
     const { Failed = [] } = await this.client.send(
       new SendMessageBatchCommand({
         QueueUrl: this.queueUrl,
@@ -78,9 +86,10 @@ export class SqsJobQueue implements JobQueue {
         })),
       }),
     );
-    return Failed.flatMap(({ Id, Code, Message }) => {
+    return Failed.flatMap(({ Id, Code, Message, SenderFault }) => {
       const entry = batch[Number(Id)];
-      return entry === undefined ? [] : [{ entry, why: `${Code}: ${Message ?? 'no message'}` }];
+      const refusal = { name: Code ?? 'Error', $fault: SenderFault ? 'client' : 'server' } as const;
+      return entry === undefined ? [] : [{ entry, why: `${Code}: ${Message ?? 'no message'}`, refusal }];
     });
   }
 }

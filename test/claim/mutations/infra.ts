@@ -83,7 +83,7 @@ export const infraMutations: readonly Mutation[] = [
     file: 'infra/watch.ts',
     text: "metric: handler.metricErrors({ period: MINUTE, statistic: 'Sum' }),",
     replacement: "metric: handler.metricErrors({ period: Duration.hours(1), statistic: 'Average' }),",
-    test: { file: 'test/infra/watch.test.ts', name: 'functions: errors, and chains that Lambda cut off' },
+    test: { file: 'test/infra/watch.test.ts', name: 'functions: errors of each' },
   },
   {
     name: 'network/addresses-go-with-the-stack',

@@ -92,8 +92,8 @@ export const lambdaMutations: readonly Mutation[] = [
   {
     name: 'stage/failed-work-is-deleted',
     file: 'lambdas/stage.ts',
-    text: '    else failed.delete(record.messageId);',
-    replacement: '    failed.delete(record.messageId);',
+    text: '    } else failed.delete(record.messageId);',
+    replacement: '    }\n    failed.delete(record.messageId);',
     test: {
       file: 'test/unit/lambdas/stage.test.ts',
       name: 'a batch > names exactly those that threw, by SQS message id',
