@@ -21,8 +21,10 @@ import {
   sweepOverdueMs,
 } from '#core/limits.ts';
 import { certificateAlarm } from './certificate-alarm.ts';
+import { eventAlarms, submissionAlarms } from './event-alarms.ts';
 import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
+import { levelAlarms } from './level-alarms.ts';
 import { callsInVpc, keepAliveRest } from './network-alarms.ts';
 import type { OrphanSearch } from './orphans.ts';
 import type { Purge } from './purge.ts';
@@ -48,6 +50,7 @@ export function watch(scope: Construct, watched: Watched): Topic {
   watchQueues(raise, watched);
   watchFunctions(raise, watched);
   watchMail(raise, watched);
+  watchRuns(raise, watched);
   const certificates = certificateAlarm(watched.settings);
   if (certificates !== null) raise('ClientCertificateDays', certificates);
   watchSes(raise, watched);
@@ -238,113 +241,38 @@ function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void
   }
 }
 
-/** Of our own metrics (pipeline/ports.ts), those that raise an alarm at the first count. */
-const CALLS: readonly { readonly metricName: string; readonly article: string; readonly says: string }[] = [
-  {
-    metricName: 'ContentUnreadable',
-    article: 'Content that cannot be opened',
-    says: 'an accepted message cannot be read from the spool.',
-  },
-  {
-    metricName: 'Held',
-    article: 'Mail that is held',
-    says: 'a message or a notice is held and will not move without a person.',
-  },
-  {
-    metricName: 'NoticeLimit',
-    article: 'Notices that are not sent any more',
-    says: 'the hourly number of notices where nothing vouches for the reverse-path is used up; further senders are not told.',
-  },
-  {
-    metricName: 'OperatorFault',
-    article: 'A next hop that refuses us',
-    says: 'deliveries wait until the operator corrects a fault, such as a wrong password.',
-  },
-  {
-    metricName: 'UnknownReply',
-    article: 'A reply that we do not know',
-    says: 'a next hop gave a reply that no rule knows; it is tried again until the lifetime.',
-  },
-  {
-    metricName: 'MarkSecretUnreadable',
-    article: 'The secret of marks cannot be read',
-    says: "marks are signed by the values read before, or by the stack's id; mail goes on.",
-  },
-  {
-    metricName: 'Poison',
-    article: 'A delivery that was claimed five times',
-    says: 'attempts at a delivery end without a result.',
-  },
-  {
-    metricName: 'ReceiptMissing',
-    article: 'Mail without a receipt',
-    says: 'an accepted message is in the spool, and its recipients are not known.',
-  },
-  {
-    metricName: 'ExpiryHeld',
-    article: 'Expiries that are held',
-    says: 'too many deliveries expire by our own fault; their senders are not told until a person has looked.',
-  },
-  {
-    metricName: 'UnknownDelivery',
-    article: 'Feedback about a delivery that is not there',
-    says: 'SES reported on mail that the ledger does not know; its sender may have to be told by hand.',
-  },
-  {
-    metricName: 'JobFailing',
-    article: 'A job that fails again and again',
-    says: 'a stage failed at a job that it had received four times before; it is tried again until its dead-letter queue.',
-  },
-  {
-    metricName: 'NoEnd',
-    article: 'Mail that came to no end',
-    says: 'a message is long past its lifetime and still under way.',
-  },
-];
-
-const OF_SUBMISSIONS = [
-  {
-    metricName: 'SubmissionMalformed',
-    article: 'An envelope that cannot be used',
-    says: 'a submitter stored an envelope that ingest does not understand; its message was not sent.',
-  },
-  {
-    metricName: 'StrangeObject',
-    article: 'An object that is no submission',
-    says: 'an object below out/ is neither content nor an envelope; it is no mail, and will be removed.',
-  },
-  {
-    metricName: 'EnvelopeMissing',
-    article: 'Content without an envelope',
-    says: 'a submitter stored content and never committed it.',
-  },
-];
+function own({ stackName }: Settings, metricName: string, period: Duration): Metric {
+  return new Metric({
+    namespace: metricNamespace,
+    metricName,
+    dimensionsMap: { service: stackName },
+    period,
+    statistic: 'Sum',
+  });
+}
 
 function watchMail(raise: Raise, { settings }: Watched): void {
-  const own = (metricName: string, period: Duration) =>
-    new Metric({
-      namespace: metricNamespace,
-      metricName,
-      dimensionsMap: { service: settings.stackName },
-      period,
-      statistic: 'Sum',
-    });
   const calls = [
-    ...CALLS,
-    ...(hasSubmitters(settings) ? OF_SUBMISSIONS : []),
+    ...eventAlarms,
+    ...(hasSubmitters(settings) ? submissionAlarms : []),
     ...(settings.network === null ? [] : callsInVpc),
   ];
   for (const { metricName, article, says } of calls) {
-    raise(metricName, { metric: own(metricName, MINUTE), threshold: 1, article, says });
+    raise(metricName, { metric: own(settings, metricName, MINUTE), threshold: 1, article, says });
+  }
+  for (const { id, metricName, threshold, article, says } of levelAlarms) {
+    const metric = own(settings, metricName, MINUTE).with({ statistic: 'Maximum' });
+    // A minute without a sweep says nothing: the alarm stays as it is, and SweepOverdue tells of it.
+    raise(id, { metric, threshold, article, says, missing: TreatMissingData.IGNORE });
   }
   raise('Complained', {
-    metric: own('Complained', Duration.hours(1)),
+    metric: own(settings, 'Complained', Duration.hours(1)),
     threshold: complaintsPerHourAlarm,
     article: 'Recipients who complain',
     says: 'several recipients called mail unwanted within an hour; SES pauses accounts for that.',
   });
   raise('CallsRefused', {
-    metric: own('CallsRefused', MINUTE),
+    metric: own(settings, 'CallsRefused', MINUTE),
     threshold: 1,
     // A queue gives the job again after six minutes: the alarm stands between two tries.
     periods: callsRefusedStandsMs / MINUTE.toMilliseconds(),
@@ -352,8 +280,12 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     article: 'Calls that AWS refuses',
     says: 'a permission, a key or a resource of a stage is missing, or its calls are throttled; its mail waits.',
   });
+}
+
+/** What runs by the clock: no run in time is a fault, and so is silence. */
+function watchRuns(raise: Raise, { settings }: Watched): void {
   raise('SweepOverdue', {
-    metric: own('SweepRun', Duration.millis(sweepOverdueMs)),
+    metric: own(settings, 'SweepRun', Duration.millis(sweepOverdueMs)),
     threshold: 0,
     below: true,
     missing: TreatMissingData.BREACHING,
@@ -361,7 +293,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     says: 'no sweep has ended for five minutes: deferred mail is not tried again, and lost jobs are not found.',
   });
   raise('OrphanSweepOverdue', {
-    metric: own('OrphanSweepRun', Duration.millis(orphanSweepEveryMs)),
+    metric: own(settings, 'OrphanSweepRun', Duration.millis(orphanSweepEveryMs)),
     threshold: 0,
     below: true,
     periods: orphanSweepOverdueMs / orphanSweepEveryMs,
@@ -370,7 +302,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     says: 'for three hours no search for accepted mail without a receipt has kept up.',
   });
   raise('PurgeOverdue', {
-    metric: own('PurgeRun', Duration.millis(purgeOverdueMs)),
+    metric: own(settings, 'PurgeRun', Duration.millis(purgeOverdueMs)),
     threshold: 0,
     below: true,
     missing: TreatMissingData.BREACHING,

@@ -627,6 +627,11 @@ export const inFlightAlarm = 100_000;
 export const queueAgeAlarmMs = 30 * MINUTE;
 /** How long the alarm on refused calls stands after the last one: a queue gives a job again after six minutes. */
 export const callsRefusedStandsMs = 15 * MINUTE;
+/** While mail waits for it and it is not paused. */
+export const nextHopDownAlarmMinutes = 15;
+export const waitingLongAlarmMinutes = 60;
+/** A pause is an operator's act, and easily forgotten. */
+export const pausedAlarmHours = 24;
 /** Without a finished sweep for this long nothing heals itself. */
 export const sweepOverdueMs = 5 * MINUTE;
 /**

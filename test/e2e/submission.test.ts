@@ -213,7 +213,7 @@ describe('what is refused', () => {
     const content = mail('Boss <boss@other.example>');
     const spoolId = `app-${await submit(ways, content, { reversePath: 'borrows@app.example' })}`;
     await held('foreign-author');
-    expect(await alarmed('Held')).toBe(true);
+    expect(await alarmed('WaitsForPerson')).toBe(true);
     const rows = await everpost('trace', '--json', '--spool-id', spoolId);
     const [{ deliveries, events }] = JSON.parse(rows) as [TraceJson];
     expect(deliveries.map(({ forwardPath, state, attempts }) => [forwardPath, state, attempts]).sort()).toEqual(

@@ -36,16 +36,19 @@ describe('the runbook', () => {
     );
     expect(missing.map(({ AlarmName }) => AlarmName)).toEqual([]);
   });
-  test('has an alarm for each article', () => {
-    const idle = headings.filter(
-      (heading) => !alarms.some(({ AlarmDescription }) => AlarmDescription.startsWith(`${heading}: `)),
+  test('has an alarm for each article, or leads to it from held mail', () => {
+    const held = articles.find(({ file }) => file === 'held.md')?.lines.join('\n') ?? '';
+    const idle = articles.filter(
+      ({ file, lines }) =>
+        !held.includes(`(${file})`) && // a part of the article on held mail
+        !alarms.some(({ AlarmDescription }) => AlarmDescription.startsWith(`${lines[0]?.replace('# ', '')}: `)),
     );
-    expect(idle).toEqual([]);
+    expect(idle.map(({ file }) => file)).toEqual([]);
   });
   test('names each alarm beside its article, in the list of all articles', () => {
     const list = readFileSync(join(runbook, 'README.md'), 'utf8');
     const listed = [...list.matchAll(/^\| \[([^\]]+)\]\([\w-]+\.md\) \| (.+) \|$/gm)].flatMap(
-      ([, heading = '', names = '']) => names.split(', ').map((name) => `${heading}: ${name.replaceAll('`', '')}`),
+      ([, heading = '', names = '']) => [...names.matchAll(/`(\w+)`/g)].map(([, name]) => `${heading}: ${name}`),
     );
     const raised = alarms.map(({ AlarmName, AlarmDescription }) => {
       const heading = headings.find((it) => AlarmDescription.startsWith(`${it}: `));
@@ -161,14 +164,14 @@ describe('our own metrics', () => {
       'Complained',
       'ContentUnreadable',
       'EnvelopeMissing',
-      'ExpiryHeld',
-      'Held',
       'JobFailing',
       'MarkSecretUnreadable',
+      'NextHopDown',
       'NoEnd',
       'NoticeLimit',
       'OperatorFault',
       'OrphanSweepRun',
+      'PausedHours',
       'Poison',
       'PurgeRun',
       'ReceiptMissing',
@@ -178,6 +181,8 @@ describe('our own metrics', () => {
       'SweepRun',
       'UnknownDelivery',
       'UnknownReply',
+      'WaitingLong',
+      'WaitsForPerson',
     ]);
     for (const { MetricName, Dimensions } of own) {
       expect(Object.keys(counted)).toContain(MetricName);
@@ -223,8 +228,6 @@ describe('our own metrics', () => {
   test.each([
     ['ContentUnreadable', 1, 60],
     ['EnvelopeMissing', 1, 60],
-    ['ExpiryHeld', 1, 60],
-    ['Held', 1, 60],
     ['JobFailing', 1, 60],
     ['NoEnd', 1, 60],
     ['NoticeLimit', 1, 60],
@@ -257,6 +260,29 @@ describe('our own metrics', () => {
       },
     ]);
   });
+  test.each([
+    ['WaitsForPerson', 'WaitsForPerson', 1],
+    ['NextHopDown', 'NextHopDown', 15], // minutes
+    ['WaitingLong', 'WaitingLong', 60], // minutes
+    ['Paused', 'PausedHours', 24],
+  ])('%s stands while the level %s is at least %i, and stays as it is where no sweep ran', (id, metric, threshold) => {
+    expect(own.filter(({ AlarmName }) => AlarmName === `Post/Watch/${id}`)).toMatchObject([
+      {
+        ...{ MetricName: metric, Threshold: threshold, Period: 60, Statistic: 'Maximum', EvaluationPeriods: 1 },
+        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+        TreatMissingData: 'ignore',
+      },
+    ]);
+  });
+  test('only a level stays as it is', () => {
+    const ignoring = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'ignore');
+    expect(ignoring.map(({ MetricName }) => MetricName).sort()).toEqual([
+      'NextHopDown',
+      'PausedHours',
+      'WaitingLong',
+      'WaitsForPerson',
+    ]);
+  });
   test('a client certificate calls three weeks before its end, and only where a next hop has one', () => {
     expect(own.filter(({ MetricName }) => MetricName === 'ClientCertificateDays')).toMatchObject([
       {
@@ -272,7 +298,7 @@ describe('our own metrics', () => {
     expect(without.filter(([, { Properties }]) => Properties.MetricName === 'ClientCertificateDays')).toEqual([]);
   });
   test('no other alarm takes missing data for a fault', () => {
-    const runs = alarms.filter(({ TreatMissingData }) => TreatMissingData !== 'notBreaching');
+    const runs = alarms.filter(({ TreatMissingData }) => !['notBreaching', 'ignore'].includes(TreatMissingData));
     expect(runs.map(({ MetricName }) => MetricName).sort()).toEqual(['OrphanSweepRun', 'PurgeRun', 'SweepRun']);
   });
 });

@@ -6,11 +6,11 @@ export const infraMutations: readonly Mutation[] = [
   {
     name: 'watch/own-alarms-at-ten',
     file: 'infra/watch.ts',
-    text: 'metric: own(metricName, MINUTE), threshold: 1,',
-    replacement: 'metric: own(metricName, MINUTE), threshold: 10,',
+    text: 'metric: own(settings, metricName, MINUTE), threshold: 1,',
+    replacement: 'metric: own(settings, metricName, MINUTE), threshold: 10,',
     test: {
       file: 'test/infra/watch.test.ts',
-      name: 'our own metrics > Held calls at the 1 within 60 s, summed, at the first such period',
+      name: 'our own metrics > ContentUnreadable calls at the 1 within 60 s, summed, at the first such period',
     },
   },
   {

@@ -1,0 +1,36 @@
+// The alarms on levels that the sweep publishes each minute (src/pipeline/sweep/levels.ts). Called by watch.ts, which
+// makes them. It decides from which level on an alarm is raised, its article and its text. An alarm stands as long as
+// its level: an event's alarm would be OK a minute later, while the mail still waits.
+
+import { nextHopDownAlarmMinutes, pausedAlarmHours, waitingLongAlarmMinutes } from '#core/limits.ts';
+
+export const levelAlarms = [
+  {
+    id: 'WaitsForPerson',
+    metricName: 'WaitsForPerson',
+    threshold: 1,
+    article: 'Mail that is held',
+    says: 'messages or notices are held and will not move without a person.',
+  },
+  {
+    id: 'NextHopDown',
+    metricName: 'NextHopDown',
+    threshold: nextHopDownAlarmMinutes,
+    article: 'A next hop that takes nothing',
+    says: 'a next hop has taken nothing for a quarter of an hour, by its own fault or ours, while mail waits for it.',
+  },
+  {
+    id: 'WaitingLong',
+    metricName: 'WaitingLong',
+    threshold: waitingLongAlarmMinutes,
+    article: 'Mail that waits for over an hour',
+    says: 'mail has waited for over an hour by a fault of its next hop or of ours.',
+  },
+  {
+    id: 'Paused',
+    metricName: 'PausedHours',
+    threshold: pausedAlarmHours,
+    article: 'A pause of more than a day',
+    says: 'mail is kept by a pause that began a day ago or earlier.',
+  },
+] as const;
