@@ -13,6 +13,7 @@ import {
   sqsClient,
 } from '#adapters/aws/clients.ts';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
+import { DynamoFailures } from '#adapters/aws/dynamo-failures.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
@@ -29,11 +30,19 @@ import { SystemClock, SystemEntropy, SystemTimer } from '#adapters/system-clock.
 import { UlidNames } from '#adapters/ulid-names.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
 import { healthTerms } from '#core/delivery/next-hop-health.ts';
-import { batchBytesMax, boardEveryMs, lostJobAfterMs, smtpLeaseMs, smtpOpeningMs } from '#core/limits.ts';
+import {
+  batchBytesMax,
+  boardEveryMs,
+  failureLimitMs,
+  lostJobAfterMs,
+  smtpLeaseMs,
+  smtpOpeningMs,
+} from '#core/limits.ts';
 import { bouncesBySes, configurationSetName, sendingDomains } from '#core/message/ses-use.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { FailureCounts } from '#pipeline/relay/failure-counts.ts';
 import type { Lane } from '#pipeline/relay/lanes.ts';
 import { NextHopGate } from '#pipeline/relay/next-hop-gate.ts';
 import { relay } from '#pipeline/relay/relay.ts';
@@ -88,6 +97,10 @@ const ports = {
   srsSecrets: config.srsSecret === null ? undefined : secrets.rotating(config.srsSecret),
   leaseMs: smtpLeaseMs / config.timeScale,
   health: healthTerms(config.timeScale),
+  failures: new FailureCounts(
+    { store: new DynamoFailures(dynamo, config.table), clock, watch },
+    failureLimitMs / config.timeScale,
+  ),
   timer,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };

@@ -26,10 +26,15 @@ const DAY_MS = 86_400_000;
 type Deed = (ports: OperatePorts, row: DeliveryRow) => Promise<Operated>;
 
 /**
- * Does it to every delivery that was named and can be meant; to one that was named and cannot, it is tried, and why not
- * is said.
+ * Does it to every delivery that was named and can be meant (in one of `states`, and `isMeant`); to one of a message
+ * that cannot, it is tried, and why not is said.
  */
-export async function toEach(values: OperateValues, states: readonly DeliveryState[], deed: Deed): Promise<number> {
+export async function toEach(
+  values: OperateValues,
+  states: readonly DeliveryState[],
+  deed: Deed,
+  isMeant: (row: DeliveryRow) => boolean = () => true,
+): Promise<number> {
   const selection = selectionOf(values, states);
   const instance = await findInstance(values);
   const ports = portsOf(instance);
@@ -37,8 +42,9 @@ export async function toEach(values: OperateValues, states: readonly DeliverySta
     const why = error instanceof Error ? error.message : String(error);
     throw new NotReachable(`the ledger ${instance.table} cannot be read: ${why}`);
   });
-  const fits = ({ state }: DeliveryRow) => states.includes(state);
-  const meant = named.some(fits) ? named.filter(fits) : named;
+  const fits = (row: DeliveryRow) => states.includes(row.state) && isMeant(row);
+  const many = selection.spoolId === null;
+  const meant = many || named.some(fits) ? named.filter(fits) : named;
   if (selection.spoolId === null && values.yes !== true) return show(values, meant);
   const results: Operated[] = [];
   for (const row of meant) results.push(await deed(ports, row));

@@ -22,6 +22,13 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'retry',
+    {
+      summary: 'try again what the failure limit holds',
+      load: () => import('./retry.ts').then(({ retry }) => retry),
+    },
+  ],
+  [
     'hold',
     { summary: 'stop deliveries until they are released', load: () => import('./hold.ts').then(({ hold }) => hold) },
   ],
@@ -85,7 +92,6 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
 
 /** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
 export const laterVerbs: readonly string[] = [
-  'retry',
   ...['dns', 'doctor', 'canary'],
   ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],
   ...['route', 'sweep', 'rehearse', 'completion'],

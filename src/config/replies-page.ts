@@ -34,7 +34,8 @@ A reply decides whether a message is relayed, deferred or failed, and whose faul
   end of the lifetime.
 - What only the stage decided at RCPT or later is marked as *unrecognised*. A next hop that has never accepted a
   message is *new*: until it has, what is unrecognised there is the operator's
-  (\`unrecognised-by-new-next-hop\`).
+  (\`unrecognised-by-new-next-hop\`). At any other next hop the same unrecognised words for more than ten recipients in
+  an hour are held, with an alarm ([the failure limit](decisions/failure-limit.md)).
 - \`everpost classify '550 …' --stage dot\` says it for any reply. How a row is added:
   [CONTRIBUTING.md](../CONTRIBUTING.md). Why it is so: [decisions/whose-fault.md](decisions/whose-fault.md).
 

@@ -88,6 +88,16 @@ export const expiryHourMs = HOUR;
 export const suspectExpiriesPerHourMax = 100;
 export const suspectExpiriesShareMax = 0.05;
 
+// ── The failure limit ───────────────────────────────────────────────────────────────────────────────────────────────
+/** Failures that no rule knows are counted over so long, at one next hop and in the same words. */
+export const failureLimitMs = HOUR;
+/** Different recipients; further failures are held. So many senders hear of a fault that is not theirs, and no more. */
+export const failureLimitRecipients = 10;
+/** Characters of a reply that are compared: a reply of several lines tells what it has to tell at its beginning. */
+export const failureWordsMax = 2_000;
+/** NDRs of held failures whose lifetime is over, in a minute: thousands may end at once. */
+export const heldFailuresPerMinuteMax = 10;
+
 // ── The health of next hops ─────────────────────────────────────────────────────────────────────────────────────────
 /** A function reads the board of next hops at most this often: a pause takes effect within it, and it costs little. */
 export const boardEveryMs = 10 * SECOND;

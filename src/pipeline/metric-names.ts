@@ -33,6 +33,7 @@ export type MetricName =
   | 'CallsRefused'
   | 'Poison'
   | 'ExpiryHeld'
+  | 'FailureHeld'
   | 'SweepRun'
   | 'ReceiptMissing'
   | 'OrphanSweepRun'

@@ -13,6 +13,7 @@ import { orphans } from '#pipeline/orphans/orphans.ts';
 import { giveDigest } from '#pipeline/purge/digest-notice.ts';
 import { purge } from '#pipeline/purge/purge.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
+import { FailureCounts } from '#pipeline/relay/failure-counts.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
@@ -149,6 +150,14 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation) {
     markKey: MARK_KEY,
     srsSecrets: async () => ['tops3cr3t'],
     leaseMs: limits.smtpLeaseMs,
+    failures: new FailureCounts(
+      {
+        store: invocation.port('failures', 'ledger', world.failures),
+        clock: invocation.clock,
+        watch: invocation.watch,
+      },
+      limits.failureLimitMs,
+    ),
   };
 }
 

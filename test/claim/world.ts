@@ -6,6 +6,7 @@
 import { MemoryBoard } from '#adapters/memory/board.ts';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { MemoryEntropy } from '#adapters/memory/clock.ts';
+import { MemoryFailures } from '#adapters/memory/failures.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { maxReceiveCount, orphanSweepEveryMs, purgeEveryMs, sweepEveryMs } from '#core/limits.ts';
@@ -43,6 +44,7 @@ export class World {
   readonly faults: Faults;
   readonly ledger: WatchedLedger;
   readonly board = new MemoryBoard();
+  readonly failures = new MemoryFailures();
   readonly spool = new MemorySpool();
   readonly hops: Hops;
   readonly bounces: MemoryBounceService;

@@ -142,7 +142,7 @@ describe('our own metrics', () => {
       UnknownReply: true,
       PossibleDuplicate: true,
     },
-    ...{ LostJob: true, Poison: true, ExpiryHeld: true, SweepRun: true },
+    ...{ LostJob: true, Poison: true, ExpiryHeld: true, FailureHeld: true, SweepRun: true },
     ...{ ReceiptMissing: true, OrphanSweepRun: true },
     ...{
       Quarantined: true,

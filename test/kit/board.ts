@@ -2,11 +2,14 @@
 
 import { MemoryBoard } from '#adapters/memory/board.ts';
 import type { MemoryClock } from '#adapters/memory/clock.ts';
+import { MemoryFailures } from '#adapters/memory/failures.ts';
+import type { Interrupt } from '#adapters/memory/interrupt.ts';
 import { healthTerms, unknownHealth } from '#core/delivery/next-hop-health.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
-import { boardEveryMs, concurrencyDefault, smtpLeaseMs } from '#core/limits.ts';
+import { boardEveryMs, concurrencyDefault, failureLimitMs, smtpLeaseMs } from '#core/limits.ts';
 import { BoardView, type NextHopBoard } from '#pipeline/next-hop-board.ts';
 import type { Clock, JobQueue, Timer, Watch } from '#pipeline/ports.ts';
+import { FailureCounts, type FailureStore } from '#pipeline/relay/failure-counts.ts';
 import { type GateTerms, NextHopGate } from '#pipeline/relay/next-hop-gate.ts';
 
 export function boardOf(
@@ -34,6 +37,13 @@ export function gateOf({ settings = NO_LIMITS, clock, timer, watch, board, holde
 
 const NO_LIMITS: GateTerms['settings'] = { nextHops: {}, concurrency: { ...concurrencyDefault, reserve: false } };
 
+export function failuresOf(
+  given: { readonly clock: Clock; readonly watch: Watch },
+  store: FailureStore = new MemoryFailures(),
+): FailureCounts {
+  return new FailureCounts({ ...given, store }, failureLimitMs);
+}
+
 /** A queue that is sent nothing. */
 const noQueue: JobQueue = {
   send: async () => {
@@ -48,6 +58,7 @@ export function relayBeside(given: { readonly clock: MemoryClock; readonly watch
   return {
     ...{ board: boardOf(given), slowRelayQueue: noQueue, health: healthTerms(1), timer },
     gate: gateOf({ ...given, timer }),
+    failures: failuresOf(given),
   };
 }
 
@@ -59,4 +70,14 @@ export function sweepBeside(given: { readonly clock: Clock; readonly watch: Watc
 /** The next hop is not new: it has accepted mail before this test. */
 export async function acceptedBefore({ board }: { readonly board: MemoryBoard }, nextHop = 'exchange'): Promise<void> {
   await board.writeHealth({ ...unknownHealth(nextHop), firstAcceptedAt: 1 });
+}
+
+/** The counts of the failure limit. Each invocation is a function of its own, unless one is `kept`. */
+export class Failures {
+  readonly store = new MemoryFailures();
+  kept: FailureCounts | null = null;
+
+  of(given: { readonly clock: Clock; readonly watch: Watch }, interrupt: Interrupt): FailureCounts {
+    return this.kept ?? failuresOf(given, interrupt.wrap('failures', this.store));
+  }
 }

@@ -13,7 +13,6 @@ import { MemorySpool } from '#adapters/memory/spool.ts';
 import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { Settings } from '#config/settings.ts';
-import { healthTerms } from '#core/delivery/next-hop-health.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
 import {
   batchBytesMax,
@@ -45,7 +44,7 @@ import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
 import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
-import { gateOf } from './board.ts';
+import { Failures, gateOf, relayBeside } from './board.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;
@@ -113,6 +112,7 @@ export class TestPipeline {
   readonly clock = new MemoryClock(ACCEPTED_AT);
   readonly ledger = new MemoryLedger();
   readonly board = new MemoryBoard();
+  readonly failures = new Failures();
   readonly spool = new MemorySpool();
   readonly watch = new MemoryWatch(() => this.clock.now());
   /** What was accepted: whoever asks what became of it asks this first. */
@@ -276,9 +276,10 @@ export class TestPipeline {
   }
 
   private async idle(): Promise<boolean> {
-    const due = this.ledger.all().some((row) => row.dueAt !== null && row.state !== 'held');
+    const goesOn = (because = 'failure-limit') => because === 'failure-limit'; // alone among what is held
+    if (this.ledger.all().some((row) => row.dueAt !== null && goesOn(row.heldBecause))) return false;
     const depths = await Promise.all(this.queues.map((queue) => queue.depth()));
-    return !due && this.notifications.length === 0 && depths.every((depth) => depth.visible + depth.inFlight === 0);
+    return this.notifications.length === 0 && depths.every((depth) => depth.visible + depth.inFlight === 0);
   }
 
   // Nothing happens between one of these instants and the next, so the clock may jump.
@@ -329,20 +330,19 @@ export class TestPipeline {
   private relayPorts() {
     const { slowRelayQueue, bounceQueue, spool } = this.wrapped();
     return {
+      ...relayBeside(this),
       ...this.common(),
       board: this.boardView(),
       gate: gateOf({ ...this.common(), timer: this.clock, board: this.interrupt.wrap('board', this.board) }),
-      ...{ health: healthTerms(1), timer: this.clock, spool },
-      slowRelayQueue,
-      bounceQueue,
+      ...{ spool, slowRelayQueue, bounceQueue },
       bounceService: this.interrupt.wrap('bounces', this.bounces),
       nextHop: (name: string) =>
         this.served.get(name) ?? this.interrupt.wrap('nextHop', this.others.get(name) ?? this.exchange),
       entropy: this.entropy,
       budget: byteBudget(batchBytesMax),
-      markKey: 'key',
+      ...{ markKey: 'key', leaseMs: smtpLeaseMs },
       srsSecrets: async () => this.srsSecrets,
-      leaseMs: smtpLeaseMs,
+      failures: this.failures.of(this, this.interrupt),
     };
   }
   private feedbackPorts() {

@@ -1,6 +1,7 @@
 // Readers of what goes into a notice: the next hop's reply, the original, the sender's own words. A notice is composed
 // from all of it.
 
+import { constantWords } from '#core/delivery/failure-limit.ts';
 import { replyLine } from '#core/delivery/trace.ts';
 import { composeNotice } from '#core/notice/compose.ts';
 import { humanPart } from '#core/notice/human-part.ts';
@@ -88,6 +89,10 @@ export const noticeReaders = {
   askedOf: of((text) => askedOf('rcpt', replyOf(text))),
   replyStatus: of((text) => replyStatus({ ...replyOf(text), status: null })),
   foldText: of(foldText),
+  constantWords: of(
+    (text) => constantWords(text, 'bob@example.com'),
+    (text) => constantWords('550 no such user', `${text}@example.com`),
+  ),
   classify: of(
     (text) => classify({ ...{ kind: 'reply', phase: 'rcpt', host: 'mx.next.example' }, reply: replyOf(text) } as never),
     (text) => classify({ kind: 'content', cause: 'unavailable', detail: text }),

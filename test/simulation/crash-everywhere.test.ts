@@ -5,8 +5,13 @@ import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Script } from '#adapters/memory/next-hop.ts';
 import { type DeliveryState, isFinal, isSettled } from '#core/delivery/delivery.ts';
+import { failureKey } from '#core/delivery/failure-limit.ts';
+import { failureLimitRecipients } from '#core/limits.ts';
+import { classify } from '#core/reply/classify.ts';
+import { statusOf } from '#core/reply/status.ts';
 import type { UnreadableCause } from '#pipeline/ports.ts';
 import { findingsIn } from '../claim/pipeline-evidence.ts';
+import { acceptedBefore } from '../kit/board.ts';
 import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 
 type Path = {
@@ -19,6 +24,8 @@ type Path = {
   /** Its lifetime, where that is what ends it: short, so that every one of its calls can be tried. */
   readonly lifetimeHours?: number;
   readonly delayNoticeHours?: number;
+  /** The limit of failures is reached: ten others were refused in these words. */
+  readonly refusedBefore?: string;
   /** Its content cannot be opened, for this cause. */
   readonly spoil?: UnreadableCause;
   /** Its first attempt takes ten seconds. */
@@ -100,6 +107,17 @@ const paths: readonly Path[] = [
     recipients: ['bob@example.com'],
     ends: { 'bob@example.com': 'relayed' },
     notices: 0,
+  },
+  {
+    name: 'refused in strange words and held by the limit, one notice of the delay and one NDR',
+    delayNoticeHours: 1,
+    lifetimeHours: 3,
+    refusedBefore: 'Nope',
+    script: (to) => (to.address === ANN ? ok : { code: 550, status: '5.0.0', text: 'Nope', at: 'rcpt' }),
+    reversePath: ANN,
+    recipients: ['bob@example.com'],
+    ends: { 'bob@example.com': 'returned' },
+    notices: 2,
   },
   {
     name: 'content that cannot be opened, one NDR without it',
@@ -188,6 +206,7 @@ async function run(path: Path, interrupt: Interrupt): Promise<TestPipeline> {
   const settings = { ...pipelineSettings, retry: { ...pipelineSettings.retry, lifetimeMs, delayNoticeMs } };
   const pipeline = new TestPipeline(path.script, interrupt, settings);
   if (path.slow === true) beginSlowly(pipeline);
+  if (path.refusedBefore !== undefined) await refusedBefore(pipeline, path.refusedBefore);
   pipeline.receive('m1', path.reversePath, path.recipients);
   if (path.spoil !== undefined) pipeline.spool.spoil('in/m1', path.spoil);
   await pipeline.live(24 * 7);
@@ -207,6 +226,17 @@ function beginSlowly(pipeline: TestPipeline): void {
     },
     close: async () => {},
   });
+}
+
+async function refusedBefore(pipeline: TestPipeline, text: string): Promise<void> {
+  await acceptedBefore(pipeline);
+  const reply = { code: 550, status: statusOf('5.0.0'), text, host: 'mail.example.com' };
+  const outcome = classify({ kind: 'reply', phase: 'rcpt', reply, tls: true });
+  if (outcome.kind !== 'failed') throw new Error('it is no failure');
+  const at = pipeline.clock.now();
+  const failures = Array.from({ length: failureLimitRecipients }, (_, i) => ({ address: `r${i}`, at }));
+  const key = failureKey({ nextHop: 'exchange', address: 'bob@example.com' }, outcome);
+  await pipeline.failures.store.writeFailureCount({ key, version: 0, failures });
 }
 
 /** The claim, for one message: see DESIGN. */

@@ -14,12 +14,14 @@ import type {
   SpoolInventory,
   SubmissionStore,
 } from '#pipeline/ports.ts';
+import type { FailureStore } from '#pipeline/relay/failure-counts.ts';
 import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 
 /** `close`, `closeIdle` and `invocationEnded` end connections, which a crash ends too; `heldPerByte` is a number. */
 type PortMethod = Exclude<
   | keyof BounceService
   | keyof EventQueue
+  | keyof FailureStore
   | keyof JobQueue
   | keyof Ledger
   | keyof NextHop
@@ -44,6 +46,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   due: true,
   dueBetween: true,
   enqueued: true,
+  failureCount: true,
   faulty: true,
   findToken: true,
   forgetMessage: true,
@@ -66,6 +69,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   setBookmark: true,
   trace: true,
   write: true,
+  writeFailureCount: true,
   writeHealth: true,
   writePause: true,
   writeTurns: true,

@@ -5,7 +5,7 @@
 
 import { become } from './become.ts';
 import type { DeliveryRow, DeliveryState, NoticeSummary } from './delivery.ts';
-import { isUnderWay } from './delivery.ts';
+import { isHeldFailure, isUnderWay } from './delivery.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
@@ -14,7 +14,8 @@ import { traced, withDoubt } from './trace.ts';
  * recorded, or none will ever be due.
  */
 export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): number | null {
-  if (delayNoticeMs === null || row.kind === 'notice' || row.notice !== null || !isUnderWay(row.state)) return null;
+  if (delayNoticeMs === null || row.kind === 'notice' || row.notice !== null) return null;
+  if (!isUnderWay(row.state) && !isHeldFailure(row)) return null;
   // Its recipient may have had it for days: a warning would be about nothing.
   if (row.resubmitted !== undefined) return null;
   const at = row.acceptedAt + delayNoticeMs;

@@ -127,6 +127,7 @@ export type HeldBecause =
   | 'notice-not-delivered'
   | 'notices-held' // `notices.mode: hold`
   | 'expiry-limit'
+  | 'failure-limit' // many were refused in the same words, which no rule knows
   | 'receipt-missing'
   | 'envelope-missing'
   | 'submission-malformed' // the envelope among it
@@ -321,6 +322,11 @@ export function isSettled(row: DeliveryRow): boolean {
 
 export function isUnderWay(state: DeliveryState): boolean {
   return state === 'queued' || state === 'deferred';
+}
+
+/** It failed, and the failure limit holds its NDR (core/delivery/failure-limit.ts). */
+export function isHeldFailure(row: DeliveryRow): boolean {
+  return row.state === 'held' && row.heldBecause === 'failure-limit';
 }
 
 /** A delivery's public id: one word of [A-Za-z0-9-], so that it fits an SES message tag and a Received field. */

@@ -5,8 +5,9 @@
 import { claimsMax, dayMs } from '#core/limits.ts';
 import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './delay-success.ts';
 import type { DeliveryRow, TraceEvent } from './delivery.ts';
-import { isSettled, isUnderWay } from './delivery.ts';
+import { isHeldFailure, isSettled, isUnderWay } from './delivery.ts';
 import { isSuspectExpiry } from './expiry-limit.ts';
+import { heldFailureDue } from './failure-limit.ts';
 import { discarded } from './hold-release.ts';
 import { traced } from './trace.ts';
 import { dueWhileWaiting, type HopDown, lastAttempt } from './waiting.ts';
@@ -56,6 +57,8 @@ export type SweepDecision =
    * its next hop takes nothing, and an attempt at it that failed just now stands for the last one of this row.
    */
   | { readonly kind: 'expire'; readonly suspect: boolean; readonly down: HopDown | null }
+  /** The failure limit held it, and its lifetime is over: its sender is told. */
+  | { readonly kind: 'return' }
   /** Its quarantine is over. */
   | { readonly kind: 'discard'; readonly row: DeliveryRow; readonly events: readonly TraceEvent[] }
   /**
@@ -71,6 +74,7 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (row.state === 'failed' || row.state === 'expired') return { kind: 'bounce', row: { ...row, dueAt: again } };
   if (isSuccessNoticeDue(row) || isUncertainNoticeDue(row)) return { kind: 'bounce', row: { ...row, dueAt: again } };
   if (row.state === 'quarantined') return { kind: 'discard', ...discarded(row, 'quarantine-over', now) };
+  if (isHeldFailure(row)) return heldFailure(row, terms);
   if (row.state === 'held' && !isSettled(row)) return { kind: 'wait', row: { ...row, dueAt: now + dayMs } };
   if (!isUnderWay(row.state)) return { kind: 'wait', row: { ...row, dueAt: null } };
   // An expiry too needs a free lease: the attempt under way may be the one that succeeds.
@@ -78,6 +82,15 @@ export function sweepDecision(row: DeliveryRow, terms: SweepTerms): SweepDecisio
   if (terms.pause.expiresAt <= now) return atExpiry(row, terms);
   const waits = row.claims >= claimsMax || row.nextAttemptAt > now || !terms.hop.takesMail || terms.pause.kept;
   return waits ? waiting(row, terms) : enqueue(row, terms, terms.pause.expiresAt);
+}
+
+/** The failure limit holds it: its sender hears of the delay, and at the end of its lifetime of the failure. */
+function heldFailure(row: DeliveryRow, terms: SweepTerms): SweepDecision {
+  const { now } = terms;
+  if (row.expiresAt <= now) return { kind: 'return' };
+  const dueAt = heldFailureDue(row, terms.delayNoticeMs, now);
+  if (dueAt > now) return { kind: 'wait', row: { ...row, dueAt } };
+  return { kind: 'delay', row: { ...row, dueAt: Math.min(now + terms.sweepAgainMs, row.expiresAt) } };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { NoticeInput, NoticeRecipient } from './input.ts';
 import type { ReturnedOriginal } from './original-part.ts';
 import { actionOf, isOurWord, realReply } from './report-part.ts';
 import type { Scrubber } from './scrub.ts';
-import { statusText } from './texts.ts';
+import { statusText, WAITS_FOR_PERSON } from './texts.ts';
 
 const WIDTH = 72; // columns: room to be quoted in an answer
 const ADDRESS_MAX = 900;
@@ -67,7 +67,9 @@ function delayOpening(input: NoticeInput): string[] {
     ...addresses(input),
     '',
     ...wrapped(
-      `We keep trying${until > 0 ? ` until ${mailDate(until)}` : ''}. If it cannot be delivered by then, another notice will say so.`,
+      input.recipients.every(({ waitsForPerson }) => waitsForPerson === true)
+        ? WAITS_FOR_PERSON
+        : `We keep trying${until > 0 ? ` until ${mailDate(until)}` : ''}. If it cannot be delivered by then, another notice will say so.`,
     ),
   ];
 }

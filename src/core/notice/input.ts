@@ -2,7 +2,7 @@
 // Types, and the few derivations that every caller needs in the same way. Never reads anything itself.
 
 import { createHash } from 'node:crypto';
-import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { type DeliveryRow, isHeldFailure, type MessageFacts, type NoticeKind } from '#core/delivery/delivery.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { inWords, reasonRow } from '#core/reply/reasons.ts';
 import type { Reply } from '#core/reply/reply.ts';
@@ -36,6 +36,8 @@ export type NoticeRecipient = {
   readonly hopFailed?: { readonly since: number; readonly at: number };
   /** When we shall give up; shown only in a delay notice (RFC 3464 §2.3.9). */
   readonly willRetryUntil: number | null;
+  /** It was refused, and is not tried again unless an operator says so; said in a delay notice alone. */
+  readonly waitsForPerson?: true;
   /**
    * A remote report told of it: its words may name a further address behind the routed one, which the sender must not
    * learn either.
@@ -150,7 +152,8 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,
     lastAttemptAt: row.lastAttemptAt,
-    willRetryUntil: kind === 'delay' ? row.expiresAt : null,
+    willRetryUntil: kind === 'delay' && !isHeldFailure(row) ? row.expiresAt : null,
+    ...(kind === 'delay' && isHeldFailure(row) ? { waitsForPerson: true as const } : {}),
     expired,
     ...(ours || row.hopFailed === undefined ? {} : { hopFailed: row.hopFailed }),
     ...(row.resubmitted === undefined ? {} : { relayedBefore: true as const }),

@@ -10,7 +10,7 @@ import { takesNothing } from './human-part.ts';
 import type { NoticeInput } from './input.ts';
 import { diagnosticCode, hostName, isOurWord, realReply } from './report-part.ts';
 import { scrubber } from './scrub.ts';
-import { statusText } from './texts.ts';
+import { statusText, WAITS_FOR_PERSON } from './texts.ts';
 
 export type ServiceBounce = {
   readonly sesMessageId: string;
@@ -65,7 +65,7 @@ function explanation(input: NoticeInput): string {
     input.kind === 'delay'
       ? [
           `THIS IS A WARNING ONLY. YOU DO NOT NEED TO RESEND YOUR MESSAGE. It has not been delivered yet to ${about.forwardPath}.`,
-          `${text.cause} We keep trying${until}.`,
+          about.waitsForPerson === true ? WAITS_FOR_PERSON : `${text.cause} We keep trying${until}.`,
         ]
       : [
           `${LEADS[input.kind]} to ${about.forwardPath}.`,

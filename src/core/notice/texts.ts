@@ -81,3 +81,7 @@ function statusTextKeys(status: Status, own: boolean): string[] {
   // A network fault has no reply either: its own subject says more than that the judgement is ours.
   return [...ours(exact), ...exact, ...ours(general), ...general];
 }
+
+/** The server refused it and many others in the same words; the operator decides whether it is tried again. */
+export const WAITS_FOR_PERSON =
+  'The server refused it, as it refused other messages at that time. Our postmaster decides whether we try again. If it cannot be delivered, another notice will say so.';

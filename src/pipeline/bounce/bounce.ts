@@ -22,7 +22,7 @@ import {
   isUncertainNoticeDue,
 } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
-import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
+import { deliveryId, isHeldFailure, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/delivery/progress.ts';
 import { parseReversePath } from '#core/message/address.ts';
@@ -66,7 +66,7 @@ export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
 /** The notice that is due to the delivery's sender; null where there is none, or no more. */
 function noticeDue(row: DeliveryRow): DelayOrSuccessKind | 'ndr' | null {
   if (isLost(row)) return 'ndr';
-  if (isUnderWay(row.state)) return 'delay'; // the sweep says so
+  if (isUnderWay(row.state) || isHeldFailure(row)) return 'delay'; // the sweep says so
   if (isSuccessNoticeDue(row)) return 'success';
   return isUncertainNoticeDue(row) ? 'uncertain' : null;
 }

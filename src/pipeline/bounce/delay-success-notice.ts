@@ -23,7 +23,7 @@ import {
   withDelayOrSuccessNoticeWithheld,
 } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
-import { deliveryId, isUnderWay } from '#core/delivery/delivery.ts';
+import { deliveryId, isHeldFailure, isUnderWay } from '#core/delivery/delivery.ts';
 import { noticeKeyOf } from '#core/delivery/key.ts';
 import { newNotice, withNoticeWithheld } from '#core/delivery/progress.ts';
 import { parseReversePath } from '#core/message/address.ts';
@@ -132,7 +132,8 @@ export async function isDelayOver(ports: EndPorts, notice: DeliveryRow): Promise
   if (notice.noticeKind !== 'delay' && notice.noticeKind !== 'uncertain') return false;
   const reported = await deliveryOf(ports, notice);
   if (reported === null) throw new Error(`a notice reports on no delivery: ${deliveryId(notice)}`);
-  if (notice.noticeKind === 'delay' ? isUnderWay(reported.state) : reported.uncertain !== undefined) return false;
+  const late = isUnderWay(reported.state) || isHeldFailure(reported);
+  if (notice.noticeKind === 'delay' ? late : reported.uncertain !== undefined) return false;
   const now = ports.clock.now();
   await recordOn(ports, notice, (current) => (isUnderWay(current.state) ? withDelayNoticeDropped(current, now) : null));
   ports.watch.info('relay.delay-over', { ...fieldsOf(notice), state: reported.state });

@@ -8,9 +8,11 @@
 // |                          | removed with a notice: the bounce job likewise; otherwise nothing more is to do   |
 // | 2 relay or bounce job    | done; a second job is refused by the claim, or finds the row settled              |
 
+import { heldBecauseOf } from '#core/delivery/become.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
-import { isUnderWay } from '#core/delivery/delivery.ts';
+import { isHeldFailure, isUnderWay } from '#core/delivery/delivery.ts';
 import { destinationOf } from '#core/delivery/destination.ts';
+import { heldFailureRetried, heldFailureReturned } from '#core/delivery/failure-limit.ts';
 import { heldByOperator, refused, released, removed } from '#core/delivery/hold-release.ts';
 import { holdingFacts } from '#core/delivery/progress.ts';
 import { resubmitted, whyNotResubmitted } from '#core/delivery/resubmission.ts';
@@ -36,12 +38,13 @@ export type Operated =
   | { readonly kind: 'refused'; readonly row: DeliveryRow | null; readonly why: string; readonly tryAgain?: true };
 
 /**
- * Held or quarantined mail goes on: queued, with `lifetimeMs` from now on; where its notice was held, that
- * is sent.
+ * Held or quarantined mail goes on: queued, with `lifetimeMs` from now on; where its notice was held, also by the
+ * failure limit, that is sent.
  */
 export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs: number): Promise<Operated> {
   const operated = await operate(ports, ref, (row, now) => {
     if (row.state !== 'held' && row.state !== 'quarantined') return `it is ${row.state}, neither held nor quarantined`;
+    if (isHeldFailure(row)) return heldFailureReturned(row, 'released', { now, sweepAgainMs: ports.sweepAgainMs });
     if (hasHeldNotice(row)) return noticeReleased(row, now, ports.sweepAgainMs);
     if (isPlaceholder(row)) return 'its receipt never came: name its recipients with --to ADDR';
     if (destinationOf(row) === 'nowhere') return 'no route took it, so that there is nowhere to send it';
@@ -50,6 +53,21 @@ export async function release(ports: OperatePorts, ref: DeliveryRef, lifetimeMs:
   if (operated.kind !== 'done') return operated;
   if (operated.row.state === 'queued') await sendWork(ports, [workFor(operated.row)]);
   else await ports.bounceQueue.send([workFor(operated.row)]);
+  return operated;
+}
+
+/**
+ * What the failure limit holds is tried again; it keeps its attempts and what was left of its lifetime. `lifetimeMs`
+ * from now on where none was left.
+ */
+export async function retry(ports: OperatePorts, ref: DeliveryRef, lifetimeMs: number): Promise<Operated> {
+  const operated = await operate(ports, ref, (row, now) => {
+    if (row.state !== 'held') return `it is ${row.state}, not held`;
+    if (!isHeldFailure(row))
+      return `the failure limit does not hold it, but ${heldBecauseOf(row)}: see everpost release`;
+    return heldFailureRetried(row, { now, lifetimeMs, sweepAgainMs: ports.sweepAgainMs });
+  });
+  if (operated.kind === 'done') await sendWork(ports, [workFor(operated.row)]);
   return operated;
 }
 

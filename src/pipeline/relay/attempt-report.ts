@@ -21,6 +21,8 @@ export type Attempt = {
   /** For a notice: the way that was chosen for this attempt. */
   readonly via: string | null;
   readonly returnPath?: string | null;
+  /** It failed, and the failure limit holds it. */
+  readonly overLimit?: boolean;
 };
 
 /** An attempt whose outcome is recorded. */
@@ -57,6 +59,10 @@ export function reportAttempt(watch: Watch, row: DeliveryRow, attempt: Attempt):
       return;
     case 'failed':
       watch.count('Failed');
+      if (attempt.overLimit === true) {
+        watch.error('relay.failure-held', { ...fields, detail: outcome.detail });
+        return;
+      }
       watch.warn('relay.failed', { ...fields, detail: outcome.detail });
   }
 }

@@ -7,6 +7,7 @@ import type { MarkKey } from '#core/message/mark-key.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Timer, Watch } from '#pipeline/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { FailureCounts } from './failure-counts.ts';
 import type { NextHopGate } from './next-hop-gate.ts';
 
 export type RelayPorts = {
@@ -31,6 +32,7 @@ export type RelayPorts = {
    * Of SRS: the first one signs, all are accepted. Absent where no action uses it. Throws where they cannot be read.
    */
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
+  readonly failures: FailureCounts;
   readonly leaseMs: number;
   readonly health: HealthTerms;
   readonly timer: Timer;

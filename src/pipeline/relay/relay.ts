@@ -10,6 +10,8 @@
 // |   (our deadline, before   | nobody died: `deadline` is recorded as an outcome of ours, so the next claim       |
 // |   anything was sent)      | doubts nothing                                                                     |
 // |   (slow before MAIL)      | the lease is given back, and no job: SQS gives this one again                      |
+// | (failed: failure limit's  | the same recipient is counted again, which changes nothing                         |
+// |   count; held: alarm)     | raised once too often                                                              |
 // | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
 // |                           | message's own field say POSSIBLE_DUPLICATE                                         |
 // | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
@@ -22,6 +24,7 @@ import type { Settings } from '#config/settings.ts';
 import { isDelayOrSuccessKind, isSuccessNoticeDue } from '#core/delivery/delay-success.ts';
 import type { AttemptedKind, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
+import { afterFailureHeld } from '#core/delivery/failure-limit.ts';
 import { afterOvertakenOutcome } from '#core/delivery/overtaken-outcome.ts';
 import { afterAttempt, withNoticeSettled } from '#core/delivery/progress.ts';
 import { nextAttemptAt, pacedSchedule } from '#core/delivery/retry-schedule.ts';
@@ -95,7 +98,9 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
     const { nextHop, laterMs } = hops.gaveBack;
     return laterMs === null ? turnAway(ports, job, nextHop, 'slow') : comeAgain(ports, job, nextHop, laterMs);
   }
-  const row = await record(ports, claimed, attempt, startedAt);
+  const overLimit = await ports.failures.isOver(claimed, attempt.outcome);
+  const row = await record(ports, claimed, { ...attempt, overLimit }, startedAt);
+  if (attempt.outcome.kind === 'relayed') await ports.failures.accepted(row);
   await follow(ports, row);
   await hops.report();
   return finished(row.state);
@@ -268,6 +273,7 @@ async function record(
     scheduleMs: pacedSchedule(ports.settings.retry.scheduleMs, outcome.kind === 'deferred' ? outcome.pace : undefined),
     fraction: ports.entropy.fraction(),
   });
+  if (attempt.overLimit === true) raiseFailureHeld(ports);
   const { row, decided } = await recordOn(ports, claimed, (current) => {
     if (!isUnderWay(current.state)) {
       const word = afterOvertakenOutcome(current, claimed, outcome, { startedAt, now, openMs: attempt.openMs });
@@ -290,7 +296,11 @@ async function record(
       returnPath: attempt.returnPath ?? null,
       reversePathLost: attempt.reversePathLost,
     });
-    return { ...progress, late: false };
+    const counted = attempt.overLimit === true;
+    return {
+      ...(counted ? afterFailureHeld(progress, now, ports.settings.retry.delayNoticeMs) : progress),
+      late: false,
+    };
   });
   if (decided?.late === true) {
     // The function that settled it counted its result; here it is a doubt and no more.
@@ -302,6 +312,12 @@ async function record(
     ports.watch.warn('relay.reverse-path-not-carried', fieldsOf(row)); // the path itself is in the ledger
   reportAttempt(ports.watch, row, attempt);
   return row;
+}
+
+/** Before the row is written: an alarm too many is no loss. */
+function raiseFailureHeld({ watch }: RelayPorts): void {
+  watch.raise('FailureHeld');
+  watch.raise('Held');
 }
 
 function attemptedKind({ nextHops }: Settings, { nextHop }: DeliveryRow): AttemptedKind | null {

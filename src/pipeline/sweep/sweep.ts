@@ -16,9 +16,10 @@ import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { afterExpiry, quoting } from '#core/delivery/expiry.ts';
 import { afterExpiryHeld, type ExpiryCount, isOverExpiryLimit, mayReport } from '#core/delivery/expiry-limit.ts';
+import { heldFailureReturned } from '#core/delivery/failure-limit.ts';
 import { type SweepDecision, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import type { HopTimes } from '#core/delivery/waiting.ts';
-import { activeJobsMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
+import { activeJobsMax, heldFailuresPerMinuteMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { sendWork, type Work, workOf } from '#pipeline/jobs.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
@@ -190,6 +191,8 @@ async function perform(ports: SweepPorts, row: DeliveryRow, decision: SweepDecis
       return left;
     case 'expire':
       return expire(ports, row, decision);
+    case 'return':
+      return returnHeldFailure(ports, row);
     case 'bounce':
     case 'delay':
       if ((await ports.ledger.write(decision.row, [])) === 'lost') return left;
@@ -217,6 +220,28 @@ async function expire(
   ports.watch.count('Expired');
   ports.watch.warn('sweep.expired', fields);
   return { became: 'expired', lost: false, entry: workOf(row) };
+}
+
+/** A bounded number in a minute; the others are looked at again within the hour, each at an instant of its own. */
+async function returnHeldFailure(ports: SweepPorts, row: DeliveryRow): Promise<Looked> {
+  const now = ports.clock.now();
+  const minuteMs = ports.hourMs / 60;
+  const minute = Math.floor(now / minuteMs);
+  if (!(await ports.ledger.countUpTo(`held-failures#${minute}`, heldFailuresPerMinuteMax, now + ports.hourMs))) {
+    await ports.ledger.write({ ...row, dueAt: now + minuteMs * (1 + placeOf(row, 60)) }, []);
+    return { became: 'left' };
+  }
+  const { row: failed, events } = heldFailureReturned(row, 'lifetime-over', { now, sweepAgainMs: ports.sweepAgainMs });
+  if ((await ports.ledger.write(failed, events)) === 'lost') return { became: 'left' };
+  ports.watch.warn('sweep.held-failure-returned', { ...fieldsOf(row), status: row.lastStatus, reason: row.lastReason });
+  return { became: 'bounce', lost: false, entry: workOf(failed) };
+}
+
+/** From 0, below `of`: the same for the same row, and even over many. */
+function placeOf({ spoolId, deliveryKey }: DeliveryRef, of: number): number {
+  let place = 0;
+  for (const char of spoolId + deliveryKey) place = (place * 31 + (char.codePointAt(0) ?? 0)) % 1_000_003;
+  return place % of;
 }
 
 async function holdExpiry(

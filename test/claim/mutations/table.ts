@@ -4,6 +4,7 @@ import { adapterMutations } from './adapters.ts';
 import { cliMutations } from './cli.ts';
 import { configMutations } from './config.ts';
 import { coreMutations } from './core.ts';
+import { failureMutations } from './failures.ts';
 import { infraMutations } from './infra.ts';
 import { ingestMutations } from './ingest.ts';
 import { lambdaMutations } from './lambdas.ts';
@@ -22,6 +23,7 @@ export const mutations: readonly Mutation[] = [
   ...coreMutations,
   ...noticeMutations,
   ...relayMutations,
+  ...failureMutations,
   ...nextHopMutations,
   ...ingestMutations,
   ...pauseMutations,

@@ -89,7 +89,7 @@ describe('everpost', () => {
   });
   it('refuses by name what is not built yet, and what is no verb', async () => {
     const built = [...verbs.keys()].join(', ');
-    for (const args of [['queue'], ['queue', '--help'], ['help', 'queue'], ['console'], ['retry', '--yes']]) {
+    for (const args of [['queue'], ['queue', '--help'], ['help', 'queue'], ['console'], ['sweep', '--yes']]) {
       const verb = args.find((word) => word !== 'help');
       const err = `everpost: '${verb}' is not built yet; write one of: ${built}\n`;
       expect(await everpost(args)).toEqual({ code: 2, out: '', err });
@@ -107,7 +107,7 @@ describe('everpost', () => {
   }, 120_000);
   it('ends with 2 for a wrong word of every verb but sendmail, and says it on standard error', async () => {
     const ended = await Promise.all(
-      ['trace', 'release', 'hold', 'remove', 'resubmit', 'classify', 'gateway'].map((verb) =>
+      ['trace', 'release', 'retry', 'hold', 'remove', 'resubmit', 'classify', 'gateway'].map((verb) =>
         everpost([verb, '--nevr']),
       ),
     );

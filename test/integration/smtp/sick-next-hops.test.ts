@@ -21,7 +21,7 @@ import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { openCaseServer } from '../../cases/case-server.ts';
 import { facts, queued } from '../../contract/rows.ts';
-import { boardOf, gateOf } from '../../kit/board.ts';
+import { boardOf, failuresOf, gateOf } from '../../kit/board.ts';
 import { pipelineSettings } from '../../kit/pipeline.ts';
 import { patient, settings } from './smtp-case.ts';
 
@@ -81,6 +81,7 @@ async function functionWith(sickPort: number, goodPort: number) {
     ...{ settings: pipelineSettings, spool, ledger, clock, watch, slowRelayQueue, markKey: 'key' },
     board: boardOf({ clock, watch }),
     gate: gateOf({ clock, watch, timer: new SystemTimer() }),
+    failures: failuresOf({ clock, watch }),
     health: healthTerms(SCALE),
     timer: new SystemTimer(),
     bounceQueue: new MemoryJobQueue(queueTerms),
