@@ -319,7 +319,7 @@ describe('content that cannot be opened (Q157684)', () => {
     faults.add({ service: 's3', operation: 'GetObject', match: '.envelope.json', effect: 'deny' });
     await submit(['late@smart.example'], mail());
     await held('envelope-unreadable');
-    await clock.advance(3_600_000);
+    await clock.advance(3 * 3_600_000); // ingest tries 25 times, each six minutes apart
     const ingest = queues.all().find(({ spec }) => spec.name.includes('IngestDeadLetters'));
     expect(queues.counts(ingest?.arn ?? '').visible).toBe(1);
     expect(await alarmed('IngestDeadLetters')).toBe(true);
