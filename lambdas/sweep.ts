@@ -13,6 +13,7 @@ import { hopTimes } from '#core/delivery/waiting.ts';
 import {
   boardEveryMs,
   expiryHourMs,
+  firstLookMs,
   lostAnywayAfterMs,
   lostJobAfterMs,
   sweepEveryMs,
@@ -57,8 +58,10 @@ export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }
   }
   let report = await sweep(ports, signal);
   await publishLevels(ports, signal);
-  while (report.more && !signal.aborted) {
-    await pause(topUpEveryMs / config.timeScale, null, { signal }).catch(() => null);
+  // A probe is mostly answered at once; where it is not, the sweep asks more and more seldom.
+  for (let soonMs = firstLookMs; report.more && !signal.aborted; soonMs *= 2) {
+    const waitMs = report.soon ? Math.min(soonMs, topUpEveryMs) : topUpEveryMs;
+    await pause(waitMs / config.timeScale, null, { signal }).catch(() => null);
     if (!signal.aborted) report = await sweep(ports, signal, { again: true });
   }
   return report;

@@ -82,6 +82,8 @@ export const sweepConcurrency = 16;
  * share in less than a minute.
  */
 export const topUpEveryMs = 5 * SECOND;
+/** Where only a probe or a recovery is waited for, the first look again comes so soon; each later one twice as late. */
+export const firstLookMs = 100;
 /** The hour of the expiry limit. */
 export const expiryHourMs = HOUR;
 /** Of an hour's expiries, POISON and content-unreadable ones above max(count, share) are held instead of returned. */

@@ -273,7 +273,10 @@ describe('a Postfix whose tokens a Dovecot judges', () => {
       reason: 'login-refused',
       reply: expect.stringMatching(/^535 5\.7\.8 .*\(its challenge: status \w+\)$/),
     });
-    const second = await sent('token', 'bob@corp.example');
+    // The whole next hop waits: what comes now is tried in five minutes.
+    const tried = sent('token', 'bob@corp.example');
+    await tool(instance, 'POST', '/clock', { advance: '6m' });
+    const second = await tried;
     expect(second.event).toMatchObject({
       reason: 'token-refused',
       reply: null,

@@ -60,8 +60,10 @@ export type SweepReport = {
    * has just recovered.
    */
   readonly more: boolean;
+  /** Room is not what it looks again for: the answer may be there in a moment. */
+  readonly soon: boolean;
 };
-type Totals = Omit<SweepReport, 'waiting' | 'more'>;
+type Totals = Omit<SweepReport, 'waiting' | 'more' | 'soon'>;
 type Looked =
   | { readonly became: 'left' | 'held' }
   | { readonly became: 'relay' | 'bounce' | 'expired'; readonly lost: boolean; readonly entry: Work };
@@ -92,9 +94,10 @@ export async function sweep(
   ports.watch.count('SweepRun');
   ports.watch.count('LostJob', total.lost);
   const behind = waiting.values().reduce((sum, rows) => sum + rows.length, 0);
-  const more = left > 0 || first.seen < chosen.length || resuming || probes.out > 0;
+  const soon = left === 0 && first.seen === chosen.length && (resuming || probes.out > 0);
+  const more = soon || left > 0 || first.seen < chosen.length;
   if (total.seen > 0 || left > 0) ports.watch.info('sweep.run', { ...total, due: due.length, waiting: behind });
-  return { ...total, waiting: behind, more };
+  return { ...total, waiting: behind, more, soon };
 }
 
 async function workThrough(ports: SweepPorts, hops: Hops, chosen: readonly Chosen[], signal: AbortSignal) {

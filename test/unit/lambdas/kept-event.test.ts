@@ -14,6 +14,7 @@ const environment = {
 };
 const settings = settingsOf();
 vi.mock('#pipeline/sweep/sweep.ts', () => ({ sweep: async () => ({ more: false }) }));
+vi.mock('#pipeline/sweep/levels.ts', () => ({ publishLevels: async () => {} }));
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>();
   const readFileSync: unknown = (path: string, ...more: [BufferEncoding]) =>

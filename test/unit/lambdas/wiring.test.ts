@@ -59,6 +59,7 @@ vi.mock('#pipeline/bounce/bounce.ts', () => ({ bounce: caught('bounce') }));
 vi.mock('#pipeline/feedback/feedback.ts', () => ({ feedback: caught('feedback') }));
 vi.mock('#pipeline/feedback/returned.ts', () => ({ returned: caught('returned') }));
 vi.mock('#pipeline/sweep/sweep.ts', () => ({ sweep: caught('sweep') }));
+vi.mock('#pipeline/sweep/levels.ts', () => ({ publishLevels: async () => {} }));
 vi.mock('#pipeline/orphans/orphans.ts', () => ({ orphans: caught('orphans') }));
 vi.mock('#pipeline/purge/purge.ts', () => ({ purge: caught('purge') }));
 vi.mock('#pipeline/purge/digest-notice.ts', () => ({ giveDigest: caught('digest') }));
@@ -372,6 +373,15 @@ describe('the sweep', () => {
     const handler = await started('sweep', { EVERPOST_TIME_SCALE: '1000' });
     expect(await handler({}, context)).toEqual({ more: false });
     expect(calls).toHaveLength(3);
+
+    // Where a probe is out, sooner at first: 0.1, 0.2, 0.4 … instead of 5 seconds.
+    left = 3;
+    answers.set('sweep', async () => ({ more: left-- > 0, soon: true }));
+    calls.length = 0;
+    const began = Date.now();
+    await (await started('sweep', { EVERPOST_TIME_SCALE: '10' }))({}, context);
+    expect(calls).toHaveLength(4);
+    expect(Date.now() - began).toBeLessThan(500); // three pauses of 5 s would be 1,500 ms
 
     answers.set('sweep', async () => ({ more: true }));
     calls.length = 0;
