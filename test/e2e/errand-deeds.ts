@@ -1,6 +1,8 @@
 // What the parts of the errand do and wait for, each by the way that a person or a service has: mail, an operator's
 // call, the clock. Each ends at once where a permission is refused on the way, saying which. No part is named here.
 
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type _Object, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -8,16 +10,40 @@ import { SqsIngestQueue } from '#adapters/aws/sqs-ingest-queue.ts';
 import type { Runtime } from '#local/runtime.ts';
 import { lacks } from './grants.ts';
 import { type Catcher, sendMail } from './smtp.ts';
-import { submitOne } from './submitting.ts';
+import { askForPauses, submitOne } from './submitting.ts';
 
 export type Errand = { readonly runtime: Runtime; readonly nextHop: NextHop; readonly patienceMs: number };
 /** Keeps what it takes, and remembers for whom it took nothing. */
-export type NextHop = Catcher & { readonly turnedAway: Set<string> };
+export type NextHop = Catcher & { readonly turnedAway: Set<string>; readonly sluggishPort: number };
 
 export class Denied extends Error {}
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
+
+/** Another way to the server: silent at first, then not available, as `turnedAway` remembers; open ever after. */
+export async function sluggishDoor(port: number, turnedAway: Set<string>) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)));
+    if (!turnedAway.has('silent')) turnedAway.add('silent');
+    else if (!turnedAway.has('unavailable')) {
+      turnedAway.add('unavailable');
+      socket.end('421 4.3.2 not now\r\n');
+    } else {
+      const inner = connect(port, '127.0.0.1').on('error', () => socket.destroy());
+      socket.pipe(inner).pipe(socket);
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 export async function send(
   errand: Errand,
@@ -42,9 +68,16 @@ export async function report(errand: Errand, address: string): Promise<void> {
   if (reply.code !== 250) throw new Error(`the front door said ${reply.code} ${reply.text}`);
 }
 
+const SUBMITTER = 'Everpost-SubmissionSubmitterAppRole00000000';
+
 /** With the submitter's own policy and nothing more. */
 export function submit({ runtime }: Errand, to: readonly string[], author?: string): Promise<void> {
-  return submitOne(runtime, 'Everpost-SubmissionSubmitterAppRole00000000', to, author);
+  return submitOne(runtime, SUBMITTER, to, author);
+}
+
+/** The same. */
+export function gatewayAsksForPauses({ runtime }: Errand): Promise<void> {
+  return askForPauses(runtime, SUBMITTER);
 }
 
 export async function comes(errand: Errand, address: string): Promise<void> {

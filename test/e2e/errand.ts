@@ -7,12 +7,12 @@ import {
   comes,
   Denied,
   type Errand,
+  gatewayAsksForPauses,
   HOUR,
   happens,
   hideNewest,
   inSpool,
   MINUTE,
-  type NextHop,
   name,
   newest,
   report,
@@ -20,23 +20,8 @@ import {
   submit,
   waiting,
 } from './errand-deeds.ts';
-import { type Answer, catcher } from './smtp.ts';
 
 export type Part = { readonly name: string; readonly run: (errand: Errand) => Promise<void> };
-
-/** `caught` and `turnedAway` are of one instance: empty them between two errands. */
-export async function errandNextHop(): Promise<NextHop> {
-  const turnedAway = new Set<string>();
-  const server = await catcher({
-    rcpt(forwardPath): Answer {
-      const again = turnedAway.has(forwardPath);
-      if (!/^(gone|later|never)/.test(forwardPath) || (again && forwardPath.startsWith('later'))) return undefined;
-      turnedAway.add(forwardPath);
-      return forwardPath.startsWith('gone') ? '550 5.1.1 no such user' : '450 4.2.0 not now';
-    },
-  });
-  return { ...server, turnedAway };
-}
 
 /** Runs a part to the end of all that it set going. Throws Denied, or an Error that names the part. */
 export async function runPart(part: Part, errand: Errand): Promise<void> {
@@ -48,35 +33,6 @@ export async function runPart(part: Part, errand: Errand): Promise<void> {
     throw new Error(`${part.name}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
-
-/** `secured` demands a login, whose secret the relay function must read. */
-export function errandConfig(port: number): object {
-  const hop = { kind: 'smtp', host: '127.0.0.1', port, tls: 'off' };
-  return {
-    domains: ['example.com', 'secured.example'],
-    nextHops: { ses: { kind: 'ses' }, plain: hop, secured: { ...hop, auth: { secret: 'everpost/secured' } } },
-    retry: { schedule: ['1m'], lifetime: '10m', delayNotice: false },
-    retention: { spool: '1h' },
-    routes: [
-      { match: 'away@example.com', to: [{ via: 'ses', address: 'away@far.example' }] },
-      { match: 'bounced@example.com', to: [{ via: 'ses', address: 'bounce@simulator.amazonses.com' }] },
-      { match: 'away@secured.example', to: [{ via: 'ses', address: 'away@farther.example' }] },
-      { match: 'srs@example.com', to: [{ via: 'plain', address: 'srs@far.example', returnPath: 'srs' }] },
-      { match: 'token@example.com', to: [{ via: 'plain', address: 'token@far.example' }] },
-      { match: '*@example.com', to: [{ via: 'plain' }] },
-      { match: '*@secured.example', to: [{ via: 'secured' }] },
-      { match: '*@ses.example', direction: 'outbound', to: [{ via: 'ses' }] },
-      { match: '*@out.example', direction: 'outbound', to: [{ via: 'plain' }] },
-    ],
-    submitters: { app: { secret: 'everpost/app', senderDomains: ['app.example'] } },
-    notices: { from: 'postmaster@example.com', postmaster: 'postmaster@example.com' },
-  };
-}
-/** What SES knows beside the domains, so that each pattern of relay's permissions is the one that is needed. */
-export const errandIdentities: readonly string[] = ['example.com', 'secured.example', 'app.example'].flatMap(
-  (domain) => [`own@${domain}`, `sub.${domain}`],
-);
-export const errandSecrets = { 'everpost/secured': { username: 'everpost', password: 'secret' } };
 
 /** The test string that every spam filter knows. */
 export const GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X';
@@ -218,6 +174,7 @@ export const parts: readonly Part[] = [
       await comes(errand, 'bob@ses.example');
     },
   },
+  { name: 'a gateway asks whether outbound mail is paused', run: gatewayAsksForPauses },
   {
     name: 'a submitted message is relayed from under a delete marker',
     run: async (errand) => {
@@ -272,6 +229,17 @@ export const parts: readonly Part[] = [
     },
   },
   {
+    name: 'a slow next hop is tried in its own lane, and the sweep sends to it there',
+    run: async (errand) => {
+      await send(errand, ['sluggish@example.com']);
+      await happens(errand, 'the attempt without a greeting', () => errand.nextHop.turnedAway.has('silent'));
+      await advance(errand, 0); // ten seconds until relay ends it
+      await happens(errand, 'the attempt in the slow lane', () => errand.nextHop.turnedAway.has('unavailable'));
+      await advance(errand, 2 * MINUTE);
+      await comes(errand, 'sluggish@example.com');
+    },
+  },
+  {
     name: 'a message that is put off too long comes back',
     run: async (errand) => {
       await send(errand, ['never@example.com'], '', 'asks-never@src.example');
@@ -297,7 +265,7 @@ export const parts: readonly Part[] = [
     name: 'a run of the purge that cannot begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
-      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Purge', effect: 'throttle' });
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Purge', effect: 'deny' });
       await advance(errand, 7 * HOUR);
       await happens(errand, 'a run among the dead letters', () => waiting(errand, 'PurgeDeadLetters') > 0);
       faults.clear();
@@ -376,7 +344,7 @@ export const parts: readonly Part[] = [
     name: 'a search for orphans that cannot begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
-      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Orphans', effect: 'throttle' });
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Orphans', effect: 'deny' });
       await advance(errand, 3 * HOUR);
       await happens(errand, 'a search among the dead letters', () => waiting(errand, 'OrphansDeadLetters') > 0);
       faults.clear();
@@ -386,7 +354,7 @@ export const parts: readonly Part[] = [
     name: 'a run of the sweep that cannot begin is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
-      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Sweep', effect: 'throttle' });
+      faults.add({ service: 'lambda', operation: 'Invoke', match: 'Sweep', effect: 'deny' });
       await advance(errand, 2 * MINUTE);
       await happens(errand, 'a run among the dead letters', () => waiting(errand, 'SweepDeadLetters') > 0);
       faults.clear();

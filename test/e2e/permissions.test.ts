@@ -11,14 +11,15 @@ import { checkConfig } from '#config/check.ts';
 import type { Settings } from '#config/settings.ts';
 import { synthesise } from '#infra/synthesise.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
-import { errandConfig, errandIdentities, errandNextHop, errandSecrets, type Part, parts, runPart } from './errand.ts';
+import { type Part, parts, runPart } from './errand.ts';
 import type { NextHop } from './errand-deeds.ts';
+import { errandConfig, errandIdentities, errandNextHop, errandSecrets } from './errand-setting.ts';
 import { type Grant, holderOf, isUse, lackIn, takenApart, without, withoutEffectHere } from './grants.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-permissions-'));
 const synthesised = join(folder, 'cdk.out');
 const nextHop = await errandNextHop();
-const settings = checked(errandConfig(nextHop.port));
+const settings = checked(errandConfig(nextHop));
 await synthesise({ settings, outdir: synthesised, validate: false });
 const templateFile = readdirSync(synthesised).find((name) => name.endsWith('.template.json')) ?? '';
 const { template, grants } = takenApart(JSON.parse(readFileSync(join(synthesised, templateFile), 'utf8')) as Template);

@@ -1,19 +1,34 @@
 // A submitter as the stack makes one: an S3 client to whom the managed policy of the outputs is attached, and no other
-// permission; and a submission by it, two objects in their order (docs/interfaces.md). It speaks S3 and nothing of
-// Everpost's.
+// permission; a submission by it, two objects in their order (docs/interfaces.md); and a gateway's question for pauses.
+// Submissions speak S3 and nothing of Everpost's.
 
 import { createHash } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import type { Runtime } from '#local/runtime.ts';
 
 /** `role` is a name for whom a denial will name. */
-export function submitter({ emulators, deployed }: Runtime, output: string, role: string): S3Client {
+export function submitter(runtime: Runtime, output: string, role: string): S3Client {
+  return new S3Client({ ...bySubmitter(runtime, output, role), forcePathStyle: true, maxAttempts: 1 });
+}
+
+function bySubmitter({ emulators, deployed }: Runtime, output: string, role: string) {
   const { iam, keys, front, world } = emulators;
   const arn = `arn:aws:iam::${world.account}:role/${role}`;
   iam.setRole(arn, [iam.managedPolicy(deployed.outputs[output] ?? '')]);
   const credentials = keys.issue({ kind: 'role', arn, functionName: null });
-  const { endpoint } = front;
-  return new S3Client({ region: world.region, endpoint, credentials, forcePathStyle: true, maxAttempts: 1 });
+  return { region: world.region, endpoint: front.endpoint, credentials };
+}
+
+/** What a gateway asks the ledger in the name of `app`. */
+export async function askForPauses(runtime: Runtime, role: string): Promise<void> {
+  const client = new DynamoDBClient({ ...bySubmitter(runtime, 'SubmitterAppPolicyArn', role), maxAttempts: 1 });
+  try {
+    await new DynamoBoard(client, runtime.deployed.outputs.Table ?? '').readPauses();
+  } finally {
+    client.destroy();
+  }
 }
 
 /** The envelope's text. */

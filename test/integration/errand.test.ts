@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkConfig } from '#config/check.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
-import { errandConfig, errandNextHop, errandSecrets, parts, runPart } from '../e2e/errand.ts';
+import { parts, runPart } from '../e2e/errand.ts';
+import { errandConfig, errandNextHop, errandSecrets } from '../e2e/errand-setting.ts';
 import { lackIn, lacks } from '../e2e/grants.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-errand-'));
@@ -16,7 +17,7 @@ const nextHop = await errandNextHop();
 let runtime: Runtime | undefined;
 
 beforeAll(async () => {
-  const checked = checkConfig(errandConfig(nextHop.port), 'errand');
+  const checked = checkConfig(errandConfig(nextHop), 'errand');
   if (checked.kind === 'wrong') throw new Error(checked.problems.join('\n'));
   const secretsFile = join(folder, 'secrets.json');
   writeFileSync(secretsFile, JSON.stringify(errandSecrets));
