@@ -10,7 +10,8 @@ export const failureMutations: readonly Mutation[] = [
     name: 'new/strange-words-are-returned',
     file: 'src/core/delivery/new-next-hop.ts',
     text: "if (outcome.kind !== 'failed' || outcome.unrecognised !== true) return outcome;",
-    replacement: "if (outcome.kind !== 'failed' || outcome.kind === 'failed') return outcome;",
+    replacement:
+      "if (outcome.kind !== 'failed' || outcome.unrecognised !== true || outcome.detail !== '') return outcome;",
     test: {
       file: 'test/simulation/new-next-hop.test.ts',
       name: 'a next hop that never accepted anything > refuses all in strange words (rcpt): nobody is told of a failure',

@@ -8,6 +8,7 @@ import { hold } from '#cli/hold.ts';
 import { release } from '#cli/release.ts';
 import { remove } from '#cli/remove.ts';
 import { resubmit } from '#cli/resubmit.ts';
+import { retry } from '#cli/retry.ts';
 import { trace } from '#cli/trace.ts';
 import type { Verb } from '#cli/verb.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -62,7 +63,7 @@ describe('one message', () => {
   it('is held, and no job is sent', async () => {
     const row = await given();
     expect(await run(hold, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
-    expect(await instance.ledger.read(row)).toMatchObject({ state: 'held', dueAt: null });
+    expect(await instance.ledger.read(row)).toMatchObject({ state: 'held', dueAt: expect.any(Number) });
     for (const queue of ['relay', 'feedback'] as const) expect(await instance.sent(queue)).toEqual([]);
   });
   it('is removed, and its sender told; or nobody', async () => {
@@ -177,6 +178,42 @@ describe('many', () => {
     await run(release, '--state', 'held', '--next-hop', 'lotus', '--yes');
     expect(await Promise.all(rows.map(stateOf))).toEqual(Array(5).fill('queued'));
     await instance.sent('relay');
+  });
+});
+
+describe('retry', () => {
+  const refused = {
+    stateReason: 'failure-limit',
+    heldBecause: 'failure-limit',
+    nextHop: 'turned',
+    attempts: 1,
+  } as const;
+  it('tries again what the failure limit holds, and shows many before', async () => {
+    const [row, other] = [await held(refused), await held({ nextHop: 'turned' })];
+    const shown = await run(retry, '--state', 'held', '--next-hop', 'turned');
+    expect(shown.out).toContain(row.spoolId);
+    expect(shown.out).not.toContain(other.spoolId);
+    expect([shown.code, await stateOf(row)]).toEqual([0, 'held']);
+    expect(await run(retry, '--state', 'held', '--next-hop', 'turned', '--yes')).toMatchObject({ code: 0 });
+    expect(await instance.ledger.read(row)).toMatchObject({ state: 'queued', attempts: 1 });
+    expect(await stateOf(other)).toBe('held');
+    expect(await instance.sent('relay')).toEqual([{ ...jobOf(row), nextHop: 'turned' }]);
+  });
+  it('refuses what is held for another cause, and says which verb it takes', async () => {
+    const row = await held();
+    const { code, out } = await run(retry, '--spool-id', row.spoolId);
+    expect([code, await stateOf(row)]).toEqual([1, 'held']);
+    expect(out).toContain('the failure limit does not hold it, but operator: see everpost release');
+    await instance.sent('relay');
+  });
+  it('leaves the NDR to release', async () => {
+    const row = await held({ ...refused, lastReason: 'recipient-refused' });
+    expect(await run(release, '--spool-id', row.spoolId)).toMatchObject({ code: 0 });
+    expect(await instance.ledger.read(row)).toMatchObject({ state: 'failed', stateReason: 'recipient-refused' });
+    expect(await instance.sent('feedback')).toEqual([
+      expect.objectContaining({ spoolId: row.spoolId, work: 'bounce' }),
+    ]);
+    expect(await instance.sent('relay')).toEqual([]);
   });
 });
 
