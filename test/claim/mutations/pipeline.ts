@@ -58,7 +58,7 @@ export const pipelineMutations: readonly Mutation[] = [
     file: 'src/pipeline/sweep/sweep.ts',
     text: "    case 'relay':\n      if ((await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;",
     replacement:
-      "    case 'relay':\n      if ((await ports.relayQueue.send([workFor(row)])) === undefined && (await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;",
+      "    case 'relay':\n      if ((await ports.relayQueue.send([workOf(row)])) === undefined && (await ports.ledger.write(decision.row, decision.events)) === 'lost') return left;",
     test: {
       file: 'test/unit/pipeline/sweep/sweep.test.ts',
       name: 'a row is written before its job is sent > deferred and due',
