@@ -9,4 +9,5 @@ export const FOUND: readonly { readonly seed: number; readonly story: string }[]
   { seed: 120, story: 'four NDRs of one delivery, unmarked' },
   { seed: 128, story: 'a second NDR for an address without a route, unmarked' },
   { seed: 20, story: 'bounce died after it held a delivery whose notice had expired, and no alarm was raised' },
+  { seed: 290, story: 'content was lost behind an open next hop, and its delivery never came to an end' },
 ];

@@ -237,4 +237,19 @@ describe('a server that is dead for 51 hours', () => {
     expect(ndr).toMatch(/with another\s+message/);
     expect(ndr).toContain('Status: 4.4.1');
   }, 60_000);
+
+  it('a message whose content is lost comes to its end all the same: its attempts show nothing of the next hop', async () => {
+    const pipeline = new TestPipeline(() => refused, undefined, settings, { notices: () => ok });
+    for (let i = 0; i < 12; i++) pipeline.receive(`m${i}`, `s${i}@src.example`, [`r${i}@example.com`]);
+    await pipeline.live(1);
+    expect((await pipeline.board.read()).healths.get('exchange')?.state).toBe('open');
+    for (let i = 0; i < 12; i++) pipeline.spool.spoil(`in/m${i}`, 'missing');
+    await pipeline.live(60);
+    const rows = pipeline.ledger.all().filter((row) => row.kind === 'delivery');
+    expect(new Set(rows.map(({ state }) => state))).toEqual(new Set(['returned']));
+    expect(Math.max(...rows.map(({ attempts }) => attempts))).toBeLessThan(60);
+    expect(new Set(rows.map(({ stateReason, lastReason }) => stateReason ?? lastReason))).toEqual(
+      new Set(['content-unreadable']),
+    );
+  }, 60_000);
 });

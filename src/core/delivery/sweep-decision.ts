@@ -6,6 +6,7 @@ import { claimsMax, dayMs } from '#core/limits.ts';
 import { delayNoticeAt, isSuccessNoticeDue, isUncertainNoticeDue } from './delay-success.ts';
 import type { DeliveryRow, TraceEvent } from './delivery.ts';
 import { isHeldFailure, isSettled, isUnderWay } from './delivery.ts';
+import { quoting } from './expiry.ts';
 import { isSuspectExpiry } from './expiry-limit.ts';
 import { heldFailureDue } from './failure-limit.ts';
 import { discarded } from './hold-release.ts';
@@ -141,8 +142,7 @@ function mayBeGivenBack({ dueAt }: DeliveryRow, { hop, pause, sweepAgainMs }: Sw
 function atExpiry(row: DeliveryRow, terms: SweepTerms): SweepDecision {
   const { now, hop, pause } = terms;
   const again = now + terms.sweepAgainMs;
-  if (!hop.takesMail && !pause.kept && row.claims < claimsMax)
-    return hop.down === null ? { kind: 'leave' } : { kind: 'expire', suspect: false, down: hop.down };
+  if (!hop.takesMail && !pause.kept && row.claims < claimsMax) return behindOpen(row, hop.down);
   if (row.claims > 0 && row.claims < claimsMax) return enqueue(row, terms, again);
   const tried = row.attempts > 0 || row.claims > 0 || row.lastJobSent === true;
   if (!tried) {
@@ -150,6 +150,18 @@ function atExpiry(row: DeliveryRow, terms: SweepTerms): SweepDecision {
     return { kind: 'relay', row: { ...row, lastJobSent: true, dueAt: again }, events: [lastAttempt(row, now)], lost };
   }
   return { kind: 'expire', suspect: isSuspectExpiry(row), down: null };
+}
+
+/**
+ * It expires by the failure of another message's attempt, or by an attempt of its own after its lifetime. That one may
+ * have shown nothing of the next hop: content that cannot be opened is our own fault, and the expiry limit weighs it.
+ */
+function behindOpen(row: DeliveryRow, down: HopDown | null): SweepDecision {
+  const isQuoted = down !== null && quoting(row, down) !== row;
+  if (isQuoted) return { kind: 'expire', suspect: false, down };
+  const isTried = row.claims === 0 && row.lastAttemptAt !== null && row.lastAttemptAt >= row.expiresAt;
+  if (down === null && !isTried) return { kind: 'leave' };
+  return { kind: 'expire', suspect: isSuspectExpiry(row), down };
 }
 
 function resubmit(row: DeliveryRow, now: number, reason: string): TraceEvent {

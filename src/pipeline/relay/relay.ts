@@ -10,10 +10,10 @@
 // |   (our deadline, before   | nobody died: `deadline` is recorded as an outcome of ours, so the next claim       |
 // |   anything was sent)      | doubts nothing                                                                     |
 // |   (slow before MAIL)      | the lease is given back, and no job: SQS gives this one again                      |
-// | (failed: failure limit's  | the same recipient is counted again, which changes nothing                         |
-// |   count; held: alarm)     | raised once too often                                                              |
 // | 2 the next hop's answer   | the result is lost: the next claim sees claims > 1 and the trace, the row and the  |
 // |                           | message's own field say POSSIBLE_DUPLICATE                                         |
+// |   (failed: failure limit's| the same recipient is counted again, which changes nothing                         |
+// |   count; held: alarm)     | raised once too often                                                              |
 // | 3 outcome written         | failed: the sweep finds the row by `dueAt` and sends the bounce job;               |
 // |                           | deferred: the sweep sends the next job; relayed: final                             |
 // | 4 failed: bounce job      | SQS gives the relay job again; the claim is refused, it finishes                   |
@@ -106,10 +106,10 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
   return finished(row.state);
 }
 
-/** Nothing was sent: the claim is taken back, and no attempt is counted. */
+/** Nothing was sent: the claim is taken back, and no attempt is counted. Another's claim, after its lease, is left. */
 async function unclaim(ports: RelayPorts, claimed: DeliveryRow): Promise<void> {
   await recordOn(ports, claimed, (current) =>
-    isUnderWay(current.state)
+    isUnderWay(current.state) && current.leaseUntil === claimed.leaseUntil
       ? { row: { ...current, claims: current.claims - 1, leaseUntil: null }, events: [] }
       : null,
   );

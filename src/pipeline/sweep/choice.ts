@@ -48,7 +48,9 @@ function kindOf(ports: ChoicePorts, hops: Hops, row: DueRow, now: number): 'look
   if (!hops.takesMail(row)) {
     const { lifetimeMs, delayNoticeMs } = ports.settings.retry;
     const terms = { now, sweepAgainMs: ports.sweepAgainMs, lifetimeMs, delayNoticeMs };
-    const mayExpire = hops.pause(row).kept || hops.hop(row.nextHop).down !== null;
+    // Its next attempt lies ahead: an attempt at it has ended, perhaps the last one.
+    const isTried = row.nextAttemptAt > now;
+    const mayExpire = isTried || hops.pause(row).kept || hops.hop(row.nextHop).down !== null;
     return mustLook(row, terms, { isOver, mayExpire }) ? 'look' : 'waits';
   }
   if (isOver) return 'look';

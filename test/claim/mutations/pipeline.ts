@@ -85,6 +85,16 @@ export const pipelineMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'sweep/lost-content-behind-an-open-next-hop-never-ends',
+    file: 'src/core/delivery/sweep-decision.ts',
+    text: 'if (down === null && !isTried)',
+    replacement: 'if (down === null && (!isTried || true))',
+    test: {
+      file: 'test/simulation/open-next-hop.test.ts',
+      name: 'a server that is dead for 51 hours > a message whose content is lost comes to its end all the same: its attempts show nothing of the next hop',
+    },
+  },
+  {
     name: 'sweep/probes-side-by-side',
     file: 'src/core/delivery/waiting.ts',
     text: '(probe !== null && probe.until > now)',
