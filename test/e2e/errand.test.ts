@@ -1,6 +1,6 @@
 // The bundled handlers on the emulators, under the synthesised policies: one errand that makes every function do all it
 // does. A permission that the template lacks is named. test/e2e/permissions.test.ts takes each away in turn; this is
-// its quick half.
+// its first half, and too long for npm test.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkConfig } from '#config/check.ts';
 import { boot, type Runtime } from '#local/runtime.ts';
-import { parts, runPart } from '../e2e/errand.ts';
-import { errandConfig, errandNextHop, errandSecrets } from '../e2e/errand-setting.ts';
-import { lackIn, lacks } from '../e2e/grants.ts';
+import { parts, runPart } from './errand.ts';
+import { errandConfig, errandNextHop, errandSecrets } from './errand-setting.ts';
+import { lackIn, lacks } from './grants.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-errand-'));
 const nextHop = await errandNextHop();
