@@ -10,7 +10,8 @@ import type { HopFailure, Sight } from './next-hop-health.ts';
 export type Attempted = {
   readonly result: AttemptResult | ServiceFault | { readonly kind: 'content' };
   readonly outcome: Outcome;
-  readonly startedAt: number;
+  /** Of the next hop, in milliseconds: content that was waited for is left out. */
+  readonly tookMs: number;
   readonly endedAt: number;
   /** In the slow lane. */
   readonly apart: boolean;
@@ -23,9 +24,9 @@ export type Attempted = {
 export function sightOf(attempted: Attempted): Sight | null {
   const kind = kindOf(attempted);
   if (kind === null) return null;
-  const { result, startedAt, endedAt, apart, probe } = attempted;
+  const { result, tookMs, apart, probe } = attempted;
   const timedOut = result.kind === 'network' && result.fault === 'timeout';
-  return { kind, failure: failureOf(attempted), tookMs: endedAt - startedAt, timedOut, apart, probe };
+  return { kind, failure: failureOf(attempted), tookMs, timedOut, apart, probe };
 }
 
 const BEFORE_MAIL: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth']);

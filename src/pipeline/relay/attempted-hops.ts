@@ -9,6 +9,7 @@ import { classify } from '#core/reply/classify.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import type { Job, NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
 import type { Lane } from './lanes.ts';
+import { NextHopTime } from './next-hop-time.ts';
 import type { RelayPorts } from './relay-ports.ts';
 
 export class AttemptedHops {
@@ -87,25 +88,33 @@ export class AttemptedHops {
     transaction: Transaction,
     signal: AbortSignal,
   ): Promise<readonly NextHopResult[]> {
-    const { clock, timer, health } = this.#ports;
+    const { clock, health } = this.#ports;
     const startedAt = clock.now();
     const patience = new AbortController();
-    const stop = timer.after(health.slowAfterMs, () => {
-      this.#marks.push(this.#markSlow(name));
-      if (this.#lane === 'fast') patience.abort();
+    const time = new NextHopTime(this.#ports, {
+      limitMs: health.slowAfterMs,
+      onLimit: () => {
+        this.#marks.push(this.#markSlow(name));
+        if (this.#lane === 'fast') patience.abort();
+      },
     });
     let results: readonly NextHopResult[];
     try {
-      results = await inner.attempt({ ...transaction, patience: patience.signal }, signal);
+      results = await inner.attempt({ ...timed(transaction, time), patience: patience.signal }, signal);
     } finally {
-      stop();
+      time.stop();
     }
+    const tookMs = time.spentMs();
     this.#atNew = await this.#isAtNew(name, results[0]);
-    this.#see(name, results[0], startedAt, patience.signal.aborted && !signal.aborted);
+    this.#see(name, results[0], { startedAt, tookMs, ranOut: patience.signal.aborted && !signal.aborted });
     return results;
   }
 
-  #see(nextHop: string, result: NextHopResult | undefined, startedAt: number, ranOut: boolean): void {
+  #see(
+    nextHop: string,
+    result: NextHopResult | undefined,
+    { startedAt, tookMs, ranOut }: { readonly startedAt: number; readonly tookMs: number; readonly ranOut: boolean },
+  ): void {
     if (result === undefined) return;
     if (ranOut && result.kind === 'network' && result.fault === 'aborted') {
       this.gaveBack = { nextHop, laterMs: null };
@@ -116,7 +125,7 @@ export class AttemptedHops {
     const outcome = classify(result);
     this.#ports.gate.heard(nextHop, outcome, startedAt);
     const sight = sightOf({
-      ...{ result, outcome: this.outcomeOf(outcome), startedAt, endedAt, secretVersion },
+      ...{ result, outcome: this.outcomeOf(outcome), tookMs, endedAt, secretVersion },
       ...{ apart: this.#lane === 'slow', probe: this.#probed === nextHop },
     });
     if (sight !== null) this.#seen.push({ nextHop, sight, endedAt });
@@ -149,6 +158,20 @@ export class AttemptedHops {
       this.#ports.watch.error('next-hop.health-not-written', { nextHop, error: String(error) });
     }
   }
+}
+
+/** The transaction, with content whose reads do not count as the next hop's time. */
+function timed(transaction: Transaction, time: NextHopTime): Transaction {
+  const { content, contentAgain } = transaction;
+  if (contentAgain === undefined) return { ...transaction, content: time.content(content) };
+  return {
+    ...transaction,
+    content: time.content(content),
+    contentAgain: async () => {
+      const again = await time.read(contentAgain);
+      return again === null ? null : time.content(again);
+    },
+  };
 }
 
 const notItsTurn: NextHopResult = {

@@ -75,6 +75,16 @@ export const nextHopMutations: readonly Mutation[] = [
     test: { file: lanes, name: 'an attempt that takes ten seconds > goes on in the slow lane' },
   },
   {
+    name: 'lanes/a-slow-spool-makes-a-next-hop-slow',
+    file: 'src/pipeline/relay/next-hop-time.ts',
+    text: '      this.#readMs += clock.now() - this.#readingSince;\n',
+    replacement: '',
+    test: {
+      file: lanes,
+      name: 'an attempt that takes ten seconds > is quick where the spool alone was slow',
+    },
+  },
+  {
     name: 'lanes/a-slow-next-hop-stays-in-the-fast-lane',
     file: 'src/pipeline/relay/lanes.ts',
     text: "  if (standing === 'slow') await toSlowLane(ports, job, nextHop);\n",

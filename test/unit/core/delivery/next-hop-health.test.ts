@@ -37,7 +37,7 @@ function through(steps: readonly Step[], start: Health = unknownHealth('exchange
   let [health, writes, now] = [start, 0, T0 + secondsOn * 1_000];
   for (const { result, tookMs = 100, ...more } of steps) {
     now += 1_000;
-    const attempted = { result, outcome: classify(result as AttemptResult), startedAt: now - tookMs, endedAt: now };
+    const attempted = { result, outcome: classify(result as AttemptResult), tookMs, endedAt: now };
     const sight = sightOf({ ...attempted, apart: false, probe: false, ...more });
     const next = sight === null ? null : healthAfter(health, sight, terms, now);
     if (next === null) continue;

@@ -22,7 +22,7 @@ import {
   smtpLeaseMs,
 } from '#core/limits.ts';
 import { workFor } from '#pipeline/jobs.ts';
-import type { Job, NextHop, Transaction } from '#pipeline/ports.ts';
+import type { Job, NextHop, Spool, Transaction } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
@@ -229,6 +229,24 @@ describe('an attempt that takes ten seconds', () => {
     await relay(ports, jobFor(row), NEVER, 'fast');
     expect((await standing(row)).state).toBe('relayed');
     expect(await health()).toMatchObject({ state: 'slow', since: row.nextAttemptAt + 11_000 });
+  });
+  it('is quick where the spool alone was slow', async () => {
+    const at = await withRows(1, new MemoryNextHop(accepts));
+    const slowly = async function* (chunks: AsyncIterable<Uint8Array>) {
+      at.clock.advance(20_000);
+      yield* chunks;
+    };
+    const { spool: quick } = at.ports;
+    const spool: Spool = {
+      head: quick.head,
+      open: async (...given) => {
+        const opened = await quick.open(...given);
+        return opened.kind === 'unreadable' ? opened : { ...opened, chunks: slowly(opened.chunks) };
+      },
+    };
+    await relay({ ...at.ports, spool }, jobFor(first(at.rows)), NEVER, 'fast');
+    expect((await at.standing(first(at.rows))).state).toBe('relayed');
+    expect((await at.health())?.state).toBe('healthy');
   });
   it('is quick where it takes less', async () => {
     const { ports, row, health } = await atSlowHop(9_999, true);
