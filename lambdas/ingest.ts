@@ -16,10 +16,10 @@ import { takeIn } from '#pipeline/ingest/ingest-job.ts';
 import { config } from './config.ts';
 import { stage } from './stage.ts';
 
-const aws = awsSettings();
-const sqs = sqsClient(aws);
 const watch = new PowertoolsWatch('ingest');
 const clock = new SystemClock();
+const aws = awsSettings({ watch, clock });
+const sqs = sqsClient(aws);
 const secrets = new AwsSecrets(secretsClient(aws), clock);
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {

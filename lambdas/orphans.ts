@@ -15,9 +15,9 @@ import { orphans } from '#pipeline/orphans/orphans.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
 
-const aws = awsSettings();
 const watch = new PowertoolsWatch('orphans');
 const clock = new SystemClock();
+const aws = awsSettings({ watch, clock });
 const secrets = new AwsSecrets(secretsClient(aws), clock);
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {

@@ -16,10 +16,10 @@ import { purge } from '#pipeline/purge/purge.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
 
-const aws = awsSettings();
 const watch = new PowertoolsWatch('purge');
-const dynamo = dynamoClient(aws);
 const clock = new SystemClock();
+const aws = awsSettings({ watch, clock });
+const dynamo = dynamoClient(aws);
 const ports = {
   settings: config.settings,
   board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),

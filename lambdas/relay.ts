@@ -49,9 +49,9 @@ import { relay } from '#pipeline/relay/relay.ts';
 import { config } from './config.ts';
 import { jobOf, stage, withKeepAlive } from './stage.ts';
 
-const aws = awsSettings();
 const watch = new PowertoolsWatch('relay');
 const clock = new SystemClock();
+const aws = awsSettings({ watch, clock });
 const { settings } = config;
 /** In a VPC the error of a call that makes no connection names the missing endpoint or route. */
 const reach =

@@ -4,7 +4,6 @@
 
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { isRefusal } from '#adapters/aws/refusals.ts';
 import { deadlineMarginMs } from '#core/limits.ts';
 import type { StageEnvironment } from './stage.ts';
 
@@ -21,7 +20,6 @@ export function scheduled<Report>(
     .before((request) => watch.begin(request.context.awsRequestId))
     .after(() => watch.flush())
     .onError((request) => {
-      if (isRefusal(request.error)) watch.raise('CallsRefused');
       watch.error(`${name}.crashed`, { error: request.error?.stack });
       watch.flush(); // and the error goes on: Lambda counts it
     })

@@ -5,7 +5,6 @@
 
 import middy from '@middy/core';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { isRefusal } from '#adapters/aws/refusals.ts';
 import { isKeepAlive } from '#core/delivery/keep-alive.ts';
 import { deadlineMarginMs, maxReceiveCount } from '#core/limits.ts';
 import type { FeedbackWork } from '#pipeline/feedback/feedback-job.ts';
@@ -49,7 +48,6 @@ export function stage(name: string, environment: StageEnvironment, work: Work): 
     .before((request) => environment.watch.begin(request.context.awsRequestId))
     .after(() => environment.watch.flush())
     .onError((request) => {
-      if (isRefusal(request.error)) environment.watch.raise('CallsRefused');
       environment.watch.error(`${name}.crashed`, { error: describe(request.error) });
       environment.watch.flush(); // and the error goes on: Lambda counts it, and SQS gives the whole batch again
     })
@@ -83,7 +81,6 @@ async function batch(
     if (isFailing && receives(record) >= maxReceiveCount) environment.watch.raise('JobFailing');
     if (ended === 'deadline') environment.watch.error(`${name}.deadline`, { sqsMessageId: record.messageId });
     else if ('error' in ended) {
-      if (isRefusal(ended.error)) environment.watch.raise('CallsRefused');
       environment.watch.error(`${name}.failed`, {
         sqsMessageId: record.messageId,
         receives: receives(record),

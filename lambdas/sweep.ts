@@ -26,11 +26,11 @@ import { sweep } from '#pipeline/sweep/sweep.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
 
-const aws = awsSettings();
-const sqs = sqsClient(aws);
 const watch = new PowertoolsWatch('sweep');
-const dynamo = dynamoClient(aws);
 const clock = new SystemClock();
+const aws = awsSettings({ watch, clock });
+const sqs = sqsClient(aws);
+const dynamo = dynamoClient(aws);
 const ports = {
   settings: config.settings,
   ledger: new DynamoLedger(dynamo, config.table, {

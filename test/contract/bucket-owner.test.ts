@@ -101,7 +101,7 @@ test("without a word of it, the account of the caller's credentials is meant, wh
 
 test('a function takes its account from the environment', () => {
   const env = { AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
-  expect(awsSettings({ ...env, EVERPOST_ACCOUNT: '111122223333' }).account).toBe('111122223333');
+  expect(awsSettings(null, { ...env, EVERPOST_ACCOUNT: '111122223333' }).account).toBe('111122223333');
 });
 
 test('no S3 client is made without it', () => {

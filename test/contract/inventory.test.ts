@@ -31,7 +31,7 @@ inventoryContract('S3Inventory on the emulator', async () => {
 // skipped: without AWS_CONTRACT=1 there are no credentials to use
 describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
   inventoryContract('S3Inventory', async () =>
-    onS3(awsSettings(), process.env.AWS_CONTRACT_BUCKET ?? '', async () => {}),
+    onS3(awsSettings(null), process.env.AWS_CONTRACT_BUCKET ?? '', async () => {}),
   );
 });
 

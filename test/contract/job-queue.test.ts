@@ -38,7 +38,7 @@ jobQueueContract('SqsJobQueue on the emulator', async () => {
 // skipped: without AWS_CONTRACT=1 there are no credentials to use
 describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
   jobQueueContract('SqsJobQueue', async () =>
-    onSqs(sqsClient(awsSettings()), process.env.AWS_CONTRACT_QUEUE_URL ?? '', async () => {}),
+    onSqs(sqsClient(awsSettings(null)), process.env.AWS_CONTRACT_QUEUE_URL ?? '', async () => {}),
   );
 });
 

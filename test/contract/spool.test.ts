@@ -46,7 +46,7 @@ spoolContract('S3Spool on the emulator', async () => {
 
 // skipped: without AWS_CONTRACT=1 there are no credentials to use
 describe.skipIf(process.env.AWS_CONTRACT !== '1')('on AWS', () => {
-  spoolContract('S3Spool', async () => onS3(awsSettings(), process.env.AWS_CONTRACT_BUCKET ?? '', async () => {}));
+  spoolContract('S3Spool', async () => onS3(awsSettings(null), process.env.AWS_CONTRACT_BUCKET ?? '', async () => {}));
 });
 
 /** Our client only reads; the SDK's own writes. */

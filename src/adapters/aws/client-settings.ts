@@ -3,6 +3,7 @@
 // program that needs one client does not load the others.
 
 import { keptSocketsThatLive } from './kept-sockets.ts';
+import type { RefusalPorts } from './refusals.ts';
 import { Sha256 } from './sha256.ts';
 
 export type AwsSettings = {
@@ -16,6 +17,8 @@ export type AwsSettings = {
   readonly endpoint?: string;
   /** The account that owns the buckets (adapters/aws/bucket-owner.ts): twelve digits. */
   readonly account?: string;
+  /** A function's log and metrics, which are told of the calls that AWS refuses (adapters/aws/refusals.ts). */
+  readonly refusals?: RefusalPorts;
 };
 
 export const connectTimeoutMs = 1_500; // inside one region a connection takes some milliseconds; a lost SYN is sent again after one second

@@ -13,19 +13,24 @@ import { sesSendTimeoutMs } from '#core/limits.ts';
 import { ownedBy } from './bucket-owner.ts';
 import { type AwsSettings, common, connectTimeoutMs, overHttp } from './client-settings.ts';
 import { DirectHttp } from './direct-http.ts';
+import { type RefusalPorts, tellingRefusals } from './refusals.ts';
 
 /**
  * The settings that Lambda puts into the environment (its keys outlive the execution environment, so they are read
  * once). `AWS_ENDPOINT_URL` is the SDK's own variable. Throws where region or keys are missing: outside Lambda the
- * operator's tools give their own settings.
+ * operator's tools give their own settings. `refusals`: the function's log and metrics; null outside a function.
  */
-export function awsSettings(env: Readonly<Record<string, string | undefined>> = process.env): AwsSettings {
+export function awsSettings(
+  refusals: RefusalPorts | null,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): AwsSettings {
   const { AWS_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
   if (!region || !accessKeyId || !secretAccessKey) {
     throw new Error('AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must be set');
   }
   const credentials = { accessKeyId, secretAccessKey, sessionToken: env.AWS_SESSION_TOKEN };
-  return { region, credentials, endpoint: env.AWS_ENDPOINT_URL, account: env.EVERPOST_ACCOUNT };
+  const told = refusals === null ? {} : { refusals };
+  return { region, credentials, endpoint: env.AWS_ENDPOINT_URL, account: env.EVERPOST_ACCOUNT, ...told };
 }
 
 /**
@@ -48,7 +53,7 @@ export function s3Client(settings: AwsSettings): S3Client {
     sigv4aSigningRegionSet: async () => undefined,
   });
   for (const name of neverNeededToRead) client.middlewareStack.remove(name);
-  return trimmed(ownedBy(client, settings.account ?? null));
+  return tellingRefusals(trimmed(ownedBy(client, settings.account ?? null)), settings.refusals);
 }
 
 /**
@@ -67,7 +72,7 @@ export function s3ListClient(settings: AwsSettings, socketsMax = 4): S3Client {
     useArnRegion: false,
     sigv4aSigningRegionSet: async () => undefined,
   });
-  return ownedBy(client, settings.account ?? null);
+  return tellingRefusals(ownedBy(client, settings.account ?? null), settings.refusals);
 }
 
 export function dynamoClient(settings: AwsSettings): DynamoDBClient {
@@ -77,15 +82,17 @@ export function dynamoClient(settings: AwsSettings): DynamoDBClient {
     accountIdEndpointMode: 'disabled',
     endpointDiscoveryEnabled: false,
   });
-  return trimmed(client);
+  return tellingRefusals(trimmed(client), settings.refusals);
 }
 
 export function sqsClient(settings: AwsSettings): SQSClient {
-  return new SQSClient({ ...common(settings), ...overHttp({ requestTimeoutMs: 5_000, socketsMax: 16 }), md5: false });
+  const http = overHttp({ requestTimeoutMs: 5_000, socketsMax: 16 });
+  return tellingRefusals(new SQSClient({ ...common(settings), ...http, md5: false }), settings.refusals);
 }
 
 export function secretsClient(settings: AwsSettings): SecretsManagerClient {
-  return new SecretsManagerClient({ ...common(settings), ...overHttp({ requestTimeoutMs: 5_000, socketsMax: 4 }) });
+  const http = overHttp({ requestTimeoutMs: 5_000, socketsMax: 4 });
+  return tellingRefusals(new SecretsManagerClient({ ...common(settings), ...http }), settings.refusals);
 }
 
 /**
@@ -93,20 +100,14 @@ export function secretsClient(settings: AwsSettings): SecretsManagerClient {
  * recorded and traced (docs/aws-contracts.md §2.1). `socketsMax` as many as a batch.
  */
 export function sesSendClient(settings: AwsSettings): SESv2Client {
-  return new SESv2Client({
-    ...common(settings),
-    ...overHttp({ requestTimeoutMs: sesSendTimeoutMs, socketsMax: 10 }),
-    maxAttempts: 1,
-  });
+  const http = overHttp({ requestTimeoutMs: sesSendTimeoutMs, socketsMax: 10 });
+  return tellingRefusals(new SESv2Client({ ...common(settings), ...http, maxAttempts: 1 }), settings.refusals);
 }
 
 /** SES's older API, for SendBounce alone, which is mail too: one try. */
 export function sesBounceClient(settings: AwsSettings): SESClient {
-  return new SESClient({
-    ...common(settings),
-    ...overHttp({ requestTimeoutMs: 10_000, socketsMax: 2 }),
-    maxAttempts: 1,
-  });
+  const http = overHttp({ requestTimeoutMs: 10_000, socketsMax: 2 });
+  return tellingRefusals(new SESClient({ ...common(settings), ...http, maxAttempts: 1 }), settings.refusals);
 }
 
 type Signer = NonNullable<DynamoDBClient['config']['signer']>;

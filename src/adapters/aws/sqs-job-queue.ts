@@ -12,12 +12,7 @@ const batchMax = 10;
 const batchesAtOnce = 8;
 
 type Entry = { readonly job: Job; readonly group: string; readonly delayMs?: number };
-/** `refusal`: as the SDK's errors say whose fault it is (./refusals.ts). */
-type NotSent = {
-  readonly entry: Entry;
-  readonly why: string;
-  readonly refusal: { readonly name: string; readonly $fault: 'client' | 'server' };
-};
+type NotSent = { readonly entry: Entry; readonly why: string };
 
 export class SqsJobQueue implements JobQueue {
   private readonly client: SQSClient;
@@ -69,9 +64,7 @@ export class SqsJobQueue implements JobQueue {
     const again = failed.length === 0 ? [] : await this.attempt(failed.map(({ entry }) => entry));
     const first = again[0];
     if (first !== undefined)
-      throw new Error(`SendMessageBatch: ${again.length} of ${batch.length} jobs not sent: ${first.why}`, {
-        cause: first.refusal,
-      });
+      throw new Error(`SendMessageBatch: ${again.length} of ${batch.length} jobs not sent: ${first.why}`);
   }
 
   private async attempt(batch: readonly Entry[]): Promise<readonly NotSent[]> {
@@ -86,10 +79,9 @@ export class SqsJobQueue implements JobQueue {
         })),
       }),
     );
-    return Failed.flatMap(({ Id, Code, Message, SenderFault }) => {
+    return Failed.flatMap(({ Id, Code, Message }) => {
       const entry = batch[Number(Id)];
-      const refusal = { name: Code ?? 'Error', $fault: SenderFault ? 'client' : 'server' } as const;
-      return entry === undefined ? [] : [{ entry, why: `${Code}: ${Message ?? 'no message'}`, refusal }];
+      return entry === undefined ? [] : [{ entry, why: `${Code}: ${Message ?? 'no message'}` }];
     });
   }
 }

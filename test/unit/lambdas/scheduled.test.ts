@@ -47,12 +47,4 @@ describe('a scheduled function', () => {
     expect(watch.logged('sweep.crashed')[0]?.fields.error).toContain('no table');
     expect(watch.flushes).toBe(1);
   });
-
-  it('that AWS refuses calls a person', async () => {
-    const watch = new FlushedWatch();
-    const refused = Object.assign(new Error('no'), { name: 'AccessDeniedException', $fault: 'client' });
-    const handler = scheduled('sweep', { watch, timeScale: 1 }, () => Promise.reject(refused));
-    await expect(handler({}, within(5_000))).rejects.toThrow('no');
-    expect(watch.total('CallsRefused')).toBe(1);
-  });
 });

@@ -59,17 +59,6 @@ describe('a batch', () => {
     const works: Work = async () => finished('relayed');
     expect((await run([record('a', 'good', receives)], works)).watch.total('JobFailing')).toBe(0);
   });
-  it.each([
-    ['AccessDeniedException', 400, 1],
-    ['ProvisionedThroughputExceededException', 400, 1],
-    ['SlowDown', 503, 1],
-    ['InternalServerError', 500, 0],
-    ['ConditionalCheckFailedException', 400, 0],
-  ])('calls a person where AWS answers %s (%i): %i times, at the first receive', async (name, status, times) => {
-    const refused = Object.assign(new Error('no'), { name, $metadata: { httpStatusCode: status } });
-    const { failed, watch } = await run([record('a', 'x')], async () => Promise.reject(refused));
-    expect([failed, watch.total('CallsRefused')]).toEqual([['a'], times]);
-  });
   it('names exactly those that threw, by SQS message id', async () => {
     const { failed, watch } = await run(
       [record('a', 'bad'), record('b', 'good'), record('c', 'bad')],
