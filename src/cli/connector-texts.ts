@@ -18,13 +18,14 @@ export type ConnectorText = {
 };
 
 export function connectorText(kind: ConnectorKind, facts: ConnectorFacts): ConnectorText {
-  const common = { records: records(facts), shell: shell(facts) };
+  const common = { records: addressRecords(facts), shell: shell(facts) };
   if (kind === 'm365') return { ...common, ...exchangeOnline(facts) };
   if (kind === 'workspace') return { ...common, ...workspace(facts) };
   return { ...common, ...exchangeServer(facts), ...(facts.made ? {} : { records: [], shell: [] }) };
 }
 
-function records(facts: ConnectorFacts): readonly DnsRecord[] {
+/** The names of our addresses, their PTR records, and the SPF records that name them. */
+export function addressRecords(facts: ConnectorFacts): readonly DnsRecord[] {
   const { addresses, returnPathDomain } = facts;
   const single = addresses.filter((address) => !address.includes('/'));
   if (single.length === 0) return [];

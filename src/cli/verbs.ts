@@ -75,6 +75,13 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'dns',
+    {
+      summary: 'the DNS records that the configuration needs',
+      load: () => import('./dns.ts').then(({ dns }) => dns),
+    },
+  ],
+  [
     'gateway',
     {
       summary: 'a submission server (SMTP) for mail from our side',
@@ -92,7 +99,7 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
 
 /** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
 export const laterVerbs: readonly string[] = [
-  ...['dns', 'doctor', 'canary'],
+  ...['doctor', 'canary'],
   ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],
   ...['route', 'sweep', 'rehearse', 'completion'],
   'console',

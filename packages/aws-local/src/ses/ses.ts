@@ -8,6 +8,7 @@ import { writeXml, type XmlElement } from '../http/xml.ts';
 import { AwsError, type HttpCall, type HttpService, type World } from '../world.ts';
 import { type ConfigurationSets, configurationSetArn } from './configuration-sets.ts';
 import { mostSpecificIdentity } from './identities.ts';
+import { identityAnswer } from './identity-answer.ts';
 import type { Outgoing } from './outgoing.ts';
 import { addressesIn, notVerified, refused, rewritten, steeredBy } from './raw-message.ts';
 import type { ReceiptRules } from './receiving.ts';
@@ -94,6 +95,7 @@ export function createSes(world: World, rules: ReceiptRules, sending?: SesSendin
 type Sender = {
   email(call: HttpCall, request: SendEmail): Promise<string>;
   bounce(call: HttpCall, form: URLSearchParams): Promise<string>;
+  identity(call: HttpCall, name: string): Promise<object>;
 };
 
 function createSender(world: World, sending: SesSending): Sender {
@@ -136,6 +138,11 @@ function createSender(world: World, sending: SesSending): Sender {
         return sesMessageId;
       });
     },
+    async identity(call, name) {
+      const arn = `arn:${world.partition}:ses:${world.region}:${world.account}:identity/${name}`;
+      const answer = async () => identityAnswer(name, identities());
+      return world.gate.pass(gated(call, 'GetEmailIdentity', name, ['ses:GetEmailIdentity'], [arn]), answer);
+    },
     async bounce(call, form) {
       const original = form.get('OriginalMessageId') ?? '';
       const from = form.get('BounceSender') ?? '';
@@ -156,6 +163,11 @@ function createSender(world: World, sending: SesSending): Sender {
 
 async function serveV2(call: HttpCall, body: Buffer, sender: Sender | null): Promise<void> {
   const { method = '' } = call.request;
+  const identity = /^\/v2\/email\/identities\/([^/]+)$/.exec(call.url.pathname)?.[1];
+  if (sender !== null && method === 'GET' && identity !== undefined) {
+    const answer = await sender.identity(call, decodeURIComponent(identity));
+    return send(call, 200, 'application/json', JSON.stringify(answer));
+  }
   if (sender === null || method !== 'POST' || call.url.pathname !== '/v2/email/outbound-emails')
     throw notEmulated(`v2 ${method} ${call.url.pathname}`);
   let request: SendEmail;
