@@ -19,6 +19,8 @@ import { may, ownFunction, restQueue } from './stage.ts';
 export type FrontDoor = {
   readonly ruleSetName: string;
   readonly receiptDeadLetters: Queue;
+  /** From its creation on SES accepts mail. */
+  readonly activation: CustomResource;
 };
 
 export function frontDoor(
@@ -63,10 +65,7 @@ export function frontDoor(
     if (later) made.addResourceDependency(later);
     later = made;
   }
-  const active = activation(here, given, ruleSetName);
-  if (later) active.node.addDependency(later);
-  active.node.addDependency(ruleSet, topic, ingestQueue);
-  return { ruleSetName, receiptDeadLetters };
+  return { ruleSetName, receiptDeadLetters, activation: activation(here, given, ruleSetName) };
 }
 
 function ruleArn(scope: Construct, ruleSetName: string, ruleName: string): string {

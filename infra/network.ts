@@ -2,7 +2,7 @@
 // a VPC that this stack makes. Called by stack.ts. Only relay runs there; the doctor's prober, which is planned, will
 // take the same `place`. It looks nothing up: synth asks no account (docs/decisions/network.md).
 
-import { Aws, CfnOutput, Fn, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws, CfnOutput, Fn } from 'aws-cdk-lib';
 import {
   CfnEIP,
   CfnSecurityGroup,
@@ -16,7 +16,7 @@ import { Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { OwnVpc, Settings } from '#config/settings.ts';
 import { networkZonesMax } from '#core/limits.ts';
-import { may, type Place } from './stage.ts';
+import { may, outlivesStack, type Place } from './stage.ts';
 
 /** Null where the configuration has no `network`. */
 export function network(scope: Construct, { network: wanted }: Settings): Place | null {
@@ -26,8 +26,14 @@ export function network(scope: Construct, { network: wanted }: Settings): Place 
 }
 
 function ownPlace(here: Construct, { id, subnets, securityGroups }: OwnVpc): Place {
-  const groups = securityGroups ?? [outwardGroup(here, id)];
-  return { subnetIds: subnets, securityGroupIds: groups, may: manageInterfaces(), ready: [] };
+  const group = securityGroups ? null : outwardGroup(here, id);
+  return {
+    subnetIds: subnets,
+    securityGroupIds: group === null ? (securityGroups ?? []) : [group.attrGroupId],
+    may: manageInterfaces(),
+    ready: [],
+    occupied: group === null ? [] : [group],
+  };
 }
 
 /**
@@ -57,11 +63,13 @@ function madePlace(here: Construct, zones: number): Place {
     vpc.addGatewayEndpoint('DynamoDb', { service: GatewayVpcEndpointAwsService.DYNAMODB, subnets }),
   ];
   output(here, 'NetworkVpc', vpc.vpcId, 'The VPC that relay runs in: for peering, a VPN, or flow logs');
+  const group = outwardGroup(here, vpc.vpcId);
   return {
     subnetIds: vpc.privateSubnets.map(({ subnetId }) => subnetId),
-    securityGroupIds: [outwardGroup(here, vpc.vpcId)],
+    securityGroupIds: [group.attrGroupId],
     may: manageInterfaces(),
     ready: [...vpc.privateSubnets.map((subnet) => subnet.internetConnectivityEstablished), ...endpoints],
+    occupied: [...vpc.privateSubnets, group],
   };
 }
 
@@ -71,7 +79,7 @@ function madePlace(here: Construct, zones: number): Place {
  */
 function natAddress(here: Construct, zone: number): CfnEIP {
   const address = new CfnEIP(here, `Address${zone}`, { domain: 'vpc' });
-  address.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
+  address.applyRemovalPolicy(outlivesStack);
   const first = zone === 1 ? '; the first one is for helo: its A record, and its PTR record' : '';
   output(here, `NatAddress${zone}`, address.ref, `Our address in zone ${zone}, for SPF records and connectors${first}`);
   return address;
@@ -81,14 +89,14 @@ function natAddress(here: Construct, zone: number): CfnEIP {
  * Everything out, nothing in. The ports of next hops and token endpoints, and the DNS servers of one's own VPC, are not
  * known here.
  */
-function outwardGroup(here: Construct, vpcId: string): string {
-  const { attrGroupId } = new CfnSecurityGroup(here, 'Outward', {
+function outwardGroup(here: Construct, vpcId: string): CfnSecurityGroup {
+  const group = new CfnSecurityGroup(here, 'Outward', {
     vpcId,
     groupDescription: 'Relay calls, and is never called',
     securityGroupEgress: [{ ipProtocol: '-1', cidrIp: '0.0.0.0/0', description: 'AWS services and next hops' }],
   });
-  output(here, 'RelaySecurityGroup', attrGroupId, 'The security group of relay: let it in at a server of yours');
-  return attrGroupId;
+  output(here, 'RelaySecurityGroup', group.attrGroupId, 'The security group of relay: let it in at a server of yours');
+  return group;
 }
 
 function output(here: Construct, name: string, value: string, description: string): void {

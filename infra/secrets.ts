@@ -2,13 +2,12 @@
 // stages.ts. They outlive the stack, because mail that they signed is still under way. To rotate one, put a new value:
 // the previous value stays valid.
 
-import { RemovalPolicy } from 'aws-cdk-lib';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { Settings } from '#config/settings.ts';
 import { usesSrs } from '#core/routing/return-path.ts';
-import { may } from './stage.ts';
+import { may, outlivesStack } from './stage.ts';
 
 export type OwnSecret = {
   readonly arn: string;
@@ -30,7 +29,7 @@ function ownSecret(scope: Construct, id: string, description: string): OwnSecret
   const { secretArn } = new Secret(new Construct(scope, id), 'Secret', {
     description,
     generateSecretString: { passwordLength: 64, excludePunctuation: true },
-    removalPolicy: RemovalPolicy.RETAIN,
+    removalPolicy: outlivesStack,
   });
   return { arn: secretArn, may: [may(['secretsmanager:GetSecretValue'], secretArn)] };
 }

@@ -1,7 +1,15 @@
 // The whole stack: front door, spool, ledger, stages, watch. Called by synthesise.ts and app.ts. The local runtime runs
 // this very template (DESIGN §2.17).
 
-import { type App, Aws, CfnOutput, DefaultStackSynthesizer, Stack } from 'aws-cdk-lib';
+import {
+  type App,
+  Aws,
+  CfnOutput,
+  CfnResource,
+  type CustomResource,
+  DefaultStackSynthesizer,
+  Stack,
+} from 'aws-cdk-lib';
 import type { Settings } from '#config/settings.ts';
 import { sesFeedback } from './feedback.ts';
 import { frontDoor } from './front-door.ts';
@@ -81,7 +89,19 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     ...nextHopNames(settings),
   };
   describeOutputs(stack, settings, outputs);
+  createLast(stack, door.activation);
   return stack;
+}
+
+/**
+ * Mail is accepted only when everything that handles it stands, its alarms too. So a creation that fails leaves no mail
+ * behind, and a deletion begins by accepting none (docs/decisions/failed-first-deploy.md).
+ */
+function createLast(stack: Stack, last: CustomResource): void {
+  const own = last.node.defaultChild;
+  if (!CfnResource.isCfnResource(own)) throw new Error('the activation is no resource of the template');
+  for (const other of stack.node.findAll())
+    if (CfnResource.isCfnResource(other) && other !== own) own.addResourceDependency(other);
 }
 
 /** `everpost pause` refuses other names. CloudFormation: an output's value has 1,024 bytes at most. */

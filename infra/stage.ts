@@ -15,7 +15,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import type { Construct, IDependable } from 'constructs';
+import type { Construct, IConstruct, IDependable } from 'constructs';
 import { logRetentionDays, maxReceiveCount, queueRetentionMs } from '#core/limits.ts';
 import { type GrantList, placed } from './grant-list.ts';
 
@@ -47,12 +47,18 @@ export function stageQueue(
   return { queue, deadLetters };
 }
 
+/**
+ * Kept when the stack is deleted, and deleted when its creation fails: until the last resource stands, no mail is in it
+ * (docs/decisions/failed-first-deploy.md).
+ */
+export const outlivesStack = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
+
 // SSE-SQS costs nothing, needs no grants and cannot be misconfigured into losing messages (aws-contracts §4.6).
 const KEPT = {
   encryption: QueueEncryption.SQS_MANAGED,
   enforceSSL: true,
   retentionPeriod: Duration.millis(queueRetentionMs),
-  removalPolicy: RemovalPolicy.RETAIN,
+  removalPolicy: outlivesStack,
 } as const;
 
 /** A queue that no function consumes: its messages wait for a person, and an alarm is raised at the first one. */
@@ -67,6 +73,8 @@ export type Place = {
   readonly may: readonly PolicyStatement[];
   /** Resources that must exist before the function is called: its routes to AWS and the Internet. */
   readonly ready: readonly IDependable[];
+  /** What cannot be deleted while the function's network interfaces stand in it. */
+  readonly occupied: readonly IConstruct[];
 };
 
 export type FunctionPlan = {
@@ -89,7 +97,7 @@ export type FunctionPlan = {
 export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunction {
   const logGroup = new LogGroup(scope, 'Log', {
     retention: logRetentionDays as RetentionDays,
-    removalPolicy: RemovalPolicy.RETAIN,
+    removalPolicy: outlivesStack,
   });
   const { inline, managed } = placed(plan.lists ?? []);
   const role = new Role(scope, 'Role', {
@@ -127,7 +135,12 @@ export function ownFunction(scope: Construct, plan: FunctionPlan): LambdaFunctio
     // NDR (DESIGN §2.14).
     recursiveLoop: RecursiveLoop.ALLOW,
   });
-  if (plan.place) putInto(made, plan.place);
+  if (plan.place) {
+    putInto(made, plan.place);
+    // Lambda removes the interfaces by the function's role, up to 20 minutes after the function is deleted. So the role
+    // is deleted last (Lambda developer guide, "Giving Lambda functions access to resources in an Amazon VPC").
+    for (const occupied of plan.place.occupied) occupied.node.addDependency(role);
+  }
   return made;
 }
 

@@ -31,42 +31,58 @@ export async function answer(request: ActivationRequest, ruleSets: RuleSets): Pr
   const { RuleSetName } = request.ResourceProperties;
   // One physical resource for each rule set: when its name changes, CloudFormation deletes the old one afterwards.
   const physical = request.PhysicalResourceId ?? `active-rule-set/${RuleSetName}`;
-  let refusal: string | null;
+  let outcome: Outcome;
   try {
-    refusal = request.RequestType === 'Delete' ? await standDown(request, ruleSets) : await takeOver(request, ruleSets);
+    outcome = request.RequestType === 'Delete' ? await standDown(request, ruleSets) : await takeOver(request, ruleSets);
   } catch (error) {
-    refusal = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    outcome = { refusal: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
   }
+  const { refusal } = outcome;
   console.log(
     JSON.stringify({ event: 'activate.answered', request: request.RequestType, ruleSetName: RuleSetName, refusal }),
   );
-  await respond(request, {
+  const told = respond(request, {
     Status: refusal === null ? 'SUCCESS' : 'FAILED',
     Reason: (refusal ?? 'done').slice(0, 1000), // CloudFormation: 4 KB for the whole answer
     PhysicalResourceId: request.RequestType === 'Delete' ? physical : `active-rule-set/${RuleSetName}`,
   });
+  try {
+    await told;
+  } catch (error) {
+    // CloudFormation knows of no activation, and will roll the creation back: no mail may come in until then. Lambda
+    // calls again, and that call activates again.
+    if (request.RequestType === 'Create' && outcome.before !== undefined) await ruleSets.activate(outcome.before);
+    throw error;
+  }
 }
 
-async function takeOver(request: ActivationRequest, ruleSets: RuleSets): Promise<string | null> {
+/** `before`: the set that was active, where this call has changed that. */
+type Outcome = { readonly refusal: string | null; readonly before?: string | null };
+
+async function takeOver(request: ActivationRequest, ruleSets: RuleSets): Promise<Outcome> {
   const { RuleSetName, Replace } = request.ResourceProperties;
   const active = await ruleSets.active();
-  if (active === RuleSetName) return null;
+  if (active === RuleSetName) return { refusal: null };
   // On a change of our own name the set that is active is the one that we named before: ours to replace.
   const ours = request.PhysicalResourceId === `active-rule-set/${active}`;
   if (active !== null && !ours && Replace !== 'yes') {
-    return (
+    const refusal =
       `The SES receipt rule set ${JSON.stringify(active)} is active, and activating ${JSON.stringify(RuleSetName)} would stop its mail. ` +
-      'Deactivate it, or deploy with -c replaceRuleSet=yes.'
-    );
+      'Deactivate it, or deploy with -c replaceRuleSet=yes.';
+    return { refusal };
   }
-  await ruleSets.activate(RuleSetName);
-  return null;
+  try {
+    await ruleSets.activate(RuleSetName);
+  } catch (error) {
+    if ((await ruleSets.active()) !== RuleSetName) throw error; // else only the answer was lost
+  }
+  return { refusal: null, before: active };
 }
 
-async function standDown(request: ActivationRequest, ruleSets: RuleSets): Promise<string | null> {
+async function standDown(request: ActivationRequest, ruleSets: RuleSets): Promise<Outcome> {
   // A create that was refused is deleted too: then a foreign set is active, and stays so.
   if ((await ruleSets.active()) === request.ResourceProperties.RuleSetName) await ruleSets.activate(null);
-  return null;
+  return { refusal: null };
 }
 
 function sesRuleSets(): RuleSets {

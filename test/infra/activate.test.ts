@@ -140,6 +140,33 @@ describe('how it answers', () => {
       'active-rule-set/Everpost',
     ]);
   });
+  test.each([
+    ['none', null, 'no'],
+    ['theirs', 'theirs', 'yes'],
+  ])('a creation whose answer is not taken leaves active what was: %s', async (_, before, replace) => {
+    status = 403;
+    const ruleSets = ses(before);
+    await expect(answer(request('Create', { replace, ResponseURL: responseUrl }), ruleSets)).rejects.toThrow('403');
+    expect(ruleSets.calls).toEqual(['Everpost', before]);
+  });
+  test('an update whose answer is not taken stays active: mail is under way', async () => {
+    status = 403;
+    const ruleSets = ses(null);
+    await expect(answer(request('Update', { ...ours, ResponseURL: responseUrl }), ruleSets)).rejects.toThrow('403');
+    expect(ruleSets.calls).toEqual(['Everpost']);
+  });
+  test('an activation whose own answer is lost has happened', async () => {
+    const ruleSets = ses(null);
+    const lossy: RuleSets = {
+      ...ruleSets,
+      activate: async (name) => {
+        await ruleSets.activate(name);
+        throw new Error('socket hang up');
+      },
+    };
+    await answer(request('Create', { ResponseURL: responseUrl }), lossy);
+    expect(received[0]?.body.Status).toBe('SUCCESS');
+  });
   test('an answer that is not taken is an error of the function, so that Lambda tries again', async () => {
     status = 403;
     await expect(answer(request('Create', { ResponseURL: responseUrl }), ses(null))).rejects.toThrow('answered 403');

@@ -95,7 +95,7 @@ describe('queues', () => {
     expect(queues).toHaveLength(12);
     for (const [id, queue] of queues) {
       expect([id, queue.Properties.MessageRetentionPeriod]).toEqual([id, limits.queueRetentionMs / 1000]);
-      expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
+      expect([id, queue.DeletionPolicy, queue.UpdateReplacePolicy]).toEqual([id, 'RetainExceptOnCreate', 'Retain']);
       expect([id, queue.Properties.SqsManagedSseEnabled]).toEqual([id, true]);
     }
   });

@@ -88,11 +88,41 @@ export const infraMutations: readonly Mutation[] = [
   {
     name: 'network/addresses-go-with-the-stack',
     file: 'infra/network.ts',
-    text: 'RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE',
-    replacement: 'RemovalPolicy.DESTROY',
+    text: 'address.applyRemovalPolicy(outlivesStack);',
+    replacement: '',
     test: {
       file: 'test/infra/network.test.ts',
       name: 'a VPC that is made > has an address for each zone, which outlives the stack and not its failed creation',
+    },
+  },
+  {
+    name: 'deploy/mail-before-the-last-resource',
+    file: 'infra/stack.ts',
+    text: '  createLast(stack, door.activation);\n',
+    replacement: '',
+    test: {
+      file: 'test/infra/failed-creation.test.ts',
+      name: 'minimal: a first deploy that fails, at each resource in turn > accepts no mail until every resource stands',
+    },
+  },
+  {
+    name: 'deploy/role-before-its-interfaces',
+    file: 'infra/stage.ts',
+    text: 'for (const occupied of plan.place.occupied) occupied.node.addDependency(role);',
+    replacement: '',
+    test: {
+      file: 'test/infra/failed-creation.test.ts',
+      name: 'where CloudFormation may not wait for interfaces, the same command works half an hour later',
+    },
+  },
+  {
+    name: 'deploy/active-without-an-answer',
+    file: 'lambdas/activate.ts',
+    text: 'await ruleSets.activate(outcome.before);',
+    replacement: 'void outcome.before;',
+    test: {
+      file: 'test/infra/activate.test.ts',
+      name: 'how it answers > a creation whose answer is not taken leaves active what was: none',
     },
   },
 ];

@@ -105,7 +105,8 @@ export function creationOrder(scope: Pick<Scope, 'template' | 'pseudo'>): readon
   return order;
 }
 
-function dependencies(resource: ResourceDefinition, template: Template): ReadonlySet<string> {
+/** What a resource refers to or depends on, by logical id. */
+export function dependencies(resource: ResourceDefinition, template: Template): ReadonlySet<string> {
   const found = new Set<string>(typeof resource.DependsOn === 'string' ? [resource.DependsOn] : resource.DependsOn);
   const add = (name: string): void => {
     if (!name.startsWith('AWS::') && template.Parameters?.[name] === undefined) found.add(name);
