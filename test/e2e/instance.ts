@@ -98,7 +98,7 @@ export async function discard(instance: Instance | undefined): Promise<void> {
  * `everpost trace … --json`, as a person would run it. A message that is not there yet ends it with 1, and is an empty
  * list.
  */
-export async function trace(instance: Instance, ...args: string[]): Promise<TraceJson[]> {
+export async function trace(instance: Pick<Instance, 'data'>, ...args: string[]): Promise<TraceJson[]> {
   const words = ['src/cli/everpost.ts', 'trace', '--data', instance.data, '--json', '--limit', '10000', ...args];
   const run = promisify(execFile)(process.execPath, words, { cwd: ROOT, maxBuffer: 256 << 20 });
   const { stdout } = await run.catch((error: Error & { code?: unknown; stdout?: string }) => {

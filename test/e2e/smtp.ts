@@ -103,6 +103,8 @@ export type Answer = string | undefined | { readonly reply: string | null; reado
 export type Manners = {
   /** Keywords that it answers EHLO with; absent: all that a server of today has. */
   readonly offers?: readonly string[];
+  /** What it says to a login; undefined takes it. */
+  readonly login?: () => string | undefined;
   readonly rcpt?: (forwardPath: string) => Answer | Promise<Answer>;
   readonly finalDot?: (caught: Caught) => Answer | Promise<Answer>;
 };
@@ -148,7 +150,7 @@ function session(socket: Socket, manners: Manners, caught: Caught[]): void {
       return ['catcher.example', ...(manners.offers ?? OFFERS)]
         .map((line, at, { length }) => `250${at === length - 1 ? ' ' : '-'}${line}`)
         .join('\r\n');
-    if (verb === 'AUTH') return '235 2.7.0 whoever you are';
+    if (verb === 'AUTH') return manners.login?.() ?? '235 2.7.0 whoever you are';
     if (verb === 'MAIL') {
       reversePath = path;
       mail = line;

@@ -1,0 +1,104 @@
+// The `aws` of the articles' commands: the few calls that they make, sent to the local runtime's endpoint. Run by
+// article-commands.ts, in a shell. A call or an option that it does not know ends it with 2: the article's command is
+// then wrong, or has to be added here.
+
+import { parseArgs } from 'node:util';
+import { DeleteObjectCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  PurgeQueueCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+  StartMessageMoveTaskCommand,
+} from '@aws-sdk/client-sqs';
+
+type Access = {
+  readonly client: {
+    readonly endpoint: string;
+    readonly region: string;
+    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  };
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly resources: readonly (readonly [id: string, type: string, ref: string])[];
+};
+type Options = Readonly<Record<string, string>>;
+
+const access = JSON.parse(process.env.AWS_LOCAL ?? '') as Access;
+const sqs = new SQSClient(access.client);
+const s3 = new S3Client({ ...access.client, forcePathStyle: true });
+
+const calls: Readonly<Record<string, (options: Options, paths: readonly string[]) => Promise<unknown>>> = {
+  'cloudformation describe-stacks': async ({ query = '' }) => {
+    const [, output = ''] = /^Stacks\[0\]\.Outputs\[\?OutputKey=='(\w+)'\]\.OutputValue$/.exec(query) ?? [];
+    const value = access.outputs[output];
+    if (value === undefined) throw new Error(`the stack has no output for ${query}`);
+    return value;
+  },
+  'cloudformation list-stack-resources': async ({ query = '' }) => {
+    const [, start = '-', wanted] =
+      /starts_with\(LogicalResourceId,'(\w+)'\) && ResourceType=='([\w:]+)'/.exec(query) ?? [];
+    const found = access.resources.filter(([id, type]) => id.startsWith(start) && type === wanted);
+    if (found.length !== 1) throw new Error(`the stack has ${found.length} resources for ${query}`);
+    return found.map(([, , ref]) => ref).join();
+  },
+  'sqs get-queue-attributes': async (options) => {
+    const { Attributes } = await sqs.send(
+      new GetQueueAttributesCommand({ ...queueOf(options), AttributeNames: ['All'] }),
+    );
+    return options.query === 'Attributes.QueueArn' ? Attributes?.QueueArn : { Attributes };
+  },
+  'sqs start-message-move-task': ({ 'source-arn': SourceArn }) =>
+    sqs.send(new StartMessageMoveTaskCommand({ SourceArn })),
+  'sqs receive-message': async (options) => {
+    const { Messages } = await sqs.send(
+      new ReceiveMessageCommand({
+        ...queueOf(options),
+        VisibilityTimeout: Number(options['visibility-timeout'] ?? 30),
+        MaxNumberOfMessages: Number(options['max-number-of-messages'] ?? 1),
+        MessageSystemAttributeNames: ['All'],
+        MessageAttributeNames: ['All'],
+      }),
+    );
+    return options.query === 'Messages[0]' ? (Messages?.[0] ?? null) : { Messages };
+  },
+  'sqs send-message': (options) =>
+    sqs.send(new SendMessageCommand({ ...queueOf(options), MessageBody: options['message-body'] })),
+  'sqs delete-message': (options) =>
+    sqs.send(new DeleteMessageCommand({ ...queueOf(options), ReceiptHandle: options['receipt-handle'] })),
+  'sqs purge-queue': (options) => sqs.send(new PurgeQueueCommand(queueOf(options))),
+  's3 rm': (_, [path]) => s3.send(new DeleteObjectCommand(objectOf(path))),
+  's3 cp': async (_, [path]) => (await s3.send(new GetObjectCommand(objectOf(path)))).Body?.transformToString(),
+};
+
+const OPTIONS = [
+  ...['stack-name', 'query', 'output', 'queue-url', 'attribute-names', 'source-arn', 'visibility-timeout'],
+  ...['max-number-of-messages', 'message-system-attribute-names', 'message-attribute-names', 'message-body'],
+  ...['receipt-handle'],
+];
+
+function queueOf(options: Options): { readonly QueueUrl: string | undefined } {
+  return { QueueUrl: options['queue-url'] };
+}
+
+function objectOf(path: string | undefined): { readonly Bucket: string; readonly Key: string } {
+  const [, Bucket = '', Key = ''] = /^s3:\/\/([^/]+)\/(.+)$/.exec(path ?? '') ?? [];
+  return { Bucket, Key };
+}
+
+const [service = '', operation = '', ...args] = process.argv.slice(2);
+const call = calls[`${service} ${operation}`];
+if (call === undefined) {
+  process.stderr.write(`aws ${service} ${operation} is not known here\n`);
+  process.exit(2);
+}
+const { values, positionals } = parseArgs({
+  args,
+  allowPositionals: true,
+  options: Object.fromEntries(OPTIONS.map((name) => [name, { type: 'string' as const }])),
+});
+const answer = await call(values as Options, positionals);
+const { $metadata: _, ...body } =
+  typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : {};
+process.stdout.write(typeof answer === 'string' ? `${answer}\n` : `${JSON.stringify(answer === null ? null : body)}\n`);
