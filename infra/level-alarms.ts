@@ -2,7 +2,12 @@
 // makes them. It decides from which level on an alarm is raised, its article and its text. An alarm stands as long as
 // its level: an event's alarm would be OK a minute later, while the mail still waits.
 
-import { nextHopDownAlarmMinutes, pausedAlarmHours, waitingLongAlarmMinutes } from '#core/limits.ts';
+import {
+  failureShareAlarmPercent,
+  nextHopDownAlarmMinutes,
+  pausedAlarmHours,
+  waitingLongAlarmMinutes,
+} from '#core/limits.ts';
 
 export const levelAlarms = [
   {
@@ -32,5 +37,19 @@ export const levelAlarms = [
     threshold: pausedAlarmHours,
     article: 'A pause of more than a day',
     says: 'mail is kept by a pause that began a day ago or earlier.',
+  },
+  {
+    id: 'FailureShare',
+    metricName: 'FailureShare',
+    threshold: failureShareAlarmPercent,
+    article: 'Much mail is returned',
+    says: "a quarter or more of an hour's mail to one next hop failed, and its senders are told.",
+  },
+  {
+    id: 'NoMail',
+    metricName: 'NoMail',
+    threshold: 1,
+    article: 'No mail comes in',
+    says: 'no mail was accepted for three times as long as ever at this hour of the week.',
   },
 ] as const;

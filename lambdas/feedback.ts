@@ -4,15 +4,17 @@
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { DynamoOutcomes } from '#adapters/aws/dynamo-outcomes.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
-import { feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';
+import { expiryHourMs, feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';
 import { feedback } from '#pipeline/feedback/feedback.ts';
 import { feedbackJob } from '#pipeline/feedback/feedback-job.ts';
+import { OutcomeTally } from '#pipeline/outcome-tally.ts';
 import { config } from './config.ts';
 import { feedbackWorkOf, isJob, jobOf, stage } from './stage.ts';
 
@@ -20,18 +22,24 @@ const watch = new PowertoolsWatch('feedback');
 const clock = new SystemClock();
 const aws = awsSettings({ watch, clock });
 const sqs = sqsClient(aws);
+const dynamo = dynamoClient(aws);
 const secrets = new AwsSecrets(secretsClient(aws), clock);
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
+const outcomes = new OutcomeTally(
+  { store: new DynamoOutcomes(dynamo, config.table), clock, watch },
+  Math.ceil(expiryHourMs / config.timeScale),
+);
 const ports = {
   settings: config.settings,
   spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+  ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
   clock,
+  outcomes,
   entropy: new SystemEntropy(),
   watch,
   get markKey() {
@@ -44,7 +52,7 @@ const ports = {
 
 export const handler = stage(
   'feedback',
-  { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
+  { watch, timeScale: config.timeScale, ready: () => marks.refresh(), ended: () => outcomes.ended() },
   (record, signal) =>
     isJob(record) ? feedbackJob(ports, jobOf(record), feedbackWorkOf(record), signal) : feedback(ports, record.body),
 );

@@ -3,6 +3,7 @@
 // made once for each execution environment. It never decides: core does.
 
 import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoAccepted } from '#adapters/aws/dynamo-accepted.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
@@ -10,8 +11,9 @@ import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { lostJobAfterMs, orphanAfterMs } from '#core/limits.ts';
+import { expiryHourMs, lostJobAfterMs, orphanAfterMs, slotsPerHour } from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
+import { AcceptedNotes } from '#pipeline/accepted-slots.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
 import { config } from './config.ts';
 import { stage } from './stage.ts';
@@ -20,19 +22,24 @@ const watch = new PowertoolsWatch('ingest');
 const clock = new SystemClock();
 const aws = awsSettings({ watch, clock });
 const sqs = sqsClient(aws);
+const dynamo = dynamoClient(aws);
 const secrets = new AwsSecrets(secretsClient(aws), clock);
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const ports = {
   settings: config.settings,
   routes: compileRoutes(config.settings.routes),
   spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
-  ledger: new DynamoLedger(dynamoClient(aws), config.table, {
+  ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
   feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'returned'),
+  accepted: new AcceptedNotes(
+    { slots: new DynamoAccepted(dynamo, config.table), watch },
+    Math.ceil(expiryHourMs / config.timeScale) / slotsPerHour,
+  ),
   clock,
   watch,
   get markKey() {

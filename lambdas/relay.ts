@@ -15,6 +15,7 @@ import {
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoFailures } from '#adapters/aws/dynamo-failures.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { DynamoOutcomes } from '#adapters/aws/dynamo-outcomes.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
@@ -33,6 +34,7 @@ import { healthTerms } from '#core/delivery/next-hop-health.ts';
 import {
   batchBytesMax,
   boardEveryMs,
+  expiryHourMs,
   failureLimitMs,
   lostJobAfterMs,
   smtpLeaseMs,
@@ -40,6 +42,7 @@ import {
 } from '#core/limits.ts';
 import { bouncesBySes, configurationSetName, sendingDomains } from '#core/message/ses-use.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
+import { OutcomeTally } from '#pipeline/outcome-tally.ts';
 import type { NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { FailureCounts } from '#pipeline/relay/failure-counts.ts';
@@ -72,6 +75,10 @@ const gate = new NextHopGate(
   { board, clock, timer, watch, closeIdle: async (name) => nextHops.get(name)?.closeIdle?.() },
   { settings, holder: new UlidNames(clock).next(), placeMs: smtpLeaseMs / config.timeScale },
 );
+const outcomes = new OutcomeTally(
+  { store: new DynamoOutcomes(dynamo, config.table), clock, watch },
+  Math.ceil(expiryHourMs / config.timeScale),
+);
 const ports = {
   settings,
   gate,
@@ -101,6 +108,7 @@ const ports = {
     { store: new DynamoFailures(dynamo, config.table), clock, watch },
     failureLimitMs / config.timeScale,
   ),
+  outcomes,
   timer,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
 };
@@ -112,7 +120,8 @@ export const handler = withKeepAlive(
       watch,
       timeScale: config.timeScale,
       ready: () => marks.refresh(),
-      ended: () => Promise.all([gate.ended(), ...[...nextHops.values()].map((hop) => hop.invocationEnded?.())]),
+      ended: () =>
+        Promise.all([gate.ended(), outcomes.ended(), ...[...nextHops.values()].map((hop) => hop.invocationEnded?.())]),
     },
     (record, signal) => relay(ports, jobOf(record), signal, laneOf(record)),
   ),

@@ -3,8 +3,10 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
+import { DynamoAccepted } from '#adapters/aws/dynamo-accepted.ts';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { DynamoOutcomes } from '#adapters/aws/dynamo-outcomes.ts';
 import { DynamoWaiting } from '#adapters/aws/dynamo-waiting.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
@@ -22,6 +24,8 @@ import {
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import { isSuperseded } from '#pipeline/sweep/kept-event.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
+import { AcceptedView, publishNoMail } from '#pipeline/sweep/no-mail.ts';
+import { publishFailureShare } from '#pipeline/sweep/outcomes-level.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { config } from './config.ts';
 import { scheduled } from './scheduled.ts';
@@ -38,6 +42,8 @@ const ports = {
     search: config.settings.trace.search,
   }),
   waiting: new DynamoWaiting(dynamo, config.table),
+  accepted: new AcceptedView(new DynamoAccepted(dynamo, config.table)),
+  outcomes: new DynamoOutcomes(dynamo, config.table),
   board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   slowRelayQueue: new SqsJobQueue(sqs, config.slowRelayQueueUrl),
@@ -58,6 +64,8 @@ export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }
   }
   let report = await sweep(ports, signal);
   await publishLevels(ports, signal);
+  await publishFailureShare(ports);
+  await publishNoMail(ports);
   // A probe is mostly answered at once; where it is not, the sweep asks more and more seldom.
   for (let soonMs = firstLookMs; report.more && !signal.aborted; soonMs *= 2) {
     const waitMs = report.soon ? Math.min(soonMs, topUpEveryMs) : topUpEveryMs;

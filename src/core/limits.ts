@@ -644,6 +644,21 @@ export const nextHopDownAlarmMinutes = 15;
 export const waitingLongAlarmMinutes = 60;
 /** A pause is an operator's act, and easily forgotten. */
 export const pausedAlarmHours = 24;
+/** Of an hour's outcomes at one next hop, those that are failures (docs/decisions/failure-share.md). */
+export const failureShareAlarmPercent = 25;
+/** Failures within the hour below which there is no share: a small account must not alarm at a mistyped address. */
+export const failureShareFailuresMin = 10;
+/** Slots of five minutes, in which outcomes are counted and acceptance is noted. */
+export const slotsPerHour = 12;
+/** A function adds acceptances to the ledger once in this part of an hour; a failure at once. */
+export const outcomesSentEveryParts = 60;
+export const hoursPerWeek = 168;
+/** How many of an hour's longest gaps may pass without mail (docs/decisions/no-mail.md). */
+export const silenceGaps = 3;
+/** Slots with mail in four weeks below which nothing is said of silence: one a day. */
+export const silenceSlotsMin = 28;
+/** Noted slots are kept for 90 days: four weeks before the last message, and two months of a silence that goes on. */
+export const acceptedKeptSlots = 90 * 24 * slotsPerHour;
 /** Without a finished sweep for this long nothing heals itself. */
 export const sweepOverdueMs = 5 * MINUTE;
 /**

@@ -43,4 +43,6 @@ export type MetricName =
   | 'WaitsForPerson'
   | 'WaitingLong'
   | 'NextHopDown'
-  | 'PausedHours';
+  | 'PausedHours'
+  | 'FailureShare'
+  | 'NoMail';

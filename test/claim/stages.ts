@@ -17,7 +17,7 @@ import { FailureCounts } from '#pipeline/relay/failure-counts.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
-import { gateOf } from '../kit/board.ts';
+import { acceptedOf, gateOf, outcomesOf } from '../kit/board.ts';
 import type { Stage } from './plan.ts';
 import type { Invocation } from './process.ts';
 import type { Body } from './sim-queue.ts';
@@ -116,6 +116,7 @@ function spoolOf(world: World, invocation: Invocation) {
 function ingestPorts(world: World, invocation: Invocation) {
   return {
     ...common(world, invocation),
+    accepted: acceptedOf(invocation),
     routes: compileRoutes(world.plan.settings.routes),
     spool: spoolOf(world, invocation),
     relayQueue: queueOf(world, invocation, 'relay'),
@@ -150,6 +151,7 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation) {
     markKey: MARK_KEY,
     srsSecrets: async () => ['tops3cr3t'],
     leaseMs: limits.smtpLeaseMs,
+    outcomes: outcomesOf(invocation),
     failures: new FailureCounts(
       {
         store: invocation.port('failures', 'ledger', world.failures),
@@ -164,6 +166,7 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation) {
 function bouncePorts(world: World, invocation: Invocation) {
   return {
     ...common(world, invocation),
+    outcomes: outcomesOf(invocation),
     relayQueue: queueOf(world, invocation, 'relay'),
     bounceQueue: queueOf(world, invocation, 'bounce'),
   };

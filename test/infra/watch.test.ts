@@ -155,6 +155,7 @@ describe('our own metrics', () => {
     ...{ Confirmed: true, Complained: true, UnknownDelivery: true, JobFailing: true, CallsRefused: true },
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
     ...{ WaitsForPerson: true, WaitingLong: true, NextHopDown: true, PausedHours: true },
+    ...{ FailureShare: true, NoMail: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
@@ -164,10 +165,12 @@ describe('our own metrics', () => {
       'Complained',
       'ContentUnreadable',
       'EnvelopeMissing',
+      'FailureShare',
       'JobFailing',
       'MarkSecretUnreadable',
       'NextHopDown',
       'NoEnd',
+      'NoMail',
       'NoticeLimit',
       'OperatorFault',
       'OrphanSweepRun',
@@ -265,6 +268,8 @@ describe('our own metrics', () => {
     ['NextHopDown', 'NextHopDown', 15], // minutes
     ['WaitingLong', 'WaitingLong', 60], // minutes
     ['Paused', 'PausedHours', 24],
+    ['FailureShare', 'FailureShare', 25], // percent
+    ['NoMail', 'NoMail', 1], // minutes
   ])('%s stands while the level %s is at least %i, and stays as it is where no sweep ran', (id, metric, threshold) => {
     expect(own.filter(({ AlarmName }) => AlarmName === `Post/Watch/${id}`)).toMatchObject([
       {
@@ -277,7 +282,9 @@ describe('our own metrics', () => {
   test('only a level stays as it is', () => {
     const ignoring = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'ignore');
     expect(ignoring.map(({ MetricName }) => MetricName).sort()).toEqual([
+      'FailureShare',
       'NextHopDown',
+      'NoMail',
       'PausedHours',
       'WaitingLong',
       'WaitsForPerson',

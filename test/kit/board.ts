@@ -1,16 +1,30 @@
-// What relay and the sweep need of next hops' health, in memory, for tests that say nothing about it.
+// What relay and the sweep need of next hops' health, and stages of the figures that alarms stand on, in memory, for
+// tests that say nothing about it.
 
+import { MemoryAccepted } from '#adapters/memory/accepted.ts';
 import { MemoryBoard } from '#adapters/memory/board.ts';
 import type { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemoryFailures } from '#adapters/memory/failures.ts';
 import type { Interrupt } from '#adapters/memory/interrupt.ts';
+import { MemoryOutcomes } from '#adapters/memory/outcomes.ts';
 import { healthTerms, unknownHealth } from '#core/delivery/next-hop-health.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
-import { boardEveryMs, concurrencyDefault, failureLimitMs, smtpLeaseMs } from '#core/limits.ts';
+import {
+  boardEveryMs,
+  concurrencyDefault,
+  expiryHourMs,
+  failureLimitMs,
+  slotsPerHour,
+  smtpLeaseMs,
+} from '#core/limits.ts';
+import { AcceptedNotes, type AcceptedSlots } from '#pipeline/accepted-slots.ts';
 import { BoardView, type NextHopBoard } from '#pipeline/next-hop-board.ts';
+import { type OutcomeStore, OutcomeTally } from '#pipeline/outcome-tally.ts';
 import type { Clock, JobQueue, Timer, Watch } from '#pipeline/ports.ts';
 import { FailureCounts, type FailureStore } from '#pipeline/relay/failure-counts.ts';
 import { type GateTerms, NextHopGate } from '#pipeline/relay/next-hop-gate.ts';
+import { AcceptedView, type NoMailPorts, publishNoMail } from '#pipeline/sweep/no-mail.ts';
+import { publishFailureShare } from '#pipeline/sweep/outcomes-level.ts';
 
 export function boardOf(
   { clock, watch }: { readonly clock: Clock; readonly watch: Watch },
@@ -44,6 +58,17 @@ export function failuresOf(
   return new FailureCounts({ ...given, store }, failureLimitMs);
 }
 
+export function outcomesOf(
+  given: { readonly clock: Clock; readonly watch: Watch },
+  store: OutcomeStore = new MemoryOutcomes(),
+): OutcomeTally {
+  return new OutcomeTally({ ...given, store }, expiryHourMs);
+}
+
+export function acceptedOf({ watch }: { readonly watch: Watch }, slots: AcceptedSlots = new MemoryAccepted()) {
+  return new AcceptedNotes({ slots, watch }, expiryHourMs / slotsPerHour);
+}
+
 /** A queue that is sent nothing. */
 const noQueue: JobQueue = {
   send: async () => {
@@ -59,6 +84,7 @@ export function relayBeside(given: { readonly clock: MemoryClock; readonly watch
     ...{ board: boardOf(given), slowRelayQueue: noQueue, health: healthTerms(1), timer },
     gate: gateOf({ ...given, timer }),
     failures: failuresOf(given),
+    outcomes: outcomesOf(given),
   };
 }
 
@@ -79,5 +105,28 @@ export class Failures {
 
   of(given: { readonly clock: Clock; readonly watch: Watch }, interrupt: Interrupt): FailureCounts {
     return this.kept ?? failuresOf(given, interrupt.wrap('failures', this.store));
+  }
+}
+
+/** The figures that alarms stand on, of one function that outlives its invocations. */
+export class Figures {
+  readonly outcomes = new MemoryOutcomes();
+  readonly accepted = new MemoryAccepted();
+  readonly tally: OutcomeTally;
+  readonly #view = new AcceptedView(this.accepted);
+  readonly #watch: Watch;
+
+  constructor(given: { readonly clock: Clock; readonly watch: Watch }) {
+    this.tally = outcomesOf(given, this.outcomes);
+    this.#watch = given.watch;
+  }
+
+  notes(interrupt: Interrupt): AcceptedNotes {
+    return acceptedOf({ watch: this.#watch }, interrupt.wrap('accepted', this.accepted));
+  }
+
+  async publish(ports: Omit<NoMailPorts, 'accepted'>): Promise<void> {
+    await publishFailureShare({ ...ports, outcomes: this.outcomes });
+    await publishNoMail({ ...ports, accepted: this.#view });
   }
 }

@@ -44,7 +44,7 @@ import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
 import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
-import { Failures, gateOf, relayBeside } from './board.ts';
+import { Failures, Figures, gateOf, relayBeside } from './board.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;
@@ -113,6 +113,7 @@ export class TestPipeline {
   readonly ledger = new MemoryLedger();
   readonly board = new MemoryBoard();
   readonly failures = new Failures();
+  readonly figures = new Figures(this);
   readonly spool = new MemorySpool();
   readonly watch = new MemoryWatch(() => this.clock.now());
   /** What was accepted: whoever asks what became of it asks this first. */
@@ -230,6 +231,7 @@ export class TestPipeline {
         for (const { job, sqsMessageId } of queue.receive(10)) {
           busy = true;
           if (await this.lives(() => run(job))) queue.remove(sqsMessageId);
+          await this.figures.tally.ended();
         }
     }
   }
@@ -306,12 +308,8 @@ export class TestPipeline {
     return {
       ...this.common(),
       routes: compileRoutes(this.settings.routes),
-      spool,
-      relayQueue,
-      bounceQueue,
-      feedbackQueue,
-      markKey: 'key',
-      orphanAfterMs,
+      accepted: this.figures.notes(this.interrupt),
+      ...{ spool, relayQueue, bounceQueue, feedbackQueue, markKey: 'key', orphanAfterMs },
     };
   }
   private orphanPorts() {
@@ -343,10 +341,11 @@ export class TestPipeline {
       ...{ markKey: 'key', leaseMs: smtpLeaseMs },
       srsSecrets: async () => this.srsSecrets,
       failures: this.failures.of(this, this.interrupt),
+      outcomes: this.figures.tally,
     };
   }
   private feedbackPorts() {
-    return { ...this.common(), bounceQueue: this.wrapped().bounceQueue };
+    return { ...this.common(), outcomes: this.figures.tally, bounceQueue: this.wrapped().bounceQueue };
   }
   private bouncePorts() {
     return { ...this.common(), relayQueue: this.wrapped().relayQueue };
@@ -355,6 +354,7 @@ export class TestPipeline {
     const ports = this.sweepPorts();
     await sweep(ports, NEVER);
     await publishLevels({ ...ports, waiting: new WaitingRows(this.ledger) }, NEVER);
+    await this.figures.publish(ports);
   }
   private sweepPorts() {
     const { spool: _, ...queues } = this.wrapped();
@@ -372,6 +372,7 @@ export class TestPipeline {
     return {
       ...this.common(),
       routes: compileRoutes(this.settings.routes),
+      outcomes: this.figures.tally,
       spool,
       relayQueue,
       bounceQueue,

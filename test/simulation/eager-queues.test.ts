@@ -36,7 +36,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { type SweepPorts, sweep } from '#pipeline/sweep/sweep.ts';
-import { relayBeside, sweepBeside } from '../kit/board.ts';
+import { acceptedOf, relayBeside, sweepBeside } from '../kit/board.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
 import { ACCEPTED_AT, notification } from './notification.ts';
 import { settingsOf } from './routed.ts';
@@ -81,6 +81,7 @@ function eager(script: Script, settings: Settings = pipelineSettings) {
     },
     ...sweepBeside({ clock, watch }),
     ...relayBeside({ clock, watch }),
+    accepted: acceptedOf({ watch }),
     ...{ entropy: new MemoryEntropy(1), budget: byteBudget(batchBytesMax), bounceService: new MemoryBounceService() },
     ...{
       sweepAgainMs: lostJobAfterMs,

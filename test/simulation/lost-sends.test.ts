@@ -16,7 +16,7 @@ import { release, remove } from '#pipeline/operate/operate.ts';
 import type { JobQueue } from '#pipeline/ports.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued, T0 } from '../contract/rows.ts';
-import { boardOf } from '../kit/board.ts';
+import { boardOf, outcomesOf } from '../kit/board.ts';
 import { pipelineSettings, TestPipeline } from '../kit/pipeline.ts';
 import { bySes, say } from './ses-events.ts';
 
@@ -43,7 +43,8 @@ async function portsWith(...rows: readonly DeliveryRow[]) {
     hopTimes: hopTimes(1),
   };
   const watch = new MemoryWatch();
-  return { settings: pipelineSettings, ledger, board: boardOf({ clock, watch }), clock, watch, ...queues, ...times };
+  const figures = { board: boardOf({ clock, watch }), outcomes: outcomesOf({ clock, watch }) };
+  return { settings: pipelineSettings, ledger, ...figures, clock, watch, ...queues, ...times };
 }
 const job = { version: 1, spoolId: 'm1', deliveryKey: queued('m1').deliveryKey } as const;
 const failed = () => failedAtBirth(queued('m1'), statusOf('5.1.1'), 'no-route', 'no such recipient', T0);

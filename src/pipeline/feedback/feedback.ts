@@ -23,6 +23,7 @@ import { readSesEvent, type SesEvent } from '#core/feedback/ses-event.ts';
 import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
 import { workFor } from '#pipeline/jobs.ts';
+import type { OutcomeTally } from '#pipeline/outcome-tally.ts';
 import type { Clock, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
 
@@ -32,6 +33,8 @@ export type FeedbackPorts = {
   readonly bounceQueue: JobQueue;
   readonly clock: Clock;
   readonly watch: Watch;
+  /** Kept between invocations. */
+  readonly outcomes: OutcomeTally;
   readonly sweepAgainMs: number;
 };
 
@@ -95,6 +98,7 @@ export async function joinFact(
   });
   const became = decided?.became ?? 'known';
   report(ports, settled, fact, became, about);
+  if (became === 'failed') ports.outcomes.failedLater(settled);
   await follow(ports, settled, became, row);
   return became;
 }

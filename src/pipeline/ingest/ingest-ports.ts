@@ -4,6 +4,7 @@
 import type { Settings } from '#config/settings.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import type { RouteTable } from '#core/routing/routes.ts';
+import type { AcceptedNotes } from '#pipeline/accepted-slots.ts';
 import type { Clock, JobQueue, Ledger, Spool, Watch } from '#pipeline/ports.ts';
 
 export type IngestPorts = {
@@ -14,6 +15,8 @@ export type IngestPorts = {
   readonly relayQueue: JobQueue;
   readonly bounceQueue: JobQueue;
   readonly feedbackQueue: JobQueue;
+  /** Kept between invocations. */
+  readonly accepted: AcceptedNotes;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly markKey: MarkKey;

@@ -11,6 +11,7 @@
 // | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |
 // | 4 placeholder ended, where the | as above; or the hourly search for orphans ends it                        |
 // |   receipt came that late       |                                                                           |
+// | 5 the five minutes noted       | as above; or the next message of the five minutes notes them              |
 // | (notification deleted)         | done                                                                      |
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -71,6 +72,7 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   const late = ports.clock.now() - receipt.acceptedAt >= ports.orphanAfterMs / 2;
   if (late) await endPlaceholder(ports, facts.spoolId, 'receipt-came');
   report(ports, facts, rows, results);
+  await ports.accepted.accepted(facts.direction, facts.acceptedAt);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 

@@ -12,6 +12,7 @@
 // |                                | event the sweep finds the rows by `dueAt` and sends their jobs            |
 // | 3 relay and bounce jobs        | as above; a second job is refused by the claim                            |
 // | 4 the held row of 0 removed    | as above; removed already                                                 |
+// | 5 the five minutes noted       | as above; or the next message of the five minutes notes them              |
 // | (event deleted)                | done                                                                      |
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -87,6 +88,7 @@ async function ingestSubmission(ports: IngestPorts, stored: StoredEnvelope, sign
   await sendJobs(ports, rows);
   await settleUnread(ports, facts.spoolId);
   report(ports, facts, rows, results);
+  await ports.accepted.accepted(facts.direction, facts.acceptedAt);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 

@@ -5,6 +5,7 @@ import type { Settings } from '#config/settings.ts';
 import type { HealthTerms } from '#core/delivery/next-hop-health.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
+import type { OutcomeTally } from '#pipeline/outcome-tally.ts';
 import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Timer, Watch } from '#pipeline/ports.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { FailureCounts } from './failure-counts.ts';
@@ -33,6 +34,8 @@ export type RelayPorts = {
    */
   readonly srsSecrets?: (() => Promise<readonly string[]>) | undefined;
   readonly failures: FailureCounts;
+  /** Kept between invocations. */
+  readonly outcomes: OutcomeTally;
   readonly leaseMs: number;
   readonly health: HealthTerms;
   readonly timer: Timer;

@@ -100,6 +100,7 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
   }
   const overLimit = await ports.failures.isOver(claimed, attempt.outcome);
   const row = await record(ports, claimed, { ...attempt, overLimit }, startedAt);
+  ports.outcomes.note(row, message.direction, attempt.outcome);
   if (attempt.outcome.kind === 'relayed') await ports.failures.accepted(row);
   await follow(ports, row);
   await hops.report();

@@ -21,7 +21,7 @@ import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { openCaseServer } from '../../cases/case-server.ts';
 import { facts, queued } from '../../contract/rows.ts';
-import { boardOf, failuresOf, gateOf } from '../../kit/board.ts';
+import { boardOf, failuresOf, gateOf, outcomesOf } from '../../kit/board.ts';
 import { pipelineSettings } from '../../kit/pipeline.ts';
 import { patient, settings } from './smtp-case.ts';
 
@@ -82,6 +82,7 @@ async function functionWith(sickPort: number, goodPort: number) {
     board: boardOf({ clock, watch }),
     gate: gateOf({ clock, watch, timer: new SystemTimer() }),
     failures: failuresOf({ clock, watch }),
+    outcomes: outcomesOf({ clock, watch }),
     health: healthTerms(SCALE),
     timer: new SystemTimer(),
     bounceQueue: new MemoryJobQueue(queueTerms),

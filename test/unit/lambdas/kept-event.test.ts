@@ -15,6 +15,11 @@ const environment = {
 const settings = settingsOf();
 vi.mock('#pipeline/sweep/sweep.ts', () => ({ sweep: async () => ({ more: false }) }));
 vi.mock('#pipeline/sweep/levels.ts', () => ({ publishLevels: async () => {} }));
+vi.mock('#pipeline/sweep/outcomes-level.ts', () => ({ publishFailureShare: async () => {} }));
+vi.mock('#pipeline/sweep/no-mail.ts', async (original) => ({
+  ...(await original<typeof import('#pipeline/sweep/no-mail.ts')>()),
+  publishNoMail: async () => {},
+}));
 vi.mock('node:fs', async (original) => {
   const fs = await original<typeof import('node:fs')>();
   const readFileSync: unknown = (path: string, ...more: [BufferEncoding]) =>

@@ -60,6 +60,8 @@ vi.mock('#pipeline/feedback/feedback.ts', () => ({ feedback: caught('feedback') 
 vi.mock('#pipeline/feedback/returned.ts', () => ({ returned: caught('returned') }));
 vi.mock('#pipeline/sweep/sweep.ts', () => ({ sweep: caught('sweep') }));
 vi.mock('#pipeline/sweep/levels.ts', () => ({ publishLevels: async () => {} }));
+vi.mock('#pipeline/sweep/outcomes-level.ts', () => ({ publishFailureShare: async () => {} }));
+vi.mock('#pipeline/sweep/no-mail.ts', () => ({ AcceptedView: class {}, publishNoMail: async () => {} }));
 vi.mock('#pipeline/orphans/orphans.ts', () => ({ orphans: caught('orphans') }));
 vi.mock('#pipeline/purge/purge.ts', () => ({ purge: caught('purge') }));
 vi.mock('#pipeline/purge/digest-notice.ts', () => ({ giveDigest: caught('digest') }));

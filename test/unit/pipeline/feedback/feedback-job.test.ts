@@ -15,6 +15,7 @@ import { statusOf } from '#core/reply/status.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { type FeedbackWork, feedbackJob } from '#pipeline/feedback/feedback-job.ts';
 import { queued, T0 } from '../../../contract/rows.ts';
+import { outcomesOf } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const settings = { ...pipelineSettings, retry: { ...pipelineSettings.retry, delayNoticeMs: 3_600_000 } };
@@ -35,6 +36,7 @@ async function done(row: DeliveryRow | null, work: FeedbackWork | null) {
   const queue = () => new MemoryJobQueue({ clock, visibilityMs: feedbackVisibilityMs, maxReceiveCount });
   const ports = {
     ...{ settings, routes: compileRoutes(pipelineSettings.routes), ledger, clock },
+    outcomes: outcomesOf({ clock, watch: new MemoryWatch() }),
     ...{ spool: new MemorySpool(), watch: new MemoryWatch(), relayQueue: queue(), bounceQueue: queue() },
     ...{ entropy: new MemoryEntropy(1), markKey: 'key', leaseMs: feedbackLeaseMs, sweepAgainMs: lostJobAfterMs },
   };

@@ -15,6 +15,7 @@ import { tokenAddress, tokenOf } from '#core/routing/return-path.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { returned } from '#pipeline/feedback/returned.ts';
 import { facts, queued, T0 } from '../../../contract/rows.ts';
+import { outcomesOf } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
@@ -50,7 +51,7 @@ async function at(change: Partial<DeliveryRow> = {}, reversePath = '', content =
   const ports = {
     ...{ settings: pipelineSettings, routes: compileRoutes(pipelineSettings.routes), ledger, spool, watch, clock },
     ...{ relayQueue: queue(), bounceQueue: queue(), entropy: new MemoryEntropy(1), markKey: 'key' },
-    ...{ leaseMs: feedbackLeaseMs, sweepAgainMs: lostJobAfterMs },
+    ...{ leaseMs: feedbackLeaseMs, sweepAgainMs: lostJobAfterMs, outcomes: outcomesOf({ clock, watch }) },
   };
   const run = () => returned(ports, { version: 1, spoolId: 'r1', deliveryKey: row.deliveryKey }, NEVER);
   const standing = async (of: DeliveryRow) => {

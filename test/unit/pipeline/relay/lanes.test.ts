@@ -27,7 +27,7 @@ import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
 import { facts, queued } from '../../../contract/rows.ts';
-import { boardOf, failuresOf, gateOf } from '../../../kit/board.ts';
+import { boardOf, failuresOf, gateOf, outcomesOf } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
 const NEVER = new AbortController().signal;
@@ -73,6 +73,7 @@ async function withRows(count: number, nextHop: NextHop) {
     slowRelayQueue,
     gate: gateOf({ clock, watch, timer: clock }),
     failures: failuresOf({ clock, watch }),
+    outcomes: outcomesOf({ clock, watch }),
     health: healthTerms(1),
     timer: clock,
     bounceQueue: new MemoryJobQueue(queueTerms),
