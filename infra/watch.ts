@@ -265,12 +265,6 @@ function watchMail(raise: Raise, { settings }: Watched): void {
     // A minute without a sweep says nothing: the alarm stays as it is, and SweepOverdue tells of it.
     raise(id, { metric, threshold, article, says, missing: TreatMissingData.IGNORE });
   }
-  raise('Complained', {
-    metric: own(settings, 'Complained', Duration.hours(1)),
-    threshold: complaintsPerHourAlarm,
-    article: 'Recipients who complain',
-    says: 'several recipients called mail unwanted within an hour; SES pauses accounts for that.',
-  });
   raise('CallsRefused', {
     metric: own(settings, 'CallsRefused', MINUTE),
     threshold: 1,
@@ -311,7 +305,15 @@ function watchRuns(raise: Raise, { settings }: Watched): void {
   });
 }
 
-function watchSes(raise: Raise, { door }: Watched): void {
+function watchSes(raise: Raise, { settings, door, said }: Watched): void {
+  // SES's events alone count it.
+  if (said !== null)
+    raise('Complained', {
+      metric: own(settings, 'Complained', Duration.hours(1)),
+      threshold: complaintsPerHourAlarm,
+      article: 'Recipients who complain',
+      says: 'several recipients called mail unwanted within an hour; SES pauses accounts for that.',
+    });
   for (const metricName of ['PublishFailure', 'PublishExpired']) {
     raise(`Ses${metricName}`, {
       metric: new Metric({

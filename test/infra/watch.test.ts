@@ -304,6 +304,11 @@ describe('our own metrics', () => {
     const without = ofType(synthesised(settingsOf()), 'AWS::CloudWatch::Alarm');
     expect(without.filter(([, { Properties }]) => Properties.MetricName === 'ClientCertificateDays')).toEqual([]);
   });
+  test('complaints call only where mail is sent by SES, which alone reports them', () => {
+    const without = ofType(synthesised(settingsOf()), 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
+    expect(without.map(({ MetricName }) => MetricName)).not.toContain('Complained');
+    expect(without.map(({ MetricName }) => MetricName)).toContain('CallsRefused');
+  });
   test('no other alarm takes missing data for a fault', () => {
     const runs = alarms.filter(({ TreatMissingData }) => !['notBreaching', 'ignore'].includes(TreatMissingData));
     expect(runs.map(({ MetricName }) => MetricName).sort()).toEqual(['OrphanSweepRun', 'PurgeRun', 'SweepRun']);
