@@ -114,6 +114,16 @@ export type FindingKind =
   /** A row that is not final, and has no instant at which something looks at it. */
   | 'no-instant'
   | 'removed-early'
+  /** More at once, or in a time, than its next hop may have. */
+  | 'over-limit'
+  /** Attempted although a pause keeps it. */
+  | 'while-paused'
+  /** A next hop turned, and more senders were told of it than may be. */
+  | 'too-many-returned'
+  /** Its next hop never accepted anything, and refused it in words that no rule knows. */
+  | 'returned-by-new'
+  /** `WaitsForPerson` leaves held rows out. */
+  | 'wrong-level'
   /** The run itself ended with an error. */
   | 'crashed';
 

@@ -1,6 +1,7 @@
 // What is to become of each delivery of a plan: from the script of the next hops and what the sender asked for, by the
 // rules that are promised to people (README, docs/interfaces.md), and by nothing that the product computes.
 
+import { mayExpireBy, turnedIn } from './conditions.ts';
 import type { Due, End } from './evidence.ts';
 import { waysOf } from './generator.ts';
 import { type Fate, fateKey, type MessagePlan, type Plan, type RecipientPlan } from './plan.ts';
@@ -28,8 +29,9 @@ export function meets(fate: Fate | undefined): Meets {
 }
 
 /** Something besides the script may keep a delivery from its end until its lifetime is over. */
-export function isTroubled({ troubles, rates }: Plan): boolean {
-  return troubles.length > 0 || Object.values(rates).some((rate) => rate > 0);
+export function isTroubled({ troubles, rates, conditions, settings }: Plan): boolean {
+  const byCalls = Object.values(rates).some((rate) => rate > 0);
+  return troubles.length > 0 || byCalls || mayExpireBy(conditions, settings);
 }
 
 export function duesOf(plan: Plan, message: MessagePlan): Due[] {
@@ -67,7 +69,10 @@ function duesFor(plan: Plan, message: MessagePlan, recipient: RecipientPlan): Du
       ways: handed,
       ends: withTrouble(
         plan,
-        quarantineEnds(plan, message, recipient, copy) ?? endsAt(plan, message, recipient, copy, its),
+        quarantineEnds(plan, message, recipient, copy) ?? [
+          ...endsAt(plan, message, recipient, copy, its),
+          ...endsAtTurned(plan, message, recipient, copy, its),
+        ],
       ),
       mayFailLater:
         its.some((way) => failsLater(message, fateKey(way.nextHop, way.address))) || comesBack(message, address),
@@ -131,6 +136,18 @@ function endsAt(
   ];
 }
 
+/** A next hop that turns refuses it, whatever its script would say. */
+function endsAtTurned(
+  plan: Plan,
+  message: MessagePlan,
+  recipient: RecipientPlan,
+  copy: boolean,
+  ways: readonly Way[],
+): End[] {
+  const turned = turnedIn(plan.conditions);
+  return ways.some(({ nextHop }) => turned.has(nextHop)) ? failureEnds(plan, message, recipient, copy) : [];
+}
+
 function kept(fate: Fate | undefined): boolean {
   return fate?.kind === 'cut' && fate.kept;
 }
@@ -178,5 +195,6 @@ function noticeEnds(plan: Plan, message: MessagePlan, { notify }: RecipientPlan,
 }
 
 function withTrouble(plan: Plan, ends: readonly End[]): End[] {
-  return isTroubled(plan) ? [...ends, ...plan.alsoEnds] : [...ends];
+  const more = isTroubled(plan) || plan.conditions.length > 0 ? plan.alsoEnds : [];
+  return [...ends, ...more];
 }

@@ -3,7 +3,7 @@
 // that leaving one out changes no other.
 
 import { Chance, hashOf } from './chance.ts';
-import type { End } from './evidence.ts';
+import { conditionsOf, endsAt, endsBy } from './conditions.ts';
 import {
   DAY,
   type Event,
@@ -15,15 +15,16 @@ import {
   type Plan,
   type Rates,
   type RecipientPlan,
-  SECOND,
-  SERVICES,
-  STAGES,
-  type Stage,
   settingsFor,
-  type Trouble,
 } from './plan.ts';
+import { endsOf, troublesOf } from './troubles.ts';
 
-export type Wish = { readonly messages?: number | undefined; readonly days?: number | undefined };
+export type Wish = {
+  readonly messages?: number | undefined;
+  readonly days?: number | undefined;
+  /** Without conditions of next hops: what the seed played before there were any. */
+  readonly plain?: boolean | undefined;
+};
 
 const NO_RATES: Rates = { crash: 0, lostAnswer: 0, throttle: 0, stall: 0, doubleJob: 0, lostJob: 0 };
 
@@ -56,16 +57,25 @@ export function planOf(seed: number, wish: Wish = {}): Plan {
     style === 'troubles' || style === 'both'
       ? troublesOf(new Chance(hashOf(seed, 'troubles')), { calmFrom, lifetimeMs, count })
       : [];
+  const befalls = wish.plain === true ? null : conditionsOf(seed, { calmFrom, settings });
+  const conditions = befalls?.conditions ?? [];
+  const lasts = troubles.map((trouble) => ('until' in trouble ? (trouble.until ?? 0) : 0));
   return {
     seed,
-    settings,
-    messages,
+    settings: befalls?.settings ?? settings,
+    messages: [...messages, ...(befalls?.messages ?? [])],
     troubles,
+    conditions,
+    warm: befalls !== null,
     rates: style === 'calls' || style === 'both' ? ratesOf(chance) : NO_RATES,
     only: null,
-    calmFrom: Math.max(calmFrom, ...troubles.map((trouble) => ('until' in trouble ? (trouble.until ?? 0) : 0))),
+    calmFrom: Math.max(calmFrom, ...lasts, endsAt(conditions)),
     redrive: chance.happens(0.8),
-    alsoEnds: [...endsOf(troubles), ...(style === 'calm' ? [] : (['held: notice expired: *'] as const))],
+    alsoEnds: [
+      ...endsOf(troubles),
+      ...endsBy(conditions, settings),
+      ...(style === 'calm' ? [] : (['held: notice expired: *'] as const)),
+    ],
   };
 }
 
@@ -304,94 +314,4 @@ function notificationsOf(chance: Chance, recipients: number, direction: 'inbound
   const cut = chance.whole(1, recipients - 1);
   const overlap = chance.whole(0, 1);
   return [all.slice(0, cut), all.slice(cut - overlap)].flatMap((part) => Array.from({ length: repeats }, () => part));
-}
-
-// ── Troubles ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-type Room = { readonly calmFrom: number; readonly lifetimeMs: number; readonly count: number };
-
-function troublesOf(chance: Chance, room: Room): Trouble[] {
-  return Array.from({ length: chance.whole(1, 3) }, () => troubleOf(chance, room));
-}
-
-function troubleOf(chance: Chance, { calmFrom, lifetimeMs, count }: Room): Trouble {
-  const from = chance.whole(0, calmFrom);
-  const until =
-    from +
-    chance.weighted([
-      [3, chance.whole(SECOND, 10 * MINUTE)],
-      [2, chance.whole(10 * MINUTE, 2 * HOUR)],
-      [1, Math.round(1.2 * lifetimeMs)],
-    ]);
-  return chance.weighted<Trouble>([
-    [4, { kind: 'outage', service: chance.of(SERVICES), from, until }],
-    [2, badDeploy(chance, from, lifetimeMs)],
-    [2, { kind: 'purge-queue', queue: chance.of(['ingest', 'relay', 'bounce', 'feedback']), at: from }],
-    [
-      3,
-      {
-        kind: 'content',
-        message: chance.whole(0, count - 1),
-        how: chance.of(['hidden', 'damaged', 'denied', 'removed']),
-        from,
-        until: chance.happens(0.5) ? until : null,
-      },
-    ],
-    [
-      3,
-      {
-        kind: 'skew',
-        stage: chance.of(STAGES),
-        worker: chance.whole(0, 1),
-        byMs: chance.weighted([
-          [3, chance.whole(-2_000, 2_000)],
-          [1, chance.whole(-20 * MINUTE, 20 * MINUTE)],
-        ]),
-      },
-    ],
-  ]);
-}
-
-const DEADLY: readonly (readonly [Stage, string])[] = [
-  ['relay', 'attempt'],
-  ['relay', 'attempt'],
-  ['relay', 'sendBounce'],
-  ['relay', 'write'],
-  ['relay', 'open'],
-  ['ingest', 'create'],
-  ['ingest', 'send'],
-  ['bounce', 'create'],
-  ['bounce', 'write'],
-  ['bounce', 'send'],
-  ['feedback', 'write'],
-  ['sweep', 'write'],
-  ['sweep', 'send'],
-  ['orphans', 'create'],
-  ['purge', 'remove'],
-];
-
-function badDeploy(chance: Chance, from: number, lifetimeMs: number): Trouble {
-  const [stage, call] = chance.of(DEADLY);
-  const until =
-    from +
-    chance.weighted([
-      [3, HOUR],
-      [1, chance.whole(HOUR, Math.round(1.2 * lifetimeMs))],
-    ]);
-  if (chance.happens(0.3)) return { kind: 'bad-deploy', stage: chance.of(STAGES), dies: 'at-start', from, until };
-  return { kind: 'bad-deploy', stage, dies: { call, when: chance.of(['before', 'after', 'after']) }, from, until };
-}
-
-/** What lasts long may end a lifetime, and what was lost may end in a hold. */
-function endsOf(troubles: readonly Trouble[]): End[] {
-  const short = troubles.every(
-    (trouble) =>
-      trouble.kind === 'skew' ||
-      trouble.kind === 'purge-queue' ||
-      ((trouble.kind === 'outage' ||
-        (trouble.kind === 'content' && trouble.until !== null && trouble.how !== 'removed')) &&
-        (trouble.until ?? 0) - trouble.from < HOUR),
-  );
-  const held: End[] = troubles.some(({ kind }) => kind === 'purge-queue') ? ['held: receipt-missing'] : [];
-  return short ? held : ['returned', 'held: *'];
 }

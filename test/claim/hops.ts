@@ -5,34 +5,58 @@ import type { ScriptedReply } from '#adapters/memory/next-hop.ts';
 import { MemoryNextHop } from '#adapters/memory/next-hop.ts';
 import type { NextHop, NextHopResult, Transaction } from '#pipeline/ports.ts';
 import { say } from '../simulation/ses-events.ts';
+import type { Condition } from './conditions.ts';
 import type { Taken } from './evidence.ts';
+import type { Caller, HopRecord } from './hop-record.ts';
 import { type Event, type Fate, fateKey, type MessagePlan } from './plan.ts';
 import { Fatal } from './process.ts';
+import { type Course, courseOf, MENDED_SECRET, REFUSED_SECRET, waited } from './sick-hops.ts';
 
 export type HopsTerms = {
   readonly messageOf: (spoolId: string) => MessagePlan | null;
   /** Puts SES's event into the feedback queue. */
   readonly tell: (body: string, afterMs: number) => void;
   readonly took: (nextHop: string, transaction: Transaction) => void;
+  readonly seed: number;
+  /** What the next hop suffers from just now; null: nothing. */
+  readonly sicknessOf: (nextHop: string) => Sick | null;
+  readonly after: (ms: number) => Promise<void>;
+  readonly record: HopRecord;
 };
+type Sick = Extract<Condition, { readonly kind: 'sick' }>;
 
 const OK: ScriptedReply = { code: 250, status: '2.0.0', text: 'Ok' };
 
 export class Hops {
   private readonly terms: HopsTerms;
   private readonly hops = new Map<string, MemoryNextHop>();
+  private readonly met = new Map<string, number>();
+  /** What a sick next hop says to the attempt that begins now; null: its message's script. */
+  private forced: ScriptedReply | null = null;
 
   constructor(terms: HopsTerms) {
     this.terms = terms;
   }
 
   /** The next hop of this name, as the environment that asks for it has it. */
-  of(name: string): NextHop {
+  of(name: string, caller: Caller): NextHop {
     const inner = this.hops.get(name) ?? this.make(name);
     return {
-      attempt: (transaction, signal) => this.attempt(name, inner, transaction, signal),
+      attempt: async (transaction, signal) => {
+        const end = this.terms.record.begin(name, transaction, caller);
+        const results = await this.attempt(name, inner, transaction, signal);
+        end(results);
+        return results;
+      },
+      credentialsVersion: async () =>
+        this.terms.sicknessOf(name)?.how === 'credentials' ? REFUSED_SECRET : MENDED_SECRET,
       close: () => inner.close(),
     };
+  }
+
+  /** How often each sickness was met, by `next hop sickness`. */
+  get metSick(): ReadonlyMap<string, number> {
+    return this.met;
   }
 
   get taken(): Taken[] {
@@ -50,6 +74,7 @@ export class Hops {
   private make(name: string): MemoryNextHop {
     const turns = new Map<string, number>();
     const made = new MemoryNextHop((forwardPath, _attempt, transaction) => {
+      if (this.forced !== null) return this.forced;
       const tag = transaction.tag ?? '';
       const turn = (turns.get(tag) ?? 0) + 1;
       turns.set(tag, turn);
@@ -70,6 +95,41 @@ export class Hops {
     transaction: Transaction,
     signal: AbortSignal,
   ): Promise<readonly NextHopResult[]> {
+    const sick = this.terms.sicknessOf(name);
+    if (sick !== null) return this.attemptAtSick(sick, inner, transaction, signal);
+    return this.attemptAtWell(name, inner, transaction, signal);
+  }
+
+  private async attemptAtSick(
+    sick: Sick,
+    inner: MemoryNextHop,
+    transaction: Transaction,
+    signal: AbortSignal,
+  ): Promise<readonly NextHopResult[]> {
+    const { nextHop: name, how } = sick;
+    const number = (this.met.get(`${name} ${how}`) ?? 0) + 1;
+    this.met.set(`${name} ${how}`, number);
+    const course = courseOf(how, { seed: this.terms.seed, nextHop: name }, number);
+    if (course.beforeMail && !(await waited(course, this.terms.after, transaction, signal))) return [LEFT];
+    if (course.says === null) return this.attemptAtWell(name, inner, transaction, signal);
+    this.forced = course.says;
+    const attempted = this.attemptAtWell(name, inner, transaction, signal);
+    this.forced = null;
+    const results = await attempted;
+    const [first] = results;
+    // What could not be read from the spool ended the attempt before.
+    const stalls = !course.beforeMail && first?.kind === 'network' && first.fault === 'timeout';
+    if (stalls && !(await waited(course, this.terms.after, transaction, signal)))
+      return [{ ...first, fault: 'aborted' }];
+    return results.map((result) => withSecret(result, course));
+  }
+
+  private async attemptAtWell(
+    name: string,
+    inner: MemoryNextHop,
+    transaction: Transaction,
+    signal: AbortSignal,
+  ): Promise<readonly NextHopResult[]> {
     const before = inner.accepted.length;
     const results = await inner.attempt(transaction, signal);
     const kept = inner.accepted.length > before;
@@ -85,6 +145,16 @@ export class Hops {
     const message = this.terms.messageOf(spoolIdOf(tag));
     for (const { says, afterMs } of message?.events[key] ?? []) this.terms.tell(say(SAID[says], tag), afterMs);
   }
+}
+
+/** It was left before MAIL. */
+const LEFT: NextHopResult = {
+  ...{ kind: 'network', phase: 'greeting', fault: 'aborted', host: 'memory.next-hop.example' },
+  detail: 'scripted',
+};
+
+function withSecret(result: NextHopResult, { secretVersion }: Course): NextHopResult {
+  return secretVersion === undefined || result.kind !== 'reply' ? result : { ...result, secretVersion };
 }
 
 const SAID = {

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type { MemorySpool } from '#adapters/memory/spool.ts';
+import type { Direction } from '#core/delivery/delivery.ts';
 import { writeSubmissionEvent } from '#core/submission/stored-event.ts';
 import { contentKeyOf, envelopeKeyOf, spoolIdOf, writeEnvelope } from '#core/submission/submission.ts';
 import type { Transaction } from '#pipeline/ports.ts';
@@ -26,6 +27,8 @@ export class Mail {
   private readonly spool: MemorySpool;
   private readonly ingestQueue: SimQueue;
   readonly accepted: Accepted[] = [];
+  /** By spool id. */
+  readonly acceptedAt = new Map<string, { readonly at: number; readonly direction: Direction }>();
   private readonly plans = new Map<string, MessagePlan>();
   private readonly cameBack = new Set<string>();
 
@@ -43,6 +46,7 @@ export class Mail {
   arrive(message: MessagePlan, now: number): void {
     const spoolId = idOf(message);
     this.plans.set(spoolId, message);
+    this.acceptedAt.set(spoolId, { at: now, direction: message.direction });
     const content = contentOf(this.plan.seed, message);
     this.accepted.push({
       spoolId,
@@ -153,6 +157,7 @@ export class Mail {
   comeBack({ to, about, target }: ComingBack, now: number): void {
     const spoolId = `back${about.number}x${this.cameBack.size}x${now}`;
     const content = Buffer.from(remoteReport(spoolId, target));
+    this.acceptedAt.set(spoolId, { at: now, direction: 'inbound' });
     const postmaster = { nextHop: 'exchange', address: this.plan.settings.notices.postmaster };
     this.accepted.push({
       spoolId,

@@ -1,6 +1,6 @@
-// npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--verbose]: runs of the simulator, on every core,
-// each made smaller where it fails. Its last line counts; it exits 0 where that is nothing but seeds and messages, and
-// 1 otherwise.
+// npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--plain] [--verbose]: runs of the simulator, on
+// every core, each made smaller where it fails. Its last line counts; it exits 0 where that is nothing but seeds and
+// messages, and 1 otherwise.
 
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -10,7 +10,7 @@ import type { Wish } from './generator.ts';
 import { type Run, shrink, simulateSeed } from './simulator.ts';
 import { type Tally, tallyOf } from './tally.ts';
 
-const USAGE = 'npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--verbose]\n';
+const USAGE = 'npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--plain] [--verbose]\n';
 const SHOWN_MAX = 10;
 /** Of many that fail, so many are made smaller; each by itself is, with --seed. */
 const SHRUNK_MAX = 3;
@@ -23,6 +23,11 @@ const OTHER_KINDS: readonly FindingKind[] = [
   'no-alarm',
   'no-instant',
   'removed-early',
+  'over-limit',
+  'while-paused',
+  'too-many-returned',
+  'returned-by-new',
+  'wrong-level',
   'crashed',
 ];
 
@@ -53,6 +58,7 @@ async function main(): Promise<number> {
   const messages = tallies.reduce((total, tally) => total + tally.messages, 0);
   const others = sum(OTHER_KINDS);
   say(ends(tallies));
+  say(coverage(tallies));
   say(`${Math.round((performance.now() - began) / 1_000)} s${others > 0 ? `, other findings ${others}` : ''}`);
   say(
     `seeds ${seeds}, messages ${messages}, unaccounted ${sum(['unaccounted', 'unfinished'])}, unmarked ${sum(['unmarked'])}, second notices ${sum(['second-notice'])}`,
@@ -67,13 +73,15 @@ function argumentsOf(): Asked | null {
       seed: { type: 'string' },
       messages: { type: 'string' },
       days: { type: 'string' },
+      plain: { type: 'boolean' },
       verbose: { type: 'boolean' },
     } as const;
     const { values } = parseArgs({ options });
     const [, from, to] = /^(\d+)(?:-(\d+))?$/.exec(values.seeds ?? values.seed ?? '') ?? [];
     const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
-    const wish = { messages: number(values.messages), days: number(values.days) };
-    if (from === undefined || Object.values(wish).some((each) => each !== undefined && !(each > 0))) return null;
+    const wish: Wish = { messages: number(values.messages), days: number(values.days), plain: values.plain };
+    const numbers = [wish.messages, wish.days];
+    if (from === undefined || numbers.some((each) => each !== undefined && !(each > 0))) return null;
     if (values.seeds !== undefined && values.seed !== undefined) return null;
     const last = Number(to ?? from);
     return last < Number(from) ? null : { from: Number(from), to: last, wish, verbose: values.verbose === true };
@@ -128,7 +136,9 @@ async function one({ from: seed, wish, verbose }: Asked): Promise<Tally> {
 /** What was found, how to repeat it, and the smallest run that still shows it. */
 async function explain(seed: number, { wish }: Asked, small: boolean): Promise<void> {
   const run = await simulateSeed(seed, wish);
-  const more = Object.entries(wish).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
+  const more = Object.entries(wish).flatMap(([name, value]) =>
+    value === undefined ? [] : [value === true ? `--${name}` : `--${name} ${value}`],
+  );
   say(`\nseed ${seed}: npm run sim -- ${[`--seed ${seed}`, ...more].join(' ')}`);
   for (const { kind, spoolId, says } of run.verdict.findings.slice(0, SHOWN_MAX)) say(`  ${kind}  ${spoolId}  ${says}`);
   if (small) tell(await shrink(run), false);
@@ -154,6 +164,19 @@ function ends(tallies: readonly Tally[]): string {
   return [...total]
     .sort(([, a], [, b]) => b - a)
     .map(([end, count]) => `${String(count).padStart(8)}  ${end}`)
+    .join('\n');
+}
+
+/** What never occurs is a line that is missing here. */
+function coverage(tallies: readonly Tally[]): string {
+  const total = new Map<string, { seeds: number; times: number }>();
+  for (const [what, seeds, times] of tallies.flatMap((tally) => tally.coverage)) {
+    const before = total.get(what) ?? { seeds: 0, times: 0 };
+    total.set(what, { seeds: before.seeds + seeds, times: before.times + times });
+  }
+  return [...total]
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([what, { seeds, times }]) => `${String(times).padStart(8)}  in ${String(seeds).padStart(5)} seeds  ${what}`)
     .join('\n');
 }
 

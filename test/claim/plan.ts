@@ -6,6 +6,7 @@ import type { Settings } from '#config/settings.ts';
 import type { Direction } from '#core/delivery/delivery.ts';
 import type { Notify } from '#core/submission/submission.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
+import type { Condition } from './conditions.ts';
 import type { End } from './evidence.ts';
 
 export const SECOND = 1_000;
@@ -112,6 +113,9 @@ export type Plan = {
   readonly settings: Settings;
   readonly messages: readonly MessagePlan[];
   readonly troubles: readonly Trouble[];
+  readonly conditions: readonly Condition[];
+  /** A function keeps between jobs what it keeps on AWS: board, places, counts. Else each job is its first. */
+  readonly warm: boolean;
   readonly rates: Rates;
   /** Call faults by name: only these strike. Null: all that the rates bring. */
   readonly only: ReadonlySet<string> | null;

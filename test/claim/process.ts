@@ -11,6 +11,9 @@ import type { CallFault, Faults } from './faults.ts';
 import type { Death, Plan, Service, Stage } from './plan.ts';
 import type { Schedule } from './schedule.ts';
 
+/** A function, or a command of an operator. */
+export type Process = Stage | 'operator';
+
 /** What stands for one invocation in the world around it. */
 export type Around = {
   readonly plan: Plan;
@@ -18,7 +21,7 @@ export type Around = {
   readonly faults: Faults;
   isCalm(): boolean;
   isAway(service: Service): boolean;
-  deathOf(stage: Stage): Death | null;
+  deathOf(stage: Process): Death | null;
   /** Metrics leave at the end of an invocation, with its log. */
   published(metric: MetricName, value: number): void;
   log(line: () => string): void;
@@ -31,7 +34,7 @@ export class Fatal extends Error {}
 const never = () => new Promise<never>(() => {});
 
 export class Invocation {
-  readonly stage: Stage;
+  readonly stage: Process;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly watch: Watch;
@@ -44,7 +47,7 @@ export class Invocation {
   private dead = false;
   private die: () => void = () => {};
 
-  constructor(around: Around, stage: Stage, skewMs: number, timeoutMs: number) {
+  constructor(around: Around, stage: Process, skewMs: number, timeoutMs: number) {
     this.around = around;
     this.stage = stage;
     this.signal = this.controller.signal;

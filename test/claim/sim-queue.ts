@@ -33,12 +33,13 @@ export class SimQueue implements JobQueue, EventQueue {
     this.terms = terms;
   }
 
-  async send(jobs: readonly { readonly job: Job; readonly group: string }[]): Promise<void> {
-    for (const { job } of jobs) {
+  async send(jobs: Parameters<JobQueue['send']>[0]): Promise<void> {
+    for (const { job, delayMs } of jobs) {
       this.sent += 1;
       const fate = this.terms.fate(this.sent);
-      if (fate !== 'lost') this.put({ job: { ...job } });
-      if (fate === 'twice') this.put({ job: { ...job } });
+      if (fate !== 'lost') this.put({ job: { ...job } }, delayMs);
+      // One that waits for its turn is sent again and again: twice each time, it would soon be thousands.
+      if (fate === 'twice' && delayMs === undefined) this.put({ job: { ...job } });
     }
   }
 
@@ -52,9 +53,9 @@ export class SimQueue implements JobQueue, EventQueue {
     return { visible, inFlight: this.kept.size - visible };
   }
 
-  put(body: Body): void {
+  put(body: Body, delayMs = 0): void {
     this.count += 1;
-    const visibleAt = this.terms.now();
+    const visibleAt = this.terms.now() + delayMs;
     this.kept.set(this.count, { id: this.count, body, receives: 0, visibleAt });
     this.terms.visible(visibleAt);
   }

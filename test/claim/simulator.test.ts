@@ -2,6 +2,7 @@
 // more, and one again.
 
 import { describe, expect, it } from 'vitest';
+import { SICKNESSES } from './conditions.ts';
 import { FOUND } from './found.ts';
 import { planOf } from './generator.ts';
 import { type Run, simulateSeed } from './simulator.ts';
@@ -27,8 +28,8 @@ describe('the claim holds', () => {
     expect(messages).toBeGreaterThan(PART);
   });
 
-  it.each(FOUND)('in seed $seed: $story', async ({ seed }) => {
-    expect(told(await simulateSeed(seed))).toEqual([]);
+  it.each(FOUND)('in seed $seed: $story', async ({ seed, plain }) => {
+    expect(told(await simulateSeed(seed, { plain }))).toEqual([]);
   });
 });
 
@@ -56,5 +57,24 @@ describe('a seed', () => {
     expect(messages.some(({ notifications }) => notifications.length > 2)).toBe(true);
     expect(new Set(messages.map(({ direction }) => direction)).size).toBe(2);
     expect(plans.some(({ settings }) => settings.notices.via === null)).toBe(true);
+  });
+
+  it('draws what befalls next hops, and what an operator does: of 200, each kind', () => {
+    const plans = Array.from({ length: SEEDS }, (_, index) => planOf(index + 1));
+    const conditions = plans.flatMap((plan) => plan.conditions);
+    const sick = conditions.flatMap((each) => (each.kind === 'sick' ? [each] : []));
+    expect(new Set(sick.map(({ how }) => how))).toEqual(new Set(SICKNESSES));
+    expect(sick.some(({ how, from }) => how === 'turned' && from === 0)).toBe(true);
+    const pauses = conditions.flatMap((each) => (each.kind === 'pause' ? [each] : []));
+    const scopes = new Set(pauses.map(({ scope }) => scope));
+    expect(['inbound', 'outbound', 'all', 'exchange'].filter((scope) => !scopes.has(scope))).toEqual([]);
+    const modes = conditions.map((each) => ('mode' in each ? `${each.kind} ${each.mode}` : each.kind));
+    expect(new Set(modes)).toEqual(
+      new Set(['sick', 'pause hold', 'pause drain', 'transfer hold', 'transfer drain', 'operator']),
+    );
+    const hops = plans.flatMap(({ settings }) => Object.values(settings.nextHops));
+    expect(hops.some((hop) => 'concurrency' in hop && hop.concurrency === 1)).toBe(true);
+    expect(hops.some((hop) => 'messagesPerSecond' in hop && hop.messagesPerSecond === 0.05)).toBe(true);
+    expect(planOf(7, { plain: true }).conditions).toEqual([]);
   });
 });

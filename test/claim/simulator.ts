@@ -6,6 +6,7 @@ import type { Finding, FindingKind } from './evidence.ts';
 import { planOf, type Wish } from './generator.ts';
 import type { Plan } from './plan.ts';
 import { World } from './world.ts';
+import { coverageOf, evidenceOf } from './world-evidence.ts';
 
 export type Run = {
   readonly plan: Plan;
@@ -13,14 +14,20 @@ export type Run = {
   /** Call faults that struck, by name. */
   readonly struck: ReadonlyMap<string, string>;
   readonly lines: readonly string[];
+  /** How often it came by what its conditions are there for. */
+  readonly coverage: ReadonlyMap<string, number>;
 };
 
 export async function simulate(plan: Plan, options: { readonly verbose?: boolean } = {}): Promise<Run> {
   const world = new World(plan, options);
-  const run = (verdict: Verdict): Run => ({ plan, verdict, struck: world.faults.struck, lines: world.lines ?? [] });
+  const run = (verdict: Verdict): Run => ({
+    ...{ plan, verdict, struck: world.faults.struck, lines: world.lines ?? [] },
+    coverage: world.coverage.all,
+  });
   try {
     await world.live();
-    return run(check(world.evidence()));
+    coverageOf(world);
+    return run(check(evidenceOf(world)));
   } catch (error) {
     const says = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return run({ messages: plan.messages.length, findings: [{ kind: 'crashed', spoolId: '', says }], ends: new Map() });
@@ -53,6 +60,8 @@ export async function shrink(failing: Run): Promise<Run> {
   };
   for (const trouble of best.plan.troubles)
     await attempt({ ...best.plan, troubles: best.plan.troubles.filter((each) => each !== trouble) });
+  for (const condition of best.plan.conditions)
+    await attempt({ ...best.plan, conditions: best.plan.conditions.filter((each) => each !== condition) });
   for (const { number } of best.plan.messages)
     if (best.plan.messages.length > 1)
       await attempt({ ...best.plan, messages: best.plan.messages.filter((each) => each.number !== number) });

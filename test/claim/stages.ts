@@ -10,17 +10,21 @@ import { feedbackJob } from '#pipeline/feedback/feedback-job.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
+import type { Job } from '#pipeline/ports.ts';
 import { giveDigest } from '#pipeline/purge/digest-notice.ts';
 import { purge } from '#pipeline/purge/purge.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
-import { FailureCounts } from '#pipeline/relay/failure-counts.ts';
+import type { NextHopGate } from '#pipeline/relay/next-hop-gate.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
-import { acceptedOf, gateOf, outcomesOf } from '../kit/board.ts';
+import { acceptedOf, failuresOf, gateOf, outcomesOf } from '../kit/board.ts';
+import type { Caller } from './hop-record.ts';
 import type { Stage } from './plan.ts';
 import type { Invocation } from './process.ts';
+import { checkRemoval } from './seen-as-it-runs.ts';
 import type { Body } from './sim-queue.ts';
+import { WarmRelay } from './warm-relay.ts';
 import type { World } from './world.ts';
 
 export type QueueStage = 'ingest' | 'relay' | 'slowRelay' | 'bounce' | 'feedback';
@@ -49,9 +53,10 @@ const BUDGET_BYTES = 100_000;
 const MARK_KEY = 'key';
 
 /** What a warm function keeps. */
-export type Environment = { readonly budget: ReturnType<typeof byteBudget> };
-export function environment(): Environment {
-  return { budget: byteBudget(BUDGET_BYTES) };
+export type Environment = { readonly budget: ReturnType<typeof byteBudget>; readonly warm: WarmRelay | null };
+/** `holder` names the function instance; null: it keeps nothing but its budget. */
+export function environment(world: World, holder: string | null): Environment {
+  return { budget: byteBudget(BUDGET_BYTES), warm: holder === null ? null : new WarmRelay(world, holder) };
 }
 
 export async function runJob(
@@ -62,13 +67,13 @@ export async function runJob(
   body: Body,
 ): Promise<void> {
   const { signal } = invocation;
+  kept.warm?.begin(invocation);
   if (stage === 'ingest') return void (await takeIn(ingestPorts(world, invocation), textOf(body), signal));
   if (stage === 'feedback' && 'text' in body) return void (await feedback(bouncePorts(world, invocation), body.text));
   if (!('job' in body)) throw new Error('not a job');
   // As lambdas/stage.ts reads it: how often it was claimed is for the batch alone.
   const { claims: _, ...job } = body.job;
-  if (stage === 'relay' || stage === 'slowRelay')
-    await relay(relayPorts(world, kept, invocation), job, signal, stage === 'relay' ? 'fast' : 'slow');
+  if (stage === 'relay' || stage === 'slowRelay') await relayJob(world, kept, invocation, job, stage);
   else await feedbackJob(returnedPorts(world, invocation), job, stage === 'bounce' ? 'bounce' : 'returned', signal);
 }
 
@@ -92,7 +97,7 @@ function textOf(body: Body): string {
 
 function common(world: World, invocation: Invocation) {
   return {
-    settings: world.plan.settings,
+    settings: world.operator.settings,
     clock: invocation.clock,
     watch: invocation.watch,
     ledger: invocation.port('ledger', 'ledger', world.ledger.port),
@@ -127,24 +132,34 @@ function ingestPorts(world: World, invocation: Invocation) {
   };
 }
 
-function relayPorts(world: World, kept: Environment, invocation: Invocation) {
+async function relayJob(
+  world: World,
+  kept: Environment,
+  invocation: Invocation,
+  job: Job,
+  stage: 'relay' | 'slowRelay',
+): Promise<void> {
+  const caller: Caller = { died: invocation.died, givenAt: world.schedule.now, turns: new Map() };
+  const ports = relayPorts(world, kept, invocation, caller);
+  const { became } = await relay(ports, job, invocation.signal, stage === 'relay' ? 'fast' : 'slow');
+  if (/slow-lane|next-hop-|waits-for/.test(became)) world.coverage.count(`relay: ${became}`);
+}
+
+function relayPorts(world: World, kept: Environment, invocation: Invocation, caller: Caller) {
   const { settings } = world.plan;
   return {
     ...common(world, invocation),
-    board: boardOf(world, invocation),
+    board: kept.warm?.board ?? boardOf(world, invocation),
     spool: spoolOf(world, invocation),
     slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
     bounceQueue: queueOf(world, invocation, 'bounce'),
-    gate: gateOf({
-      ...{ settings, clock: invocation.clock, timer: invocation.timer, watch: invocation.watch },
-      board: invocation.port('board', 'ledger', world.board),
-    }),
+    gate: noting(world, kept.warm?.gate ?? coldGate(world, invocation), caller),
     health: healthTerms(1),
     timer: invocation.timer,
     bounceService: settings.notices.via === null ? invocation.port('bounces', 'bounce-service', world.bounces) : null,
     nextHop: (name: string) => {
       const known = name === 'ses-report' || settings.nextHops[name] !== undefined;
-      return known ? invocation.port(name, 'next-hops', world.hops.of(name)) : null;
+      return known ? invocation.port(name, 'next-hops', world.hops.of(name, caller)) : null;
     },
     entropy: world.entropy,
     budget: kept.budget,
@@ -152,15 +167,30 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation) {
     srsSecrets: async () => ['tops3cr3t'],
     leaseMs: limits.smtpLeaseMs,
     outcomes: outcomesOf(invocation),
-    failures: new FailureCounts(
-      {
-        store: invocation.port('failures', 'ledger', world.failures),
-        clock: invocation.clock,
-        watch: invocation.watch,
-      },
-      limits.failureLimitMs,
-    ),
+    failures: kept.warm?.failures ?? failuresOf(invocation, invocation.port('failures', 'ledger', world.failures)),
   };
+}
+
+function coldGate(world: World, invocation: Invocation): NextHopGate {
+  const { clock, timer, watch } = invocation;
+  const { settings } = world.plan;
+  return gateOf({ settings, clock, timer, watch, board: invocation.port('board', 'ledger', world.board) });
+}
+
+/** When the gate let the job in: the next hop's record has it beside the attempt. */
+function noting(world: World, gate: NextHopGate, { turns }: Caller): NextHopGate {
+  const enter: NextHopGate['enter'] = async (...given) => {
+    const entry = await gate.enter(...given);
+    if ('leave' in entry) turns.set(given[0], world.schedule.now);
+    return entry;
+  };
+  return new Proxy(gate, {
+    get: (_, property) => {
+      if (property === 'enter') return enter;
+      const member: unknown = Reflect.get(gate, property, gate);
+      return typeof member === 'function' ? member.bind(gate) : member;
+    },
+  });
 }
 
 function bouncePorts(world: World, invocation: Invocation) {
@@ -213,7 +243,7 @@ function purgePorts(world: World, invocation: Invocation) {
   const spool = {
     list: (...given: Parameters<typeof world.spool.list>) => world.spool.list(...given),
     remove: (...given: Parameters<typeof world.spool.remove>) => {
-      world.removes(given[0]);
+      checkRemoval(world, given[0]);
       return world.spool.remove(...given);
     },
   };

@@ -5,7 +5,7 @@ import { aroundCalls } from '#adapters/memory/interrupt.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
-import { isSettled } from '#core/delivery/delivery.ts';
+import { isHeldFailure, isSettled } from '#core/delivery/delivery.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import type { Finding } from './evidence.ts';
 
@@ -15,17 +15,23 @@ export class WatchedLedger {
   private readonly memory = new MemoryLedger();
   private readonly found: (finding: Finding) => void;
   private readonly told = new Set<string>();
+  private readonly now: () => number;
+  /** Rows that wait for a person, and since when. */
+  readonly held = new Map<string, number>();
+  changes = 0;
   readonly port: Ledger;
   /** The sweep has published how many are held since the last one was. */
   isHeldTold = true;
   readonly waiting = new WaitingRows(this.memory);
 
   /** `changed` is called after each change of a row. */
-  constructor(found: (finding: Finding) => void, changed: () => void) {
+  constructor(found: (finding: Finding) => void, changed: () => void, now: () => number) {
     this.found = found;
+    this.now = now;
     this.port = aroundCalls(this.memory, async (method, args, run) => {
       const result = await run();
       if (!CHANGES.has(method)) return result;
+      this.changes += 1;
       const [first] = args;
       for (const row of Array.isArray(first) ? first : [first]) this.ask(row as DeliveryRow);
       changed();
@@ -44,18 +50,29 @@ export class WatchedLedger {
   nextDueAt(): number | null {
     let next: number | null = null;
     // The sweep looks at a held row daily, for ever; the minutes of that need not be played.
-    for (const { dueAt, state } of this.memory.all())
-      if (dueAt !== null && state !== 'held' && (next === null || dueAt < next)) next = dueAt;
+    for (const row of this.memory.all()) {
+      const { dueAt, state } = row;
+      if (dueAt !== null && (state !== 'held' || isHeldFailure(row)) && (next === null || dueAt < next)) next = dueAt;
+    }
     return next;
   }
 
   private ask(ref: DeliveryRow): void {
     const row = this.memory.all().find((each) => each.spoolId === ref.spoolId && each.deliveryKey === ref.deliveryKey);
+    this.noteHeld(row);
     if (row?.state === 'held') this.isHeldTold = false;
     if (row === undefined || isSettled(row) || row.dueAt !== null) return;
     const says = `${row.deliveryKey} <${row.forwardPath}> is ${row.state}, and nothing will look at it`;
     if (this.told.has(says)) return;
     this.told.add(says);
     this.found({ kind: 'no-instant', spoolId: row.spoolId, says });
+  }
+
+  private noteHeld(row: DeliveryRow | undefined): void {
+    if (row === undefined) return;
+    const key = `${row.spoolId} ${row.deliveryKey}`;
+    if (row.state === 'held' && !isSettled(row)) {
+      if (!this.held.has(key)) this.held.set(key, this.now());
+    } else this.held.delete(key);
   }
 }

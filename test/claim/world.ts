@@ -3,23 +3,24 @@
 // each call takes, and that on the seed. It decides nothing that a stage should decide, and keeps what the checker asks
 // for.
 
-import { MemoryBoard } from '#adapters/memory/board.ts';
 import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { MemoryEntropy } from '#adapters/memory/clock.ts';
 import { MemoryFailures } from '#adapters/memory/failures.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
-import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { maxReceiveCount, orphanSweepEveryMs, purgeEveryMs, sweepEveryMs } from '#core/limits.ts';
 import type { Transaction } from '#pipeline/ports.ts';
 import { Chance, fractionOf, hashOf } from './chance.ts';
-import type { Accepted, Evidence, Finding } from './evidence.ts';
-import { isTroubled } from './expected.ts';
+import { Coverage } from './coverage.ts';
+import type { Finding } from './evidence.ts';
 import { Faults } from './faults.ts';
+import { HopRecord } from './hop-record.ts';
 import { Hops } from './hops.ts';
 import { Mail } from './mail.ts';
+import { Operator } from './operator.ts';
 import { DAY, type Death, HOUR, MINUTE, type Plan, SECOND, type Service, STAGES, START, type Stage } from './plan.ts';
-import { type Around, Invocation } from './process.ts';
+import { type Around, Invocation, type Process } from './process.ts';
 import { Schedule } from './schedule.ts';
+import { checkLevel } from './seen-as-it-runs.ts';
 import { type Body, type Received, SimQueue } from './sim-queue.ts';
 import {
   type Environment,
@@ -31,6 +32,7 @@ import {
   TIMEOUTS_MS,
   VISIBILITY_MS,
 } from './stages.ts';
+import { WatchedBoard } from './watched-board.ts';
 import { WatchedLedger } from './watched-ledger.ts';
 
 const WORKERS = 2;
@@ -43,14 +45,17 @@ export class World {
   readonly schedule = new Schedule(START);
   readonly faults: Faults;
   readonly ledger: WatchedLedger;
-  readonly board = new MemoryBoard();
+  readonly coverage = new Coverage();
+  readonly board = new WatchedBoard(this.coverage);
+  readonly record: HopRecord;
+  readonly operator: Operator;
   readonly failures = new MemoryFailures();
   readonly spool = new MemorySpool();
   readonly hops: Hops;
   readonly bounces: MemoryBounceService;
   readonly queues: Readonly<Record<QueueStage, SimQueue>>;
   readonly mail: Mail;
-  private waitsForPerson = 0;
+  waitsForPerson = 0;
   readonly seen: Finding[] = [];
   readonly entropy: MemoryEntropy;
   /** Lines of what happened, where somebody reads them. */
@@ -59,6 +64,10 @@ export class World {
   private readonly chance: Chance;
   private readonly around: Around;
   private sweepAt = START;
+  /** Sweeps that change nothing come more and more seldom: they would do the same again. */
+  private idleMs = 0;
+  private sweptAt = 0;
+  private functions = 0;
 
   constructor(plan: Plan, { verbose = false }: { readonly verbose?: boolean } = {}) {
     this.plan = plan;
@@ -68,8 +77,11 @@ export class World {
     this.entropy = new MemoryEntropy(hashOf(plan.seed, 'entropy'));
     this.ledger = new WatchedLedger(
       (finding) => this.seen.push(finding),
-      () => this.sweepSoon(),
+      () => this.changed(),
+      () => this.schedule.now,
     );
+    this.operator = new Operator(this);
+    this.record = new HopRecord(() => this.schedule.now);
     this.queues = {
       ingest: this.queue('ingest'),
       relay: this.queue('relay'),
@@ -83,11 +95,15 @@ export class World {
       messageOf: (spoolId) => this.mail.planOf(spoolId),
       tell: (text, afterMs) => this.schedule.at(this.schedule.now + afterMs, () => this.queues.feedback.put({ text })),
       took: (nextHop, transaction) => this.took(nextHop, transaction),
+      seed: plan.seed,
+      sicknessOf: (nextHop) => this.sicknessOf(nextHop),
+      after: (ms) => this.schedule.after(ms),
+      record: this.record,
     });
     this.around = this.aroundOf();
     const stages = STAGES;
     this.workers = stages.flatMap((stage) =>
-      Array.from({ length: WORKERS }, (_, number) => ({ stage, number, environment: environment(), busy: false })),
+      Array.from({ length: WORKERS }, (_, number) => ({ stage, number, environment: this.environment(), busy: false })),
     );
   }
 
@@ -96,37 +112,11 @@ export class World {
     const { plan, schedule } = this;
     for (const message of plan.messages) schedule.at(START + message.at, () => this.mail.arrive(message, schedule.now));
     this.bringTroubles();
+    this.operator.begin();
     this.every('orphans', orphanSweepEveryMs, () => this.isCalm() && this.nothingLost());
     this.every('purge', purgeEveryMs, () => this.isCalm() && this.nothingStored());
     schedule.at(START + plan.calmFrom, () => this.calmDown());
     await schedule.run(START + plan.calmFrom + this.patienceMs());
-  }
-
-  evidence(): Evidence {
-    const accepted = this.mail.accepted;
-    return {
-      accepted,
-      taken: this.hops.taken,
-      serviceNotices: this.bounces.accepted.map(({ sesMessageId, forwardPath, action, status }) => ({
-        spoolId: sesMessageId,
-        forwardPath,
-        action,
-        status,
-      })),
-      rows: this.ledger.whole(),
-      waitsForPerson: this.waitsForPerson,
-      inDeadLetters: new Set(this.queues.ingest.deadLetters.flatMap((body) => this.mail.idsIn(body))),
-      postmaster: ['exchange', 'ses-report'].map((nextHop) => ({
-        nextHop,
-        address: this.plan.settings.notices.postmaster,
-      })),
-      skewMs: Math.max(
-        0,
-        ...this.plan.troubles.map((trouble) => (trouble.kind === 'skew' ? Math.abs(trouble.byMs) : 0)),
-      ),
-      expiryExcused: isTroubled(this.plan),
-      seen: this.seen,
-    };
   }
 
   isCalm(): boolean {
@@ -149,6 +139,23 @@ export class World {
     });
   }
 
+  private environment(): Environment {
+    this.functions += 1;
+    return environment(this, this.plan.warm ? `function ${this.functions}` : null);
+  }
+
+  /** A command that an operator gives. */
+  operatorsProcess(): Invocation {
+    return new Invocation(this.around, 'operator', 0, MINUTE);
+  }
+
+  private sicknessOf(nextHop: string) {
+    const since = this.schedule.now - START;
+    for (const each of this.plan.conditions)
+      if (each.kind === 'sick' && each.nextHop === nextHop && each.from <= since && since < each.until) return each;
+    return null;
+  }
+
   private log(line: () => string): void {
     this.lines?.push(`${new Date(this.schedule.now).toISOString()} ${line()}`);
   }
@@ -163,6 +170,7 @@ export class World {
       deathOf: (stage) => this.deathOf(stage),
       published: (metric, value) => {
         if (metric !== 'WaitsForPerson') return;
+        checkLevel(this, value);
         this.waitsForPerson = value;
         this.ledger.isHeldTold = true;
       },
@@ -179,7 +187,7 @@ export class World {
   }
 
   /** How the function that is deployed just now dies; null: it does not. */
-  private deathOf(stage: Stage): Death | null {
+  private deathOf(stage: Process): Death | null {
     const since = this.schedule.now - START;
     const bad = this.plan.troubles.find(
       (trouble) =>
@@ -230,9 +238,10 @@ export class World {
       await Promise.all(batch.filter((each) => suspicion(each) === 0).map(one));
       for (const suspect of batch.filter((each) => suspicion(each) > 0).sort((a, b) => suspicion(a) - suspicion(b)))
         await one(suspect);
+      await worker.environment.warm?.ended();
     };
     const ended = this.deathOf(stage) === 'at-start' ? 'died' : await Promise.race([work(), invocation.died]);
-    if (ended === 'died') worker.environment = environment();
+    if (ended === 'died') worker.environment = this.environment();
     else {
       invocation.end();
       for (const id of done) this.queues[stage].remove(id);
@@ -252,22 +261,28 @@ export class World {
     if (worker === undefined || this.deathOf(stage) === 'at-start') return;
     worker.busy = true;
     const invocation = this.begin(worker);
+    const before = this.changes;
     const work = runScheduled(this, stage, invocation).catch((error: unknown) => {
       this.log(() => `${stage} failed: ${String(error)}`);
     });
     const ended = await Promise.race([work, invocation.died]);
     if (ended !== 'died') invocation.end();
     worker.busy = false;
-    if (stage === 'sweep') this.sweepSoon();
+    if (stage !== 'sweep') return;
+    this.sweptAt = this.schedule.now;
+    if (this.plan.warm && this.changes === before && ended !== 'died')
+      this.idleMs = Math.min(15 * MINUTE, Math.max(MINUTE, 2 * this.idleMs));
+    this.sweepSoon();
   }
 
   /** A sweep with nothing due does nothing, so only those minutes are played at which something is. */
   private sweepSoon(): void {
-    const due = this.ledger.nextDueAt() ?? (this.ledger.isHeldTold ? null : this.schedule.now);
+    const { now } = this.schedule;
+    const due = this.nextDueAt();
     if (due === null) return;
-    const at = Math.max(this.schedule.now + 1, due);
+    const at = Math.max(now + 1, due, due <= now ? this.sweptAt + this.idleMs : 0);
     const minute = START + Math.ceil((at - START) / sweepEveryMs) * sweepEveryMs;
-    if (this.sweepAt > this.schedule.now && this.sweepAt <= minute) return;
+    if (this.sweepAt > now && this.sweepAt <= minute) return;
     this.sweepAt = minute;
     this.schedule.at(minute, () => {
       if (this.sweepAt > this.schedule.now) return;
@@ -275,6 +290,27 @@ export class World {
       if (this.chance.happens(0.1)) void this.start('sweep'); // EventBridge starts a run twice now and then
       this.schedule.at(this.schedule.now + sweepEveryMs - SECOND, () => this.sweepSoon());
     });
+  }
+
+  private nextDueAt(): number | null {
+    const due = this.ledger.nextDueAt();
+    const untold = !this.ledger.isHeldTold || !this.operator.isTold();
+    if (this.plan.warm && untold) return this.schedule.now;
+    return due ?? (untold ? this.schedule.now : null);
+  }
+
+  private changed(): void {
+    this.idleMs = 0;
+    this.sweepSoon();
+  }
+
+  /** Something is new for the sweep beside the rows. */
+  looksAgain(): void {
+    this.changed();
+  }
+
+  private get changes(): number {
+    return this.ledger.changes + this.board.writes;
   }
 
   private every(stage: 'orphans' | 'purge', period: number, isOver: () => boolean): void {
@@ -334,41 +370,11 @@ export class World {
     if (report !== null)
       this.schedule.at(this.schedule.now + report.afterMs, () => this.mail.comeBack(report, this.schedule.now));
   }
-
-  /** Content is about to be hidden for good: everything must have come to its end. */
-  removes(objectKey: string): void {
-    const message = this.mail.accepted.find(({ spoolId }) => this.mail.objectKeys(spoolId).includes(objectKey));
-    if (message === undefined) return;
-    const open = openDelivery(message, this.ledger.all());
-    if (open !== null)
-      this.seen.push({
-        kind: 'removed-early',
-        spoolId: message.spoolId,
-        says: `${objectKey} is removed while ${open}`,
-      });
-  }
 }
 
 function suspicion({ body, receives }: Received): number {
   const claims = 'job' in body ? (body.job.claims ?? 0) : 0;
   return Math.max(receives - 1, claims);
-}
-
-const FINAL = new Set(['relayed', 'confirmed', 'returned', 'unreturnable', 'discarded', 'removed']);
-
-function openDelivery({ spoolId, deliveries }: Accepted, rows: readonly DeliveryRow[]): string | null {
-  for (const due of deliveries) {
-    const row = rows.find(
-      (each) =>
-        each.spoolId === spoolId &&
-        each.kind === 'delivery' &&
-        each.forwardPath === due.forwardPath &&
-        each.action === due.action,
-    );
-    if (row === undefined) return `<${due.forwardPath}> has no row`;
-    if (!FINAL.has(row.state)) return `<${due.forwardPath}> is ${row.state}`;
-  }
-  return null;
 }
 
 export type { Body };
