@@ -124,6 +124,11 @@ const always: readonly Reason[] = [
 
 /** Of resources that exist only where mail is sent by SES. */
 const withSes: readonly Reason[] = [
+  ...['AwsSolutions-IAM5[Resource::*]', 'Serverless-LambdaStarPermissions'].map((rule) => ({
+    rule,
+    at: ['Sweep/Role'],
+    reason: "SES's GetAccount knows no resource: it tells the quotas of an account and region, and changes nothing.",
+  })),
   {
     rule: 'AwsSolutions-SQS3',
     at: ['SesFeedback/EventDeadLetters'],

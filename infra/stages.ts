@@ -236,6 +236,8 @@ function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query', 'Scan'),
       sendTo(queues.relay, queues.slowRelay, queues.feedback),
       may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn, queues.slowRelay.queue.queueArn),
+      // The sending rate, for relay. The action knows no resource.
+      ...(sendsBySes(given.settings) ? [may(['ses:GetAccount'], '*')] : []),
     ],
   });
   // src/pipeline/sweep/kept-event.ts keeps the events of an outage from becoming as many runs.

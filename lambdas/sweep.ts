@@ -2,13 +2,14 @@
 // a next hop is being tried or has just recovered, it looks again within the same run.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { awsSettings, dynamoClient, sqsClient } from '#adapters/aws/clients.ts';
+import { awsSettings, dynamoClient, sesAccountClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoAccepted } from '#adapters/aws/dynamo-accepted.ts';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { DynamoOutcomes } from '#adapters/aws/dynamo-outcomes.ts';
 import { DynamoWaiting } from '#adapters/aws/dynamo-waiting.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
+import { SesGetAccount } from '#adapters/aws/ses-get-account.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
@@ -18,10 +19,13 @@ import {
   firstLookMs,
   lostAnywayAfterMs,
   lostJobAfterMs,
+  sesAccountEveryMs,
   sweepEveryMs,
   topUpEveryMs,
 } from '#core/limits.ts';
+import { sendsBySes } from '#core/message/ses-use.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
+import { SesAccountView } from '#pipeline/ses-account.ts';
 import { isSuperseded } from '#pipeline/sweep/kept-event.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { AcceptedView, publishNoMail } from '#pipeline/sweep/no-mail.ts';
@@ -35,6 +39,13 @@ const clock = new SystemClock();
 const aws = awsSettings({ watch, clock });
 const sqs = sqsClient(aws);
 const dynamo = dynamoClient(aws);
+const records = new DynamoBoard(dynamo, config.table);
+const sesAccount = sendsBySes(config.settings)
+  ? new SesAccountView(
+      { reader: new SesGetAccount(sesAccountClient(aws)), board: records, clock, watch },
+      sesAccountEveryMs / config.timeScale,
+    )
+  : null;
 const ports = {
   settings: config.settings,
   ledger: new DynamoLedger(dynamo, config.table, {
@@ -44,7 +55,7 @@ const ports = {
   waiting: new DynamoWaiting(dynamo, config.table),
   accepted: new AcceptedView(new DynamoAccepted(dynamo, config.table)),
   outcomes: new DynamoOutcomes(dynamo, config.table),
-  board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
+  board: new BoardView({ board: records, clock, watch }, boardEveryMs / config.timeScale),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   slowRelayQueue: new SqsJobQueue(sqs, config.slowRelayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
@@ -62,6 +73,7 @@ export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }
     watch.info('sweep.superseded', { dueAt });
     return 'superseded';
   }
+  await sesAccount?.account(signal); // before mail goes out at its rate
   let report = await sweep(ports, signal);
   await publishLevels(ports, signal);
   await publishFailureShare(ports);

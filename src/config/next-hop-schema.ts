@@ -103,6 +103,13 @@ const messagesPerSecond = told(positiveNumber(10_000).optional().transform(orNul
   fallback: 'no limit',
 });
 
+const messagesPerSecondBySes = told(positiveNumber(10_000).optional().transform(orNull), {
+  description:
+    'Messages in a second, of all functions together. All next hops by SES, and notices by SES, keep the sending rate ' +
+    'of the account together beside it ([how](decisions/next-hop-limits.md)).',
+  fallback: "the account's sending rate",
+});
+
 /** The kinds, each with a word. */
 export const kinds = {
   smtp: 'a mail server',
@@ -242,7 +249,7 @@ const refuse = object(
 export const byKind = {
   smtp,
   lmtp,
-  ses: told(object({ kind: kind('ses'), messagesPerSecond }, "{ kind: 'ses' }"), {
+  ses: told(object({ kind: kind('ses'), messagesPerSecond: messagesPerSecondBySes }, "{ kind: 'ses' }"), {
     description:
       'SES sends one recipient a call, 29 MB at most. An author in a domain of ours is kept where a check proves ' +
       'him ([table](authors.md)). Others become `"Ann (ann@src.example) via example.com" <notices.from>`, with ' +

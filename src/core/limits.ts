@@ -123,12 +123,17 @@ export const pausesKeptMax = 100;
 
 /** Connections at once where the configuration says nothing (Postfix's default_destination_concurrency_limit). */
 export const nextHopConcurrencyDefault = 20;
-/** A job waits so long in its function for its turn at a next hop; one that would wait longer comes again later. */
-export const gateWaitMsMax = 5 * SECOND;
+/** How often the sweep asks SES for the account's quotas: they change by the day, and a pause of sending at once. */
+export const sesAccountEveryMs = 5 * MINUTE;
+/**
+ * A job waits so long in its function for its turn at a next hop: as exactly as a queue delays. Others come again
+ * later, and no function is kept by those that wait.
+ */
+export const gateWaitMsMax = SECOND;
 /** A reservation at a next hop with a rate has the messages of this time at least, or of a batch: no call for each. */
 export const gateLeastMs = SECOND;
-/** SQS's longest DelaySeconds is fifteen minutes; the sweep looks at a row again after as long. */
-export const gateDelayMsMax = 10 * MINUTE;
+/** A job gets a place in line up to this; beyond it its row waits for the sweep. SQS's longest delay is 15 minutes. */
+export const gateDelayMsMax = 12 * MINUTE;
 
 /** After it takes mail again, nothing is sent to it for so long: until every function has read the board once more. */
 export const settleMs = boardEveryMs + 2 * SECOND;

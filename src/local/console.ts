@@ -32,6 +32,7 @@ export type ConsoleParts = {
   readonly faults: { list(): unknown; add(posted: unknown): unknown; clear(): void };
   /** Throws with one line on a mistake in the posted body. */
   readonly verdicts: (posted: unknown) => unknown;
+  readonly sesAccount: (posted: unknown) => unknown;
   /** `waitsFor`: the work in progress when the clock gave up on the way; empty where it arrived. */
   readonly advance: (ms: number) => Promise<{ readonly now: number; readonly waitsFor?: readonly string[] }>;
   readonly alarms: () => readonly AlarmReport[];
@@ -105,6 +106,8 @@ async function answer(
       return send(response, 200, []);
     case 'POST /verdicts':
       return accept(request, response, 200, (posted) => parts.verdicts(posted));
+    case 'POST /ses-account':
+      return accept(request, response, 200, (posted) => parts.sesAccount(posted));
     case 'POST /clock':
       return accept(request, response, 200, (posted) => moveClock(parts, posted, response));
     case 'GET /permissions':

@@ -107,7 +107,7 @@ async function open(
 }
 
 function consoleParts(aws: Aws, assembly: Assembly, endpoint: EndpointReport): ConsoleParts {
-  const { clock, ses, cloudWatch, iam } = aws;
+  const { clock, ses, sesAccount, cloudWatch, iam } = aws;
   return {
     health: () => ({
       status: 'ok',
@@ -119,6 +119,10 @@ function consoleParts(aws: Aws, assembly: Assembly, endpoint: EndpointReport): C
     verdicts: (posted) => {
       ses.verdicts.set(posted);
       return posted;
+    },
+    sesAccount: (posted) => {
+      sesAccount.set(posted);
+      return sesAccount.values();
     },
     advance: async (ms) => {
       const waitsFor = await clock.advance(ms);

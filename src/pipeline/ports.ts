@@ -282,6 +282,8 @@ export type Job = {
   readonly nextHop?: string;
   /** The one attempt that finds out whether an open next hop takes mail again. */
   readonly probe?: true;
+  /** It had its place in line at a next hop with a rate: its turn is near. */
+  readonly inLine?: true;
   /**
    * Unfinished attempts, where the sweep sends a job again: it may be what ended its function, and runs last and alone.
    */

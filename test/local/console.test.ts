@@ -24,6 +24,7 @@ async function served(overrides: Partial<ConsoleParts> = {}): Promise<Console> {
       clear: () => {},
     },
     verdicts: (posted) => posted,
+    sesAccount: (posted) => posted,
     advance: async (ms) => ({ now: ms }),
     alarms: () => [{ name: 'it', state: 'OK', since: '2026-11-01T00:00:00.000Z', raisedAt: null }],
     permissions: () => ({ denied: [], used: [] }),
@@ -69,6 +70,10 @@ describe('the console', () => {
     expect(await ask(port, 'POST', '/verdicts', { body: '{"spam":"FAIL"}' })).toEqual({
       status: 200,
       body: { spam: 'FAIL' },
+    });
+    expect(await ask(port, 'POST', '/ses-account', { body: '{"maxSendRate":1}' })).toEqual({
+      status: 200,
+      body: { maxSendRate: 1 },
     });
     expect(await ask(port, 'POST', '/clock', { body: '{"advance":"15m"}' })).toEqual({
       status: 200,

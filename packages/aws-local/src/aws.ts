@@ -17,6 +17,7 @@ import type { InvocationRecord } from './lambda/invocation.ts';
 import { type LambdaHost, lambdaHost } from './lambda/lambda.ts';
 import { madeSecrets } from './secrets/generated.ts';
 import { createSecretsManager, type Secrets } from './secrets/secrets-manager.ts';
+import { createSesAccount, type SesAccount } from './ses/account.ts';
 import { type ConfigurationSets, openConfigurationSets } from './ses/configuration-sets.ts';
 import { openOutgoing, type SesOut } from './ses/outgoing.ts';
 import type { Announce } from './ses/receipt-actions.ts';
@@ -48,6 +49,8 @@ export type Aws = Emulators & {
   readonly tables: Tables;
   readonly ses: SesReceive;
   readonly configurationSets: ConfigurationSets;
+  /** The account's sending at SES, as a test sets it. */
+  readonly sesAccount: SesAccount;
   readonly functions: LambdaHost;
   readonly cloudWatch: CloudWatch;
   /**
@@ -94,7 +97,7 @@ async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'c
   front.add(dynamoDb.service);
   const secrets = madeSecrets(store);
   front.add(createSecretsManager(world, options.secrets ?? (() => ({})), secrets));
-  const { ses, configurationSets, resume } = openSes(emulators, metrics, options.mail, onClose);
+  const { ses, configurationSets, sesAccount, resume } = openSes(emulators, metrics, options.mail, onClose);
   const functions = openFunctions(emulators, metrics, options);
   onClose(functions.stop);
   const responses = createResponses(front);
@@ -116,6 +119,7 @@ async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'c
     tables: dynamoDb.tables,
     ses,
     configurationSets,
+    sesAccount,
     functions,
     cloudWatch,
     async deploy(assembly, minutelyEveryMs = null) {
@@ -157,8 +161,10 @@ function openSes(
   onClose(events.stop);
   const outgoing = openOutgoing(world, mail.out, { sets: configurationSets, events });
   onClose(outgoing.stop);
+  const sesAccount = createSesAccount(world);
   const sending = {
     outgoing,
+    account: sesAccount,
     configurationSets,
     identities: mail.identities,
     received: (id: string) => received.get(id) ?? null,
@@ -169,7 +175,7 @@ function openSes(
     outgoing.resume();
     events.resume();
   };
-  return { ses, configurationSets, resume };
+  return { ses, configurationSets, sesAccount, resume };
 }
 
 function openFunctions(

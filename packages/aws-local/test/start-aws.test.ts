@@ -13,7 +13,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { GetAccountCommand, SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
+import { ListEmailIdentitiesCommand, SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type AwsLocal, type StartOptions, startAws } from '../src/start-aws.ts';
@@ -167,7 +167,7 @@ test('what is not emulated is refused by name', async () => {
     ['CreateQueue', () => new SQSClient(aws.clientConfig).send(new CreateQueueCommand({ QueueName: 'q' }))],
     ['DeleteTable', () => new DynamoDBClient(aws.clientConfig).send(new DeleteTableCommand({ TableName: 't' }))],
     ['ListSecrets', () => new SecretsManagerClient(aws.clientConfig).send(new ListSecretsCommand())],
-    ['/v2/email/account', () => new SESv2Client(aws.clientConfig).send(new GetAccountCommand())],
+    ['/v2/email/list-identities', () => new SESv2Client(aws.clientConfig).send(new ListEmailIdentitiesCommand())],
   ];
   for (const [what, call] of asked)
     await expect(call(), what).rejects.toMatchObject({

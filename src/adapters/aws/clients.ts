@@ -104,6 +104,12 @@ export function sesSendClient(settings: AwsSettings): SESv2Client {
   return tellingRefusals(new SESv2Client({ ...common(settings), ...http, maxAttempts: 1 }), settings.refusals);
 }
 
+/** It sends nothing: it asks for the account. */
+export function sesAccountClient(settings: AwsSettings): SESv2Client {
+  const http = overHttp({ requestTimeoutMs: 3_000, socketsMax: 1 });
+  return tellingRefusals(new SESv2Client({ ...common(settings), ...http, maxAttempts: 2 }), settings.refusals);
+}
+
 /** SES's older API, for SendBounce alone, which is mail too: one try. */
 export function sesBounceClient(settings: AwsSettings): SESClient {
   const http = overHttp({ requestTimeoutMs: 10_000, socketsMax: 2 });

@@ -2,6 +2,8 @@
 // it: the name of a configured next hop, or one of the words below, which no next hop may have as its name. No other
 // file compares a row's `nextHop` with such a word. Pure.
 
+import type { Settings } from '#config/settings.ts';
+
 export type Destination =
   | 'next-hop' // of the configuration, or one that it no longer names
   | 'returns' // mail to a return path of ours: feedback reads it (pipeline/feedback/returned.ts)
@@ -22,4 +24,11 @@ const KINDS: ReadonlyMap<string, Destination> = new Map<string, Destination>([
 
 export function destinationOf({ nextHop }: { readonly nextHop: string }): Destination {
   return KINDS.get(nextHop) ?? 'next-hop';
+}
+
+/** Whether mail for it counts for the account's quotas at SES. */
+export function leavesBySes(nextHop: string, { nextHops }: Pick<Settings, 'nextHops'>): boolean {
+  const destination = destinationOf({ nextHop });
+  if (destination === 'ses-bounce' || destination === 'ses-report') return true;
+  return Object.hasOwn(nextHops, nextHop) && nextHops[nextHop]?.kind === 'ses';
 }

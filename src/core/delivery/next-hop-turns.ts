@@ -3,7 +3,13 @@
 // share of the places, and what cannot be shared out stands in one record of the board. Pure. Instants are
 // milliseconds since the epoch. It never says whether a next hop is healthy.
 
-/** What all functions share of a next hop: written where it has a rate, or fewer places than there are functions. */
+/** All next hops by SES share the account's rate, and its turns stand under this name. No next hop may have it. */
+export const sesAccountTurns = '#ses-account';
+
+/**
+ * What all functions share of a next hop: written where it has a rate, or fewer places than there are functions, or
+ * where jobs are told to come again.
+ */
 export type SharedTurns = {
   readonly nextHop: string;
   /** Counts writes; 0: no record stands. */
@@ -12,11 +18,37 @@ export type SharedTurns = {
   readonly nextAt: number;
   /** The functions that have a place each; one that ended without giving it back loses it at `until`. */
   readonly places: readonly { readonly holder: string; readonly until: number }[];
+  /** Jobs stand in line for their turns, each told when to come. The last one comes then; 0: there never was a line. */
+  readonly lineEndsAt: number;
+  /** Jobs that found no place of `concurrency` come again by then, or shortly after it; 0: there never was one. */
+  readonly returnsUntil: number;
+  /** Of SES's account, as the sweep read it; null: not known, or no limit. A next hop's own rate is configured. */
+  readonly messagesPerSecond: number | null;
 };
 
 export function unknownTurns(nextHop: string): SharedTurns {
-  return { nextHop, version: 0, nextAt: 0, places: [] };
+  return { nextHop, version: 0, nextAt: 0, places: [], lineEndsAt: 0, returnsUntil: 0, messagesPerSecond: null };
 }
+
+/**
+ * Places in line for jobs, `spacingMs` apart: when the first one comes, `leastMs` from now or later. Null: the line is
+ * longer than `longestMs`.
+ */
+export function inLine(
+  turns: SharedTurns,
+  { spacingMs, jobs, leastMs, longestMs }: LineWanted,
+  now: number,
+): { readonly turns: SharedTurns; readonly from: number } | null {
+  const from = Math.max(turns.lineEndsAt, now + leastMs);
+  if (from - now > longestMs) return null;
+  return { turns: { ...turns, lineEndsAt: from + jobs * spacingMs }, from };
+}
+export type LineWanted = {
+  readonly spacingMs: number;
+  readonly jobs: number;
+  readonly leastMs: number;
+  readonly longestMs: number;
+};
 
 /**
  * The places of one function at a next hop that may have `concurrency` connections, while `functions` of them may run.

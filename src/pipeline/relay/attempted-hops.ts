@@ -3,6 +3,7 @@
 // transaction that was made, and a health that cannot be written never fails a job.
 
 import { sightOf } from '#core/delivery/attempt-sight.ts';
+import { destinationOf } from '#core/delivery/destination.ts';
 import { dependsOnNew, outcomeAtNew } from '#core/delivery/new-next-hop.ts';
 import { healthAfter, markedSlow, type Sight } from '#core/delivery/next-hop-health.ts';
 import { classify } from '#core/reply/classify.ts';
@@ -11,6 +12,7 @@ import type { Job, NextHop, NextHopResult, Transaction } from '#pipeline/ports.t
 import type { Lane } from './lanes.ts';
 import { NextHopTime } from './next-hop-time.ts';
 import type { RelayPorts } from './relay-ports.ts';
+import type { Later } from './turn.ts';
 
 export class AttemptedHops {
   readonly #ports: RelayPorts;
@@ -24,10 +26,10 @@ export class AttemptedHops {
   /** The next hop at which the job has its turn already. */
   readonly #entered: string | null;
   /**
-   * The next hop at which nothing was attempted in the end. `laterMs`: its turn comes later; null: the attempt was
-   * ended after ten seconds, before MAIL, and the job belongs into the slow lane.
+   * The next hop at which nothing was attempted in the end. `later`: its turn comes later; null: the attempt was ended
+   * after ten seconds, before MAIL, and the job belongs into the slow lane.
    */
-  gaveBack: { readonly nextHop: string; readonly laterMs: number | null } | null = null;
+  gaveBack: { readonly nextHop: string; readonly later: Later | null } | null = null;
 
   constructor(ports: RelayPorts, lane: Lane, job: Job) {
     this.#ports = ports;
@@ -69,10 +71,10 @@ export class AttemptedHops {
     transaction: Transaction,
     signal: AbortSignal,
   ): Promise<readonly NextHopResult[]> {
-    if (name === this.#entered) return this.#attempt(name, inner, transaction, signal);
+    if (this.#hasTurn(name)) return this.#attempt(name, inner, transaction, signal);
     const entry = await this.#ports.gate.enter(name, signal);
     if ('laterMs' in entry) {
-      this.gaveBack = { nextHop: name, laterMs: entry.laterMs };
+      this.gaveBack = { nextHop: name, later: entry };
       return transaction.forwardPaths.map(() => notItsTurn);
     }
     try {
@@ -80,6 +82,14 @@ export class AttemptedHops {
     } finally {
       entry.leave();
     }
+  }
+
+  /** A report takes the place of a SendBounce that was not made: one message, and one turn of SES's account. */
+  #hasTurn(name: string): boolean {
+    const entered = this.#entered;
+    if (entered === null || name === entered) return name === entered;
+    const isReport = destinationOf({ nextHop: name }) === 'ses-report';
+    return isReport && destinationOf({ nextHop: entered }) === 'ses-bounce';
   }
 
   async #attempt(
@@ -117,7 +127,7 @@ export class AttemptedHops {
   ): void {
     if (result === undefined) return;
     if (ranOut && result.kind === 'network' && result.fault === 'aborted') {
-      this.gaveBack = { nextHop, laterMs: null };
+      this.gaveBack = { nextHop, later: null };
       return;
     }
     const endedAt = this.#ports.clock.now();

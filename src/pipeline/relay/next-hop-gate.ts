@@ -1,38 +1,37 @@
 // The gate before each next hop: `concurrency` and `messagesPerSecond`, kept over all functions together. Relay enters
 // it before the claim, so that a wait is no part of a lease, of the ten seconds of health, or of the memory that
-// content takes. Who would wait long is told when to come again. One for each function instance. It decides nothing:
+// content takes. Who would wait longer is told when to come again. One for each function instance. It decides nothing:
 // core/delivery/next-hop-turns.ts does.
 //
 // | limit                              | calls to the ledger                                                     |
 // | ---------------------------------- | ----------------------------------------------------------------------- |
-// | concurrency, at least one for each | none: each function has its share                                       |
-// |   function                         |                                                                         |
+// | concurrency, at least one for each | none: each function has its share; where jobs are told to come again,   |
+// |   function                         |   one in a minute                                                       |
 // | concurrency below that             | two for each invocation: the place is taken, and given back when idle   |
-// | messagesPerSecond                  | one for all that wait in the invocation; ten messages, or those of a    |
-// |                                    |   second, where fewer wait                                              |
+// | messagesPerSecond, and the rate of | one for all that wait in the invocation; ten messages, or those of a    |
+// |   SES's account                    |   second, where fewer wait; one more for all that are told to come later |
 //
 // A function that dies keeps its place until the place's lease ends, which outlives the function. Instants that it had
 // reserved are not used: the limit is kept, and a few seconds of it are lost.
 
 import type { Settings } from '#config/settings.ts';
+import { leavesBySes } from '#core/delivery/destination.ts';
 import {
   afterSlowDown,
   afterSuccess,
-  type Instants,
-  nextInstant,
-  reserved,
-  type SharedTurns,
+  sesAccountTurns,
   shareOf,
-  unknownTurns,
   type Window,
   withoutPlace,
   withPlace,
 } from '#core/delivery/next-hop-turns.ts';
-import { gateLeastMs, gateWaitMsMax, jobsPerBatchMax } from '#core/limits.ts';
+import { gateWaitMsMax, jobsPerBatchMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { NextHopBoard } from '#pipeline/next-hop-board.ts';
 import type { Clock, Timer, Watch } from '#pipeline/ports.ts';
+import { ASK_AGAIN_MS, RateClock } from './rate-clock.ts';
+import { TurnsRecord } from './turns-record.ts';
 
 export type GatePorts = {
   readonly board: Pick<NextHopBoard, 'readTurns' | 'writeTurns'>;
@@ -50,15 +49,22 @@ export type GateTerms = {
   readonly placeMs: number;
 };
 
-/** Entered: an attempt may be made until `leave` is called. Or how long it takes until there may be room. */
-export type Entry = { readonly leave: () => void } | { readonly laterMs: number };
+/**
+ * Entered: an attempt may be made until `leave` is called. Or how long it takes until the job's turn; null: too long
+ * for a queue's delay, so that the row waits for the sweep.
+ */
+export type Entry =
+  | { readonly leave: () => void }
+  /** `inLine`: it has its place in line from now on. */
+  | { readonly laterMs: number | null; readonly inLine: boolean };
 
 type Hop = {
   readonly name: string;
   readonly places: number;
   readonly concurrency: number | null;
   readonly leased: boolean;
-  readonly spacingMs: number | null;
+  /** Its own, and that of SES's account. */
+  readonly rates: readonly RateClock[];
   window: Window;
   busy: number;
   readonly waiting: Set<() => void>;
@@ -66,42 +72,54 @@ type Hop = {
   tookMs: number;
   /** Those that are told to come again come one after another. */
   nextReturnAt: number;
-  turns: SharedTurns;
-  instants: Instants | null;
-  wantInstants: number;
+  readonly record: TurnsRecord;
   /** Until when the record gives this function a place; 0: it has none. */
   placeUntil: number;
   /** No place was free: not asked again before. */
   askAgainAt: number;
-  /** Writes of this function come one after another. */
-  writing: Promise<unknown>;
 };
 
-const TRIES = 8;
-const ASK_AGAIN_MS = 1_000;
+/** The record says so much longer than it must that jobs come again, so that it is not written for each of them. */
+const RETURNS_MORE_MS = 60_000;
 
 export class NextHopGate {
   readonly #ports: GatePorts;
   readonly #terms: GateTerms;
   readonly #hops = new Map<string, Hop>();
+  readonly #sesAccount: RateClock;
 
   constructor(ports: GatePorts, terms: GateTerms) {
     this.#ports = ports;
     this.#terms = terms;
+    const record = new TurnsRecord(ports, sesAccountTurns);
+    this.#sesAccount = new RateClock(ports, record, ({ messagesPerSecond }) => messagesPerSecond);
   }
 
-  /** Waits for a place and an instant, some seconds at most. Throws where the ledger does; then nothing is taken. */
-  async enter(name: string, signal: AbortSignal): Promise<Entry> {
+  /**
+   * Waits for a place and an instant, a moment at most. `inLine`: the job had its place in line, and is told the next
+   * chance, not another place. Throws where the ledger does; then nothing is taken.
+   */
+  async enter(name: string, signal: AbortSignal, inLine = false): Promise<Entry> {
     const hop = this.#hop(name);
-    if (!(await this.#localPlace(hop, signal))) return this.#later(hop, 0);
+    if (!(await this.#localPlace(hop, signal))) return this.#returns(hop, 0, inLine);
     let entry: Entry | null = null;
     try {
-      const laterMs = (await this.#leasedPlace(hop)) ?? (await this.#instant(hop, signal));
-      entry = laterMs === null ? { leave: this.#leave(hop) } : this.#later(hop, laterMs);
+      const laterMs = await this.#leasedPlace(hop);
+      entry = laterMs === null ? await this.#turn(hop, signal, inLine) : await this.#returns(hop, laterMs, inLine);
     } finally {
       if (entry === null || !('leave' in entry)) this.#free(hop);
     }
     return entry;
+  }
+
+  async #turn(hop: Hop, signal: AbortSignal, inLine: boolean): Promise<Entry> {
+    for (const rate of hop.rates) {
+      const laterMs = await rate.turn(signal);
+      if (laterMs === null) continue;
+      if (inLine) return { laterMs: this.#spread(hop, laterMs, rate.spacingMs() ?? 0), inLine };
+      return { laterMs: await rate.placeInLine(laterMs), inLine: true };
+    }
+    return { leave: this.#leave(hop) };
   }
 
   /** What an attempt heard; it began at `startedAt`. */
@@ -126,7 +144,7 @@ export class NextHopGate {
    */
   async ended(): Promise<void> {
     for (const hop of this.#hops.values()) hop.placeUntil = 0;
-    await Promise.all([...this.#hops.values()].map(({ writing }) => writing.catch(() => null)));
+    await Promise.all([...this.#hops.values()].map(({ record }) => record.settled()));
   }
 
   #hop(name: string): Hop {
@@ -135,14 +153,16 @@ export class NextHopGate {
     const { settings } = this.#terms;
     const given = Object.hasOwn(settings.nextHops, name) ? settings.nextHops[name] : undefined;
     const concurrency = given !== undefined && 'concurrency' in given ? given.concurrency : null;
-    const rate = (given !== undefined && 'messagesPerSecond' in given ? given.messagesPerSecond : null) ?? null;
+    const perSecond = (given !== undefined && 'messagesPerSecond' in given ? given.messagesPerSecond : null) ?? null;
     const functions = settings.concurrency.relay + settings.concurrency.slowRelay;
     const share = shareOf(concurrency, functions, jobsPerBatchMax);
+    const record = new TurnsRecord(this.#ports, name);
+    const own = perSecond === null ? [] : [new RateClock(this.#ports, record, () => perSecond)];
     const hop: Hop = {
-      ...{ name, ...share, concurrency, spacingMs: rate === null ? null : 1_000 / rate },
+      ...{ name, ...share, concurrency, record },
+      rates: leavesBySes(name, settings) ? [...own, this.#sesAccount] : own,
       ...{ window: { size: share.places, halvedAt: 0 }, busy: 0, waiting: new Set(), tookMs: 0, nextReturnAt: 0 },
-      ...{ turns: unknownTurns(name), instants: null, wantInstants: 0, placeUntil: 0, askAgainAt: 0 },
-      writing: Promise.resolve(),
+      ...{ placeUntil: 0, askAgainAt: 0 },
     };
     this.#hops.set(name, hop);
     return hop;
@@ -198,12 +218,12 @@ export class NextHopGate {
   /** Null: there is one, or none is needed. */
   async #leasedPlace(hop: Hop): Promise<number | null> {
     if (!hop.leased || hop.placeUntil !== 0) return null;
-    const { clock, board } = this.#ports;
+    const { clock } = this.#ports;
     if (clock.now() < hop.askAgainAt) return hop.askAgainAt - clock.now();
     let until = await this.#takePlace(hop);
     if (until === null) {
       // By the record as it was when this function last wrote it.
-      hop.turns = (await board.readTurns(hop.name)) ?? unknownTurns(hop.name);
+      await hop.record.read();
       until = await this.#takePlace(hop);
     }
     if (typeof until === 'number') {
@@ -216,7 +236,7 @@ export class NextHopGate {
 
   #takePlace(hop: Hop): Promise<number | 'contended' | null> {
     const { holder, placeMs } = this.#terms;
-    return this.#change(hop, (turns) => {
+    return hop.record.change((turns) => {
       if (hop.placeUntil !== 0) return { turns: null, made: hop.placeUntil };
       const now = this.#ports.clock.now();
       const until = now + placeMs;
@@ -229,7 +249,7 @@ export class NextHopGate {
     hop.placeUntil = 0;
     try {
       await this.#ports.closeIdle(hop.name);
-      await this.#change(hop, (turns) => {
+      await hop.record.change((turns) => {
         // Others of this function may have come meanwhile: then the place is theirs.
         if (hop.busy > 0) return null;
         return { turns: withoutPlace(turns, this.#terms.holder), made: true };
@@ -239,84 +259,23 @@ export class NextHopGate {
     }
   }
 
-  /** Waits for the message's instant. Null: it is now, or the next hop has no rate. */
-  async #instant(hop: Hop, signal: AbortSignal): Promise<number | null> {
-    if (hop.spacingMs === null) return null;
-    const { clock, timer } = this.#ports;
-    const next = await this.#nextInstant(hop, hop.spacingMs);
-    if ('laterMs' in next) return next.laterMs;
-    while (clock.now() < next.at && !signal.aborted)
-      await new Promise<void>((resolve) => timer.after(Math.ceil(next.at - clock.now()), resolve));
-    return signal.aborted ? 0 : null;
-  }
-
-  async #nextInstant(hop: Hop, spacingMs: number): Promise<{ readonly at: number } | { readonly laterMs: number }> {
-    hop.wantInstants += 1;
-    try {
-      for (;;) {
-        const next = hop.instants === null ? null : nextInstant(hop.instants, spacingMs, this.#ports.clock.now());
-        hop.instants = next?.rest ?? null;
-        if (next !== null) return next;
-        const laterMs = await this.#reserve(hop, spacingMs);
-        if (laterMs !== null) return { laterMs };
-      }
-    } finally {
-      hop.wantInstants -= 1;
-    }
-  }
-
-  /** Null: there are instants now. Of several at the same time the first one writes. */
-  async #reserve(hop: Hop, spacingMs: number): Promise<number | null> {
-    let laterMs: number | null = null;
+  /** No place is free: the job comes again, and the record says so, because a sweep must not take it for lost. */
+  async #returns(hop: Hop, laterMs: number, inLine: boolean): Promise<Entry> {
     const { clock } = this.#ports;
-    const instants = await this.#change(hop, (turns) => {
-      if (hop.instants !== null && nextInstant(hop.instants, spacingMs, clock.now()) !== null) return null;
-      const leastMs = Math.min(gateLeastMs, jobsPerBatchMax * spacingMs);
-      const wanted = { spacingMs, messages: hop.wantInstants, leastMs, waitMsMax: gateWaitMsMax };
-      const made = reserved(turns, wanted, clock.now());
-      if ('laterMs' in made) {
-        laterMs = made.laterMs;
-        return null;
-      }
-      return { turns: made.turns, made: made.instants };
-    });
-    if (instants === 'contended') return ASK_AGAIN_MS;
-    if (instants !== null) hop.instants = instants;
-    return laterMs;
+    const inMs = this.#spread(hop, laterMs, hop.tookMs / Math.floor(hop.window.size));
+    const at = clock.now() + inMs;
+    if (hop.record.turns.returnsUntil < at)
+      await hop.record.change((turns) =>
+        turns.returnsUntil >= at ? null : { turns: { ...turns, returnsUntil: at + RETURNS_MORE_MS }, made: null },
+      );
+    return { laterMs: inMs, inLine };
   }
 
-  /**
-   * Writes what `decide` makes of the record, and returns what it made; null, or no turns: nothing is to be written.
-   * Contended: others came between each time.
-   */
-  #change<T>(
-    hop: Hop,
-    decide: (turns: SharedTurns) => { readonly turns: SharedTurns | null; readonly made: T } | null,
-  ): Promise<T | 'contended' | null> {
-    const mine = hop.writing.then(async () => {
-      for (let i = 0; i < TRIES; i++) {
-        const next = decide(hop.turns);
-        if (next === null || next.turns === null) return next?.made ?? null;
-        const standing = await this.#ports.board.writeTurns(next.turns);
-        if (standing === null) {
-          hop.turns = { ...next.turns, version: next.turns.version + 1 };
-          return next.made;
-        }
-        hop.turns = standing;
-      }
-      this.#ports.watch.warn('next-hop.turns-contended', { nextHop: hop.name });
-      return 'contended';
-    });
-    hop.writing = mine.catch(() => null);
-    return mine;
-  }
-
-  /** When the job is to come again: after those that were told so before. */
-  #later(hop: Hop, laterMs: number): Entry {
+  /** When the job is to come again: after those of this function that were told so before. */
+  #spread(hop: Hop, laterMs: number, eachMs: number): number {
     const now = this.#ports.clock.now();
-    const eachMs = hop.spacingMs ?? hop.tookMs / Math.floor(hop.window.size);
     const at = Math.max(hop.nextReturnAt, now + Math.max(laterMs, ASK_AGAIN_MS));
     hop.nextReturnAt = at + eachMs;
-    return { laterMs: at - now };
+    return at - now;
   }
 }

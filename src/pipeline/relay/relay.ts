@@ -95,8 +95,8 @@ async function attemptOn(given: RelayPorts, job: Job, signal: AbortSignal, lane:
   if (hops.gaveBack !== null) {
     await hops.report();
     await unclaim(ports, claimed);
-    const { nextHop, laterMs } = hops.gaveBack;
-    return laterMs === null ? turnAway(ports, job, nextHop, 'slow') : comeAgain(ports, job, nextHop, laterMs);
+    const { nextHop, later } = hops.gaveBack;
+    return later === null ? turnAway(ports, job, nextHop, 'slow') : comeAgain(ports, job, nextHop, later);
   }
   const overLimit = await ports.failures.isOver(claimed, attempt.outcome);
   const row = await record(ports, claimed, { ...attempt, overLimit }, startedAt);

@@ -1,11 +1,12 @@
-// SES over HTTP: v2 SendEmail with raw content; of the older API SendBounce and the active receipt rule set. Opened by
-// aws.ts. Every other operation is answered with NotImplemented and its name, in the form that its SDK client reads. It
-// answers when the mail is stored, and never sends twice for one call.
+// SES over HTTP: v2 SendEmail with raw content, and GetAccount; of the older API SendBounce and the active receipt rule
+// set. Opened by aws.ts. Every other operation is answered with NotImplemented and its name, in the form that its SDK
+// client reads. It answers when the mail is stored, and never sends twice for one call.
 
 import { randomBytes } from 'node:crypto';
 import { readBody } from '../http/request-body.ts';
 import { writeXml, type XmlElement } from '../http/xml.ts';
 import { AwsError, type HttpCall, type HttpService, type World } from '../world.ts';
+import { createSesAccount, type SesAccount } from './account.ts';
 import { type ConfigurationSets, configurationSetArn } from './configuration-sets.ts';
 import { mostSpecificIdentity } from './identities.ts';
 import { identityAnswer } from './identity-answer.ts';
@@ -22,6 +23,8 @@ export type SesSending = {
   /** The received message with that id, for SendBounce. */
   readonly received: (sesMessageId: string) => ReceivedMail | null;
   readonly configurationSets?: ConfigurationSets;
+  /** Absent: one with the defaults. */
+  readonly account?: SesAccount;
 };
 
 const RAW_BASE64_MAX = 40 * 1024 * 1024; // SES v2: a message after base64
@@ -93,13 +96,14 @@ export function createSes(world: World, rules: ReceiptRules, sending?: SesSendin
 }
 
 type Sender = {
+  account(call: HttpCall): Promise<object>;
   email(call: HttpCall, request: SendEmail): Promise<string>;
   bounce(call: HttpCall, form: URLSearchParams): Promise<string>;
   identity(call: HttpCall, name: string): Promise<object>;
 };
 
 function createSender(world: World, sending: SesSending): Sender {
-  const { outgoing, identities, received, configurationSets } = sending;
+  const { outgoing, identities, received, configurationSets, account = createSesAccount(world) } = sending;
   let bounceFreeAt = 0;
   const identityOf = (address: string) => mostSpecificIdentity(address, identities());
   const isVerified = (address: string) => identityOf(address) !== null;
@@ -116,6 +120,11 @@ function createSender(world: World, sending: SesSending): Sender {
   const terms = () => ({ region: world.region, now: world.clock.now(), sesMessageId: newId(world), isVerified });
 
   return {
+    account: (call) =>
+      world.gate.pass(
+        { ...gated(call, 'GetAccount', '', [], []), access: [{ action: 'ses:GetAccount', resource: '*' }] },
+        async () => accountJson(account),
+      ),
     async email(call, request) {
       const { from, recipients, raw, ...named } = understood(request);
       const source = from ?? '';
@@ -131,6 +140,7 @@ function createSender(world: World, sending: SesSending): Sender {
           throw new AwsError('NotFoundException', 404, `Configuration set <${configurationSet}> does not exist.`);
         if (!isVerified(source)) throw notVerified([source], world.region);
         const content = rewritten(raw, source, now);
+        account.spend(recipients.length);
         const { sesMessageId, region } = now;
         const reversePath = `${sesMessageId}@${region}.amazonses.com`;
         const of = { sesMessageId, reversePath, source, configurationSet, acceptedAt: now.now };
@@ -151,6 +161,7 @@ function createSender(world: World, sending: SesSending): Sender {
         if (now.now < bounceFreeAt) throw new AwsError('Throttling', 400, 'Maximum sending rate exceeded.');
         bounceFreeAt = now.now + BOUNCE_EVERY_MS;
         const { forwardPath, content } = bounceOf(form, now);
+        account.spend(1);
         const { sesMessageId } = now;
         // It names no configuration set, so no event is published.
         const of = { sesMessageId, reversePath: '', source: from, configurationSet: null, acceptedAt: now.now };
@@ -168,6 +179,8 @@ async function serveV2(call: HttpCall, body: Buffer, sender: Sender | null): Pro
     const answer = await sender.identity(call, decodeURIComponent(identity));
     return send(call, 200, 'application/json', JSON.stringify(answer));
   }
+  if (sender !== null && method === 'GET' && call.url.pathname === '/v2/email/account')
+    return send(call, 200, 'application/json', JSON.stringify(await sender.account(call)));
   if (sender === null || method !== 'POST' || call.url.pathname !== '/v2/email/outbound-emails')
     throw notEmulated(`v2 ${method} ${call.url.pathname}`);
   let request: SendEmail;
@@ -178,6 +191,17 @@ async function serveV2(call: HttpCall, body: Buffer, sender: Sender | null): Pro
   }
   const sesMessageId = await sender.email(call, request);
   send(call, 200, 'application/json', JSON.stringify({ MessageId: sesMessageId }));
+}
+
+function accountJson(account: SesAccount): object {
+  const { sendingEnabled, productionAccess, enforcement, maxSendRate, max24HourSend } = account.values();
+  return {
+    DedicatedIpAutoWarmupEnabled: false,
+    EnforcementStatus: enforcement,
+    ProductionAccessEnabled: productionAccess,
+    SendQuota: { Max24HourSend: max24HourSend, MaxSendRate: maxSendRate, SentLast24Hours: account.sentLast24Hours() },
+    SendingEnabled: sendingEnabled,
+  };
 }
 
 type SendEmail = {
@@ -221,8 +245,12 @@ function understood({ FromEmailAddress, Destination, Content, EmailTags = [], ..
   return { from, recipients, raw: Buffer.from(data, 'base64'), tags, configurationSet };
 }
 
-/** The older API's error for a bad parameter. */
+/** The older API's error for a bad parameter, and for an account that may not send now. */
 function inOlderWords(error: unknown): never {
+  const throttled = error instanceof AwsError && /^(TooManyRequests|LimitExceeded)Exception$/.test(error.code);
+  if (throttled) throw new AwsError('Throttling', 400, error.message);
+  if (error instanceof AwsError && error.code === 'SendingPausedException')
+    throw new AwsError('AccountSendingPausedException', 400, error.message);
   if (error instanceof AwsError && error.code === 'BadRequestException')
     throw new AwsError('InvalidParameterValue', error.statusCode, error.message);
   throw error;

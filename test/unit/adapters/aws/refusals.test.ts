@@ -9,7 +9,7 @@ import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand, GetObjectCommand } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { SendBounceCommand } from '@aws-sdk/client-ses';
-import { SendEmailCommand } from '@aws-sdk/client-sesv2';
+import { GetAccountCommand, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AwsSettings } from '#adapters/aws/client-settings.ts';
@@ -77,6 +77,7 @@ const calls: Readonly<Record<Extract<keyof typeof clients, `${string}Client`>, (
   secretsClient: () => clients.secretsClient(settings()).send(new GetSecretValueCommand({ SecretId: 'login' })),
   sesSendClient: () =>
     clients.sesSendClient(settings()).send(new SendEmailCommand({ Content: { Raw: { Data: Buffer.from(SECRET) } } })),
+  sesAccountClient: () => clients.sesAccountClient(settings()).send(new GetAccountCommand()),
   sesBounceClient: () =>
     clients.sesBounceClient(settings()).send(
       new SendBounceCommand({
@@ -105,7 +106,7 @@ describe('a refused call of a caller that swallows the error', () => {
     expect(watch.total('CallsRefused')).toBe(1);
     const [line] = watch.logged('aws.refused');
     expect(line?.fields).toMatchObject({ name: answer.name });
-    expect(line?.fields.operation).toMatch(/^(GetItem|GetObject|DeleteObject|Send\w+|GetSecretValue)$/);
+    expect(line?.fields.operation).toMatch(/^(GetItem|GetObject|DeleteObject|Send\w+|GetSecretValue|GetAccount)$/);
     expect(JSON.stringify(watch.entries)).not.toContain(SECRET);
     expect(JSON.stringify(watch.entries)).not.toContain('the-key');
   });

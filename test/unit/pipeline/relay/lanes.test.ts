@@ -156,7 +156,7 @@ describe('a job whose turn at its next hop comes later', () => {
     expect(at.ledgerCalls.length).toBe(before);
     expect(await at.standing(other)).toEqual(row);
     expect(at.redirected()).toEqual([]);
-    expect(delayed(at)).toEqual([jobFor(other)]);
+    expect(delayed(at)).toEqual([{ ...jobFor(other), inLine: true }]);
     await relay(ports, jobFor(other), NEVER, 'slow');
     expect((await at.standing(other)).state).toBe('relayed');
   });
@@ -168,7 +168,7 @@ describe('a job whose turn at its next hop comes later', () => {
     await relay(ports, jobFor(one), NEVER, 'fast');
     await relay(ports, { version: 1, spoolId: other.spoolId, deliveryKey: other.deliveryKey }, NEVER, 'fast');
     expect(await at.standing(other)).toMatchObject({ state: 'queued', claims: 0, attempts: 0, leaseUntil: null });
-    expect(delayed(at)).toEqual([jobFor(other)]);
+    expect(delayed(at)).toEqual([{ ...jobFor(other), inLine: true }]);
   });
 });
 

@@ -5,9 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { MemoryBoard } from '#adapters/memory/board.ts';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { sesAccountTurns, unknownTurns } from '#core/delivery/next-hop-turns.ts';
 import { gateWaitMsMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { deferredFor } from '#core/reply/outcome.ts';
+import type { Entry } from '#pipeline/relay/next-hop-gate.ts';
 import { gateOf } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
@@ -40,6 +42,8 @@ function functions(count: number, limits: Limits) {
   const nextHops = {
     exchange: { ...server, concurrency: null, messagesPerSecond: null, ...limits },
     other: { ...server, concurrency: 20, messagesPerSecond: null },
+    bulk: { kind: 'ses', messagesPerSecond: 2 } as const,
+    ses: { kind: 'ses' } as const,
   };
   const settings = {
     nextHops,
@@ -56,8 +60,8 @@ function functions(count: number, limits: Limits) {
     const entry = await gate.enter(name, NEVER);
     if ('laterMs' in entry) return entry.laterMs;
     const startedAt = clock.now();
+    if (name !== 'other') began.push(startedAt);
     if (name === 'exchange') {
-      began.push(startedAt);
       atOnce += 1;
       most = Math.max(most, atOnce);
     }
@@ -67,7 +71,7 @@ function functions(count: number, limits: Limits) {
     entry.leave();
     return null;
   }
-  return { clock, watch, gates, began, job, most: () => most, calls: () => calls };
+  return { clock, watch, gates, began, job, board: inner, most: () => most, calls: () => calls };
 }
 
 /** Lets everything happen that happens in so much virtual time. */
@@ -152,6 +156,68 @@ describe('messagesPerSecond', () => {
     await pass(one.clock, SECOND);
     expect(await Promise.all(batch)).toEqual(Array.from({ length: 10 }, () => null));
     expect(one.calls()).toBe(1);
+  });
+});
+
+describe("the rate of SES's account", () => {
+  const rate = (messagesPerSecond: number | null, version = 0) => ({
+    ...unknownTurns(sesAccountTurns),
+    ...{ messagesPerSecond, version },
+  });
+  /** Each function has ten jobs for each name, again and again. */
+  async function bySes(given: ReturnType<typeof functions>, names: readonly string[], ms: number) {
+    const until = given.clock.now() + ms;
+    const all = given.gates.flatMap((gate) =>
+      names.map(async (name) => {
+        while (given.clock.now() < until) {
+          await Promise.all(Array.from({ length: 10 }, () => given.job(gate, 20, name)));
+          await new Promise<void>((resolve) => given.clock.after(50, resolve));
+        }
+      }),
+    );
+    await pass(given.clock, ms + 30 * SECOND);
+    await Promise.all(all);
+    return given.began.length;
+  }
+  it('is kept by all next hops by SES and all notices together, over all functions', async () => {
+    const four = functions(4, {});
+    await four.board.writeTurns(rate(10));
+    const sent = await bySes(four, ['ses', 'bulk', 'ses-report', 'ses-bounce'], 20 * SECOND);
+    expect(mostIn(four.began, SECOND)).toBeLessThanOrEqual(11);
+    expect(sent).toBeGreaterThan(160);
+    expect(mostIn(four.began, 10 * SECOND)).toBeLessThanOrEqual(101);
+  });
+  it('stands beside the rate of one of them, and the lower one holds', async () => {
+    const two = functions(2, {});
+    await two.board.writeTurns(rate(10));
+    expect(await bySes(two, ['bulk'], 10 * SECOND)).toBeLessThanOrEqual(2 * 11 + 1);
+  });
+  it('holds nobody up until it is known, and costs one read a minute then; a new one holds at once', async () => {
+    const two = functions(2, {});
+    const [gate] = two.gates;
+    if (gate === undefined) throw new Error('two functions');
+    const entered = (entries: readonly Entry[]) => entries.filter((each) => 'leave' in each).length;
+    const leave = (entries: readonly Entry[]) => {
+      for (const each of entries) if ('leave' in each) each.leave();
+    };
+    for (let i = 0; i < 10; i++) {
+      const entries = Array.from({ length: 10 }, () => gate.enter('ses', NEVER));
+      await pass(two.clock, SECOND, 100);
+      leave(await Promise.all(entries));
+    }
+    expect(two.calls()).toBe(1);
+    await two.board.writeTurns(rate(1));
+    await pass(two.clock, 60 * SECOND, 1_000);
+    const held = Array.from({ length: 10 }, () => gate.enter('ses', NEVER));
+    await pass(two.clock, 2 * SECOND, 100);
+    expect(entered(await Promise.all(held))).toBeLessThanOrEqual(2);
+    leave(await Promise.all(held));
+    const standing = await two.board.readTurns(sesAccountTurns);
+    await two.board.writeTurns({ ...(standing ?? rate(null)), messagesPerSecond: 100 });
+    await pass(two.clock, SECOND, 100);
+    const freed = Array.from({ length: 10 }, () => gate.enter('ses', NEVER));
+    await pass(two.clock, 2 * SECOND, 100);
+    expect(entered(await Promise.all(freed))).toBe(10);
   });
 });
 
