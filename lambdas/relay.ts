@@ -24,6 +24,7 @@ import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SesNextHop } from '#adapters/aws/ses-next-hop.ts';
 import { SesBounceService } from '#adapters/aws/ses-notice.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
+import { SqsRecords } from '#adapters/aws/sqs-records.ts';
 import type { Tokens } from '#adapters/oauth/tokens.ts';
 import { identityTerms } from '#adapters/smtp/identity-terms.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
@@ -36,6 +37,12 @@ import {
   boardEveryMs,
   expiryHourMs,
   failureLimitMs,
+  flushEveryMs,
+  heldAfterMs,
+  heldAskAgainMs,
+  heldLeastMs,
+  jobsPerBatchMax,
+  jobsUnderWayMax,
   lostJobAfterMs,
   smtpLeaseMs,
   smtpOpeningMs,
@@ -68,6 +75,8 @@ const wayOut = settings.network === null ? undefined : wayOutOf(settings.network
 const identityPorts = { secrets, tokens: new Map<string, Tokens>(), clock, watch, wayOut };
 
 const dynamo = reached('dynamodb', dynamoClient(aws));
+const sqs = reached('sqs', sqsClient(aws));
+const { relayQueueUrl } = config;
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
 const board = new DynamoBoard(dynamo, config.table);
 const timer = new SystemTimer();
@@ -87,9 +96,9 @@ const ports = {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,
   }),
-  slowRelayQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.slowRelayQueueUrl),
+  slowRelayQueue: new SqsJobQueue(sqs, config.slowRelayQueueUrl),
   board: new BoardView({ board, clock, watch }, boardEveryMs / config.timeScale),
-  bounceQueue: new SqsJobQueue(reached('sqs', sqsClient(aws)), config.feedbackQueueUrl, 'bounce'),
+  bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
   nextHop,
   bounceService: bouncesBySes(settings)
     ? new SesBounceService(reached('email', sesBounceClient(aws)), { clock, region: aws.region })
@@ -122,6 +131,15 @@ export const handler = withKeepAlive(
       ready: () => marks.refresh(),
       ended: () =>
         Promise.all([gate.ended(), outcomes.ended(), ...[...nextHops.values()].map((hop) => hop.invocationEnded?.())]),
+      held: {
+        ...{ clock, timer, places: jobsPerBatchMax, underWayMax: jobsUnderWayMax },
+        heldAfterMs: heldAfterMs / config.timeScale,
+        askAgainMs: heldAskAgainMs / config.timeScale,
+        leastMs: heldLeastMs / config.timeScale,
+        flushEveryMs: flushEveryMs / config.timeScale,
+        // The slow lane is the place for those that hold a function.
+        queueOf: (record) => (laneOf(record) === 'fast' ? new SqsRecords(sqs, relayQueueUrl, record) : null),
+      },
     },
     (record, signal) => relay(ports, jobOf(record), signal, laneOf(record)),
   ),

@@ -9,7 +9,8 @@ import { isKeepAlive } from '#core/delivery/keep-alive.ts';
 import { deadlineMarginMs, maxReceiveCount } from '#core/limits.ts';
 import type { FeedbackWork } from '#pipeline/feedback/feedback-job.ts';
 import type { Finished } from '#pipeline/finished.ts';
-import type { Job, Watch } from '#pipeline/ports.ts';
+import { type PlacesTerms, workOn } from '#pipeline/places.ts';
+import type { Clock, Job, Timer, Watch } from '#pipeline/ports.ts';
 
 declare const accounted: unique symbol;
 /** Only `answer` makes one: an answer that forgot its records does not type-check. */
@@ -21,6 +22,22 @@ export interface StageWatch extends Watch {
   begin(awsRequestId: string): void;
   flush(): void;
 }
+/** The queue of a batch, from which a function that is held takes further records itself (pipeline/places.ts). */
+export interface RecordQueue {
+  /** At most so many, at once. */
+  receive(max: number): Promise<readonly SQSRecord[]>;
+  remove(record: SQSRecord): Promise<void>;
+}
+export type HeldTerms = Omit<PlacesTerms, 'until'> & {
+  readonly clock: Clock;
+  readonly timer: Timer;
+  /** A record that was taken has at least so long until the deadline. */
+  readonly leastMs: number;
+  /** While the invocation lasts, metrics leave so often. */
+  readonly flushEveryMs: number;
+  /** Null: none is taken from the queue that this record came from. */
+  readonly queueOf: (record: SQSRecord) => RecordQueue | null;
+};
 export type StageEnvironment = {
   readonly watch: StageWatch;
   readonly timeScale: number;
@@ -28,6 +45,8 @@ export type StageEnvironment = {
   readonly ready?: () => Promise<void>;
   /** Awaited after the work of each invocation, before the function may be frozen; never rejects. */
   readonly ended?: () => Promise<unknown>;
+  /** Of a stage whose records may take minutes. */
+  readonly held?: HeldTerms;
 };
 export type Work = (record: SQSRecord, signal: AbortSignal) => Promise<Finished>;
 
@@ -64,7 +83,13 @@ function answer(failed: ReadonlySet<string>): BatchAnswer {
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) } as BatchAnswer;
 }
 
-type Deadline = { readonly signal: AbortSignal; readonly passed: Promise<'deadline'>; readonly clear: () => void };
+type Deadline = {
+  readonly signal: AbortSignal;
+  readonly passed: Promise<'deadline'>;
+  /** Milliseconds from the start of the invocation until `signal`. */
+  readonly ms: number;
+  readonly clear: () => void;
+};
 
 async function batch(
   name: string,
@@ -74,7 +99,7 @@ async function batch(
   deadline: Deadline,
 ): Promise<BatchAnswer> {
   const failed = new Set(records.map((record) => record.messageId)); // failed until its work says otherwise
-  const one = async (record: SQSRecord) => {
+  const one = async (record: SQSRecord): Promise<Finished | null> => {
     const ended = await Promise.race([settle(work, record, deadline.signal), deadline.passed]);
     const isFailing = ended === 'deadline' || 'error' in ended;
     // Long before the dead-letter queue of a stage that outlives starved hours.
@@ -87,16 +112,111 @@ async function batch(
         body: record.body.slice(0, 300),
         error: describe(ended.error),
       });
-    } else failed.delete(record.messageId);
+    } else {
+      failed.delete(record.messageId);
+      return ended;
+    }
+    return null;
   };
   // A record that may have ended an earlier invocation runs last and alone, so that it does not end other records.
   // Those were in the same invocation, so they are suspect too. One by one, only the record that ends the function is
   // claimed again. The least suspect go first.
-  await Promise.all(records.filter((record) => suspicion(record) === 0).map(one));
-  const suspects = records.filter((record) => suspicion(record) > 0).sort((a, b) => suspicion(a) - suspicion(b));
-  for (const record of suspects) await one(record);
+  const fit = records.filter((record) => suspicion(record) === 0);
+  const suspects = records.filter((record) => suspicion(record) > 0);
+  const queue = fit[0] === undefined ? null : (environment.held?.queueOf(fit[0]) ?? null);
+  if (environment.held === undefined || queue === null) {
+    await Promise.all(fit.map(one));
+    for (const record of leastSuspectFirst(suspects)) await one(record);
+  } else {
+    const taken = new Taken(name, { ...environment, held: environment.held }, queue, one);
+    const terms = { ...environment.held, until: environment.held.clock.now() + deadline.ms - environment.held.leastMs };
+    await workOn(fit, taken.ports(), terms);
+    for (const record of leastSuspectFirst([...suspects, ...taken.suspects])) await taken.work(record);
+  }
   return answer(failed);
 }
+
+function leastSuspectFirst(records: readonly SQSRecord[]): readonly SQSRecord[] {
+  return [...records].sort((a, b) => suspicion(a) - suspicion(b));
+}
+
+/**
+ * The records that an invocation takes from the queue itself. Those that are done are deleted here; SQS gives all
+ * others again, as it does those of the batch.
+ */
+class Taken {
+  readonly suspects: SQSRecord[] = [];
+  readonly #name: string;
+  readonly #environment: StageEnvironment & { readonly held: HeldTerms };
+  readonly #queue: RecordQueue;
+  readonly #one: (record: SQSRecord) => Promise<Finished | null>;
+  readonly #mine = new Set<SQSRecord>();
+  #flushedAt: number;
+  #failures = 0;
+
+  constructor(
+    name: string,
+    environment: StageEnvironment & { readonly held: HeldTerms },
+    queue: RecordQueue,
+    one: (record: SQSRecord) => Promise<Finished | null>,
+  ) {
+    this.#name = name;
+    this.#environment = environment;
+    this.#queue = queue;
+    this.#one = one;
+    this.#flushedAt = environment.held.clock.now();
+  }
+
+  ports() {
+    const { clock, timer } = this.#environment.held;
+    return { clock, timer, work: this.work, more: this.#more };
+  }
+
+  readonly work = async (record: SQSRecord): Promise<Finished | null> => {
+    const ended = await this.#one(record);
+    if (ended !== null && this.#mine.has(record)) await this.#remove(record);
+    return ended;
+  };
+
+  readonly #more = async (max: number): Promise<readonly SQSRecord[]> => {
+    this.#flush();
+    if (this.suspects.length >= SUSPECTS_MAX || this.#failures >= FAILURES_MAX) return [];
+    try {
+      const records = await this.#queue.receive(max);
+      for (const record of records) this.#mine.add(record);
+      this.#failures = 0;
+      this.suspects.push(...records.filter((record) => suspicion(record) > 0));
+      return records.filter((record) => suspicion(record) === 0);
+    } catch (error) {
+      this.#failures += 1;
+      this.#report('not-received', error, {});
+      return [];
+    }
+  };
+
+  async #remove(record: SQSRecord): Promise<void> {
+    try {
+      await this.#queue.remove(record);
+    } catch (error) {
+      this.#report('not-removed', error, { sqsMessageId: record.messageId }); // it comes again: at least once
+    }
+  }
+
+  #report(what: string, error: unknown, fields: Readonly<Record<string, unknown>>): void {
+    this.#environment.watch.error(`${this.#name}.${what}`, { ...fields, error: describe(error) });
+  }
+
+  #flush(): void {
+    const { clock, flushEveryMs } = this.#environment.held;
+    if (clock.now() - this.#flushedAt < flushEveryMs) return;
+    this.#flushedAt = clock.now();
+    this.#environment.watch.flush();
+  }
+}
+/** They run one by one when all others are done: as many as a batch may have. */
+const SUSPECTS_MAX = 10;
+/** Calls in a row that failed, after which the invocation takes no more. */
+const FAILURES_MAX = 3;
 
 async function settle(
   work: Work,
@@ -124,6 +244,7 @@ function deadlineOf(context: Context, environment: StageEnvironment): Deadline {
   return {
     signal: controller.signal,
     passed: promise,
+    ms: remaining - margin,
     clear: () => {
       clearTimeout(first);
       clearTimeout(last);

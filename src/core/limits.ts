@@ -13,16 +13,17 @@ const MIB = 1024 * KIB;
 // ── Functions, leases and queues ────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * RFC 5321 §4.5.3.2.6 gives the final dot alone ten minutes; two more for the dialogue before it. Lambda ends at 900 s.
+ * RFC 5321 §4.5.3.2.6 gives the final dot alone ten minutes; two more for the dialogue before it, and two for the jobs
+ * that the function takes while it is held (`heldLeastMs`). Lambda ends at 900 s.
  */
-export const relayTimeoutMs = 720 * SECOND;
+export const relayTimeoutMs = 840 * SECOND;
 /** A stage ends its work this long before its function's time is over, so that the outcome can still be recorded. */
 export const deadlineMarginMs = 10 * SECOND;
 /**
  * Outlives the relay function: a row is never claimed twice while an attempt may still be under way, by whichever next
  * hop (docs/decisions/one-lease.md).
  */
-export const smtpLeaseMs = 750 * SECOND;
+export const smtpLeaseMs = 870 * SECOND;
 /** Stages that talk to AWS alone. */
 export const ingestTimeoutMs = 60 * SECOND;
 /** Also of bounce, which is the same function. */
@@ -105,6 +106,22 @@ export const heldFailuresPerMinuteMax = 10;
 export const boardEveryMs = 10 * SECOND;
 /** An attempt that takes so long is slow: its next hop's jobs go to a lane of their own, where they keep no other. */
 export const slowAfterMs = 10 * SECOND;
+/**
+ * A job that takes so long holds its function, which then takes others from the queue itself: a second after its next
+ * hop is slow, so that no more jobs are begun there.
+ */
+export const heldAfterMs = slowAfterMs + SECOND;
+/** A function that is held asks an empty queue again after this. */
+export const heldAskAgainMs = SECOND;
+/**
+ * A function that is held begins no job with less time. An attempt that holds it from its start on lasts until the
+ * final dot's ten minutes are over: it may work on beside it until then.
+ */
+export const heldLeastMs = 200 * SECOND;
+/** Jobs of one function, with those that hold it: a socket and some memory each. */
+export const jobsUnderWayMax = 40;
+/** Metrics of an invocation that goes on: alarms look at each minute. */
+export const flushEveryMs = MINUTE;
 /** So many attempts in a row without an answer to MAIL open a next hop. Each of them had a connection of its own. */
 export const openAfterFailures = 10;
 /**

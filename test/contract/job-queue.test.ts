@@ -6,12 +6,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { DeleteMessageCommand, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import type { SQSRecord } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { awsSettings, sqsClient } from '#adapters/aws/clients.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
+import { SqsRecords } from '#adapters/aws/sqs-records.ts';
 import { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
 import { startEmulators } from '#aws-local/start-emulators.ts';
+import { jobOf } from '#lambdas/stage.ts';
 import type { Job } from '#pipeline/ports.ts';
 import { settingsOf } from './emulated-aws.ts';
 import { type JobQueueUnderTest, jobQueueContract } from './job-queue.contract.ts';
@@ -66,6 +69,28 @@ function onSqs(client: SQSClient, QueueUrl: string, close: () => Promise<void>):
     },
   };
 }
+
+it("SqsRecords gives a queue's records as its mapping does, counts their receives, and deletes those that are done", async () => {
+  const aws = await startEmulators({ queues: ['relay'] });
+  const client = sqsClient(settingsOf(aws));
+  const [eventSource, eventSourceARN, awsRegion] = ['aws:sqs', 'the-arn', 'eu-central-1'];
+  const first = { eventSource, eventSourceARN, awsRegion } as SQSRecord;
+  const records = new SqsRecords(client, aws.queueUrl('relay'), first);
+  try {
+    expect(await records.receive(10)).toEqual([]);
+    const jobs = ['a', 'b', 'c'].map((spoolId): Job => ({ version: 1, spoolId, deliveryKey: 'k' }));
+    await new SqsJobQueue(client, aws.queueUrl('relay')).send(jobs.map((job) => ({ job, group: 'exchange' })));
+    const taken = [...(await records.receive(2)), ...(await records.receive(40))];
+    expect(taken.map(({ body }) => jobOf({ body } as SQSRecord).spoolId).sort()).toEqual(['a', 'b', 'c']);
+    const attributes = { ApproximateReceiveCount: '1', MessageGroupId: 'exchange' };
+    for (const record of taken) expect(record).toMatchObject({ ...first, attributes, messageId: expect.any(String) });
+    await Promise.all(taken.map((record) => records.remove(record)));
+    expect(await new SqsJobQueue(client, aws.queueUrl('relay')).depth()).toEqual({ visible: 0, inFlight: 0 });
+  } finally {
+    client.destroy();
+    await aws.close();
+  }
+});
 
 describe('SqsJobQueue, when some of a batch fail,', () => {
   const jobs = Array.from({ length: 10 }, (_, i) => ({

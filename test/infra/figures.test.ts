@@ -29,7 +29,7 @@ test('functions have their time and memory', () => {
     Ingest: '60 s, 512 MB',
     Orphans: '840 s, 512 MB',
     Purge: '900 s, 512 MB',
-    Relay: '720 s, 1024 MB',
+    Relay: '840 s, 1024 MB',
     Sweep: '55 s, 512 MB',
   });
 });
@@ -44,8 +44,8 @@ test('queues hide a job for six times that, keep it for fourteen days, and give 
   expect(Object.fromEntries(figures)).toEqual({
     ...{
       IngestQueue: [360, days, 25],
-      RelayQueue: [4_320, days, 5],
-      SlowRelayQueue: [4_320, days, 5],
+      RelayQueue: [5_040, days, 5],
+      SlowRelayQueue: [5_040, days, 5],
       FeedbackQueue: [360, days, 25],
     },
     ...{ IngestDeadLetters: rest, RelayDeadLetters: rest, SlowRelayDeadLetters: rest },

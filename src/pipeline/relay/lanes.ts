@@ -5,7 +5,7 @@
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
 import { type Health, isProbe, probeReturned } from '#core/delivery/next-hop-health.ts';
 import { isKept, mayRun, pausesOf } from '#core/delivery/pause.ts';
-import { type Finished, finished } from '#pipeline/finished.ts';
+import { type Finished, turnedAway } from '#pipeline/finished.ts';
 import type { Job } from '#pipeline/ports.ts';
 import type { RelayPorts } from './relay-ports.ts';
 
@@ -33,7 +33,7 @@ export async function turnAway(
 ): Promise<Finished> {
   if (standing === 'slow') await toSlowLane(ports, job, nextHop);
   if (job.probe === true && standing !== 'slow') await giveProbeBack(ports, job, nextHop);
-  return finished(standing === 'slow' ? 'to-the-slow-lane' : `next-hop-${standing}`);
+  return turnedAway(standing === 'slow' ? 'to-the-slow-lane' : `next-hop-${standing}`);
 }
 
 /** A pause keeps it. Under a drain its row is read: it keeps newer mail alone. */

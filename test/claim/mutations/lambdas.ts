@@ -6,6 +6,26 @@ const wiring = 'test/unit/lambdas/wiring.test.ts';
 
 export const lambdaMutations: readonly Mutation[] = [
   {
+    name: 'lambdas/held-function-deletes-what-failed',
+    file: 'lambdas/stage.ts',
+    text: 'if (ended !== null && this.#mine.has(record)) await',
+    replacement: 'if (this.#mine.has(record)) await',
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'a function that is held > deletes what it took and has done, leaves what failed in the queue, and answers for its batch alone',
+    },
+  },
+  {
+    name: 'lambdas/held-function-works-on-a-suspect-beside-others',
+    file: 'lambdas/stage.ts',
+    text: '      return records.filter((record) => suspicion(record) === 0);',
+    replacement: '      return records;',
+    test: {
+      file: 'test/unit/lambdas/stage.test.ts',
+      name: 'a function that is held > works on a record that may have ended a function when nothing else is under way',
+    },
+  },
+  {
     name: "lambdas/relay-with-feedback's-lease",
     file: 'lambdas/relay.ts',
     text: 'leaseMs: smtpLeaseMs / config.timeScale,',
@@ -92,8 +112,9 @@ export const lambdaMutations: readonly Mutation[] = [
   {
     name: 'stage/failed-work-is-deleted',
     file: 'lambdas/stage.ts',
-    text: '    } else failed.delete(record.messageId);',
-    replacement: '    }\n    failed.delete(record.messageId);',
+    text: '    } else {\n      failed.delete(record.messageId);\n      return ended;\n    }\n    return null;',
+    replacement:
+      "    }\n    failed.delete(record.messageId);\n    return ended === 'deadline' || 'error' in ended ? null : ended;",
     test: {
       file: 'test/unit/lambdas/stage.test.ts',
       name: 'a batch > names exactly those that threw, by SQS message id',

@@ -27,9 +27,9 @@ test.each([
 
 test('the numbers that the design names', () => {
   expect(limits).toMatchObject({
-    relayTimeoutMs: 720_000,
-    smtpLeaseMs: 750_000,
-    relayVisibilityMs: 4_320_000,
+    relayTimeoutMs: 840_000,
+    smtpLeaseMs: 870_000,
+    relayVisibilityMs: 5_040_000,
     maxReceiveCount: 5,
     lostJobAfterMs: 900_000,
     activeJobsMax: 10_000,
@@ -56,6 +56,13 @@ test('the final dot fits into a relay function with room for the dialogue before
   const { connect, tls, finalDot } = limits.smtpTimeoutsMs;
   expect(finalDot).toBeGreaterThanOrEqual(600_000); // RFC 5321 §4.5.3.2.6
   expect(finalDot + connect + tls).toBeLessThan(limits.relayTimeoutMs - limits.deadlineMarginMs);
+});
+
+test('a function that is held by the final dot works on beside it until its end, and its lease ends before a sweep', () => {
+  const { relayTimeoutMs, deadlineMarginMs, heldLeastMs, slowAfterMs, smtpTimeoutsMs } = limits;
+  expect(relayTimeoutMs - deadlineMarginMs - heldLeastMs).toBeGreaterThan(slowAfterMs + smtpTimeoutsMs.finalDot);
+  expect(limits.heldAfterMs).toBeGreaterThan(slowAfterMs); // its next hop is known as slow by then
+  expect(limits.smtpLeaseMs).toBeLessThan(limits.lostJobAfterMs);
 });
 
 test('the hosts before the last one leave it the final dot', () => {

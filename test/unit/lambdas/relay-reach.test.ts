@@ -31,7 +31,11 @@ beforeAll(async () => {
   const environment = {
     ...{ AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' },
     ...{ AWS_ENDPOINT_URL: endpoint, EVERPOST_TABLE: 't', EVERPOST_BUCKET: 'b', EVERPOST_STACK_ID: 's' },
-    ...{ EVERPOST_FEEDBACK_QUEUE_URL: `${endpoint}/1/feedback`, EVERPOST_SLOW_RELAY_QUEUE_URL: `${endpoint}/1/slow` },
+    ...{
+      EVERPOST_RELAY_QUEUE_URL: `${endpoint}/1/relay`,
+      EVERPOST_FEEDBACK_QUEUE_URL: `${endpoint}/1/feedback`,
+      EVERPOST_SLOW_RELAY_QUEUE_URL: `${endpoint}/1/slow`,
+    },
     ...{ EVERPOST_MARK_SECRET: 'm', EVERPOST_SRS_SECRET: 'srs' },
     ...{ POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_SERVICE_NAME: 'Everpost', POWERTOOLS_METRICS_NAMESPACE: 'E' },
   };

@@ -4,6 +4,7 @@
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
+import { SystemClock, SystemTimer } from '#adapters/system-clock.ts';
 import { keepAliveEvent } from '#core/delivery/keep-alive.ts';
 import { type BatchAnswer, jobOf, stage, type Work, withKeepAlive } from '#lambdas/stage.ts';
 import { type Finished, finished } from '#pipeline/finished.ts';
@@ -41,6 +42,66 @@ async function run(records: SQSEvent['Records'], work: Work, remainingMs = 10_00
   const answer = await handler({ Records: records }, context);
   return { failed: answer.batchItemFailures.map((each) => each.itemIdentifier), watch };
 }
+
+/** A batch of one record that holds the function, and what the queue has behind it. */
+async function held(behind: SQSEvent['Records'], work: Work, given: { readonly fails?: Error } = {}) {
+  const watch = new Watch();
+  const removed: string[] = [];
+  const queue = {
+    receive: async (max: number) => {
+      if (given.fails !== undefined) throw given.fails;
+      return behind.splice(0, max);
+    },
+    remove: async ({ messageId }: { readonly messageId: string }) => void removed.push(messageId),
+  };
+  const environment = {
+    ...{ watch, timeScale: 1 },
+    held: {
+      ...{ clock: new SystemClock(), timer: new SystemTimer(), queueOf: () => queue },
+      ...{ places: 2, underWayMax: 4, heldAfterMs: 20, askAgainMs: 10, leastMs: 1_000, flushEveryMs: 50 },
+    },
+  };
+  const holds: Work = async (each, signal) => {
+    if (each.messageId !== 'holds') return work(each, signal);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return finished('deferred');
+  };
+  const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => 10_000 } as unknown as Context;
+  const answer = await stage('relay', environment, holds)({ Records: [record('holds', '')] }, context);
+  return { answer, removed, watch, behind };
+}
+
+describe('a function that is held', () => {
+  const both = [record('good', ''), record('bad', 'bad')];
+  const failsBad: Work = async ({ body }) => {
+    if (body === 'bad') throw new Error('no');
+    return finished('relayed');
+  };
+  it('deletes what it took and has done, leaves what failed in the queue, and answers for its batch alone', async () => {
+    const { answer, removed, watch } = await held([...both], failsBad);
+    expect(removed).toEqual(['good']);
+    expect(answer.batchItemFailures).toEqual([]);
+    expect(watch.logged('relay.failed')).toHaveLength(1);
+  });
+  it('works on a record that may have ended a function when nothing else is under way', async () => {
+    const order: string[] = [];
+    const behind = [record('again', '', 2), record('first', '')];
+    const { removed } = await held(behind, async ({ messageId }) => {
+      order.push(messageId);
+      return finished('relayed');
+    });
+    expect(order).toEqual(['first', 'again']);
+    expect(removed).toEqual(['first', 'again']);
+  });
+  it('has its metrics leave while it goes on', async () => {
+    expect((await held([...both], failsBad)).watch.flushed).toBeGreaterThan(2);
+  });
+  it('asks a queue that fails three times, and ends as ever', async () => {
+    const { answer, watch } = await held([], failsBad, { fails: new Error('no') });
+    expect(answer.batchItemFailures).toEqual([]);
+    expect(watch.logged('relay.not-received')).toHaveLength(3);
+  });
+});
 
 describe('a batch', () => {
   it('names nobody when all are accounted for', async () => {

@@ -133,7 +133,7 @@ describe('concurrency', () => {
     void two.job(died, Number.POSITIVE_INFINITY);
     await pass(two.clock, SECOND);
     expect(await two.job(other, 1)).toBeGreaterThan(0);
-    two.clock.advance(750 * SECOND);
+    two.clock.advance(870 * SECOND);
     const after = two.job(other, 1);
     await pass(two.clock, SECOND);
     expect(await after).toBeNull();
