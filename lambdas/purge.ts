@@ -5,6 +5,7 @@
 import { awsSettings, dynamoClient, s3ListClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { DynamoWaiting } from '#adapters/aws/dynamo-waiting.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Inventory } from '#adapters/aws/s3-inventory.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
@@ -23,6 +24,7 @@ const dynamo = dynamoClient(aws);
 const ports = {
   settings: config.settings,
   board: new BoardView({ board: new DynamoBoard(dynamo, config.table), clock, watch }, boardEveryMs / config.timeScale),
+  waiting: new DynamoWaiting(dynamo, config.table),
   ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: config.settings.retentionMs.ledger,
     search: config.settings.trace.search,

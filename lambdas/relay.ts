@@ -16,6 +16,7 @@ import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoFailures } from '#adapters/aws/dynamo-failures.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { DynamoOutcomes } from '#adapters/aws/dynamo-outcomes.ts';
+import { DynamoWaiting } from '#adapters/aws/dynamo-waiting.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
@@ -92,6 +93,7 @@ const ports = {
   settings,
   gate,
   spool: new S3Spool(reached('s3', s3Client(aws)), config.bucket, { lister: reached('s3', s3ListClient(aws)) }),
+  waiting: new DynamoWaiting(dynamo, config.table),
   ledger: new DynamoLedger(dynamo, config.table, {
     ledgerRetentionMs: settings.retentionMs.ledger,
     search: settings.trace.search,

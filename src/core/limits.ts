@@ -160,13 +160,23 @@ export const freshFailureMs = 30 * MINUTE;
 export const resumeWithinMs = 4 * HOUR;
 /** Jobs in the slow-relay queue, of all next hops together: its few functions need an hour for them at worst. */
 export const slowJobsMax = 1_000;
+/**
+ * A sweep looks again within its run for the answer of such an attempt for so long. A lost one would cost each run of
+ * the next fifteen minutes its looks.
+ */
+export const probeAwaitedMs = MINUTE;
 /** Due rows of an open next hop that are looked at, in one sweep, for one that can be its attempt. */
 export const probeCandidatesMax = 20;
 // ── What waits ──────────────────────────────────────────────────────────────────────────────────────────────────────
-/** Of the rows that wait by a fault of the next hop or the operator, the levels of each run read so many. */
-export const waitingRowsRead = 2_000;
-/** Pages of the table (1 MB each) in a run, until the held rows of older versions are counted. */
+/** Pages of the table (1 MB each) in a run, while it looks for held rows that the index does not have. */
 export const heldPagesPerRun = 5;
+/**
+ * The second such pass begins so long after the first one began: by then no function of the version before runs on,
+ * which may have held rows behind the first pass.
+ */
+export const heldSecondPassMs = HOUR;
+/** Each further pass begins so long after the last one: a deploy that was rolled back, a table that was restored. */
+export const heldPassEveryMs = 7 * DAY;
 // ── The network ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What Lambda takes in a function's VpcConfig (Lambda API, VpcConfig). */

@@ -1,7 +1,14 @@
 // What the stages need from the world. No AWS types: adapters/ implements these ports, and adapters/memory/ too.
 // Expected results are values. A throw means a bug or lost infrastructure: SQS then gives the job again.
 
-import type { DeliveryRef, DeliveryRow, DeliveryState, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
+import type {
+  DeliveryRef,
+  DeliveryRow,
+  DeliveryState,
+  HeldBecause,
+  MessageFacts,
+  TraceEvent,
+} from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
 import type { Mailbox, ReversePath } from '#core/message/address.ts';
 import type { AuthorEvidence } from '#core/message/author-trust.ts';
@@ -137,24 +144,8 @@ export type DueRow = DeliveryRef & {
   readonly nextAttemptAt: number;
   readonly expiresAt: number;
   readonly dueAt: number;
-};
-
-export type QuarantineQuery = {
-  /** Mail that was to be discarded by now is not among it. */
-  readonly now: number;
-  readonly from: number;
-  readonly until: number;
-  readonly max: number;
-  readonly soonUntil: number;
-};
-export type Quarantined = {
-  /** Latest first. A quarantined row's `nextAttemptAt` is when it came in, and `dueAt` when it is discarded. */
-  readonly told: readonly DueRow[];
-  /** Deliveries quarantined in (from, until]. */
-  readonly inPeriod: number;
-  readonly waiting: number;
-  /** Of those that wait: discarded up to `soonUntil`. */
-  readonly soon: number;
+  /** Of a held row; absent where an older version wrote the entry. */
+  readonly heldBecause?: HeldBecause;
 };
 
 export type ClaimResult =
@@ -212,14 +203,10 @@ export interface Ledger {
   /** The message's facts, from its own item or from its sole delivery. */
   message(spoolId: string): Promise<MessageFacts | null>;
   /**
-   * Rows whose `dueAt` is at or before `until`: of each next hop the longest due ones, about `perNextHop` of them,
-   * longest due first.
+   * Rows whose `dueAt` is at or before `until`: of each line the longest due ones, about `perLine` of them, longest due
+   * first. `lineOf` names a row's line: by default its next hop. Rows of one line hide none of another.
    */
-  due(until: number, perNextHop: number): Promise<readonly DueRow[]>;
-  /**
-   * The quarantined mail, by the index; `told` are the latest quarantined in (from, until], at most `max` of them.
-   */
-  quarantined(query: QuarantineQuery): Promise<Quarantined>;
+  due(until: number, perLine: number, lineOf?: (row: DueRow) => string): Promise<readonly DueRow[]>;
   /**
    * How many jobs of each next hop are with the relay queue: rows under way, enqueued (`dueAt` past `nextAttemptAt`)
    * and due in (from, until].

@@ -1,7 +1,8 @@
 // What the ledger's index tells of mail that waits: for a person, or by a fault of the next hop or the operator. A port
-// that the ledger implements; the sweep's levels come from it. It changes nothing.
+// that the ledger implements; the sweep's levels and the digest come from it. It changes nothing.
 
 import type { DeliveryRef } from '#core/delivery/delivery.ts';
+import type { DueClass } from '#core/delivery/due-class.ts';
 import type { DueRow } from './ports.ts';
 
 export type HeldPage = {
@@ -14,10 +15,10 @@ export interface WaitingIndex {
   /** How many held rows the index has: those that wait for a person. */
   heldCount(): Promise<number>;
   /**
-   * At most `max` rows whose last attempt was deferred by a fault of the next hop or the operator; where there are
-   * more, those that are due first, of each part of the index.
+   * Gives each row of the class whose `dueAt` is at or before `until` to `take`, in no order, and keeps none. It stops
+   * at no number: a row that is left out would hide its next hop from a level.
    */
-  faulty(max: number): Promise<readonly DueRow[]>;
+  walk(dueClass: DueClass, until: number, take: (row: DueRow) => void): Promise<void>;
   /** Held rows without `dueAt`, which versions before wrote: a page of the table, which may be empty. */
   heldWithoutInstant(after: string | null): Promise<HeldPage>;
 }

@@ -82,8 +82,7 @@ export async function runScheduled(world: World, stage: ScheduledStage, invocati
   if (stage === 'sweep') {
     const ports = sweepPorts(world, invocation);
     await sweep(ports, signal);
-    const waiting = invocation.port('waiting', 'ledger', world.ledger.waiting);
-    return publishLevels({ ...ports, waiting }, signal);
+    return publishLevels({ ...ports, waiting: waitingOf(world, invocation) }, signal);
   }
   if (stage === 'orphans') return void (await orphans(orphanPorts(world, invocation), signal));
   const ports = purgePorts(world, invocation);
@@ -132,6 +131,10 @@ function ingestPorts(world: World, invocation: Invocation) {
   };
 }
 
+function waitingOf(world: World, invocation: Invocation) {
+  return invocation.port('waiting', 'ledger', world.ledger.waiting);
+}
+
 async function relayJob(
   world: World,
   kept: Environment,
@@ -149,6 +152,7 @@ function relayPorts(world: World, kept: Environment, invocation: Invocation, cal
   const { settings } = world.plan;
   return {
     ...common(world, invocation),
+    waiting: waitingOf(world, invocation),
     board: kept.warm?.board ?? boardOf(world, invocation),
     spool: spoolOf(world, invocation),
     slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
@@ -250,6 +254,7 @@ function purgePorts(world: World, invocation: Invocation) {
   return {
     ...bouncePorts(world, invocation),
     board: boardOf(world, invocation),
+    waiting: waitingOf(world, invocation),
     inventory: invocation.port('inventory', 'spool', spool),
   };
 }

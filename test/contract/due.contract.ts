@@ -108,36 +108,6 @@ export function dueContract(ledger: () => Ledger): void {
     });
   });
 
-  describe('quarantined', () => {
-    it('counts what waits, and gives the latest of a period', async () => {
-      const now = T0 + 9_000_000_000_000; // after anything that the other tests write
-      const spoolId = newSpoolId();
-      const given: readonly [string, number, number, DeliveryRow['state']][] = [
-        ['first', now - 30, now + 10, 'quarantined'],
-        ['second', now - 20, now + 5, 'quarantined'],
-        ['third', now - 10, now + 11, 'quarantined'],
-        ['later', now - 9, now + 10, 'quarantined'],
-        ['earlier', now - 40, now + 10, 'quarantined'],
-        ['over', now - 20, now, 'quarantined'],
-        ['none', now - 20, now + 10, 'deferred'],
-      ];
-      const rows = given.map(([deliveryKey, nextAttemptAt, dueAt, state]) =>
-        queued(spoolId, { deliveryKey, message: null, nextAttemptAt, dueAt, state }),
-      );
-      await ledger().create(rows, facts(spoolId));
-      const query = { now, from: now - 40, until: now - 10, soonUntil: now + 10 };
-      const found = async (max: number) => {
-        const { told, ...counts } = await ledger().quarantined({ ...query, max });
-        return { ...counts, told: told.map((row) => row.deliveryKey) };
-      };
-      const counts = { inPeriod: 3, waiting: 5, soon: 4 };
-      await eventually(async () => expect(await found(9)).toEqual({ ...counts, told: ['third', 'second', 'first'] }));
-      expect(await found(2)).toEqual({ ...counts, told: ['third', 'second'] });
-      expect(await found(0)).toEqual({ ...counts, told: [] });
-      for (const row of rows) await ledger().write({ ...row, state: 'removed', dueAt: null }, []);
-    });
-  });
-
   describe('enqueued', () => {
     it('counts the jobs of each next hop by their rows', async () => {
       const from = T0 - 9_000_000_000;

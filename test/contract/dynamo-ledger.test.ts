@@ -253,7 +253,6 @@ describe('DynamoLedger', () => {
     ['read', (it) => it.read(queued('x'))],
     ['message', (it) => it.message('x')],
     ['due', (it) => it.due(T0, 1)],
-    ['quarantined', (it) => it.quarantined({ from: 0, until: 1, now: 1, max: 1, soonUntil: 1 })],
     ['enqueued', (it) => it.enqueued(0, 1)],
     ['countExpiry', (it) => it.countExpiry(0, true)],
     ['countUpTo', (it) => it.countUpTo('x', 1, 1)],

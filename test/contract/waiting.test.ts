@@ -15,9 +15,9 @@ import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { heldByOperator } from '#core/delivery/hold-release.ts';
 import { unknownHealth } from '#core/delivery/next-hop-health.ts';
-import { boardEveryMs } from '#core/limits.ts';
+import { boardEveryMs, lostJobAfterMs } from '#core/limits.ts';
 import { BoardView, type NextHopBoard } from '#pipeline/next-hop-board.ts';
-import type { Ledger } from '#pipeline/ports.ts';
+import type { DueRow, Ledger } from '#pipeline/ports.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
@@ -28,6 +28,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const NEVER = new AbortController().signal;
 const retention = { search: true, ledgerRetentionMs: 90 * 24 * HOUR };
+const EVENTUALLY = { timeout: 10_000, interval: 20 };
 const FIXTURES = join(import.meta.dirname, '../fixtures/rows-before');
 
 type Under = { ledger: Ledger; waiting: WaitingIndex; board: NextHopBoard; close(): void };
@@ -54,7 +55,16 @@ const SUBJECTS: readonly [string, () => Promise<Under>][] = [
 async function levels({ ledger, waiting, board }: Omit<Under, 'close'>, now: number) {
   const [clock, watch] = [new MemoryClock(now), new MemoryWatch()];
   const view = new BoardView({ board, clock, watch }, boardEveryMs);
-  const ports = { settings: pipelineSettings, ledger, waiting, board: view, clock, watch, hourMs: HOUR };
+  const ports = {
+    settings: pipelineSettings,
+    ledger,
+    waiting,
+    board: view,
+    clock,
+    watch,
+    hourMs: HOUR,
+    sweepAgainMs: lostJobAfterMs,
+  };
   await publishLevels(ports, NEVER);
   return Object.fromEntries(watch.counted.map(({ metric, value }) => [metric, value]));
 }
@@ -72,9 +82,15 @@ describe.each(SUBJECTS)('what waits, %s', (_name, open) => {
     await under.ledger.create([held], null);
     await under.board.writeHealth({ ...unknownHealth('exchange'), failingSince: T0 - 20 * MINUTE });
     await under.board.writeHealth({ ...unknownHealth('idle'), failingSince: T0 - HOUR });
-    await vi.waitFor(async () => expect(await under.waiting.heldCount()).toBe(1));
-    expect((await under.waiting.faulty(10)).map(({ spoolId }) => spoolId).sort()).toEqual(['down', 'login']);
-    expect(await under.waiting.faulty(1)).toHaveLength(1);
+    await vi.waitFor(async () => expect(await under.waiting.heldCount()).toBe(1), EVENTUALLY);
+    const faulty: string[] = [];
+    await under.waiting.walk('faulty', T0 + HOUR, ({ spoolId }) => faulty.push(spoolId));
+    expect(faulty.sort()).toEqual(['down', 'login']);
+    const seen: DueRow[] = [];
+    await under.waiting.walk('held', T0 + 24 * HOUR - 1, (entry) => seen.push(entry));
+    expect(seen).toEqual([]);
+    await under.waiting.walk('held', T0 + 24 * HOUR, (entry) => seen.push(entry));
+    expect(seen).toMatchObject([{ spoolId: 'held', heldBecause: 'operator', nextAttemptAt: T0 }]);
     expect((await under.ledger.due(T0 + 24 * HOUR, 10)).map(({ spoolId }) => spoolId)).toContain('held');
     expect(await levels(under, T0)).toEqual({
       ...{ WaitsForPerson: 1, NextHopDown: 20, WaitingLong: 2 * 60, PausedHours: 0 },
@@ -83,7 +99,7 @@ describe.each(SUBJECTS)('what waits, %s', (_name, open) => {
     // The cause ends, and so does the level.
     await under.ledger.write({ ...held, state: 'removed', dueAt: null }, []);
     await under.ledger.write({ ...row('down'), ...deferred, state: 'relayed', dueAt: null }, []);
-    await vi.waitFor(async () => expect(await under.waiting.heldCount()).toBe(0));
+    await vi.waitFor(async () => expect(await under.waiting.heldCount()).toBe(0), EVENTUALLY);
     expect(await levels(under, T0)).toMatchObject({ WaitsForPerson: 0, NextHopDown: 0 });
     await under.board.writePause({
       scope: 'other',
@@ -113,13 +129,13 @@ it('held rows of the version before are counted, once they were all found, and n
   // A table of many pages: the first run does not come to its end.
   const waiting: WaitingIndex = {
     heldCount: () => whole.heldCount(),
-    faulty: (max) => whole.faulty(max),
+    walk: (...given) => whole.walk(...given),
     heldWithoutInstant: async (after) =>
       Number(after ?? 0) < 6 ? { refs: [], after: String(Number(after ?? 0) + 1) } : whole.heldWithoutInstant(null),
   };
   expect(await levels({ ledger, waiting, board }, T0)).not.toHaveProperty('WaitsForPerson');
   await vi.waitFor(async () => {
     expect((await levels({ ledger, waiting, board }, T0)).WaitsForPerson).toBe(names.length);
-  });
+  }, EVENTUALLY);
   await close();
 });

@@ -7,6 +7,7 @@ import type { MemoryClock } from '#adapters/memory/clock.ts';
 import { MemoryFailures } from '#adapters/memory/failures.ts';
 import type { Interrupt } from '#adapters/memory/interrupt.ts';
 import { MemoryOutcomes } from '#adapters/memory/outcomes.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { healthTerms, unknownHealth } from '#core/delivery/next-hop-health.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
 import {
@@ -82,6 +83,7 @@ export function relayBeside(given: { readonly clock: MemoryClock; readonly watch
   const timer = given.clock;
   return {
     ...{ board: boardOf(given), slowRelayQueue: noQueue, health: healthTerms(1), timer },
+    waiting: new WaitingRows({ all: () => [] }),
     gate: gateOf({ ...given, timer }),
     failures: failuresOf(given),
     outcomes: outcomesOf(given),

@@ -111,6 +111,7 @@ type Notification = { readonly body: string; readonly stage: Stage; receives: nu
 export class TestPipeline {
   readonly clock = new MemoryClock(ACCEPTED_AT);
   readonly ledger = new MemoryLedger();
+  readonly waitingRows = new WaitingRows(this.ledger);
   readonly board = new MemoryBoard();
   readonly failures = new Failures();
   readonly figures = new Figures(this);
@@ -330,7 +331,7 @@ export class TestPipeline {
     return {
       ...relayBeside(this),
       ...this.common(),
-      board: this.boardView(),
+      ...{ board: this.boardView(), waiting: this.waiting() },
       gate: gateOf({ ...this.common(), timer: this.clock, board: this.interrupt.wrap('board', this.board) }),
       ...{ spool, slowRelayQueue, bounceQueue },
       bounceService: this.interrupt.wrap('bounces', this.bounces),
@@ -353,7 +354,7 @@ export class TestPipeline {
   private async sweepOnce() {
     const ports = this.sweepPorts();
     await sweep(ports, NEVER);
-    await publishLevels({ ...ports, waiting: new WaitingRows(this.ledger) }, NEVER);
+    await publishLevels({ ...ports, waiting: this.waiting() }, NEVER);
     await this.figures.publish(ports);
   }
   private sweepPorts() {
@@ -381,6 +382,9 @@ export class TestPipeline {
       srsSecrets: async () => this.srsSecrets,
       leaseMs: feedbackLeaseMs,
     };
+  }
+  private waiting() {
+    return this.interrupt.wrap('waiting', this.waitingRows);
   }
   /** Each invocation is a function of its own. */
   private boardView() {

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
 import type { Accepted, Script } from '#adapters/memory/next-hop.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { digestEntriesMax, lostJobAfterMs } from '#core/limits.ts';
 import { release, remove } from '#pipeline/operate/operate.ts';
 import { giveDigest } from '#pipeline/purge/digest-notice.ts';
@@ -23,6 +24,7 @@ const settings = settingsOf({});
 const portsOf = (pipeline: TestPipeline, interrupt = new Interrupt()) => ({
   settings,
   ledger: interrupt.wrap('ledger', pipeline.ledger),
+  waiting: interrupt.wrap('waiting', new WaitingRows(pipeline.ledger)),
   relayQueue: interrupt.wrap('relayQueue', pipeline.relayQueue),
   clock: pipeline.clock,
   watch: pipeline.watch,
@@ -110,10 +112,8 @@ describe('the digest', () => {
     const pipeline = await aDay();
     await giveDigest(portsOf(pipeline));
     const { ledger } = pipeline;
-    const quarantined = ledger.quarantined.bind(ledger);
-    const now = pipeline.clock.now();
-    const stale = await quarantined({ now, from: 0, until: now, max: 9, soonUntil: now });
-    ledger.quarantined = async () => stale;
+    const stale = [...ledger.all()];
+    pipeline.waitingRows.walk = (...given) => new WaitingRows({ all: () => stale }).walk(...given);
     const row = ledger.all().find(({ spoolId }) => spoolId === 'm1');
     if (row !== undefined)
       await release(

@@ -8,6 +8,7 @@ import { MemoryClock, MemoryEntropy } from '#adapters/memory/clock.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { Settings } from '#config/settings.ts';
 import {
@@ -253,10 +254,10 @@ describe('a job that runs the instant it is sent finds what it needs', () => {
     expect(arrived()).toEqual([ANN]);
   });
   it('of the digest: sent', async () => {
-    const { ports, clock, receive, arrived } = eager(() => ok);
+    const { ports, ledger, clock, receive, arrived } = eager(() => ok);
     await receive([BOB], ['spam']);
     clock.advance(30 * HOUR);
-    expect(await giveDigest(ports)).toBe('queued');
+    expect(await giveDigest({ ...ports, waiting: new WaitingRows(ledger) })).toBe('queued');
     expect(arrived()).toEqual([pipelineSettings.notices.postmaster]);
   });
 });

@@ -107,11 +107,15 @@ describe('behind an open next hop', () => {
     expect(sent.fast).toEqual([]);
   });
 
-  it('an attempt that was lost is sent again when its time is over', async () => {
+  it('an attempt that was lost is sent again when its time is over; its answer is looked for at first', async () => {
     const { ports, add, sent, clock } = await at(NOW + 5 * MINUTE, open);
     await add(1, waits);
-    await sweep(ports, NEVER);
-    clock.advance(lostJobAfterMs - 1);
+    expect(await sweep(ports, NEVER)).toMatchObject({ more: true, soon: true });
+    clock.advance(MINUTE - 1);
+    expect(await sweep(ports, NEVER)).toMatchObject({ more: true });
+    clock.advance(1);
+    expect(await sweep(ports, NEVER)).toMatchObject({ more: false });
+    clock.advance(lostJobAfterMs - MINUTE - 1);
     await sweep(ports, NEVER);
     expect(sent.slow).toHaveLength(1);
     clock.advance(1);

@@ -4,7 +4,7 @@
 
 import { type DynamoDBClient, QueryCommand, type QueryCommandOutput } from '@aws-sdk/client-dynamodb';
 import { isUnderWay } from '#core/delivery/delivery.ts';
-import type { DueRow, Quarantined, QuarantineQuery } from '#pipeline/ports.ts';
+import type { DueRow } from '#pipeline/ports.ts';
 import { dueRowOfItem, dueShardsOf } from './dynamo-row.ts';
 import type { Item } from './row-attributes.ts';
 
@@ -24,21 +24,19 @@ export async function readDueIndex(
     readonly from: number;
     readonly until: number;
     readonly shards?: readonly string[];
-    readonly perShard?: number;
   },
   take: (row: DueRow) => void,
 ): Promise<void> {
   await Promise.all(
     (range.shards ?? dueShardsOf('other', 'faulty', 'held')).map(async (shard) => {
-      let [start, left]: [Item | undefined, number] = [undefined, range.perShard ?? Number.POSITIVE_INFINITY];
+      let start: Item | undefined;
       do {
         const page: QueryCommandOutput = await client.send(
           new QueryCommand({ ...inShard(table, shard, range), ExclusiveStartKey: start }),
         );
-        for (const item of (page.Items ?? []).slice(0, left)) take(dueRowOfItem(item));
-        left -= page.Items?.length ?? 0;
+        for (const item of page.Items ?? []) take(dueRowOfItem(item));
         start = page.LastEvaluatedKey;
-      } while (start !== undefined && left > 0);
+      } while (start !== undefined);
     }),
   );
 }
@@ -73,27 +71,6 @@ function inShard(table: string, shard: string, { from, until }: { readonly from:
   };
 }
 
-/**
- * Counts the rows in quarantine, and keeps the latest of the period: a flood of spam must fit into a function's memory.
- */
-export function inQuarantine(query: QuarantineQuery): { take(row: DueRow): void; found(): Quarantined } {
-  const told: DueRow[] = [];
-  const counts = { inPeriod: 0, waiting: 0, soon: 0 };
-  const latestFirst = () => told.sort((a, b) => b.nextAttemptAt - a.nextAttemptAt);
-  return {
-    take(row) {
-      if (row.state !== 'quarantined') return;
-      counts.waiting += 1;
-      if (row.dueAt <= query.soonUntil) counts.soon += 1;
-      if (row.nextAttemptAt <= query.from || row.nextAttemptAt > query.until) return;
-      counts.inPeriod += 1;
-      told.push(row);
-      if (told.length >= 2 * query.max) latestFirst().splice(query.max);
-    },
-    found: () => ({ ...counts, told: latestFirst().slice(0, query.max) }),
-  };
-}
-
 /** Keeps the first `max`; shards arrive interleaved, so that twice as many are let in before the latest are cut off. */
 export function firstDue(max: number): { take(row: DueRow): void; rows(): readonly DueRow[] } {
   const rows: DueRow[] = [];
@@ -109,13 +86,21 @@ export function firstDue(max: number): { take(row: DueRow): void; rows(): readon
   };
 }
 
-/** Keeps the first `perNextHop` of each next hop and shard: a backlog of millions must fit into a function's memory. */
-export function longestDue(perNextHop: number): { take(row: DueRow): void; rows(): readonly DueRow[] } {
+export function byNextHop({ nextHop }: DueRow): string {
+  return nextHop;
+}
+
+/** Keeps the first `perLine` of each line: a backlog of millions must fit into a function's memory. */
+export function longestDue(
+  perLine: number,
+  lineOf: (row: DueRow) => string,
+): { take(row: DueRow): void; rows(): readonly DueRow[] } {
   const kept = new Map<string, ReturnType<typeof firstDue>>();
   return {
     take(row) {
-      const rows = kept.get(row.nextHop) ?? firstDue(perNextHop);
-      kept.set(row.nextHop, rows);
+      const line = lineOf(row);
+      const rows = kept.get(line) ?? firstDue(perLine);
+      kept.set(line, rows);
       rows.take(row);
     },
     rows: () => [...kept.values()].flatMap((each) => each.rows()).sort((a, b) => a.dueAt - b.dueAt),

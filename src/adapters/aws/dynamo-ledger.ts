@@ -17,16 +17,8 @@ import { answers } from '#adapters/trace-query.ts';
 import { joinTrace, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
-import type {
-  ClaimResult,
-  DueRow,
-  Ledger,
-  Quarantined,
-  QuarantineQuery,
-  TraceQuery,
-  TraceRecord,
-} from '#pipeline/ports.ts';
-import { firstDue, inQuarantine, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
+import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
+import { byNextHop, firstDue, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
 import { canonical, scanFilter, sentAgain, standingItem } from './dynamo-conditions.ts';
 import { countExpiry, countOnce, countUpTo } from './dynamo-counts.ts';
 import {
@@ -120,8 +112,8 @@ export class DynamoLedger implements Ledger {
     return own === null ? factsOf(await this.itemsOf(spoolId)) : messageOfItem(own);
   }
 
-  async due(until: number, perNextHop: number): Promise<readonly DueRow[]> {
-    const found = longestDue(perNextHop);
+  async due(until: number, perLine: number, lineOf = byNextHop): Promise<readonly DueRow[]> {
+    const found = longestDue(perLine, lineOf);
     await readDueIndex(this.client, this.table, { from: 0, until }, found.take);
     return found.rows();
   }
@@ -135,13 +127,6 @@ export class DynamoLedger implements Ledger {
       if (wanted(row)) found.take(row);
     });
     return found.rows();
-  }
-
-  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
-    const { take, found } = inQuarantine(query);
-    const range = { from: query.now + 1, until: Number.MAX_SAFE_INTEGER, shards: dueShardsOf('other') };
-    await readDueIndex(this.client, this.table, range, take);
-    return found();
   }
 
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {

@@ -2,6 +2,7 @@
 // write unit). Their attributes are those of row-attributes.ts. Pure: no client, no clock.
 
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { heldBecauseOf } from '#core/delivery/become.ts';
 import type {
   AttemptedKind,
   DeliveryRef,
@@ -13,7 +14,7 @@ import type {
   VerdictStatus,
   Verdicts,
 } from '#core/delivery/delivery.ts';
-import { isSettled } from '#core/delivery/delivery.ts';
+import { heldCauses, isSettled } from '#core/delivery/delivery.ts';
 import { type DueClass, dueClassOf } from '#core/delivery/due-class.ts';
 import type { Extract } from '#core/message/extract.ts';
 import type { Reply } from '#core/reply/reply.ts';
@@ -58,18 +59,16 @@ const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
 
 /**
  * The sparse index `due` spreads over partitions, so that no backlog is one partition's; each class has its own
- * (core/delivery/due-class.ts). Rows of older versions are all in those of `other`.
+ * (core/delivery/due-class.ts). Held rows have one for each cause, so that the index says why they are held. Rows of
+ * older versions are all in those of `other`, and held ones in `h0` and `h1`.
  */
-const DUE_SHARDS: Readonly<Record<DueClass, readonly [prefix: string, count: number]>> = {
-  other: ['s', 8],
-  faulty: ['f', 4],
-  held: ['h', 2],
+const DUE_SHARDS: Readonly<Record<DueClass, readonly string[]>> = {
+  other: ['s0', 's1', 's2', 's3', 's4', 's5', 's6', 's7'],
+  faulty: ['f0', 'f1', 'f2', 'f3'],
+  held: ['h0', 'h1', ...heldCauses.map((cause) => `h#${cause}`)],
 };
 export function dueShardsOf(...classes: readonly DueClass[]): readonly string[] {
-  return classes.flatMap((each) => {
-    const [prefix, count] = DUE_SHARDS[each];
-    return Array.from({ length: count }, (_, shard) => `${prefix}${shard}`);
-  });
+  return classes.flatMap((each) => DUE_SHARDS[each]);
 }
 const NULL_REVERSE_PATH = '<>'; // an index key may not be empty
 
@@ -211,16 +210,20 @@ export function dueRowOfItem(item: Item): DueRow {
   const { nextHop, state, nextAttemptAt, expiresAt, dueAt } = decode(ROW, item);
   const spoolId = textOf(item.pk);
   const deliveryKey = textOf(item.sk).slice(sortKeyOf({ spoolId, deliveryKey: '' }).length);
-  return { spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt, dueAt } as DueRow;
+  const cause = heldCauses.find((each) => item.dueShard?.S === `h#${each}`);
+  const row = { spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt, dueAt } as DueRow;
+  return cause === undefined ? row : { ...row, heldBecause: cause };
 }
 
 /** FNV-1a over the key: even, and the same for ever. */
 function dueShardOf(row: DeliveryRow): string {
+  const cause = heldBecauseOf(row);
+  if (cause !== null) return `h#${cause}`;
   let hash = 0x811c9dc5;
   for (const character of row.spoolId + row.deliveryKey)
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
-  const [prefix, count] = DUE_SHARDS[dueClassOf(row)];
-  return `${prefix}${hash % count}`;
+  const shards = DUE_SHARDS[dueClassOf(row)];
+  return shards[hash % shards.length] ?? 's0';
 }
 
 /**

@@ -2,6 +2,7 @@
 // before wrote without an instant are found by a scan of the table, a page at a time. It writes nothing.
 
 import { type DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import type { DueClass } from '#core/delivery/due-class.ts';
 import type { DueRow } from '#pipeline/ports.ts';
 import type { HeldPage, WaitingIndex } from '#pipeline/waiting-index.ts';
 import { countInShards, readDueIndex } from './due-index.ts';
@@ -21,12 +22,8 @@ export class DynamoWaiting implements WaitingIndex {
     return countInShards(this.#client, this.#table, dueShardsOf('held'));
   }
 
-  async faulty(max: number): Promise<readonly DueRow[]> {
-    const rows: DueRow[] = [];
-    const shards = dueShardsOf('faulty');
-    const range = { from: 0, until: Number.MAX_SAFE_INTEGER, shards, perShard: Math.ceil(max / shards.length) };
-    await readDueIndex(this.#client, this.#table, range, (row) => rows.push(row));
-    return rows.sort((a, b) => a.dueAt - b.dueAt).slice(0, max);
+  walk(dueClass: DueClass, until: number, take: (row: DueRow) => void): Promise<void> {
+    return readDueIndex(this.#client, this.#table, { from: 0, until, shards: dueShardsOf(dueClass) }, take);
   }
 
   async heldWithoutInstant(after: string | null): Promise<HeldPage> {

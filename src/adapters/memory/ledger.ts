@@ -2,22 +2,15 @@
 // versions, events that move out of long rows. It serves one process, and every call is atomic because nothing in it
 // awaits. It stores copies: a caller's object is never the stored one.
 
-import { inQuarantine, isEnqueued } from '#adapters/aws/due-index.ts';
+import { byNextHop, isEnqueued } from '#adapters/aws/due-index.ts';
 import { lastInstantOf } from '#adapters/aws/dynamo-row.ts';
 import { answers } from '#adapters/trace-query.ts';
 import { joinTrace, type MovedEvent, splitTrace } from '#adapters/trace-split.ts';
+import { heldBecauseOf } from '#core/delivery/become.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import { isSettled } from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
-import type {
-  ClaimResult,
-  DueRow,
-  Ledger,
-  Quarantined,
-  QuarantineQuery,
-  TraceQuery,
-  TraceRecord,
-} from '#pipeline/ports.ts';
+import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
 
 export class MemoryLedger implements Ledger {
   private readonly rows = new Map<string, DeliveryRow>();
@@ -73,14 +66,15 @@ export class MemoryLedger implements Ledger {
     return facts === null ? null : structuredClone(facts);
   }
 
-  async due(until: number, perNextHop: number): Promise<readonly DueRow[]> {
+  async due(until: number, perLine: number, lineOf = byNextHop): Promise<readonly DueRow[]> {
     const seen = new Map<string, number>();
     return this.indexed(Number.NEGATIVE_INFINITY, until)
       .sort((a, b) => a.dueAt - b.dueAt)
-      .filter(({ nextHop }) => {
-        const before = seen.get(nextHop) ?? 0;
-        seen.set(nextHop, before + 1);
-        return before < perNextHop;
+      .filter((row) => {
+        const line = lineOf(row);
+        const before = seen.get(line) ?? 0;
+        seen.set(line, before + 1);
+        return before < perLine;
       });
   }
 
@@ -90,12 +84,6 @@ export class MemoryLedger implements Ledger {
   ): Promise<readonly DueRow[]> {
     const found = this.indexed(range.from, range.until).filter(wanted);
     return found.sort((a, b) => a.dueAt - b.dueAt).slice(0, range.max);
-  }
-
-  async quarantined(query: QuarantineQuery): Promise<Quarantined> {
-    const { take, found } = inQuarantine(query);
-    for (const row of this.indexed(query.now, Number.POSITIVE_INFINITY)) take(row);
-    return found();
   }
 
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
@@ -190,9 +178,10 @@ export class MemoryLedger implements Ledger {
 
   private indexed(from: number, until: number): DueRow[] {
     const found: DueRow[] = [];
-    for (const { dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt } of this.rows.values())
-      if (dueAt !== null && dueAt > from && dueAt <= until)
-        found.push({ dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt });
+    for (const row of this.rows.values()) {
+      const entry = dueRowOf(row);
+      if (entry !== null && entry.dueAt > from && entry.dueAt <= until) found.push(entry);
+    }
     return found;
   }
 
@@ -229,6 +218,15 @@ function copyOf(row: DeliveryRow): DeliveryRow {
 
 function copyOfMessage(message: MessageFacts): MessageFacts {
   return { ...message, extract: { ...message.extract }, verdicts: message.verdicts && { ...message.verdicts } };
+}
+
+/** The row's entry in the index; null: it has none. */
+export function dueRowOf(row: DeliveryRow): DueRow | null {
+  const { dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt } = row;
+  if (dueAt === null) return null;
+  const heldBecause = heldBecauseOf(row);
+  const entry = { dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt };
+  return heldBecause === null ? entry : { ...entry, heldBecause };
 }
 
 const keyOf = (ref: DeliveryRef) => `${ref.spoolId}\n${ref.deliveryKey}`;

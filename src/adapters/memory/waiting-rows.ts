@@ -1,10 +1,10 @@
 // Mail that waits, by the ledger in memory. Used by the simulation.
 // It never asks an index: it looks through all rows.
 
-import { dueClassOf } from '#core/delivery/due-class.ts';
+import { type DueClass, dueClassOf } from '#core/delivery/due-class.ts';
 import type { DueRow } from '#pipeline/ports.ts';
 import type { HeldPage, WaitingIndex } from '#pipeline/waiting-index.ts';
-import type { MemoryLedger } from './ledger.ts';
+import { dueRowOf, type MemoryLedger } from './ledger.ts';
 
 export class WaitingRows implements WaitingIndex {
   private readonly ledger: Pick<MemoryLedger, 'all'>;
@@ -17,13 +17,11 @@ export class WaitingRows implements WaitingIndex {
     return this.ledger.all().filter((row) => row.dueAt !== null && dueClassOf(row) === 'held').length;
   }
 
-  async faulty(max: number): Promise<readonly DueRow[]> {
-    const rows = this.ledger.all().flatMap((row): DueRow[] => {
-      const { dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt } = row;
-      if (dueAt === null || dueClassOf(row) !== 'faulty') return [];
-      return [{ dueAt, spoolId, deliveryKey, nextHop, state, nextAttemptAt, expiresAt }];
-    });
-    return rows.sort((a, b) => a.dueAt - b.dueAt).slice(0, max);
+  async walk(dueClass: DueClass, until: number, take: (row: DueRow) => void): Promise<void> {
+    for (const row of this.ledger.all()) {
+      const entry = dueClassOf(row) === dueClass ? dueRowOf(row) : null;
+      if (entry !== null && entry.dueAt <= until) take(entry);
+    }
   }
 
   async heldWithoutInstant(): Promise<HeldPage> {

@@ -54,7 +54,8 @@ export function holdForNotice(row: DeliveryRow, change: HoldChange): DeliveryRow
 
 /**
  * What waits for a person has an instant, a day on at the latest, so that the index of what is due counts it (DESIGN
- * decision 32). A sender's notice has none: its delivery is held with it, and is counted.
+ * decision 32). A sender's notice has none: its delivery is held with it, and is counted. A held row has no attempt
+ * ahead: its `nextAttemptAt` says since when it is held, because the index has no other instant for that.
  */
 function inSight(
   row: DeliveryRow,
@@ -62,7 +63,7 @@ function inSight(
   because: HeldBecause,
   { now, dueAt = Number.POSITIVE_INFINITY, ...change }: HoldChange,
 ): DeliveryRow {
-  const held = { ...inState(row, state, { ...change, dueAt: null }), heldBecause: because };
+  const held = { ...inState(row, state, { ...change, nextAttemptAt: now, dueAt: null }), heldBecause: because };
   return isSettled(held) ? held : { ...held, dueAt: Math.min(dueAt, now + dayMs) };
 }
 

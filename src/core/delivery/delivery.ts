@@ -120,22 +120,27 @@ export type NoticeSummary = {
   readonly reason: string | null;
 };
 
-/** Why a row is held: the work that waits for an operator. Stable: it stands in ledgers. */
-export type HeldBecause =
-  | 'operator' // an operator stopped it
-  | 'copy-failed' // no notice follows the failure of a copy
-  | 'notice-not-delivered'
-  | 'notices-held' // `notices.mode: hold`
-  | 'expiry-limit'
-  | 'failure-limit' // many were refused in the same words, which no rule knows
-  | 'receipt-missing'
-  | 'envelope-missing'
-  | 'submission-malformed' // the envelope among it
-  | 'foreign-sender' // or an unknown submitter
-  | 'foreign-author'
-  | 'resubmitted-confirmed' // a report that it failed would be false
-  | 'policy' // policy refused it, and no notice may go
-  | 'no-way-to-the-postmaster'; // no configured next hop could carry the postmaster's mail
+/**
+ * Why a row is held: the work that waits for an operator. Stable: it stands in ledgers, and each has a shard of the
+ * index of what is due (adapters/aws/dynamo-row.ts).
+ */
+export const heldCauses = [
+  'operator', // an operator stopped it
+  'copy-failed', // no notice follows the failure of a copy
+  'notice-not-delivered',
+  'notices-held', // `notices.mode: hold`
+  'expiry-limit',
+  'failure-limit', // many were refused in the same words, which no rule knows
+  'receipt-missing',
+  'envelope-missing',
+  'submission-malformed', // the envelope among it
+  'foreign-sender', // or an unknown submitter
+  'foreign-author',
+  'resubmitted-confirmed', // a report that it failed would be false
+  'policy', // policy refused it, and no notice may go
+  'no-way-to-the-postmaster', // no configured next hop could carry the postmaster's mail
+] as const;
+export type HeldBecause = (typeof heldCauses)[number];
 
 /** The kinds of next hops that attempts are made at; the others are decided by ingest. */
 export type AttemptedKind = Exclude<NextHopSettings['kind'], 'refuse' | 'discard'>;

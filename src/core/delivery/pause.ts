@@ -105,9 +105,11 @@ export function mayRun(job: JobSeen, { standing }: Pauses): 'yes' | 'no' | 'by-a
 
 /** Whether a pause keeps the delivery: no attempt is made until it is resumed. */
 export function isKept(entry: EntrySeen, pauses: Pauses): boolean {
-  return pauses.standing.some(
-    (pause) => covers(pause.scope, entry) && (pause.mode === 'hold' || bornAt(entry, pauses) >= pause.since),
-  );
+  return pauses.standing.some((pause) => isKeptBy(pause, entry, pauses));
+}
+
+export function isKeptBy({ scope, mode, since }: StandingPause, entry: EntrySeen, pauses: Pauses): boolean {
+  return covers(scope, entry) && (mode === 'hold' || bornAt(entry, pauses) >= since);
 }
 
 /**

@@ -2,7 +2,7 @@
 // decides by the entry of the due index whether a row must be looked at, so that what waits costs no read and no write.
 // Pure. Instants are milliseconds since the epoch. It never decides what health is: next-hop-health.ts does.
 
-import { claimsMax, freshFailureMs, resumeWithinMs, settleMs } from '#core/limits.ts';
+import { claimsMax, freshFailureMs, probeAwaitedMs, resumeWithinMs, settleMs } from '#core/limits.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { DeliveryRow, TraceEvent } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
@@ -19,6 +19,7 @@ export type HopTimes = {
   readonly settleMs: number;
   readonly freshFailureMs: number;
   readonly resumeWithinMs: number;
+  readonly probeAwaitedMs: number;
 };
 
 export function hopTimes(timeScale: number): HopTimes {
@@ -26,6 +27,7 @@ export function hopTimes(timeScale: number): HopTimes {
     settleMs: settleMs / timeScale,
     freshFailureMs: freshFailureMs / timeScale,
     resumeWithinMs: resumeWithinMs / timeScale,
+    probeAwaitedMs: probeAwaitedMs / timeScale,
   };
 }
 
@@ -96,6 +98,11 @@ function delayLooksUntil({ expiresAt }: Pick<WaitingEntry, 'expiresAt'>, terms: 
   return at > terms.now || at >= expiresAt ? null : at + DELAY_LOOKS * terms.sweepAgainMs;
 }
 
+/** A row that waits, and is ready for an attempt, is due by then at the latest. */
+export function waitsUntil({ now, sweepAgainMs, delayNoticeMs }: Omit<WaitingTerms, 'lifetimeMs'>): number {
+  return now + Math.max(DELAY_LOOKS * sweepAgainMs + 1, delayNoticeMs ?? 0);
+}
+
 /** The `dueAt` of a row that waits and needs no look before its expiry: as it is, where that says so already. */
 export function dueWhileWaiting(row: DeliveryRow, terms: WaitingTerms): number {
   const until = delayLooksUntil(row, terms);
@@ -110,6 +117,18 @@ export function dueWhileWaiting(row: DeliveryRow, terms: WaitingTerms): number {
 export function wantsProbe({ state, opened, probe, lastFailure }: Health, now: number, early: boolean): boolean {
   if (state !== 'open' || opened === null || (probe !== null && probe.until > now)) return false;
   return now >= opened.nextProbeAt || (early && lastFailure?.secretVersion !== undefined);
+}
+
+/**
+ * Whether the answer to the one attempt may be there in a moment. It was sent `sweepAgainMs` before it counts as lost.
+ * One that is not answered soon is lost, or takes minutes: the run of the next minute sees its end.
+ */
+export function isProbeAwaited(
+  { probe }: Pick<Health, 'probe'>,
+  { now, sweepAgainMs }: { readonly now: number; readonly sweepAgainMs: number },
+  { probeAwaitedMs: awaitedMs }: HopTimes,
+): boolean {
+  return probe !== null && probe.until > now && now < probe.until - sweepAgainMs + awaitedMs;
 }
 
 /**

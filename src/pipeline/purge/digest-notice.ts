@@ -12,6 +12,7 @@
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { sesReport } from '#core/delivery/destination.ts';
+import { type Quarantined, type QuarantineQuery, quarantineSums } from '#core/delivery/quarantine-sums.ts';
 import { digestEntriesMax, digestSoonMs, sweepConcurrency } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
 import { noticeMark } from '#core/message/trace-fields.ts';
@@ -29,16 +30,19 @@ import { inTurns } from '#pipeline/in-turns.ts';
 import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { DueRow } from '#pipeline/ports.ts';
 import type { ComposePorts } from '#pipeline/relay/notice-content.ts';
+import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 
 const BOOKMARK = 'digest';
 
+export type DigestPorts = BouncePorts & { readonly waiting: WaitingIndex };
+
 /** Writes the digest that is due, if one is. */
-export async function giveDigest(ports: BouncePorts): Promise<'nothing-due' | 'nothing-quarantined' | 'queued'> {
+export async function giveDigest(ports: DigestPorts): Promise<'nothing-due' | 'nothing-quarantined' | 'queued'> {
   const now = ports.clock.now();
   const last = await ports.ledger.bookmark(BOOKMARK);
   const period = duePeriod(last === null ? null : Number(last), now);
   if (period === null) return 'nothing-due';
-  const { inPeriod } = await ports.ledger.quarantined({ ...period, now, max: 0, soonUntil: now });
+  const { inPeriod } = await quarantined(ports.waiting, { ...period, now, max: 0, soonUntil: now });
   if (inPeriod > 0) {
     const { postmaster } = ports.settings.notices;
     const way = wayToPostmaster(ports.settings, { nullReversePath: true }) ?? {
@@ -60,7 +64,7 @@ export async function digestFor(ports: ComposePorts, digest: DeliveryRow): Promi
   if (period === null || to === null) return null;
   const now = ports.clock.now();
   const max = digestEntriesMax;
-  const found = await ports.ledger.quarantined({ ...period, now, max, soonUntil: now + digestSoonMs });
+  const found = await quarantined(ports.waiting, { ...period, now, max, soonUntil: now + digestSoonMs });
   const looked = await inTurns(
     found.told,
     sweepConcurrency,
@@ -83,6 +87,12 @@ export async function digestFor(ports: ComposePorts, digest: DeliveryRow): Promi
     waiting: found.waiting,
     soon: found.soon,
   });
+}
+
+async function quarantined(waiting: WaitingIndex, query: QuarantineQuery): Promise<Quarantined<DueRow>> {
+  const { take, sums } = quarantineSums<DueRow>(query);
+  await waiting.walk('other', Number.MAX_SAFE_INTEGER, take);
+  return sums();
 }
 
 /** Null where an operator has released or ended it meanwhile. */

@@ -11,12 +11,16 @@ import { noticeMark } from '#core/message/trace-fields.ts';
 import { mayReturnBody, noticeBytesMax } from '#core/notice/body.ts';
 import type { NoticeInput, NoticeOriginal } from '#core/notice/input.ts';
 import { noticeMessageId, noticeRecipient } from '#core/notice/input.ts';
+import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, Ledger, Spool, UnreadableCause, Watch } from '#pipeline/ports.ts';
+import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 
 export type ComposePorts = {
   readonly settings: Settings;
   readonly ledger: Ledger;
   readonly spool: Spool;
+  readonly waiting: WaitingIndex;
+  readonly board: BoardView;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly markKey: MarkKey;

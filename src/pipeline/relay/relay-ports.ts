@@ -7,6 +7,7 @@ import type { MarkKey } from '#core/message/mark-key.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { OutcomeTally } from '#pipeline/outcome-tally.ts';
 import type { BounceService, Clock, Entropy, JobQueue, Ledger, NextHop, Spool, Timer, Watch } from '#pipeline/ports.ts';
+import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { FailureCounts } from './failure-counts.ts';
 import type { NextHopGate } from './next-hop-gate.ts';
@@ -15,6 +16,8 @@ export type RelayPorts = {
   readonly settings: Settings;
   readonly spool: Spool;
   readonly ledger: Ledger;
+  /** What waits, for the digest. */
+  readonly waiting: WaitingIndex;
   /** Next hops' health and the pauses, as this function knows them. */
   readonly board: BoardView;
   /** Kept between invocations: `concurrency` and `messagesPerSecond` of next hops. */

@@ -1,6 +1,7 @@
 // Which of the due rows a sweep looks at, by the index alone. Called by sweep.ts. Rows whose next hop takes no mail now
-// are left as they are, without a read. All others share the room of their lane: a next hop's room is its fair share,
-// less the jobs that it has there already, so that one that answers slowly fills its own share and no other.
+// are left as they are, without a read, however many there are: they hide none that a pause does not keep, or whose
+// time has come. All others share the room of their lane: a next hop's room is its fair share, less the jobs that it
+// has there already, so that one that answers slowly fills its own share and no other.
 
 import type { Settings } from '#config/settings.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
@@ -19,6 +20,8 @@ export type ChoicePorts = {
 };
 
 export type Choice = {
+  /** Rows that were due. Of a long backlog it is a part. */
+  readonly due: number;
   /** To be looked at, next hops in turn. */
   readonly chosen: readonly DueRow[];
   /** Left for want of room. */
@@ -27,21 +30,28 @@ export type Choice = {
   readonly waiting: ReadonlyMap<string, readonly DueRow[]>;
 };
 
-export async function choose(ports: ChoicePorts, hops: Hops, due: readonly DueRow[]): Promise<Choice> {
+export async function choose(ports: ChoicePorts, hops: Hops): Promise<Choice> {
   const now = ports.clock.now();
-  const kinds = Map.groupBy(due, (row) => kindOf(ports, hops, row, now));
-  const waiting = Map.groupBy(kinds.get('waits') ?? [], ({ nextHop }) => nextHop);
+  const kind = (row: DueRow) => kindOf(ports, hops, row, now);
+  const due = await ports.ledger.due(now, activeJobsMax, (row) => `${kind(row)} ${row.nextHop}`);
+  const kinds = Map.groupBy(due, kind);
+  const waiting = Map.groupBy([...(kinds.get('waits') ?? []), ...(kinds.get('kept') ?? [])], ({ nextHop }) => nextHop);
   const others = kinds.get('look') ?? [];
   const [fast, slow] = [kinds.get('fast') ?? [], kinds.get('slow') ?? []];
   const enqueued = fast.length + slow.length === 0 ? new Map() : await enqueuedNow(ports, now);
   const inFast = withinRoom(hops, fast, jobsOf(enqueued, hops, 'takes'), activeJobsMax);
   const inSlow = withinRoom(hops, slow, jobsOf(enqueued, hops, 'slow'), slowJobsMax);
   const left = fast.length + slow.length - inFast.length - inSlow.length;
-  return { chosen: [...others, ...inFast, ...inSlow], left, waiting };
+  return { due: due.length, chosen: [...others, ...inFast, ...inSlow], left, waiting };
 }
 
-/** Of other queues, and what needs no attempt: no room, so they are looked at. */
-function kindOf(ports: ChoicePorts, hops: Hops, row: DueRow, now: number): 'look' | 'waits' | 'fast' | 'slow' {
+/**
+ * `look`: of other queues, and what needs no attempt: no room, so they are looked at. `kept`: a pause keeps it; `waits`:
+ * its next hop takes nothing.
+ */
+type Kind = 'look' | 'kept' | 'waits' | 'fast' | 'slow';
+
+function kindOf(ports: ChoicePorts, hops: Hops, row: DueRow, now: number): Kind {
   if (!isUnderWay(row.state) || destinationOf(row) === 'returns') return 'look';
   const isOver = hops.isOver(row);
   if (row.nextAttemptAt > now && !isOver) return 'look';
@@ -50,8 +60,10 @@ function kindOf(ports: ChoicePorts, hops: Hops, row: DueRow, now: number): 'look
     const terms = { now, sweepAgainMs: ports.sweepAgainMs, lifetimeMs, delayNoticeMs };
     // Its next attempt lies ahead: an attempt at it has ended, perhaps the last one.
     const isTried = row.nextAttemptAt > now;
-    const mayExpire = isTried || hops.pause(row).kept || hops.hop(row.nextHop).down !== null;
-    return mustLook(row, terms, { isOver, mayExpire }) ? 'look' : 'waits';
+    const { kept } = hops.pause(row);
+    const mayExpire = isTried || kept || hops.hop(row.nextHop).down !== null;
+    if (mustLook(row, terms, { isOver, mayExpire })) return 'look';
+    return kept ? 'kept' : 'waits';
   }
   if (isOver) return 'look';
   return hops.standing(row.nextHop) === 'slow' ? 'slow' : 'fast';

@@ -9,6 +9,7 @@ import {
   freshFailureOf,
   type HopTimes,
   hopStandingOf,
+  isProbeAwaited,
   resumedAtOf,
   type Standing,
   takesMail,
@@ -40,6 +41,10 @@ export class Hops {
     const { kept, resumedAt: at } = this.pause(entry);
     const settles = at !== null && this.pauses.now < at;
     return !kept && !settles && takesMail(this.standing(entry.nextHop));
+  }
+
+  isProbeAwaited(health: Health, sweepAgainMs: number): boolean {
+    return isProbeAwaited(health, { now: this.pauses.now, sweepAgainMs }, this.#times);
   }
 
   isOver(entry: EntrySeen): boolean {

@@ -49,7 +49,7 @@ export async function sendProbes(
     const due = wantsProbe(health, now, early);
     const sent = due && (await probe(ports, hops, health, waiting.get(health.nextHop) ?? [], early, poison));
     // An early one finds the same secret nearly always: the run of the next minute looks again.
-    if (due ? sent && wantsProbe(health, now, false) : health.probe !== null && health.probe.until > now) out += 1;
+    if (due ? sent && wantsProbe(health, now, false) : hops.isProbeAwaited(health, ports.sweepAgainMs)) out += 1;
   }
   return { out, poison };
 }

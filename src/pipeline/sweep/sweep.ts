@@ -19,7 +19,7 @@ import { afterExpiryHeld, type ExpiryCount, isOverExpiryLimit, mayReport } from 
 import { heldFailureReturned } from '#core/delivery/failure-limit.ts';
 import { type SweepDecision, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import type { HopTimes } from '#core/delivery/waiting.ts';
-import { activeJobsMax, heldFailuresPerMinuteMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
+import { heldFailuresPerMinuteMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { sendWork, type Work, workOf } from '#pipeline/jobs.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
@@ -85,8 +85,7 @@ export async function sweep(
   const pauses = await pausesNow(ports); // reads the board anew
   const hops = new Hops(await ports.board.board(), pauses, ports.hopTimes);
   const resuming = await resume(ports, hops, signal);
-  const due = await ports.ledger.due(ports.clock.now(), activeJobsMax);
-  const { chosen, left, waiting } = await choose(ports, hops, due);
+  const { due, chosen, left, waiting } = await choose(ports, hops);
   const first = await workThrough(ports, hops, chosen, signal);
   const probes = signal.aborted ? noProbes : await sendProbes(ports, hops, waiting, !again);
   const ended = await workThrough(ports, hops, probes.poison, signal);
@@ -96,7 +95,7 @@ export async function sweep(
   const behind = waiting.values().reduce((sum, rows) => sum + rows.length, 0);
   const soon = left === 0 && first.seen === chosen.length && (resuming || probes.out > 0);
   const more = soon || left > 0 || first.seen < chosen.length;
-  if (total.seen > 0 || left > 0) ports.watch.info('sweep.run', { ...total, due: due.length, waiting: behind });
+  if (total.seen > 0 || left > 0) ports.watch.info('sweep.run', { ...total, due, waiting: behind });
   return { ...total, waiting: behind, more, soon };
 }
 

@@ -87,11 +87,52 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'sweep/waiting-rows-are-read',
     file: 'src/pipeline/sweep/choice.ts',
-    text: "? 'look' : 'waits';",
-    replacement: "? 'look' : 'look';",
+    text: "    return kept ? 'kept' : 'waits';\n",
+    replacement: "    return 'look';\n",
     test: {
       file: 'test/simulation/open-next-hop.test.ts',
       name: 'behind an open next hop > 10,000 waiting rows cost one read of the index, and no other call',
+    },
+  },
+  {
+    name: 'sweep/a-long-pause-hides-mail-that-goes-out',
+    file: 'src/pipeline/sweep/choice.ts',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of the source
+    text: '(row) => `${kind(row)} ${row.nextHop}`',
+    replacement: '(row) => row.nextHop',
+    test: {
+      file: 'test/unit/pipeline/sweep/levels.test.ts',
+      name: 'a sweep finds the rows of the other direction, and notices, behind more paused rows than it reads',
+    },
+  },
+  {
+    name: 'levels/mail-behind-an-open-next-hop-is-not-counted',
+    file: 'src/pipeline/sweep/levels.ts',
+    text: 'healths.values().some(isSick)',
+    replacement: 'healths.values().some(() => false)',
+    test: {
+      file: 'test/unit/pipeline/sweep/levels.test.ts',
+      name: 'the levels > count mail that was never attempted behind an open next hop from when it waits',
+    },
+  },
+  {
+    name: 'levels/one-pass-for-held-rows-of-before',
+    file: 'src/pipeline/sweep/held-walk.ts',
+    text: 'if (walk.at !== null || now < walk.begunAt + pauseMs)',
+    replacement: 'if (walk.at !== null || walk.passes > 0 || now < walk.begunAt + pauseMs)',
+    test: {
+      file: 'test/unit/pipeline/sweep/levels.test.ts',
+      name: 'held rows that the index does not have > are counted where a function of the version before wrote them behind the first pass',
+    },
+  },
+  {
+    name: 'sweep/a-lost-probe-is-looked-for-as-long-as-it-may-last',
+    file: 'src/core/delivery/waiting.ts',
+    text: ' && now < probe.until - sweepAgainMs + awaitedMs;',
+    replacement: ';',
+    test: {
+      file: 'test/simulation/open-next-hop.test.ts',
+      name: 'behind an open next hop > an attempt that was lost is sent again when its time is over; its answer is looked for at first',
     },
   },
   {

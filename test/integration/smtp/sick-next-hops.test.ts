@@ -8,6 +8,7 @@ import { MemoryEntropy } from '#adapters/memory/clock.ts';
 import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemTimer } from '#adapters/system-clock.ts';
@@ -79,7 +80,7 @@ async function functionWith(sickPort: number, goodPort: number) {
   ]);
   const ports: RelayPorts = {
     ...{ settings: pipelineSettings, spool, ledger, clock, watch, slowRelayQueue, markKey: 'key' },
-    board: boardOf({ clock, watch }),
+    ...{ board: boardOf({ clock, watch }), waiting: new WaitingRows(ledger) },
     gate: gateOf({ clock, watch, timer: new SystemTimer() }),
     failures: failuresOf({ clock, watch }),
     outcomes: outcomesOf({ clock, watch }),

@@ -8,6 +8,7 @@ import { MemoryJobQueue } from '#adapters/memory/job-queue.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemoryNextHop, type Script } from '#adapters/memory/next-hop.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
+import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { SmtpSettings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -69,6 +70,7 @@ async function withRows(count: number, nextHop: NextHop) {
     settings: pipelineSettings,
     spool,
     ledger: counted(ledger, ledgerCalls),
+    waiting: new WaitingRows(ledger),
     board: boardOf({ clock, watch }, counted(board, boardCalls)),
     slowRelayQueue,
     gate: gateOf({ clock, watch, timer: clock }),
