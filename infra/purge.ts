@@ -1,4 +1,4 @@
-// The purge and the quarantine's digest: their function, its schedule, and the queue of runs that could not start.
+// The purge and the digest: their function, its schedule, and the queue of runs that could not start.
 // Called by stack.ts. No other function may delete from the spool (received mail and submissions). It deletes only by a
 // delete marker: no function may delete a version. A test checks that.
 
@@ -21,7 +21,7 @@ export function purge(scope: Construct, given: Given, stages: Pick<Stages, 'rela
   list.addCondition('StringEquals', { 's3:prefix': prefixes.length === 1 ? prefixes[0] : prefixes });
   const handler = ownFunction(here, {
     folder: given.folder('purge'),
-    description: 'Removes from the spool what has had its retention and is final; sends the digest of the quarantine',
+    description: 'Removes from the spool what has had its retention and is final; sends the daily digest',
     timeoutMs: limits.purgeTimeoutMs,
     memoryMb: 512,
     environment: environmentOf(scope, given, stages),

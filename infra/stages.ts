@@ -131,7 +131,7 @@ function stagePlans(
       // UpdateItem is the claim; Query finds the message of a notice among its deliveries, and the board of next hops.
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
-        queryDue(table), // the messages of a digest
+        queryDue(table), // what a digest tells
         openContent,
         ...findVersions(bucket, prefixes),
         sendTo(queues.slowRelay, queues.feedback),

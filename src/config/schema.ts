@@ -81,7 +81,9 @@ const notices = object(
   {
     from: told(address, { description: 'The From of every notice. In one of `domains` where anything goes by SES.' }),
     postmaster: told(address, {
-      description: 'The person to ask, whom notices name. Gets the daily digest of the quarantine.',
+      description:
+        'The person to ask, whom notices name. Gets the daily digest of what waits for a person, of pauses and next ' +
+        'hops, and of the quarantine.',
     }),
     via: told(hopName.optional().transform(orNull), {
       description: 'The next hop, of kind `smtp` or `lmtp`, by which notices leave, with the null reverse-path.',

@@ -245,7 +245,7 @@ export const rowsOutliveObjectMs = 7 * DAY;
 /** A delivery, its fallback and its notice have had their lifetimes, and a day more to be settled. */
 export const settleMarginMs = DAY;
 
-// ── The digest of the quarantine ────────────────────────────────────────────────────────────────────────────────────
+// ── The digest ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** One a day, for whole days of UTC. */
 export const digestEveryMs = DAY;
@@ -253,6 +253,10 @@ export const digestEveryMs = DAY;
 export const digestEntriesMax = 200;
 /** It warns of what is discarded within this time: a week, so that who reads it on Mondays is in time. */
 export const digestSoonMs = 7 * DAY;
+/** Pauses and next hops that the digest lists one by one. A stack has a handful of each. */
+export const digestLinesMax = 50;
+/** Mail that waits for less is no reason for a digest. */
+export const digestLongMs = HOUR;
 
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

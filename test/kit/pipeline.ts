@@ -297,9 +297,7 @@ export class TestPipeline {
 
   private common() {
     return {
-      settings: this.settings,
-      clock: this.clock,
-      watch: this.watch,
+      ...{ settings: this.settings, clock: this.clock, watch: this.watch },
       sweepAgainMs: lostJobAfterMs,
       ledger: this.interrupt.wrap('ledger', this.ledger),
     };
@@ -327,13 +325,13 @@ export class TestPipeline {
     };
   }
   private relayPorts() {
-    const { slowRelayQueue, bounceQueue, spool } = this.wrapped();
+    const { slowRelayQueue, bounceQueue, spool, waiting } = this.wrapped();
     return {
       ...relayBeside(this),
       ...this.common(),
-      ...{ board: this.boardView(), waiting: this.waiting() },
+      board: this.boardView(),
       gate: gateOf({ ...this.common(), timer: this.clock, board: this.interrupt.wrap('board', this.board) }),
-      ...{ spool, slowRelayQueue, bounceQueue },
+      ...{ spool, slowRelayQueue, bounceQueue, waiting },
       bounceService: this.interrupt.wrap('bounces', this.bounces),
       nextHop: (name: string) =>
         this.served.get(name) ?? this.interrupt.wrap('nextHop', this.others.get(name) ?? this.exchange),
@@ -354,7 +352,7 @@ export class TestPipeline {
   private async sweepOnce() {
     const ports = this.sweepPorts();
     await sweep(ports, NEVER);
-    await publishLevels({ ...ports, waiting: this.waiting() }, NEVER);
+    await publishLevels(ports, NEVER);
     await this.figures.publish(ports);
   }
   private sweepPorts() {
@@ -383,9 +381,6 @@ export class TestPipeline {
       leaseMs: feedbackLeaseMs,
     };
   }
-  private waiting() {
-    return this.interrupt.wrap('waiting', this.waitingRows);
-  }
   /** Each invocation is a function of its own. */
   private boardView() {
     const { clock, watch } = this;
@@ -393,6 +388,7 @@ export class TestPipeline {
   }
   private wrapped() {
     return {
+      waiting: this.interrupt.wrap('waiting', this.waitingRows),
       relayQueue: this.interrupt.wrap('relayQueue', this.relayQueue),
       slowRelayQueue: this.interrupt.wrap('slowRelayQueue', this.slowRelayQueue),
       bounceQueue: this.interrupt.wrap('bounceQueue', this.bounceQueue),

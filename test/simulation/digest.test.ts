@@ -1,6 +1,6 @@
-// The digest of the quarantine in the pipeline: once a day where anything was quarantined, by the postmaster's way,
-// dying at any call, composed from what waits at the attempt. Its own failure is held, and never causes a further
-// notice.
+// The digest in the pipeline, as far as it tells of the quarantine: once a day where anything was quarantined, by the
+// postmaster's way, dying at any call, composed from what waits at the attempt. Its own failure is held, and never
+// causes a further notice.
 
 import { describe, expect, it } from 'vitest';
 import { Interrupt } from '#adapters/memory/interrupt.ts';
@@ -9,6 +9,7 @@ import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { digestEntriesMax, lostJobAfterMs } from '#core/limits.ts';
 import { release, remove } from '#pipeline/operate/operate.ts';
 import { giveDigest } from '#pipeline/purge/digest-notice.ts';
+import { boardOf } from '../kit/board.ts';
 import { TestPipeline } from '../kit/pipeline.ts';
 import { settingsOf } from './routed.ts';
 
@@ -25,6 +26,7 @@ const portsOf = (pipeline: TestPipeline, interrupt = new Interrupt()) => ({
   settings,
   ledger: interrupt.wrap('ledger', pipeline.ledger),
   waiting: interrupt.wrap('waiting', new WaitingRows(pipeline.ledger)),
+  board: boardOf(pipeline, pipeline.board),
   relayQueue: interrupt.wrap('relayQueue', pipeline.relayQueue),
   clock: pipeline.clock,
   watch: pipeline.watch,
@@ -80,7 +82,7 @@ describe('the digest', () => {
     await giveDigest(portsOf(pipeline));
     await settle(pipeline);
     pipeline.clock.advanceTo(pipeline.clock.now() + DAY);
-    expect(await giveDigest(portsOf(pipeline))).toBe('nothing-quarantined');
+    expect(await giveDigest(portsOf(pipeline))).toBe('nothing-to-tell');
     pipeline.receive('m9', ANN, [BOB], undefined, ['spam']);
     await pipeline.work();
     pipeline.clock.advanceTo(pipeline.clock.now() + 3 * DAY); // days without a run leave nothing out

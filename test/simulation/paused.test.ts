@@ -28,9 +28,9 @@ const NEW = { in: 'in-2', out: '01JD0000000000000000000002' };
 const toBob = { name: 'smart', to: 'bob@far.example' };
 const toCarl = { name: 'exchange', to: 'carl@example.com' };
 
-/** Both messages of each direction; the servers defer what comes in the first five minutes. */
-function world(given: Settings = base) {
-  const start = ACCEPTED_AT + 5 * MINUTE;
+/** Both messages of each direction; the servers defer what comes in the first five minutes, or for longer. */
+function world(given: Settings = base, deferredMs = 5 * MINUTE) {
+  const start = ACCEPTED_AT + deferredMs;
   const script = (_to: unknown) => (pipeline.clock.now() < start ? later : ok);
   const pipeline: TestPipeline = new TestPipeline(
     (to) => (to.domainKey === 'example.com' && to.address !== 'ann@example.com' ? script(to) : ok),
@@ -116,5 +116,39 @@ describe.each(['operator', 'configuration'] as const)('a pause of three days by 
     expect(told('ann@example.com')).toEqual(older === 1 ? delayed : [...delayed, ...delayed]);
     const metrics = ['Expired', 'Held', 'NoEnd', 'LostJob', 'Poison', 'PossibleDuplicate'] as const;
     expect(metrics.map((metric) => [metric, pipeline.watch.total(metric)])).toEqual(metrics.map((name) => [name, 0]));
+  });
+});
+
+describe('the delay notice', () => {
+  const noticeIn = (pipeline: TestPipeline) =>
+    pipeline.exchange.accepted
+      .map(({ content }) => Buffer.from(content).toString('latin1'))
+      .find((content) => content.includes('Action: delayed'));
+
+  it('says until when it is tried, with what a pause added', async () => {
+    const { pipeline, send, ports } = world(base, 9 * HOUR);
+    const acceptedAt = pipeline.clock.now();
+    send(OLD);
+    await pipeline.live(0.05);
+    await pause(ports, 'inbound', 'hold', 'ann');
+    const from = pipeline.clock.now();
+    await pipeline.live(1);
+    await resume(ports, 'inbound', 'ann');
+    const pausedMs = pipeline.clock.now() - from;
+    await pipeline.live(4);
+    const [, until = ''] = /^Will-Retry-Until: (.*)\r$/m.exec(noticeIn(pipeline) ?? '') ?? [];
+    const second = (ms: number) => Math.floor(ms / 1_000);
+    expect(second(Date.parse(until))).toBe(second(acceptedAt + base.retry.lifetimeMs + pausedMs));
+  });
+
+  it('gives no date while a pause keeps the mail: nobody knows it', async () => {
+    const { pipeline, send, ports } = world();
+    await pause(ports, 'inbound', 'hold', 'ann');
+    pipeline.clock.advance(10_000);
+    send(OLD);
+    await pipeline.live(5);
+    const notice = noticeIn(pipeline) ?? '';
+    expect(notice).toContain('We keep trying. If it cannot be delivered, another notice will say so.');
+    expect(notice).not.toContain('Will-Retry-Until');
   });
 });

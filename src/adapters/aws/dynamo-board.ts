@@ -3,19 +3,13 @@
 // is read and written whole, and only its version is compared. Items of next hops that the configuration no longer has
 // stay; they are few, and harmless.
 
-import {
-  type AttributeValue,
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  QueryCommand,
-} from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, type DynamoDBClient, GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import type { Health } from '#core/delivery/next-hop-health.ts';
 import { unknownHealth } from '#core/delivery/next-hop-health.ts';
 import { type SharedTurns, unknownTurns } from '#core/delivery/next-hop-turns.ts';
 import { type Pause, pausesPartition } from '#core/delivery/pause.ts';
 import type { Board, NextHopBoard } from '#pipeline/next-hop-board.ts';
+import { putVersioned, versionOf } from './dynamo-versioned.ts';
 
 /** The partition of healths, beside that of the pauses; no spoolId has a hash sign. */
 export const BOARD_KEY = '#next-hops';
@@ -56,7 +50,7 @@ export class DynamoBoard implements NextHopBoard {
         }),
       );
       for (const item of page.Items ?? []) {
-        const said = { ...JSON.parse(item.r?.S ?? '{}'), version: Number(item.v?.N ?? 0) };
+        const said = { ...JSON.parse(item.r?.S ?? '{}'), version: versionOf(item) };
         found.push({ key: (item.sk?.S ?? '').slice(KEY.length), said });
       }
       start = page.LastEvaluatedKey;
@@ -92,34 +86,14 @@ export class DynamoBoard implements NextHopBoard {
     return (await this.#putOrStanding(partition, name, version, record)) === 'written' ? 'written' : 'lost';
   }
 
-  /** The item that stands where another function wrote meanwhile; empty where none does. */
-  async #putOrStanding(
+  #putOrStanding(
     partition: string,
     name: string,
     version: number,
     record: object,
   ): Promise<'written' | Record<string, AttributeValue>> {
-    const isNew = version === 0;
-    try {
-      await this.#client.send(
-        new PutItemCommand({
-          TableName: this.#table,
-          Item: {
-            pk: { S: partition },
-            sk: { S: KEY + name },
-            v: { N: String(version + 1) },
-            r: { S: JSON.stringify(record) },
-          },
-          ConditionExpression: isNew ? 'attribute_not_exists(pk)' : 'v = :version',
-          ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-          ...(isNew ? {} : { ExpressionAttributeValues: { ':version': { N: String(version) } } }),
-        }),
-      );
-      return 'written';
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return error.Item ?? {};
-      throw error;
-    }
+    const item = { pk: { S: partition }, sk: { S: KEY + name }, r: { S: JSON.stringify(record) } };
+    return putVersioned(this.#client, this.#table, item, version);
   }
 }
 
@@ -130,5 +104,5 @@ function healthOf(nextHop: string, said: object): Health {
 
 function turnsOf(nextHop: string, item: Record<string, AttributeValue>): SharedTurns {
   const said: Partial<SharedTurns> = JSON.parse(item.r?.S ?? '{}');
-  return { ...unknownTurns(nextHop), ...said, nextHop, version: Number(item.v?.N ?? 0) };
+  return { ...unknownTurns(nextHop), ...said, nextHop, version: versionOf(item) };
 }

@@ -1,15 +1,11 @@
 // The failure limit's counts on DynamoDB: an item of the ledger's table for each next hop and its words, removed by TTL
 // an hour after the last failure. The key is a hash: no reply and no address stands here. It decides nothing.
 
-import {
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { type DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import type { FailureCount } from '#core/delivery/failure-limit.ts';
 import type { FailureStore } from '#pipeline/relay/failure-counts.ts';
 import { secondsOf } from './dynamo-row.ts';
+import { putVersioned, versionOf } from './dynamo-versioned.ts';
 
 export class DynamoFailures implements FailureStore {
   readonly #client: DynamoDBClient;
@@ -26,30 +22,12 @@ export class DynamoFailures implements FailureStore {
     );
     if (Item === undefined) return null;
     const failures = JSON.parse(Item.f?.S ?? '[]') as FailureCount['failures'];
-    return { key, version: Number(Item.v?.N ?? 0), failures };
+    return { key, version: versionOf(Item), failures };
   }
 
   async writeFailureCount({ key, version, failures }: FailureCount, until: number): Promise<'written' | 'lost'> {
-    const isNew = version === 0;
-    try {
-      await this.#client.send(
-        new PutItemCommand({
-          TableName: this.#table,
-          Item: {
-            ...itemKey(key),
-            v: { N: String(version + 1) },
-            f: { S: JSON.stringify(failures) },
-            ttl: secondsOf(until),
-          },
-          ConditionExpression: isNew ? 'attribute_not_exists(pk)' : 'v = :version',
-          ...(isNew ? {} : { ExpressionAttributeValues: { ':version': { N: String(version) } } }),
-        }),
-      );
-      return 'written';
-    } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return 'lost';
-      throw error;
-    }
+    const item = { ...itemKey(key), f: { S: JSON.stringify(failures) }, ttl: secondsOf(until) };
+    return (await putVersioned(this.#client, this.#table, item, version)) === 'written' ? 'written' : 'lost';
   }
 }
 

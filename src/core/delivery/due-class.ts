@@ -8,7 +8,8 @@ import type { DeliveryRow } from './delivery.ts';
  * `held`: it waits for a person. `faulty`: its last attempt was deferred by a fault of the next hop or the operator.
  * `other`: everything else.
  */
-export type DueClass = 'held' | 'faulty' | 'other';
+export const dueClasses = ['held', 'faulty', 'other'] as const;
+export type DueClass = (typeof dueClasses)[number];
 
 export function dueClassOf(row: Pick<DeliveryRow, 'state' | 'lastReason'>): DueClass {
   if (row.state === 'held') return 'held';

@@ -2,7 +2,7 @@
 // mail that a pause keeps by pause. The sweep's levels and the daily digest both ask it, so that their figures agree.
 // Pure. It keeps no entry, so that a backlog of millions fits into a function's memory and hides nothing.
 
-import type { DeliveryRow, HeldBecause } from './delivery.ts';
+import type { DeliveryRef, DeliveryRow, HeldBecause } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
 import type { DueClass } from './due-class.ts';
 import type { Health } from './next-hop-health.ts';
@@ -22,6 +22,8 @@ export type WaitingSums = {
   readonly held: ReadonlyMap<HeldBecause | null, Sum>;
   /** By next hop: by a fault of the next hop or the operator, and no pause keeps it. */
   readonly byFault: ReadonlyMap<string, Sum>;
+  /** By next hop: held by the failure limit. `first`: one of them. */
+  readonly failureLimited: ReadonlyMap<string, Sum & { readonly first: DeliveryRef }>;
   /** By the scope of the pause. Where two pauses keep a row, both count it. */
   readonly kept: ReadonlyMap<string, Sum>;
 };
@@ -36,16 +38,21 @@ export function waitingSums(terms: SumTerms): {
   const { pauses } = terms;
   const held = new Map<HeldBecause | null, Sum>();
   const byFault = new Map<string, Sum>();
+  const failureLimited = new Map<string, Sum & { readonly first: DeliveryRef }>();
   const kept = new Map<string, Sum>();
   return {
     take(entry, dueClass) {
-      if (entry.state === 'held') return add(held, entry.heldBecause ?? null, entry.nextAttemptAt);
+      if (entry.state === 'held') {
+        add(held, entry.heldBecause ?? null, entry.nextAttemptAt);
+        if (entry.heldBecause === 'failure-limit') addFirst(failureLimited, entry);
+        return;
+      }
       if (!isUnderWay(entry.state)) return;
       const acceptedAt = acceptedBy(entry, pauses);
       for (const pause of pauses.standing) if (isKeptBy(pause, entry, pauses)) add(kept, pause.scope, acceptedAt);
       if (waitsByFault(entry, dueClass, terms)) add(byFault, entry.nextHop, acceptedAt);
     },
-    sums: () => ({ held, byFault, kept }),
+    sums: () => ({ held, byFault, failureLimited, kept }),
   };
 }
 
@@ -67,6 +74,12 @@ export function isSick(health: Pick<Health, 'state'> | undefined): boolean {
 /** The index does not have the acceptance: it is taken as a lifetime before the expiry, or later. */
 function acceptedBy({ expiresAt }: EntryWaiting, { lifetimeMs }: Pauses): number {
   return expiresAt - lifetimeMs;
+}
+
+function addFirst(sums: Map<string, Sum & { readonly first: DeliveryRef }>, entry: EntryWaiting): void {
+  const { spoolId, deliveryKey, nextHop, nextAttemptAt: at } = entry;
+  const { count, oldestAt, first } = sums.get(nextHop) ?? { count: 0, oldestAt: at, first: { spoolId, deliveryKey } };
+  sums.set(nextHop, { count: count + 1, oldestAt: Math.min(oldestAt, at), first });
 }
 
 function add<K>(sums: Map<K, Sum>, key: K, at: number): void {

@@ -1,6 +1,6 @@
-// The digest of the quarantine: mail that policy kept on whole days of UTC, for the postmaster, with the commands that
-// release it. Pure. Text from senders is cleaned. In a command it gives no more than an address that no shell can read
-// as anything else.
+// The digest: what waits, and mail that policy kept in quarantine on whole days of UTC, for the postmaster, with the
+// commands that move it on. Pure. Text from senders is cleaned. In a command it gives no more than an address that no
+// shell can read as anything else.
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
@@ -10,6 +10,7 @@ import { digestEveryMs, ndrSubjectTextMax } from '#core/limits.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { asciiLine, foldedField, mailDate, octetsOf, oneLine, quotedPrintable } from '#core/message/text-encoding.ts';
 import { fromAddress, toField } from './compose.ts';
+import { type DigestWaiting, waitingLines, waitingSubject } from './digest-waiting.ts';
 import { noticeMessageId } from './input.ts';
 
 /** From after `from` up to `until`, both midnights of UTC. */
@@ -66,7 +67,7 @@ export function newDigest(
   };
   const given = { spoolId, deliveryKey: 'digest', forwardPath: notices.postmaster, route: -1, action: 0, copy: false };
   const times = { acceptedAt: now, lifetimeMs: retry.lifetimeMs, sweepAgainMs };
-  const reason = `digest of the quarantine, ${day(period.from)} to ${day(period.until)}`;
+  const reason = `digest, ${day(period.from)} to ${day(period.until)}`;
   const event = traced(way, 'DSN', now, { attempt: null, status: null, reason, reply: null });
   const row = newDelivery({ ...given, ...way, ...times, message, trace: [event] }, now);
   return { ...row, kind: 'notice', noticeKind: 'digest' };
@@ -93,6 +94,8 @@ export type DigestInput = {
   readonly inPeriod: number;
   readonly waiting: number;
   readonly soon: number;
+  /** Beside the quarantine. */
+  readonly waits: DigestWaiting;
 };
 
 /** Mail of one text part: CRLF line ends, ASCII throughout. The same input gives the same bytes. */
@@ -100,7 +103,7 @@ export function composeDigest(input: DigestInput): Uint8Array {
   const fields = [
     `From: Mail Delivery System <${fromAddress(input)}>`,
     `To: ${toField({ to: input.to, smtputf8: false })}`,
-    `Subject: Quarantine: ${some(input.inPeriod)} kept, ${input.soon} soon discarded`,
+    foldedField('Subject', subjectOf(input)),
     `Date: ${mailDate(input.now)}`,
     `Message-ID: ${digestMessageId(input.spoolId, input.reportingMta)}`,
     'Auto-Submitted: auto-generated', // RFC 3834 §5
@@ -114,12 +117,32 @@ export function composeDigest(input: DigestInput): Uint8Array {
   return Buffer.from(`${fields.join('\r\n')}\r\n\r\n${quotedPrintable(octetsOf(text))}\r\n`, 'latin1');
 }
 
+/** The quarantine is named where anything of it is told, and where there is nothing else. */
+function subjectOf({ waits, inPeriod, waiting, soon }: DigestInput): string {
+  const others = waitingSubject(waits);
+  const quarantine = `Quarantine: ${some(inPeriod)} kept, ${soon} soon discarded`;
+  if (others.length === 0) return quarantine;
+  return waiting === 0 ? others.join(', ') : `${others.join(', ')}. ${quarantine}`;
+}
+
 function bodyLines(input: DigestInput): string[] {
-  const { period, entries, inPeriod, waiting, soon } = input;
-  const rest = inPeriod - entries.length;
+  const { waits, waiting, stackName } = input;
+  const beside = waitingLines(waits, stackName);
   return [
     `This is the mail system at ${oneLine(input.reportingMta, 255)}. A program wrote this digest.`,
     '',
+    ...beside,
+    ...(beside.length === 0 ? [] : [WITHOUT_YES, '']),
+    ...(beside.length > 0 && waiting === 0 ? [] : quarantineLines(input)),
+  ];
+}
+
+const WITHOUT_YES = 'Without "--yes", commands for many only show what they would do.';
+
+function quarantineLines(input: DigestInput): string[] {
+  const { period, entries, inPeriod, waiting, soon } = input;
+  const rest = inPeriod - entries.length;
+  return [
     `Kept in quarantine from ${day(period.from)} until ${day(period.until)}, midnight of UTC,`,
     `and waiting still: ${some(inPeriod)}. Nobody has been told. What nobody releases is`,
     'discarded at the end of its quarantine.',

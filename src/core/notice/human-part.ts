@@ -69,7 +69,7 @@ function delayOpening(input: NoticeInput): string[] {
     ...wrapped(
       input.recipients.every(({ waitsForPerson }) => waitsForPerson === true)
         ? WAITS_FOR_PERSON
-        : `We keep trying${until > 0 ? ` until ${mailDate(until)}` : ''}. If it cannot be delivered by then, another notice will say so.`,
+        : `We keep trying${until > 0 ? ` until ${mailDate(until)}` : ''}. If it cannot be delivered${until > 0 ? ' by then' : ''}, another notice will say so.`,
     ),
   ];
 }

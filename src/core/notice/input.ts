@@ -130,12 +130,17 @@ const UNCERTAIN = 'the mail service told of a bounce, and did not say of which k
 /**
  * A ledger row as a recipient of its notice. For a fault of ours, an earlier reply of a next hop is left out.
  */
-export function noticeRecipient(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
-  if (kind === 'uncertain') return { ...asNoted(row, kind), reason: row.stateReason, reply: null, detail: UNCERTAIN };
-  return asNoted(row, kind);
+/** `until`: when its lifetime ends, with what pauses added to it; null: nobody knows, because one keeps it now. */
+export function noticeRecipient(
+  row: DeliveryRow,
+  kind: NoticeKind,
+  until: number | null = row.expiresAt,
+): NoticeRecipient {
+  const noted = asNoted(row, kind, until);
+  return kind === 'uncertain' ? { ...noted, reason: row.stateReason, reply: null, detail: UNCERTAIN } : noted;
 }
 
-function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
+function asNoted(row: DeliveryRow, kind: NoticeKind, until: number | null): NoticeRecipient {
   const expired = row.state === 'expired';
   const reason = expired ? (row.stateReason ?? row.lastReason) : row.lastReason;
   const ours = (reasonRow(reason)?.atExpiry ?? null) !== null;
@@ -152,7 +157,7 @@ function asNoted(row: DeliveryRow, kind: NoticeKind): NoticeRecipient {
     attempts: row.attempts,
     firstAttemptAt: row.firstAttemptAt,
     lastAttemptAt: row.lastAttemptAt,
-    willRetryUntil: kind === 'delay' && !isHeldFailure(row) ? row.expiresAt : null,
+    willRetryUntil: kind === 'delay' && !isHeldFailure(row) ? until : null,
     ...(kind === 'delay' && isHeldFailure(row) ? { waitsForPerson: true as const } : {}),
     expired,
     ...(ours || row.hopFailed === undefined ? {} : { hopFailed: row.hopFailed }),

@@ -4,6 +4,7 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { extendedExpiry, isKept, pausesOf } from '#core/delivery/pause.ts';
 import { ndrOriginalBytesMax } from '#core/limits.ts';
 import { parseReversePath } from '#core/message/address.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
@@ -54,12 +55,23 @@ export async function noticeInputFor(
     marker: noticeMark(ports.markKey, messageIdField),
     now: ports.clock.now(),
     message,
-    recipients: [noticeRecipient(reported, notice.noticeKind)],
+    recipients: [noticeRecipient(reported, notice.noticeKind, await retriedUntil(ports, notice.noticeKind, reported))],
     ...(await originalOf(ports, notice.noticeKind, reported, message, signal)),
     smtputf8: false, // the null reverse-path's next hop may be any; RFC 6533 §3 has an ASCII form for every address
     repeated: notice.claims > 1 || notice.possibleDuplicate,
     threading: true,
   };
+}
+
+/** Pauses extend a lifetime. While one keeps the delivery, nobody knows until when it is tried. */
+async function retriedUntil(
+  { board, settings, clock }: ComposePorts,
+  kind: NoticeKind,
+  row: DeliveryRow,
+): Promise<number | null> {
+  if (kind !== 'delay') return null;
+  const pauses = pausesOf((await board.board()).pauses, settings, clock.now());
+  return isKept(row, pauses) ? null : extendedExpiry(row, pauses);
 }
 
 async function originalOf(

@@ -46,8 +46,8 @@ export async function choose(ports: ChoicePorts, hops: Hops): Promise<Choice> {
 }
 
 /**
- * `look`: of other queues, and what needs no attempt: no room, so they are looked at. `kept`: a pause keeps it; `waits`:
- * its next hop takes nothing.
+ * `look`: of other queues, and what needs no attempt: no room, so they are looked at. `kept`: a pause keeps it.
+ * `waits`: its next hop takes nothing.
  */
 type Kind = 'look' | 'kept' | 'waits' | 'fast' | 'slow';
 

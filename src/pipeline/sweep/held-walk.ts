@@ -1,7 +1,7 @@
 // Finds held rows that the index does not have, because a version before wrote them, and gives them the instant by
-// which they are counted. Called by levels.ts in each run of the sweep. It goes through the table in passes: at once; an
-// hour later, for rows that a function of the version before held behind the first pass; then once a week, for a deploy
-// that was rolled back and a table that was restored. It touches no other row.
+// which they are counted. Called by levels.ts in each run of the sweep. It goes through the table in passes: at once;
+// an hour later, for rows that a function of the version before held behind the first pass; then once a week, for a
+// deploy that was rolled back and a table that was restored. It touches no other row.
 //
 // | effect, in order                   | if we die right after                                                      |
 // | ---------------------------------- | -------------------------------------------------------------------------- |

@@ -26,7 +26,7 @@ export const infraMutations: readonly Mutation[] = [
   {
     name: 'figures/relay-may-not-ask-the-due-index',
     file: 'infra/stages.ts',
-    text: '        queryDue(table), // the messages of a digest\n',
+    text: '        queryDue(table), // what a digest tells\n',
     replacement: '',
     test: { file: 'test/infra/figures.test.ts', name: 'grants > of Relay are these, and no others' },
   },

@@ -116,6 +116,36 @@ export const pipelineMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'digest/silent-about-what-is-held',
+    file: 'src/pipeline/purge/digest-notice.ts',
+    text: 'quarantine.inPeriod > 0 || isWorthTelling(waits, heldDigests, now)',
+    replacement: 'quarantine.inPeriod > 0',
+    test: {
+      file: 'test/simulation/waiting-digest.test.ts',
+      name: 'the digest of what waits > comes each day while something waits, and not for a digest that is held itself',
+    },
+  },
+  {
+    name: 'digest/kept-mail-counts-as-waiting-by-fault',
+    file: 'src/core/delivery/waiting-sums.ts',
+    text: '  if (isKept(entry, pauses)) return false;\n',
+    replacement: '',
+    test: {
+      file: 'test/simulation/waiting-digest.test.ts',
+      name: 'the digest of what waits > is this mail, byte for byte',
+    },
+  },
+  {
+    name: 'notices/a-pause-adds-nothing-to-the-date-of-a-delay-notice',
+    file: 'src/pipeline/relay/notice-content.ts',
+    text: 'return isKept(row, pauses) ? null : extendedExpiry(row, pauses);',
+    replacement: 'return pauses.now > 0 ? row.expiresAt : null;',
+    test: {
+      file: 'test/simulation/paused.test.ts',
+      name: 'the delay notice > says until when it is tried, with what a pause added',
+    },
+  },
+  {
     name: 'levels/one-pass-for-held-rows-of-before',
     file: 'src/pipeline/sweep/held-walk.ts',
     text: 'if (walk.at !== null || now < walk.begunAt + pauseMs)',

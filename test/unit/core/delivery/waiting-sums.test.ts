@@ -34,6 +34,9 @@ it('adds up by cause, by next hop and by pause, with the oldest of each', () => 
   take(entry('well', { state: 'held', heldBecause: 'policy', nextAttemptAt: NOW - 1 }), 'held');
   take(entry('well', { state: 'held', heldBecause: 'policy', nextAttemptAt: NOW - 2 }), 'held');
   take(entry('well', { state: 'held', nextAttemptAt: NOW - 3 }), 'held');
+  const limited = { state: 'held', heldBecause: 'failure-limit' } as const;
+  take(entry('well', { ...limited, deliveryKey: 'x', nextAttemptAt: NOW - 4 }), 'held');
+  take(entry('well', { ...limited, nextAttemptAt: NOW - 5 }), 'held');
   take(entry('well', { ...old, state: 'deferred', nextAttemptAt: NOW + HOUR }), 'faulty');
   for (const nextHop of ['open', 'slow', 'well', 'paused']) take(entry(nextHop, old), 'other');
   take(entry('open'), 'other'); // kept by the drain
@@ -44,8 +47,10 @@ it('adds up by cause, by next hop and by pause, with the oldest of each', () => 
     held: new Map([
       ['policy', { count: 2, oldestAt: NOW - 2 }],
       [null, { count: 1, oldestAt: NOW - 3 }],
+      ['failure-limit', { count: 2, oldestAt: NOW - 5 }],
     ]),
     byFault: new Map(['well', 'open', 'slow'].map((name) => [name, { count: 1, oldestAt: NOW - 5 * HOUR }])),
+    failureLimited: new Map([['well', { count: 2, oldestAt: NOW - 5, first: { spoolId: 'm1', deliveryKey: 'x' } }]]),
     kept: new Map([
       ['paused', { count: 1, oldestAt: NOW - 5 * HOUR }],
       ['inbound', { count: 1, oldestAt: NOW - HOUR }],

@@ -33,6 +33,7 @@ function digestOf(
     inPeriod: 1,
     waiting: 1,
     soon: 1,
+    waits: { held: [], pauses: [], hops: [] },
     ...more,
   };
   const whole = Buffer.from(composeDigest(input)).toString('latin1');
