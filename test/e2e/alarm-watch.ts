@@ -191,16 +191,6 @@ export class AlarmWatch {
     s3.destroy();
   }
 
-  /** Deliveries that have no end yet: forward-path and state. */
-  async unfinished(): Promise<readonly string[]> {
-    const messages = await trace({ data: this.folder });
-    const ended = ['relayed', 'confirmed', 'returned', 'unreturnable', 'removed', 'discarded'];
-    return messages
-      .flatMap(({ deliveries }) => deliveries)
-      .filter(({ state }) => !ended.includes(state ?? ''))
-      .map(({ forwardPath, state }) => `${forwardPath}: ${state}`);
-  }
-
   async spoolIdOf(reversePath: string): Promise<string> {
     return (await this.messageOf(reversePath)).spoolId;
   }

@@ -156,6 +156,20 @@ describe('an alarm', () => {
     expect(state()).toBe('ALARM');
   });
 
+  it('has a number of each queue for each minute, also where the machine is late', async () => {
+    const { world, watch, metrics } = alarmed();
+    watch.addQueue({ name: 'q', measure: () => ({ visible: 1, inFlight: 0, delayed: 0, oldestAgeMs: 0 }) });
+    const end = (Math.floor(world.clock.now() / minute) + 1) * minute;
+    world.clock.at(end - 5, () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50));
+    await world.clock.advance(minute);
+    const visible = {
+      namespace: 'AWS/SQS',
+      name: 'ApproximateNumberOfMessagesVisible',
+      dimensions: { QueueName: 'q' },
+    };
+    expect(metrics.over(visible, end - minute, end)).toMatchObject({ count: 1 });
+  });
+
   it('sees a queue as SQS measures it', async () => {
     const { world, watch, state } = alarmed({
       metric: { namespace: 'AWS/SQS', name: 'ApproximateNumberOfMessagesVisible', dimensions: { QueueName: 'dead' } },
