@@ -4,20 +4,23 @@
 import { exitUnavailable, localBenchmark } from './local.ts';
 import { memoryBenchmark } from './memory.ts';
 import { relayBenchmark } from './relay.ts';
+import { sickBenchmark } from './sick.ts';
 
 const help = `usage: npm run bench -- NAME [--quick]
 
   relay    CPU a message of the relay function, beside aws-lambda-ses-forwarder (installed from npm into node_modules/.cache)
   memory   its peak memory at 36 MB beside 4 KB
   local    the local runtime's relayed messages a second, beside a private Postfix (needs Debian's postfix)
+  sick     how much longer mail for two next hops takes beside a third one that is sick, on the local runtime
 
-  --quick  fewer sizes and rounds: about a minute
+  --quick  fewer sizes and rounds: some minutes at most
 `;
 
 const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<boolean | 'unavailable'>>> = {
   relay: relayBenchmark,
   memory: memoryBenchmark,
   local: localBenchmark,
+  sick: sickBenchmark,
 };
 
 const args = process.argv.slice(2);
