@@ -6,6 +6,16 @@ const wiring = 'test/unit/lambdas/wiring.test.ts';
 
 export const lambdaMutations: readonly Mutation[] = [
   {
+    name: 'lambdas/held-function-begins-what-has-no-time',
+    file: 'src/pipeline/places.ts',
+    text: 'now < this.#askAt || now > until) return 0;',
+    replacement: 'now < this.#askAt || until < 0) return 0;',
+    test: {
+      file: 'test/unit/pipeline/places.test.ts',
+      name: 'an invocation > begins nothing that would not have its time',
+    },
+  },
+  {
     name: 'lambdas/held-function-deletes-what-failed',
     file: 'lambdas/stage.ts',
     text: 'if (ended !== null && this.#mine.has(record)) await',

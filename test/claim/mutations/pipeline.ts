@@ -4,16 +4,6 @@ import type { Mutation } from './mutation.ts';
 
 export const pipelineMutations: readonly Mutation[] = [
   {
-    name: 'pipeline/held-function-begins-what-has-no-time',
-    file: 'src/pipeline/places.ts',
-    text: 'now < this.#askAt || now > until) return 0;',
-    replacement: 'now < this.#askAt || until < 0) return 0;',
-    test: {
-      file: 'test/unit/pipeline/places.test.ts',
-      name: 'an invocation > begins nothing that would not have its time',
-    },
-  },
-  {
     name: 'B3/a-crash-uses-up-a-messages-notices',
     file: 'src/pipeline/bounce/bounce.ts',
     text: ': await ports.ledger.countOnce(name, key, max, until);',
