@@ -2,20 +2,42 @@
 // makes them. It decides from which level on an alarm is raised, its article and its text. An alarm stands as long as
 // its level: an event's alarm would be OK a minute later, while the mail still waits.
 
+import type { Settings } from '#config/settings.ts';
 import {
   failureShareAlarmPercent,
   nextHopDownAlarmMinutes,
   pausedAlarmHours,
   waitingLongAlarmMinutes,
 } from '#core/limits.ts';
+import { sendsBySes } from '#core/message/ses-use.ts';
 
-export const levelAlarms = [
+/**
+ * The set `essential`: all that waits for a person raises one of them (docs/alarm-sets.md). The names are those of the
+ * set with all alarms.
+ */
+export const essentialAlarms: readonly string[] = ['WaitsForPerson', 'SweepOverdue', 'FrontDoor', 'SesSending'];
+
+const levelAlarms = [
   {
     id: 'WaitsForPerson',
     metricName: 'WaitsForPerson',
     threshold: 1,
-    article: 'Mail that is held',
-    says: 'messages or notices are held and will not move without a person.',
+    article: 'What waits for a person',
+    says: 'messages, notices or jobs wait, and do not move without a person.',
+  },
+  {
+    id: 'FrontDoor',
+    metricName: 'FrontDoor',
+    threshold: 1,
+    article: 'Mail that enters and is not processed',
+    says: 'accepted mail is a dead letter, waits for ingest, or may lie in the spool unseen.',
+  },
+  {
+    id: 'SesSending',
+    metricName: 'SesSending',
+    threshold: 1,
+    article: 'Mail that SES does not send',
+    says: 'SES refuses mail or notices of ours until the operator corrects something.',
   },
   {
     id: 'NextHopDown',
@@ -53,3 +75,8 @@ export const levelAlarms = [
     says: 'no mail was accepted for three times as long as ever at this hour of the week.',
   },
 ] as const;
+
+/** Where nothing is sent by SES, SES can refuse nothing. */
+export function levelAlarmsOf(settings: Settings) {
+  return levelAlarms.filter(({ id }) => id !== 'SesSending' || sendsBySes(settings));
+}

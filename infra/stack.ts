@@ -21,6 +21,7 @@ import { markSecret } from './secrets.ts';
 import { spool } from './spool.ts';
 import { stages } from './stages.ts';
 import { submission } from './submission.ts';
+import { sweep } from './sweep.ts';
 import { watch } from './watch.ts';
 
 export type StackPlan = {
@@ -45,8 +46,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const folder = (name: string) => `${plan.dist}/${name}`;
   const bucket = spool(stack, settings);
   const table = ledger(stack, settings);
-  const marks = markSecret(stack, settings);
-  const place = network(stack, settings);
+  const [marks, place] = [markSecret(stack, settings), network(stack, settings)];
   const given = { settings, bucket, table, marks, folder, place };
   const pipeline = stages(stack, given);
   submission(stack, { settings, bucket, table, ingestQueue: pipeline.ingest.queue });
@@ -60,8 +60,9 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     replaceRuleSet: plan.replaceRuleSet,
   });
   const said = sesFeedback(stack, { settings, feedbackQueue: pipeline.feedback.queue });
-  const alarmTopic = watch(stack, { settings, stages: pipeline, orphans, purge: purging, door, said });
-
+  const sweeping = sweep(stack, given, { stages: pipeline, door, said });
+  const watched = { settings, stages: pipeline, sweep: sweeping, orphans, purge: purging, door, said };
+  const alarmTopic = watch(stack, watched);
   const outputs: Record<string, string> = {
     MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
     ReturnPathMxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
@@ -79,7 +80,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     SlowRelayDeadLettersUrl: pipeline.slowRelay.deadLetters.queueUrl,
     FeedbackDeadLettersUrl: pipeline.feedback.deadLetters.queueUrl,
     ReceiptDeadLettersUrl: door.receiptDeadLetters.queueUrl,
-    SweepDeadLettersUrl: pipeline.sweepDeadLetters.queueUrl,
+    SweepDeadLettersUrl: sweeping.deadLetters.queueUrl,
     OrphansDeadLettersUrl: orphans.deadLetters.queueUrl,
     PurgeDeadLettersUrl: purging.deadLetters.queueUrl,
     ...(said === null

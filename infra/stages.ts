@@ -1,10 +1,9 @@
-// The stages of the pipeline and the sweep, each with exactly the permissions that its ports use. Called by stack.ts. A
-// missing permission fails on this machine too, because the local runtime enforces these policies.
+// The stages of the pipeline, each with exactly the permissions that its ports use. Called by stack.ts. A missing
+// permission fails on this machine too, because the local runtime enforces these policies.
 
 import { Aws, Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -15,20 +14,9 @@ import { configurationSetArn } from './feedback.ts';
 import { keepAlive } from './keep-alive.ts';
 import { dueIndex } from './ledger.ts';
 import { relayLists } from './relay-lists.ts';
-import { runEvery } from './schedule.ts';
 import { type OwnSecret, srsSecret } from './secrets.ts';
 import { contentPrefixes, inboundPrefix, objectsBelow } from './spool.ts';
-import {
-  type FunctionPlan,
-  feed,
-  may,
-  ownFunction,
-  type Place,
-  type Stage,
-  type StageQueue,
-  stage,
-  stageQueue,
-} from './stage.ts';
+import { type FunctionPlan, feed, may, type Place, type Stage, type StageQueue, stage, stageQueue } from './stage.ts';
 
 /**
  * The namespace of our own metrics; its one dimension, service, is the stack's name (adapters/aws/powertools-watch.ts).
@@ -41,8 +29,6 @@ export type Stages = {
   /** Jobs for next hops that are slow or take nothing. The relay function has them too, with few calls at once. */
   readonly slowRelay: StageQueue;
   readonly feedback: Stage;
-  readonly sweep: LambdaFunction;
-  readonly sweepDeadLetters: Queue;
   /** Of relay's hourly call; null where it does not run in a VPC. */
   readonly keepAliveDeadLetters: Queue | null;
   /** Null where no action uses SRS. */
@@ -84,12 +70,11 @@ export function stages(scope: Construct, given: Given): Stages {
     slowRelay: queues.slowRelay,
     keepAliveDeadLetters: given.place === null ? null : keepAlive(homes.relay, relay.function),
     feedback: stage(homes.feedback, queues.feedback, plans.feedback, { batch, concurrency: atOnce.feedback }),
-    ...sweepEvery(scope, given, queues),
     srsSecretArn: srs?.arn ?? null,
   };
 }
 
-type Queues = Record<'relay' | 'slowRelay' | 'feedback', StageQueue>;
+export type Queues = Record<'relay' | 'slowRelay' | 'feedback', StageQueue>;
 
 function stagePlans(
   scope: Construct,
@@ -164,7 +149,7 @@ function stagePlans(
 }
 
 /** Never below what the function's mappings start: they would receive jobs that cannot run (aws-contracts §4.2). */
-function reserved({ settings }: Given, calls: number): number | null {
+export function reserved({ settings }: Given, calls: number): number | null {
   return settings.concurrency.reserve ? calls : null;
 }
 
@@ -217,30 +202,4 @@ export function sendTo(...queues: readonly StageQueue[]): PolicyStatement {
 function useConfigurationSet(scope: Construct, settings: Settings): readonly PolicyStatement[] {
   if (!sendsBySes(settings)) return [];
   return [may(['ses:SendEmail', 'ses:SendRawEmail'], configurationSetArn(scope, configurationSetName(settings)))];
-}
-
-function sweepEvery(scope: Construct, given: Given, queues: Queues): Pick<Stages, 'sweep' | 'sweepDeadLetters'> {
-  const here = new Construct(scope, 'Sweep');
-  const { table } = given;
-  const sweep = ownFunction(here, {
-    reserved: reserved(given, 1),
-    folder: given.folder('sweep'),
-    description: 'Enqueues what is due, expires what has had its lifetime, and finds lost jobs again',
-    timeoutMs: limits.sweepTimeoutMs,
-    memoryMb: 512,
-    environment: environmentOf(scope, given, queues),
-    may: [
-      queryDue(table),
-      // UpdateItem counts the hour's expiries; Query reads the board of next hops, and Scan finds held rows
-      // of older versions.
-      onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query', 'Scan'),
-      sendTo(queues.relay, queues.slowRelay, queues.feedback),
-      may(['sqs:GetQueueAttributes'], queues.relay.queue.queueArn, queues.slowRelay.queue.queueArn),
-      // The sending rate, for relay. The action knows no resource.
-      ...(sendsBySes(given.settings) ? [may(['ses:GetAccount'], '*')] : []),
-    ],
-  });
-  // src/pipeline/sweep/kept-event.ts keeps the events of an outage from becoming as many runs.
-  const sweepDeadLetters = runEvery(here, 'EveryMinute', { target: sweep, everyMs: limits.sweepEveryMs });
-  return { sweep, sweepDeadLetters };
 }

@@ -9,7 +9,7 @@ import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Settings } from '#config/settings.ts';
+import type { AlarmSet, Settings } from '#config/settings.ts';
 import {
   callsRefusedStandsMs,
   complaintsPerHourAlarm,
@@ -24,16 +24,18 @@ import { certificateAlarm } from './certificate-alarm.ts';
 import { eventAlarms, submissionAlarms } from './event-alarms.ts';
 import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
-import { levelAlarms } from './level-alarms.ts';
+import { essentialAlarms, levelAlarmsOf } from './level-alarms.ts';
 import { callsInVpc, keepAliveRest } from './network-alarms.ts';
 import type { OrphanSearch } from './orphans.ts';
 import type { Purge } from './purge.ts';
 import { hasSubmitters } from './spool.ts';
 import { metricNamespace, type Stages } from './stages.ts';
+import type { Sweep } from './sweep.ts';
 
 type Watched = {
   readonly settings: Settings;
   readonly stages: Stages;
+  readonly sweep: Sweep;
   readonly purge: Purge;
   readonly orphans: OrphanSearch;
   readonly door: FrontDoor;
@@ -41,11 +43,11 @@ type Watched = {
   readonly said: SesFeedback | null;
 };
 
-/** Makes every alarm, and the topic that each of them tells. */
+/** Makes every alarm of the set, and the topic that each of them tells. */
 export function watch(scope: Construct, watched: Watched): Topic {
   const here = new Construct(scope, 'Watch');
   const topic = alarmTopic(here);
-  const raise = alarms(here, topic);
+  const raise = alarms(here, topic, watched.settings.alarms.set);
   watchDeadLetters(raise, watched);
   watchQueues(raise, watched);
   watchFunctions(raise, watched);
@@ -88,8 +90,9 @@ type Condition = {
 };
 type Raise = (id: string, condition: Condition) => void;
 
-function alarms(scope: Construct, topic: Topic): Raise {
+function alarms(scope: Construct, topic: Topic, set: AlarmSet): Raise {
   return (id, condition) => {
+    if (set === 'essential' && !essentialAlarms.includes(id)) return;
     const alarm = new Alarm(scope, id, {
       alarmName: `${scope.node.path}/${id}`,
       alarmDescription: `${condition.article}: ${condition.says}`,
@@ -152,7 +155,7 @@ function stageDeadLettersOf(stages: Stages): readonly Rest[] {
   ];
 }
 
-function otherDeadLettersOf({ stages, orphans, purge, door, said }: Watched): readonly Rest[] {
+function otherDeadLettersOf({ stages, sweep, orphans, purge, door, said }: Watched): readonly Rest[] {
   const events: Rest[] =
     said === null
       ? []
@@ -175,7 +178,7 @@ function otherDeadLettersOf({ stages, orphans, purge, door, said }: Watched): re
     ],
     [
       'SweepDeadLetters',
-      stages.sweepDeadLetters,
+      sweep.deadLetters,
       'Sweeps that could not be started',
       'EventBridge could not start the sweep.',
     ],
@@ -224,10 +227,10 @@ function stagesOf(stages: Stages) {
   ] as const;
 }
 
-function watchFunctions(raise: Raise, { stages, orphans, purge }: Watched): void {
+function watchFunctions(raise: Raise, { stages, sweep, orphans, purge }: Watched): void {
   const functions = [
     ...stagesOf(stages).map(([name, it]) => [name, it.function] as const),
-    ['Sweep', stages.sweep] as const,
+    ['Sweep', sweep.function] as const,
     ['Orphans', orphans.function] as const,
     ['Purge', purge.function] as const,
   ];
@@ -260,7 +263,7 @@ function watchMail(raise: Raise, { settings }: Watched): void {
   for (const { metricName, article, says } of calls) {
     raise(metricName, { metric: own(settings, metricName, MINUTE), threshold: 1, article, says });
   }
-  for (const { id, metricName, threshold, article, says } of levelAlarms) {
+  for (const { id, metricName, threshold, article, says } of levelAlarmsOf(settings)) {
     const metric = own(settings, metricName, MINUTE).with({ statistic: 'Maximum' });
     // A minute without a sweep says nothing: the alarm stays as it is, and SweepOverdue tells of it.
     raise(id, { metric, threshold, article, says, missing: TreatMissingData.IGNORE });

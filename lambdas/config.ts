@@ -17,8 +17,11 @@ export type FunctionConfig = {
   readonly feedbackQueueUrl: string;
   /** The ARN of SRS's secret; null where no action uses SRS. */
   readonly srsSecret: string | null;
-  /** Null where nobody submits. */
+  /** For the search for orphans null where nobody submits. */
   readonly ingestQueueUrl: string | null;
+  /** Of queues whose dead letters the sweep counts: of what enters, and of all further work. */
+  readonly entryDeadLettersUrls: readonly string[];
+  readonly workDeadLettersUrls: readonly string[];
   /** The ARN of the secret that signs our marks. */
   readonly markSecret: string;
   /** The key of marks before there was that secret, and where it cannot be read. */
@@ -53,6 +56,12 @@ export const config = {
   get ingestQueueUrl(): string | null {
     return process.env.EVERPOST_INGEST_QUEUE_URL ?? null;
   },
+  get entryDeadLettersUrls(): readonly string[] {
+    return required('EVERPOST_ENTRY_DEAD_LETTERS').split(' ');
+  },
+  get workDeadLettersUrls(): readonly string[] {
+    return required('EVERPOST_WORK_DEAD_LETTERS').split(' ');
+  },
   get markSecret(): string {
     return required('EVERPOST_MARK_SECRET');
   },
@@ -74,7 +83,9 @@ function settingsOnce(): Settings {
 
 function required(name: string): string {
   const value = process.env[name];
-  if (value === undefined || value === '')
-    throw new Error(`the function's environment lacks ${name}: deploy the stack again`);
-  return value;
+  return value === undefined || value === '' ? missing(name) : value;
+}
+
+export function missing(name: string): never {
+  throw new Error(`the function's environment lacks ${name}: deploy the stack again`);
 }

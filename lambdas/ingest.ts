@@ -11,10 +11,11 @@ import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
-import { expiryHourMs, lostJobAfterMs, orphanAfterMs, slotsPerHour } from '#core/limits.ts';
+import { expiryHourMs, ingestPulseMs, lostJobAfterMs, orphanAfterMs, slotsPerHour } from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { AcceptedNotes } from '#pipeline/accepted-slots.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
+import { ingestFinished, Pulse } from '#pipeline/kept-up.ts';
 import { config } from './config.ts';
 import { stage } from './stage.ts';
 
@@ -49,8 +50,14 @@ const ports = {
   orphanAfterMs: orphanAfterMs / config.timeScale,
 };
 
+const pulse = new Pulse(ports, ingestFinished, ingestPulseMs / config.timeScale);
+
 export const handler = stage(
   'ingest',
   { watch, timeScale: config.timeScale, ready: () => marks.refresh() },
-  (record, signal) => takeIn(ports, record.body, signal),
+  async (record, signal) => {
+    const done = await takeIn(ports, record.body, signal);
+    await pulse.beat();
+    return done;
+  },
 );

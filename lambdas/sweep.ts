@@ -31,7 +31,7 @@ import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { AcceptedView, publishNoMail } from '#pipeline/sweep/no-mail.ts';
 import { publishFailureShare } from '#pipeline/sweep/outcomes-level.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
-import { config } from './config.ts';
+import { config, missing } from './config.ts';
 import { scheduled } from './scheduled.ts';
 
 const watch = new PowertoolsWatch('sweep');
@@ -66,7 +66,16 @@ const ports = {
   lostAnywayMs: lostAnywayAfterMs / config.timeScale,
   hourMs: Math.ceil(expiryHourMs / config.timeScale),
   hopTimes: hopTimes(config.timeScale),
+  queues: {
+    ingest: depthOf(config.ingestQueueUrl ?? missing('EVERPOST_INGEST_QUEUE_URL')),
+    entry: config.entryDeadLettersUrls.map(depthOf),
+    work: config.workDeadLettersUrls.map(depthOf),
+  },
 };
+
+function depthOf(queueUrl: string): SqsJobQueue {
+  return new SqsJobQueue(sqs, queueUrl);
+}
 
 export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }, async (signal, dueAt) => {
   if (await isSuperseded(ports, dueAt, sweepEveryMs / config.timeScale)) {

@@ -46,6 +46,7 @@ function complete(
     notices,
     retention,
     transfer,
+    alarms,
     feedback,
     trace,
     submitters,
@@ -53,11 +54,11 @@ function complete(
     concurrency,
   } = sections;
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return null;
-  if (!retention || !transfer || !feedback || !trace || !submitters || network === undefined || !concurrency)
-    return null;
+  if (!retention || !transfer || !alarms || !feedback || !trace || !submitters) return null;
+  if (network === undefined || !concurrency) return null;
   const rest = { retry, policy, notices, retentionMs: retention, transfer };
   const outbound = { submitters, returnPathDomain, feedback };
-  const runs = { trace, network, concurrency };
+  const runs = { alarms, trace, network, concurrency };
   return { stackName, domains, host: domains[0] ?? '', nextHops, routes, ...rest, ...outbound, ...runs };
 }
 

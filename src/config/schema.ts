@@ -175,6 +175,24 @@ const transfer = object(
   },
   "{ inbound: 'hold' }",
 );
+const alarms = object(
+  {
+    set: told(
+      choice(
+        {
+          all: 'one alarm for each kind of fault, each with its own article',
+          essential:
+            'four alarms, which stand for all that a person must act on: `WaitsForPerson`, `SweepOverdue`, `FrontDoor`, ' +
+            '`SesSending`',
+        },
+        { full: 'all', every: 'all', everything: 'all', minimal: 'essential', four: 'essential' },
+      ).prefault('all'),
+      { description: '[What each set costs, and what the small one does not tell](alarm-sets.md).' },
+    ),
+    email: later('subscribing an address to the alarms', 'no email, and subscribe it to the output AlarmTopic'),
+  },
+  "{ set: 'essential' }",
+);
 const feedback = object(
   {
     confirm: told(boolean().prefault(false), {
@@ -258,6 +276,7 @@ export const schema = object(
         'Whether mail that was accepted is delivered. A pause extends the lifetime of what it keeps, up to 14 days in ' +
         'all.',
     }),
+    alarms: told(alarms.prefault({}), { description: 'Which alarms the stack has.' }),
     feedback: told(feedback.prefault({}), { description: 'What SES tells after it took a message.' }),
     trace: told(trace.prefault({}), { description: 'What the ledger keeps.' }),
     network: told(networkKey, {
@@ -278,7 +297,6 @@ export const schema = object(
   EXAMPLE,
   {
     laterKeys: {
-      alarms: 'choosing alarms and whom they reach',
       canary: 'a canary',
     },
     elsewhere: {

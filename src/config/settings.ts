@@ -53,6 +53,7 @@ export type Settings = {
   readonly submitters: Readonly<Record<string, SubmitterSettings>>;
   /** Where return paths of ours live (tokens and SRS): never one of `domains`. */
   readonly returnPathDomain: string;
+  readonly alarms: { readonly set: AlarmSet };
   readonly feedback: { readonly confirm: boolean };
   readonly trace: { readonly subject: boolean; readonly search: boolean };
   /** Where relay runs; null: outside of any VPC. */
@@ -97,6 +98,8 @@ export type SubmitterSettings = {
   /** From there mail may come without TLS. */
   readonly withoutTls?: true;
 };
+/** `essential`: four alarms, which stand for all that a person must act on. */
+export type AlarmSet = 'all' | 'essential';
 export type TransferMode = 'normal' | 'hold' | 'drain';
 
 /** `refuse` and `discard` are decided by ingest: no attempt is ever made at them. */

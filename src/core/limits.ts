@@ -695,6 +695,13 @@ export const silenceGaps = 3;
 export const silenceSlotsMin = 28;
 /** Noted slots are kept for 90 days: four weeks before the last message, and two months of a silence that goes on. */
 export const acceptedKeptSlots = 90 * 24 * slotsPerHour;
+/** Ingest writes down that it finished something, at most this often in each function. */
+export const ingestPulseMs = 5 * MINUTE;
+/**
+ * Messages that have waited for ingest for so long, while it finished nothing, call a person. A message that failed
+ * once comes again after six minutes.
+ */
+export const ingestStandsMs = 10 * MINUTE;
 /** Without a finished sweep for this long nothing heals itself. */
 export const sweepOverdueMs = 5 * MINUTE;
 /**

@@ -45,4 +45,6 @@ export type MetricName =
   | 'NextHopDown'
   | 'PausedHours'
   | 'FailureShare'
-  | 'NoMail';
+  | 'NoMail'
+  | 'FrontDoor'
+  | 'SesSending';

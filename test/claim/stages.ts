@@ -23,7 +23,7 @@ import type { Caller } from './hop-record.ts';
 import type { Stage } from './plan.ts';
 import type { Invocation } from './process.ts';
 import { checkRemoval } from './seen-as-it-runs.ts';
-import type { Body } from './sim-queue.ts';
+import type { Body, SimQueue } from './sim-queue.ts';
 import { WarmRelay } from './warm-relay.ts';
 import type { World } from './world.ts';
 
@@ -227,7 +227,15 @@ function sweepPorts(world: World, invocation: Invocation) {
     hourMs: limits.expiryHourMs,
     slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
     hopTimes: hopTimes(1),
+    queues: watchedQueues(world),
   };
+}
+
+/** Without faults of their own: a level is no message's account. */
+function watchedQueues({ queues }: World) {
+  const dead = ({ deadLetters }: SimQueue) => ({ depth: async () => ({ visible: deadLetters.length, inFlight: 0 }) });
+  const { ingest, ...others } = queues;
+  return { ingest, entry: [dead(ingest)], work: Object.values(others).map(dead) };
 }
 
 function orphanPorts(world: World, invocation: Invocation) {

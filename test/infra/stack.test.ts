@@ -165,7 +165,15 @@ describe('stages', () => {
   });
   test('know their table, bucket, queues and mark', () => {
     for (const name of ['Ingest', 'Relay', 'Feedback', 'Sweep', 'Purge']) {
-      expect(only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment.Variables).toEqual({
+      const { Variables } = only(template, 'AWS::Lambda::Function', name)[1].Properties.Environment;
+      const ofSweep = ['EVERPOST_INGEST_QUEUE_URL', 'EVERPOST_ENTRY_DEAD_LETTERS', 'EVERPOST_WORK_DEAD_LETTERS'];
+      expect(
+        Object.keys(Variables)
+          .filter((key) => ofSweep.includes(key))
+          .sort(),
+      ).toEqual(name === 'Sweep' ? ofSweep.sort() : []);
+      const shared = Object.fromEntries(Object.entries(Variables).filter(([key]) => !ofSweep.includes(key)));
+      expect(shared).toEqual({
         EVERPOST_TABLE: { Ref: 'LedgerTable' },
         EVERPOST_BUCKET: { Ref: 'SpoolBucket' },
         EVERPOST_ACCOUNT: { Ref: 'AWS::AccountId' },

@@ -14,7 +14,7 @@ import {
   sweepOverdueMs,
 } from '#core/limits.ts';
 import type { MetricName } from '#pipeline/metric-names.ts';
-import { bySesAndSrs, ofType, only, settingsOf, submitting, synthesised } from './template.ts';
+import { bySesAndSrs, each, ofType, only, settingsOf, statementsOf, submitting, synthesised } from './template.ts';
 
 const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
 const network = { create: { zones: 1 } };
@@ -36,11 +36,12 @@ describe('the runbook', () => {
     );
     expect(missing.map(({ AlarmName }) => AlarmName)).toEqual([]);
   });
-  test('has an alarm for each article, or leads to it from held mail', () => {
-    const held = articles.find(({ file }) => file === 'held.md')?.lines.join('\n') ?? '';
+  test('has an alarm for each article, or leads to it from what waits for a person', () => {
+    const person = articles.filter(({ file }) => ['waits-for-person.md', 'held.md'].includes(file));
+    const parts = person.flatMap(({ lines }) => lines).join('\n');
     const idle = articles.filter(
       ({ file, lines }) =>
-        !held.includes(`(${file})`) && // a part of the article on held mail
+        !parts.includes(`(${file})`) && // a part of the article on what waits for a person
         !alarms.some(({ AlarmDescription }) => AlarmDescription.startsWith(`${lines[0]?.replace('# ', '')}: `)),
     );
     expect(idle.map(({ file }) => file)).toEqual([]);
@@ -156,6 +157,7 @@ describe('our own metrics', () => {
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
     ...{ WaitsForPerson: true, WaitingLong: true, NextHopDown: true, PausedHours: true },
     ...{ FailureShare: true, NoMail: true },
+    ...{ FrontDoor: true, SesSending: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
@@ -166,6 +168,7 @@ describe('our own metrics', () => {
       'ContentUnreadable',
       'EnvelopeMissing',
       'FailureShare',
+      'FrontDoor',
       'JobFailing',
       'MarkSecretUnreadable',
       'NextHopDown',
@@ -179,6 +182,7 @@ describe('our own metrics', () => {
       'PurgeRun',
       'ReceiptMissing',
       'ServiceUnreachable',
+      'SesSending',
       'StrangeObject',
       'SubmissionMalformed',
       'SweepRun',
@@ -270,6 +274,8 @@ describe('our own metrics', () => {
     ['Paused', 'PausedHours', 24],
     ['FailureShare', 'FailureShare', 25], // percent
     ['NoMail', 'NoMail', 1], // minutes
+    ['FrontDoor', 'FrontDoor', 1],
+    ['SesSending', 'SesSending', 1],
   ])('%s stands while the level %s is at least %i, and stays as it is where no sweep ran', (id, metric, threshold) => {
     expect(own.filter(({ AlarmName }) => AlarmName === `Post/Watch/${id}`)).toMatchObject([
       {
@@ -283,9 +289,11 @@ describe('our own metrics', () => {
     const ignoring = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'ignore');
     expect(ignoring.map(({ MetricName }) => MetricName).sort()).toEqual([
       'FailureShare',
+      'FrontDoor',
       'NextHopDown',
       'NoMail',
       'PausedHours',
+      'SesSending',
       'WaitingLong',
       'WaitsForPerson',
     ]);
@@ -336,4 +344,47 @@ test('functions: errors of each', () => {
       MetricName: 'Errors',
     });
   expect(new Set(lambda.map(({ Dimensions }) => JSON.stringify(Dimensions))).size).toBe(6); // each of another function
+});
+
+describe('the set `essential`', () => {
+  const named = (settings: object) =>
+    ofType(
+      synthesised(settingsOf({ ...settings, stackName: 'Post', alarms: { set: 'essential' } })),
+      'AWS::CloudWatch::Alarm',
+    ).map(([, { Properties }]) => Properties);
+  const essential = named(changes);
+  test('is four alarms, each as it is in the full set', () => {
+    const names = ['WaitsForPerson', 'SweepOverdue', 'FrontDoor', 'SesSending'].map((name) => `Post/Watch/${name}`);
+    expect(essential.map(({ AlarmName }) => AlarmName).sort()).toEqual(names.sort());
+    for (const { AlarmActions: _, ...alarm } of essential)
+      expect(alarms.find(({ AlarmName }) => AlarmName === alarm.AlarmName)).toMatchObject(alarm);
+  });
+  test('tells nothing of SES where nothing is sent by it, and neither does the other set', () => {
+    const names = named({}).map(({ AlarmName }) => AlarmName.replace('Post/Watch/', ''));
+    expect(names.sort()).toEqual(['FrontDoor', 'SweepOverdue', 'WaitsForPerson']);
+    const all = ofType(synthesised(settingsOf()), 'AWS::CloudWatch::Alarm').map(([id]) => id);
+    expect(all.filter((id) => id.includes('SesSending'))).toEqual([]);
+  });
+});
+
+test('the sweep counts every dead letter of mail, and may', () => {
+  const rest = ofType(template, 'AWS::SQS::Queue').filter(([, { Properties }]) => !Properties.RedrivePolicy);
+  const schedules = rest.filter(([id]) => /^(?:Sweep|Orphans|Purge)|KeepAlive/.test(id)); // no mail, but runs
+  const { Variables } = only(template, 'AWS::Lambda::Function', 'Sweep')[1].Properties.Environment;
+  const named = [Variables.EVERPOST_ENTRY_DEAD_LETTERS, Variables.EVERPOST_WORK_DEAD_LETTERS].flatMap(
+    (joined) => joined['Fn::Join'][1].filter((part: unknown) => typeof part === 'object') as { Ref: string }[],
+  );
+  expect(named.map(({ Ref }) => Ref).sort()).toEqual(
+    rest
+      .filter((each) => !schedules.includes(each))
+      .map(([id]) => id)
+      .sort(),
+  );
+  const asked = statementsOf(template)
+    .filter(
+      ({ role, statement }) => role.startsWith('Sweep') && each(statement.Action).includes('sqs:GetQueueAttributes'),
+    )
+    .flatMap(({ statement }) => each(statement.Resource as { 'Fn::GetAtt': string[] }[]))
+    .map((resource) => resource['Fn::GetAtt'][0]);
+  for (const { Ref } of named) expect(asked).toContain(Ref);
 });

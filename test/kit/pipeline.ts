@@ -45,6 +45,7 @@ import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
 import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
 import { Failures, Figures, gateOf, relayBeside } from './board.ts';
+import { watchedQueues } from './watched-queues.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;
@@ -92,6 +93,7 @@ export const pipelineSettings: Settings = {
   transfer: { inbound: 'normal', outbound: 'normal' },
   submitters: {},
   returnPathDomain: 'bounces.example.com',
+  alarms: { set: 'all' },
   feedback: { confirm: false },
   trace: { subject: true, search: true },
   network: null,
@@ -189,7 +191,6 @@ export class TestPipeline {
     await this.lives(() => orphans(this.orphanPorts(), NEVER));
   }
 
-  /** Something arrives in the feedback queue. */
   tell(body: string): void {
     this.notifications.push({ body, stage: 'feedback', receives: 0, visibleAt: this.clock.now() });
   }
@@ -361,9 +362,8 @@ export class TestPipeline {
       ...this.common(),
       ...queues,
       board: this.boardView(),
-      lostAnywayMs: lostAnywayAfterMs,
-      hourMs: expiryHourMs,
-      hopTimes: hopTimes(1),
+      ...{ lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
+      ...{ hopTimes: hopTimes(1), queues: watchedQueues(this) },
     };
   }
   private returnedPorts() {

@@ -28,7 +28,7 @@ export async function readDueIndex(
   take: (row: DueRow) => void,
 ): Promise<void> {
   await Promise.all(
-    (range.shards ?? dueShardsOf('other', 'faulty', 'held')).map(async (shard) => {
+    (range.shards ?? dueShardsOf('other', 'faulty', 'operator', 'unprocessed', 'held')).map(async (shard) => {
       let start: Item | undefined;
       do {
         const page: QueryCommandOutput = await client.send(

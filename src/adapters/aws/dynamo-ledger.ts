@@ -131,7 +131,8 @@ export class DynamoLedger implements Ledger {
 
   async enqueued(from: number, until: number): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
-    const range = { from: from + 1, until, shards: dueShardsOf('other', 'faulty') };
+    const shards = dueShardsOf('other', 'faulty', 'operator', 'unprocessed');
+    const range = { from: from + 1, until, shards };
     await readDueIndex(this.client, this.table, range, (row) => {
       if (isEnqueued(row)) counts.set(row.nextHop, (counts.get(row.nextHop) ?? 0) + 1);
     });

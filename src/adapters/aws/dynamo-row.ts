@@ -65,6 +65,8 @@ const eventPrefixOf = (ref: DeliveryRef) => `e#${ref.deliveryKey}#`;
 const DUE_SHARDS: Readonly<Record<DueClass, readonly string[]>> = {
   other: ['s0', 's1', 's2', 's3', 's4', 's5', 's6', 's7'],
   faulty: ['f0', 'f1', 'f2', 'f3'],
+  operator: ['o0', 'o1'],
+  unprocessed: ['u0'],
   held: ['h0', 'h1', ...heldCauses.map((cause) => `h#${cause}`)],
 };
 export function dueShardsOf(...classes: readonly DueClass[]): readonly string[] {

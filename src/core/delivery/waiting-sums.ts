@@ -4,7 +4,7 @@
 
 import type { DeliveryRef, DeliveryRow, HeldBecause } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
-import type { DueClass } from './due-class.ts';
+import { type DueClass, isPersonClass } from './due-class.ts';
 import type { Health } from './next-hop-health.ts';
 import { type EntrySeen, isKept, isKeptBy, type Pauses } from './pause.ts';
 
@@ -62,7 +62,7 @@ export function waitingSums(terms: SumTerms): {
  */
 function waitsByFault(entry: EntryWaiting, dueClass: DueClass, { healths, pauses }: SumTerms): boolean {
   if (isKept(entry, pauses)) return false;
-  if (dueClass === 'faulty') return true;
+  if (dueClass === 'faulty' || isPersonClass(dueClass)) return true;
   return isSick(healths.get(entry.nextHop)) && entry.nextAttemptAt <= pauses.now;
 }
 

@@ -54,6 +54,8 @@ export type ReasonRow = {
    * (core/delivery/next-hop-turns.ts).
    */
   readonly slowsDown: boolean;
+  /** Mail that is deferred for it waits for a person, and the level of such mail counts it (due-class.ts). */
+  readonly waitsForPerson: boolean;
   /** The notice's text where no more exact one was noted. */
   readonly says: string;
 };
@@ -80,6 +82,7 @@ function because(
     forOperatorAlone: false,
     wrongCredentials: false,
     slowsDown: false,
+    waitsForPerson: fault === 'operator' && permanent !== true,
   } as const;
   return { ...rest, fault, permanent, status, says, ...more };
 }
@@ -97,7 +100,7 @@ const REPORTED: More = { reported: true };
 /** No next hop decided it. */
 const NO_WORD: More = { countsAsOurs: true };
 /** Another next hop would not change it, and an earlier next hop's reply has nothing to do with it. */
-const UNPROCESSED: More = { ...NO_WORD, fallback: false, atExpiry: '5.3.0' };
+const UNPROCESSED: More = { ...NO_WORD, fallback: false, atExpiry: '5.3.0', waitsForPerson: true };
 
 export const REASONS = {
   // A next hop's replies (core/reply/reply-rules.ts)

@@ -8,6 +8,7 @@
 // | 2 placeholder ended, where its | as above: the next run finds both, and ends it                               |
 // |   deliveries came meanwhile    |                                                                              |
 // | 3 bookmark, after each page    | the next run goes on behind it                                               |
+// | 4 that it has kept up          | the next run says so; three hours without it call a person                   |
 //
 // Cost: one list call for 1,000 objects that lie in the spool, each hour; one read for each new object, ever. A million
 // messages a month with a retention of 14 days are 470 pages an hour, some $1.70 a month, and $0.13 for the reads.
@@ -31,6 +32,7 @@ import { submissionAt } from '#core/submission/object-key.ts';
 import { outboundPrefix } from '#core/submission/submission.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { endPlaceholder } from '#pipeline/ingest/placeholder.ts';
+import { orphansKeptUp } from '#pipeline/kept-up.ts';
 import type { Clock, EventQueue, Ledger, Spool, SpoolEntry, SpoolInventory, Watch } from '#pipeline/ports.ts';
 import { isLostSubmission } from './lost-submission.ts';
 
@@ -72,7 +74,10 @@ export async function orphans(ports: OrphanPorts, signal: AbortSignal): Promise<
   const rounds = await inTurns(shards, orphanShardsAtOnce, (shard) => lookThrough(ports, shard, count, signal), signal);
   const examinedUntil = rounds.length < shards.length ? 0 : Math.min(...rounds);
   // One run that is cut off or fails in part is no alarm yet; falling behind is.
-  if (examinedUntil > now - ports.orphanAfterMs - 2 * ports.everyMs) ports.watch.count('OrphanSweepRun');
+  if (examinedUntil > now - ports.orphanAfterMs - 2 * ports.everyMs) {
+    ports.watch.count('OrphanSweepRun');
+    await ports.ledger.setBookmark(orphansKeptUp, String(now));
+  }
   const report = { ...count, examinedUntil };
   ports.watch.info('orphans.ended', report);
   if (count.missed > 0 && !signal.aborted)

@@ -5,6 +5,7 @@ import type { Settings } from '#config/settings.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
 import type { WaitingIndex } from '#pipeline/waiting-index.ts';
+import type { WatchedQueues } from './entered.ts';
 
 export type LevelPorts = {
   readonly settings: Settings;
@@ -16,4 +17,5 @@ export type LevelPorts = {
   readonly sweepAgainMs: number;
   /** An hour of the clock, in milliseconds: the local runtime's may be shorter. */
   readonly hourMs: number;
+  readonly queues: WatchedQueues;
 };

@@ -1,6 +1,8 @@
-// The levels that alarms stand on: what waits for a person, what waits too long, what is paused (DESIGN decision 32).
-// Called by each run of the sweep, after its work. A level stands as long as its cause, and is 0 after it. It decides
-// nothing about a delivery, and changes nothing but what held-walk.ts does first.
+// The levels that alarms stand on: what waits for a person, what enters and is not processed, what SES does not send,
+// what waits too long, what is paused (DESIGN decision 32). Called by each run of the sweep, after its work. A level
+// stands as long as its cause, and is 0 after it. A run counts as one only when all are published: where one cannot be
+// read, the alarm on runs calls. It decides nothing about a delivery, and changes nothing but what held-walk.ts does
+// first.
 //
 // | effect, in order                   | if we die right after                                                      |
 // | ---------------------------------- | -------------------------------------------------------------------------- |
@@ -11,41 +13,70 @@ import type { Health } from '#core/delivery/next-hop-health.ts';
 import { type Pauses, pausesOf } from '#core/delivery/pause.ts';
 import { waitsUntil } from '#core/delivery/waiting.ts';
 import { isSick, type Sum, waitingSums } from '#core/delivery/waiting-sums.ts';
+import type { Watch } from '#pipeline/ports.ts';
+import { deadLettersIn, frontDoorParts } from './entered.ts';
 import { walkHeld } from './held-walk.ts';
 import type { LevelPorts } from './level-ports.ts';
+import { type PersonCounts, personCounts, personParts } from './person.ts';
 
 export async function publishLevels(ports: LevelPorts, signal: AbortSignal): Promise<void> {
   const { watch, clock, hourMs } = ports;
   const isCounted = await walkHeld(ports, signal);
   const held = await ports.waiting.heldCount();
-  // Half a count would say that all is well: no value leaves the alarm as it is.
-  if (isCounted) watch.level('WaitsForPerson', held);
-  else watch.info('sweep.held-not-counted', { counted: held });
   const { healths, pauses: records } = await ports.board.board();
   const now = clock.now();
   const pauses = pausesOf(records, ports.settings, now);
-  const waiting = await waitingByFault(ports, healths, pauses);
+  const { waiting, counts } = await whatWaits(ports, healths, pauses);
   const minutes = (ms: number) => Math.floor((60 * ms) / hourMs);
   watch.level('NextHopDown', minutes(longestDown(healths, waiting, now)));
   watch.level('WaitingLong', minutes(Math.max(0, ...waiting.values().map(({ oldestAt }) => now - oldestAt))));
   const since = Math.min(now, ...pauses.standing.map((each) => each.since));
   watch.level('PausedHours', Math.floor((now - since) / hourMs));
+  watch.level('SesSending', counts.refusedBySes);
+  const counted = { held, deadLetters: await deadLettersIn(ports.queues.work) };
+  const person = personParts(counted, counts, pauses, hourMs);
+  // Half a count would say that all is well: no value leaves the alarm as it is.
+  if (isCounted || sumOf(person) > 0) publishSum(watch, 'WaitsForPerson', person);
+  if (!isCounted) watch.info('sweep.held-not-counted', { counted: held });
+  publishSum(watch, 'FrontDoor', await frontDoorParts(ports));
+  watch.count('SweepRun');
 }
 
-/** Where no next hop is sick, only rows are read whose last attempt failed by such a fault. */
-async function waitingByFault(
+/** The parts are in the log, so that a person sees which of them it is. */
+function publishSum(
+  watch: Watch,
+  level: 'WaitsForPerson' | 'FrontDoor',
+  parts: Readonly<Record<string, number>>,
+): void {
+  const sum = sumOf(parts);
+  watch.level(level, sum);
+  if (sum > 0) watch.warn(level === 'FrontDoor' ? 'sweep.front-door' : 'sweep.waits-for-person', parts);
+}
+
+function sumOf(parts: Readonly<Record<string, number>>): number {
+  return Object.values(parts).reduce((sum, part) => sum + part, 0);
+}
+
+/** Where no next hop is sick, only rows are read whose last attempt failed by such a fault, or that need a person. */
+async function whatWaits(
   { waiting, settings, sweepAgainMs }: LevelPorts,
   healths: ReadonlyMap<string, Health>,
   pauses: Pauses,
-): Promise<ReadonlyMap<string, Sum>> {
+): Promise<{ readonly waiting: ReadonlyMap<string, Sum>; readonly counts: PersonCounts }> {
   const { take, sums } = waitingSums({ healths, pauses });
+  const person = personCounts(settings, pauses);
   const { delayNoticeMs } = settings.retry;
   const until = waitsUntil({ now: pauses.now, sweepAgainMs, delayNoticeMs });
+  const whole = (dueClass: 'faulty' | 'operator' | 'unprocessed') =>
+    waiting.walk(dueClass, Number.MAX_SAFE_INTEGER, (row) => {
+      take(row, dueClass);
+      if (dueClass !== 'faulty') person.take(row, dueClass);
+    });
   await Promise.all([
-    waiting.walk('faulty', Number.MAX_SAFE_INTEGER, (row) => take(row, 'faulty')),
+    ...(['faulty', 'operator', 'unprocessed'] as const).map(whole),
     healths.values().some(isSick) ? waiting.walk('other', until, (row) => take(row, 'other')) : null,
   ]);
-  return sums().byFault;
+  return { waiting: sums().byFault, counts: person.counts };
 }
 
 /** How long the next hop has taken nothing that has taken nothing longest, while mail waits for it. */

@@ -90,7 +90,6 @@ export async function sweep(
   const probes = signal.aborted ? noProbes : await sendProbes(ports, hops, waiting, !again);
   const ended = await workThrough(ports, hops, probes.poison, signal);
   const total = sumOf(first, ended);
-  ports.watch.count('SweepRun');
   ports.watch.count('LostJob', total.lost);
   const behind = waiting.values().reduce((sum, rows) => sum + rows.length, 0);
   const soon = left === 0 && first.seen === chosen.length && (resuming || probes.out > 0);

@@ -16,8 +16,8 @@ export const pauseMutations: readonly Mutation[] = [
   {
     name: 'pauses/a-drain-that-keeps-what-was-accepted-before',
     file: 'src/core/delivery/pause.ts',
-    text: "(pause.mode === 'hold' || bornAt(entry, pauses) >= pause.since)",
-    replacement: "(pause.mode === 'hold' || pause.since > 0)",
+    text: "(mode === 'hold' || bornAt(entry, pauses) >= since)",
+    replacement: "(mode === 'hold' || since > 0)",
     test: byOperator('drain'),
   },
   {

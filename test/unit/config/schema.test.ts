@@ -82,7 +82,7 @@ describe('the reference page', () => {
         referencePage(),
       ) ?? [];
     expect(refused.split('\n')).toEqual([
-      ...['- `alarms`', '- `canary`'],
+      ...['- `canary`', '- `alarms.email`'],
       '- `dns`',
       '- next hops of kind `s3` and `webhook`',
     ]);

@@ -22,12 +22,12 @@ const environment = {
   EVERPOST_SLOW_RELAY_QUEUE_URL: 'http://127.0.0.1:9/slowRelay',
   EVERPOST_FEEDBACK_QUEUE_URL: 'http://127.0.0.1:9/feedback',
   EVERPOST_INGEST_QUEUE_URL: 'http://127.0.0.1:9/ingest',
+  ...{ EVERPOST_ENTRY_DEAD_LETTERS: 'http://127.0.0.1:9/e', EVERPOST_WORK_DEAD_LETTERS: 'http://127.0.0.1:9/w' },
   EVERPOST_SRS_SECRET: 'the-srs-secret',
   EVERPOST_MARK_SECRET: 'the-mark-secret',
   EVERPOST_STACK_ID: 'the-stack-id',
   POWERTOOLS_LOG_LEVEL: 'SILENT',
-  POWERTOOLS_SERVICE_NAME: 'Everpost',
-  POWERTOOLS_METRICS_NAMESPACE: 'Everpost',
+  ...{ POWERTOOLS_SERVICE_NAME: 'Everpost', POWERTOOLS_METRICS_NAMESPACE: 'Everpost' },
 };
 const settings: Settings = settingsOf();
 /** What a test deploys otherwise. */

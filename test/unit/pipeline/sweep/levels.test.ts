@@ -56,6 +56,7 @@ function at(now: number) {
     ...{ settings: pipelineSettings, ledger, watch, clock, waiting: counted },
     ...{ bounceQueue: queue, feedbackQueue: queue, relayQueue: queue, slowRelayQueue: queue },
     ...{ hopTimes: hopTimes(1), sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
+    queues: { ingest: empty, entry: [empty], work: [empty] },
     get board() {
       return new BoardView({ board, clock, watch }, boardEveryMs);
     },
@@ -78,6 +79,7 @@ function at(now: number) {
   return { ports, clock, ledger, watch, walked, sent, row, add, health, pause, levels };
 }
 
+const empty = { depth: async () => ({ visible: 0, inFlight: 0 }) };
 const faulty = { state: 'deferred', attempts: 1, lastReason: 'timeout' } as const;
 const open = {
   ...({ state: 'open', waitsFor: 'next-hop', failingSince: NOW - 30 * MINUTE } as const),
@@ -101,7 +103,7 @@ describe('the levels', () => {
     const { row, add, health, walked, levels } = at(NOW);
     await add(row('m1', NOW - MINUTE));
     expect(await levels()).toMatchObject({ NextHopDown: 0, WaitingLong: 0 });
-    expect(walked, 'a healthy next hop costs no read').toEqual(['faulty']);
+    expect(walked, 'a healthy next hop costs no read').toEqual(['faulty', 'operator', 'unprocessed']);
     await health('exchange', open);
     expect(await levels()).toMatchObject({ NextHopDown: 30, WaitingLong: 1 });
     // Its sender has heard of the delay, so that it is due later.
