@@ -17,6 +17,7 @@ import { pipelineMutations } from './pipeline.ts';
 import { relayMutations } from './relay.ts';
 import { smtpMutations } from './smtp.ts';
 import { submissionServerMutations } from './submission-server.ts';
+import { sweepMutations } from './sweeping.ts';
 
 export const mutations: readonly Mutation[] = [
   ...configMutations,
@@ -28,6 +29,7 @@ export const mutations: readonly Mutation[] = [
   ...ingestMutations,
   ...pauseMutations,
   ...pipelineMutations,
+  ...sweepMutations,
   ...adapterMutations,
   ...smtpMutations,
   ...submissionServerMutations,
