@@ -4,6 +4,26 @@ import type { Mutation } from './mutation.ts';
 
 export const coreMutations: readonly Mutation[] = [
   {
+    name: 'levels/what-the-operator-must-correct-calls-nobody',
+    file: 'src/core/reply/reasons.ts',
+    text: "waitsForPerson: fault === 'operator' && permanent !== true,",
+    replacement: 'waitsForPerson: false,',
+    test: {
+      file: 'test/infra/alarm-sets.test.ts',
+      name: 'what waits for a person raises one of the four > mail that waits: login-refused',
+    },
+  },
+  {
+    name: 'levels/dead-letters-that-no-level-counts',
+    file: 'src/pipeline/sweep/entered.ts',
+    text: 'sum + visible + inFlight, 0);',
+    replacement: 'sum + 0 * (visible + inFlight), 0);',
+    test: {
+      file: 'test/infra/alarm-sets.test.ts',
+      name: 'a dead letter raises one of the four > of what enters, and of all further work',
+    },
+  },
+  {
     name: 'readers/an-expression-for-the-end-of-a-line',
     file: 'src/core/message/field-lines.ts',
     text: "while (end > 0 && line.charAt(end - 1) === '\\r') end -= 1;",

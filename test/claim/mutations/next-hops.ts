@@ -7,16 +7,6 @@ const lanes = 'test/unit/pipeline/relay/lanes.test.ts';
 
 export const nextHopMutations: readonly Mutation[] = [
   {
-    name: 'pipeline/held-function-begins-what-has-no-time',
-    file: 'src/pipeline/places.ts',
-    text: 'now < this.#askAt || now > until) return 0;',
-    replacement: 'now < this.#askAt || until < 0) return 0;',
-    test: {
-      file: 'test/unit/pipeline/places.test.ts',
-      name: 'an invocation > begins nothing that would not have its time',
-    },
-  },
-  {
     name: 'health/open-never-closes',
     file: 'src/core/delivery/next-hop-health.ts',
     text: "if (health.state === 'open') return recovered(heard, now);",
