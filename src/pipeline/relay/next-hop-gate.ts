@@ -79,6 +79,8 @@ type Hop = {
   askAgainAt: number;
 };
 
+/** Two rates may take turns at being too late: a job asks so often, and then goes. Each one's instant is its own. */
+const TURNS_MAX = 8;
 /** The record says so much longer than it must that jobs come again, so that it is not written for each of them. */
 const RETURNS_MORE_MS = 60_000;
 
@@ -113,11 +115,14 @@ export class NextHopGate {
   }
 
   async #turn(hop: Hop, signal: AbortSignal, inLine: boolean): Promise<Entry> {
-    for (const rate of hop.rates) {
-      const laterMs = await rate.turn(signal);
-      if (laterMs === null) continue;
-      if (inLine) return { laterMs: this.#spread(hop, laterMs, rate.spacingMs() ?? 0), inLine };
-      return { laterMs: await rate.placeInLine(laterMs), inLine: true };
+    const untils = new Map<RateClock, number>();
+    const wanting = () => hop.rates.find((rate) => (untils.get(rate) ?? 0) <= this.#ports.clock.now());
+    // An instant of the one rate may be over when the message has that of the other.
+    for (let i = 0, rate = wanting(); rate !== undefined && i < TURNS_MAX; i++, rate = wanting()) {
+      const turn = await rate.turn(signal);
+      if ('until' in turn) untils.set(rate, turn.until);
+      else if (inLine) return { laterMs: this.#spread(hop, turn.laterMs, rate.spacingMs() ?? 0), inLine };
+      else return { laterMs: await rate.placeInLine(turn.laterMs), inLine: true };
     }
     return { leave: this.#leave(hop) };
   }

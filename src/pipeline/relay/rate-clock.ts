@@ -25,6 +25,7 @@ export class RateClock {
   /** Places in line that were written for jobs of this function and are not given yet. */
   #places: number[] = [];
   #unknownUntil = 0;
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(ports: RatePorts, record: TurnsRecord, rateOf: (turns: SharedTurns) => number | null) {
     this.#ports = ports;
@@ -38,14 +39,14 @@ export class RateClock {
     return rate === null ? null : 1_000 / rate;
   }
 
-  /** Waits for the message's instant. Null: it is now, or there is no limit. A number: so long it takes at least. */
-  async turn(signal: AbortSignal): Promise<number | null> {
+  /** Waits for the message's instant: it is now, and stays the message's until the next one. Or how long it takes. */
+  async turn(signal: AbortSignal): Promise<{ readonly until: number } | { readonly laterMs: number }> {
     const { clock, timer } = this.#ports;
     const next = await this.#nextInstant();
-    if ('laterMs' in next) return next.laterMs;
+    if ('laterMs' in next) return next;
     while (clock.now() < next.at && !signal.aborted)
       await new Promise<void>((resolve) => timer.after(Math.ceil(next.at - clock.now()), resolve));
-    return signal.aborted ? 0 : null;
+    return signal.aborted ? { laterMs: 0 } : { until: next.at + (this.spacingMs() ?? Number.POSITIVE_INFINITY) };
   }
 
   /**
@@ -99,9 +100,15 @@ export class RateClock {
   /** A rate that stands in the record alone: until it is known, the record is read once a minute. */
   async #known(): Promise<void> {
     const { clock } = this.#ports;
-    if (this.spacingMs() !== null || clock.now() < this.#unknownUntil) return;
-    this.#unknownUntil = clock.now() + UNKNOWN_MS;
-    await this.#record.read();
+    if (this.spacingMs() !== null) return;
+    if (clock.now() >= this.#unknownUntil) {
+      this.#unknownUntil = clock.now() + UNKNOWN_MS;
+      this.#reading = this.#record.read().catch((error: unknown) => {
+        this.#unknownUntil = 0; // the next job asks again
+        throw error;
+      });
+    }
+    await this.#reading; // all jobs of the function wait for the one read
   }
 
   /** Null: there are instants now. Of several at the same time the first one writes. */

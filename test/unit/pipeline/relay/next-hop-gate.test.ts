@@ -23,19 +23,26 @@ const server = hop;
 
 type Limits = { readonly concurrency?: number | null; readonly messagesPerSecond?: number | null };
 
-/** Functions that share one ledger, and a server that counts. Each has as many jobs as it can get, ten a batch. */
-function functions(count: number, limits: Limits) {
+/**
+ * Functions that share one ledger, whose calls take so long, and a server that counts. Each has as many jobs as it can
+ * get, ten a batch.
+ */
+function functions(count: number, limits: Limits, ledgerMs = 0) {
   const clock = new MemoryClock(T0);
   const watch = new MemoryWatch();
   const inner = new MemoryBoard();
   let calls = 0;
+  const called = async () => {
+    calls += 1;
+    if (ledgerMs > 0) await new Promise<void>((resolve) => clock.after(ledgerMs, resolve));
+  };
   const board = {
-    readTurns: (name: string) => {
-      calls += 1;
+    readTurns: async (name: string) => {
+      await called();
       return inner.readTurns(name);
     },
-    writeTurns: (turns: Parameters<MemoryBoard['writeTurns']>[0]) => {
-      calls += 1;
+    writeTurns: async (turns: Parameters<MemoryBoard['writeTurns']>[0]) => {
+      await called();
       return inner.writeTurns(turns);
     },
   };
@@ -191,6 +198,15 @@ describe("the rate of SES's account", () => {
     const two = functions(2, {});
     await two.board.writeTurns(rate(10));
     expect(await bySes(two, ['bulk'], 10 * SECOND)).toBeLessThanOrEqual(2 * 11 + 1);
+  });
+  it('moves no message out of the instant that the other rate gave it, however long a call takes', async () => {
+    for (const ledgerMs of [30, 150, 370, 490]) {
+      const two = functions(2, {}, ledgerMs);
+      await two.board.writeTurns(rate(3));
+      expect(await bySes(two, ['bulk'], 20 * SECOND)).toBeGreaterThan(10);
+      expect([ledgerMs, mostIn(two.began, SECOND / 2 - 1)]).toEqual([ledgerMs, expect.toBeOneOf([1, 2])]);
+      expect([ledgerMs, mostIn(two.began, 5 * SECOND - 1)]).toEqual([ledgerMs, expect.toSatisfy((n) => n <= 11)]);
+    }
   });
   it('holds nobody up until it is known, and costs one read a minute then; a new one holds at once', async () => {
     const two = functions(2, {});
