@@ -138,7 +138,8 @@ describe('grants', () => {
       ],
       [
         'sqs:SendMessage on FeedbackQueue RelayQueue SlowRelayQueue',
-        'sqs:GetQueueAttributes on RelayQueue SlowRelayQueue',
+        'ses:GetAccount on *',
+      'sqs:GetQueueAttributes on FeedbackDeadLetters FrontDoorReceiptDeadLetters IngestDeadLetters IngestQueue RelayDeadLetters RelayQueue SesFeedbackEventDeadLetters SlowRelayDeadLetters SlowRelayQueue',
       ],
     ],
     [
