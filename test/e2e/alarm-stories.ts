@@ -13,7 +13,7 @@ export const mailStories: readonly Story[] = [
     alarms: [
       ...['ReceiptDeadLetters', 'EventDeadLetters', 'ReceiptMissing', 'EnvelopeMissing', 'StrangeObject'],
       ...['SubmissionMalformed', 'WaitsForPerson', 'UnknownReply', 'OperatorFault', 'ContentUnreadable', 'WaitingLong'],
-      ...['Complained', 'FailureShare'],
+      ...['Complained', 'FailureShare', 'FrontDoor'],
     ],
     async play(watch) {
       await returned(watch);
@@ -27,7 +27,7 @@ export const mailStories: readonly Story[] = [
       watch.announces('EnvelopeMissing', 'WaitsForPerson');
       await watch.raised('StrangeObject', 'an object below `out/` that is no submission', 5 * MINUTE);
       watch.announces('StrangeObject', 'nothing: it is no mail');
-      for (const name of ['WaitsForPerson', 'WaitingLong', 'ReceiptDeadLetters', 'EventDeadLetters'])
+      for (const name of ['WaitsForPerson', 'WaitingLong', 'FrontDoor', 'ReceiptDeadLetters', 'EventDeadLetters'])
         await watch.stands(name, 2 * MINUTE);
       await mendLosses(watch, lost);
       await mendFaults(watch, unknown);
@@ -61,7 +61,8 @@ export const mailStories: readonly Story[] = [
       watch.fault('lambda', 'Invoke', 'throttle', { match: 'FeedbackFunction' });
       const unknown = await watch.send('complaint@example.com');
       await watch.advance(0);
-      await loseRows(watch, await watch.spoolIdOf(unknown));
+      const spoolId = await watch.spoolIdOf(unknown);
+      await loseRows(watch, spoolId);
       await watch.raised('MarkSecretUnreadable', "a function may not read the marks' secret", 5 * MINUTE);
       watch.announces('MarkSecretUnreadable', 'again at each reading, while there is mail');
       await watch.does('MarkSecretUnreadable', 'deploy again', () => watch.heal());
@@ -70,6 +71,8 @@ export const mailStories: readonly Story[] = [
       watch.announces('UnknownDelivery', 'nothing: SES reports once');
       await watch.does('UnknownDelivery', 'Other kinds need nothing', () => {});
       await watch.ended('UnknownDelivery', 3 * MINUTE);
+      // The search for orphans would find it in another story, and hold it.
+      await watch.run(`aws s3 rm "s3://$(out Bucket)/in/${spoolId}"`);
 
       await useUpNotices(watch);
       watch.behaviour.manners = { rcpt: (to) => (to.startsWith('gone') ? '550 5.1.1 no such user' : undefined) };
@@ -104,6 +107,7 @@ async function losses(watch: AlarmWatch): Promise<Lost> {
   lose('-ingest-');
   await watch.send('receipt@example.com');
   await watch.raised('ReceiptDeadLetters', 'SNS may not write to the ingest queue', 5 * MINUTE);
+  await watch.raised('FrontDoor', 'a receipt is a dead letter', 5 * MINUTE);
   lose('-feedback-');
   for (let sent = 0; sent < 6; sent += 1) await watch.send('complaint@example.com');
   await watch.raised('EventDeadLetters', 'SNS may not write to the feedback queue', 5 * MINUTE);
@@ -130,13 +134,14 @@ async function mendLosses(watch: AlarmWatch, { content, malformed }: Lost): Prom
   await watch.follow('ReceiptDeadLetters', /^while :/);
   await watch.does('ReceiptMissing', 'The receipt is there: hand it on', () => {});
   await watch.ended('ReceiptDeadLetters', 5 * MINUTE);
+  await watch.does('FrontDoor', 'Receipts in a dead-letter queue: as', () => {});
+  await watch.ended('FrontDoor', 5 * MINUTE);
   await watch.does('EventDeadLetters', 'Move each one by hand', () => watch.moveEvents());
   await watch.ended('EventDeadLetters', 5 * MINUTE);
   await watch.follow('EnvelopeMissing', /^npx everpost remove .*--without-notice/, { ID: content });
   await watch.follow('SubmissionMalformed', /^npx everpost remove/, { ID: malformed });
   await watch.follow('StrangeObject', /^aws s3 rm/, { KEY: 'out/app/strange' });
   await watch.does('WaitsForPerson', '`npx everpost remove …`', () => {});
-  await watch.ended('WaitsForPerson', 5 * MINUTE);
 }
 
 /** Returns the reverse-path of the message that is refused in no known words. */
@@ -173,5 +178,6 @@ async function mendFaults(watch: AlarmWatch, unknown: string): Promise<void> {
   await watch.does('UnknownReply', 'report the reply', () => {});
   await watch.follow('WaitingLong', /^npx everpost remove/, { ID: await watch.spoolIdOf(unknown) });
   await watch.ended('WaitingLong', 3 * HOUR);
+  await watch.ended('WaitsForPerson', 5 * MINUTE);
   watch.behaviour.manners = {};
 }

@@ -17,7 +17,6 @@ const notSimulated: Readonly<Record<string, string>> = {
       '100,000 messages that another program receives take half a minute of processor time in the emulator',
     ]),
   ),
-  FrontDoor: 'no story plays it yet; its causes are those of IngestDeadLetters, ReceiptDeadLetters and IngestQueueAge',
   SesSending: 'no story plays it yet',
   NoEnd: 'no story plays it yet: only a defect leaves such a row',
   NoMail: 'four weeks of mail: test/unit/pipeline/sweep/no-mail.test.ts plays them',
