@@ -15,7 +15,7 @@ export const runStories: readonly Story[] = [
       ...['SweepDeadLetters', 'OrphansDeadLetters', 'PurgeDeadLetters', 'KeepAliveDeadLetters'],
       ...['IngestQueueAge', 'RelayQueueAge', 'SlowRelayQueueAge', 'FeedbackQueueAge'],
       ...['IngestErrors', 'RelayErrors', 'FeedbackErrors', 'CallsRefused', 'JobFailing', 'Poison'],
-      ...['IngestDeadLetters', 'RelayDeadLetters', 'SlowRelayDeadLetters', 'FeedbackDeadLetters'],
+      ...['IngestDeadLetters', 'RelayDeadLetters', 'FeedbackDeadLetters'],
     ],
     async play(watch) {
       watch.certificateEnds(10);
@@ -87,8 +87,6 @@ async function crashes(watch: AlarmWatch): Promise<void> {
   await watch.advance(0);
   watch.fault(...content);
   await watch.send('sturdy@example.com');
-  await watch.send('paced@example.com');
-  await watch.send('paced@example.com');
   await watch.raised('RelayErrors', 'relay is killed at the content', 5 * MINUTE);
   watch.announces('RelayErrors', 'RelayDeadLetters, from the fifth time on');
   also(content, ['dynamodb', 'PutItem', 'kill']);
@@ -107,12 +105,11 @@ async function crashes(watch: AlarmWatch): Promise<void> {
   await watch.raised('Poison', 'a delivery was claimed five times', 8 * HOUR);
   watch.announces('Poison', 'RelayDeadLetters, WaitingLong');
   await watch.raised('RelayDeadLetters', 'relay was killed at five receives of a job', 2 * HOUR);
-  await watch.raised('SlowRelayDeadLetters', 'relay was killed at five receives of a job', 2 * HOUR);
   await mendCrashes(watch);
 }
 
 async function mendCrashes(watch: AlarmWatch): Promise<void> {
-  const queues = ['IngestDeadLetters', 'FeedbackDeadLetters', 'RelayDeadLetters', 'SlowRelayDeadLetters'];
+  const queues = ['IngestDeadLetters', 'FeedbackDeadLetters', 'RelayDeadLetters'];
   for (const name of queues) await watch.stands(name, 5 * MINUTE);
   const mend = () => standStill(watch);
   for (const name of ['IngestErrors', 'FeedbackErrors', 'RelayErrors'])

@@ -4,7 +4,7 @@
 // Quarantined mail has an end of its own, and the digest tells of it. It changes nothing.
 
 import type { Settings } from '#config/settings.ts';
-import { destinationOf } from '#core/delivery/destination.ts';
+import { leavesBySes } from '#core/delivery/destination.ts';
 import type { PersonClass } from '#core/delivery/due-class.ts';
 import { isKept, type Pauses } from '#core/delivery/pause.ts';
 import { pausedAlarmHours } from '#core/limits.ts';
@@ -36,7 +36,7 @@ export function personCounts(
     take(row, dueClass) {
       if (isKept(row, pauses)) return;
       counts[dueClass] += 1;
-      if (dueClass === 'operator' && leavesBySes(row, settings)) counts.refusedBySes += 1;
+      if (dueClass === 'operator' && leavesBySes(row.nextHop, settings)) counts.refusedBySes += 1;
     },
   };
 }
@@ -49,17 +49,4 @@ export function personParts(
 ): PersonParts {
   const paused = standing.filter(({ since }) => now - since >= pausedAlarmHours * hourMs).length;
   return { ...counted, operator, unprocessed, paused };
-}
-
-function leavesBySes(row: DueRow, { nextHops }: Pick<Settings, 'nextHops'>): boolean {
-  switch (destinationOf(row)) {
-    case 'ses-bounce':
-    case 'ses-report':
-      return true;
-    case 'next-hop':
-      return nextHops[row.nextHop]?.kind === 'ses';
-    case 'returns':
-    case 'nowhere':
-      return false;
-  }
 }
