@@ -9,6 +9,8 @@ import { type Run, simulateSeed } from './simulator.ts';
 
 const SEEDS = 200;
 const PART = 25;
+/** The first so many have sick next hops, limits and pauses, which take five times as long. */
+const WITH_CONDITIONS = 100;
 
 function told({ plan, verdict }: Run): string[] {
   return verdict.findings.map(
@@ -21,7 +23,7 @@ describe('the claim holds', () => {
   it.each(parts)('in seeds %i to %i', async (from, to) => {
     let messages = 0;
     for (let seed = from; seed <= to; seed++) {
-      const run = await simulateSeed(seed);
+      const run = await simulateSeed(seed, { plain: seed > WITH_CONDITIONS });
       expect(told(run)).toEqual([]);
       messages += run.verdict.messages;
     }

@@ -135,9 +135,14 @@ it('content goes when it is final and old, and nothing else does; the postmaster
 
   await advance('12h'); // past a midnight of UTC, whenever this began, and the next run
   const digests = () => server.caught.filter(({ forwardPaths }) => forwardPaths.includes('postmaster@example.com'));
-  expect(await until(() => digests()[0] ?? null, 20_000)).toMatchObject({ reversePath: '' });
-  const text = digests()[0]?.content.toString('latin1').replaceAll('=\r\n', '') ?? '';
-  expect(text).toContain('Subject: Quarantine: 1 message kept');
+  const textOf = (content: Uint8Array | undefined) =>
+    Buffer.from(content ?? [])
+      .toString('latin1')
+      .replaceAll('=\r\n', '');
+  // The day before had one too, about what is held.
+  const digest = () => digests().find(({ content }) => textOf(content).includes(quarantined.slice('in/'.length)));
+  expect(await until(() => digest() ?? null, 20_000)).toMatchObject({ reversePath: '' });
+  const text = textOf(digest()?.content);
   expect(text).toContain(`--spool-id ${quarantined.slice('in/'.length)}`);
   expect(text).toContain('Subject:   About eve');
 
@@ -149,9 +154,10 @@ it('content goes when it is final and old, and nothing else does; the postmaster
     { spoolId: quarantined.slice('in/'.length), state: 'queued', done: true },
   ]);
   await everpost('remove', '--state', 'held', '--next-hop', 'exchange', '--since', '3d', '--without-notice', '--yes');
+  const before = digests().length;
   await advance('25h');
   expect(await objects()).toEqual([orphan]);
-  expect(digests(), 'no digest where nothing was quarantined').toHaveLength(1);
+  expect(digests(), 'no digest where nothing was quarantined and nothing waits').toHaveLength(before);
   const alarms = await tool<{ name: string; state: string }[]>(instance, 'GET', '/alarms');
   const calling = alarms.filter(({ state }) => state === 'ALARM').map(({ name }) => name.split('/').at(-1));
   expect(calling).not.toContain('PurgeOverdue');
