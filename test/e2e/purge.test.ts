@@ -112,7 +112,7 @@ it('a submission goes whole, content and envelope, and what is held of them stay
   }
   const arrived = server.caught.filter(({ forwardPaths }) => forwardPaths.includes('bob@far.example'));
   expect(arrived).toHaveLength(1);
-}, 300_000);
+}, 600_000);
 
 it('content goes when it is final and old, and nothing else does; the postmaster hears of the quarantine', async () => {
   const relayed = await sent('ann', 'bob@example.com', 'relayed');
@@ -162,4 +162,4 @@ it('content goes when it is final and old, and nothing else does; the postmaster
   const calling = alarms.filter(({ state }) => state === 'ALARM').map(({ name }) => name.split('/').at(-1));
   expect(calling).not.toContain('PurgeOverdue');
   expect(calling).not.toContain('NoEnd');
-}, 300_000);
+}, 600_000);
