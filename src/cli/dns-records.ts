@@ -3,6 +3,7 @@
 // nobody, and never proposes a record in place of one that it has not seen.
 
 import { getDomain } from 'tldts';
+import type { FoundIdentity } from '#adapters/aws/ses-identities.ts';
 import type { NextHopSettings, Settings, SmtpSettings } from '#config/settings.ts';
 import { sendingDomains, sendsBySes } from '#core/message/ses-use.ts';
 import { connectorFacts } from './connector-facts.ts';
@@ -20,23 +21,10 @@ export type NeededRecord = {
   readonly why: string;
 };
 
-/** What SES says of a domain's identity: GetEmailIdentity of the v2 API. */
-export type SesIdentity = {
-  /** The domain itself, or the one above it whose identity covers it. */
-  readonly name: string;
-  readonly verified: boolean;
-  /** Three with Easy DKIM; none where the key is one's own (BYODKIM), whose record SES does not know. */
-  readonly tokens: readonly string[];
-  /** Where SES publishes the keys: `dkim.amazonses.com`, and a zone of its own in newer regions. */
-  readonly signingZone: string;
-  /** The custom MAIL FROM domain. Null: SES's own, which needs no record. */
-  readonly mailFrom: string | null;
-};
-
 export type DnsFacts = {
   readonly region: string;
   /** Domain → its identity; null: SES has none. */
-  readonly identities: ReadonlyMap<string, SesIdentity | null>;
+  readonly identities: ReadonlyMap<string, FoundIdentity | null>;
   /** The stack's own addresses (`network.create`). */
   readonly addresses: readonly string[];
 };
@@ -66,7 +54,7 @@ function receives(name: string, region: string, purpose: Purpose, why: string): 
   return { name, type: 'MX', value: `10 inbound-smtp.${region}.amazonaws.com`, purpose, why };
 }
 
-function dkim({ name, tokens, signingZone }: SesIdentity): readonly NeededRecord[] {
+function dkim({ name, tokens, signingZone }: FoundIdentity): readonly NeededRecord[] {
   const why = `proves to SES that ${name} is yours, and lets it sign your mail`;
   return tokens.map((token) => ({
     name: `${token}._domainkey.${name}`,
@@ -78,7 +66,7 @@ function dkim({ name, tokens, signingZone }: SesIdentity): readonly NeededRecord
 }
 
 /** Developer Guide, "Using a custom MAIL FROM domain". */
-function mailFrom({ name, mailFrom: domain }: SesIdentity, region: string): readonly NeededRecord[] {
+function mailFrom({ name, mailFrom: domain }: FoundIdentity, region: string): readonly NeededRecord[] {
   if (domain === null) return [];
   const common = { name: domain, purpose: 'mail-from' } as const;
   return [

@@ -19,4 +19,5 @@ export const FOUND: readonly { readonly seed: number; readonly plain?: true; rea
     story: 'bounce died after it held a delivery whose notice had expired, and no alarm was raised',
   },
   { seed: 290, plain: true, story: 'content was lost behind an open next hop, and its delivery never came to an end' },
+  { seed: 644, story: 'the wait for the rate of SES let a next hop have three messages within the time of two' },
 ];

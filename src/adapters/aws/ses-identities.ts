@@ -7,10 +7,14 @@ import { getDomain } from 'tldts';
 import type { AwsSettings } from './client-settings.ts';
 
 export type FoundIdentity = {
+  /** The domain itself, or the one above it whose identity covers it. */
   readonly name: string;
   readonly verified: boolean;
+  /** Three with Easy DKIM; none where the key is one's own (BYODKIM), whose record SES does not know. */
   readonly tokens: readonly string[];
+  /** Where SES publishes the keys: `dkim.amazonses.com`, and a zone of its own in newer regions. */
   readonly signingZone: string;
+  /** The custom MAIL FROM domain. Null: SES's own, which needs no record. */
   readonly mailFrom: string | null;
 };
 

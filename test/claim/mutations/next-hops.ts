@@ -7,6 +7,16 @@ const lanes = 'test/unit/pipeline/relay/lanes.test.ts';
 
 export const nextHopMutations: readonly Mutation[] = [
   {
+    name: 'gate/an-instant-that-is-over-counts',
+    file: 'src/pipeline/relay/next-hop-gate.ts',
+    text: '(untils.get(rate) ?? 0) <= this.#ports.clock.now()',
+    replacement: '!untils.has(rate)',
+    test: {
+      file: 'test/unit/pipeline/relay/next-hop-gate.test.ts',
+      name: "the rate of SES's account > moves no message out of the instant that the other rate gave it, however long a call takes",
+    },
+  },
+  {
     name: 'health/open-never-closes',
     file: 'src/core/delivery/next-hop-health.ts',
     text: "if (health.state === 'open') return recovered(heard, now);",
