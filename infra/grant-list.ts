@@ -24,12 +24,12 @@ export type Placed = {
 };
 
 /**
- * An ARN's partition, region and account, with quotes and comma: `"arn:aws::ap-southeast-1:111122223333:",`. A longer
- * partition fits into the frame.
+ * An ARN's partition, region and account, with quotes and comma, in the region where these are longest:
+ * `"arn:aws-iso-f::us-isof-south-1:111122223333:",`. The template is for any region of any partition.
  */
-const arnChars = 39;
+const arnChars = 47;
 /** A policy around its resources. */
-const frameChars = 250;
+const frameChars = 150;
 
 /** The short lists inline, as far as they fit. Throws where there are more names than ten managed policies hold. */
 export function placed(lists: readonly GrantList[]): Placed {

@@ -23,7 +23,7 @@ export function relayPlaced(settings: Settings): Placed {
 
 /**
  * As our own domains alone, and only where the configuration sends by SES: under whatever identity SES has for an
- * address of theirs. More than some 250 domains are one pattern, all identities of the account and region.
+ * address of theirs. More than some 240 domains are one pattern, all identities of the account and region.
  */
 function sendAs(settings: Settings): GrantList {
   const names = sendsBySes(settings) ? sendingIdentities(sendingDomains(settings)) : [];
