@@ -15,6 +15,7 @@ import { type Part, parts, runPart } from './errand.ts';
 import type { NextHop } from './errand-deeds.ts';
 import { errandConfig, errandIdentities, errandNextHop, errandSecrets } from './errand-setting.ts';
 import { type Grant, holderOf, isUse, lackIn, takenApart, without, withoutEffectHere } from './grants.ts';
+import { disagreements, hearing } from './second-opinion.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'everpost-permissions-'));
 const synthesised = join(folder, 'cdk.out');
@@ -29,10 +30,13 @@ writeFileSync(join(folder, 'secrets.json'), JSON.stringify(errandSecrets));
 /** The part of the errand in which each grant was first needed, found by the run with all of them. */
 const neededIn = new Map<Grant, Part>();
 let wholeRun: unknown = null;
+/** Every decision of the run with all of them. */
+const heard = hearing();
 
 beforeAll(async () => {
   try {
     const runtime = await booted('whole', template);
+    heard.listen(runtime.emulators.iam);
     for (const part of parts) {
       await runPart(part, { runtime, nextHop, patienceMs: 20_000 });
       for (const used of runtime.emulators.iam.used()) {
@@ -92,6 +96,12 @@ describe('with all that the template grants', () => {
     if (wholeRun !== null) throw wholeRun;
     const surplus = effective.filter((grant) => !neededIn.has(grant)).map(worded);
     expect(surplus).toEqual([]);
+  });
+
+  it('another implementation decides every call of the errand alike', async () => {
+    if (wholeRun !== null) throw wholeRun;
+    expect(heard.judged().length).toBeGreaterThan(effective.length);
+    expect(await disagreements(heard.judged())).toEqual([]);
   });
 
   it('the permissions without effect here are the few that the rules know', () => {

@@ -68,6 +68,14 @@ test('require nothing but what Node has', () => {
   }
 });
 
+test('take along no package that tests alone use, such as one under the AGPL', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, object>;
+  expect(Object.keys(dependencies ?? {})).not.toEqual([]);
+  const unwanted = (found: string) =>
+    found.startsWith('@cloud-copilot/') || Object.hasOwn(devDependencies ?? {}, found);
+  for (const { name } of bundles) expect([name, [...packages(name)].filter(unwanted)]).toEqual([name, []]);
+});
+
 test('take along only the clients that their function calls', () => {
   const clients = (name: string) => [...packages(name)].filter((found) => found.startsWith('@aws-sdk/client-')).sort();
   const sdk = (...services: string[]) => services.map((service) => `@aws-sdk/client-${service}`);

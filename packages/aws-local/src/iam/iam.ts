@@ -10,6 +10,16 @@ export type Decision =
   | { readonly kind: 'allowed'; readonly grant: string }
   | { readonly kind: 'denied'; readonly message: string };
 export type Denial = { readonly principal: string; readonly action: string; readonly resource: string };
+/** A decision with everything that it was made from: for a second opinion. */
+export type Judged = {
+  readonly principal: Principal;
+  readonly access: Access;
+  /** The whole context of the request, not that of `access` alone. */
+  readonly context: ConditionContext;
+  readonly identityPolicies: readonly unknown[];
+  readonly resourcePolicies: readonly unknown[];
+  readonly allowed: boolean;
+};
 /** One grant that was needed at least once: `grant` names the statement, `resource` is the first one asked for. */
 export type UsedPermission = Denial & { readonly grant: string };
 
@@ -26,6 +36,8 @@ export type Iam = {
   addDefaultPolicies(policies: ResourcePolicies): void;
   /** Decides and records. */
   authorize(principal: Principal, access: Access): Decision;
+  /** Calls `listener` at each decision from now on, but those about root. */
+  observe(listener: (judged: Judged) => void): void;
   /** Decides; records a use but no denial. */
   may(principal: Principal, access: Access): boolean;
   denials(): readonly Denial[];
@@ -48,6 +60,8 @@ const denialsMax = 10_000;
 
 export function createIam(account: string): Iam {
   const roles = new Map<string, readonly Statement[]>();
+  const documents = new Map<string, readonly unknown[]>();
+  const listeners: ((judged: Judged) => void)[] = [];
   const managed = new Map<string, unknown>();
   const sources: ResourcePolicies[] = [];
   const defaults: ResourcePolicies[] = [];
@@ -56,12 +70,13 @@ export function createIam(account: string): Iam {
   const usedGrants = new Map<string, UsedPermission>();
 
   return {
-    setRole(roleArn, documents) {
+    setRole(roleArn, given) {
       const name = roleArn.slice(roleArn.lastIndexOf('/') + 1);
       roles.set(
         roleArn,
-        documents.flatMap((document, i) => compile(document, `${name}[${i}]`, account, 'identity')),
+        given.flatMap((document, i) => compile(document, `${name}[${i}]`, account, 'identity')),
       );
+      documents.set(roleArn, given);
     },
     setManagedPolicy(arn, document) {
       compile(document, arn, account, 'identity');
@@ -85,6 +100,7 @@ export function createIam(account: string): Iam {
       if (decision.kind === 'allowed') use(principal, access, decision.grant);
       return decision.kind === 'allowed';
     },
+    observe: (listener) => void listeners.push(listener),
     denials: () => [...denied],
     used: () => [...usedGrants.values()],
     checkResourcePolicy(document) {
@@ -95,6 +111,22 @@ export function createIam(account: string): Iam {
   function decide(principal: Principal, access: Access): Decision {
     if (principal.kind === 'root') return { kind: 'allowed', grant: 'root' };
     const context = contextOf(principal, access, account);
+    const decision = judge(principal, access, context);
+    const identityPolicies = principal.kind === 'role' ? (documents.get(principal.arn) ?? []) : [];
+    const allowed = decision.kind === 'allowed';
+    for (const listener of listeners)
+      listener({
+        principal,
+        access,
+        context,
+        identityPolicies,
+        resourcePolicies: resourceDocuments(access.resource),
+        allowed,
+      });
+    return decision;
+  }
+
+  function judge(principal: Principal, access: Access, context: ConditionContext): Decision {
     const identity = principal.kind === 'role' ? (roles.get(principal.arn) ?? []) : [];
     const resource = resourceStatements(access.resource);
     const matching = (statements: readonly Statement[], effect: 'Allow' | 'Deny') =>
@@ -111,12 +143,16 @@ export function createIam(account: string): Iam {
   }
 
   function resourceStatements(resource: string): readonly Statement[] {
+    return resourceDocuments(resource).flatMap((document) => statementsOf(document, resource));
+  }
+
+  function resourceDocuments(resource: string): readonly unknown[] {
     const documentsOf = (asked: readonly ResourcePolicies[]) =>
       asked
         .map((policies) => policies(resource))
         .filter((document) => typeof document === 'object' && document !== null);
     const own = documentsOf(sources);
-    return (own.length > 0 ? own : documentsOf(defaults)).flatMap((document) => statementsOf(document, resource));
+    return own.length > 0 ? own : documentsOf(defaults);
   }
 
   function statementsOf(document: unknown, resource: string): readonly Statement[] {
