@@ -37,7 +37,7 @@ const levelAlarms = [
     metricName: 'SesSending',
     threshold: 1,
     article: 'Mail that SES does not send',
-    says: 'SES refuses mail or notices of ours until the operator corrects something.',
+    says: 'SES refuses mail or notices of ours, or sends nothing for the account.',
   },
   {
     id: 'NextHopDown',

@@ -66,6 +66,7 @@ const ports = {
   lostAnywayMs: lostAnywayAfterMs / config.timeScale,
   hourMs: Math.ceil(expiryHourMs / config.timeScale),
   hopTimes: hopTimes(config.timeScale),
+  sesAccount,
   queues: {
     ingest: depthOf(config.ingestQueueUrl ?? missing('EVERPOST_INGEST_QUEUE_URL')),
     entry: config.entryDeadLettersUrls.map(depthOf),

@@ -228,6 +228,7 @@ function sweepPorts(world: World, invocation: Invocation) {
     slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
     hopTimes: hopTimes(1),
     queues: watchedQueues(world),
+    sesAccount: null,
   };
 }
 

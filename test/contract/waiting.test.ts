@@ -67,6 +67,7 @@ async function levels({ ledger, waiting, board }: Omit<Under, 'close'>, now: num
     hourMs: HOUR,
     sweepAgainMs: lostJobAfterMs,
     queues,
+    sesAccount: null,
   };
   await publishLevels(ports, NEVER);
   return Object.fromEntries(watch.counted.map(({ metric, value }) => [metric, value]));

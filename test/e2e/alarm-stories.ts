@@ -37,9 +37,11 @@ export const mailStories: readonly Story[] = [
   {
     name: 'functions fail, secrets and rows are out of reach, and a limit of notices is reached',
     alarms: [
+      'SesSending',
       ...['SweepErrors', 'OrphansErrors', 'PurgeErrors', 'MarkSecretUnreadable', 'UnknownDelivery', 'NoticeLimit'],
     ],
     async play(watch) {
+      await sendingOff(watch);
       watch.fault('dynamodb', 'Query', 'kill');
       await watch.raised('SweepErrors', 'the sweep is killed', 5 * MINUTE);
       watch.announces('SweepErrors', 'again at each run, then SweepOverdue');
@@ -87,6 +89,15 @@ export const mailStories: readonly Story[] = [
     },
   },
 ];
+
+/** Somebody switches the account's sending off. */
+async function sendingOff(watch: AlarmWatch): Promise<void> {
+  await watch.run('aws sesv2 put-account-sending-attributes --no-sending-enabled');
+  await watch.raised('SesSending', "the account's sending is switched off, and nothing has been refused", 10 * MINUTE);
+  await watch.stands('SesSending', 10 * MINUTE);
+  await watch.follow('SesSending', /^aws sesv2 put-account-sending/);
+  await watch.ended('SesSending', 10 * MINUTE);
+}
 
 /** A next hop loses its directory: twelve senders are told of a failure. */
 async function returned(watch: AlarmWatch): Promise<void> {

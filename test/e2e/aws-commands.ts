@@ -4,6 +4,7 @@
 
 import { parseArgs } from 'node:util';
 import { DeleteObjectCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { PutAccountSendingAttributesCommand, SESv2Client } from '@aws-sdk/client-sesv2';
 import {
   DeleteMessageCommand,
   GetQueueAttributesCommand,
@@ -27,6 +28,7 @@ type Options = Readonly<Record<string, string>>;
 
 const access = JSON.parse(process.env.AWS_LOCAL ?? '') as Access;
 const sqs = new SQSClient(access.client);
+const ses = new SESv2Client(access.client);
 const s3 = new S3Client({ ...access.client, forcePathStyle: true });
 
 const calls: Readonly<Record<string, (options: Options, paths: readonly string[]) => Promise<unknown>>> = {
@@ -68,6 +70,8 @@ const calls: Readonly<Record<string, (options: Options, paths: readonly string[]
   'sqs delete-message': (options) =>
     sqs.send(new DeleteMessageCommand({ ...queueOf(options), ReceiptHandle: options['receipt-handle'] })),
   'sqs purge-queue': (options) => sqs.send(new PurgeQueueCommand(queueOf(options))),
+  'sesv2 put-account-sending-attributes': (options) =>
+    ses.send(new PutAccountSendingAttributesCommand({ SendingEnabled: 'sending-enabled' in options })),
   's3 rm': (_, [path]) => s3.send(new DeleteObjectCommand(objectOf(path))),
   's3 cp': async (_, [path]) => (await s3.send(new GetObjectCommand(objectOf(path)))).Body?.transformToString(),
 };
@@ -77,6 +81,7 @@ const OPTIONS = [
   ...['max-number-of-messages', 'message-system-attribute-names', 'message-attribute-names', 'message-body'],
   ...['receipt-handle'],
 ];
+const FLAGS = ['sending-enabled', 'no-sending-enabled'];
 
 function queueOf(options: Options): { readonly QueueUrl: string | undefined } {
   return { QueueUrl: options['queue-url'] };
@@ -96,7 +101,10 @@ if (call === undefined) {
 const { values, positionals } = parseArgs({
   args,
   allowPositionals: true,
-  options: Object.fromEntries(OPTIONS.map((name) => [name, { type: 'string' as const }])),
+  options: {
+    ...Object.fromEntries(OPTIONS.map((name) => [name, { type: 'string' as const }])),
+    ...Object.fromEntries(FLAGS.map((name) => [name, { type: 'boolean' as const }])),
+  },
 });
 const answer = await call(values as Options, positionals);
 const { $metadata: _, ...body } =

@@ -18,6 +18,7 @@ import { claimsMax, ingestStandsMs, orphanSweepOverdueMs } from '#core/limits.ts
 import { REASONS, type TableReason } from '#core/reply/reasons.ts';
 import { ingestFinished, orphansKeptUp } from '#pipeline/kept-up.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
+import type { SesAccount } from '#pipeline/ses-account.ts';
 import type { WatchedQueues } from '#pipeline/sweep/entered.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { facts, queued, T0 } from '../contract/rows.ts';
@@ -35,13 +36,24 @@ const alarmsOf = (of: typeof essential) =>
   }));
 const standing = alarmsOf(essential).filter(({ ComparisonOperator }) => ComparisonOperator.startsWith('Greater'));
 
-type World = { rows: DeliveryRow[]; queues: WatchedQueues; ledger: MemoryLedger; board: MemoryBoard };
+type World = {
+  rows: DeliveryRow[];
+  queues: WatchedQueues;
+  ledger: MemoryLedger;
+  board: MemoryBoard;
+  account: Partial<SesAccount> | null;
+};
+const sending: SesAccount = {
+  ...{ sendingEnabled: true, productionAccess: true, enforcement: 'HEALTHY' },
+  ...{ ratePerSecond: 14, max24Hours: 50_000, sentLast24Hours: 49_999 },
+};
 const holding = (visible: number) => ({ depth: async () => ({ visible, inFlight: 0 }) });
 const empty: WatchedQueues = { ingest: holding(0), entry: [holding(0)], work: [holding(0)] };
 
 /** The alarms of the set that the sweep's levels raise, run after run at these instants. */
 async function raised(world: Partial<World>, at: readonly number[] = [T0]): Promise<readonly string[]> {
   const { rows = [], queues = empty, ledger = new MemoryLedger(), board = new MemoryBoard() } = world;
+  const account = world.account === null ? null : { ...sending, ...world.account };
   for (const row of rows) await ledger.create([row], null);
   const watch = new MemoryWatch();
   const nextHops = { ...pipelineSettings.nextHops, ses: { kind: 'ses' as const } };
@@ -56,6 +68,7 @@ async function raised(world: Partial<World>, at: readonly number[] = [T0]): Prom
       hourMs: HOUR,
       queues,
       sweepAgainMs: HOUR / 4,
+      sesAccount: { account: async () => account },
     };
     const ports = { ...common, waiting: new WaitingRows(ledger), board: new BoardView({ board, clock, watch }, 0) };
     await publishLevels(ports, new AbortController().signal);
@@ -113,6 +126,15 @@ describe('what waits for a person raises one of the four', () => {
     expect(await raised({ rows })).toEqual(['SesSending', 'WaitsForPerson']);
     expect(await raised({ rows: [deferredFor('ses-throttled', { nextHop })] })).toEqual([]);
     expect(await raised({ rows: [deferredFor('content-unreadable', { nextHop })] })).toEqual(['WaitsForPerson']);
+  });
+
+  test('an account that may not send, before anything is refused', async () => {
+    for (const account of [{ sendingEnabled: false }, { enforcement: 'SHUTDOWN' }, { sentLast24Hours: 50_000 }])
+      expect(await raised({ account })).toEqual(['SesSending']);
+    // Nobody is told of an account that sends, or has no limit, or cannot be read: the last is a refused call.
+    const ordinary = [{ enforcement: 'PROBATION' }, { productionAccess: false }];
+    for (const account of [...ordinary, { max24Hours: null, sentLast24Hours: 1e9 }, {}, null])
+      expect(await raised({ account })).toEqual([]);
   });
 
   test('poison, before its job is a dead letter', async () => {

@@ -61,7 +61,7 @@ async function idleRun(settings: Settings) {
       ...{ waiting: new DynamoWaiting(client, name), board: new BoardView({ board: records, clock, watch }, 10_000) },
       ...{ relayQueue: queue, slowRelayQueue: queue, bounceQueue: queue, feedbackQueue: queue },
       ...{ sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
-      ...{ hopTimes: hopTimes(1), queues: { ingest: queue, entry: [queue], work: [queue] } },
+      ...{ hopTimes: hopTimes(1), queues: { ingest: queue, entry: [queue], work: [queue] }, sesAccount: null },
     };
     await sweep(ports, NEVER);
     await publishLevels(ports, NEVER);

@@ -363,7 +363,7 @@ export class TestPipeline {
       ...queues,
       board: this.boardView(),
       ...{ lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
-      ...{ hopTimes: hopTimes(1), queues: watchedQueues(this) },
+      ...{ hopTimes: hopTimes(1), queues: watchedQueues(this), sesAccount: null },
     };
   }
   private returnedPorts() {

@@ -65,7 +65,7 @@ async function morning(script: Script = () => ok, quarantined: readonly string[]
   }
   async function levels() {
     const seen = new MemoryWatch();
-    await publishLevels({ ...ports, watch: seen, queues: watchedQueues(pipeline) }, NEVER);
+    await publishLevels({ ...ports, watch: seen, queues: watchedQueues(pipeline), sesAccount: null }, NEVER);
     return Object.fromEntries(seen.counted.map(({ metric, value }) => [metric, value]));
   }
   return { pipeline, ports, now, row, add, health, pause, digests, levels };

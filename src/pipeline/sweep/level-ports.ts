@@ -4,6 +4,7 @@
 import type { Settings } from '#config/settings.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
+import type { SesAccountView } from '#pipeline/ses-account.ts';
 import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 import type { WatchedQueues } from './entered.ts';
 
@@ -18,4 +19,6 @@ export type LevelPorts = {
   /** An hour of the clock, in milliseconds: the local runtime's may be shorter. */
   readonly hourMs: number;
   readonly queues: WatchedQueues;
+  /** Null: nothing of the configuration leaves by SES. */
+  readonly sesAccount: Pick<SesAccountView, 'account'> | null;
 };

@@ -18,6 +18,7 @@ import { deadLettersIn, frontDoorParts } from './entered.ts';
 import { walkHeld } from './held-walk.ts';
 import type { LevelPorts } from './level-ports.ts';
 import { type PersonCounts, personCounts, personParts } from './person.ts';
+import { sesSendingParts } from './ses-sending.ts';
 
 export async function publishLevels(ports: LevelPorts, signal: AbortSignal): Promise<void> {
   const { watch, clock, hourMs } = ports;
@@ -32,7 +33,8 @@ export async function publishLevels(ports: LevelPorts, signal: AbortSignal): Pro
   watch.level('WaitingLong', minutes(Math.max(0, ...waiting.values().map(({ oldestAt }) => now - oldestAt))));
   const since = Math.min(now, ...pauses.standing.map((each) => each.since));
   watch.level('PausedHours', Math.floor((now - since) / hourMs));
-  watch.level('SesSending', counts.refusedBySes);
+  const account = (await ports.sesAccount?.account(signal)) ?? null;
+  publishSum(watch, 'SesSending', sesSendingParts(counts.refusedBySes, account));
   const counted = { held, deadLetters: await deadLettersIn(ports.queues.work) };
   const person = personParts(counted, counts, pauses, hourMs);
   // Half a count would say that all is well: no value leaves the alarm as it is.
@@ -42,15 +44,17 @@ export async function publishLevels(ports: LevelPorts, signal: AbortSignal): Pro
   watch.count('SweepRun');
 }
 
+const LOGGED_AS = {
+  WaitsForPerson: 'sweep.waits-for-person',
+  FrontDoor: 'sweep.front-door',
+  SesSending: 'sweep.ses-sending',
+} as const;
+
 /** The parts are in the log, so that a person sees which of them it is. */
-function publishSum(
-  watch: Watch,
-  level: 'WaitsForPerson' | 'FrontDoor',
-  parts: Readonly<Record<string, number>>,
-): void {
+function publishSum(watch: Watch, level: keyof typeof LOGGED_AS, parts: Readonly<Record<string, number>>): void {
   const sum = sumOf(parts);
   watch.level(level, sum);
-  if (sum > 0) watch.warn(level === 'FrontDoor' ? 'sweep.front-door' : 'sweep.waits-for-person', parts);
+  if (sum > 0) watch.warn(LOGGED_AS[level], parts);
 }
 
 function sumOf(parts: Readonly<Record<string, number>>): number {

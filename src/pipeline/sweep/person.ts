@@ -1,7 +1,7 @@
-// The levels WaitsForPerson, all that will not move, or not in time, unless a person acts, and SesSending, what of it
-// SES refuses. Called by levels.ts. The first adds up rows that are held, rows that are tried again in vain until a
-// person acts, dead letters of work, and pauses that are a day old. It does not count what enters: entered.ts does.
-// Quarantined mail has an end of its own, and the digest tells of it. It changes nothing.
+// The level WaitsForPerson, all that will not move, or not in time, unless a person acts, and the part of SesSending
+// that SES refused (ses-sending.ts). Called by levels.ts. The first adds up rows that are held, rows that are tried
+// again in vain until a person acts, dead letters of work, and pauses that are a day old. What enters is counted by
+// entered.ts. Quarantined mail has an end of its own, and the digest tells of it. It changes nothing.
 
 import type { Settings } from '#config/settings.ts';
 import { leavesBySes } from '#core/delivery/destination.ts';

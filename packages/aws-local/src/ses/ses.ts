@@ -97,6 +97,7 @@ export function createSes(world: World, rules: ReceiptRules, sending?: SesSendin
 
 type Sender = {
   account(call: HttpCall): Promise<object>;
+  putSending(call: HttpCall, body: Buffer): Promise<object>;
   email(call: HttpCall, request: SendEmail): Promise<string>;
   bounce(call: HttpCall, form: URLSearchParams): Promise<string>;
   identity(call: HttpCall, name: string): Promise<object>;
@@ -125,6 +126,14 @@ function createSender(world: World, sending: SesSending): Sender {
         { ...gated(call, 'GetAccount', '', [], []), access: [{ action: 'ses:GetAccount', resource: '*' }] },
         async () => accountJson(account),
       ),
+    async putSending(call, body) {
+      const { SendingEnabled: sendingEnabled = false } = jsonOf<{ SendingEnabled?: boolean }>(body);
+      const access = [{ action: 'ses:PutAccountSendingAttributes', resource: '*' }];
+      return world.gate.pass({ ...gated(call, 'PutAccountSendingAttributes', '', [], []), access }, async () => {
+        account.set({ sendingEnabled });
+        return {};
+      });
+    },
     async email(call, request) {
       const { from, recipients, raw, ...named } = understood(request);
       const source = from ?? '';
@@ -181,16 +190,20 @@ async function serveV2(call: HttpCall, body: Buffer, sender: Sender | null): Pro
   }
   if (sender !== null && method === 'GET' && call.url.pathname === '/v2/email/account')
     return send(call, 200, 'application/json', JSON.stringify(await sender.account(call)));
+  if (sender !== null && method === 'PUT' && call.url.pathname === '/v2/email/account/sending')
+    return send(call, 200, 'application/json', JSON.stringify(await sender.putSending(call, body)));
   if (sender === null || method !== 'POST' || call.url.pathname !== '/v2/email/outbound-emails')
     throw notEmulated(`v2 ${method} ${call.url.pathname}`);
-  let request: SendEmail;
+  const sesMessageId = await sender.email(call, jsonOf<SendEmail>(body));
+  send(call, 200, 'application/json', JSON.stringify({ MessageId: sesMessageId }));
+}
+
+function jsonOf<T>(body: Buffer): T {
   try {
-    request = JSON.parse(body.toString()) as SendEmail;
+    return JSON.parse(body.toString()) as T;
   } catch {
     throw refused('The request is not JSON.');
   }
-  const sesMessageId = await sender.email(call, request);
-  send(call, 200, 'application/json', JSON.stringify({ MessageId: sesMessageId }));
 }
 
 function accountJson(account: SesAccount): object {

@@ -57,6 +57,7 @@ function at(now: number) {
     ...{ bounceQueue: queue, feedbackQueue: queue, relayQueue: queue, slowRelayQueue: queue },
     ...{ hopTimes: hopTimes(1), sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
     queues: { ingest: empty, entry: [empty], work: [empty] },
+    sesAccount: null,
     get board() {
       return new BoardView({ board, clock, watch }, boardEveryMs);
     },
