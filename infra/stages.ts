@@ -164,6 +164,11 @@ export function queryDue(table: Table): PolicyStatement {
   return may(['dynamodb:Query'], `${table.tableArn}/index/${dueIndex}`);
 }
 
+/** Read whole where it is short. */
+export function scanDue(table: Table): PolicyStatement {
+  return may(['dynamodb:Scan'], `${table.tableArn}/index/${dueIndex}`);
+}
+
 export function onLedger(table: Table, ...operations: readonly string[]): PolicyStatement {
   return may(
     operations.map((operation) => `dynamodb:${operation}`),

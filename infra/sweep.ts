@@ -10,7 +10,7 @@ import type { SesFeedback } from './feedback.ts';
 import type { FrontDoor } from './front-door.ts';
 import { runEvery } from './schedule.ts';
 import { may, ownFunction } from './stage.ts';
-import { environmentOf, type Given, onLedger, queryDue, reserved, type Stages, sendTo } from './stages.ts';
+import { environmentOf, type Given, onLedger, queryDue, reserved, type Stages, scanDue, sendTo } from './stages.ts';
 
 export type Sweep = { readonly function: LambdaFunction; readonly deadLetters: Queue };
 
@@ -41,6 +41,7 @@ export function sweep(
     },
     may: [
       queryDue(table),
+      scanDue(table),
       // UpdateItem counts the hour's expiries; Query reads the board of next hops, and Scan finds held rows
       // of older versions.
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query', 'Scan'),

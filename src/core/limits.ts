@@ -79,6 +79,13 @@ export const activeJobsMax = 10_000;
 export const sweepPage = 500;
 export const sweepConcurrency = 16;
 /**
+ * Where the due index has no more entries, it is read at once: so many cost about as much as a query of each shard that
+ * finds nothing.
+ */
+export const shortIndexMax = 500;
+/** Where it has more, so many further reads go by its shards before one tries again whether it is short. */
+export const shortIndexAgainAfter = 30;
+/**
  * Where more is due than the relay queue has room for, the same run looks again after this: a fast next hop drains its
  * share in less than a minute.
  */

@@ -11,7 +11,8 @@ export type HeldPage = {
   readonly after: string | null;
 };
 
-export interface WaitingIndex {
+/** What waits, as of one look. */
+export interface WaitingLook {
   /** How many held rows the index has: those that wait for a person. */
   heldCount(): Promise<number>;
   /**
@@ -19,6 +20,11 @@ export interface WaitingIndex {
    * at no number: a row that is left out would hide its next hop from a level.
    */
   walk(dueClass: DueClass, until: number, take: (row: DueRow) => void): Promise<void>;
+}
+
+export interface WaitingIndex extends WaitingLook {
+  /** For all that one run asks: where the index is short, it is read once. */
+  look(): Promise<WaitingLook>;
   /** Held rows without `dueAt`, which versions before wrote: a page of the table, which may be empty. */
   heldWithoutInstant(after: string | null): Promise<HeldPage>;
 }

@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { PutItemCommand, type ScanCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it, vi } from 'vitest';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
@@ -15,7 +15,7 @@ import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { heldByOperator } from '#core/delivery/hold-release.ts';
 import { unknownHealth } from '#core/delivery/next-hop-health.ts';
-import { boardEveryMs, lostJobAfterMs } from '#core/limits.ts';
+import { boardEveryMs, lostJobAfterMs, shortIndexMax } from '#core/limits.ts';
 import { BoardView, type NextHopBoard } from '#pipeline/next-hop-board.ts';
 import type { DueRow, Ledger } from '#pipeline/ports.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
@@ -122,6 +122,47 @@ describe.each(SUBJECTS)('what waits, %s', (_name, open) => {
   });
 });
 
+it('what is due and what waits is found whole: by one read where the index is short, else by its shards', async () => {
+  const { client, close } = await openDynamoDb();
+  const TableName = ledgerTable.TableName;
+  const writer = new DynamoLedger(client, TableName, retention);
+  const change = { message: null, dueAt: T0 - 1 };
+  const rows = Array.from({ length: shortIndexMax - 3 }, (_, index) =>
+    queued('many', { ...change, deliveryKey: String(index).padStart(4, '0') }),
+  );
+  const late = queued('late', { ...change, dueAt: T0 + 1 });
+  const down = queued('down', { ...change, state: 'deferred', attempts: 1, lastReason: 'timeout', dueAt: T0 + HOUR });
+  await writer.create([...rows, late, down, heldByOperator(queued('held', change), T0).row], null);
+
+  const asked: string[] = [];
+  const send = (given: ScanCommand) => {
+    asked.push(given.constructor.name);
+    return client.send(given);
+  };
+  const counting = { send } as unknown as typeof client;
+  const ledger = new DynamoLedger(counting, TableName, retention);
+  const waiting = new DynamoWaiting(counting, TableName);
+  async function looked(due: number) {
+    expect(await ledger.due(T0, 1_000)).toHaveLength(due);
+    const look = await waiting.look();
+    expect(await look.heldCount()).toBe(1);
+    const seen: string[] = [];
+    const take = ({ spoolId }: DueRow) => seen.push(spoolId);
+    await look.walk('faulty', T0, take);
+    expect(seen).toEqual([]);
+    for (const each of ['faulty', 'operator', 'unprocessed'] as const) await look.walk(each, T0 + HOUR, take);
+    expect(seen).toEqual(['down']);
+    return asked.splice(0);
+  }
+  expect(await looked(rows.length)).toEqual(['ScanCommand', 'ScanCommand']);
+  await writer.create([queued('one more', change)], null);
+  const first = await looked(rows.length + 1);
+  expect(first.filter((each) => each === 'ScanCommand')).toHaveLength(2);
+  // It knows for a while that the index is long.
+  expect(await looked(rows.length + 1)).toEqual(first.filter((each) => each === 'QueryCommand'));
+  await close();
+});
+
 it('held rows of the version before are counted, once they were all found, and not before', async () => {
   const { client, close } = await openDynamoDb();
   const TableName = ledgerTable.TableName;
@@ -136,6 +177,7 @@ it('held rows of the version before are counted, once they were all found, and n
   const board = new DynamoBoard(client, TableName);
   // A table of many pages: the first run does not come to its end.
   const waiting: WaitingIndex = {
+    look: () => whole.look(),
     heldCount: () => whole.heldCount(),
     walk: (...given) => whole.walk(...given),
     heldWithoutInstant: async (after) =>

@@ -134,12 +134,12 @@ describe('grants', () => {
       [
         log('Sweep'),
         ledger('GetItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'),
-        'dynamodb:Query on LedgerTable/index/due',
+        'dynamodb:Query dynamodb:Scan on LedgerTable/index/due',
       ],
       [
         'sqs:SendMessage on FeedbackQueue RelayQueue SlowRelayQueue',
         'ses:GetAccount on *',
-      'sqs:GetQueueAttributes on FeedbackDeadLetters FrontDoorReceiptDeadLetters IngestDeadLetters IngestQueue RelayDeadLetters RelayQueue SesFeedbackEventDeadLetters SlowRelayDeadLetters SlowRelayQueue',
+        'sqs:GetQueueAttributes on FeedbackDeadLetters FrontDoorReceiptDeadLetters IngestDeadLetters IngestQueue RelayDeadLetters RelayQueue SesFeedbackEventDeadLetters SlowRelayDeadLetters SlowRelayQueue',
       ],
     ],
     [

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { QueryCommandInput } from '@aws-sdk/client-dynamodb';
+import type { QueryCommandInput, ScanCommandInput } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { DynamoAccepted } from '#adapters/aws/dynamo-accepted.ts';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
@@ -33,7 +33,10 @@ const plain = { notices: { from: 'postmaster@example.com', postmaster: 'postmast
 /** Sent by the search for orphans each hour, and by the purge four times a day. */
 const OF_OTHERS = { hourly: ['OrphanSweepRun'], daily: ['Purged', 'PurgeRun'] };
 
-/** The metrics and the half read units of a run with nothing to do. Neither asks which set the stack has. */
+/** What a Scan is taken for: half a unit in each of the four partitions that a table on demand may begin with. */
+const SCAN_HALVES = 4;
+
+/** The metrics, half read units and calls of a run with nothing to do. None asks which set the stack has. */
 async function idleRun(settings: Settings) {
   const { client, close } = await openDynamoDb();
   const clock = new MemoryClock(T0);
@@ -42,18 +45,22 @@ async function idleRun(settings: Settings) {
   const queue = new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount });
   const accepted = new AcceptedView(new DynamoAccepted(client, name));
   let halves = 0;
+  const calls: string[] = [];
   client.middlewareStack.add(
     (next, { commandName = '' }) =>
       (given) => {
         const { ConsistentRead = false } = given.input as QueryCommandInput;
         expect(commandName).toMatch(/^(?:Query|GetItem|PutItem|Scan)Command$/);
-        if (!commandName.startsWith('PutItem')) halves += ConsistentRead ? 2 : 1;
+        if (!commandName.startsWith('PutItem'))
+          halves += (ConsistentRead ? 2 : 1) * (commandName === 'ScanCommand' ? SCAN_HALVES : 1);
+        calls.push(`${commandName} ${(given.input as ScanCommandInput).IndexName ?? 'table'}`);
         return next(given);
       },
     { name: 'counted', override: true },
   );
   async function run(): Promise<string[]> {
     halves = 0;
+    calls.splice(0);
     const watch = new MemoryWatch();
     const ports = {
       ...{ settings, clock, watch, accepted, outcomes: new DynamoOutcomes(client, name) },
@@ -72,7 +79,7 @@ async function idleRun(settings: Settings) {
   for (let minute = 0; minute < 5; minute++) await run(); // bookmarks are written, and the walk ends
   const metrics = new Set(await run());
   await close();
-  return { metrics, halves };
+  return { metrics, halves, calls };
 }
 
 function atRest(set: 'all' | 'essential', { metrics, halves }: Awaited<ReturnType<typeof idleRun>>): AtRest {
@@ -107,7 +114,18 @@ test('the document has the price of both sets, by these counts', async () => {
     ...rows,
     `| **sum** | | **${sum(all)}** | | **${sum(essential)}** |`,
   ].join('\n');
-  const page = readFileSync(join(import.meta.dirname, '../../docs/alarm-sets.md'), 'utf8');
+  const page = pageText();
   expect(page).toContain(table);
   expect(page).toContain(`${idlePrices.region}, ${idlePrices.asOf}`);
 });
+
+test('a run with nothing to do reads the index of what is due twice, and makes as many calls as the document says', async () => {
+  const { calls } = await idleRun(settingsOf(plain));
+  expect(calls.filter((call) => call.endsWith(' due'))).toEqual(['ScanCommand due', 'ScanCommand due']);
+  expect(pageText()).toContain(`makes ${calls.length} calls of DynamoDB`);
+  expect(calls.length).toBeLessThanOrEqual(20);
+});
+
+function pageText(): string {
+  return readFileSync(join(import.meta.dirname, '../../docs/alarm-sets.md'), 'utf8');
+}

@@ -36,7 +36,7 @@ type Path = {
 
 const READS = new Set([
   ...['board.read', 'ledger.due', 'ledger.enqueued', 'ledger.bookmark', 'relayQueue.depth'],
-  ...['ledger.read', 'waiting.heldCount', 'waiting.walk', 'waiting.heldWithoutInstant'],
+  ...['ledger.read', 'waiting.look', 'waiting.heldCount', 'waiting.walk', 'waiting.heldWithoutInstant'],
 ]);
 
 const ANN = 'ann@src.example';

@@ -1,9 +1,10 @@
-// Reads the due index of the ledger on DynamoDB, a page at a time. The sweep chooses rows by it without reading a row.
-// The index's projection (infra/ledger.ts) has the fields of DueRow. Its reads are eventually consistent, so the sweep
-// reads each row before it decides.
+// Reads the due index of the ledger on DynamoDB: in one read where it is short, else shard by shard, a page at a time.
+// The sweep chooses rows by it without reading a row, since its projection (infra/ledger.ts) has the fields of DueRow.
+// Its reads are eventually consistent, so the sweep reads each row before it decides.
 
-import { type DynamoDBClient, QueryCommand, type QueryCommandOutput } from '@aws-sdk/client-dynamodb';
+import { type DynamoDBClient, QueryCommand, type QueryCommandOutput, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { isUnderWay } from '#core/delivery/delivery.ts';
+import { shortIndexAgainAfter, shortIndexMax } from '#core/limits.ts';
 import type { DueRow } from '#pipeline/ports.ts';
 import { dueRowOfItem, dueShardsOf } from './dynamo-row.ts';
 import type { Item } from './row-attributes.ts';
@@ -41,6 +42,37 @@ export async function readDueIndex(
   );
 }
 
+/** An entry of the index and the shard in which it stands. */
+export type Entry = { readonly shard: string; readonly row: DueRow };
+
+/** The index in one read, where it is short. A function keeps one: it knows for a while that the index was longer. */
+export class ShortIndex {
+  readonly #client: DynamoDBClient;
+  readonly #table: string;
+  #readsByShard = 0;
+
+  constructor(client: DynamoDBClient, table: string) {
+    this.#client = client;
+    this.#table = table;
+  }
+
+  /** All entries, or null: it is longer, or was a short time ago, and each shard is to be asked. */
+  async read(): Promise<readonly Entry[] | null> {
+    if (this.#readsByShard > 0) {
+      this.#readsByShard -= 1;
+      return null;
+    }
+    const page = await this.#client.send(
+      new ScanCommand({ TableName: this.#table, IndexName: 'due', Limit: shortIndexMax + 1 }),
+    );
+    // Only an answer without this key says that there is no more, however many entries it has.
+    if (page.LastEvaluatedKey === undefined)
+      return (page.Items ?? []).map((item) => ({ shard: item.dueShard?.S ?? '', row: dueRowOfItem(item) }));
+    this.#readsByShard = shortIndexAgainAfter;
+    return null;
+  }
+}
+
 /** How many entries the shards have, whenever they are due. */
 export async function countInShards(client: DynamoDBClient, table: string, shards: readonly string[]): Promise<number> {
   const counts = shards.map(async (shard) => {
@@ -59,14 +91,15 @@ export async function countInShards(client: DynamoDBClient, table: string, shard
 }
 
 function inShard(table: string, shard: string, { from, until }: { readonly from: number; readonly until: number }) {
+  const whole = from <= 0;
   return {
     TableName: table,
     IndexName: 'due',
-    KeyConditionExpression: 'dueShard = :shard AND dueAt BETWEEN :from AND :until',
+    KeyConditionExpression: `dueShard = :shard AND dueAt ${whole ? '<= :until' : 'BETWEEN :from AND :until'}`,
     ExpressionAttributeValues: {
       ':shard': { S: shard },
-      ':from': { N: String(from) },
       ':until': { N: String(until) },
+      ...(whole ? {} : { ':from': { N: String(from) } }),
     },
   };
 }

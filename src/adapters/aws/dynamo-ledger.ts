@@ -18,7 +18,7 @@ import { joinTrace, splitTrace } from '#adapters/trace-split.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts, TraceEvent } from '#core/delivery/delivery.ts';
 import type { ExpiryCount } from '#core/delivery/expiry-limit.ts';
 import type { ClaimResult, DueRow, Ledger, TraceQuery, TraceRecord } from '#pipeline/ports.ts';
-import { byNextHop, firstDue, isEnqueued, longestDue, readDueIndex } from './due-index.ts';
+import { byNextHop, firstDue, isEnqueued, longestDue, readDueIndex, ShortIndex } from './due-index.ts';
 import { canonical, scanFilter, sentAgain, standingItem } from './dynamo-conditions.ts';
 import { countExpiry, countOnce, countUpTo } from './dynamo-counts.ts';
 import {
@@ -49,11 +49,13 @@ export class DynamoLedger implements Ledger {
   private readonly client: DynamoDBClient;
   private readonly table: string;
   private readonly options: ItemOptions;
+  private readonly short: ShortIndex;
 
   constructor(client: DynamoDBClient, table: string, options: ItemOptions) {
     this.client = client;
     this.table = table;
     this.options = options;
+    this.short = new ShortIndex(client, table);
   }
 
   async create(rows: readonly DeliveryRow[], message: MessageFacts | null): Promise<readonly ('created' | 'exists')[]> {
@@ -114,7 +116,9 @@ export class DynamoLedger implements Ledger {
 
   async due(until: number, perLine: number, lineOf = byNextHop): Promise<readonly DueRow[]> {
     const found = longestDue(perLine, lineOf);
-    await readDueIndex(this.client, this.table, { from: 0, until }, found.take);
+    const all = await this.short.read();
+    if (all === null) await readDueIndex(this.client, this.table, { from: 0, until }, found.take);
+    for (const { row } of all ?? []) if (row.dueAt <= until) found.take(row);
     return found.rows();
   }
 

@@ -54,6 +54,7 @@ const PORT_METHODS: Readonly<Record<PortMethod, true>> = {
   heldWithoutInstant: true,
   keepToken: true,
   list: true,
+  look: true,
   message: true,
   open: true,
   put: true,

@@ -3,7 +3,7 @@
 
 import { type DueClass, dueClassOf } from '#core/delivery/due-class.ts';
 import type { DueRow } from '#pipeline/ports.ts';
-import type { HeldPage, WaitingIndex } from '#pipeline/waiting-index.ts';
+import type { HeldPage, WaitingIndex, WaitingLook } from '#pipeline/waiting-index.ts';
 import { dueRowOf, type MemoryLedger } from './ledger.ts';
 
 export class WaitingRows implements WaitingIndex {
@@ -11,6 +11,10 @@ export class WaitingRows implements WaitingIndex {
 
   constructor(ledger: Pick<MemoryLedger, 'all'>) {
     this.ledger = ledger;
+  }
+
+  async look(): Promise<WaitingLook> {
+    return this;
   }
 
   async heldCount(): Promise<number> {

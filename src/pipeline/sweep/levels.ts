@@ -14,6 +14,7 @@ import { type Pauses, pausesOf } from '#core/delivery/pause.ts';
 import { waitsUntil } from '#core/delivery/waiting.ts';
 import { isSick, type Sum, waitingSums } from '#core/delivery/waiting-sums.ts';
 import type { Watch } from '#pipeline/ports.ts';
+import type { WaitingLook } from '#pipeline/waiting-index.ts';
 import { deadLettersIn, frontDoorParts } from './entered.ts';
 import { walkHeld } from './held-walk.ts';
 import type { LevelPorts } from './level-ports.ts';
@@ -23,11 +24,12 @@ import { sesSendingParts } from './ses-sending.ts';
 export async function publishLevels(ports: LevelPorts, signal: AbortSignal): Promise<void> {
   const { watch, clock, hourMs } = ports;
   const isCounted = await walkHeld(ports, signal);
-  const held = await ports.waiting.heldCount();
+  const look = await ports.waiting.look();
+  const held = await look.heldCount();
   const { healths, pauses: records } = await ports.board.board();
   const now = clock.now();
   const pauses = pausesOf(records, ports.settings, now);
-  const { waiting, counts } = await whatWaits(ports, healths, pauses);
+  const { waiting, counts } = await whatWaits(ports, look, healths, pauses);
   const minutes = (ms: number) => Math.floor((60 * ms) / hourMs);
   watch.level('NextHopDown', minutes(longestDown(healths, waiting, now)));
   watch.level('WaitingLong', minutes(Math.max(0, ...waiting.values().map(({ oldestAt }) => now - oldestAt))));
@@ -63,7 +65,8 @@ function sumOf(parts: Readonly<Record<string, number>>): number {
 
 /** Where no next hop is sick, only rows are read whose last attempt failed by such a fault, or that need a person. */
 async function whatWaits(
-  { waiting, settings, sweepAgainMs }: LevelPorts,
+  { settings, sweepAgainMs }: LevelPorts,
+  waiting: WaitingLook,
   healths: ReadonlyMap<string, Health>,
   pauses: Pauses,
 ): Promise<{ readonly waiting: ReadonlyMap<string, Sum>; readonly counts: PersonCounts }> {

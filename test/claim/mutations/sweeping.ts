@@ -166,4 +166,14 @@ export const sweepMutations: readonly Mutation[] = [
       name: 'a run > finds a job that was lost, counts it, and tells the job how often its row was claimed',
     },
   },
+  {
+    name: 'sweep/a-part-of-the-index-taken-for-all',
+    file: 'src/adapters/aws/due-index.ts',
+    text: 'if (page.LastEvaluatedKey === undefined)',
+    replacement: 'if (page.Items !== undefined)',
+    test: {
+      file: 'test/contract/waiting.test.ts',
+      name: 'what is due and what waits is found whole: by one read where the index is short, else by its shards',
+    },
+  },
 ];

@@ -40,6 +40,7 @@ function at(now: number) {
   const waiting = new WaitingRows(ledger);
   const walked: string[] = [];
   const counted = {
+    look: async () => counted,
     heldCount: () => waiting.heldCount(),
     heldWithoutInstant: () => waiting.heldWithoutInstant(),
     walk: (...given: Parameters<typeof waiting.walk>) => {
