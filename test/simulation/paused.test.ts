@@ -141,6 +141,23 @@ describe('the delay notice', () => {
     expect(second(Date.parse(until))).toBe(second(acceptedAt + base.retry.lifetimeMs + pausedMs));
   });
 
+  it('is given of mail whose lifetime would have been over before it, and which a pause extended', async () => {
+    const short: Settings = { ...base, retry: { ...base.retry, lifetimeMs: 3 * HOUR } };
+    const { pipeline, send, ports, told } = world(short);
+    await pause(ports, 'inbound', 'hold', 'ann');
+    pipeline.clock.advance(10_000);
+    send(OLD);
+    await pipeline.live(3.5);
+    expect(told('eve-in-1@src.example')).toEqual([]);
+    await pipeline.live(20);
+    expect(told('eve-in-1@src.example')).toEqual(['Action: delayed']);
+    await resume(ports, 'inbound', 'ann');
+    await pipeline.live(1);
+    expect(pipeline.watch.total('Expired')).toBe(0);
+    expect(told('eve-in-1@src.example')).toEqual(['Action: delayed']);
+    expect(deliveries(pipeline).map(({ state }) => state)).toEqual(['relayed', 'relayed']);
+  });
+
   it('gives no date while a pause keeps the mail: nobody knows it', async () => {
     const { pipeline, send, ports } = world();
     await pause(ports, 'inbound', 'hold', 'ann');

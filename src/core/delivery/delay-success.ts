@@ -11,15 +11,19 @@ import { traced, withDoubt } from './trace.ts';
 
 /**
  * The instant from which a delay notice is due, also in the past; null where one was sent, a reason against it is
- * recorded, or none will ever be due.
+ * recorded, or none will ever be due. `endsAt`: its lifetime's end, where pauses have extended it.
  */
-export function delayNoticeAt(row: DeliveryRow, delayNoticeMs: number | null): number | null {
+export function delayNoticeAt(
+  row: DeliveryRow,
+  delayNoticeMs: number | null,
+  endsAt: number = row.expiresAt,
+): number | null {
   if (delayNoticeMs === null || row.kind === 'notice' || row.notice !== null) return null;
   if (!isUnderWay(row.state) && !isHeldFailure(row)) return null;
   // Its recipient may have had it for days: a warning would be about nothing.
   if (row.resubmitted !== undefined) return null;
   const at = row.acceptedAt + delayNoticeMs;
-  return at < row.expiresAt ? at : null;
+  return at < endsAt ? at : null;
 }
 
 export type DelayOrSuccessKind = 'delay' | 'uncertain' | 'success';

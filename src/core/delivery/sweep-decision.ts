@@ -102,7 +102,7 @@ function waiting(row: DeliveryRow, terms: SweepTerms): SweepDecision {
   const { now, pause } = terms;
   const again = now + terms.sweepAgainMs;
   const next = row.claims >= claimsMax ? pause.expiresAt : nextLook(row, terms);
-  const delayAt = delayNoticeAt(row, terms.delayNoticeMs);
+  const delayAt = delayNoticeAt(row, terms.delayNoticeMs, pause.expiresAt);
   if (delayAt === null) return { kind: 'wait', row: { ...row, dueAt: next } };
   if (delayAt > now) return { kind: 'wait', row: { ...row, dueAt: next > now ? Math.min(next, delayAt) : delayAt } };
   // Until the row says that the notice is written it is asked for again, should the job be lost.
@@ -111,7 +111,10 @@ function waiting(row: DeliveryRow, terms: SweepTerms): SweepDecision {
 
 function nextLook(row: DeliveryRow, terms: SweepTerms): number {
   const { now, pause } = terms;
-  return Math.min(row.nextAttemptAt > now ? row.nextAttemptAt : dueWhileWaiting(row, terms), pause.expiresAt);
+  return Math.min(
+    row.nextAttemptAt > now ? row.nextAttemptAt : dueWhileWaiting(row, { ...terms, endsAt: pause.expiresAt }),
+    pause.expiresAt,
+  );
 }
 
 function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecision {

@@ -69,6 +69,8 @@ export type WaitingTerms = {
   readonly sweepAgainMs: number;
   readonly lifetimeMs: number;
   readonly delayNoticeMs: number | null;
+  /** The row's lifetime's end, as pauses have extended it. */
+  readonly endsAt: number;
 };
 
 /**
@@ -95,11 +97,11 @@ const DELAY_LOOKS = 4;
 function delayLooksUntil({ expiresAt }: Pick<WaitingEntry, 'expiresAt'>, terms: WaitingTerms): number | null {
   if (terms.delayNoticeMs === null) return null;
   const at = expiresAt - terms.lifetimeMs + terms.delayNoticeMs;
-  return at > terms.now || at >= expiresAt ? null : at + DELAY_LOOKS * terms.sweepAgainMs;
+  return at > terms.now || at >= terms.endsAt ? null : at + DELAY_LOOKS * terms.sweepAgainMs;
 }
 
 /** A row that waits, and is ready for an attempt, is due by then at the latest. */
-export function waitsUntil({ now, sweepAgainMs, delayNoticeMs }: Omit<WaitingTerms, 'lifetimeMs'>): number {
+export function waitsUntil({ now, sweepAgainMs, delayNoticeMs }: Omit<WaitingTerms, 'lifetimeMs' | 'endsAt'>): number {
   return now + Math.max(DELAY_LOOKS * sweepAgainMs + 1, delayNoticeMs ?? 0);
 }
 

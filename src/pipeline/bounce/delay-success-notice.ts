@@ -74,8 +74,8 @@ export async function giveDelayOrSuccessNotice(
       key: noticeKeyOf(row.deliveryKey, kind),
       to: to.address,
       via: wayName(wayOf(ports.settings, { row, message, kind }, now)),
-      // A delay's: after that the sender is told of the end.
-      lifetimeMs: kind === 'delay' ? row.expiresAt - now : ports.settings.retry.lifetimeMs,
+      // A delay's: after that the sender is told of the end. A pause may have extended the lifetime.
+      lifetimeMs: kind === 'delay' && row.expiresAt > now ? row.expiresAt - now : ports.settings.retry.lifetimeMs,
       sweepAgainMs: ports.sweepAgainMs,
       kind,
     },
@@ -97,8 +97,9 @@ export async function giveDelayOrSuccessNotice(
 function isDue(ports: BouncePorts, row: DeliveryRow, kind: DelayOrSuccessKind): boolean {
   if (kind === 'success') return isSuccessNoticeDue(row);
   if (kind === 'uncertain') return isUncertainNoticeDue(row);
-  const at = delayNoticeAt(row, ports.settings.retry.delayNoticeMs);
-  return at !== null && at <= ports.clock.now() && row.expiresAt > ports.clock.now();
+  // The sweep has asked, and knows the pauses. Where the lifetime ended meanwhile, relay drops the notice.
+  const at = delayNoticeAt(row, ports.settings.retry.delayNoticeMs, Number.POSITIVE_INFINITY);
+  return at !== null && at <= ports.clock.now();
 }
 
 type EndPorts = { readonly ledger: Ledger; readonly clock: Clock; readonly watch: Watch };

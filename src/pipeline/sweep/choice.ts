@@ -57,10 +57,10 @@ function kindOf(ports: ChoicePorts, hops: Hops, row: DueRow, now: number): Kind 
   if (row.nextAttemptAt > now && !isOver) return 'look';
   if (!hops.takesMail(row)) {
     const { lifetimeMs, delayNoticeMs } = ports.settings.retry;
-    const terms = { now, sweepAgainMs: ports.sweepAgainMs, lifetimeMs, delayNoticeMs };
     // Its next attempt lies ahead: an attempt at it has ended, perhaps the last one.
     const isTried = row.nextAttemptAt > now;
-    const { kept } = hops.pause(row);
+    const { kept, expiresAt: endsAt } = hops.pause(row);
+    const terms = { now, sweepAgainMs: ports.sweepAgainMs, lifetimeMs, delayNoticeMs, endsAt };
     const mayExpire = isTried || kept || hops.hop(row.nextHop).down !== null;
     if (mustLook(row, terms, { isOver, mayExpire })) return 'look';
     return kept ? 'kept' : 'waits';

@@ -64,6 +64,7 @@ it('the levels look as far ahead as a row that waits may be due', () => {
       for (const dueAt of [NOW - age, NOW, NOW + lostJobAfterMs]) {
         const row: DeliveryRow = queued('m1', { dueAt, nextAttemptAt: NOW, expiresAt: NOW + lifetimeMs - age });
         const terms = { now: NOW, sweepAgainMs: lostJobAfterMs, lifetimeMs, delayNoticeMs };
-        expect(dueWhileWaiting(row, terms)).toBeLessThanOrEqual(waitsUntil(terms));
+        for (const endsAt of [row.expiresAt, Number.MAX_SAFE_INTEGER])
+          expect(dueWhileWaiting(row, { ...terms, endsAt })).toBeLessThanOrEqual(waitsUntil(terms));
       }
 });
