@@ -18,6 +18,12 @@ const THROTTLED = /throttl|^SlowDown$|TooManyRequests|LimitExceeded/i;
  */
 const DENIED =
   /AccessDenied|Unauthorized|NotAuthorized|InvalidClientTokenId|UnrecognizedClient|ExpiredToken|SignatureDoesNotMatch/;
+/**
+ * S3 names the action that it denies (Amazon S3 User Guide, "Access denied message examples", in the bucket's own
+ * account). A read of an object that is gone is denied the list of the bucket: the reader may not learn whether it is
+ * there. A read that nothing allows is denied `s3:GetObject`, whether the object is there or not.
+ */
+const LIST_DENIED = /is not authorized to perform: s3:ListBucket(?:Versions)?\b/;
 export type RefusalPorts = { readonly watch: Pick<Watch, 'raise' | 'error'>; readonly clock: Clock };
 
 type Given = { readonly input: object };
@@ -39,6 +45,7 @@ export function tellingRefusals<C extends Client>(client: C, ports: RefusalPorts
   const saidAt = new Map<string, number>();
   const tell = (context: Context, given: Given, error: unknown): void => {
     if (!isRefusal(error) || (isSes(context) && !DENIED.test(nameOf(error))) || asksForPrevious(given.input)) return;
+    if (isOfGoneObject(context, error)) return;
     ports.watch.raise('CallsRefused');
     const what = `${context.commandName} ${nameOf(error)}`;
     const now = ports.clock.now();
@@ -71,6 +78,12 @@ export function tellingRefusals<C extends Client>(client: C, ports: RefusalPorts
 
 function isSes({ clientName = '' }: Context): boolean {
   return clientName.startsWith('SES');
+}
+
+/** Where S3 names no action, nothing tells an object that is gone from a missing permission: it counts. */
+function isOfGoneObject({ commandName }: Context, error: unknown): boolean {
+  const { message } = (error ?? {}) as { readonly message?: unknown };
+  return commandName === 'GetObjectCommand' && typeof message === 'string' && LIST_DENIED.test(message);
 }
 
 /** A secret that was never rotated has no value before the present one, which is read first. */

@@ -19,7 +19,7 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 
 const SECRET = 'hunter2-in-the-message';
 /** What the server answers next, by every service's own rules. */
-let answer: { readonly name: string; readonly status: number } = { name: '', status: 200 };
+let answer: { readonly name: string; readonly status: number; readonly message?: string } = { name: '', status: 200 };
 let batch: object | null = null;
 let asked = 0;
 let server: Server;
@@ -43,9 +43,9 @@ function worded({ headers, url }: IncomingMessage) {
   const isJson = headers['x-amz-target'] !== undefined || url?.startsWith('/v2/') === true;
   const json = 'application/x-amz-json-1.0';
   if (batch !== null) return { status: 200, body: JSON.stringify(batch), type: json };
-  const { name, status } = answer;
+  const { name, status, message = SECRET } = answer;
   if (isJson) return { status, body: JSON.stringify({ __type: name, message: SECRET }), type: json };
-  const error = `<Error><Type>Sender</Type><Code>${name}</Code><Message>${SECRET}</Message></Error>`;
+  const error = `<Error><Type>Sender</Type><Code>${name}</Code><Message>${message}</Message></Error>`;
   const isS3 = headers['content-type'] !== 'application/x-www-form-urlencoded';
   return { status, body: isS3 ? error : `<ErrorResponse>${error}</ErrorResponse>`, type: 'text/xml' };
 }
@@ -131,6 +131,21 @@ describe('a refused call of a caller that swallows the error', () => {
     ['sesBounceClient', 'MessageRejected', 400, 0],
   ] as const)('%s: %s (%i) counts %i times', async (name, error, status, times) => {
     answer = { name: error, status };
+    await swallowed(name);
+    expect(watch.total('CallsRefused')).toBe(times);
+  });
+
+  // The words of S3: its user guide, "Access denied message examples".
+  const denied = (action: string) =>
+    `User: arn:aws:sts::111122223333:assumed-role/R/s is not authorized to perform: ${action} on resource: "arn:aws:s3:::b" because no identity-based policy allows the ${action} action`;
+  it.each([
+    ['an object that is gone, which S3 tells by denying the list', 's3Client', denied('s3:ListBucket'), 0],
+    ['a missing right to read', 's3Client', denied('s3:GetObject'), 1],
+    ['a missing right to read versions', 's3Client', denied('s3:GetObjectVersion'), 1],
+    ['a missing right to list, of a call that is no read', 's3ListClient', denied('s3:ListBucket'), 1],
+    ['a denial without its action', 's3Client', 'Access Denied', 1],
+  ] as const)('%s', async (_what, name, message, times) => {
+    answer = { name: 'AccessDenied', status: 403, message };
     await swallowed(name);
     expect(watch.total('CallsRefused')).toBe(times);
   });
