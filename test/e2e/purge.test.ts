@@ -153,10 +153,12 @@ it('content goes when it is final and old, and nothing else does; the postmaster
   expect(await everpost('release', '--state', 'quarantined', '--reason', 'policy-spam', '--yes')).toMatchObject([
     { spoolId: quarantined.slice('in/'.length), state: 'queued', done: true },
   ]);
-  await everpost('remove', '--state', 'held', '--next-hop', 'exchange', '--since', '3d', '--without-notice', '--yes');
+  // The orphan too: held without a next hop, it would be in each day's digest until a person ends it.
+  const ended = await everpost('remove', '--state', 'held', '--since', '3d', '--without-notice', '--yes');
+  expect(ended).toHaveLength(3);
   const before = digests().length;
   await advance('25h');
-  expect(await objects()).toEqual([orphan]);
+  expect([...(await objects()), ...(await objects('out/'))]).toEqual([]);
   expect(digests(), 'no digest where nothing was quarantined and nothing waits').toHaveLength(before);
   const alarms = await tool<{ name: string; state: string }[]>(instance, 'GET', '/alarms');
   const calling = alarms.filter(({ state }) => state === 'ALARM').map(({ name }) => name.split('/').at(-1));
