@@ -72,8 +72,13 @@ export function secretsFor({ aws, region }: Pick<Instance, 'aws' | 'region'>): A
  * Who only submits may know no more than the bucket's name: then nothing is looked up. Throws where no region is set.
  */
 export async function bucketAlone(bucket: string): Promise<SubmissionPlace> {
+  return { aws: null, region: await ownRegion(), bucket, account: null };
+}
+
+/** The region of one's own settings. Throws where none is set. */
+export async function ownRegion(): Promise<string> {
   try {
-    return { aws: null, region: await new SecretsManagerClient({}).config.region(), bucket, account: null };
+    return await new SecretsManagerClient({}).config.region();
   } catch {
     throw new NotReachable('no AWS region is set: set AWS_REGION');
   }

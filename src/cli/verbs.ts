@@ -75,6 +75,13 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'doctor',
+    {
+      summary: 'whether all is as it must be, each with its remedy',
+      load: () => import('./doctor.ts').then(({ doctor }) => doctor),
+    },
+  ],
+  [
     'dns',
     {
       summary: 'the DNS records that the configuration needs',
@@ -99,7 +106,7 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
 
 /** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
 export const laterVerbs: readonly string[] = [
-  ...['doctor', 'canary'],
+  'canary',
   ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],
   ...['route', 'sweep', 'rehearse', 'completion'],
   'console',

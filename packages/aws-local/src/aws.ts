@@ -7,12 +7,14 @@ import { randomUUID } from 'node:crypto';
 import type { Makers } from './cloudformation/creator.ts';
 import { type CustomResourceRow, createResponses } from './cloudformation/custom-resource.ts';
 import { type Deployed, deploy } from './cloudformation/deploy.ts';
+import { createCloudFormation, createStacks, type Stacks } from './cloudformation/stacks.ts';
 import type { Assembly } from './cloudformation/template.ts';
 import { type CloudWatch, startCloudWatch } from './cloudwatch/cloudwatch.ts';
 import { createMetrics, type Metrics } from './cloudwatch/metric-data.ts';
 import { createDynamoDb } from './dynamodb/dynamodb.ts';
 import type { Tables } from './dynamodb/tables.ts';
 import { type Emulators, type EmulatorsOptions, openEmulators } from './emulators.ts';
+import { createLambda, createLambdaAccount, type LambdaAccount } from './lambda/account-limits.ts';
 import type { InvocationRecord } from './lambda/invocation.ts';
 import { type LambdaHost, lambdaHost } from './lambda/lambda.ts';
 import { madeSecrets } from './secrets/generated.ts';
@@ -31,6 +33,10 @@ export type MailOptions = {
   readonly verifiedDomains: () => readonly string[];
   /** Domains, whose sub-domains count too, and addresses that SES sends as. */
   readonly identities: () => readonly string[];
+  /** Identities that are created and not verified; by default none. */
+  readonly unverified?: () => readonly string[];
+  /** The custom MAIL FROM domain of an identity; by default none has one. */
+  readonly mailFrom?: (identity: string) => string | null;
   /** The destination of mail that SES sends: an SMTP server, or a folder of Maildirs. */
   readonly out: SesOut;
 };
@@ -51,6 +57,10 @@ export type Aws = Emulators & {
   readonly configurationSets: ConfigurationSets;
   /** The account's sending at SES, as a test sets it. */
   readonly sesAccount: SesAccount;
+  /** The account's limits at Lambda, as a test sets them. Nothing here runs into them. */
+  readonly lambdaAccount: LambdaAccount;
+  /** The stacks that CloudFormation knows: those that were deployed, and what a test writes down. */
+  readonly stacks: Stacks;
   readonly functions: LambdaHost;
   readonly cloudWatch: CloudWatch;
   /**
@@ -101,6 +111,9 @@ async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'c
   const functions = openFunctions(emulators, metrics, options);
   onClose(functions.stop);
   const responses = createResponses(front);
+  const [lambdaAccount, stacks] = [createLambdaAccount(), createStacks()];
+  front.add(createLambda(world, lambdaAccount));
+  front.add(createCloudFormation(world, stacks));
   const makers: Omit<Makers, 'minutelyEveryMs'> = {
     ...emulators,
     secrets,
@@ -120,12 +133,15 @@ async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'c
     ses,
     configurationSets,
     sesAccount,
+    lambdaAccount,
+    stacks,
     functions,
     cloudWatch,
     async deploy(assembly, minutelyEveryMs = null) {
       const stackId = stackIdOf(emulators, assembly.stackName);
       const deployed = await deploy(assembly, { ...makers, minutelyEveryMs }, stackId);
       onClose((patienceMs) => endWork(deployed, functions, patienceMs));
+      stacks.put(assembly.stackName, { id: stackId, status: 'CREATE_COMPLETE', outputs: deployed.outputs });
       return deployed;
     },
     resume() {
@@ -167,6 +183,8 @@ function openSes(
     account: sesAccount,
     configurationSets,
     identities: mail.identities,
+    unverified: () => mail.unverified?.() ?? [],
+    mailFrom: (identity: string) => mail.mailFrom?.(identity) ?? null,
     received: (id: string) => received.get(id) ?? null,
   };
   emulators.front.add(createSes(world, ses.rules, sending));

@@ -19,6 +19,10 @@ export type StartOptions = Wanted & {
   /** The domains that SES sends as and receives for; by default none. */
   readonly mail?: {
     readonly domains: readonly string[];
+    /** Asked at each call, as `MailOptions` has them; the domains are verified identities by default. */
+    readonly identities?: () => readonly string[];
+    readonly unverified?: () => readonly string[];
+    readonly mailFrom?: (identity: string) => string | null;
     /** An SMTP server for SES's outgoing mail. By default it goes into Maildirs, in `ses-out` of the data folder. */
     readonly sendTo?: { readonly host: string; readonly port: number };
   };
@@ -72,7 +76,11 @@ async function start(options: StartOptions, folder: string, closers: (() => unkn
     dataFolder: folder,
     log,
     secrets: () => secrets,
-    mail: { verifiedDomains: domains, identities: domains, out: mail?.sendTo ?? { folder: join(folder, 'ses-out') } },
+    mail: {
+      ...{ verifiedDomains: domains, identities: mail?.identities ?? domains },
+      ...{ unverified: mail?.unverified, mailFrom: mail?.mailFrom },
+      out: mail?.sendTo ?? { folder: join(folder, 'ses-out') },
+    },
     onFunctionLine: (functionName, line) => log(`${functionName} ${line}`),
   });
   closers.push(() => aws.close());

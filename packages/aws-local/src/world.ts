@@ -13,6 +13,7 @@ export const serviceNames = [
   'secretsmanager',
   'lambda',
   'cloudwatch',
+  'cloudformation',
   'kms',
 ] as const;
 export type ServiceName = (typeof serviceNames)[number];

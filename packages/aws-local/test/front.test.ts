@@ -122,7 +122,7 @@ describe('S3 answers 501 by name to what it does not do', () => {
     ['GET', '/plain?versioning', 'versioning'],
     ['PUT', '/plain?policy', 'policy'],
     ['GET', '/plain', 'GET on a bucket'],
-    ['GET', '/', 'ListBuckets'],
+    ['PUT', '/', 'PUT on the service'],
     ['GET', '/plain/key?acl', 'acl'],
     ['GET', '/plain?list-type=2&unheard-of=1', 'unheard-of'],
   ])('%s %s', async (method, address, word) => {

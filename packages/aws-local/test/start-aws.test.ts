@@ -7,13 +7,13 @@ import { DeleteTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } fr
 import {
   CopyObjectCommand,
   CreateMultipartUploadCommand,
+  GetBucketLocationCommand,
   GetObjectCommand,
-  ListBucketsCommand,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { ListEmailIdentitiesCommand, SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
+import { ListSuppressedDestinationsCommand, SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, expect, test, vi } from 'vitest';
 import { type AwsLocal, type StartOptions, startAws } from '../src/start-aws.ts';
@@ -161,13 +161,13 @@ test('what is not emulated is refused by name', async () => {
   const aws = await started({ buckets: ['mail'] });
   const s3 = s3Of(aws);
   const asked: [what: string, call: () => Promise<unknown>][] = [
-    ['ListBuckets', () => s3.send(new ListBucketsCommand())],
+    ['location', () => s3.send(new GetBucketLocationCommand({ Bucket: 'mail' }))],
     ['x-amz-copy-source', () => s3.send(new CopyObjectCommand({ Bucket: 'mail', Key: 'b', CopySource: 'mail/a' }))],
     ['uploads', () => s3.send(new CreateMultipartUploadCommand({ Bucket: 'mail', Key: 'a' }))],
     ['CreateQueue', () => new SQSClient(aws.clientConfig).send(new CreateQueueCommand({ QueueName: 'q' }))],
     ['DeleteTable', () => new DynamoDBClient(aws.clientConfig).send(new DeleteTableCommand({ TableName: 't' }))],
     ['ListSecrets', () => new SecretsManagerClient(aws.clientConfig).send(new ListSecretsCommand())],
-    ['/v2/email/list-identities', () => new SESv2Client(aws.clientConfig).send(new ListEmailIdentitiesCommand())],
+    ['/v2/email/suppression', () => new SESv2Client(aws.clientConfig).send(new ListSuppressedDestinationsCommand())],
   ];
   for (const [what, call] of asked)
     await expect(call(), what).rejects.toMatchObject({

@@ -62,6 +62,7 @@ const denials: Readonly<Record<ServiceName, readonly [code: string, statusCode: 
   secretsmanager: ['AccessDeniedException', 400],
   lambda: ['AccessDeniedException', 403],
   cloudwatch: ['AccessDenied', 403],
+  cloudformation: ['AccessDenied', 403],
   kms: ['AccessDenied', 403], // as S3 passes it on: only S3 calls KMS here
 };
 const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode: number]>> = {
@@ -73,6 +74,7 @@ const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode
   secretsmanager: ['ThrottlingException', 400],
   lambda: ['TooManyRequestsException', 429],
   cloudwatch: ['Throttling', 400],
+  cloudformation: ['Throttling', 400],
   kms: ['ThrottlingException', 400],
 };
 /** SES's older API (Query protocol) words both differently from SES v2; these operations exist only there. */

@@ -1,11 +1,13 @@
-// ListObjectsV2 and ListObjectVersions: the answers as S3 writes them, a page at a time. Called by s3.ts. It reads
-// metadata only: it opens no file and asks for no permission.
+// ListObjectsV2, ListObjectVersions and ListBuckets: the answers as S3 writes them, a page at a time. Called by s3.ts.
+// It reads metadata only: it opens no file, and asks for no permission on a bucket.
 
-import type { XmlElement } from '../http/xml.ts';
-import { AwsError } from '../world.ts';
+import { writeXml, type XmlElement } from '../http/xml.ts';
+import { AwsError, type Caller, type World } from '../world.ts';
 import { cutPage } from './object-keys.ts';
 import type { Bucket, Objects, ObjectVersion } from './objects.ts';
+import { notEmulated, refuseUnknown, type S3Request } from './requests.ts';
 
+export const s3Namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
 const keysMax = 1_000;
 
 /** The members of ListBucketResult. Continuation tokens are opaque, and good after a restart. */
@@ -115,4 +117,23 @@ function readToken(token: string): string {
   if (!text.startsWith('1 '))
     throw new AwsError('InvalidArgument', 400, 'The continuation token provided is incorrect');
   return text.slice(2);
+}
+
+/** ListBuckets: one page, which may have 10,000. It passes the gate in the caller's name. */
+export async function bucketsAnswer(
+  world: World,
+  objects: Objects,
+  { principal, kill }: Caller,
+  asked: S3Request,
+): Promise<string> {
+  if (asked.method !== 'GET') throw notEmulated(`${asked.method} on the service`);
+  refuseUnknown(asked, 'ListBuckets', ['prefix', 'max-buckets']);
+  const prefix = asked.query.get('prefix') ?? '';
+  const access = [{ action: 's3:ListAllMyBuckets', resource: '*' }];
+  const call = { service: 's3' as const, operation: 'ListBuckets', target: prefix, principal, access };
+  const names = await world.gate.pass({ ...call, ...(kill === undefined ? {} : { kill }) }, async () =>
+    objects.names().filter((name) => name.startsWith(prefix)),
+  );
+  const Bucket = names.map((Name) => ({ Name, CreationDate: new Date(0).toISOString() }));
+  return writeXml('ListAllMyBucketsResult', { Buckets: { Bucket }, Prefix: prefix }, s3Namespace);
 }

@@ -73,6 +73,7 @@ export function createObjects(world: World, store: Store, entered: (object: Stor
     createBucket,
     bucket,
     find: (name: string) => buckets.get(name),
+    names: (): readonly string[] => [...buckets.keys()].sort(),
     current,
     version,
     watch,

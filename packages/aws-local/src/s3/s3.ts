@@ -15,7 +15,7 @@ import {
   type World,
 } from '../world.ts';
 import type { QueueNotification, S3Events } from './event-notifications.ts';
-import { listObjects, listVersions } from './lists.ts';
+import { bucketsAnswer, listObjects, listVersions, s3Namespace as namespace } from './lists.ts';
 import { sendObject } from './object-bytes.ts';
 import { type Bucket, createObjects, type Deletion, type StoredObject, type WriteCondition } from './objects.ts';
 import {
@@ -30,8 +30,6 @@ import {
   writeCondition,
 } from './requests.ts';
 import { measureBytes, measureFile, receiveBody } from './upload-body.ts';
-
-const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 export type ListedObject = {
   readonly key: string;
@@ -117,7 +115,7 @@ export function createS3(world: World, store: Store, events: S3Events | null = n
   async function serve(call: HttpCall): Promise<void> {
     const { request } = call;
     const asked = readRequest(request.method ?? '', request.url ?? '/', request.headers);
-    if (asked.bucketName === '') throw notEmulated('ListBuckets');
+    if (asked.bucketName === '') return answerXml(call, 200, await bucketsAnswer(world, objects, call, asked));
     const owner = asked.headers['x-amz-expected-bucket-owner'];
     if (owner !== undefined && owner !== world.account) throw new AwsError('AccessDenied', 403, 'Access Denied');
     if (asked.key === '') return serveBucket(call, asked);

@@ -1,6 +1,6 @@
-// SES over HTTP: v2 SendEmail with raw content, and GetAccount; of the older API SendBounce and the active receipt rule
-// set. Opened by aws.ts. Every other operation is answered with NotImplemented and its name, in the form that its SDK
-// client reads. It answers when the mail is stored, and never sends twice for one call.
+// SES over HTTP: v2 SendEmail with raw content, GetAccount and identities; of the older API SendBounce and the active
+// receipt rule set. Opened by aws.ts. Every other operation is answered with NotImplemented and its name, in the form
+// that its SDK client reads. It answers when the mail is stored, and never sends twice for one call.
 
 import { randomBytes } from 'node:crypto';
 import { readBody } from '../http/request-body.ts';
@@ -9,7 +9,7 @@ import { AwsError, type HttpCall, type HttpService, type World } from '../world.
 import { createSesAccount, type SesAccount } from './account.ts';
 import { type ConfigurationSets, configurationSetArn } from './configuration-sets.ts';
 import { mostSpecificIdentity } from './identities.ts';
-import { identityAnswer } from './identity-answer.ts';
+import { identityAnswer, identityList, type KnownIdentities } from './identity-answer.ts';
 import type { Outgoing } from './outgoing.ts';
 import { addressesIn, notVerified, refused, rewritten, steeredBy } from './raw-message.ts';
 import type { ReceiptRules } from './receiving.ts';
@@ -20,6 +20,10 @@ export type SesSending = {
   readonly outgoing: Outgoing;
   /** The identities that are verified: domains, whose sub-domains are verified too, and addresses. */
   readonly identities: () => readonly string[];
+  /** Further identities, created and not verified. Absent: none. */
+  readonly unverified?: () => readonly string[];
+  /** The custom MAIL FROM domain of an identity. Absent: none has one. */
+  readonly mailFrom?: (identity: string) => string | null;
   /** The received message with that id, for SendBounce. */
   readonly received: (sesMessageId: string) => ReceivedMail | null;
   readonly configurationSets?: ConfigurationSets;
@@ -101,6 +105,7 @@ type Sender = {
   email(call: HttpCall, request: SendEmail): Promise<string>;
   bounce(call: HttpCall, form: URLSearchParams): Promise<string>;
   identity(call: HttpCall, name: string): Promise<object>;
+  identities(call: HttpCall): Promise<object>;
 };
 
 function createSender(world: World, sending: SesSending): Sender {
@@ -117,6 +122,11 @@ function createSender(world: World, sending: SesSending): Sender {
     principal: call.principal,
     access: on.flatMap((resource) => actions.map((action) => ({ action, resource }))),
     ...(call.kill ? { kill: call.kill } : {}),
+  });
+  const known = (): KnownIdentities => ({
+    verified: identities(),
+    unverified: sending.unverified?.() ?? [],
+    mailFrom: (name) => sending.mailFrom?.(name) ?? null,
   });
   const terms = () => ({ region: world.region, now: world.clock.now(), sesMessageId: newId(world), isVerified });
 
@@ -159,9 +169,13 @@ function createSender(world: World, sending: SesSending): Sender {
     },
     async identity(call, name) {
       const arn = `arn:${world.partition}:ses:${world.region}:${world.account}:identity/${name}`;
-      const answer = async () => identityAnswer(name, identities());
+      const answer = async () => identityAnswer(name, known());
       return world.gate.pass(gated(call, 'GetEmailIdentity', name, ['ses:GetEmailIdentity'], [arn]), answer);
     },
+    identities: (call) =>
+      world.gate.pass(gated(call, 'ListEmailIdentities', '', ['ses:ListEmailIdentities'], ['*']), async () =>
+        identityList(known()),
+      ),
     async bounce(call, form) {
       const original = form.get('OriginalMessageId') ?? '';
       const from = form.get('BounceSender') ?? '';
@@ -188,6 +202,8 @@ async function serveV2(call: HttpCall, body: Buffer, sender: Sender | null): Pro
     const answer = await sender.identity(call, decodeURIComponent(identity));
     return send(call, 200, 'application/json', JSON.stringify(answer));
   }
+  if (sender !== null && method === 'POST' && call.url.pathname === '/v2/email/list-identities')
+    return send(call, 200, 'application/json', JSON.stringify(await sender.identities(call)));
   if (sender !== null && method === 'GET' && call.url.pathname === '/v2/email/account')
     return send(call, 200, 'application/json', JSON.stringify(await sender.account(call)));
   if (sender !== null && method === 'PUT' && call.url.pathname === '/v2/email/account/sending')

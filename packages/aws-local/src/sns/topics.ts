@@ -16,6 +16,14 @@ export type SubscriptionSpec = {
   /** RedrivePolicy.deadLetterTargetArn. */
   readonly deadLetterTargetArn: string | null;
 };
+/** A person, by e-mail. Nothing is delivered: the address is there to be listed, and confirmed or not. */
+export type PersonSpec = { readonly topicArn: string; readonly address: string; readonly confirmed: boolean };
+/** As ListSubscriptionsByTopic tells it; `arn` is PendingConfirmation until it is confirmed. */
+export type ListedSubscription = {
+  readonly arn: string;
+  readonly protocol: 'sqs' | 'email';
+  readonly endpoint: string;
+};
 export type Publication = { readonly message: string; readonly subject?: string };
 export type Topics = ReturnType<typeof createTopics>;
 
@@ -24,6 +32,7 @@ type Topic = {
   readonly policy: unknown;
   readonly defaultPolicy: unknown;
   readonly subscriptions: SubscriptionSpec[];
+  readonly listed: ListedSubscription[];
 };
 /** A delivery that met trouble on the server's side; kept until it succeeds or is refused. */
 type Pending = { readonly topicArn: string; readonly queueArn: string; readonly body: string; attempts: number };
@@ -39,6 +48,8 @@ export function createTopics(world: World, store: Store, queues: Queues) {
   return {
     create,
     subscribe,
+    subscribePerson,
+    subscriptions,
     publish,
     announce,
     /** For the gate. */
@@ -55,7 +66,7 @@ export function createTopics(world: World, store: Store, queues: Queues) {
       throw new AwsError('InvalidParameter', 400, `${name}: ${reason}`);
     }
     const arn = `arn:${world.partition}:sns:${world.region}:${world.account}:${name}`;
-    topics.set(arn, { arn, policy, defaultPolicy: defaultPolicy(arn, world.account), subscriptions: [] });
+    topics.set(arn, { arn, policy, defaultPolicy: defaultPolicy(arn, world.account), subscriptions: [], listed: [] });
     return arn;
   }
 
@@ -68,7 +79,36 @@ export function createTopics(world: World, store: Store, queues: Queues) {
       }
     }
     topic.subscriptions.push(spec);
-    return `${topic.arn}:${randomUUID()}`;
+    const arn = `${topic.arn}:${randomUUID()}`;
+    topic.listed.push({ arn, protocol: 'sqs', endpoint: spec.endpoint });
+    return arn;
+  }
+
+  /** The same address again takes the place of what stood for it. */
+  function subscribePerson({ topicArn, address, confirmed }: PersonSpec): void {
+    const { listed } = find(topicArn);
+    const others = listed.filter(({ endpoint }) => endpoint !== address);
+    const arn = confirmed ? `${topicArn}:${randomUUID()}` : 'PendingConfirmation';
+    listed.splice(0, listed.length, ...others, { arn, protocol: 'email', endpoint: address });
+  }
+
+  /** In the caller's name. */
+  function subscriptions(by: Caller, topicArn: string): Promise<readonly ListedSubscription[]> {
+    const call = {
+      service: 'sns' as const,
+      operation: 'ListSubscriptionsByTopic',
+      target: topicArn.slice(topicArn.lastIndexOf(':') + 1),
+      principal: by.principal,
+      access: [
+        {
+          action: 'sns:ListSubscriptionsByTopic',
+          resource: topicArn,
+          context: { 'aws:sourceowner': world.account, ...by.context },
+        },
+      ],
+      ...(by.kill ? { kill: by.kill } : {}),
+    };
+    return world.gate.pass(call, async () => [...find(topicArn).listed]);
   }
 
   /** Publishes in the caller's name. Resolves once each subscription has the message, or it is kept for another try. */
