@@ -43,6 +43,9 @@ import { giveDelayOrSuccessNotice, settleDelayOrSuccessNotice } from './delay-su
 import { givePostmasterCopy } from './postmaster-copy.ts';
 import { fallBack } from './try-fallback.ts';
 
+/** While its notice waits, a failed delivery is looked at after a quarter of an hour, and at last each hour. */
+const LOOKS_APART = 4;
+
 export async function bounce(ports: BouncePorts, job: Job): Promise<Finished> {
   const row = await ports.ledger.read(job);
   if (row === null) {
@@ -162,7 +165,10 @@ async function giveNotice(ports: BouncePorts, row: DeliveryRow, message: Message
     kind: 'ndr',
     host: ports.settings.host,
   });
-  const lookAgainAt = Math.max(now, standing.nextAttemptAt) + ports.sweepAgainMs;
+  // The notice's row is watched by itself. Behind a next hop that takes nothing this one is looked at once an hour.
+  const { sweepAgainMs } = ports;
+  const againMs = Math.min(Math.max(now - standing.acceptedAt, sweepAgainMs), LOOKS_APART * sweepAgainMs);
+  const lookAgainAt = Math.max(now, standing.nextAttemptAt) + againMs;
   await recordOn(ports, row, (current) =>
     isLost(current)
       ? withNoticeQueued(current, { via: standing.nextHop, to: standing.forwardPath, messageIdField }, now, lookAgainAt)
