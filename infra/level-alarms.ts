@@ -30,7 +30,7 @@ const levelAlarms = [
     metricName: 'FrontDoor',
     threshold: 1,
     article: 'Mail that enters and is not processed',
-    says: 'accepted mail is a dead letter, waits for ingest, or may lie in the spool unseen.',
+    says: 'accepted mail is a dead letter, waits for ingest, or may lie in the spool or the quarantine unseen.',
   },
   {
     id: 'SesSending',

@@ -256,6 +256,8 @@ export const settleMarginMs = DAY;
 
 /** One a day, for whole days of UTC. */
 export const digestEveryMs = DAY;
+/** Without one for so long, quarantined mail may end with nobody told. One may fall out unnoticed. */
+export const digestOverdueMs = 2 * digestEveryMs;
 /** Messages that a digest tells one by one; of the rest it says how many. */
 export const digestEntriesMax = 200;
 /** It warns of what is discarded within this time: a week, so that who reads it on Mondays is in time. */

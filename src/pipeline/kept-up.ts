@@ -1,5 +1,5 @@
-// When work that nobody waits for was last done: the bookmarks by which the sweep finds that it stands still. Ingest
-// and the search for orphans write them, and the sweep's levels read them. A bookmark that could not be written says
+// When work that nobody waits for was last done: the bookmarks by which the sweep finds that it stands still. Ingest,
+// the search for orphans and the digest write them, and the sweep's levels read them. A bookmark that could not be written says
 // less than is true, so that a level is too high, never too low.
 
 import type { Clock, Ledger, Watch } from './ports.ts';
@@ -8,6 +8,8 @@ import type { Clock, Ledger, Watch } from './ports.ts';
 export const ingestFinished = 'kept-up/ingest';
 /** The search for orphans has looked at all that was to be looked at. */
 export const orphansKeptUp = 'kept-up/orphans';
+/** The postmaster's digest was written, or there was nothing to tell. */
+export const digestKeptUp = 'kept-up/digest';
 
 type Ports = { readonly ledger: Pick<Ledger, 'setBookmark'>; readonly clock: Clock; readonly watch: Watch };
 

@@ -14,9 +14,9 @@ import { hold } from '#core/delivery/become.ts';
 import type { DeliveryRow, DeliveryState, HeldBecause } from '#core/delivery/delivery.ts';
 import { sesBounce, sesReport } from '#core/delivery/destination.ts';
 import { neverPaused } from '#core/delivery/pause.ts';
-import { claimsMax, ingestStandsMs, orphanSweepOverdueMs } from '#core/limits.ts';
+import { claimsMax, digestOverdueMs, ingestStandsMs, orphanSweepOverdueMs } from '#core/limits.ts';
 import { REASONS, type TableReason } from '#core/reply/reasons.ts';
-import { ingestFinished, orphansKeptUp } from '#pipeline/kept-up.ts';
+import { digestKeptUp, ingestFinished, orphansKeptUp } from '#pipeline/kept-up.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import type { SesAccount } from '#pipeline/ses-account.ts';
 import type { WatchedQueues } from '#pipeline/sweep/entered.ts';
@@ -145,7 +145,7 @@ describe('what waits for a person raises one of the four', () => {
   // Who moves a row that is in the state: exhaustive, as above.
   const movedBy: Record<DeliveryState, 'a job' | 'bounce' | 'a person' | 'its end' | 'nobody: it is final'> = {
     ...{ queued: 'a job', deferred: 'a job', failed: 'bounce', expired: 'bounce', held: 'a person' },
-    quarantined: 'its end', // it is discarded in time, and the digest tells of it
+    quarantined: 'its end', // it is discarded in time, and the digest tells of it; without one, FrontDoor does
     ...{ relayed: 'nobody: it is final', confirmed: 'nobody: it is final', returned: 'nobody: it is final' },
     ...{ unreturnable: 'nobody: it is final', discarded: 'nobody: it is final', removed: 'nobody: it is final' },
   };
@@ -212,6 +212,16 @@ describe('what enters and is not processed raises FrontDoor', () => {
     expect(await raised({ ledger }, [T0, after - 1])).toEqual([]);
     expect(await raised({ ledger }, [after])).toEqual(['FrontDoor']);
     await ledger.setBookmark(orphansKeptUp, String(after));
+    expect(await raised({ ledger }, [after + 1])).toEqual([]);
+  });
+  test('when quarantined mail would end with nobody told: there was no digest for two days', async () => {
+    const ledger = new MemoryLedger();
+    const after = T0 + digestOverdueMs;
+    expect(await raised({ ledger }, [T0])).toEqual([]);
+    await ledger.setBookmark(orphansKeptUp, String(after));
+    expect(await raised({ ledger }, [after - 1])).toEqual([]);
+    expect(await raised({ ledger }, [after])).toEqual(['FrontDoor']);
+    await ledger.setBookmark(digestKeptUp, String(after));
     expect(await raised({ ledger }, [after + 1])).toEqual([]);
   });
 });

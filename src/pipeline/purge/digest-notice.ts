@@ -7,8 +7,9 @@
 // | 1 digest's row (if none     | the next run finds the same period, and the row: its job is sent again; the      |
 // |   stands)                   | sweep sends it by `dueAt` too                                                    |
 // | 2 its relay job             | as above; a second job is refused by the claim                                   |
-// | 3 bookmark past the period  | done. Dying before, and not run again that day: the next digest begins where     |
-// |                             | this one did, and tells some twice; never of none                                |
+// | 3 bookmark past the period  | Dying before, and not run again that day: the next digest begins where this one  |
+// |                             | did, and tells some twice; never of none                                         |
+// | 4 kept up (kept-up.ts)      | done; dying before, the level FrontDoor may be too high until the next digest    |
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
@@ -33,6 +34,7 @@ import type { Reply } from '#core/reply/reply.ts';
 import { wayToPostmaster } from '#core/routing/postmaster-way.ts';
 import type { BouncePorts } from '#pipeline/bounce/bounce-ports.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
+import { digestKeptUp } from '#pipeline/kept-up.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import { queueNotice } from '#pipeline/notice-queue.ts';
 import type { DueRow, Ledger } from '#pipeline/ports.ts';
@@ -65,6 +67,7 @@ export async function giveDigest(ports: DigestPorts): Promise<'nothing-due' | 'n
     ports.watch.info('digest.queued', { spoolId, forwardPath, ...counts });
   }
   await ports.ledger.setBookmark(BOOKMARK, String(period.until));
+  await ports.ledger.setBookmark(digestKeptUp, String(now));
   return isWorthIt ? 'queued' : 'nothing-to-tell';
 }
 

@@ -1,13 +1,13 @@
 // The level FrontDoor: what entered and is not processed. Called by levels.ts. It counts dead letters of what enters,
 // what waits for ingest while ingest finishes nothing, and a search for orphans that falls behind, because that search
-// alone finds mail whose receipt is lost. It does not know whether SES takes mail at all. Nothing here moves mail.
+// alone finds mail whose receipt is lost, or a digest that is overdue, because it alone tells of quarantined mail. It does not know whether SES takes mail at all. Nothing here moves mail.
 //
 // | effect, in order                     | if we die right after                                       |
 // | ------------------------------------ | ----------------------------------------------------------- |
 // | 1 since when ingest stands still     | the next run goes on from there                             |
 
-import { ingestPulseMs, ingestStandsMs, orphanSweepOverdueMs } from '#core/limits.ts';
-import { ingestFinished, orphansKeptUp } from '#pipeline/kept-up.ts';
+import { digestOverdueMs, ingestPulseMs, ingestStandsMs, orphanSweepOverdueMs } from '#core/limits.ts';
+import { digestKeptUp, ingestFinished, orphansKeptUp } from '#pipeline/kept-up.ts';
 import type { Clock, JobQueue, Ledger } from '#pipeline/ports.ts';
 
 type Measured = Pick<JobQueue, 'depth'>;
@@ -34,6 +34,7 @@ export type FrontDoorParts = {
   /** Messages that wait for ingest while it finishes nothing. */
   readonly standing: number;
   readonly orphansOverdue: 0 | 1;
+  readonly digestOverdue: 0 | 1;
 };
 
 /** Since when messages have waited for ingest while it finished nothing; empty: they have not. */
@@ -42,7 +43,12 @@ const REAL_HOUR_MS = 3_600_000;
 
 export async function frontDoorParts(ports: FrontDoorPorts): Promise<FrontDoorParts> {
   const deadLetters = await deadLettersIn(ports.queues.entry);
-  return { deadLetters, standing: await standing(ports), orphansOverdue: await orphansOverdue(ports) };
+  return {
+    deadLetters,
+    standing: await standing(ports),
+    orphansOverdue: await overdue(ports, orphansKeptUp, orphanSweepOverdueMs),
+    digestOverdue: await overdue(ports, digestKeptUp, digestOverdueMs),
+  };
 }
 
 export async function deadLettersIn(queues: readonly Measured[]): Promise<number> {
@@ -66,11 +72,11 @@ async function standing(ports: FrontDoorPorts): Promise<number> {
 }
 
 /** A stack that has just been made, or that an older version ran, is given its time. */
-async function orphansOverdue(ports: FrontDoorPorts): Promise<0 | 1> {
+async function overdue(ports: FrontDoorPorts, bookmark: string, afterMs: number): Promise<0 | 1> {
   const { ledger, clock } = ports;
-  const at = await ledger.bookmark(orphansKeptUp);
-  if (at === null) await ledger.setBookmark(orphansKeptUp, String(clock.now()));
-  return at !== null && clock.now() - Number(at) >= scaled(ports, orphanSweepOverdueMs) ? 1 : 0;
+  const at = await ledger.bookmark(bookmark);
+  if (at === null) await ledger.setBookmark(bookmark, String(clock.now()));
+  return at !== null && clock.now() - Number(at) >= scaled(ports, afterMs) ? 1 : 0;
 }
 
 function scaled({ hourMs }: Pick<FrontDoorPorts, 'hourMs'>, ms: number): number {
