@@ -1,6 +1,6 @@
 // When work that nobody waits for was last done: the bookmarks by which the sweep finds that it stands still. Ingest,
-// the search for orphans and the digest write them, and the sweep's levels read them. A bookmark that could not be written says
-// less than is true, so that a level is too high, never too low.
+// the search for orphans and the digest write them, and the sweep's levels read them. A bookmark that could not be
+// written says less than is true, so that a level is too high, never too low.
 
 import type { Clock, Ledger, Watch } from './ports.ts';
 

@@ -1,6 +1,7 @@
 // The level FrontDoor: what entered and is not processed. Called by levels.ts. It counts dead letters of what enters,
-// what waits for ingest while ingest finishes nothing, and a search for orphans that falls behind, because that search
-// alone finds mail whose receipt is lost, or a digest that is overdue, because it alone tells of quarantined mail. It does not know whether SES takes mail at all. Nothing here moves mail.
+// what waits for ingest while ingest finishes nothing, a search for orphans that falls behind, because that search
+// alone finds mail whose receipt is lost, and a digest that is overdue, because it alone tells of quarantined mail. It
+// does not know whether SES takes mail at all. Nothing here moves mail.
 //
 // | effect, in order                     | if we die right after                                       |
 // | ------------------------------------ | ----------------------------------------------------------- |

@@ -93,7 +93,7 @@ export const pipelineMutations: readonly Mutation[] = [
   {
     name: 'bounce/looked-at-each-minute',
     file: 'src/pipeline/bounce/bounce.ts',
-    text: 'Math.max(now, standing.nextAttemptAt) + ports.sweepAgainMs',
+    text: 'Math.max(now, standing.nextAttemptAt) + againMs',
     replacement: 'now',
     test: {
       file: 'test/unit/pipeline/notice-decisions.test.ts',
