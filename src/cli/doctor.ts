@@ -8,7 +8,11 @@ import { alarmChecks } from './doctor/alarm-subscribers.ts';
 import { accountChecks } from './doctor/aws-account.ts';
 import type { Check, State } from './doctor/finding.ts';
 import { reportJson, reportLines } from './doctor/finding-lines.ts';
+import { leftoverChecks } from './doctor/leftovers.ts';
+import { mailChecks } from './doctor/mail-state.ts';
+import { nextHopChecks } from './doctor/next-hop-trials.ts';
 import { type Place, placeOf } from './doctor/place.ts';
+import { dnsChecks } from './doctor/record-state.ts';
 import { runChecks, stateOf } from './doctor/run-checks.ts';
 import { secretChecks } from './doctor/secret-forms.ts';
 import { sesChecks } from './doctor/ses-state.ts';
@@ -51,7 +55,16 @@ const CODES: Readonly<Record<State, number>> = {
 };
 
 function allChecks(place: Place): readonly Check[] {
-  return [...accountChecks(place), ...sesChecks(place), ...secretChecks(place), ...alarmChecks(place)];
+  return [
+    ...accountChecks(place),
+    ...sesChecks(place),
+    ...secretChecks(place),
+    ...dnsChecks(place),
+    ...alarmChecks(place),
+    ...nextHopChecks(place),
+    ...mailChecks(place),
+    ...leftoverChecks(place),
+  ];
 }
 
 /** The account of one's own credentials with --stack, whether the stack stands or not; else the local runtime. */

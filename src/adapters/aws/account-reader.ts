@@ -3,7 +3,13 @@
 // It changes nothing. Errors of the calls are the SDK's. No function bundles it.
 
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
-import { DescribeTableCommand, DynamoDBClient, paginateListTables, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DescribeTableCommand,
+  DynamoDBClient,
+  type GlobalSecondaryIndexDescription,
+  paginateListTables,
+  ScanCommand,
+} from '@aws-sdk/client-dynamodb';
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { ListObjectVersionsCommand, paginateListBuckets, S3Client } from '@aws-sdk/client-s3';
 import {
@@ -28,8 +34,8 @@ export type FoundStack = {
 export type ListedIdentity = { readonly name: string; readonly verified: boolean };
 export type Subscriber = { readonly protocol: string; readonly endpoint: string; readonly confirmed: boolean };
 export type LambdaLimits = { readonly concurrent: number; readonly unreserved: number };
-/** Of a bucket that no stack has: whether anything is in it but `setUp`, the object that SES writes to try it. */
-export type BucketContent = { readonly objects: number; readonly setUpVersion: string | null };
+/** Of a bucket that no stack has: how much is in it beside the object that SES writes to try it, and its versions. */
+export type BucketContent = { readonly objects: number; readonly setUpVersions: readonly string[] };
 
 /** Developer Guide, "Deliver to S3 bucket action": SES writes it when a rule is created. */
 export const setUpObject = 'in/AMAZON_SES_SETUP_NOTIFICATION';
@@ -154,7 +160,7 @@ export class AccountReader {
     const own = Versions.filter(({ Key }) => Key === setUpObject);
     return {
       objects: Versions.length - own.length + DeleteMarkers.length,
-      setUpVersion: own[0]?.VersionId ?? null,
+      setUpVersions: own.map(({ VersionId = '' }) => VersionId),
     };
   }
 
@@ -174,11 +180,11 @@ export class AccountReader {
     return Count > 0;
   }
 
-  /** Names of the table's global secondary indexes. */
-  async indexesOf(table: string, signal: AbortSignal): Promise<readonly string[]> {
+  /** The table's global secondary indexes. */
+  async indexesOf(table: string, signal: AbortSignal): Promise<readonly GlobalSecondaryIndexDescription[]> {
     const client = new DynamoDBClient(this.#settings);
     const { Table } = await client.send(new DescribeTableCommand({ TableName: table }), { abortSignal: signal });
-    return (Table?.GlobalSecondaryIndexes ?? []).map(({ IndexName = '' }) => IndexName);
+    return Table?.GlobalSecondaryIndexes ?? [];
   }
 
   #s3(): S3Client {

@@ -12,7 +12,16 @@ import { type LoginTrouble, type SmtpServer, within } from './remote.ts';
 import { accepted, answerResult, networkResult } from './results.ts';
 import { isFault, openWire, type SmtpWire, type WireFault } from './wire.ts';
 
-export type Opened = { readonly kind: 'open'; readonly connection: SmtpConnection } | LoginTrouble;
+export type Opened =
+  | {
+      readonly kind: 'open';
+      readonly connection: SmtpConnection;
+      readonly wire: SmtpWire;
+      /** As its greeting was, without the code. */
+      readonly greeting: string;
+      readonly features: ReadonlyMap<string, string>;
+    }
+  | LoginTrouble;
 type Failed = LoginTrouble;
 type TlsBroke = { readonly kind: 'tls-broke'; readonly result: AttemptResult };
 
@@ -42,7 +51,10 @@ async function open(server: SmtpServer, signal: AbortSignal): Promise<Opened | T
   if (isFault(wire)) return { kind: 'failed', result: networkResult('connect', wire, host) };
   const opening = new Opening(server, wire);
   const trouble = await opening.begin();
-  if (trouble === null) return { kind: 'open', connection: new SmtpConnection(server, wire, opening.features) };
+  if (trouble === null) {
+    const { greeting, features } = opening;
+    return { kind: 'open', connection: new SmtpConnection(server, wire, features), wire, greeting, features };
+  }
   await wire.quit(timeouts.quit);
   return trouble;
 }
@@ -51,6 +63,7 @@ class Opening {
   readonly #server: SmtpServer;
   readonly #wire: SmtpWire;
   features: ReadonlyMap<string, string> = new Map();
+  greeting = '';
 
   constructor(server: SmtpServer, wire: SmtpWire) {
     this.#server = server;
@@ -65,7 +78,8 @@ class Opening {
       if (broke !== null) return broke;
     }
     const greeting = await this.#reply(this.#server.timeouts.greeting);
-    if (!accepted(greeting)) return this.#failed('greeting', greeting);
+    if (isFault(greeting) || !accepted(greeting)) return this.#failed('greeting', greeting);
+    this.greeting = greeting.text;
     const refused = await this.#hello();
     if (refused !== null) return refused;
     if (tls === 'required' || tls === 'opportunistic') {

@@ -12,6 +12,8 @@ import { isJunk, type SmtpReply, SmtpReplyReader } from '#core/reply/smtp-reply.
 import { certificateAlert } from './tls-alerts.ts';
 
 export type WireFault = { readonly fault: NetworkFault; readonly detail: string };
+/** Of a server: instants in milliseconds since the epoch. */
+export type ServerCertificate = { readonly beginsAt: number; readonly endsAt: number };
 export type TlsTerms = { readonly context: SecureContext | undefined; readonly verify: boolean };
 
 /** Did the wire end, rather than answer? */
@@ -65,6 +67,13 @@ export class SmtpWire {
 
   get tls(): boolean {
     return this.#tls;
+  }
+
+  /** The server's own; null without TLS. */
+  get certificate(): ServerCertificate | null {
+    if (!this.#tls || !('getPeerCertificate' in this.#socket)) return null;
+    const { valid_from: begins, valid_to: ends } = this.#socket.getPeerCertificate();
+    return ends === undefined ? null : { beginsAt: Date.parse(begins), endsAt: Date.parse(ends) };
   }
 
   /** Nothing is wrong, due, unread or unsent: fit for another transaction. */

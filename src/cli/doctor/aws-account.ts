@@ -7,12 +7,13 @@ import type { Concurrency, Settings } from '#config/settings.ts';
 import { asking, type Check, type Finding, NotFoundOut, ok, unanswered, unknown, wrong } from './finding.ts';
 import type { Place } from './place.ts';
 
-export function accountChecks(place: Place): readonly Check[] {
+/** `deploying`: what a deploy mends is no fault before it. */
+export function accountChecks(place: Place, deploying = false): readonly Check[] {
   const check = (name: string, run: Check['run']): Check => ({ name, area: 'account', beforeDeploy: true, run });
   return [
     check('credentials', () => credentials(place)),
     check('region', () => region(place)),
-    check('stack', () => stack(place)),
+    check('stack', () => (deploying ? stackBefore(place) : stack(place))),
     check('lambda-quota', (signal) => quota(place, signal)),
   ];
 }
@@ -83,6 +84,13 @@ async function stack(place: Place): Promise<readonly Finding[]> {
     return [{ ...wrong(`${stackName} is ${status}`, 'wait until CloudFormation has ended'), unavailable: true }];
   return [wrong(`${stackName} is ${status}`, REMEDIES[status] ?? ARTICLE)];
 }
+/** A deploy creates what is missing, and the cdk command deletes what a failed creation left. */
+async function stackBefore(place: Place): Promise<readonly Finding[]> {
+  const status = (await place.stack())?.status ?? null;
+  const mends = status === null || /^(UPDATE_)?ROLLBACK_COMPLETE$/.test(status) || status === 'REVIEW_IN_PROGRESS';
+  return mends ? [ok(`the deploy finds ${status ?? 'no stack'}`)] : stack(place);
+}
+
 const ARTICLE = 'docs/runbook/README.md, "After a first deploy that failed"';
 const REMEDIES: Readonly<Record<string, string>> = {
   ROLLBACK_COMPLETE: `mend what its events name, then npm run deploy, which creates it again (${ARTICLE})`,

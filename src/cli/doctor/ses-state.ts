@@ -10,27 +10,29 @@ import { stands } from './aws-account.ts';
 import { asking, type Check, type Finding, ok, wrong } from './finding.ts';
 import type { Place } from './place.ts';
 
-/** `replaces`: the deploy shall take over from another application's rule set. */
-export function sesChecks(place: Place, replaces = false): readonly Check[] {
+/** `deploying`: before a deploy, which may take over from another application's rule set (`replaces`). */
+export function sesChecks(place: Place, deploying: Deploying | null = null): readonly Check[] {
   const check = (name: string, run: Check['run']): Check => ({ name, area: 'ses', beforeDeploy: true, run });
   return [
-    check('rule-set', (signal) => ruleSet(place, replaces, signal)),
+    check('rule-set', (signal) => ruleSet(place, deploying, signal)),
     check('identities', (signal) => identities(place, signal)),
     check('sending', (signal) => sending(place, signal)),
   ];
 }
 
-async function ruleSet(place: Place, replaces: boolean, signal: AbortSignal): Promise<readonly Finding[]> {
+type Deploying = { readonly replaces: boolean };
+
+async function ruleSet(place: Place, deploying: Deploying | null, signal: AbortSignal): Promise<readonly Finding[]> {
   const { reader, stackName } = place;
   const right = 'ses:DescribeActiveReceiptRuleSet';
   const [active, deployed] = await Promise.all([asking(right, () => reader.activeRuleSet(signal)), stands(place)]);
   if (active === stackName) return [ok(`${stackName} is the active one`)];
   const activate = `aws ses set-active-receipt-rule-set --rule-set-name ${stackName}`;
   if (active === null)
-    return deployed
+    return deployed && deploying === null
       ? [wrong('none is active: SES accepts no mail', activate)]
       : [ok('none is active; the deploy activates ours')];
-  if (replaces) return [ok(`${active} is active; the deploy replaces it, as -c replaceRuleSet=yes says`)];
+  if (deploying?.replaces) return [ok(`${active} is active; the deploy replaces it, as -c replaceRuleSet=yes says`)];
   return [
     deployed
       ? wrong(
