@@ -154,10 +154,18 @@ export const sesAccountEveryMs = 5 * MINUTE;
  * later, and no function is kept by those that wait.
  */
 export const gateWaitMsMax = SECOND;
-/** A reservation at a next hop with a rate has the messages of this time at least, or of a batch: no call for each. */
-export const gateLeastMs = SECOND;
+/**
+ * Where other functions come between again and again, a reservation at a next hop with a rate has the messages of this
+ * time at least, so that each function writes more seldom. Those that it does not use are lost to the rate.
+ */
+export const gateLeastMs = 100;
 /** A job gets a place in line up to this; beyond it its row waits for the sweep. SQS's longest delay is 15 minutes. */
 export const gateDelayMsMax = 12 * MINUTE;
+/**
+ * The sweep fills the line up to this: further than new jobs do, so that what waited longer goes first, by more than
+ * the time to its next run, and less far than its next look at a row (15 minutes).
+ */
+export const sweepLineMs = gateDelayMsMax + 2 * MINUTE;
 
 /** After it takes mail again, nothing is sent to it for so long: until every function has read the board once more. */
 export const settleMs = boardEveryMs + 2 * SECOND;

@@ -73,6 +73,14 @@ export class BoardView {
     return this.#ports.board.writePause(pause);
   }
 
+  /** As the board's own: nothing of it is kept here. */
+  readTurns(nextHop: string): Promise<SharedTurns | null> {
+    return this.#ports.board.readTurns(nextHop);
+  }
+  writeTurns(turns: SharedTurns): Promise<SharedTurns | null> {
+    return this.#ports.board.writeTurns(turns);
+  }
+
   async health(nextHop: string): Promise<Health> {
     return (await this.board()).healths.get(nextHop) ?? unknownHealth(nextHop);
   }

@@ -28,7 +28,7 @@ const rowIn = (name: string) => rowOfItem(kept(name).item);
 const NOW = 1_760_003_600_000;
 const sweep = {
   ...{ now: NOW, sweepAgainMs: 900_000, backlog: false, lostAnywayMs: 3_600_000, delayNoticeMs: null },
-  ...{ lifetimeMs: 3_600_000, hop: { takesMail: true, down: null, resumedAt: null } },
+  ...{ lifetimeMs: 3_600_000, hop: { takesMail: true, down: null, resumedAt: null, lineEndsAt: 0, queuedUntil: 0 } },
 };
 
 describe('a row of the version before', () => {

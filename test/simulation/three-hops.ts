@@ -201,14 +201,7 @@ export class ThreeHops {
   }
 
   private relayPorts(holder: string) {
-    const { clock, watch, sickPerSecond } = this;
-    const exchange = {
-      ...(pipelineSettings.nextHops.exchange as SmtpSettings),
-      concurrency: nextHopConcurrencyDefault,
-    };
-    const nextHops = {
-      ...{ sick: { ...exchange, messagesPerSecond: sickPerSecond }, well: exchange, fine: exchange },
-    };
+    const { clock, watch } = this;
     const running = () => this.functions.find(({ ports: mine }) => mine === ports);
     const ports = {
       ...{ ...relayBeside({ clock, watch }), ...this.common(), slowRelayQueue: this.queues.slow },
@@ -218,14 +211,7 @@ export class ThreeHops {
         entropy: new MemoryEntropy(1),
       },
       ...{ budget: byteBudget(batchBytesMax), markKey: 'key', leaseMs: smtpLeaseMs, spool: this.spool },
-      gate: gateOf({
-        settings: { ...pipelineSettings, nextHops },
-        clock,
-        watch,
-        timer: clock,
-        board: this.board,
-        holder,
-      }),
+      gate: gateOf({ settings: this.settings(), clock, watch, timer: clock, board: this.board, holder }),
     };
     return ports;
   }
@@ -236,10 +222,18 @@ export class ThreeHops {
       ...{ bounceQueue: idleQueue, feedbackQueue: idleQueue, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
     };
   }
+  private settings() {
+    const exchange = {
+      ...(pipelineSettings.nextHops.exchange as SmtpSettings),
+      concurrency: nextHopConcurrencyDefault,
+    };
+    const nextHops = { sick: { ...exchange, messagesPerSecond: this.sickPerSecond }, well: exchange, fine: exchange };
+    return { ...pipelineSettings, nextHops };
+  }
   private common() {
     const { clock, watch, ledger } = this;
     const board = new BoardView({ board: this.board, clock, watch }, boardEveryMs);
-    return { settings: pipelineSettings, clock, watch, ledger, board, sweepAgainMs: lostJobAfterMs };
+    return { settings: this.settings(), clock, watch, ledger, board, sweepAgainMs: lostJobAfterMs };
   }
 
   private nextHop(name: string, running: () => { atSick: number } | undefined): NextHop {

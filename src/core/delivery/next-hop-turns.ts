@@ -50,6 +50,11 @@ export type LineWanted = {
   readonly longestMs: number;
 };
 
+/** All that stood in line were given back, and get their places anew. One that still comes has its turn. */
+export function withoutLine(turns: SharedTurns, now: number): SharedTurns | null {
+  return turns.lineEndsAt <= now ? null : { ...turns, lineEndsAt: now };
+}
+
 /**
  * The places of one function at a next hop that may have `concurrency` connections, while `functions` of them may run.
  * `leased`: there are fewer places than functions, so that a function has one only while the record says so.
@@ -85,6 +90,8 @@ export type Wanted = {
   readonly leastMs: number;
   /** No message waits longer than this in its function. */
   readonly waitMsMax: number;
+  /** It has no place in line: while others stand in line it goes behind them. */
+  readonly behindLine: boolean;
 };
 /** The instants `from`, `from + spacingMs`, … before `until`, a message each. One not used by the next is lost. */
 export type Instants = { readonly from: number; readonly until: number };
@@ -92,11 +99,12 @@ export type Instants = { readonly from: number; readonly until: number };
 /** The next instants of the virtual clock; or how long it is until there is one, where that is too long to wait. */
 export function reserved(
   turns: SharedTurns,
-  { spacingMs, messages, leastMs, waitMsMax }: Wanted,
+  { spacingMs, messages, leastMs, waitMsMax, behindLine }: Wanted,
   now: number,
 ): { readonly turns: SharedTurns; readonly instants: Instants } | { readonly laterMs: number } {
   const from = Math.max(turns.nextAt, now);
-  if (from - now > waitMsMax) return { laterMs: from - now };
+  const stands = behindLine && turns.lineEndsAt - now > waitMsMax;
+  if (stands || from - now > waitMsMax) return { laterMs: from - now };
   const fit = Math.max(1, Math.floor((now + waitMsMax - from) / spacingMs));
   const count = Math.min(fit, Math.max(1, messages, Math.floor(leastMs / spacingMs)));
   const until = from + count * spacingMs;

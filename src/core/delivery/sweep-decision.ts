@@ -20,6 +20,10 @@ export type HopTerms = {
   readonly down: HopDown | null;
   /** Jobs that were sent before this instant may have been given back, and are not lost. Null: none were. */
   readonly resumedAt: number | null;
+  /** Jobs that were sent before this instant may stand in line for their turn, and are not lost. 0: none ever did. */
+  readonly lineEndsAt: number;
+  /** Jobs that found no place at it are in a queue until this instant. 0: none ever was. */
+  readonly queuedUntil: number;
 };
 
 export type SweepTerms = {
@@ -125,17 +129,22 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
   const unclaimed = !interrupted && (row.attempts === 0 || (row.dueAt ?? 0) > row.nextAttemptAt);
   const waitsUnclaimed = unclaimed && !mayBeGivenBack(row, terms);
   const lostAnyway = now - row.nextAttemptAt >= terms.lostAnywayMs;
-  if (waitsUnclaimed && terms.backlog && !lostAnyway)
+  const queued = unclaimed && terms.hop.queuedUntil > now;
+  if ((queued || (waitsUnclaimed && terms.backlog)) && !lostAnyway)
     return { kind: 'wait', row: { ...row, dueAt: Math.min(again, until) } };
   const lost = interrupted || waitsUnclaimed;
   const events = lost ? [resubmit(row, now, interrupted ? 'lease-ran-out' : 'job-lost')] : [];
   return { kind: 'relay', row: { ...row, dueAt: Math.min(again, until) }, events, lost };
 }
 
-/** Relay finishes jobs of a next hop that takes nothing or is paused, and their rows wait for it. */
+/**
+ * Relay finishes jobs of a next hop that takes nothing or is paused, and those for which its line is too long; their
+ * rows wait. Others may still stand in that line.
+ */
 function mayBeGivenBack({ dueAt }: DeliveryRow, { hop, pause, sweepAgainMs }: SweepTerms): boolean {
-  const resumedAt = Math.max(hop.resumedAt ?? 0, pause.resumedAt ?? 0);
-  return resumedAt > 0 && (dueAt ?? 0) <= resumedAt + sweepAgainMs;
+  const { lineEndsAt, queuedUntil } = hop;
+  const until = Math.max(hop.resumedAt ?? 0, pause.resumedAt ?? 0, lineEndsAt, queuedUntil);
+  return until > 0 && (dueAt ?? 0) <= until + sweepAgainMs;
 }
 
 /**

@@ -2,7 +2,7 @@
 // decides by the entry of the due index whether a row must be looked at, so that what waits costs no read and no write.
 // Pure. Instants are milliseconds since the epoch. It never decides what health is: next-hop-health.ts does.
 
-import { claimsMax, freshFailureMs, probeAwaitedMs, resumeWithinMs, settleMs } from '#core/limits.ts';
+import { claimsMax, freshFailureMs, probeAwaitedMs, resumeWithinMs, settleMs, sweepLineMs } from '#core/limits.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { DeliveryRow, TraceEvent } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
@@ -20,6 +20,7 @@ export type HopTimes = {
   readonly freshFailureMs: number;
   readonly resumeWithinMs: number;
   readonly probeAwaitedMs: number;
+  readonly sweepLineMs: number;
 };
 
 export function hopTimes(timeScale: number): HopTimes {
@@ -28,6 +29,7 @@ export function hopTimes(timeScale: number): HopTimes {
     freshFailureMs: freshFailureMs / timeScale,
     resumeWithinMs: resumeWithinMs / timeScale,
     probeAwaitedMs: probeAwaitedMs / timeScale,
+    sweepLineMs: sweepLineMs / timeScale,
   };
 }
 

@@ -8,8 +8,8 @@
 // | concurrency, at least one for each | none: each function has its share; where jobs are told to come again,   |
 // |   function                         |   one in a minute                                                       |
 // | concurrency below that             | two for each invocation: the place is taken, and given back when idle   |
-// | messagesPerSecond, and the rate of | one for all that wait in the invocation; ten messages, or those of a    |
-// |   SES's account                    |   second, where fewer wait; one more for all that are told to come later |
+// | messagesPerSecond, and the rate of | one for all that wait in the invocation; one more for all that are told |
+// |   SES's account                    |   to come later                                                          |
 //
 // A function that dies keeps its place until the place's lease ends, which outlives the function. Instants that it had
 // reserved are not used: the limit is kept, and a few seconds of it are lost.
@@ -70,6 +70,8 @@ type Hop = {
   readonly waiting: Set<() => void>;
   /** Of the messages before, how long one took: a running mean. */
   tookMs: number;
+  /** When the last one ended. */
+  leftAt: number;
   /** Those that are told to come again come one after another. */
   nextReturnAt: number;
   readonly record: TurnsRecord;
@@ -81,6 +83,8 @@ type Hop = {
 
 /** Two rates may take turns at being too late: a job asks so often, and then goes. Each one's instant is its own. */
 const TURNS_MAX = 8;
+/** How long messages took says nothing of the next one when none ended for so long. */
+const TOOK_KNOWN_MS = 60_000;
 /** The record says so much longer than it must that jobs come again, so that it is not written for each of them. */
 const RETURNS_MORE_MS = 60_000;
 
@@ -116,10 +120,14 @@ export class NextHopGate {
 
   async #turn(hop: Hop, signal: AbortSignal, inLine: boolean): Promise<Entry> {
     const untils = new Map<RateClock, number>();
-    const wanting = () => hop.rates.find((rate) => (untils.get(rate) ?? 0) <= this.#ports.clock.now());
-    // An instant of the one rate may be over when the message has that of the other.
+    const isOver = (rate: RateClock) => (untils.get(rate) ?? 0) <= this.#ports.clock.now();
+    let last: RateClock | null = null;
+    // An instant of the one rate may be over when the message has that of the other. The last one is the message's, and
+    // a timer that is late does not take it away.
+    const wanting = () => hop.rates.find((rate) => rate !== last && isOver(rate));
     for (let i = 0, rate = wanting(); rate !== undefined && i < TURNS_MAX; i++, rate = wanting()) {
-      const turn = await rate.turn(signal);
+      last = rate;
+      const turn = await rate.turn(signal, inLine);
       if ('until' in turn) untils.set(rate, turn.until);
       else if (inLine) return { laterMs: this.#spread(hop, turn.laterMs, rate.spacingMs() ?? 0), inLine };
       else return { laterMs: await rate.placeInLine(turn.laterMs), inLine: true };
@@ -166,7 +174,14 @@ export class NextHopGate {
     const hop: Hop = {
       ...{ name, ...share, concurrency, record },
       rates: leavesBySes(name, settings) ? [...own, this.#sesAccount] : own,
-      ...{ window: { size: share.places, halvedAt: 0 }, busy: 0, waiting: new Set(), tookMs: 0, nextReturnAt: 0 },
+      ...{
+        window: { size: share.places, halvedAt: 0 },
+        busy: 0,
+        waiting: new Set(),
+        tookMs: 0,
+        leftAt: 0,
+        nextReturnAt: 0,
+      },
       ...{ placeUntil: 0, askAgainAt: 0 },
     };
     this.#hops.set(name, hop);
@@ -175,6 +190,8 @@ export class NextHopGate {
 
   /** One of this function's own places; false: it is too long until one is free. */
   async #localPlace(hop: Hop, signal: AbortSignal): Promise<boolean> {
+    // Before a next hop recovered, its attempts took minutes.
+    if (hop.busy === 0 && this.#ports.clock.now() - hop.leftAt > TOOK_KNOWN_MS) hop.tookMs = 0;
     const room = () => hop.busy < Math.floor(hop.window.size);
     const endsAt = this.#ports.clock.now() + gateWaitMsMax;
     while (!room()) {
@@ -207,7 +224,8 @@ export class NextHopGate {
     return () => {
       if (left) return;
       left = true;
-      const tookMs = this.#ports.clock.now() - since;
+      hop.leftAt = this.#ports.clock.now();
+      const tookMs = hop.leftAt - since;
       hop.tookMs = hop.tookMs === 0 ? tookMs : hop.tookMs + (tookMs - hop.tookMs) / 4;
       this.#free(hop);
     };

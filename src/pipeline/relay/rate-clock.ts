@@ -4,7 +4,7 @@
 // core/delivery/next-hop-turns.ts does.
 
 import { type Instants, inLine, nextInstant, reserved, type SharedTurns } from '#core/delivery/next-hop-turns.ts';
-import { gateDelayMsMax, gateLeastMs, gateWaitMsMax, jobsPerBatchMax } from '#core/limits.ts';
+import { boardEveryMs, gateDelayMsMax, gateLeastMs, gateWaitMsMax, jobsPerBatchMax } from '#core/limits.ts';
 import type { Clock, Timer } from '#pipeline/ports.ts';
 import type { TurnsRecord } from './turns-record.ts';
 
@@ -25,6 +25,7 @@ export class RateClock {
   /** Places in line that were written for jobs of this function and are not given yet. */
   #places: number[] = [];
   #unknownUntil = 0;
+  #readAt = 0;
   #reading: Promise<void> = Promise.resolve();
 
   constructor(ports: RatePorts, record: TurnsRecord, rateOf: (turns: SharedTurns) => number | null) {
@@ -39,10 +40,13 @@ export class RateClock {
     return rate === null ? null : 1_000 / rate;
   }
 
-  /** Waits for the message's instant: it is now, and stays the message's until the next one. Or how long it takes. */
-  async turn(signal: AbortSignal): Promise<{ readonly until: number } | { readonly laterMs: number }> {
+  /**
+   * Waits for the message's instant: it is now, and stays the message's until the next one. Or how long it takes; a
+   * message that is not `inLine` goes behind those that are.
+   */
+  async turn(signal: AbortSignal, inLine: boolean): Promise<{ readonly until: number } | { readonly laterMs: number }> {
     const { clock, timer } = this.#ports;
-    const next = await this.#nextInstant();
+    const next = await this.#nextInstant(inLine);
     if ('laterMs' in next) return next;
     while (clock.now() < next.at && !signal.aborted)
       await new Promise<void>((resolve) => timer.after(Math.ceil(next.at - clock.now()), resolve));
@@ -69,7 +73,8 @@ export class RateClock {
           return { turns: line.turns, made: places(line.from, wanted) };
         });
         if (made === 'contended') return Math.max(ASK_AGAIN_MS, laterMs);
-        if (made === 'full') return null;
+        if (made === 'full' && !(await this.#readAgain())) return null;
+        if (made === 'full') continue;
         if (made !== null) this.#places = [...made];
       }
       return Math.max(ASK_AGAIN_MS, laterMs);
@@ -78,7 +83,7 @@ export class RateClock {
     }
   }
 
-  async #nextInstant(): Promise<{ readonly at: number } | { readonly laterMs: number }> {
+  async #nextInstant(inLine: boolean): Promise<{ readonly at: number } | { readonly laterMs: number }> {
     const { clock } = this.#ports;
     await this.#known();
     this.#wanted += 1;
@@ -89,12 +94,21 @@ export class RateClock {
         const next = this.#instants === null ? null : nextInstant(this.#instants, this.#instants.spacingMs, now);
         if (this.#instants !== null) this.#instants = next === null ? null : { ...this.#instants, ...next.rest };
         if (next !== null) return next;
-        const laterMs = await this.#reserve();
+        const laterMs = await this.#reserve(!inLine);
         if (laterMs !== null) return { laterMs };
       }
     } finally {
       this.#wanted -= 1;
     }
+  }
+
+  /** The line may have been dropped since this function knew of it. False: it was read a moment ago. */
+  async #readAgain(): Promise<boolean> {
+    const now = this.#ports.clock.now();
+    if (now - this.#readAt < boardEveryMs) return false;
+    this.#readAt = now;
+    await this.#record.read();
+    return true;
   }
 
   /** A rate that stands in the record alone: until it is known, the record is read once a minute. */
@@ -112,16 +126,18 @@ export class RateClock {
   }
 
   /** Null: there are instants now. Of several at the same time the first one writes. */
-  async #reserve(): Promise<number | null> {
+  async #reserve(behindLine: boolean): Promise<number | null> {
     let laterMs: number | null = null;
+    let tries = 0;
     const { clock } = this.#ports;
     const made = await this.#record.change((turns) => {
       const now = clock.now();
       const spacingMs = this.spacingMs(turns);
       if (spacingMs === null) return null;
       if (this.#instants !== null && nextInstant(this.#instants, this.#instants.spacingMs, now) !== null) return null;
-      const leastMs = Math.min(gateLeastMs, jobsPerBatchMax * spacingMs);
-      const wanted = { spacingMs, messages: this.#wanted, leastMs, waitMsMax: gateWaitMsMax };
+      tries += 1; // the first one is by the record as this function last knew it
+      const leastMs = tries > 2 ? gateLeastMs : 0;
+      const wanted = { spacingMs, messages: this.#wanted, leastMs, waitMsMax: gateWaitMsMax, behindLine };
       const next = reserved(turns, wanted, now);
       if ('laterMs' in next) {
         laterMs = next.laterMs;

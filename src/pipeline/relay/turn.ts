@@ -18,7 +18,8 @@ export async function inTurn(
   attempt: () => Promise<Finished>,
 ): Promise<Finished> {
   if (job.nextHop === undefined) return attempt();
-  const entry = await ports.gate.enter(job.nextHop, signal, job.inLine === true);
+  // A probe has no place in a line: those that stand in it were given back, and wait for its answer.
+  const entry = await ports.gate.enter(job.nextHop, signal, job.inLine === true || job.probe === true);
   if ('laterMs' in entry) return comeAgain(ports, job, job.nextHop, entry);
   try {
     return await attempt();

@@ -37,7 +37,10 @@ export async function choose(ports: ChoicePorts, hops: Hops): Promise<Choice> {
   const kinds = Map.groupBy(due, kind);
   const waiting = Map.groupBy([...(kinds.get('waits') ?? []), ...(kinds.get('kept') ?? [])], ({ nextHop }) => nextHop);
   const others = kinds.get('look') ?? [];
-  const [fast, slow] = [kinds.get('fast') ?? [], kinds.get('slow') ?? []];
+  const lanes = [kinds.get('fast') ?? [], kinds.get('slow') ?? []] as const;
+  const underWay = [...others.filter(({ state }) => isUnderWay(state)), ...lanes.flat()];
+  await hops.lines.read(new Set(underWay.map(({ nextHop }) => nextHop)));
+  const [fast, slow] = [withinLines(hops, lanes[0]), withinLines(hops, lanes[1])];
   const enqueued = fast.length + slow.length === 0 ? new Map() : await enqueuedNow(ports, now);
   const inFast = withinRoom(hops, fast, jobsOf(enqueued, hops, 'takes'), activeJobsMax);
   const inSlow = withinRoom(hops, slow, jobsOf(enqueued, hops, 'slow'), slowJobsMax);
@@ -97,10 +100,22 @@ function withinRoom(
   );
 }
 
+/** As many as the rate of each next hop takes, oldest first. What is beyond it is left, and needs no room. */
+function withinLines(hops: Hops, rows: readonly DueRow[]): readonly DueRow[] {
+  return [...Map.groupBy(rows, ({ nextHop }) => nextHop)].flatMap(([name, line]) => {
+    const room = hops.lines.room(name);
+    return room === null ? line : oldestFirst(line).slice(0, room);
+  });
+}
+
 /** What waited for a next hop goes out oldest first: they all have the same lifetime. */
 function inOrder(hops: Hops, nextHop: string, line: readonly DueRow[]): readonly DueRow[] {
   const waited = hops.hop(nextHop).resumedAt !== null || line.some((row) => hops.pause(row).resumedAt !== null);
-  return waited ? [...line].sort((a, b) => a.expiresAt - b.expiresAt) : line;
+  return waited ? oldestFirst(line) : line;
+}
+
+function oldestFirst(line: readonly DueRow[]): readonly DueRow[] {
+  return [...line].sort((a, b) => a.expiresAt - b.expiresAt);
 }
 
 /** One of each line in turn, until all are through. */

@@ -15,14 +15,17 @@ import {
   takesMail,
 } from '#core/delivery/waiting.ts';
 import type { Board } from '#pipeline/next-hop-board.ts';
+import type { Lines } from './hop-lines.ts';
 
 export class Hops {
   readonly pauses: Pauses;
+  readonly lines: Lines;
   readonly #board: Board;
   readonly #times: HopTimes;
 
-  constructor(board: Board, pauses: Pauses, times: HopTimes) {
+  constructor(board: Board, pauses: Pauses, times: HopTimes, lines: Lines) {
     this.pauses = pauses;
+    this.lines = lines;
     this.#board = board;
     this.#times = times;
   }
@@ -57,6 +60,8 @@ export class Hops {
       takesMail: takesMail(this.standing(nextHop)),
       down: freshFailureOf(health, this.pauses.now, this.#times),
       resumedAt: resumedAtOf(health, this.#times),
+      lineEndsAt: this.lines.endsAt(nextHop),
+      queuedUntil: this.lines.queuedUntil(nextHop),
     };
   }
 

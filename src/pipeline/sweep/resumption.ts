@@ -4,6 +4,7 @@
 //
 // | effect, in order      | if we die right after                                                                  |
 // | --------------------- | -------------------------------------------------------------------------------------- |
+// | 0 line is dropped     | it is dropped again                                                                    |
 // | 1 rows' `dueAt` = now | the same sweep, or the next one, sends their jobs                                      |
 // | 2 bookmark            | done; without it the same rows are looked at again, and are due already                |
 
@@ -31,6 +32,8 @@ type Walk = Resumption & {
   readonly name: string;
   readonly of: number;
   readonly covers: (row: DueRow) => boolean;
+  /** The next hop whose line of jobs is dropped first, where it is one that it is about. */
+  readonly nextHop: string;
 };
 
 /** Returns whether something is still to be done soon: mail has just been taken again, or a walk is not over. */
@@ -39,7 +42,7 @@ export async function resume(ports: ResumptionPorts, hops: Hops, signal: AbortSi
   for (const each of [...recoveries(hops, ports.hopTimes), ...resumes(hops, ports.hopTimes)]) {
     const now = ports.clock.now();
     if (now > each.at + ports.hopTimes.resumeWithinMs) continue;
-    if (now < each.at || !(await walk(ports, each, signal))) soon = true;
+    if (now < each.at || !(await walk(ports, hops, each, signal))) soon = true;
   }
   return soon;
 }
@@ -51,7 +54,7 @@ function recoveries(hops: Hops, times: HopTimes): Walk[] {
     const at = resumedAtOf(health, times);
     if (at === null || recoveredAt === null || state === 'open') return [];
     const covers = (row: DueRow) => row.nextHop === nextHop;
-    return [{ name: `resumed#${nextHop}`, of: recoveredAt, at, attemptsBefore: recoveredAt, covers }];
+    return [{ name: `resumed#${nextHop}`, of: recoveredAt, at, attemptsBefore: recoveredAt, covers, nextHop }];
   });
 }
 
@@ -62,16 +65,19 @@ function resumes({ pauses }: Hops, times: HopTimes): Walk[] {
     if (of === undefined) return [];
     const mine = { ...pauses, records: [record] };
     const covers = (row: DueRow) => resumedAt(row, mine) !== null && !isKept(row, pauses);
-    return [{ name: `resumed#pause#${record.scope}`, of, at: of + times.settleMs, attemptsBefore: null, covers }];
+    const at = of + times.settleMs;
+    const { scope } = record;
+    return [{ name: `resumed#pause#${scope}`, of, at, attemptsBefore: null, covers, nextHop: scope }];
   });
 }
 
 /** True where it is over. */
-async function walk(ports: ResumptionPorts, given: Walk, signal: AbortSignal): Promise<boolean> {
+async function walk(ports: ResumptionPorts, hops: Hops, given: Walk, signal: AbortSignal): Promise<boolean> {
   const { name, of } = given;
   const [last, reached] = ((await ports.ledger.bookmark(name)) ?? '').split(' ');
   const begun = last === String(of);
   if (begun && reached === DONE) return true;
+  if (!begun) await hops.lines.drop(given.nextHop);
   let from = Math.max(ports.clock.now(), begun ? Number(reached) || 0 : 0);
   for (let pages = 0; pages < PAGES && !signal.aborted; pages++) {
     const found = await page(ports, given, from);

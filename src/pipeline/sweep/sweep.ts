@@ -25,6 +25,7 @@ import { sendWork, type Work, workOf } from '#pipeline/jobs.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, DueRow, JobQueue, Ledger, Watch } from '#pipeline/ports.ts';
 import { choose } from './choice.ts';
+import { Lines } from './hop-lines.ts';
 import { Hops } from './hops.ts';
 import { pausesNow } from './pauses-now.ts';
 import { noProbes, sendProbes } from './probes.ts';
@@ -83,7 +84,7 @@ export async function sweep(
   { again = false }: { readonly again?: boolean } = {},
 ): Promise<SweepReport> {
   const pauses = await pausesNow(ports); // reads the board anew
-  const hops = new Hops(await ports.board.board(), pauses, ports.hopTimes);
+  const hops = new Hops(await ports.board.board(), pauses, ports.hopTimes, new Lines(ports));
   const resuming = await resume(ports, hops, signal);
   const { due, chosen, left, waiting } = await choose(ports, hops);
   const first = await workThrough(ports, hops, chosen, signal);
@@ -142,15 +143,14 @@ async function backlogOf(ports: SweepPorts, hops: Hops, chosen: readonly Chosen[
   };
 }
 
-/** A slow next hop's jobs go where they hold up no others. */
+/** A slow next hop's jobs go where they hold up no others, and so do those that come later in its line. */
 async function sendToLanes(ports: SweepPorts, hops: Hops, work: readonly Work[]): Promise<void> {
-  const isSlow = ({ job: { nextHop = '' } }: Work) => hops.standing(nextHop) === 'slow';
-  const slow = work.filter(isSlow);
+  const [fast, slow]: [Work[], Work[]] = [[], []];
+  for (const [nextHop, jobs] of Map.groupBy(work, ({ job }) => job.nextHop ?? ''))
+    for (const each of await hops.lines.placed(nextHop, jobs))
+      (hops.standing(nextHop) === 'slow' || 'delayMs' in each ? slow : fast).push(each);
   if (slow.length > 0) await ports.slowRelayQueue.send(slow);
-  await sendWork(
-    ports,
-    work.filter((each) => !isSlow(each)),
-  );
+  await sendWork(ports, fast);
 }
 
 async function look(ports: SweepPorts, hops: Hops, ref: DeliveryRef, backlog: Backlog): Promise<Looked> {

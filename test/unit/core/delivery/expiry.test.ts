@@ -21,6 +21,7 @@ const reply = { code: 421, status: '4.3.2', text: 'closing', host: 'mail.example
 const failure = { reply, reason: 'service-closing', detail: '421 closing', waitsFor: 'next-hop' } as const;
 const now = T + 60 * MINUTE;
 const down = { since: T - MINUTE, failure: { ...failure, at: now - 10 * MINUTE } };
+const hop = { takesMail: false, down: null, resumedAt: null, lineEndsAt: 0, queuedUntil: 0 };
 
 describe('an expiry behind a next hop that takes nothing', () => {
   it('quotes the last failure there, and says that it was another message’s', () => {
@@ -54,7 +55,7 @@ describe('an expiry behind a next hop that takes nothing', () => {
       { ...fresh, dueAt: now, ...change },
       {
         ...{ now, sweepAgainMs: 15 * MINUTE, backlog: false, lostAnywayMs: 60 * MINUTE, delayNoticeMs: null },
-        ...{ lifetimeMs: 60 * MINUTE, hop: { takesMail: false, down, resumedAt: null } },
+        ...{ lifetimeMs: 60 * MINUTE, hop: { ...hop, down } },
         pause: { kept: false, expiresAt: fresh.expiresAt, resumedAt: null },
         ...terms,
       },
@@ -64,10 +65,10 @@ describe('an expiry behind a next hop that takes nothing', () => {
     expect(decide({ state: 'deferred', attempts: 3, lastReason: 'deadline' }, {})).toMatchObject({ suspect: false });
   });
   it('waits for an attempt where none has just failed', () => {
-    expect(decide({}, { hop: { takesMail: false, down: null, resumedAt: null } })).toEqual({ kind: 'leave' });
+    expect(decide({}, { hop })).toEqual({ kind: 'leave' });
   });
   it('is attempted once where the next hop takes mail again', () => {
-    expect(decide({}, { hop: { takesMail: true, down: null, resumedAt: null } })).toMatchObject({
+    expect(decide({}, { hop: { ...hop, takesMail: true } })).toMatchObject({
       kind: 'relay',
       row: { lastJobSent: true },
     });

@@ -8,6 +8,7 @@ import {
   reserved,
   shareOf,
   unknownTurns,
+  withoutLine,
   withoutPlace,
   withPlace,
 } from '#core/delivery/next-hop-turns.ts';
@@ -52,7 +53,17 @@ describe('places', () => {
 });
 
 describe('the virtual clock', () => {
-  const wanted = { spacingMs: 100, messages: 3, leastMs: 0, waitMsMax: 1_000 };
+  const wanted = { spacingMs: 100, messages: 3, leastMs: 0, waitMsMax: 1_000, behindLine: false };
+  it('lets nobody pass a line that stands, but those in it', () => {
+    const turns = { ...none, lineEndsAt: T0 + 2_000 };
+    expect(reserved(turns, { ...wanted, behindLine: true }, T0)).toEqual({ laterMs: 0 });
+    expect(reserved(turns, wanted, T0)).toMatchObject({ instants: { from: T0 } });
+    expect(reserved(turns, { ...wanted, behindLine: true }, T0 + 1_000)).toMatchObject({
+      instants: { from: T0 + 1_000 },
+    });
+    expect(withoutLine(turns, T0)).toMatchObject({ lineEndsAt: T0 });
+    expect(withoutLine(turns, T0 + 2_000)).toBeNull();
+  });
   it('gives each instant to one reservation', () => {
     const first = reserved(none, wanted, T0);
     if ('laterMs' in first) throw new Error('nobody was there');

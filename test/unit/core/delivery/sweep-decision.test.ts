@@ -158,7 +158,21 @@ describe('a delivery that a pause keeps', () => {
   });
 });
 
-const hopless = { lifetimeMs: 60 * MINUTE, hop: { takesMail: true, down: null, resumedAt: null } };
+describe('a job at a next hop with limits', () => {
+  it('that was sent before the end of its line is not lost; one that was sent later is', () => {
+    const decided = (lineEndsAt: number) => decide({}, { hop: { ...healthy, lineEndsAt } });
+    expect(decided(at - 15 * MINUTE)).toMatchObject({ kind: 'relay', lost: false, events: [] });
+    expect(decided(at - 15 * MINUTE - 1)).toMatchObject({ kind: 'relay', lost: true });
+  });
+  it('that found no place is in a queue, and no other is sent; after an hour one is', () => {
+    const hop = { ...healthy, queuedUntil: at + 1 };
+    expect(decide({}, { hop })).toMatchObject({ kind: 'wait' });
+    expect(decide({ nextAttemptAt: at - 60 * MINUTE }, { hop })).toMatchObject({ kind: 'relay', lost: false });
+  });
+});
+
+const healthy = { takesMail: true, down: null, resumedAt: null, lineEndsAt: 0, queuedUntil: 0 };
+const hopless = { lifetimeMs: 60 * MINUTE, hop: healthy };
 
 function decide(change: Partial<DeliveryRow>, terms: Partial<SweepTerms>) {
   return sweepDecision(

@@ -62,9 +62,27 @@ function functions(count: number, limits: Limits, ledgerMs = 0) {
   const began: number[] = [];
   let atOnce = 0;
   let most = 0;
-  /** One job; true: it was attempted. */
+  /** One job. Null: it was attempted; else when it is to come again. */
   async function job(gate: (typeof gates)[number], tookMs: number, name = 'exchange', outcome = RELAYED) {
-    const entry = await gate.enter(name, NEVER);
+    return attempted(await gate.enter(name, NEVER), gate, tookMs, name, outcome);
+  }
+  /** One that comes again when it was told to, until it was attempted. */
+  async function comes(gate: (typeof gates)[number], tookMs: number, name = 'exchange') {
+    let entry = await gate.enter(name, NEVER);
+    while ('laterMs' in entry && entry.laterMs !== null) {
+      const { laterMs, inLine } = entry;
+      await new Promise<void>((resolve) => clock.after(laterMs, resolve));
+      entry = await gate.enter(name, NEVER, inLine);
+    }
+    return attempted(entry, gate, tookMs, name, RELAYED);
+  }
+  async function attempted(
+    entry: Entry,
+    gate: (typeof gates)[number],
+    tookMs: number,
+    name: string,
+    outcome: Outcome,
+  ): Promise<number | null> {
     if ('laterMs' in entry) return entry.laterMs;
     const startedAt = clock.now();
     if (name !== 'other') began.push(startedAt);
@@ -78,7 +96,7 @@ function functions(count: number, limits: Limits, ledgerMs = 0) {
     entry.leave();
     return null;
   }
-  return { clock, watch, gates, began, job, board: inner, most: () => most, calls: () => calls };
+  return { clock, watch, gates, began, job, comes, board: inner, most: () => most, calls: () => calls };
 }
 
 /** Lets everything happen that happens in so much virtual time. */
@@ -92,19 +110,17 @@ async function pass(clock: MemoryClock, ms: number, stepMs = 10): Promise<void> 
 
 /** Each function takes one batch of ten after the other. */
 async function busy(given: ReturnType<typeof functions>, ms: number, tookMs: number): Promise<number> {
-  let attempted = 0;
   const until = given.clock.now() + ms;
-  const all = given.gates.map(async (gate) => {
+  const works = async (gate: (typeof given.gates)[number]) => {
     while (given.clock.now() < until) {
-      const results = await Promise.all(Array.from({ length: 10 }, () => given.job(gate, tookMs)));
-      attempted += results.filter((each) => each === null).length;
+      await Promise.all(Array.from({ length: 10 }, () => given.comes(gate, tookMs)));
       await gate.ended();
       await new Promise<void>((resolve) => given.clock.after(50, resolve)); // until the next invocation
     }
-  });
+  };
+  for (const gate of given.gates) void works(gate);
   await pass(given.clock, ms + 30 * SECOND);
-  await Promise.all(all);
-  return attempted;
+  return given.began.filter((at) => at < until).length;
 }
 
 /** The most that began within any span of so long. */
@@ -174,17 +190,15 @@ describe("the rate of SES's account", () => {
   /** Each function has ten jobs for each name, again and again. */
   async function bySes(given: ReturnType<typeof functions>, names: readonly string[], ms: number) {
     const until = given.clock.now() + ms;
-    const all = given.gates.flatMap((gate) =>
-      names.map(async (name) => {
-        while (given.clock.now() < until) {
-          await Promise.all(Array.from({ length: 10 }, () => given.job(gate, 20, name)));
-          await new Promise<void>((resolve) => given.clock.after(50, resolve));
-        }
-      }),
-    );
+    const works = async (gate: (typeof given.gates)[number], name: string) => {
+      while (given.clock.now() < until) {
+        await Promise.all(Array.from({ length: 10 }, () => given.comes(gate, 20, name)));
+        await new Promise<void>((resolve) => given.clock.after(50, resolve));
+      }
+    };
+    for (const gate of given.gates) for (const name of names) void works(gate, name);
     await pass(given.clock, ms + 30 * SECOND);
-    await Promise.all(all);
-    return given.began.length;
+    return given.began.filter((at) => at < until).length;
   }
   it('is kept by all next hops by SES and all notices together, over all functions', async () => {
     const four = functions(4, {});
@@ -203,7 +217,7 @@ describe("the rate of SES's account", () => {
     for (const ledgerMs of [30, 150, 370, 490]) {
       const two = functions(2, {}, ledgerMs);
       await two.board.writeTurns(rate(3));
-      expect(await bySes(two, ['bulk'], 20 * SECOND)).toBeGreaterThan(10);
+      expect(await bySes(two, ['bulk'], 20 * SECOND)).toBeGreaterThan(5);
       expect([ledgerMs, mostIn(two.began, SECOND / 2 - 1)]).toEqual([ledgerMs, expect.toBeOneOf([1, 2])]);
       expect([ledgerMs, mostIn(two.began, 5 * SECOND - 1)]).toEqual([ledgerMs, expect.toSatisfy((n) => n <= 11)]);
     }
@@ -230,7 +244,7 @@ describe("the rate of SES's account", () => {
     leave(await Promise.all(held));
     const standing = await two.board.readTurns(sesAccountTurns);
     await two.board.writeTurns({ ...(standing ?? rate(null)), messagesPerSecond: 100 });
-    await pass(two.clock, SECOND, 100);
+    await pass(two.clock, 10 * SECOND, 100); // the line that stands
     const freed = Array.from({ length: 10 }, () => gate.enter('ses', NEVER));
     await pass(two.clock, 2 * SECOND, 100);
     expect(entered(await Promise.all(freed))).toBe(10);
