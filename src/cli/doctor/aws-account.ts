@@ -84,10 +84,10 @@ async function stack(place: Place): Promise<readonly Finding[]> {
     return [{ ...wrong(`${stackName} is ${status}`, 'wait until CloudFormation has ended'), unavailable: true }];
   return [wrong(`${stackName} is ${status}`, REMEDIES[status] ?? ARTICLE)];
 }
-/** A deploy creates what is missing, and the cdk command deletes what a failed creation left. */
+/** A deploy creates what is missing, and the cdk command deletes what a failed creation left before it does. */
 async function stackBefore(place: Place): Promise<readonly Finding[]> {
   const status = (await place.stack())?.status ?? null;
-  const mends = status === null || /^(UPDATE_)?ROLLBACK_COMPLETE$/.test(status) || status === 'REVIEW_IN_PROGRESS';
+  const mends = status === null || /^((UPDATE_)?ROLLBACK_COMPLETE|ROLLBACK_FAILED|REVIEW_IN_PROGRESS)$/.test(status);
   return mends ? [ok(`the deploy finds ${status ?? 'no stack'}`)] : stack(place);
 }
 
