@@ -7,7 +7,7 @@ import { sendsBySes } from '#core/message/ses-use.ts';
 import { usesSrs } from '#core/routing/return-path.ts';
 import { submitterOutput } from '#core/submission/submission.ts';
 import { relayPlaced } from './relay-lists.ts';
-import { hasSubmitters } from './spool.ts';
+import { contentPrefixes, hasSubmitters } from './spool.ts';
 import { submissionPatterns } from './submission.ts';
 
 export type Reason = { readonly rule: string; readonly at: readonly string[]; readonly reason: string };
@@ -26,6 +26,7 @@ const otherDeadLetters = [
 export function nagReasons(settings: Settings): readonly Reason[] {
   return [
     ...always,
+    ...forPeople(settings),
     ...(sendsBySes(settings) ? [...withSes, ...ofIdentities(settings)] : []),
     ...(usesSrs(settings) ? withSrs : []),
     ...(hasSubmitters(settings) ? withSubmitters(settings) : []),
@@ -33,6 +34,38 @@ export function nagReasons(settings: Settings): readonly Reason[] {
     ...(settings.network?.create ? madeVpc : []),
   ];
 }
+
+/** infra/operators.ts. */
+function forPeople(settings: Settings): readonly Reason[] {
+  return [
+    {
+      rule: 'AwsSolutions-IAM5[Resource::*]',
+      at: ['Operators/Reader'],
+      reason:
+        'CloudWatch and Logs know no resource of these reads: metrics, lists of alarms and dashboards, the result of a query. They show names and ' +
+        'figures; a query itself is granted on the log groups of this stack alone.',
+    },
+    {
+      rule: 'AwsSolutions-IAM5[Resource::<LedgerTable.Arn>/index/*]',
+      at: ['Operators/Reader'],
+      reason: 'Who may read the whole ledger may read it by each of its indexes. They are read only.',
+    },
+    {
+      rule: `AwsSolutions-IAM5[Resource::${identities}*]`,
+      at: ['Operators/Reader'],
+      reason:
+        '`everpost dns` asks SES what it knows of each domain of the configuration, and of some there is no identity yet. It is GetEmailIdentity ' +
+        'alone, which shows public DNS names.',
+    },
+    ...contentPrefixes(settings).map((prefix) => ({
+      rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/${prefix}*]`,
+      at: ['Operators/Operator'],
+      reason:
+        'An operator looks at whichever message is asked about, and nobody knows which before. It is reading alone.',
+    })),
+  ];
+}
+const identities = 'arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/';
 
 const always: readonly Reason[] = [
   {

@@ -15,11 +15,12 @@ import { sesFeedback } from './feedback.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
 import { network } from './network.ts';
+import { operators } from './operators.ts';
 import { orphanSearch } from './orphans.ts';
 import { purge } from './purge.ts';
 import { markSecret } from './secrets.ts';
 import { spool } from './spool.ts';
-import { stages } from './stages.ts';
+import { type Stages, stages } from './stages.ts';
 import { submission } from './submission.ts';
 import { sweep } from './sweep.ts';
 import { watch } from './watch.ts';
@@ -69,16 +70,9 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
     RuleSet: door.ruleSetName,
     Bucket: bucket.bucketName,
     Table: table.tableName,
-    IngestQueueUrl: pipeline.ingest.queue.queueUrl,
-    RelayQueueUrl: pipeline.relay.queue.queueUrl,
-    SlowRelayQueueUrl: pipeline.slowRelay.queue.queueUrl,
-    FeedbackQueueUrl: pipeline.feedback.queue.queueUrl,
+    ...queueUrls(pipeline),
     MarkSecret: marks.arn,
     ...(pipeline.srsSecretArn === null ? {} : { SrsSecret: pipeline.srsSecretArn }),
-    IngestDeadLettersUrl: pipeline.ingest.deadLetters.queueUrl,
-    RelayDeadLettersUrl: pipeline.relay.deadLetters.queueUrl,
-    SlowRelayDeadLettersUrl: pipeline.slowRelay.deadLetters.queueUrl,
-    FeedbackDeadLettersUrl: pipeline.feedback.deadLetters.queueUrl,
     ReceiptDeadLettersUrl: door.receiptDeadLetters.queueUrl,
     SweepDeadLettersUrl: sweeping.deadLetters.queueUrl,
     OrphansDeadLettersUrl: orphans.deadLetters.queueUrl,
@@ -87,6 +81,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
       ? {}
       : { ConfigurationSet: said.configurationSet, EventDeadLettersUrl: said.eventDeadLetters.queueUrl }),
     AlarmTopic: alarmTopic.topicArn,
+    ...operators(stack, { settings, bucket, table, stages: pipeline }),
     ...nextHopNames(settings),
   };
   describeOutputs(stack, settings, outputs);
@@ -105,6 +100,16 @@ function createLast(stack: Stack, last: CustomResource): void {
     if (CfnResource.isCfnResource(other) && other !== own) own.addResourceDependency(other);
 }
 
+function queueUrls({ ingest, relay, slowRelay, feedback }: Stages): Readonly<Record<string, string>> {
+  const named = { Ingest: ingest, Relay: relay, SlowRelay: slowRelay, Feedback: feedback };
+  return Object.fromEntries(
+    Object.entries(named).flatMap(([name, { queue, deadLetters }]) => [
+      [`${name}QueueUrl`, queue.queueUrl],
+      [`${name}DeadLettersUrl`, deadLetters.queueUrl],
+    ]),
+  );
+}
+
 /** `everpost pause` refuses other names. CloudFormation: an output's value has 1,024 bytes at most. */
 function nextHopNames({ nextHops }: Settings): Readonly<Record<string, string>> {
   const names = Object.keys(nextHops).join(' ');
@@ -115,6 +120,9 @@ function describeOutputs(stack: Stack, settings: Settings, outputs: Readonly<Rec
   const meaning: Record<string, string> = {
     MxRecord: `Set as the MX record of ${settings.domains.slice(0, 5).join(', ')}${settings.domains.length > 5 ? ', …' : ''}`,
     ReturnPathMxRecord: `Set as the MX record of ${settings.returnPathDomain}, to which reports come back`,
+    ReaderPolicyArn: 'Attach to people who may see the ledger, metrics and the log, and no content',
+    OperatorPolicyArn:
+      'Attach beside ReaderPolicyArn to people who operate the stack: every verb of everpost, and content',
     AlarmTopic: 'Subscribe the people who shall hear of alarms',
   };
   for (const [name, value] of Object.entries(outputs))

@@ -154,7 +154,7 @@ export function reserved({ settings }: Given, calls: number): number | null {
 }
 
 /** To read content that a delete marker hides (DESIGN §2.5). */
-function findVersions(bucket: Bucket, prefixes: readonly string[]): readonly PolicyStatement[] {
+export function findVersions(bucket: Bucket, prefixes: readonly string[]): readonly PolicyStatement[] {
   const list = may(['s3:ListBucketVersions'], bucket.bucketArn);
   list.addCondition('StringLike', { 's3:prefix': prefixes.map((prefix) => `${prefix}*`) });
   return [list, may(['s3:GetObjectVersion'], ...objectsBelow(bucket, prefixes))];

@@ -52,7 +52,7 @@ export function submission(
 
 /** CloudFormation: outputs of a template. Then a number above the stack's outputs without those of submitters. */
 const OUTPUTS_MAX = 200;
-const OTHER_OUTPUTS_MAX = 30;
+const OTHER_OUTPUTS_MAX = 40;
 /** CloudFormation: an output's value has 1,024 bytes at most. */
 const OUTPUT_CHARS_MAX = 1_024;
 

@@ -21,6 +21,8 @@ export type Naming = {
   readonly spoolId: string;
   readonly recipients: readonly string[];
   readonly lifetimeMs: number;
+  /** The caller, for the trace. */
+  readonly by: string;
 };
 export type Line = Standing & {
   readonly spoolId: string;
@@ -52,7 +54,8 @@ export async function nameRecipients(naming: Naming): Promise<Told> {
     return refused(naming, null, 'its receipt is not missing: release it without --to', exitCodes.failed);
   if (before.state !== 'held')
     return refused(naming, before, `it is ${before.state} (${before.stateReason})`, exitCodes.failed);
-  await naming.ingestQueue.name({ spoolId, recipients: naming.recipients, lifetimeMs: naming.lifetimeMs });
+  const { recipients, lifetimeMs, by } = naming;
+  await naming.ingestQueue.name({ spoolId, recipients, lifetimeMs, by });
   for (let waited = 0; waited < patienceMs; waited += lookEveryMs) {
     await pause(lookEveryMs);
     const now = await ledger.read(ref);

@@ -8,6 +8,7 @@ import type { DeliveryRow, DeliveryState } from '#core/delivery/delivery.ts';
 import { lostJobAfterMs } from '#core/limits.ts';
 import { printable, printableJson } from '#core/message/printable.ts';
 import type { Operated, OperatePorts } from '#pipeline/operate/operate.ts';
+import { callerOf } from './caller.ts';
 import { exitCodes, NotReachable } from './exit.ts';
 import { dynamoFor, findInstance, type Instance, sqsFor } from './find-instance.ts';
 import type { Line } from './name-recipients.ts';
@@ -37,7 +38,7 @@ export async function toEach(
 ): Promise<number> {
   const selection = selectionOf(values, states);
   const instance = await findInstance(values);
-  const ports = portsOf(instance);
+  const ports = await portsOf(instance);
   const named = await select(ports.ledger, selection, ports.clock.now()).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
     throw new NotReachable(`the ledger ${instance.table} cannot be read: ${why}`);
@@ -100,7 +101,7 @@ export function describe(before: DeliveryRow | undefined, result: Operated) {
   };
 }
 
-export function portsOf(instance: Instance): OperatePorts {
+export async function portsOf(instance: Instance): Promise<OperatePorts & { readonly by: string }> {
   const sqs = sqsFor(instance);
   return {
     ledger: new DynamoLedger(dynamoFor(instance), instance.table, {
@@ -114,5 +115,6 @@ export function portsOf(instance: Instance): OperatePorts {
     feedbackQueue: new SqsJobQueue(sqs, instance.feedbackQueueUrl, 'returned'),
     clock: { now: () => Date.now() + instance.aheadMs },
     sweepAgainMs: lostJobAfterMs,
+    by: await callerOf(instance),
   };
 }

@@ -2,7 +2,6 @@
 // write the board of next hops by pipeline/operate/pauses.ts. Without a scope they list what is paused. They touch no
 // delivery and no content.
 
-import { hostname, userInfo } from 'node:os';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { isPauseWord, type Pause, type PauseMode, type StandingPause, standingIn } from '#core/delivery/pause.ts';
 import { printable, printableJson } from '#core/message/printable.ts';
@@ -12,6 +11,7 @@ import {
   pause as pauseScope,
   resume as resumeScope,
 } from '#pipeline/operate/pauses.ts';
+import { callerOf } from './caller.ts';
 import { exitCodes, NotReachable, short, Usage } from './exit.ts';
 import { dynamoFor, findInstance, type Instance } from './find-instance.ts';
 import { flag, instanceOptions, type ValuesOf, type Verb, verb } from './verb.ts';
@@ -64,7 +64,7 @@ async function run(
       throw new NotReachable(`the ledger ${instance.table} cannot be read or written: ${why}`);
     });
   if (scope === undefined) return list((await reached(ports.board.read())).pauses, values.json === true);
-  const result = await reached(deed(ports, scope, caller()));
+  const result = await reached(deed(ports, scope, await callerOf(instance)));
   tell(result, values.json === true);
   return exitCodes.done;
 }
@@ -76,13 +76,6 @@ function mustBeScope(scope: string, { outputs }: Instance): void {
   throw new Usage(
     `no next hop is named "${short(scope)}"; write one of: ${[...names, 'inbound', 'outbound', 'all'].join(', ')}`,
   );
-}
-
-/** What this machine knows of its caller. */
-function caller(): string {
-  const { username } = userInfo();
-  const profile = process.env.AWS_PROFILE;
-  return `${username}@${hostname()}${profile ? ` (AWS profile ${profile})` : ''}`;
 }
 
 type Line = {

@@ -40,10 +40,10 @@ async function releaseTo(values: OperateValues, recipients: readonly string[], l
   if (values['spool-id'] === undefined) throw new Usage('--spool-id is missing: it says which message');
   checkNaming({ recipients, lifetimeMs });
   const instance = await findInstance(values);
-  const { ledger } = portsOf(instance);
+  const { ledger, by } = await portsOf(instance);
   const ingestQueue = new SqsIngestQueue(sqsFor(instance), instance.ingestQueueUrl);
   const spoolId = values['spool-id'];
-  const { lines, code } = await nameRecipients({ ledger, ingestQueue, spoolId, recipients, lifetimeMs });
+  const { lines, code } = await nameRecipients({ ledger, ingestQueue, spoolId, recipients, lifetimeMs, by });
   print(lines, values.json === true);
   return code;
 }

@@ -53,7 +53,7 @@ async function resubmitLost(words: Words & ValuesOf<typeof placeOptions>): Promi
     throw new Usage(`--lifetime takes a duration of less than 14d, such as 48h, not "${words.lifetime}"`);
   const selectionAt = lossOf(words);
   const instance = await findInstance(words);
-  const ports = { ...portsOf(instance), spool: spoolFor(instance) };
+  const ports = { ...(await portsOf(instance)), spool: spoolFor(instance) };
   const selection = selectionAt(ports.clock.now());
   const meant = await select(ports.ledger, selection, ports.clock.now()).catch((error: unknown) => {
     throw new NotReachable(`the ledger ${instance.table} cannot be read: ${wordsOf(error)}`);

@@ -60,7 +60,7 @@ function noticeJson(row: DeliveryRow, rows: readonly DeliveryRow[]) {
 }
 
 function eventJson(event: TraceEvent, forwardPath: string) {
-  const { attempt, nextHop, status, reply, reason, detail, rule, unrecognised, latency } = event;
+  const { attempt, nextHop, status, reply, reason, detail, rule, unrecognised, by, latency } = event;
   return {
     at: iso(event.at),
     event: event.event,
@@ -73,6 +73,7 @@ function eventJson(event: TraceEvent, forwardPath: string) {
     ...(detail === undefined ? {} : { detail }),
     ...(rule === undefined ? {} : { rule }),
     ...(unrecognised === undefined ? {} : { unrecognised }),
+    ...(by === undefined ? {} : { by }),
     ...(latency === undefined ? {} : { latency }),
   };
 }

@@ -110,6 +110,7 @@ function messageLines(message: TraceJson): string {
       event.reply,
       event.reason,
       event.detail,
+      event.by === undefined ? undefined : `by ${event.by}`,
     ].filter((word) => word !== null && word !== undefined && word !== '');
     lines.push(`    ${event.at}  ${words.join('  ')}`);
   }

@@ -652,6 +652,9 @@ export const keptSocketIdleMs = 20_000;
 
 // ── Deploying ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Characters that the trace keeps of the caller of a command. The ARN of a role's session has 161 at most. */
+export const callerCharsMax = 256;
+
 /** SES: recipients of one receipt rule, and rules of one rule set. */
 export const receiptRecipientsPerRuleMax = 500;
 export const receiptRulesMax = 200;

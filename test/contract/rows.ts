@@ -160,6 +160,7 @@ export function fullRow(spoolId: string): DeliveryRow {
         reason: 'reply',
         rule: 'code-4yz',
         unrecognised: true,
+        by: 'arn:aws:sts::111122223333:assumed-role/Operator/ann',
         latency: { openMs: 3, totalMs: 1_234 },
       }),
     ],

@@ -23,6 +23,7 @@ describe('an operator', () => {
       feedbackQueue: interrupt.wrap('feedbackQueue', pipeline.feedbackQueue),
       clock: pipeline.clock,
       sweepAgainMs: lostJobAfterMs,
+      by: 'arn:aws:iam::000000000000:user/ann',
     };
   }
   async function quarantined(): Promise<TestPipeline> {
@@ -46,6 +47,8 @@ describe('an operator', () => {
     await pipeline.live(24);
     expect(refOf(pipeline)).toMatchObject({ state: 'relayed', dueAt: null });
     expect(refOf(pipeline).trace.map((event) => event.event)).toEqual(['RECEIVE', 'HOLD', 'RELEASE', 'SEND']);
+    const ann = 'arn:aws:iam::000000000000:user/ann';
+    expect(refOf(pipeline).trace.map((event) => event.by)).toEqual([undefined, undefined, ann, undefined]);
   });
 
   it('releases what was not scanned, which policy quarantines only where it is told to', async () => {

@@ -33,7 +33,7 @@ function orphaned(interrupt = new Interrupt(), content = CONTENT): TestPipeline 
 const lateReceipt = (pipeline: TestPipeline, recipients = [BOB]) =>
   pipeline.notify(notification('m1', ANN, recipients));
 const name = (pipeline: TestPipeline, recipients: readonly string[]) =>
-  pipeline.notify(namedRecipientsBody({ spoolId: 'm1', recipients, lifetimeMs: 48 * HOUR }));
+  pipeline.notify(namedRecipientsBody({ spoolId: 'm1', recipients, lifetimeMs: 48 * HOUR, by: 'ann' }));
 const placeholder = (pipeline: TestPipeline): DeliveryRow | undefined =>
   pipeline.ledger.all().find((row) => row.deliveryKey === placeholderKey);
 const delivered = (pipeline: TestPipeline) => pipeline.exchange.accepted.map((each) => each.forwardPath.address).sort();
@@ -237,6 +237,7 @@ describe('an operator who names the recipients', () => {
     expect(states(pipeline)).toEqual({ [BOB]: 'relayed', [EVE]: 'relayed' });
     expect(delivered(pipeline)).toEqual([BOB, EVE]);
     expect(placeholder(pipeline)).toMatchObject({ state: 'removed', stateReason: 'recipients-named' });
+    expect(placeholder(pipeline)?.trace.at(-1)).toMatchObject({ event: 'RELEASE', by: 'ann' });
     const bob = pipeline.ledger.all().find((row) => row.forwardPath === BOB && row.deliveryKey !== placeholderKey);
     expect(bob?.trace[0]).toMatchObject({ event: 'RECEIVE', reason: 'recipients-named' });
     expect(bob).toMatchObject({ attempts: 1, expiresAt: namedAt + 48 * HOUR });
@@ -295,6 +296,7 @@ describe('an operator who names the recipients', () => {
     expect(placeholder(pipeline)?.trace.at(-1)).toMatchObject({
       event: 'HOLD',
       reason: 'not released: no route takes bob@elsewhere.example',
+      by: 'ann',
     });
     expect(pipeline.ledger.all()).toHaveLength(1);
     name(pipeline, [BOB]);

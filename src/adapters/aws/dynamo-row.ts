@@ -313,12 +313,13 @@ function dsnOf({ n, o }: Item): Dsn {
 }
 
 function attributesOfEvent(event: TraceEvent): Item {
-  const { latency, detail, rule, unrecognised } = event;
+  const { latency, detail, rule, unrecognised, by } = event;
   return {
     ...encode(EVENT, event),
     ...(detail === undefined ? {} : { d: { S: detail } }),
     ...(rule === undefined ? {} : { ru: { S: rule } }),
     ...(unrecognised === undefined ? {} : { un: { BOOL: true } }),
+    ...(by === undefined ? {} : { by: { S: by } }),
     ...(latency === undefined ? {} : encode(LATENCY, latency)),
   };
 }
@@ -330,6 +331,7 @@ function eventOf(attributes: Item): TraceEvent {
     ...(attributes.d?.S === undefined ? {} : { detail: attributes.d.S }),
     ...(attributes.ru?.S === undefined ? {} : { rule: attributes.ru.S }),
     ...(attributes.un?.BOOL === true ? { unrecognised: true as const } : {}),
+    ...(attributes.by?.S === undefined ? {} : { by: attributes.by.S }),
     ...(attributes.l === undefined ? {} : { latency: decode(LATENCY, attributes) as TraceEvent['latency'] }),
   };
 }

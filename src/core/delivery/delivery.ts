@@ -100,6 +100,8 @@ export type TraceEvent = {
   /** Of an attempt: the row or general rule that decided on the reply, and whether only the stage did. */
   readonly rule?: string;
   readonly unrecognised?: true;
+  /** Of an operator's command: its caller, as AWS names it. Older events have none. */
+  readonly by?: string;
   /** Milliseconds of the attempt: opening the content, the whole attempt. */
   readonly latency?: { readonly openMs: number; readonly totalMs: number };
 };

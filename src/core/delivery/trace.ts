@@ -18,6 +18,11 @@ export function withDoubt(progress: Progress, unfinished: number, now: number): 
   return { row: { ...progress.row, possibleDuplicate: true }, events: [event, ...progress.events] };
 }
 
+/** The same change, whose events name the caller of the operator's command. */
+export function doneBy(progress: Progress, by: string | undefined): Progress {
+  return by === undefined ? progress : { ...progress, events: progress.events.map((event) => ({ ...event, by })) };
+}
+
 /** One trace event about a row. */
 export function traced(
   row: { readonly nextHop: string },

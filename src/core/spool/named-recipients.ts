@@ -2,7 +2,7 @@
 // queue may hold, so that rows are made in one place, by the deployed routes. Read strictly: only principals that may
 // send to the queue can write one.
 
-import { namedRecipientsMax, queueRetentionMs } from '#core/limits.ts';
+import { callerCharsMax, namedRecipientsMax, queueRetentionMs } from '#core/limits.ts';
 import { parseMailbox } from '#core/message/address.ts';
 
 export type NamedRecipients = {
@@ -13,12 +13,14 @@ export type NamedRecipients = {
   readonly recipients: readonly string[];
   /** How long it is tried from then on, in milliseconds. */
   readonly lifetimeMs: number;
+  /** The caller of the operator's command; a command of a version before has none. */
+  readonly by?: string;
 };
 
 /** As the ingest queue holds it. `kind` comes first: by it the body is known without being parsed. */
 export function namedRecipientsBody(named: Omit<NamedRecipients, 'kind' | 'version'>): string {
-  const { spoolId, recipients, lifetimeMs } = named;
-  return JSON.stringify({ kind: 'named-recipients', version: 1, spoolId, recipients, lifetimeMs });
+  const { spoolId, recipients, lifetimeMs, by } = named;
+  return JSON.stringify({ kind: 'named-recipients', version: 1, spoolId, recipients, lifetimeMs, by });
 }
 
 /**
@@ -27,7 +29,7 @@ export function namedRecipientsBody(named: Omit<NamedRecipients, 'kind' | 'versi
  */
 export function readNamedRecipients(body: string): NamedRecipients | null {
   if (!/^\s*\{\s*"kind"\s*:\s*"named-recipients"/.test(body)) return null;
-  const { version, spoolId, recipients, lifetimeMs } = JSON.parse(body) as Readonly<Record<string, unknown>>;
+  const { version, spoolId, recipients, lifetimeMs, by } = JSON.parse(body) as Readonly<Record<string, unknown>>;
   if (version !== 1) throw new Error(`named recipients of version ${version}: deploy the version that wrote them`);
   if (typeof spoolId !== 'string' || !/^[\w.-]{1,200}$/.test(spoolId))
     throw new Error('named recipients without a spoolId');
@@ -40,5 +42,6 @@ export function readNamedRecipients(body: string): NamedRecipients | null {
   });
   const sound = typeof lifetimeMs === 'number' && lifetimeMs > 0 && lifetimeMs < queueRetentionMs;
   if (!sound) throw new Error('named recipients without a lifetime, or with one as long as a queue keeps its jobs');
-  return { kind: 'named-recipients', version: 1, spoolId, recipients: addresses, lifetimeMs };
+  const said = typeof by === 'string' ? { by: by.slice(0, callerCharsMax) } : {};
+  return { kind: 'named-recipients', version: 1, spoolId, recipients: addresses, lifetimeMs, ...said };
 }

@@ -10,6 +10,7 @@
 // | 3 placeholder ended           | as above; the second time there is nothing to do                          |
 
 import { stillHeld } from '#core/delivery/hold-release.ts';
+import { doneBy } from '#core/delivery/trace.ts';
 import { detailTextMax, headerBytesMax } from '#core/limits.ts';
 import { headerFieldsOf } from '#core/message/header.ts';
 import { findLoop } from '#core/routing/loop.ts';
@@ -45,7 +46,9 @@ async function deliverTo(ports: IngestPorts, named: NamedRecipients, signal: Abo
   const strange = plans.find(({ unrouted }) => unrouted !== null);
   if (strange !== undefined) {
     const why = `not released: no route takes ${strange.forwardPath}`.slice(0, detailTextMax);
-    await recordOn(ports, standing, (row) => (row.state === 'held' ? stillHeld(row, why, ports.clock.now()) : null));
+    await recordOn(ports, standing, (row) =>
+      row.state === 'held' ? doneBy(stillHeld(row, why, ports.clock.now()), named.by) : null,
+    );
     ports.watch.warn('ingest.not-released', { spoolId, forwardPath: strange.forwardPath, why });
     return finished('not-released');
   }
@@ -64,7 +67,7 @@ async function deliverTo(ports: IngestPorts, named: NamedRecipients, signal: Abo
   const rows = born.map((row) => ({ ...row, expiresAt: now + named.lifetimeMs })); // its age would have expired it at birth
   const results = await writeRows(ports, rows, facts);
   await sendJobs(ports, rows);
-  await endPlaceholder(ports, spoolId, 'recipients-named');
+  await endPlaceholder(ports, spoolId, 'recipients-named', named.by);
   report(ports, facts, rows, results);
   return finished('recipients-named');
 }

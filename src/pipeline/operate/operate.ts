@@ -16,7 +16,7 @@ import { heldFailureRetried, heldFailureReturned } from '#core/delivery/failure-
 import { heldByOperator, refused, released, removed } from '#core/delivery/hold-release.ts';
 import { holdingFacts } from '#core/delivery/progress.ts';
 import { resubmitted, whyNotResubmitted } from '#core/delivery/resubmission.ts';
-import type { Progress } from '#core/delivery/trace.ts';
+import { doneBy, type Progress } from '#core/delivery/trace.ts';
 import { hasHeldNotice, noticeReleased } from '#core/notice/held-notice.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { isPlaceholder } from '#core/spool/orphan.ts';
@@ -31,6 +31,8 @@ export type OperatePorts = {
   readonly feedbackQueue: JobQueue;
   readonly clock: Clock;
   readonly sweepAgainMs: number;
+  /** The caller of the command, for the trace; the verbs always name it (src/cli/caller.ts). */
+  readonly by?: string;
 };
 export type Operated =
   | { readonly kind: 'done'; readonly row: DeliveryRow }
@@ -170,7 +172,7 @@ async function operate(
       return null;
     }
     const decided = decide(current, now);
-    if (typeof decided !== 'string') return decided;
+    if (typeof decided !== 'string') return doneBy(decided, ports.by);
     refusal = { kind: 'refused', row: current, why: decided };
     return null;
   });

@@ -146,6 +146,11 @@ describe('named recipients', () => {
   it('are read as they were written', () => {
     expect(readNamedRecipients(namedRecipientsBody(named))).toEqual({ kind: 'named-recipients', version: 1, ...named });
   });
+  it('name the caller of the command, who is kept short', () => {
+    const by = 'arn:aws:iam::111122223333:user/ann';
+    expect(readNamedRecipients(namedRecipientsBody({ ...named, by }))).toMatchObject({ by });
+    expect(readNamedRecipients(namedRecipientsBody({ ...named, by: by.repeat(9) }))?.by).toHaveLength(256);
+  });
   it('are no receipt, and no receipt is one', () => {
     expect(readNamedRecipients('{"notificationType":"Received","kind":"named-recipients"}')).toBeNull();
     expect(readNamedRecipients('not JSON')).toBeNull();
