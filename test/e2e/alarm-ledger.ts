@@ -1,9 +1,12 @@
 // What the stories of alarms do to the ledger by hand, because no mail of a few hours brings it about: rows that are
-// lost, and an hour whose notices are used up. Called by the stories.
+// lost or forgotten, an hour whose notices are used up, five weeks of mail. Called by the stories.
 
 import { DeleteItemCommand, DynamoDBClient, QueryCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { noticeCountMs, noticesInAllMax } from '#core/limits.ts';
-import type { AlarmWatch } from './alarm-watch.ts';
+import { DynamoAccepted } from '#adapters/aws/dynamo-accepted.ts';
+import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
+import { noticeCountMs, noticesInAllMax, slotsPerHour } from '#core/limits.ts';
+import { slotAt } from '#core/spool/silence.ts';
+import { type AlarmWatch, DAY, HOUR } from './alarm-watch.ts';
 
 async function byHand<T>(
   { runtime }: AlarmWatch,
@@ -47,5 +50,25 @@ export function useUpNotices(watch: AlarmWatch): Promise<void> {
           ExpressionAttributeValues: { ':all': { N: String(noticesInAllMax) } },
         }),
       );
+  });
+}
+
+/** As a defect would: a delivery that is under way, long past its lifetime, and due to nobody. */
+export function forgetRows(watch: AlarmWatch, spoolId: string): Promise<void> {
+  return byHand(watch, async (client, table) => {
+    const ledger = new DynamoLedger(client, table, { ledgerRetentionMs: 90 * DAY, search: false });
+    const [record] = await ledger.trace({ spoolId, limit: 1 });
+    if (record === undefined || record.rows.length === 0) throw new Error(`the ledger has no rows of ${spoolId}`);
+    for (const row of record.rows) await ledger.write({ ...row, expiresAt: row.expiresAt - 30 * DAY, dueAt: null }, []);
+  });
+}
+
+/** As five weeks with a message every quarter of an hour would, until now. */
+export function acceptedForWeeks(watch: AlarmWatch): Promise<void> {
+  const now = watch.runtime.emulators.clock.now();
+  return byHand(watch, async (client, table) => {
+    const accepted = new DynamoAccepted(client, table);
+    for (let at = now - 35 * DAY; at <= now; at += HOUR / 4)
+      await accepted.note('inbound', slotAt(at, HOUR / slotsPerHour), now + 35 * DAY);
   });
 }

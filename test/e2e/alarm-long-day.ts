@@ -2,6 +2,7 @@
 // that do not run, and a pause. Played by alarms.test.ts. Most of it happens in one stretch of a day and a half without
 // a sweep, because many hours with one take too long in a test.
 
+import { acceptedForWeeks, forgetRows } from './alarm-ledger.ts';
 import { type AlarmWatch, DAY, HOUR, MINUTE, type Story } from './alarm-watch.ts';
 
 const SCHEDULED = ['SweepFunction', 'OrphansFunction', 'PurgeFunction'];
@@ -11,7 +12,7 @@ export const runStories: readonly Story[] = [
     name: 'a next hop takes nothing, its mail is kept by a pause, and meanwhile no function does its work',
     alarms: [
       ...['NextHopDown', 'Paused', 'ClientCertificateDays', 'SesPublishFailure', 'SesPublishExpired'],
-      ...['SweepOverdue', 'OrphanSweepOverdue', 'PurgeOverdue'],
+      ...['SweepOverdue', 'OrphanSweepOverdue', 'PurgeOverdue', 'NoEnd'],
       ...['SweepDeadLetters', 'OrphansDeadLetters', 'PurgeDeadLetters', 'KeepAliveDeadLetters'],
       ...['IngestQueueAge', 'RelayQueueAge', 'SlowRelayQueueAge', 'FeedbackQueueAge'],
       ...['IngestErrors', 'RelayErrors', 'FeedbackErrors', 'CallsRefused', 'JobFailing', 'Poison'],
@@ -33,7 +34,8 @@ export const runStories: readonly Story[] = [
       standStill(watch);
       await throttled(watch);
       await crashes(watch);
-      await nothingRuns(watch);
+      const forgotten = await forget(watch);
+      await nothingRuns(watch, forgotten);
 
       await watch.raised('Paused', 'a pause of a day', MINUTE);
       await watch.stands('Paused', 15 * MINUTE);
@@ -43,6 +45,21 @@ export const runStories: readonly Story[] = [
       await watch.ended('Paused', 5 * MINUTE);
       await watch.advance(5 * MINUTE);
       for (const name of ['NextHopDown', 'WaitingLong']) await watch.ended(name, 20 * MINUTE);
+    },
+  },
+  {
+    name: 'no mail comes in for hours, where one came every quarter of an hour',
+    alarms: ['NoMail'],
+    async play(watch) {
+      await acceptedForWeeks(watch);
+      watch.fault('dynamodb', 'Query', 'kill', { times: 1 }); // a function reads the weeks once in its life
+      await watch.raised('NoMail', 'the MX record is gone', 2 * HOUR);
+      await watch.stands('NoMail', 30 * MINUTE);
+      await watch.does('NoMail', 'send one message to yourself, which ends the alarm', () =>
+        watch.send('ann@example.com'),
+      );
+      await watch.ended('NoMail', 10 * MINUTE);
+      await watch.ended('SweepErrors', HOUR);
     },
   },
 ];
@@ -122,8 +139,20 @@ async function mendCrashes(watch: AlarmWatch): Promise<void> {
   await watch.ended('CallsRefused', 20 * MINUTE);
 }
 
+/** Of a message only its rows are left, and no job or instant leads to them. */
+async function forget(watch: AlarmWatch): Promise<string> {
+  watch.fault('lambda', 'Invoke', 'throttle', { match: 'RelayFunction' });
+  const from = await watch.send('sturdy@example.com');
+  await watch.advance(0);
+  const forgotten = await watch.spoolIdOf(from);
+  await forgetRows(watch, forgotten);
+  await watch.run('aws sqs purge-queue --queue-url "$(out RelayQueueUrl)"');
+  standStill(watch);
+  return forgotten;
+}
+
 /** SES cannot store a message either. */
-async function nothingRuns(watch: AlarmWatch): Promise<void> {
+async function nothingRuns(watch: AlarmWatch, forgotten: string): Promise<void> {
   watch.fault('s3', 'PutObject', 'deny', { match: '/in/' });
   await watch.send('carl@example.com');
   await watch.raised('SesPublishFailure', 'SES may not write to the spool', 2 * MINUTE);
@@ -144,11 +173,11 @@ async function nothingRuns(watch: AlarmWatch): Promise<void> {
   await watch.look('SweepOverdue', /^peek SweepDeadLettersUrl$/);
   await watch.look('OrphanSweepOverdue', /^peek OrphansDeadLettersUrl$/);
   await watch.look('PurgeOverdue', /^peek PurgeDeadLettersUrl$/);
-  await mendRuns(watch);
+  await mendRuns(watch, forgotten);
 }
 
 /** The sweep's rule last: until the day of the purge's alarm is over, a sweep each minute would take long. */
-async function mendRuns(watch: AlarmWatch): Promise<void> {
+async function mendRuns(watch: AlarmWatch, forgotten: string): Promise<void> {
   const restored = (): void => {
     watch.heal();
     watch.fault('lambda', 'Invoke', 'deny', { match: 'SweepFunction' });
@@ -165,7 +194,12 @@ async function mendRuns(watch: AlarmWatch): Promise<void> {
     await watch.ended(name, 5 * MINUTE);
   await watch.does('ClientCertificateDays', 'Store it with its key', () => watch.certificateEnds(100));
   await watch.ended('OrphanSweepOverdue', 5 * HOUR);
+  await watch.raised('NoEnd', 'a delivery is under way past its lifetime, and due to nobody', 7 * HOUR);
+  watch.announces('NoEnd', 'again at each purge');
+  await watch.follow('NoEnd', /^npx everpost hold/, { ID: forgotten });
+  await watch.run(`npx everpost remove --stack $STACK --spool-id ${forgotten} --without-notice`);
   await watch.ended('PurgeOverdue', DAY + 7 * HOUR);
+  await watch.ended('NoEnd', HOUR);
   await watch.ended('ClientCertificateDays', DAY);
   watch.heal();
   await watch.does('SweepOverdue', 'Throttled: see [Sweeps that could not be started]', () => watch.heal());

@@ -17,9 +17,7 @@ const notSimulated: Readonly<Record<string, string>> = {
       '100,000 messages that another program receives take half a minute of processor time in the emulator',
     ]),
   ),
-  NoEnd: 'no story plays it yet: only a defect leaves such a row',
   SlowRelayDeadLetters: 'a job must die five times there; told to wait for its turn, it is a new job each time',
-  NoMail: 'four weeks of mail: test/unit/pipeline/sweep/no-mail.test.ts plays them',
   ServiceUnreachable: 'all services answer at one endpoint here, which every function reaches',
 };
 
