@@ -4,7 +4,7 @@
 import { type NextHop, sluggishDoor } from './errand-deeds.ts';
 import { type Answer, catcher } from './smtp.ts';
 
-/** `caught` and `turnedAway` are of one instance: empty them between two errands. */
+/** `caught` and `turnedAway` are of one instance: `forget` them between two errands. */
 export async function errandNextHop(): Promise<NextHop> {
   const turnedAway = new Set<string>();
   const server = await catcher({
@@ -21,6 +21,11 @@ export async function errandNextHop(): Promise<NextHop> {
     await server.close();
   };
   return { ...server, close, turnedAway, sluggishPort: sluggish.port };
+}
+
+export function forget({ caught, turnedAway }: NextHop): void {
+  caught.splice(0);
+  turnedAway.clear();
 }
 
 /** `secured` demands a login, whose secret the relay function must read. */

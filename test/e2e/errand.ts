@@ -21,7 +21,12 @@ import {
   waiting,
 } from './errand-deeds.ts';
 
-export type Part = { readonly name: string; readonly run: (errand: Errand) => Promise<void> };
+export type Part = {
+  readonly name: string;
+  readonly run: (errand: Errand) => Promise<void>;
+  /** Hours pass in it, and nothing in it needs the sweep each minute. */
+  readonly playsHours?: true;
+};
 
 /** Runs a part to the end of all that it set going. Throws Denied, or an Error that names the part. */
 export async function runPart(part: Part, errand: Errand): Promise<void> {
@@ -37,7 +42,7 @@ export async function runPart(part: Part, errand: Errand): Promise<void> {
 /** The test string that every spam filter knows. */
 export const GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X';
 
-export const parts: readonly Part[] = [
+const parts: readonly Part[] = [
   {
     name: 'content that cannot be read at first raises an alarm, whose topic is told',
     run: async (errand) => {
@@ -199,6 +204,7 @@ export const parts: readonly Part[] = [
   },
   {
     name: "a submission of which S3's event is lost is found again",
+    playsHours: true,
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
@@ -250,6 +256,7 @@ export const parts: readonly Part[] = [
   },
   {
     name: 'what has had its retention leaves the spool',
+    playsHours: true,
     run: async (errand) => {
       await send(errand, ['old@example.com', 'older@example.com']);
       await submit(errand, ['old@out.example']);
@@ -263,6 +270,7 @@ export const parts: readonly Part[] = [
   },
   {
     name: 'a run of the purge that cannot begin is kept',
+    playsHours: true,
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       faults.add({ service: 'lambda', operation: 'Invoke', match: 'Purge', effect: 'deny' });
@@ -273,6 +281,7 @@ export const parts: readonly Part[] = [
   },
   {
     name: 'the postmaster is told of the quarantine',
+    playsHours: true,
     run: async (errand) => {
       await send(errand, ['spam@example.com'], `X-Gtube: ${GTUBE}\r\n`);
       const now = errand.runtime.emulators.clock.now();
@@ -331,6 +340,7 @@ export const parts: readonly Part[] = [
   },
   {
     name: 'a message whose receipt is lost is found, and goes to whom an operator names',
+    playsHours: true,
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
@@ -342,6 +352,7 @@ export const parts: readonly Part[] = [
   },
   {
     name: 'a search for orphans that cannot begin is kept',
+    playsHours: true,
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
       faults.add({ service: 'lambda', operation: 'Invoke', match: 'Orphans', effect: 'deny' });
@@ -361,3 +372,12 @@ export const parts: readonly Part[] = [
     },
   },
 ];
+
+/**
+ * The stacks in which the parts run one after the other. In the second the sweep runs seldom: hours with a run each
+ * minute take most of the time.
+ */
+export const stacks = [
+  { name: 'minutes', sweepEveryMs: null, parts: parts.filter(({ playsHours }) => playsHours !== true) },
+  { name: 'hours', sweepEveryMs: 15 * MINUTE, parts: parts.filter(({ playsHours }) => playsHours === true) },
+] as const;

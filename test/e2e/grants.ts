@@ -42,10 +42,20 @@ export function without(template: Template, { id, logicalId }: Grant): Template 
   const definition = template.Resources[logicalId];
   if (definition === undefined) throw new Error(`the template has no ${logicalId}`);
   const { [logicalId]: _, ...others } = template.Resources;
-  if (definition.Type === 'AWS::Lambda::Permission') return { ...template, Resources: others };
+  if (definition.Type === 'AWS::Lambda::Permission') return { ...template, Resources: withoutOrder(others, logicalId) };
   const left = (statement: Statement) => (statement.Sid === id ? [] : [statement]);
   const changed = { ...definition, Properties: inPolicies(definition.Properties ?? {}, left) } as ResourceDefinition;
   return { ...template, Resources: { ...others, [logicalId]: changed } };
+}
+
+/** The resources, none of which waits for that one any more. */
+function withoutOrder(resources: Template['Resources'], logicalId: string): Template['Resources'] {
+  const entries = Object.entries(resources).map(([id, definition]) => {
+    const { DependsOn } = definition;
+    if (DependsOn === undefined) return [id, definition];
+    return [id, { ...definition, DependsOn: [DependsOn].flat().filter((each) => each !== logicalId) }];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Why a grant has no effect on this machine, or null where it has: there the errand must need it. */

@@ -38,7 +38,7 @@ export function startSchedule(options: ScheduleOptions): { stop(): Promise<void>
     const jumped = present.virtual - last.virtual > 2 * (present.real - last.real) + 100;
     hurried = jumped ? hurried + 1 : 0;
     last = present;
-    return after + (hurried > SHORTENED_RUNS_PER_ADVANCE ? MINUTE_MS : everyMs);
+    return after + (hurried > SHORTENED_RUNS_PER_ADVANCE ? Math.max(MINUTE_MS, everyMs) : everyMs);
   }
 
   function fire(): void {
