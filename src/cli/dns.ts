@@ -1,15 +1,17 @@
 // `everpost dns`: prints the DNS records that the configuration needs, for a zone file or for Route 53, and checks by
-// query which of them are there. SES says the DKIM keys and the MAIL FROM domains. It changes nothing, neither in the
-// DNS nor at SES.
+// query which of them are there. SES says the DKIM keys and the MAIL FROM domains. `everpost dns cutover` is in
+// cutover.ts. It changes nothing, neither in the DNS nor at SES.
 
 import { getDomain } from 'tldts';
 import { identitiesOfDomains, sesReadClient } from '#adapters/aws/ses-identities.ts';
 import { loadConfig } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
 import { printableJson, printableLines } from '#core/message/printable.ts';
+import { cutOver, goBack, keptDefault } from './cutover.ts';
 import { type AskedRecord, askFor, resolverOf } from './dns-answers.ts';
 import { type DnsFacts, identityDomains, type NeededRecord, neededRecords } from './dns-records.ts';
 import { changeBatch, checkLines, isWrong, zoneFile } from './dns-text.ts';
+import { placeNamed } from './doctor.ts';
 import { BadConfiguration, exitCodes, NotReachable, short, Usage } from './exit.ts';
 import { findInstance, type Instance } from './find-instance.ts';
 import { flag, instanceOptions, text, type ValuesOf, verb } from './verb.ts';
@@ -22,21 +24,33 @@ const options = {
   config: text('FILE', 'the configuration (default everpost.config.ts)'),
   json: flag('one JSON object'),
 };
+const cutting = {
+  back: flag('cutover: the records that stood there before'),
+  kept: text('FILE', `cutover: the file that keeps what stood there (default ${keptDefault})`),
+  zone: text('ID', 'cutover: sets the record in this hosted zone of Route 53, by the aws command'),
+  yes: flag('cutover: although something could not be found out'),
+};
 const place = {
   ...instanceOptions,
   region: text('REGION', 'before the first deploy: the AWS region whose SES will receive'),
 };
 
 export const dns = verb({
-  usage: 'dns [options]',
+  usage: 'dns [cutover] [options]',
   about: 'the DNS records that the configuration needs',
+  operand: 'WHAT',
   sections: [
     options,
+    cutting,
     place,
     `The MX records of your own domains are printed as comments, and are in no change batch: they move the mail. Set them
-last. Example: everpost dns --stack Everpost --check --resolver 1.1.1.1`,
+last, by "dns cutover": it gives them once "everpost doctor" is green, and with --back what stood there before.
+Example: everpost dns --stack Everpost --check --resolver 1.1.1.1`,
   ],
-  async run(values) {
+  async run(values, operands) {
+    if (operands.length > 0) return cutoverOf(values, operands);
+    for (const name of ['back', 'kept', 'zone', 'yes'] as const)
+      if (values[name] !== undefined) throw new Usage(`--${name} means nothing without cutover`);
     if (values.resolver !== undefined && values.check !== true)
       throw new Usage('--resolver means nothing without --check');
     if (values.route53 === true && (values.check === true || values.json === true))
@@ -58,7 +72,20 @@ last. Example: everpost dns --stack Everpost --check --resolver 1.1.1.1`,
   },
 });
 
-type Values = ValuesOf<typeof options & typeof place>;
+type Values = ValuesOf<typeof options & typeof cutting & typeof place>;
+
+async function cutoverOf(values: Values, operands: readonly string[]): Promise<number> {
+  if (operands.length !== 1 || operands[0] !== 'cutover')
+    throw new Usage(`dns takes "cutover" or nothing, and not "${short(operands.join(' '))}"`);
+  if (values.check === true || values.region !== undefined)
+    throw new Usage('--check and --region mean nothing with cutover');
+  const settings = await settingsOf(values.config);
+  const words = {
+    ...{ domain: values.domain ?? null, kept: values.kept ?? keptDefault, zone: values.zone ?? null },
+    ...{ route53: values.route53 === true, json: values.json === true, yes: values.yes === true },
+  };
+  return values.back === true ? goBack(settings, words) : cutOver(await placeNamed(settings, values), words);
+}
 
 async function settingsOf(file: string | undefined): Promise<Settings> {
   const config = await loadConfig(file);

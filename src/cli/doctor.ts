@@ -54,7 +54,8 @@ const CODES: Readonly<Record<State, number>> = {
   unknown: exitCodes.notReachable,
 };
 
-function allChecks(place: Place): readonly Check[] {
+/** In the order of the report. */
+export function allChecks(place: Place): readonly Check[] {
   return [
     ...accountChecks(place),
     ...sesChecks(place),
@@ -68,7 +69,7 @@ function allChecks(place: Place): readonly Check[] {
 }
 
 /** The account of one's own credentials with --stack, whether the stack stands or not; else the local runtime. */
-async function placeNamed(
+export async function placeNamed(
   settings: Settings,
   { data, stack, resolver }: { readonly data?: string; readonly stack?: string; readonly resolver?: string },
 ): Promise<Place> {
