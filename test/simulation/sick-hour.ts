@@ -99,7 +99,8 @@ function mostWithin(ms: number, taken: readonly { readonly at: number }[]): numb
   return most;
 }
 
-function mostOutOfOrder(ages: readonly number[]): number {
+/** By how many places a message came after a younger one. */
+export function mostOutOfOrder(ages: readonly number[]): number {
   let [oldest, most] = [-1, 0];
   for (const age of ages) {
     most = Math.max(most, oldest - age);

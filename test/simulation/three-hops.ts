@@ -45,7 +45,6 @@ const NEVER = new AbortController().signal;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-export const STEP = 100;
 export const FUNCTIONS = { fast: 2, slow: 2 } as const satisfies Record<Lane, number>;
 export const WELL_TAKES = 200; // milliseconds of one attempt
 
@@ -131,6 +130,7 @@ export class ThreeHops {
   sickMs = 0;
   private readonly spool = new MemorySpool();
   private readonly sickPerSecond: number | null;
+  private readonly stepMs: number;
   private readonly functions: {
     readonly lane: Lane;
     busy: boolean;
@@ -140,8 +140,9 @@ export class ThreeHops {
   private more = false;
   private sweeping = false;
 
-  /** `sickPerSecond`: messages that the configuration lets the sick one have. */
-  constructor(sickness: Sickness | null, sickPerSecond: number | null = null) {
+  /** `sickPerSecond`: messages that the configuration lets the sick one have. `stepMs`: the grain of time. */
+  constructor(sickness: Sickness | null, sickPerSecond: number | null = null, stepMs = 100) {
+    this.stepMs = stepMs;
     this.sickness = sickness;
     this.sickPerSecond = sickPerSecond;
     this.functions = (['fast', 'slow'] as const).flatMap((lane) =>
@@ -169,12 +170,12 @@ export class ThreeHops {
   /** Lives until then, or until `isOver`; returns when it was. */
   async live(until: number, isOver: () => boolean = () => false): Promise<number> {
     const start = ACCEPTED_AT;
-    for (; this.clock.now() < until && !isOver(); this.clock.advance(STEP)) {
+    for (; this.clock.now() < until && !isOver(); this.clock.advance(this.stepMs)) {
       const inMinute = (this.clock.now() - start) % sweepEveryMs;
       const again = this.more && inMinute < sweepTimeoutMs - 10 * SECOND && inMinute % topUpEveryMs === 0;
       if ((inMinute === 0 || again) && !this.sweeping) void this.sweepOnce(inMinute !== 0);
       for (const each of this.functions) if (!each.busy) void this.invoke(each);
-      for (const each of this.functions) if (each.atSick > 0) this.sickMs += STEP;
+      for (const each of this.functions) if (each.atSick > 0) this.sickMs += this.stepMs;
       await new Promise(setImmediate);
     }
     return this.clock.now();

@@ -17,6 +17,16 @@ export const nextHopMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'gate/new-mail-passes-the-line',
+    file: 'src/core/delivery/next-hop-turns.ts',
+    text: 'const stands = behindLine && turns.lineEndsAt - now > waitMsMax;',
+    replacement: 'const stands = false;',
+    test: {
+      file: 'test/unit/core/delivery/next-hop-turns.test.ts',
+      name: 'the virtual clock > lets nobody pass a line that stands, but those in it',
+    },
+  },
+  {
     name: 'health/open-never-closes',
     file: 'src/core/delivery/next-hop-health.ts',
     text: "if (health.state === 'open') return recovered(heard, now);",

@@ -137,6 +137,16 @@ export const sweepMutations: readonly Mutation[] = [
     },
   },
   {
+    name: 'sweep/what-stands-in-line-counts-as-lost',
+    file: 'src/core/delivery/sweep-decision.ts',
+    text: 'pause.resumedAt ?? 0, lineEndsAt, queuedUntil)',
+    replacement: 'pause.resumedAt ?? 0, queuedUntil)',
+    test: {
+      file: 'test/unit/core/delivery/sweep-decision.test.ts',
+      name: 'a job at a next hop with limits > that was sent before the end of its line is not lost; one that was sent later is',
+    },
+  },
+  {
     name: 'sweep/given-back-counts-as-lost',
     file: 'src/core/delivery/sweep-decision.ts',
     text: 'unclaimed && !mayBeGivenBack(row, terms)',
