@@ -155,6 +155,11 @@ export const sesAccountEveryMs = 5 * MINUTE;
  */
 export const gateWaitMsMax = SECOND;
 /**
+ * Where no place is free a function asks after 1, 2, 4 … seconds, and so long at most: what waits comes again as often,
+ * and a function that died keeps its place for fourteen minutes.
+ */
+export const gatePlaceMsMax = 15 * SECOND;
+/**
  * Where other functions come between again and again, a reservation at a next hop with a rate has the messages of this
  * time at least, so that each function writes more seldom. Those that it does not use are lost to the rate.
  */

@@ -25,7 +25,7 @@ import {
   withoutPlace,
   withPlace,
 } from '#core/delivery/next-hop-turns.ts';
-import { gateWaitMsMax, jobsPerBatchMax } from '#core/limits.ts';
+import { gatePlaceMsMax, gateWaitMsMax, jobsPerBatchMax } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { NextHopBoard } from '#pipeline/next-hop-board.ts';
@@ -79,6 +79,8 @@ type Hop = {
   placeUntil: number;
   /** No place was free: not asked again before. */
   askAgainAt: number;
+  /** How often in a row no place was free. */
+  inVain: number;
 };
 
 /** Two rates may take turns at being too late: a job asks so often, and then goes. Each one's instant is its own. */
@@ -182,7 +184,7 @@ export class NextHopGate {
         leftAt: 0,
         nextReturnAt: 0,
       },
-      ...{ placeUntil: 0, askAgainAt: 0 },
+      ...{ placeUntil: 0, askAgainAt: 0, inVain: 0 },
     };
     this.#hops.set(name, hop);
     return hop;
@@ -251,10 +253,14 @@ export class NextHopGate {
     }
     if (typeof until === 'number') {
       hop.placeUntil = until;
+      hop.inVain = 0;
       return null;
     }
-    hop.askAgainAt = clock.now() + ASK_AGAIN_MS;
-    return ASK_AGAIN_MS;
+    // All that wait come again with it, each by a queue: the place may be a dead function's for minutes.
+    const waitMs = Math.min(ASK_AGAIN_MS * 2 ** hop.inVain, gatePlaceMsMax);
+    hop.inVain += 1;
+    hop.askAgainAt = clock.now() + waitMs;
+    return waitMs;
   }
 
   #takePlace(hop: Hop): Promise<number | 'contended' | null> {

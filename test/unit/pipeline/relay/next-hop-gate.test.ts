@@ -163,6 +163,21 @@ describe('concurrency', () => {
   });
 });
 
+describe('a place of a function that died', () => {
+  it('is asked for more and more seldom, by all that wait for it', async () => {
+    const two = functions(4, { concurrency: 1 });
+    const [died, other] = two.gates;
+    if (died === undefined || other === undefined) throw new Error('four functions');
+    void two.job(died, Number.POSITIVE_INFINITY);
+    await pass(two.clock, SECOND);
+    const waits: number[] = [];
+    for (const until = two.clock.now() + 600 * SECOND; two.clock.now() < until; two.clock.advance(waits.at(-1) ?? 0))
+      waits.push((await two.job(other, 1)) ?? 0);
+    expect(waits.slice(0, 6)).toEqual([1, 2, 4, 8, 15, 15].map((seconds) => seconds * SECOND));
+    expect(waits.length).toBeLessThan(50);
+  });
+});
+
 describe('messagesPerSecond', () => {
   it.each([0.5, 2, 10, 100])('%s is never exceeded by four functions, and is reached', async (messagesPerSecond) => {
     const four = functions(4, { messagesPerSecond });
