@@ -50,7 +50,7 @@ async function identities({ reader, settings }: Place, signal: AbortSignal): Pro
   const all = await asking('ses:ListEmailIdentities', () => reader.identities(signal));
   const findings = ownNames(identityDomains(settings), all).map((domain) => identityFinding(domain, all));
   const bad = findings.filter(({ state }) => state !== 'ok');
-  return bad.length > 0 ? bad : [ok(`${findings.length} domains are verified`)];
+  return bad.length > 0 ? bad : [ok(`verified: ${findings.length} of ${findings.length}`)];
 }
 
 /** A name below another of the list is covered by that one's identity, unless it has an identity of its own. */
