@@ -61,6 +61,10 @@ const ACCOUNT: readonly Fault[] = [
     const found = account.aws.stacks.find(STACK);
     if (found !== null) account.aws.stacks.put(STACK, { ...found, status: 'UPDATE_ROLLBACK_COMPLETE' });
   }),
+  at('a deletion has failed', 'stack', /is DELETE_FAILED/, /delete-stack --stack-name Everpost,/, () => {
+    const found = account.aws.stacks.find(STACK);
+    if (found !== null) account.aws.stacks.put(STACK, { ...found, status: 'DELETE_FAILED' });
+  }),
   at('Lambda runs too few functions', 'lambda-quota', /8 of them unreserved; .* asks for 9/, /higher quota/, () =>
     account.aws.lambdaAccount.set({ concurrent: 10, unreserved: 8 }),
   ),

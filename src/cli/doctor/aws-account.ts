@@ -82,7 +82,7 @@ async function stack(place: Place): Promise<readonly Finding[]> {
       : [ok(`${stackName} is ${status}`)];
   if (status.endsWith('_IN_PROGRESS'))
     return [{ ...wrong(`${stackName} is ${status}`, 'wait until CloudFormation has ended'), unavailable: true }];
-  return [wrong(`${stackName} is ${status}`, REMEDIES[status] ?? ARTICLE)];
+  return [wrong(`${stackName} is ${status}`, REMEDIES[status]?.replace('NAME', stackName) ?? ARTICLE)];
 }
 /** A deploy creates what is missing, and the cdk command deletes what a failed creation left before it does. */
 async function stackBefore(place: Place): Promise<readonly Finding[]> {
