@@ -16,6 +16,7 @@ export function keepAlive(relayHome: Construct, relay: LambdaFunction): Queue {
   const here = new Construct(relayHome, 'KeepAlive');
   const event = RuleTargetInput.fromObject(keepAliveEvent);
   const deadLetters = runEvery(here, 'EveryHour', { target: relay, everyMs: keepAliveEveryMs, event });
-  new CfnOutput(here, 'Url', { value: deadLetters.queueUrl }).overrideLogicalId('KeepAliveDeadLettersUrl');
+  const description = "Relay's hourly calls that EventBridge could not start";
+  new CfnOutput(here, 'Url', { value: deadLetters.queueUrl, description }).overrideLogicalId('KeepAliveDeadLettersUrl');
   return deadLetters;
 }

@@ -6,11 +6,11 @@
 import { Aws, type Stack } from 'aws-cdk-lib';
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { ManagedPolicy, type PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { Settings } from '#config/settings.ts';
+import { logGroupsOf } from './saved-queries.ts';
 import { contentPrefixes, objectsBelow } from './spool.ts';
 import { may } from './stage.ts';
 import { findVersions, onLedger, type Stages } from './stages.ts';
@@ -41,7 +41,6 @@ export function operators(stack: Stack, given: Given): Readonly<Record<string, s
 function reading(stack: Stack, { table, stages }: Given): readonly PolicyStatement[] {
   const { sources, deadLetters } = queuesOf(stack, stages);
   const identities = `arn:${Aws.PARTITION}:ses:${Aws.REGION}:${Aws.ACCOUNT_ID}:identity/*`;
-  const logGroups = stack.node.findAll().filter((each) => each instanceof LogGroup);
   return [
     may(['cloudformation:DescribeStacks', 'cloudformation:ListStackResources'], Aws.STACK_ID),
     onLedger(table, 'GetItem', 'Query', 'Scan'),
@@ -51,7 +50,7 @@ function reading(stack: Stack, { table, stages }: Given): readonly PolicyStateme
     // CloudWatch knows no resource of these.
     may(['cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'cloudwatch:ListMetrics'], '*'),
     may(['cloudwatch:GetDashboard', 'cloudwatch:ListDashboards'], '*'),
-    may(['logs:StartQuery', 'logs:FilterLogEvents'], ...logGroups.map(({ logGroupArn }) => logGroupArn)),
+    may(['logs:StartQuery', 'logs:FilterLogEvents'], ...logGroupsOf(stack).map(({ logGroupArn }) => logGroupArn)),
     may(['logs:DescribeQueryDefinitions', 'logs:GetQueryResults', 'logs:StopQuery'], '*'),
   ];
 }

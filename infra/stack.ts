@@ -11,6 +11,7 @@ import {
   Stack,
 } from 'aws-cdk-lib';
 import type { Settings } from '#config/settings.ts';
+import { dashboard } from './dashboard.ts';
 import { sesFeedback } from './feedback.ts';
 import { frontDoor } from './front-door.ts';
 import { ledger } from './ledger.ts';
@@ -18,6 +19,7 @@ import { network } from './network.ts';
 import { operators } from './operators.ts';
 import { orphanSearch } from './orphans.ts';
 import { purge } from './purge.ts';
+import { saveQueries } from './saved-queries.ts';
 import { markSecret } from './secrets.ts';
 import { spool } from './spool.ts';
 import { type Stages, stages } from './stages.ts';
@@ -64,6 +66,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
   const sweeping = sweep(stack, given, { stages: pipeline, door, said });
   const watched = { settings, stages: pipeline, sweep: sweeping, orphans, purge: purging, door, said };
   const alarmTopic = watch(stack, watched);
+  saveQueries(stack);
   const outputs: Record<string, string> = {
     MxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
     ReturnPathMxRecord: `10 inbound-smtp.${Aws.REGION}.amazonaws.com`,
@@ -82,6 +85,7 @@ export function everpostStack(app: App, plan: StackPlan): Stack {
       : { ConfigurationSet: said.configurationSet, EventDeadLettersUrl: said.eventDeadLetters.queueUrl }),
     AlarmTopic: alarmTopic.topicArn,
     ...operators(stack, { settings, bucket, table, stages: pipeline }),
+    ...dashboard(stack, watched),
     ...nextHopNames(settings),
   };
   describeOutputs(stack, settings, outputs);
@@ -123,8 +127,23 @@ function describeOutputs(stack: Stack, settings: Settings, outputs: Readonly<Rec
     ReaderPolicyArn: 'Attach to people who may see the ledger, metrics and the log, and no content',
     OperatorPolicyArn:
       'Attach beside ReaderPolicyArn to people who operate the stack: every verb of everpost, and content',
+    DashboardUrl: 'The state at a glance',
+    RuleSet: 'The receipt rule set of SES that must be the active one',
+    Bucket: 'The spool: accepted content',
+    Table: 'The ledger: a row for each delivery',
+    MarkSecret: 'The secret by which loop marks and return paths are signed',
+    SrsSecret: 'The secret of SRS addresses',
+    ConfigurationSet: 'The configuration set of SES that every send names',
+    NextHops: 'The names that everpost pause takes',
     AlarmTopic: 'Subscribe the people who shall hear of alarms',
   };
   for (const [name, value] of Object.entries(outputs))
-    new CfnOutput(stack, name, { value, description: meaning[name] });
+    new CfnOutput(stack, name, { value, description: meaning[name] ?? ofQueue(name) });
+}
+
+/** RelayQueueUrl, RelayDeadLettersUrl. */
+function ofQueue(output: string): string {
+  const stage = output.replace(/(?:Queue|DeadLetters)Url$/, '').replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`);
+  const jobs = output.endsWith('QueueUrl') ? 'Jobs' : 'Dead letters, which wait for a person,';
+  return `${jobs} of ${stage.toLowerCase()}`;
 }

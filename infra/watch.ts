@@ -32,7 +32,7 @@ import { hasSubmitters } from './spool.ts';
 import { metricNamespace, type Stages } from './stages.ts';
 import type { Sweep } from './sweep.ts';
 
-type Watched = {
+export type Watched = {
   readonly settings: Settings;
   readonly stages: Stages;
   readonly sweep: Sweep;

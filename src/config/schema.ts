@@ -189,6 +189,11 @@ const alarms = object(
       ).prefault('all'),
       { description: '[What each set costs, and what the small one does not tell](alarm-sets.md).' },
     ),
+    dashboard: told(boolean().prefault(true), {
+      description:
+        'A dashboard in CloudWatch that tells the state at a glance. Three are free in an account; each further one costs ' +
+        '3 USD a month.',
+    }),
     email: later('subscribing an address to the alarms', 'no email, and subscribe it to the output AlarmTopic'),
   },
   "{ set: 'essential' }",
@@ -276,7 +281,7 @@ export const schema = object(
         'Whether mail that was accepted is delivered. A pause extends the lifetime of what it keeps, up to 14 days in ' +
         'all.',
     }),
-    alarms: told(alarms.prefault({}), { description: 'Which alarms the stack has.' }),
+    alarms: told(alarms.prefault({}), { description: 'Which alarms the stack has, and whether it has a dashboard.' }),
     feedback: told(feedback.prefault({}), { description: 'What SES tells after it took a message.' }),
     trace: told(trace.prefault({}), { description: 'What the ledger keeps.' }),
     network: told(networkKey, {

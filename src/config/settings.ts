@@ -53,7 +53,7 @@ export type Settings = {
   readonly submitters: Readonly<Record<string, SubmitterSettings>>;
   /** Where return paths of ours live (tokens and SRS): never one of `domains`. */
   readonly returnPathDomain: string;
-  readonly alarms: { readonly set: AlarmSet };
+  readonly alarms: { readonly set: AlarmSet; readonly dashboard: boolean };
   readonly feedback: { readonly confirm: boolean };
   readonly trace: { readonly subject: boolean; readonly search: boolean };
   /** Where relay runs; null: outside of any VPC. */

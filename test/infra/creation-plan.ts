@@ -27,6 +27,8 @@ const namedBy: Readonly<Record<string, string>> = {
   'AWS::IAM::Role': 'RoleName',
   'AWS::IAM::ManagedPolicy': 'ManagedPolicyName',
   'AWS::CloudWatch::Alarm': 'AlarmName',
+  'AWS::CloudWatch::Dashboard': 'DashboardName',
+  'AWS::Logs::QueryDefinition': 'Name',
   'AWS::Events::Rule': 'Name',
   'AWS::SES::ReceiptRuleSet': 'RuleSetName',
   'AWS::SES::ConfigurationSet': 'Name',

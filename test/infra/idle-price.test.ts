@@ -94,6 +94,7 @@ function atRest(set: 'all' | 'essential', { metrics, halves }: Awaited<ReturnTyp
     depthsPerSweep: 1 + (rest.match(/"Ref"/g)?.length ?? 0), // and the ingest queue's
     halfUnitsPerSweep: halves,
     secrets: ofType(template, 'AWS::SecretsManager::Secret').length,
+    dashboards: ofType(template, 'AWS::CloudWatch::Dashboard').length,
     listsPerHour: orphanShards.length,
   };
 }

@@ -7,6 +7,7 @@ export const idlePrices = {
   asOf: '2026-11',
   region: 'us-east-1',
   alarmMonth: 0.1, // aws.amazon.com/cloudwatch/pricing: a standard resolution alarm metric
+  dashboardMonth: 3, // the same page: a dashboard; an account's first three of up to 50 metrics are free
   metricMonth: 0.3, // the same page: a custom metric of the first 10,000, paid by the hour in which it is sent
   sqsRequest: 0.4e-6, // aws.amazon.com/sqs/pricing: a request of a standard queue
   secretMonth: 0.4, // aws.amazon.com/secrets-manager/pricing
@@ -34,6 +35,7 @@ export type AtRest = {
   readonly depthsPerSweep: number;
   readonly halfUnitsPerSweep: number;
   readonly secrets: number;
+  readonly dashboards: number;
   readonly listsPerHour: number;
 };
 
@@ -59,6 +61,7 @@ export function idleLines(rest: AtRest): readonly (readonly [what: string, howMa
     ['runs of the sweep', thousands(minutesPerMonth), sweeps],
     ['secrets of the stack', String(rest.secrets), rest.secrets * price.secretMonth],
     ['lists of the bucket', thousands(lists), lists * price.s3List],
+    ['dashboard', String(rest.dashboards), rest.dashboards * price.dashboardMonth],
   ];
 }
 

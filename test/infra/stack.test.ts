@@ -247,6 +247,7 @@ test('the outputs say what an operator and the command line need', () => {
   expect(Object.keys(template.outputs).sort()).toEqual([
     'AlarmTopic',
     'Bucket',
+    'DashboardUrl',
     'FeedbackDeadLettersUrl',
     'FeedbackQueueUrl',
     'IngestDeadLettersUrl',

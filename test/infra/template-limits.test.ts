@@ -93,6 +93,15 @@ const limits: readonly (readonly [
     'SES quotas',
   ],
   [
+    'widgets of a dashboard',
+    500,
+    (template) =>
+      of(template, 'AWS::CloudWatch::Dashboard').map(
+        ({ Properties }) => asGiven(Properties.DashboardBody).split('"type":"').length,
+      ),
+    'CloudWatch quotas',
+  ],
+  [
     "characters of an alarm's description",
     1_024,
     (template) => of(template, 'AWS::CloudWatch::Alarm').map(({ Properties }) => bytes(Properties.AlarmDescription)),

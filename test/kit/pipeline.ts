@@ -93,7 +93,7 @@ export const pipelineSettings: Settings = {
   transfer: { inbound: 'normal', outbound: 'normal' },
   submitters: {},
   returnPathDomain: 'bounces.example.com',
-  alarms: { set: 'all' },
+  alarms: { set: 'all', dashboard: true },
   feedback: { confirm: false },
   trace: { subject: true, search: true },
   network: null,

@@ -67,7 +67,7 @@ describe('what is right', () => {
         transfer: { inbound: 'normal', outbound: 'normal' },
         trace: { subject: true, search: true },
         network: null,
-        alarms: { set: 'all' },
+        alarms: { set: 'all', dashboard: true },
         concurrency: { relay: 2, slowRelay: 2, ingest: 2, feedback: 2, reserve: false },
       },
     });

@@ -236,5 +236,7 @@ const creators: Readonly<Record<string, Creator>> = {
   'AWS::IAM::Role': role,
   'AWS::SecretsManager::Secret': secret,
   'AWS::CDK::Metadata': withoutEffect,
+  'AWS::CloudWatch::Dashboard': withoutEffect,
   'AWS::Logs::LogGroup': withoutEffect,
+  'AWS::Logs::QueryDefinition': withoutEffect,
 };
