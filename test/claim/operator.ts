@@ -21,6 +21,7 @@ export class Operator {
   /** As the functions that start now have it. */
   settings: Settings;
   private readonly world: World;
+  private readonly saying = new Map<string, Promise<void>>();
 
   constructor(world: World) {
     this.world = world;
@@ -57,7 +58,14 @@ export class Operator {
     if (condition.kind === 'operator') at(condition.at, () => void this.goThrough(condition.verb));
   }
 
-  private async say(scope: string, mode: Mode): Promise<void> {
+  /** Nobody gives the next word of a scope before the last one is answered: it would be undone by its repetition. */
+  private say(scope: string, mode: Mode): Promise<void> {
+    const said = (this.saying.get(scope) ?? Promise.resolve()).then(() => this.sayNow(scope, mode));
+    this.saying.set(scope, said);
+    return said;
+  }
+
+  private async sayNow(scope: string, mode: Mode): Promise<void> {
     const { schedule } = this.world;
     const word: Word = { scope, by: 'operator', mode, askedAt: schedule.now, told: null };
     this.words.push(word);
