@@ -29,7 +29,7 @@ const BY_REASON: Readonly<Record<string, string>> = {
     unknownHealth unknownTurns withoutPlace takesNothing noFailures withFailure reachableAt25 isPrivateV4 Hosts.addressesOf Hosts.failed Hosts.answered Hosts.settle Search.wasAsked Identity.show
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
   'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth newNotice withNoticeQueued withNoticeWithheld
-    traced withDelayOrSuccessNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor`,
+    traced withDelayOrSuccessNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor doneBy`,
   'holds rules and texts of ours': 'operators others byStatus words stage rowOf englishRefusedUs',
   'writes the lines of a digest from counts, names of ours, and replies that a row bounds':
     'digestWaiting waitingLines',
