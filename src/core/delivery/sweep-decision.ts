@@ -129,8 +129,8 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
   const unclaimed = !interrupted && (row.attempts === 0 || (row.dueAt ?? 0) > row.nextAttemptAt);
   const waitsUnclaimed = unclaimed && !mayBeGivenBack(row, terms);
   const lostAnyway = now - row.nextAttemptAt >= terms.lostAnywayMs;
-  const queued = unclaimed && terms.hop.queuedUntil > now;
-  if ((queued || (waitsUnclaimed && terms.backlog)) && !lostAnyway)
+  const queued = terms.hop.queuedUntil > now;
+  if (waitsUnclaimed && (queued || terms.backlog) && !lostAnyway)
     return { kind: 'wait', row: { ...row, dueAt: Math.min(again, until) } };
   const lost = interrupted || waitsUnclaimed;
   const events = lost ? [resubmit(row, now, interrupted ? 'lease-ran-out' : 'job-lost')] : [];
@@ -142,8 +142,7 @@ function enqueue(row: DeliveryRow, terms: SweepTerms, until: number): SweepDecis
  * rows wait. Others may still stand in that line.
  */
 function mayBeGivenBack({ dueAt }: DeliveryRow, { hop, pause, sweepAgainMs }: SweepTerms): boolean {
-  const { lineEndsAt, queuedUntil } = hop;
-  const until = Math.max(hop.resumedAt ?? 0, pause.resumedAt ?? 0, lineEndsAt, queuedUntil);
+  const until = Math.max(hop.resumedAt ?? 0, pause.resumedAt ?? 0, hop.lineEndsAt);
   return until > 0 && (dueAt ?? 0) <= until + sweepAgainMs;
 }
 

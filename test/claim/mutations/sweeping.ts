@@ -139,8 +139,8 @@ export const sweepMutations: readonly Mutation[] = [
   {
     name: 'sweep/what-stands-in-line-counts-as-lost',
     file: 'src/core/delivery/sweep-decision.ts',
-    text: 'pause.resumedAt ?? 0, lineEndsAt, queuedUntil)',
-    replacement: 'pause.resumedAt ?? 0, queuedUntil)',
+    text: 'pause.resumedAt ?? 0, hop.lineEndsAt)',
+    replacement: 'pause.resumedAt ?? 0)',
     test: {
       file: 'test/unit/core/delivery/sweep-decision.test.ts',
       name: 'a job at a next hop with limits > that was sent before the end of its line is not lost; one that was sent later is',

@@ -167,7 +167,9 @@ describe('a job at a next hop with limits', () => {
   it('that found no place is in a queue, and no other is sent; after an hour one is', () => {
     const hop = { ...healthy, queuedUntil: at + 1 };
     expect(decide({}, { hop })).toMatchObject({ kind: 'wait' });
-    expect(decide({ nextAttemptAt: at - 60 * MINUTE }, { hop })).toMatchObject({ kind: 'relay', lost: false });
+    expect(decide({ nextAttemptAt: at - 60 * MINUTE }, { hop })).toMatchObject({ kind: 'relay', lost: true });
+    // One that was given back is sent at once.
+    expect(decide({}, { hop: { ...hop, resumedAt: at } })).toMatchObject({ kind: 'relay', lost: false });
   });
 });
 
