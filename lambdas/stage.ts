@@ -282,7 +282,8 @@ export function jobOf(record: SQSRecord): Job {
     if (typeof spoolId === 'string' && spoolId !== '' && typeof deliveryKey === 'string' && deliveryKey !== '') {
       const nextHop = 'nextHop' in job && typeof job.nextHop === 'string' ? { nextHop: job.nextHop } : {};
       const probe = 'probe' in job && job.probe === true ? ({ probe: true } as const) : {};
-      return { version: 1, spoolId, deliveryKey, ...nextHop, ...probe };
+      const inLine = 'inLine' in job && job.inLine === true ? ({ inLine: true } as const) : {};
+      return { version: 1, spoolId, deliveryKey, ...nextHop, ...probe, ...inLine };
     }
   }
   throw new Error(`not a job: ${record.body.slice(0, 200)}`);

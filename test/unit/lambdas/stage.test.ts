@@ -285,6 +285,10 @@ describe('the hourly call of a function in a VPC', () => {
 });
 
 describe('jobOf', () => {
+  it('keeps all that relay goes by: without its place in line a job would take another one each time', () => {
+    const job = { version: 1, spoolId: 's', deliveryKey: 'k', nextHop: 'exchange', probe: true, inLine: true };
+    expect(jobOf({ body: JSON.stringify(job) } as never)).toEqual(job);
+  });
   it('reads a job', () => {
     expect(jobOf(record('a', '{"version":1,"spoolId":"s","deliveryKey":"k","more":1}'))).toEqual({
       version: 1,
