@@ -208,7 +208,7 @@ describe('the hourly call', () => {
     const [target] = rule.Properties.Targets;
     expect(target.Arn['Fn::GetAtt'][0]).toMatch(/^RelayFunction/);
     const queue = target.DeadLetterConfig.Arn['Fn::GetAtt'][0];
-    expect(template.outputs.KeepAliveDeadLettersUrl).toEqual({ Value: { Ref: queue } });
+    expect(template.outputs.KeepAliveDeadLettersUrl).toMatchObject({ Value: { Ref: queue } });
     const [permission] = ofType(template, 'AWS::Lambda::Permission').filter(([name]) => name.startsWith('Relay'));
     expect(permission?.[1].Properties).toMatchObject({
       Action: 'lambda:InvokeFunction',
