@@ -76,7 +76,7 @@ type Values = ValuesOf<typeof options & typeof cutting & typeof place>;
 
 async function cutoverOf(values: Values, operands: readonly string[]): Promise<number> {
   if (operands.length !== 1 || operands[0] !== 'cutover')
-    throw new Usage(`dns takes "cutover" or nothing, and not "${short(operands.join(' '))}"`);
+    throw new Usage(`dns takes "cutover" or nothing, and not "${short(operands.join(' '))}" (everpost dns --help)`);
   if (values.check === true || values.region !== undefined)
     throw new Usage('--check and --region mean nothing with cutover');
   const settings = await settingsOf(values.config);
