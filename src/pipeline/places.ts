@@ -102,7 +102,11 @@ class Places<T> {
     for (const job of taken) this.#begin(job);
     if (taken.length > 0) return;
     this.#askAt = clock.now() + this.#terms.askAgainMs;
-    this.#stopAsking = timer.after(this.#terms.askAgainMs, () => this.#wake());
+    this.#stopAsking();
+    this.#stopAsking = timer.after(this.#terms.askAgainMs, () => {
+      this.#askAt = 0; // the timer may end before the clock says so, and nothing else would ask
+      this.#wake();
+    });
   }
 
   #change(): Promise<void> {
