@@ -9,7 +9,7 @@ import type { Sickness } from './servers-of-three.ts';
 
 /** Slow is an attempt of two seconds here; the well ones take 0.7. */
 const terms = { each: 300, takesMs: 700, timeScale: 5, sickPerSecond: 20 } as const;
-const ways: readonly Sickness[] = ['refuses', 'says nothing', 'sends one byte a second'];
+const ways: readonly Sickness[] = ['refuses', 'says nothing', 'sends one byte a second', 'stalls at the final dot'];
 const mail = new OneSick(terms, ways);
 let aloneMs = 0;
 
