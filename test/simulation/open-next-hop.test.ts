@@ -10,6 +10,7 @@ import type { Script, ScriptedReply } from '#adapters/memory/next-hop.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import type { Settings } from '#config/settings.ts';
 import { type Health, unknownHealth } from '#core/delivery/next-hop-health.ts';
+import { unknownTurns } from '#core/delivery/next-hop-turns.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
 import { boardEveryMs, expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, settleMs } from '#core/limits.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
@@ -32,7 +33,7 @@ const failure = {
 } as const;
 
 /** A sweep alone, on a ledger and a board in memory. It counts the calls of the ledger. */
-async function at(now: number, change: Partial<Health>) {
+async function at(now: number, change: Partial<Health>, settings: Settings = pipelineSettings) {
   const clock = new MemoryClock(now);
   const [memory, board, watch] = [new MemoryLedger(), new MemoryBoard(), new MemoryWatch()];
   await board.writeHealth({ ...unknownHealth('exchange'), ...change });
@@ -48,12 +49,16 @@ async function at(now: number, change: Partial<Health>) {
     },
   });
   const sent = { fast: [] as Job[], slow: [] as Job[] };
+  const delays: (number | undefined)[] = [];
   const queue = (into: Job[]): JobQueue => ({
-    send: async (jobs) => void into.push(...jobs.map(({ job }) => job)),
+    async send(jobs) {
+      into.push(...jobs.map(({ job }) => job));
+      delays.push(...jobs.map(({ delayMs }) => delayMs));
+    },
     depth: async () => ({ visible: 0, inFlight: 0 }),
   });
   const ports = {
-    ...{ settings: pipelineSettings, ledger, watch, clock, bounceQueue: queue([]), feedbackQueue: queue([]) },
+    ...{ settings, ledger, watch, clock, bounceQueue: queue([]), feedbackQueue: queue([]) },
     ...{ relayQueue: queue(sent.fast), slowRelayQueue: queue(sent.slow), hopTimes: hopTimes(1) },
     ...{ sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
     board: new BoardView({ board, clock, watch }, boardEveryMs),
@@ -64,7 +69,7 @@ async function at(now: number, change: Partial<Health>) {
       null,
     );
   const health = async () => (await board.read()).healths.get('exchange') ?? unknownHealth('exchange');
-  return { ports, clock, memory, watch, calls, sent, add, board, health };
+  return { ports, clock, memory, watch, calls, sent, delays, add, board, health };
 }
 
 const NOW = ACCEPTED_AT + 10 * HOUR;
@@ -169,6 +174,20 @@ describe('a next hop that takes mail again', () => {
     expect(memory.all().flatMap(({ trace }) => trace.filter(({ event }) => event === 'RESUBMIT'))).toEqual([]);
     clock.advance(MINUTE);
     expect(await sweep(ports, NEVER)).toMatchObject({ seen: 0, more: false });
+  });
+
+  it('with a rate, its line begins anew: what waited does not stand behind places given before it failed', async () => {
+    const recoveredAt = NOW - settleMs;
+    const { exchange } = pipelineSettings.nextHops;
+    if (exchange?.kind !== 'smtp') throw new Error('the pipeline has an SMTP server');
+    const nextHops = { ...pipelineSettings.nextHops, exchange: { ...exchange, messagesPerSecond: 0.5 } };
+    const { ports, add, sent, delays, board } = await at(NOW, { recoveredAt }, { ...pipelineSettings, nextHops });
+    await board.writeTurns({ ...unknownTurns('exchange'), lineEndsAt: NOW + 14 * MINUTE });
+    await add(10, waits);
+    await sweep(ports, NEVER);
+    expect([...sent.fast, ...sent.slow].map(idOf)).toEqual(Array.from({ length: 10 }, (_, i) => `m${i}`));
+    const seconds = delays.map((delay = 0) => delay / SECOND).sort((a, b) => a - b);
+    expect(seconds).toEqual(Array.from({ length: 10 }, (_, i) => 2 * i));
   });
 
   it('a full mailbox still waits for its schedule, and so does an attempt that failed afterwards', async () => {
