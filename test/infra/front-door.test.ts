@@ -36,7 +36,8 @@ test('SES may put into in/ of the spool, for our rules in our account alone', ()
 });
 
 test('SES may publish receipts: the topic has a policy, so that needs saying, and nothing denies it', () => {
-  const [topic] = only(template, 'AWS::SNS::Topic', 'FrontDoorReceipts');
+  const [topic, { Properties }] = only(template, 'AWS::SNS::Topic', 'FrontDoorReceipts');
+  expect(Properties?.KmsMasterKeyId).toBeUndefined(); // SES would need a grant of the key's owner
   const [id, policy] = only(template, 'AWS::SNS::TopicPolicy', 'FrontDoor');
   expect(policy.Properties.Topics).toEqual([{ Ref: topic }]);
   expect(statements(id)).toEqual([

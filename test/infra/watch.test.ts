@@ -323,7 +323,7 @@ describe('our own metrics', () => {
   });
 });
 
-test('SES: what it cannot publish, of our rule set', () => {
+test('mail that SES may not store, or not tell of, calls a person: PublishFailure and PublishExpired', () => {
   const ses = alarms.filter(({ Namespace }) => Namespace === 'AWS/SES');
   expect(ses.map(({ MetricName, Threshold }) => [MetricName, Threshold])).toEqual([
     ['PublishFailure', 1],

@@ -48,8 +48,7 @@ export function readReceipt(body: string, prefix: string): ReceiptReading {
 
   const mail = member(outer, 'mail');
   const sesMessageId = member(mail, 'messageId');
-  if (sesMessageId === setupNotification || (typeof wrapped === 'string' && wrapped.includes(setupNotification)))
-    return { kind: 'setup' };
+  if (sesMessageId === setupNotification) return { kind: 'setup' };
   const receipt = member(outer, 'receipt');
   const action = member(receipt, 'action');
   if (typeof sesMessageId !== 'string' || !/^[\w.-]{1,200}$/.test(sesMessageId))

@@ -178,4 +178,14 @@ export const ingestMutations: readonly Mutation[] = [
       name: 'a message that goes in circles is refused, and its sender hears of it > also one without a receipt, whose recipients an operator names',
     },
   },
+  {
+    name: 'receipt/word-of-trial-anywhere',
+    file: 'src/core/spool/receipt.ts',
+    text: "if (sesMessageId === setupNotification) return { kind: 'setup' };",
+    replacement: "if (body.includes(setupNotification)) return { kind: 'setup' };",
+    test: {
+      file: 'test/simulation/silent-losses.test.ts',
+      name: 'what ingest does not understand is taken for no trial of SES: it ends among the dead letters',
+    },
+  },
 ];

@@ -1,6 +1,7 @@
 // The batch and its answer (aws-contracts §4.2): what is not named is deleted, so everything that was not accounted for
 // is named. And what must not compile does not: an empty list by accident.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Context, SQSEvent } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
@@ -131,6 +132,32 @@ describe('a batch', () => {
     expect(failed).toEqual(['a', 'c']);
     expect(watch.logged('relay.failed')).toHaveLength(2);
     expect(watch.flushed).toBe(1);
+  });
+  it('is never answered without the list of what failed: SQS would delete all of it', async () => {
+    const works: readonly Work[] = [
+      async () => finished('relayed'),
+      async () => Promise.reject(new Error('no')),
+      async () => Promise.reject(undefined),
+      () => {
+        throw new Error('before the first await');
+      },
+      () => new Promise(() => {}),
+    ];
+    const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => 60 } as unknown as Context;
+    for (const work of works)
+      for (const count of [0, 1, 10]) {
+        const Records = Array.from({ length: count }, (_, n) => record(`m${n}`, '{}'));
+        const answer = await stage('relay', { watch: new Watch(), timeScale: 1 }, work)({ Records }, context);
+        const named = answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+        expect(named).toEqual(work === works[0] ? [] : Records.map(({ messageId }) => messageId));
+      }
+  });
+  it('has no other way to its answer: every function that takes from a queue is made by stage()', () => {
+    const lambdas = readdirSync('lambdas').map((file) => [file, readFileSync(`lambdas/${file}`, 'utf8')] as const);
+    const made = lambdas.filter(([, text]) => /^export const handler = (?:withKeepAlive\(\s*)?stage\(/m.test(text));
+    expect(made.map(([file]) => file)).toEqual(['feedback.ts', 'ingest.ts', 'relay.ts']);
+    const answers = lambdas.filter(([, text]) => /\bbatchItemFailures\b|\bSQSHandler\b/.test(text));
+    expect(answers.map(([file]) => file)).toEqual(['stage.ts']);
   });
   it('throws nothing when every one threw: a full failure is no error of the function', async () => {
     expect((await run([record('a', '')], () => Promise.reject(new Error('no')))).failed).toEqual(['a']);

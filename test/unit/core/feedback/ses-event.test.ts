@@ -40,6 +40,17 @@ describe('an event of SES', () => {
       expect(kindOf({ ...absence, bounce: { ...absence.bounce, bounceType } })).toBe('failed');
   });
 
+  it('an address on a suppression list is a failure under whatever subtype SES tells of it', () => {
+    const suppressed = event('03-bounce-global-suppression') as { bounce: object };
+    for (const bounceSubType of [
+      ...['Suppressed', 'General', 'OnAccountSuppressionList', 'OnTenantSuppressionList'],
+      ...['EmailValidationSuppressed', 'A subtype of the future', undefined],
+    ]) {
+      const reading = readSesEvent({ ...suppressed, bounce: { ...suppressed.bounce, bounceSubType } }, NOW);
+      expect([bounceSubType, reading]).toMatchObject([bounceSubType, { event: { fact: { kind: 'failed' } } }]);
+    }
+  });
+
   it('keeps to what a row and a notice can hold', () => {
     const diagnosticCode = `smtp; 550 5.1.1 ${'\u202e\u0000\ud800é'.repeat(5_000)}`;
     const bounce = { bounceSubType: 'x'.repeat(500), bouncedRecipients: [{ diagnosticCode, status: '5.1.1' }] };
