@@ -46,6 +46,7 @@ function top(stack: Stack, settings: Settings): Rows {
   const levels: readonly (readonly [string, string])[] = [
     ['WaitsForPerson', 'waits for a person'],
     ['FrontDoor', 'enters and is not processed'],
+    ['SesReceiving', 'SES does not take'],
     ...(sendsBySes(settings) ? [['SesSending', 'SES does not send'] as const] : []),
     ['NextHopDown', 'next hop takes nothing, minutes'],
     ['WaitingLong', 'longest wait by a fault, minutes'],

@@ -30,14 +30,21 @@ const levelAlarms = [
     metricName: 'FrontDoor',
     threshold: 1,
     article: 'Mail that enters and is not processed',
-    says: 'accepted mail is a dead letter, waits for ingest, or may lie in the spool or the quarantine unseen.',
+    says: 'mail is a dead letter, waits for ingest, may lie unseen, or SES takes none for us.',
+  },
+  {
+    id: 'SesReceiving',
+    metricName: 'SesReceiving',
+    threshold: 1,
+    article: 'Mail that SES does not take',
+    says: 'another receipt rule set is active, or an identity of a domain is not verified: SES takes no mail for us.',
   },
   {
     id: 'SesSending',
     metricName: 'SesSending',
     threshold: 1,
     article: 'Mail that SES does not send',
-    says: 'SES refuses mail or notices of ours, or sends nothing for the account.',
+    says: 'SES refuses mail or notices of ours, sends nothing for the account or an identity, or soon will not.',
   },
   {
     id: 'NextHopDown',

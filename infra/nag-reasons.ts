@@ -106,6 +106,13 @@ const always: readonly Reason[] = [
     reason:
       "SES's DescribeActiveReceiptRuleSet and SetActiveReceiptRuleSet know no resource: there is one active rule set in an account and region.",
   },
+  ...['AwsSolutions-IAM5[Resource::*]', 'Serverless-LambdaStarPermissions'].map((rule) => ({
+    rule,
+    at: ['Sweep/Role'],
+    reason:
+      "SES's DescribeActiveReceiptRuleSet, ListEmailIdentities, GetIdentityDkimAttributes and GetAccount know no resource: they tell " +
+      'what an account and region is set up for, and change nothing.',
+  })),
   {
     rule: 'AwsSolutions-SQS3',
     at: otherDeadLetters,
@@ -157,11 +164,6 @@ const always: readonly Reason[] = [
 
 /** Of resources that exist only where mail is sent by SES. */
 const withSes: readonly Reason[] = [
-  ...['AwsSolutions-IAM5[Resource::*]', 'Serverless-LambdaStarPermissions'].map((rule) => ({
-    rule,
-    at: ['Sweep/Role'],
-    reason: "SES's GetAccount knows no resource: it tells the quotas of an account and region, and changes nothing.",
-  })),
   {
     rule: 'AwsSolutions-SQS3',
     at: ['SesFeedback/EventDeadLetters'],

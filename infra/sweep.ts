@@ -47,6 +47,8 @@ export function sweep(
       onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query', 'Scan'),
       sendTo(relay, slowRelay, feedback),
       may(['sqs:GetQueueAttributes'], ...measured.map(({ queueArn }) => queueArn)),
+      // Whether SES takes mail for us, asked each hour. The actions know no resource, and change nothing.
+      may(['ses:DescribeActiveReceiptRuleSet', 'ses:ListEmailIdentities', 'ses:GetIdentityDkimAttributes'], '*'),
       // The sending rate, for relay. The action knows no resource.
       ...(sendsBySes(given.settings) ? [may(['ses:GetAccount'], '*')] : []),
     ],

@@ -2,7 +2,7 @@
 // a next hop is being tried or has just recovered, it looks again within the same run.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { awsSettings, dynamoClient, sesAccountClient, sqsClient } from '#adapters/aws/clients.ts';
+import { awsSettings, dynamoClient, sesAccountClient, sesSetUpClient, sqsClient } from '#adapters/aws/clients.ts';
 import { DynamoAccepted } from '#adapters/aws/dynamo-accepted.ts';
 import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
@@ -10,6 +10,7 @@ import { DynamoOutcomes } from '#adapters/aws/dynamo-outcomes.ts';
 import { DynamoWaiting } from '#adapters/aws/dynamo-waiting.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { SesGetAccount } from '#adapters/aws/ses-get-account.ts';
+import { SesGetSetUp } from '#adapters/aws/ses-get-set-up.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
@@ -20,13 +21,17 @@ import {
   lostAnywayAfterMs,
   lostJobAfterMs,
   sesAccountEveryMs,
+  sesSetUpEveryMs,
+  sesSetUpWrongEveryMs,
   sweepEveryMs,
   topUpEveryMs,
 } from '#core/limits.ts';
 import { sendsBySes } from '#core/message/ses-use.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import { SesAccountView } from '#pipeline/ses-account.ts';
+import { SesSetUpView } from '#pipeline/ses-set-up.ts';
 import { isSuperseded } from '#pipeline/sweep/kept-event.ts';
+import { Lasting } from '#pipeline/sweep/lasting.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { AcceptedView, publishNoMail } from '#pipeline/sweep/no-mail.ts';
 import { publishFailureShare } from '#pipeline/sweep/outcomes-level.ts';
@@ -40,18 +45,25 @@ const aws = awsSettings({ watch, clock });
 const sqs = sqsClient(aws);
 const dynamo = dynamoClient(aws);
 const records = new DynamoBoard(dynamo, config.table);
+const ses = sesAccountClient(aws);
 const sesAccount = sendsBySes(config.settings)
   ? new SesAccountView(
-      { reader: new SesGetAccount(sesAccountClient(aws)), board: records, clock, watch },
+      { reader: new SesGetAccount(ses), board: records, clock, watch },
       sesAccountEveryMs / config.timeScale,
     )
   : null;
+const sesSetUp = new SesSetUpView(
+  { settings: config.settings, reader: new SesGetSetUp(sesSetUpClient(aws), ses), clock, watch },
+  { rightMs: sesSetUpEveryMs / config.timeScale, wrongMs: sesSetUpWrongEveryMs / config.timeScale },
+);
+const hourMs = Math.ceil(expiryHourMs / config.timeScale);
+const ledger = new DynamoLedger(dynamo, config.table, {
+  ledgerRetentionMs: config.settings.retentionMs.ledger,
+  search: config.settings.trace.search,
+});
 const ports = {
   settings: config.settings,
-  ledger: new DynamoLedger(dynamo, config.table, {
-    ledgerRetentionMs: config.settings.retentionMs.ledger,
-    search: config.settings.trace.search,
-  }),
+  ledger,
   waiting: new DynamoWaiting(dynamo, config.table),
   accepted: new AcceptedView(new DynamoAccepted(dynamo, config.table)),
   outcomes: new DynamoOutcomes(dynamo, config.table),
@@ -64,9 +76,11 @@ const ports = {
   watch,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
   lostAnywayMs: lostAnywayAfterMs / config.timeScale,
-  hourMs: Math.ceil(expiryHourMs / config.timeScale),
+  hourMs,
   hopTimes: hopTimes(config.timeScale),
   sesAccount,
+  sesSetUp,
+  lasting: new Lasting(ledger, clock, hourMs),
   queues: {
     ingest: depthOf(config.ingestQueueUrl ?? missing('EVERPOST_INGEST_QUEUE_URL')),
     entry: config.entryDeadLettersUrls.map(depthOf),

@@ -5,7 +5,7 @@
 import { getDomain } from 'tldts';
 import type { FoundIdentity } from '#adapters/aws/ses-identities.ts';
 import type { NextHopSettings, Settings, SmtpSettings } from '#config/settings.ts';
-import { sendingDomains, sendsBySes } from '#core/message/ses-use.ts';
+import { sendingDomains } from '#core/message/ses-use.ts';
 import { connectorFacts } from './connector-facts.ts';
 import { addressRecords } from './connector-texts.ts';
 
@@ -28,12 +28,6 @@ export type DnsFacts = {
   /** The stack's own addresses (`network.create`). */
   readonly addresses: readonly string[];
 };
-
-/** The domains whose identities the records need: those that we receive for, and those that we send as by SES. */
-export function identityDomains(settings: Settings): readonly string[] {
-  const all = sendsBySes(settings) ? sendingDomains(settings) : settings.domains;
-  return [...new Set([...all, settings.returnPathDomain])];
-}
 
 /** In the order in which they are set. Each name and type that is ours alone occurs once, but for MX and DKIM. */
 export function neededRecords(settings: Settings, facts: DnsFacts): readonly NeededRecord[] {

@@ -7,9 +7,10 @@ import { identitiesOfDomains, sesReadClient } from '#adapters/aws/ses-identities
 import { loadConfig } from '#config/load.ts';
 import type { Settings } from '#config/settings.ts';
 import { printableJson, printableLines } from '#core/message/printable.ts';
+import { identityDomains } from '#core/message/ses-use.ts';
 import { cutOver, goBack, keptDefault } from './cutover.ts';
 import { type AskedRecord, askFor, resolverOf } from './dns-answers.ts';
-import { type DnsFacts, identityDomains, type NeededRecord, neededRecords } from './dns-records.ts';
+import { type DnsFacts, type NeededRecord, neededRecords } from './dns-records.ts';
 import { changeBatch, checkLines, isWrong, zoneFile } from './dns-text.ts';
 import { placeNamed } from './doctor.ts';
 import { BadConfiguration, exitCodes, NotReachable, short, Usage } from './exit.ts';

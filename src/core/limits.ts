@@ -149,6 +149,18 @@ export const pausesKeptMax = 100;
 export const nextHopConcurrencyDefault = 20;
 /** How often the sweep asks SES for the account's quotas: they change by the day, and a pause of sending at once. */
 export const sesAccountEveryMs = 5 * MINUTE;
+/** How often the sweep asks SES for the active rule set and the identities: a person's hand or DNS changes them. */
+export const sesSetUpEveryMs = HOUR;
+/** And where something is wrong, so that the alarm ends soon after its cause. */
+export const sesSetUpWrongEveryMs = MINUTE;
+/** A fault of receiving counts from then on: a first deploy runs the sweep before it activates its rule set. */
+export const sesFaultAfterMs = 5 * MINUTE;
+/** What SES has not told for so long counts as a fault: throttling is over sooner. */
+export const sesUnansweredAfterMs = 30 * MINUTE;
+/** The share of the quota of 24 hours from which on a person hears of it, while mail still goes out. */
+export const sesQuotaNearly = 0.9;
+/** Identities in one call of GetIdentityDkimAttributes. Its sister, which tells their verification, takes as many. */
+export const sesIdentitiesPerCall = 100;
 /**
  * A job waits so long in its function for its turn at a next hop: as exactly as a queue delays. Others come again
  * later, and no function is kept by those that wait.

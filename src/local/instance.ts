@@ -12,7 +12,7 @@ import { readSecrets, type Secrets } from '#aws-local/secrets/secrets-manager.ts
 import type { MailDoor } from '#aws-local/ses/inbound-smtp.ts';
 import type { SesOut } from '#aws-local/ses/outgoing.ts';
 import type { Settings } from '#config/settings.ts';
-import { sendingDomains } from '#core/message/ses-use.ts';
+import { isVerified, sendingDomains } from '#core/message/ses-use.ts';
 import type { ConsoleParts, EndpointReport } from './console.ts';
 import { demoHosts, demoPort, openDemoNextHop } from './demo-next-hop.ts';
 import type { FunctionLog } from './function-log.ts';
@@ -71,6 +71,7 @@ async function open(
     const nextHop = await openDemoNextHop(join(dataFolder, 'mailboxes')).catch(taken(demoPort, withoutDemo));
     onStop(nextHop.close);
   }
+  const unverified = () => options.sesUnverified?.() ?? [];
   const aws = await openAws({
     dataFolder,
     timeScale: options.timeScale,
@@ -80,7 +81,8 @@ async function open(
     secrets: secretsOf(options.secretsFile),
     mail: {
       verifiedDomains: () => settings.domains,
-      identities: () => [...sendingDomains(settings), ...(options.sesIdentities ?? [])],
+      identities: () => identitiesOf(options).filter((name) => !unverified().includes(name)),
+      unverified,
       out: sesOutOf(options),
     },
     functionVariables: options.timeScale === 1 ? {} : { EVERPOST_TIME_SCALE: String(options.timeScale) },
@@ -104,6 +106,14 @@ async function open(
   onStop(submission.close);
   const parts = consoleParts(aws, assembly, endpoint);
   return { emulators: aws, deployed, demo, door: aws.ses.door, submissionPort: submission.port, parts };
+}
+
+/** All that the configuration needs. A return path below one of our domains has no identity of its own. */
+function identitiesOf({ settings, sesIdentities = [] }: InstanceParts['options']): readonly string[] {
+  const sending = sendingDomains(settings);
+  const { returnPathDomain } = settings;
+  const received = isVerified(returnPathDomain, sending) ? [] : [returnPathDomain];
+  return [...sending, ...received, ...sesIdentities];
 }
 
 function consoleParts(aws: Aws, assembly: Assembly, endpoint: EndpointReport): ConsoleParts {

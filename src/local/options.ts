@@ -20,6 +20,8 @@ export type RuntimeOptions = {
   readonly sesOut?: string | null;
   /** Addresses and sub-domains that have an identity of their own at SES, beside the domains of the configuration. */
   readonly sesIdentities?: readonly string[];
+  /** Asked at each call: those that SES has not verified any more. */
+  readonly sesUnverified?: () => readonly string[];
   readonly timeScale: number;
   /** Whether the built-in next hop stands in where the configuration names it. */
   readonly demo: boolean;

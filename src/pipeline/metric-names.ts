@@ -47,4 +47,5 @@ export type MetricName =
   | 'FailureShare'
   | 'NoMail'
   | 'FrontDoor'
+  | 'SesReceiving'
   | 'SesSending';

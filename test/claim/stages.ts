@@ -19,6 +19,7 @@ import { relay } from '#pipeline/relay/relay.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { acceptedOf, failuresOf, gateOf, outcomesOf } from '../kit/board.ts';
+import { rightSes } from '../kit/right-ses.ts';
 import type { Caller } from './hop-record.ts';
 import type { Stage } from './plan.ts';
 import type { Invocation } from './process.ts';
@@ -228,7 +229,7 @@ function sweepPorts(world: World, invocation: Invocation) {
     slowRelayQueue: queueOf(world, invocation, 'slowRelay'),
     hopTimes: hopTimes(1),
     queues: watchedQueues(world),
-    sesAccount: null,
+    ...rightSes,
   };
 }
 

@@ -21,6 +21,7 @@ import type { DueRow, Ledger } from '#pipeline/ports.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
+import { rightSes } from '../kit/right-ses.ts';
 import { ledgerTable, openDynamoDb } from './emulated-aws.ts';
 import { facts, queued, T0 } from './rows.ts';
 
@@ -67,7 +68,7 @@ async function levels({ ledger, waiting, board }: Omit<Under, 'close'>, now: num
     hourMs: HOUR,
     sweepAgainMs: lostJobAfterMs,
     queues,
-    sesAccount: null,
+    ...rightSes,
   };
   await publishLevels(ports, NEVER);
   return Object.fromEntries(watch.counted.map(({ metric, value }) => [metric, value]));
@@ -101,7 +102,7 @@ describe.each(SUBJECTS)('what waits, %s', (_name, open) => {
     expect(await levels(under, T0)).toEqual({
       // What is held, and what waits for a login that only the operator can correct.
       ...{ WaitsForPerson: 2, NextHopDown: 20, WaitingLong: 2 * 60, PausedHours: 0 },
-      ...{ FrontDoor: 0, SesSending: 0, SweepRun: 1 },
+      ...{ FrontDoor: 0, SesReceiving: 0, SesSending: 0, SweepRun: 1 },
     });
 
     // The cause ends, and so does the level.

@@ -37,11 +37,12 @@ export const mailStories: readonly Story[] = [
   {
     name: 'functions fail, secrets and rows are out of reach, and a limit of notices is reached',
     alarms: [
-      'SesSending',
+      ...['SesSending', 'SesReceiving'],
       ...['SweepErrors', 'OrphansErrors', 'PurgeErrors', 'MarkSecretUnreadable', 'UnknownDelivery', 'NoticeLimit'],
     ],
     async play(watch) {
       await sendingOff(watch);
+      await notReceiving(watch);
       watch.fault('dynamodb', 'Query', 'kill');
       await watch.raised('SweepErrors', 'the sweep is killed', 5 * MINUTE);
       watch.announces('SweepErrors', 'again at each run, then SweepOverdue');
@@ -97,6 +98,20 @@ async function sendingOff(watch: AlarmWatch): Promise<void> {
   await watch.stands('SesSending', 10 * MINUTE);
   await watch.follow('SesSending', /^aws sesv2 put-account-sending/);
   await watch.ended('SesSending', 10 * MINUTE);
+}
+
+/** Somebody deactivates our rule set, and the DNS loses an identity's records: the sweep sees both within an hour. */
+async function notReceiving(watch: AlarmWatch): Promise<void> {
+  await watch.run('aws ses set-active-receipt-rule-set');
+  watch.unverified.push('example.com');
+  await watch.raised('SesReceiving', 'our rule set is not active, and an identity is not verified', 70 * MINUTE);
+  await watch.look('SesReceiving', /^aws ses describe-active-receipt-rule-set/);
+  await watch.follow('SesReceiving', /^aws ses set-active-receipt-rule-set/);
+  await watch.stands('SesReceiving', 3 * MINUTE);
+  await watch.look('SesReceiving', /^aws sesv2 list-email-identities/);
+  await watch.follow('SesReceiving', /^npx everpost dns/);
+  watch.unverified.splice(0);
+  for (const name of ['SesReceiving', 'SesSending', 'FrontDoor']) await watch.ended(name, 3 * MINUTE);
 }
 
 /** A next hop loses its directory: twelve senders are told of a failure. */

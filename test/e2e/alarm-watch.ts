@@ -38,6 +38,8 @@ export class AlarmWatch {
   readonly server: Catcher;
   readonly behaviour: Behaviour;
   readonly secretsFile: string;
+  /** Domains whose identities SES has not verified any more. */
+  readonly unverified: string[];
   readonly courses = new Map<string, Course>();
   /** What was sent, by reverse-path. */
   readonly sent = new Map<string, Buffer>();
@@ -46,11 +48,17 @@ export class AlarmWatch {
   #mails = 0;
   #began = 0;
 
-  private constructor(folder: string, runtime: Runtime, server: Catcher, behaviour: Behaviour) {
+  private constructor(
+    folder: string,
+    runtime: Runtime,
+    server: Catcher,
+    { behaviour, unverified }: { readonly behaviour: Behaviour; readonly unverified: string[] },
+  ) {
     this.folder = folder;
     this.runtime = runtime;
     this.server = server;
     this.behaviour = behaviour;
+    this.unverified = unverified;
     this.secretsFile = join(folder, 'secrets.json');
     const resources = Object.values(readAssembly(join(folder, 'cdk.out')).template.Resources);
     this.#descriptions = new Map(
@@ -80,11 +88,13 @@ export class AlarmWatch {
     if (checked.kind === 'wrong') throw new Error(checked.problems.join('\n'));
     const secretsFile = join(folder, 'secrets.json');
     writeFileSync(secretsFile, JSON.stringify(secrets));
+    const unverified: string[] = [];
     const runtime = await boot({
+      sesUnverified: () => unverified,
       ...{ settings: checked.settings, dataFolder: folder, secretsFile, show: () => {} },
       ...{ mxPort: 0, submissionPort: 0, consolePort: 0, sweepEveryMs: null, timeScale: 1, demo: false },
     });
-    return new AlarmWatch(folder, runtime, server, behaviour);
+    return new AlarmWatch(folder, runtime, server, { behaviour, unverified });
   }
 
   async close(): Promise<void> {

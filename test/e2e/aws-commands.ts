@@ -4,7 +4,8 @@
 
 import { parseArgs } from 'node:util';
 import { DeleteObjectCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { PutAccountSendingAttributesCommand, SESv2Client } from '@aws-sdk/client-sesv2';
+import { DescribeActiveReceiptRuleSetCommand, SESClient, SetActiveReceiptRuleSetCommand } from '@aws-sdk/client-ses';
+import { ListEmailIdentitiesCommand, PutAccountSendingAttributesCommand, SESv2Client } from '@aws-sdk/client-sesv2';
 import {
   DeleteMessageCommand,
   GetQueueAttributesCommand,
@@ -29,6 +30,7 @@ type Options = Readonly<Record<string, string>>;
 const access = JSON.parse(process.env.AWS_LOCAL ?? '') as Access;
 const sqs = new SQSClient(access.client);
 const ses = new SESv2Client(access.client);
+const olderSes = new SESClient(access.client);
 const s3 = new S3Client({ ...access.client, forcePathStyle: true });
 
 const calls: Readonly<Record<string, (options: Options, paths: readonly string[]) => Promise<unknown>>> = {
@@ -72,6 +74,11 @@ const calls: Readonly<Record<string, (options: Options, paths: readonly string[]
   'sqs purge-queue': (options) => sqs.send(new PurgeQueueCommand(queueOf(options))),
   'sesv2 put-account-sending-attributes': (options) =>
     ses.send(new PutAccountSendingAttributesCommand({ SendingEnabled: 'sending-enabled' in options })),
+  'sesv2 list-email-identities': () => ses.send(new ListEmailIdentitiesCommand()),
+  'ses describe-active-receipt-rule-set': async () =>
+    (await olderSes.send(new DescribeActiveReceiptRuleSetCommand())).Metadata?.Name ?? null,
+  'ses set-active-receipt-rule-set': ({ 'rule-set-name': RuleSetName }) =>
+    olderSes.send(new SetActiveReceiptRuleSetCommand({ RuleSetName })),
   's3 rm': (_, [path]) => s3.send(new DeleteObjectCommand(objectOf(path))),
   's3 cp': async (_, [path]) => (await s3.send(new GetObjectCommand(objectOf(path)))).Body?.transformToString(),
 };
@@ -79,7 +86,7 @@ const calls: Readonly<Record<string, (options: Options, paths: readonly string[]
 const OPTIONS = [
   ...['stack-name', 'query', 'output', 'queue-url', 'attribute-names', 'source-arn', 'visibility-timeout'],
   ...['max-number-of-messages', 'message-system-attribute-names', 'message-attribute-names', 'message-body'],
-  ...['receipt-handle'],
+  ...['receipt-handle', 'rule-set-name'],
 ];
 const FLAGS = ['sending-enabled', 'no-sending-enabled'];
 

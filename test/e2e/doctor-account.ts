@@ -62,7 +62,7 @@ export async function openDoctorAccount() {
     config: join(folder, 'everpost.config.json'),
     /** As it was at the beginning: nothing is wrong. */
     async mend(): Promise<void> {
-      Object.assign(names, { verified: ['example.org'], unverified: [], mailFrom: null });
+      Object.assign(names, { verified: ['example.org'], unverified: [], unsigned: [], mailFrom: null });
       setSecrets();
       aws.stacks.put(STACK, standing(aws, alarmTopic));
       aws.ses.rules.setActive(STACK);
@@ -151,7 +151,7 @@ const CONFIG = {
 function setRecords(records: Map<string, readonly string[]>, region: string): void {
   records.clear();
   const { DkimAttributes } = identityAnswer('example.org', {
-    ...{ verified: ['example.org'], unverified: [], mailFrom: () => null },
+    ...{ verified: ['example.org'], unverified: [], unsigned: [], mailFrom: () => null },
   }) as { DkimAttributes: { Tokens: readonly string[] } };
   const at = `10 inbound-smtp.${region}.amazonaws.com`;
   for (const token of DkimAttributes.Tokens)

@@ -19,10 +19,13 @@ import { REASONS, type TableReason } from '#core/reply/reasons.ts';
 import { digestKeptUp, ingestFinished, orphansKeptUp } from '#pipeline/kept-up.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import type { SesAccount } from '#pipeline/ses-account.ts';
+import type { SesFaults } from '#pipeline/ses-set-up.ts';
 import type { WatchedQueues } from '#pipeline/sweep/entered.ts';
+import { Lasting } from '#pipeline/sweep/lasting.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { facts, queued, T0 } from '../contract/rows.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
+import { noSesFaults } from '../kit/right-ses.ts';
 import { bySesAndSrs, ofType, only, settingsOf, submitting, synthesised } from './template.ts';
 
 const HOUR = 3_600_000;
@@ -42,18 +45,20 @@ type World = {
   ledger: MemoryLedger;
   board: MemoryBoard;
   account: Partial<SesAccount> | null;
+  faults: Partial<SesFaults> | null;
 };
 const sending: SesAccount = {
   ...{ sendingEnabled: true, productionAccess: true, enforcement: 'HEALTHY' },
-  ...{ ratePerSecond: 14, max24Hours: 50_000, sentLast24Hours: 49_999 },
+  ...{ ratePerSecond: 14, max24Hours: 50_000, sentLast24Hours: 44_999 },
 };
 const holding = (visible: number) => ({ depth: async () => ({ visible, inFlight: 0 }) });
 const empty: WatchedQueues = { ingest: holding(0), entry: [holding(0)], work: [holding(0)] };
 
 /** The alarms of the set that the sweep's levels raise, run after run at these instants. */
-async function raised(world: Partial<World>, at: readonly number[] = [T0]): Promise<readonly string[]> {
+async function raised(world: Partial<World>, at: readonly number[] = [T0], published: string[] = []) {
   const { rows = [], queues = empty, ledger = new MemoryLedger(), board = new MemoryBoard() } = world;
   const account = world.account === null ? null : { ...sending, ...world.account };
+  const faults = world.faults === null ? null : { ...noSesFaults, ...world.faults };
   for (const row of rows) await ledger.create([row], null);
   const watch = new MemoryWatch();
   const nextHops = { ...pipelineSettings.nextHops, ses: { kind: 'ses' as const } };
@@ -69,10 +74,13 @@ async function raised(world: Partial<World>, at: readonly number[] = [T0]): Prom
       queues,
       sweepAgainMs: HOUR / 4,
       sesAccount: { account: async () => account },
+      sesSetUp: { faults: async () => faults },
+      lasting: new Lasting(ledger, clock, HOUR),
     };
     const ports = { ...common, waiting: new WaitingRows(ledger), board: new BoardView({ board, clock, watch }, 0) };
     await publishLevels(ports, new AbortController().signal);
   }
+  published.push(...watch.counted.map(({ metric }) => metric));
   return standing
     .filter(({ MetricName, Threshold }) =>
       watch.counted.some(({ metric, value }) => metric === MetricName && value >= Threshold),
@@ -129,12 +137,17 @@ describe('what waits for a person raises one of the four', () => {
   });
 
   test('an account that may not send, before anything is refused', async () => {
-    for (const account of [{ sendingEnabled: false }, { enforcement: 'SHUTDOWN' }, { sentLast24Hours: 50_000 }])
+    const used = [{ sentLast24Hours: 45_000 }, { sentLast24Hours: 50_000 }];
+    for (const account of [{ sendingEnabled: false }, { enforcement: 'SHUTDOWN' }, ...used])
       expect(await raised({ account })).toEqual(['SesSending']);
-    // Nobody is told of an account that sends, or has no limit, or cannot be read: the last is a refused call.
+    // Nobody is told of an account that sends, or has no limit.
     const ordinary = [{ enforcement: 'PROBATION' }, { productionAccess: false }];
-    for (const account of [...ordinary, { max24Hours: null, sentLast24Hours: 1e9 }, {}, null])
+    for (const account of [...ordinary, { max24Hours: null, sentLast24Hours: 1e9 }, {}])
       expect(await raised({ account })).toEqual([]);
+  });
+  test('an identity that SES has not verified, or does not sign with', async () => {
+    for (const faults of [{ unverifiedSending: ['example.com'] }, { unsigned: ['example.com'] }])
+      expect(await raised({ faults })).toEqual(['SesSending']);
   });
 
   test('poison, before its job is a dead letter', async () => {
@@ -223,6 +236,32 @@ describe('what enters and is not processed raises FrontDoor', () => {
     expect(await raised({ ledger }, [after])).toEqual(['FrontDoor']);
     await ledger.setBookmark(digestKeptUp, String(after));
     expect(await raised({ ledger }, [after + 1])).toEqual([]);
+  });
+});
+
+describe('what SES is set up for raises FrontDoor, where it takes no mail for us', () => {
+  const minutes = (...at: number[]) => at.map((minute) => T0 + minute * 60_000);
+  test.each([
+    ['another rule set', { otherRuleSet: true }],
+    ['an identity', { unverifiedReceiving: ['example.com'] }],
+  ])('%s, when it has lasted for five minutes, over all instances, until it is right', async (_, faults) => {
+    const ledger = new MemoryLedger();
+    expect(await raised({ ledger, faults }, minutes(0, 4))).toEqual([]);
+    expect(await raised({ ledger, faults }, minutes(5))).toEqual(['FrontDoor']);
+    expect(await raised({ ledger }, minutes(6))).toEqual([]);
+    expect(await raised({ ledger, faults }, minutes(7))).toEqual([]);
+  });
+  test('silence of SES leaves both alarms as they are, and raises them after half an hour', async () => {
+    const ledger = new MemoryLedger();
+    await ledger.setBookmark(orphansKeptUp, String(T0 + 30 * 60_000));
+    await ledger.setBookmark(digestKeptUp, String(T0 + 30 * 60_000));
+    const published: string[] = [];
+    const silent = { ledger, faults: null, account: null };
+    expect(await raised(silent, minutes(0), published)).toEqual([]);
+    expect(published.filter((metric) => /^(?:FrontDoor|Ses)/.test(metric))).toEqual([]);
+    expect(await raised(silent, minutes(29))).toEqual([]);
+    expect(await raised(silent, minutes(30))).toEqual(['FrontDoor', 'SesSending']);
+    expect(await raised({ ledger }, minutes(31))).toEqual([]);
   });
 });
 

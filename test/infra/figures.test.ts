@@ -138,7 +138,7 @@ describe('grants', () => {
       ],
       [
         'sqs:SendMessage on FeedbackQueue RelayQueue SlowRelayQueue',
-        'ses:GetAccount on *',
+        'ses:DescribeActiveReceiptRuleSet ses:GetAccount ses:GetIdentityDkimAttributes ses:ListEmailIdentities on *',
         'sqs:GetQueueAttributes on FeedbackDeadLetters FrontDoorReceiptDeadLetters IngestDeadLetters IngestQueue RelayDeadLetters RelayQueue SesFeedbackEventDeadLetters SlowRelayDeadLetters SlowRelayQueue',
       ],
     ],

@@ -18,11 +18,13 @@ import { hopTimes } from '#core/delivery/waiting.ts';
 import { expiryHourMs, lostAnywayAfterMs, lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
 import { orphanShards } from '#core/spool/orphan.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
+import { Lasting } from '#pipeline/sweep/lasting.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { AcceptedView, publishNoMail } from '#pipeline/sweep/no-mail.ts';
 import { publishFailureShare } from '#pipeline/sweep/outcomes-level.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ledgerTable, openDynamoDb } from '../contract/emulated-aws.ts';
+import { rightSes } from '../kit/right-ses.ts';
 import { type AtRest, idleLines, idlePrices } from './list-prices.ts';
 import { ofType, only, settingsOf, synthesised } from './template.ts';
 
@@ -44,6 +46,11 @@ async function idleRun(settings: Settings) {
   const records = new DynamoBoard(client, name);
   const queue = new MemoryJobQueue({ clock, visibilityMs: relayVisibilityMs, maxReceiveCount });
   const accepted = new AcceptedView(new DynamoAccepted(client, name));
+  const lasting = new Lasting(
+    new DynamoLedger(client, name, { ledgerRetentionMs: 1, search: true }),
+    clock,
+    expiryHourMs,
+  );
   let halves = 0;
   const calls: string[] = [];
   client.middlewareStack.add(
@@ -68,7 +75,8 @@ async function idleRun(settings: Settings) {
       ...{ waiting: new DynamoWaiting(client, name), board: new BoardView({ board: records, clock, watch }, 10_000) },
       ...{ relayQueue: queue, slowRelayQueue: queue, bounceQueue: queue, feedbackQueue: queue },
       ...{ sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
-      ...{ hopTimes: hopTimes(1), queues: { ingest: queue, entry: [queue], work: [queue] }, sesAccount: null },
+      ...{ hopTimes: hopTimes(1), queues: { ingest: queue, entry: [queue], work: [queue] } },
+      ...{ sesAccount: null, sesSetUp: rightSes.sesSetUp, lasting },
     };
     await sweep(ports, NEVER);
     await publishLevels(ports, NEVER);

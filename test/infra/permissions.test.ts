@@ -51,19 +51,29 @@ test('every action of every policy exists', async () => {
   expect(await iamActionExists('s3', 'GetObjectt')).toBe(false);
 });
 
-test('no grant has a wildcard action, and only one a wildcard resource', () => {
+test('no grant has a wildcard action, and only two a wildcard resource, for actions of SES that know none', () => {
   const grants = statementsOf(template).filter(({ statement }) => statement.Effect === 'Allow');
   expect(grants.filter(({ statement }) => each(statement.Action).some((action) => action.includes('*')))).toEqual([]);
   const wide = grants.filter(({ statement }) => each(statement.Resource).includes('*'));
-  expect(wide.map(({ role }) => role)).toEqual([only(template, 'AWS::IAM::Role', 'FrontDoorActivation')[0]]);
+  expect(wide.map(({ role }) => role).sort()).toEqual([
+    only(template, 'AWS::IAM::Role', 'FrontDoorActivation')[0],
+    only(template, 'AWS::IAM::Role', 'Sweep')[0],
+  ]);
+  expect(
+    wide.flatMap(({ statement }) => each<string>(statement.Action)).filter((it) => !it.startsWith('ses:')),
+  ).toEqual([]);
 });
 
-test('where mail is sent by SES, the sweep alone asks for the account, by an action that knows no resource', () => {
+test('where mail is sent by SES, the sweep alone asks for the account, by actions that know no resource', () => {
+  const asked = ['ses:GetIdentityDkimAttributes', 'ses:ListEmailIdentities'];
   const asks = statementsOf(synthesised(settingsOf(bySes))).filter(({ statement }) =>
     each<string>(statement.Action).some((action) => action === 'ses:GetAccount'),
   );
   expect(asks.map(({ role, statement }) => [role.replace(/[0-9A-F]{8}$/, ''), statement])).toEqual([
-    ['SweepRole', { Effect: 'Allow', Action: 'ses:GetAccount', Resource: '*' }],
+    [
+      'SweepRole',
+      { Effect: 'Allow', Action: ['ses:DescribeActiveReceiptRuleSet', 'ses:GetAccount', ...asked], Resource: '*' },
+    ],
   ]);
 });
 
@@ -77,7 +87,7 @@ test('in a VPC relay has one more, which its code may not use', () => {
   expect(relay).toHaveLength(2);
   expect(each(allowed?.Action ?? []).every((action) => each(denied?.Action ?? []).includes(action))).toBe(true);
   expect(denied?.Condition).toEqual({ Null: { 'lambda:SourceFunctionArn': 'false' } });
-  expect(grants.filter(({ role }) => !/^(?:Relay|FrontDoorActivation)/.test(role))).toEqual([]);
+  expect(grants.filter(({ role }) => !/^(?:Relay|FrontDoorActivation|Sweep)/.test(role))).toEqual([]);
 });
 
 test.each([

@@ -157,7 +157,7 @@ describe('our own metrics', () => {
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
     ...{ WaitsForPerson: true, WaitingLong: true, NextHopDown: true, PausedHours: true },
     ...{ FailureShare: true, NoMail: true },
-    ...{ FrontDoor: true, SesSending: true },
+    ...{ FrontDoor: true, SesReceiving: true, SesSending: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
@@ -182,6 +182,7 @@ describe('our own metrics', () => {
       'PurgeRun',
       'ReceiptMissing',
       'ServiceUnreachable',
+      'SesReceiving',
       'SesSending',
       'StrangeObject',
       'SubmissionMalformed',
@@ -275,6 +276,7 @@ describe('our own metrics', () => {
     ['FailureShare', 'FailureShare', 25], // percent
     ['NoMail', 'NoMail', 1], // minutes
     ['FrontDoor', 'FrontDoor', 1],
+    ['SesReceiving', 'SesReceiving', 1],
     ['SesSending', 'SesSending', 1],
   ])('%s stands while the level %s is at least %i, and stays as it is where no sweep ran', (id, metric, threshold) => {
     expect(own.filter(({ AlarmName }) => AlarmName === `Post/Watch/${id}`)).toMatchObject([
@@ -293,6 +295,7 @@ describe('our own metrics', () => {
       'NextHopDown',
       'NoMail',
       'PausedHours',
+      'SesReceiving',
       'SesSending',
       'WaitingLong',
       'WaitsForPerson',

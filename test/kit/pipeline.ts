@@ -45,6 +45,7 @@ import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
 import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
 import { Failures, Figures, gateOf, relayBeside } from './board.ts';
+import { rightSes } from './right-ses.ts';
 import { watchedQueues } from './watched-queues.ts';
 
 const NEVER = new AbortController().signal;
@@ -359,11 +360,10 @@ export class TestPipeline {
   private sweepPorts() {
     const { spool: _, ...queues } = this.wrapped();
     return {
-      ...this.common(),
-      ...queues,
+      ...{ ...this.common(), ...queues },
       board: this.boardView(),
-      ...{ lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
-      ...{ hopTimes: hopTimes(1), queues: watchedQueues(this), sesAccount: null },
+      ...{ lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs, hopTimes: hopTimes(1) },
+      ...{ queues: watchedQueues(this), ...rightSes },
     };
   }
   private returnedPorts() {

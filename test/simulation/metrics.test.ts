@@ -30,7 +30,8 @@ const short: Settings = { ...pipelineSettings, retry: { ...pipelineSettings.retr
 
 const OF_EACH_MINUTE: readonly MetricName[] = [
   ...(['SweepRun', 'OrphanSweepRun'] as const),
-  ...(['WaitsForPerson', 'WaitingLong', 'NextHopDown', 'PausedHours', 'FrontDoor', 'SesSending'] as const),
+  ...(['WaitsForPerson', 'WaitingLong', 'NextHopDown', 'PausedHours', 'FrontDoor'] as const),
+  ...(['SesReceiving', 'SesSending'] as const),
 ];
 function counted(pipeline: TestPipeline): Partial<Record<MetricName, number>> {
   const names = new Set(

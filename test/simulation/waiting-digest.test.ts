@@ -20,6 +20,7 @@ import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { facts, queued } from '../contract/rows.ts';
 import { boardOf } from '../kit/board.ts';
 import { TestPipeline } from '../kit/pipeline.ts';
+import { rightSes } from '../kit/right-ses.ts';
 import { watchedQueues } from '../kit/watched-queues.ts';
 import { settingsOf } from './routed.ts';
 
@@ -65,7 +66,7 @@ async function morning(script: Script = () => ok, quarantined: readonly string[]
   }
   async function levels() {
     const seen = new MemoryWatch();
-    await publishLevels({ ...ports, watch: seen, queues: watchedQueues(pipeline), sesAccount: null }, NEVER);
+    await publishLevels({ ...ports, watch: seen, queues: watchedQueues(pipeline), ...rightSes }, NEVER);
     return Object.fromEntries(seen.counted.map(({ metric, value }) => [metric, value]));
   }
   return { pipeline, ports, now, row, add, health, pause, digests, levels };

@@ -68,7 +68,7 @@ describe('the runbook', () => {
     ))
       for (const found of call[0].matchAll(/(?<![.\w])([a-z]\w*)\b(?=:|,|\s*\})/g)) keys.add(found[1] ?? '');
     for (const name of [...Object.keys(limits), ...keyNames()]) keys.add(name);
-    for (const parts of all.matchAll(/export type (?:Person|FrontDoor|SesSending)Parts = \{[^}]*\}/g))
+    for (const parts of all.matchAll(/export type (?:Person|FrontDoor|SesSending|SesReceiving)Parts = \{[^}]*\}/g))
       for (const found of parts[0].matchAll(/readonly (\w+):/g)) keys.add(found[1] ?? '');
     const asked = [
       ...[...text.matchAll(/`([a-z]+[A-Z]\w*)`/g)].map((found) => found[1] ?? ''),

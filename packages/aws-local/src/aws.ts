@@ -35,6 +35,8 @@ export type MailOptions = {
   readonly identities: () => readonly string[];
   /** Identities that are created and not verified; by default none. */
   readonly unverified?: () => readonly string[];
+  /** Verified identities whose DKIM records SES does not find any more; by default none. */
+  readonly unsigned?: () => readonly string[];
   /** The custom MAIL FROM domain of an identity; by default none has one. */
   readonly mailFrom?: (identity: string) => string | null;
   /** The destination of mail that SES sends: an SMTP server, or a folder of Maildirs. */
@@ -184,6 +186,7 @@ function openSes(
     configurationSets,
     identities: mail.identities,
     unverified: () => mail.unverified?.() ?? [],
+    unsigned: () => mail.unsigned?.() ?? [],
     mailFrom: (identity: string) => mail.mailFrom?.(identity) ?? null,
     received: (id: string) => received.get(id) ?? null,
   };

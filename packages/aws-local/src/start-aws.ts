@@ -22,6 +22,7 @@ export type StartOptions = Wanted & {
     /** Asked at each call, as `MailOptions` has them; the domains are verified identities by default. */
     readonly identities?: () => readonly string[];
     readonly unverified?: () => readonly string[];
+    readonly unsigned?: () => readonly string[];
     readonly mailFrom?: (identity: string) => string | null;
     /** An SMTP server for SES's outgoing mail. By default it goes into Maildirs, in `ses-out` of the data folder. */
     readonly sendTo?: { readonly host: string; readonly port: number };
@@ -78,7 +79,7 @@ async function start(options: StartOptions, folder: string, closers: (() => unkn
     secrets: () => secrets,
     mail: {
       ...{ verifiedDomains: domains, identities: mail?.identities ?? domains },
-      ...{ unverified: mail?.unverified, mailFrom: mail?.mailFrom },
+      ...{ unverified: mail?.unverified, unsigned: mail?.unsigned, mailFrom: mail?.mailFrom },
       out: mail?.sendTo ?? { folder: join(folder, 'ses-out') },
     },
     onFunctionLine: (functionName, line) => log(`${functionName} ${line}`),

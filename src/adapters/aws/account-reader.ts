@@ -18,7 +18,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { DescribeActiveReceiptRuleSetCommand, SESClient } from '@aws-sdk/client-ses';
-import { ListEmailIdentitiesCommand, type SESv2Client } from '@aws-sdk/client-sesv2';
+import type { SESv2Client } from '@aws-sdk/client-sesv2';
 import { paginateListSubscriptionsByTopic, SNSClient } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { SesAccount } from '#pipeline/ses-account.ts';
@@ -26,12 +26,12 @@ import { ownedBy } from './bucket-owner.ts';
 import type { AwsSettings } from './client-settings.ts';
 import { SesGetAccount } from './ses-get-account.ts';
 import { type FoundIdentity, identitiesOfDomains, sesReadClient } from './ses-identities.ts';
+import { type ListedIdentity, listedIdentities } from './ses-list-identities.ts';
 
 export type FoundStack = {
   readonly status: string;
   readonly outputs: Readonly<Record<string, string | undefined>>;
 };
-export type ListedIdentity = { readonly name: string; readonly verified: boolean };
 export type Subscriber = { readonly protocol: string; readonly endpoint: string; readonly confirmed: boolean };
 export type LambdaLimits = { readonly concurrent: number; readonly unreserved: number };
 /** Of a bucket that no stack has: how much is in it beside the object that SES writes to try it, and its versions. */
@@ -40,7 +40,6 @@ export type BucketContent = { readonly objects: number; readonly setUpVersions: 
 /** Developer Guide, "Deliver to S3 bucket action": SES writes it when a rule is created. */
 export const setUpObject = 'in/AMAZON_SES_SETUP_NOTIFICATION';
 const ATTEMPTS_MAX = 3;
-const PAGE = 1_000;
 
 export class AccountReader {
   readonly #account: string | null;
@@ -83,18 +82,8 @@ export class AccountReader {
     return new SesGetAccount(this.#ses).read(signal);
   }
 
-  /** All of them: one call for a thousand, where a look at each is allowed once a second. */
-  async identities(signal: AbortSignal): Promise<readonly ListedIdentity[]> {
-    const found: ListedIdentity[] = [];
-    let after: string | undefined;
-    do {
-      const asked = new ListEmailIdentitiesCommand({ PageSize: PAGE, NextToken: after });
-      const page = await this.#ses.send(asked, { abortSignal: signal });
-      for (const { IdentityName: name = '', VerificationStatus } of page.EmailIdentities ?? [])
-        found.push({ name, verified: VerificationStatus === 'SUCCESS' });
-      after = page.NextToken;
-    } while (after !== undefined && after !== '');
-    return found;
+  identities(signal: AbortSignal): Promise<readonly ListedIdentity[]> {
+    return listedIdentities(this.#ses, signal);
   }
 
   identitiesOf(domains: readonly string[]): Promise<ReadonlyMap<string, FoundIdentity | null>> {

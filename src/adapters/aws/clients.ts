@@ -104,10 +104,16 @@ export function sesSendClient(settings: AwsSettings): SESv2Client {
   return tellingRefusals(new SESv2Client({ ...common(settings), ...http, maxAttempts: 1 }), settings.refusals);
 }
 
-/** It sends nothing: it asks for the account. */
+/** It sends nothing: it asks for the account and the identities. */
 export function sesAccountClient(settings: AwsSettings): SESv2Client {
-  const http = overHttp({ requestTimeoutMs: 3_000, socketsMax: 1 });
-  return tellingRefusals(new SESv2Client({ ...common(settings), ...http, maxAttempts: 2 }), settings.refusals);
+  const http = overHttp({ requestTimeoutMs: 3_000, socketsMax: 2 });
+  return tellingRefusals(new SESv2Client({ ...common(settings), ...http, maxAttempts: 3 }), settings.refusals);
+}
+
+/** SES's older API, to ask for the active rule set and DKIM. Such calls are allowed once a second. */
+export function sesSetUpClient(settings: AwsSettings): SESClient {
+  const http = overHttp({ requestTimeoutMs: 3_000, socketsMax: 2 });
+  return tellingRefusals(new SESClient({ ...common(settings), ...http, maxAttempts: 3 }), settings.refusals);
 }
 
 /** SES's older API, for SendBounce alone, which is mail too: one try. */

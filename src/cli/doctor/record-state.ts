@@ -2,8 +2,9 @@
 // none. An MX record of our own domains that leads elsewhere is a finding of its own check, because `dns cutover` sets
 // it when all other checks are green.
 
+import { identityDomains } from '#core/message/ses-use.ts';
 import { type AskedRecord, askFor } from '../dns-answers.ts';
-import { identityDomains, type NeededRecord, neededRecords } from '../dns-records.ts';
+import { type NeededRecord, neededRecords } from '../dns-records.ts';
 import { asking, type Check, type Finding, ok, unknown, wrong } from './finding.ts';
 import type { Place } from './place.ts';
 

@@ -1,11 +1,10 @@
 // Checks of SES: the active receipt rule set, the identities, and the account's sending. Called by doctor.ts and by the
 // deploy. They only read. docs/aws-contracts.md §1.1, §1.8 and §2.2 have what they rest on.
 
-import type { ListedIdentity } from '#adapters/aws/account-reader.ts';
+import type { ListedIdentity } from '#adapters/aws/ses-list-identities.ts';
 import type { Settings } from '#config/settings.ts';
-import { sendsBySes } from '#core/message/ses-use.ts';
+import { identityDomains, identityNames, sendsBySes } from '#core/message/ses-use.ts';
 import type { SesAccount } from '#pipeline/ses-account.ts';
-import { identityDomains } from '../dns-records.ts';
 import { stands } from './aws-account.ts';
 import { asking, type Check, type Finding, ok, wrong } from './finding.ts';
 import type { Place } from './place.ts';
@@ -61,9 +60,9 @@ function ownNames(domains: readonly string[], all: readonly ListedIdentity[]): r
 
 /** The most specific identity counts: the domain's own, else the nearest above it. */
 export function identityFinding(domain: string, all: readonly ListedIdentity[]): Finding {
-  const labels = domain.split('.');
-  const names = labels.map((_, at) => labels.slice(at).join('.'));
-  const found = names.flatMap((name) => all.find((identity) => identity.name.toLowerCase() === name) ?? [])[0];
+  const found = identityNames(domain).flatMap(
+    (name) => all.find((identity) => identity.name.toLowerCase() === name) ?? [],
+  )[0];
   const create = `aws sesv2 create-email-identity --email-identity ${domain}, then the records of everpost dns`;
   if (found?.verified === true) return ok(`${domain} is verified (${found.name})`);
   if (found !== undefined)

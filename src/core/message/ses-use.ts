@@ -61,6 +61,22 @@ export function identitiesOf({ localPart, domainKey }: Mailbox, domains: readonl
   return [...new Set([...addresses, ...ours])];
 }
 
+/** The domains by which mail comes in: SES takes mail for verified identities alone. */
+export function receivingDomains({ domains, returnPathDomain }: Pick<Settings, 'domains' | 'returnPathDomain'>) {
+  return [...new Set([...domains, returnPathDomain])];
+}
+
+/** The domains whose identities SES needs: those that we receive for, and those that we send as by SES. */
+export function identityDomains(settings: Settings): readonly string[] {
+  const sending = sendsBySes(settings) ? sendingDomains(settings) : [];
+  return [...new Set([...settings.domains, ...sending, settings.returnPathDomain])];
+}
+
+/** The names that an identity which covers the domain may have, the nearest first. No top-level domain is one. */
+export function identityNames(domain: string): readonly string[] {
+  return [domain, ...above(domain)].filter((name) => name.includes('.'));
+}
+
 /** a.b.example: b.example and example. */
 function above(domain: string): readonly string[] {
   const labels = domain.split('.');

@@ -1,7 +1,7 @@
 // The level FrontDoor: what entered and is not processed. Called by levels.ts. It counts dead letters of what enters,
 // what waits for ingest while ingest finishes nothing, a search for orphans that falls behind, because that search
-// alone finds mail whose receipt is lost, and a digest that is overdue, because it alone tells of quarantined mail. It
-// does not know whether SES takes mail at all. Nothing here moves mail.
+// alone finds mail whose receipt is lost, and a digest that is overdue, because it alone tells of quarantined mail.
+// Whether SES takes mail for us at all is a part that ses-receiving.ts knows. Nothing here moves mail.
 //
 // | effect, in order                     | if we die right after                                       |
 // | ------------------------------------ | ----------------------------------------------------------- |
@@ -36,19 +36,22 @@ export type FrontDoorParts = {
   readonly standing: number;
   readonly orphansOverdue: 0 | 1;
   readonly digestOverdue: 0 | 1;
+  /** The level SesReceiving: SES takes no mail for us, or not of each domain. */
+  readonly notReceiving: number;
 };
 
 /** Since when messages have waited for ingest while it finished nothing; empty: they have not. */
 const STANDS = 'ingest-stands';
 const REAL_HOUR_MS = 3_600_000;
 
-export async function frontDoorParts(ports: FrontDoorPorts): Promise<FrontDoorParts> {
+export async function frontDoorParts(ports: FrontDoorPorts, notReceiving: number): Promise<FrontDoorParts> {
   const deadLetters = await deadLettersIn(ports.queues.entry);
   return {
     deadLetters,
     standing: await standing(ports),
     orphansOverdue: await overdue(ports, orphansKeptUp, orphanSweepOverdueMs),
     digestOverdue: await overdue(ports, digestKeptUp, digestOverdueMs),
+    notReceiving,
   };
 }
 

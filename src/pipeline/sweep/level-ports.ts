@@ -5,8 +5,10 @@ import type { Settings } from '#config/settings.ts';
 import type { BoardView } from '#pipeline/next-hop-board.ts';
 import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
 import type { SesAccountView } from '#pipeline/ses-account.ts';
+import type { SesSetUpView } from '#pipeline/ses-set-up.ts';
 import type { WaitingIndex } from '#pipeline/waiting-index.ts';
 import type { WatchedQueues } from './entered.ts';
+import type { Lasting } from './lasting.ts';
 
 export type LevelPorts = {
   readonly settings: Settings;
@@ -21,4 +23,7 @@ export type LevelPorts = {
   readonly queues: WatchedQueues;
   /** Null: nothing of the configuration leaves by SES. */
   readonly sesAccount: Pick<SesAccountView, 'account'> | null;
+  readonly sesSetUp: Pick<SesSetUpView, 'faults'>;
+  /** One for each function instance. */
+  readonly lasting: Lasting;
 };

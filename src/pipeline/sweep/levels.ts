@@ -13,12 +13,14 @@ import type { Health } from '#core/delivery/next-hop-health.ts';
 import { type Pauses, pausesOf } from '#core/delivery/pause.ts';
 import { waitsUntil } from '#core/delivery/waiting.ts';
 import { isSick, type Sum, waitingSums } from '#core/delivery/waiting-sums.ts';
+import { sesUnansweredAfterMs } from '#core/limits.ts';
 import type { Watch } from '#pipeline/ports.ts';
 import type { WaitingLook } from '#pipeline/waiting-index.ts';
 import { deadLettersIn, frontDoorParts } from './entered.ts';
 import { walkHeld } from './held-walk.ts';
 import type { LevelPorts } from './level-ports.ts';
 import { type PersonCounts, personCounts, personParts } from './person.ts';
+import { sesReceivingParts } from './ses-receiving.ts';
 import { sesSendingParts } from './ses-sending.ts';
 
 export async function publishLevels(ports: LevelPorts, signal: AbortSignal): Promise<void> {
@@ -35,20 +37,38 @@ export async function publishLevels(ports: LevelPorts, signal: AbortSignal): Pro
   watch.level('WaitingLong', minutes(Math.max(0, ...waiting.values().map(({ oldestAt }) => now - oldestAt))));
   const since = Math.min(now, ...pauses.standing.map((each) => each.since));
   watch.level('PausedHours', Math.floor((now - since) / hourMs));
-  const account = (await ports.sesAccount?.account(signal)) ?? null;
-  publishSum(watch, 'SesSending', sesSendingParts(counts.refusedBySes, account));
+  const receiving = await publishSes(ports, counts.refusedBySes, signal);
   const counted = { held, deadLetters: await deadLettersIn(ports.queues.work) };
   const person = personParts(counted, counts, pauses, hourMs);
   // Half a count would say that all is well: no value leaves the alarm as it is.
   if (isCounted || sumOf(person) > 0) publishSum(watch, 'WaitsForPerson', person);
   if (!isCounted) watch.info('sweep.held-not-counted', { counted: held });
-  publishSum(watch, 'FrontDoor', await frontDoorParts(ports));
+  const entered = await frontDoorParts(ports, receiving ?? 0);
+  if (receiving !== null || sumOf(entered) > 0) publishSum(watch, 'FrontDoor', entered);
   watch.count('SweepRun');
+}
+
+/**
+ * Returns the level SesReceiving: it is a part of FrontDoor too, for those who have the small set of alarms. Where SES
+ * does not tell, no value leaves an alarm as it is: 0 would say that all is well.
+ */
+async function publishSes(ports: LevelPorts, refused: number, signal: AbortSignal): Promise<number | null> {
+  const { watch, lasting, sesAccount, sesSetUp } = ports;
+  const [account = null, faults] = await Promise.all([sesAccount?.account(signal), sesSetUp.faults(signal)]);
+  const isSilent = sesAccount !== null && account === null;
+  const isUnknown = await lasting.lasts('ses-account-unknown', isSilent, sesUnansweredAfterMs);
+  const sending = sesSendingParts(refused, account, faults, isUnknown);
+  if ((!isSilent && faults !== null) || sumOf(sending) > 0) publishSum(watch, 'SesSending', sending);
+  const receiving = await sesReceivingParts(faults, lasting);
+  if (receiving === null) return null;
+  publishSum(watch, 'SesReceiving', receiving);
+  return sumOf(receiving);
 }
 
 const LOGGED_AS = {
   WaitsForPerson: 'sweep.waits-for-person',
   FrontDoor: 'sweep.front-door',
+  SesReceiving: 'sweep.ses-receiving',
   SesSending: 'sweep.ses-sending',
 } as const;
 

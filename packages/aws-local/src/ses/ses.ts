@@ -1,6 +1,6 @@
-// SES over HTTP: v2 SendEmail with raw content, GetAccount and identities; of the older API SendBounce and the active
-// receipt rule set. Opened by aws.ts. Every other operation is answered with NotImplemented and its name, in the form
-// that its SDK client reads. It answers when the mail is stored, and never sends twice for one call.
+// SES over HTTP: v2 SendEmail with raw content, GetAccount and identities; of the older API SendBounce, identities and
+// the active receipt rule set. Opened by aws.ts. Every other operation is answered with NotImplemented and its name, in
+// the form that its SDK client reads. It answers when the mail is stored, and never sends twice for one call.
 
 import { randomBytes } from 'node:crypto';
 import { readBody } from '../http/request-body.ts';
@@ -9,7 +9,7 @@ import { AwsError, type HttpCall, type HttpService, type World } from '../world.
 import { createSesAccount, type SesAccount } from './account.ts';
 import { type ConfigurationSets, configurationSetArn } from './configuration-sets.ts';
 import { mostSpecificIdentity } from './identities.ts';
-import { identityAnswer, identityList, type KnownIdentities } from './identity-answer.ts';
+import { dkimAttributes, identityAnswer, identityList, type KnownIdentities } from './identity-answer.ts';
 import type { Outgoing } from './outgoing.ts';
 import { addressesIn, notVerified, refused, rewritten, steeredBy } from './raw-message.ts';
 import type { ReceiptRules } from './receiving.ts';
@@ -22,6 +22,8 @@ export type SesSending = {
   readonly identities: () => readonly string[];
   /** Further identities, created and not verified. Absent: none. */
   readonly unverified?: () => readonly string[];
+  /** Verified ones as which SES does not sign. Absent: none. */
+  readonly unsigned?: () => readonly string[];
   /** The custom MAIL FROM domain of an identity. Absent: none has one. */
   readonly mailFrom?: (identity: string) => string | null;
   /** The received message with that id, for SendBounce. */
@@ -37,7 +39,7 @@ const RECIPIENTS_MAX = 50;
 const BOUNCE_EVERY_MS = 1_000;
 const NAMESPACE = 'http://ses.amazonaws.com/doc/2010-12-01/';
 
-type Operation = (form: URLSearchParams, rules: ReceiptRules) => XmlElement;
+type Operation = (form: URLSearchParams, rules: ReceiptRules, known: () => KnownIdentities) => XmlElement;
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   SetActiveReceiptRuleSet: (form, rules) => {
     rules.setActive(form.get('RuleSetName')); // absent: no rule set is active any more
@@ -51,7 +53,9 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       Rules: { member: active.rules.map(ruleXml) },
     };
   },
+  GetIdentityDkimAttributes: (form, _rules, known) => dkimAttributes(form, known()),
 };
+const NOBODY: KnownIdentities = { verified: [], unverified: [], unsigned: [], mailFrom: () => null };
 
 /** Without `sending` nothing can be sent. */
 export function createSes(world: World, rules: ReceiptRules, sending?: SesSending): HttpService {
@@ -78,7 +82,7 @@ export function createSes(world: World, rules: ReceiptRules, sending?: SesSendin
           access: [{ action: `ses:${name}`, resource: '*' }],
           ...(call.kill ? { kill: call.kill } : {}),
         },
-        async () => operation(form, rules),
+        async () => operation(form, rules, () => sender?.known() ?? NOBODY),
       );
       sendXml(call, name, result);
     },
@@ -100,6 +104,7 @@ export function createSes(world: World, rules: ReceiptRules, sending?: SesSendin
 }
 
 type Sender = {
+  known(): KnownIdentities;
   account(call: HttpCall): Promise<object>;
   putSending(call: HttpCall, body: Buffer): Promise<object>;
   email(call: HttpCall, request: SendEmail): Promise<string>;
@@ -126,11 +131,13 @@ function createSender(world: World, sending: SesSending): Sender {
   const known = (): KnownIdentities => ({
     verified: identities(),
     unverified: sending.unverified?.() ?? [],
+    unsigned: sending.unsigned?.() ?? [],
     mailFrom: (name) => sending.mailFrom?.(name) ?? null,
   });
   const terms = () => ({ region: world.region, now: world.clock.now(), sesMessageId: newId(world), isVerified });
 
   return {
+    known,
     account: (call) =>
       world.gate.pass(
         { ...gated(call, 'GetAccount', '', [], []), access: [{ action: 'ses:GetAccount', resource: '*' }] },

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand, GetObjectCommand } from '@aws-sdk/client-s3';
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
-import { SendBounceCommand } from '@aws-sdk/client-ses';
+import { DescribeActiveReceiptRuleSetCommand, SendBounceCommand } from '@aws-sdk/client-ses';
 import { GetAccountCommand, SendEmailCommand } from '@aws-sdk/client-sesv2';
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -78,6 +78,7 @@ const calls: Readonly<Record<Extract<keyof typeof clients, `${string}Client`>, (
   sesSendClient: () =>
     clients.sesSendClient(settings()).send(new SendEmailCommand({ Content: { Raw: { Data: Buffer.from(SECRET) } } })),
   sesAccountClient: () => clients.sesAccountClient(settings()).send(new GetAccountCommand()),
+  sesSetUpClient: () => clients.sesSetUpClient(settings()).send(new DescribeActiveReceiptRuleSetCommand()),
   sesBounceClient: () =>
     clients.sesBounceClient(settings()).send(
       new SendBounceCommand({
@@ -106,7 +107,9 @@ describe('a refused call of a caller that swallows the error', () => {
     expect(watch.total('CallsRefused')).toBe(1);
     const [line] = watch.logged('aws.refused');
     expect(line?.fields).toMatchObject({ name: answer.name });
-    expect(line?.fields.operation).toMatch(/^(GetItem|GetObject|DeleteObject|Send\w+|GetSecretValue|GetAccount)$/);
+    expect(line?.fields.operation).toMatch(
+      /^(GetItem|GetObject|DeleteObject|Send\w+|GetSecretValue|GetAccount|Describe\w+)$/,
+    );
     expect(JSON.stringify(watch.entries)).not.toContain(SECRET);
     expect(JSON.stringify(watch.entries)).not.toContain('the-key');
   });

@@ -27,6 +27,7 @@ import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { facts, queued } from '#test/contract/rows.ts';
 import { pipelineSettings } from '#test/kit/pipeline.ts';
+import { rightSes } from '#test/kit/right-ses.ts';
 
 const NEVER = new AbortController().signal;
 const MINUTE = 60_000;
@@ -58,7 +59,7 @@ function at(now: number) {
     ...{ bounceQueue: queue, feedbackQueue: queue, relayQueue: queue, slowRelayQueue: queue },
     ...{ hopTimes: hopTimes(1), sweepAgainMs: lostJobAfterMs, lostAnywayMs: lostAnywayAfterMs, hourMs: expiryHourMs },
     queues: { ingest: empty, entry: [empty], work: [empty] },
-    sesAccount: null,
+    ...rightSes,
     get board() {
       return new BoardView({ board, clock, watch }, boardEveryMs);
     },
