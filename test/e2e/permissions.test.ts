@@ -83,7 +83,7 @@ describe.each(stacks)('with all that the template grants, in the stack for $name
 
   it.each(parts.map((part) => [part.name, part] as const))('%s', async (_name, part) => {
     if (runtime === undefined) throw new Error('the stack did not start');
-    await runPart(part, { runtime, nextHop, patienceMs: 20_000 });
+    await runPart(part, { runtime, nextHop, patienceMs: 60_000 });
     ended.add(part);
     for (const used of runtime.emulators.iam.used()) {
       const grant = effective.find((each) => isUse(each, used));
@@ -139,7 +139,7 @@ async function complaint(grant: Grant, some: readonly Part[]): Promise<string> {
     forget(nextHop);
     try {
       runtime = await booted(`${grant.id}-${some.length}-${name}`, without(template, grant), sweepEveryMs);
-      for (const part of mine) await runPart(part, { runtime, nextHop, patienceMs: 10_000 });
+      for (const part of mine) await runPart(part, { runtime, nextHop, patienceMs: 30_000 });
     } catch (error) {
       return lackIn(error instanceof Error ? error.message : String(error));
     } finally {
