@@ -169,6 +169,22 @@ describe('README', () => {
     const checked = checkConfig(new Function(`return ${literal}`)(), 'README.md');
     expect(checked).toMatchObject({ kind: 'ok', warnings: [], notYet: [] });
   });
+  it('deploys in an order in which each command finds what it needs, and moves the mail last', () => {
+    const [, section = ''] = /\*\*Deploy\.\*\*([\s\S]*?)\n\*\*Mail from your side/.exec(read('README.md')) ?? [];
+    const commands = [...section.matchAll(/^ {4}(\S.*)$/gm)].map(([, line]) => line ?? '');
+    const steps = [
+      ...['git clone', 'export AWS_REGION', 'aws sts', 'create-email-identity', 'everpost -- dns --region'],
+      ...['VerifiedForSendingStatus', 'create-secret', 'npm run synth', 'cdk bootstrap', 'npm run deploy'],
+      ...['sns subscribe', 'everpost -- doctor', 'everpost -- dns cutover'],
+    ];
+    const at = steps.map((step) => commands.findIndex((command) => command.includes(step)));
+    expect(at).toEqual([...at].sort((a, b) => a - b));
+    expect(at[0]).toBe(0);
+    expect(at.at(-1)).toBe(commands.length - 1);
+    // Whatever secret the example names is the one that is made.
+    const secret = /auth: \{ secret: '([^']+)' \}/.exec(read('README.md'))?.[1];
+    expect(commands.filter((command) => command.includes(`--name ${secret} `))).toHaveLength(1);
+  });
 });
 
 describe('ARCHITECTURE', () => {
