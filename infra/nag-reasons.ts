@@ -57,6 +57,12 @@ function forPeople(settings: Settings): readonly Reason[] {
         '`everpost dns` asks SES what it knows of each domain of the configuration, and of some there is no identity yet. It is GetEmailIdentity ' +
         'alone, which shows public DNS names.',
     },
+    {
+      rule: 'AwsSolutions-IAM5[Resource::<LedgerTable.Arn>-restored*]',
+      at: ['Operators/Operator'],
+      reason:
+        '`everpost restore` reads a table to which the ledger was restored. Its name is given then; it begins with that of the ledger. It is read only.',
+    },
     ...contentPrefixes(settings).map((prefix) => ({
       rule: `AwsSolutions-IAM5[Resource::<SpoolBucket.Arn>/${prefix}*]`,
       at: ['Operators/Operator'],

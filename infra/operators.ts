@@ -62,6 +62,8 @@ function acting(stack: Stack, { settings, bucket, table, stages }: Given): reado
   const move = ['ReceiveMessage', 'DeleteMessage', 'StartMessageMoveTask', 'ListMessageMoveTasks'];
   return [
     onLedger(table, 'PutItem'),
+    // `everpost restore` reads the table to which an administrator restored the ledger.
+    may(['dynamodb:GetItem', 'dynamodb:Scan'], `${table.tableArn}-restored*`),
     may(['sqs:SendMessage'], ...sources.map(({ queueArn }) => queueArn)),
     may(
       move.map((action) => `sqs:${action}`),

@@ -16,6 +16,7 @@ import { compileRoutes } from '#core/routing/routes.ts';
 import { AcceptedNotes } from '#pipeline/accepted-slots.ts';
 import { takeIn } from '#pipeline/ingest/ingest-job.ts';
 import { ingestFinished, Pulse } from '#pipeline/kept-up.ts';
+import { RestoreView } from '#pipeline/restore-record.ts';
 import { config } from './config.ts';
 import { stage } from './stage.ts';
 
@@ -26,14 +27,16 @@ const sqs = sqsClient(aws);
 const dynamo = dynamoClient(aws);
 const secrets = new AwsSecrets(secretsClient(aws), clock);
 const marks = new MarkSecret({ read: secrets.rotating(config.markSecret), stackId: config.stackId, clock, watch });
+const ledger = new DynamoLedger(dynamo, config.table, {
+  ledgerRetentionMs: config.settings.retentionMs.ledger,
+  search: config.settings.trace.search,
+});
 const ports = {
   settings: config.settings,
   routes: compileRoutes(config.settings.routes),
   spool: new S3Spool(s3Client(aws), config.bucket, { lister: s3ListClient(aws) }),
-  ledger: new DynamoLedger(dynamo, config.table, {
-    ledgerRetentionMs: config.settings.retentionMs.ledger,
-    search: config.settings.trace.search,
-  }),
+  ledger,
+  restores: new RestoreView({ ledger, clock }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
   feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'returned'),

@@ -10,11 +10,12 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { ownedBy } from '#adapters/aws/bucket-owner.ts';
 import type { AwsSettings } from '#adapters/aws/client-settings.ts';
-import { dynamoClient, s3Client, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
+import { dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
 import { s3SubmissionClient } from '#adapters/aws/s3-submission-client.ts';
 import { S3SubmissionStore } from '#adapters/aws/s3-submission-store.ts';
+import { S3Versions } from '#adapters/aws/s3-versions.ts';
 import { SystemClock } from '#adapters/system-clock.ts';
 import type { SubmissionStore } from '#pipeline/ports.ts';
 import { NotReachable } from './exit.ts';
@@ -53,6 +54,11 @@ export function sqsFor({ aws, region }: Instance): SQSClient {
 /** Reads content; an object under a delete marker does not exist for it. */
 export function spoolFor({ aws, region, bucket, account }: Instance): S3Spool {
   return new S3Spool(aws === null ? ownedBy(new S3Client({ region }), account) : s3Client(aws), bucket);
+}
+
+/** What the bucket still has of an object. */
+export function versionsFor({ aws, region, bucket, account }: Instance): S3Versions {
+  return new S3Versions(aws === null ? ownedBy(new S3Client({ region }), account) : s3ListClient(aws), bucket);
 }
 
 /** Writes submissions: to a stack's bucket by the stack's name, or by the bucket's. */

@@ -123,7 +123,7 @@ export function lossOf(words: Words): (now: number) => Selection {
 }
 
 /** A duration before now, or an instant with its zone: without one it would mean another time on each machine. */
-function momentOf(option: string, text: string): (now: number) => number {
+export function momentOf(option: string, text: string): (now: number) => number {
   const before = parseDuration(text);
   if (before !== null) return (now) => now - before;
   const zoned = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text);

@@ -61,6 +61,13 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'restore',
+    {
+      summary: 'put rows back into the ledger after a restore of its table',
+      load: () => import('./restoring.ts').then(({ restore }) => restore),
+    },
+  ],
+  [
     'classify',
     {
       summary: "what follows from a server's reply, and whose fault it is",

@@ -227,6 +227,14 @@ export const orphanSweepEveryMs = HOUR;
  * rarely more.
  */
 export const orphanAfterMs = HOUR;
+/** Mail that was accepted so long after a restore began counts as mail of before: an operator's clock may be wrong. */
+export const restoreMarginMs = 5 * MINUTE;
+/** Rows that a restore looks up and writes side by side: within the DynamoDB client's 64 sockets. */
+export const restoreRowsAtOnce = 16;
+/** Items that a restore reads at once: some 200 KB. */
+export const restorePage = 200;
+/** Content that is gone sooner than this after its acceptance was not removed by the purge (the default's versions). */
+export const purgedContentAfterMs = 7 * DAY;
 /** Near the fifteen minutes that Lambda gives; a run that is cut off goes on where its bookmarks say. */
 export const orphanSweepTimeoutMs = 840 * SECOND;
 /** ListObjectsV2 gives so many entries at most. */

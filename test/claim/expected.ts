@@ -29,9 +29,9 @@ export function meets(fate: Fate | undefined): Meets {
 }
 
 /** Something besides the script may keep a delivery from its end until its lifetime is over. */
-export function isTroubled({ troubles, rates, conditions, settings }: Plan): boolean {
+export function isTroubled({ troubles, rates, conditions, settings, restore }: Plan): boolean {
   const byCalls = Object.values(rates).some((rate) => rate > 0);
-  return troubles.length > 0 || byCalls || mayExpireBy(conditions, settings);
+  return troubles.length > 0 || byCalls || restore !== null || mayExpireBy(conditions, settings);
 }
 
 export function duesOf(plan: Plan, message: MessagePlan): Due[] {

@@ -17,6 +17,7 @@ import {
   type RecipientPlan,
   settingsFor,
 } from './plan.ts';
+import { endsByRestore, restoreOf } from './restores.ts';
 import { endsOf, troublesOf } from './troubles.ts';
 
 export type Wish = {
@@ -24,6 +25,8 @@ export type Wish = {
   readonly days?: number | undefined;
   /** Without conditions of next hops: what the seed played before there were any. */
   readonly plain?: boolean | undefined;
+  /** A restore of the ledger in each seed, or in none; absent: in some. */
+  readonly restore?: boolean | undefined;
 };
 
 const NO_RATES: Rates = { crash: 0, lostAnswer: 0, throttle: 0, stall: 0, doubleJob: 0, lostJob: 0 };
@@ -59,6 +62,7 @@ export function planOf(seed: number, wish: Wish = {}): Plan {
       : [];
   const befalls = wish.plain === true ? null : conditionsOf(seed, { calmFrom, settings });
   const conditions = befalls?.conditions ?? [];
+  const restore = restoreOf(seed, calmFrom, wish.restore);
   const lasts = troubles.map((trouble) => ('until' in trouble ? (trouble.until ?? 0) : 0));
   return {
     seed,
@@ -66,14 +70,16 @@ export function planOf(seed: number, wish: Wish = {}): Plan {
     messages: [...messages, ...(befalls?.messages ?? [])],
     troubles,
     conditions,
+    restore,
     warm: befalls !== null,
     rates: style === 'calls' || style === 'both' ? ratesOf(chance) : NO_RATES,
     only: null,
-    calmFrom: Math.max(calmFrom, ...lasts, endsAt(conditions)),
+    calmFrom: Math.max(calmFrom, ...lasts, endsAt(conditions), restore === null ? 0 : restore.at + HOUR),
     redrive: chance.happens(0.8),
     alsoEnds: [
       ...endsOf(troubles),
       ...endsBy(conditions, settings),
+      ...endsByRestore(restore),
       ...(style === 'calm' ? [] : (['held: notice expired: *'] as const)),
     ],
   };

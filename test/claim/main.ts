@@ -1,6 +1,6 @@
-// npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--plain] [--verbose]: runs of the simulator, on
-// every core, each made smaller where it fails. Its last line counts; it exits 0 where that is nothing but seeds and
-// messages, and 1 otherwise.
+// npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--plain] [--restore] [--verbose]: runs of the
+// simulator, on every core, each made smaller where it fails. Its last line counts; it exits 0 where that is nothing
+// but seeds and messages, and 1 otherwise.
 
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -10,7 +10,7 @@ import type { Wish } from './generator.ts';
 import { type Run, shrink, simulateSeed } from './simulator.ts';
 import { type Tally, tallyOf } from './tally.ts';
 
-const USAGE = 'npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--plain] [--verbose]\n';
+const USAGE = 'npm run sim -- --seeds A-B | --seed N [--messages M] [--days D] [--plain] [--restore] [--verbose]\n';
 const SHOWN_MAX = 10;
 /** Of many that fail, so many are made smaller; each by itself is, with --seed. */
 const SHRUNK_MAX = 3;
@@ -74,12 +74,14 @@ function argumentsOf(): Asked | null {
       messages: { type: 'string' },
       days: { type: 'string' },
       plain: { type: 'boolean' },
+      restore: { type: 'boolean' },
       verbose: { type: 'boolean' },
     } as const;
     const { values } = parseArgs({ options });
     const [, from, to] = /^(\d+)(?:-(\d+))?$/.exec(values.seeds ?? values.seed ?? '') ?? [];
     const number = (text: string | undefined) => (text === undefined ? undefined : Number(text));
-    const wish: Wish = { messages: number(values.messages), days: number(values.days), plain: values.plain };
+    const { plain, restore } = values;
+    const wish: Wish = { messages: number(values.messages), days: number(values.days), plain, restore };
     const numbers = [wish.messages, wish.days];
     if (from === undefined || numbers.some((each) => each !== undefined && !(each > 0))) return null;
     if (values.seeds !== undefined && values.seed !== undefined) return null;

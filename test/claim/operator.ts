@@ -12,9 +12,12 @@ import type { Condition } from './conditions.ts';
 import type { Word } from './next-hop-claims.ts';
 import { MINUTE, START } from './plan.ts';
 import type { Invocation } from './process.ts';
+import { planRestore } from './restores.ts';
 import type { World } from './world.ts';
 
 type Mode = Word['mode'];
+/** A restore that takes longer dies, and is begun again. */
+const RESTORE_MS = 20 * MINUTE;
 
 export class Operator {
   readonly words: Word[] = [];
@@ -30,6 +33,13 @@ export class Operator {
 
   begin(): void {
     for (const condition of this.world.plan.conditions) this.plan(condition);
+    const { restore } = this.world.plan;
+    if (restore === null) return;
+    planRestore(this.world, restore, START, {
+      pauseAll: () => this.say('all', 'hold'),
+      resumeAll: () => this.say('all', null),
+      untilAnswered: (command) => this.untilAnswered(command, RESTORE_MS),
+    });
   }
 
   /** The ledger has the configuration's word as it is: the sweep writes it down. */
@@ -114,9 +124,9 @@ export class Operator {
   }
 
   /** A command that failed or died is given again a minute later. */
-  private async untilAnswered<T>(command: (process: Invocation) => Promise<T>): Promise<T> {
+  private async untilAnswered<T>(command: (process: Invocation) => Promise<T>, forMs = MINUTE): Promise<T> {
     for (;;) {
-      const process = this.world.operatorsProcess();
+      const process = this.world.operatorsProcess(forMs);
       const answer = await Promise.race([
         command(process).then(
           (value) => ({ value }),

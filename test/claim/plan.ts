@@ -8,6 +8,7 @@ import type { Notify } from '#core/submission/submission.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
 import type { Condition } from './conditions.ts';
 import type { End } from './evidence.ts';
+import type { RestorePlan } from './restores.ts';
 
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
@@ -114,6 +115,7 @@ export type Plan = {
   readonly messages: readonly MessagePlan[];
   readonly troubles: readonly Trouble[];
   readonly conditions: readonly Condition[];
+  readonly restore: RestorePlan | null;
   /** A function keeps between jobs what it keeps on AWS: board, places, counts. Else each job is its first. */
   readonly warm: boolean;
   readonly rates: Rates;

@@ -16,6 +16,7 @@ import { purge } from '#pipeline/purge/purge.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import type { NextHopGate } from '#pipeline/relay/next-hop-gate.ts';
 import { relay } from '#pipeline/relay/relay.ts';
+import { RestoreView } from '#pipeline/restore-record.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { acceptedOf, failuresOf, gateOf, outcomesOf } from '../kit/board.ts';
@@ -119,9 +120,11 @@ function spoolOf(world: World, invocation: Invocation) {
 }
 
 function ingestPorts(world: World, invocation: Invocation) {
+  const ports = common(world, invocation);
   return {
-    ...common(world, invocation),
+    ...ports,
     accepted: acceptedOf(invocation),
+    restores: new RestoreView(ports),
     routes: compileRoutes(world.plan.settings.routes),
     spool: spoolOf(world, invocation),
     relayQueue: queueOf(world, invocation, 'relay'),

@@ -3,17 +3,23 @@
 
 import { aroundCalls } from '#adapters/memory/interrupt.ts';
 import { MemoryLedger } from '#adapters/memory/ledger.ts';
+import { MemoryRestored } from '#adapters/memory/restored.ts';
 import { WaitingRows } from '#adapters/memory/waiting-rows.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isHeldFailure, isSettled } from '#core/delivery/delivery.ts';
+import type { RestoredLedger } from '#pipeline/operate/restore.ts';
 import type { Ledger } from '#pipeline/ports.ts';
 import type { Finding } from './evidence.ts';
 
 const CHANGES: ReadonlySet<string> = new Set(['create', 'claim', 'write']);
 
+/** A state of the ledger that was kept. */
+export type LedgerCopy = MemoryLedger;
+
 export class WatchedLedger {
   private readonly memory = new MemoryLedger();
   private readonly found: (finding: Finding) => void;
+  private readonly changed: () => void;
   private readonly told = new Set<string>();
   private readonly now: () => number;
   /** Rows that wait for a person, and since when. */
@@ -27,6 +33,7 @@ export class WatchedLedger {
   /** `changed` is called after each change of a row. */
   constructor(found: (finding: Finding) => void, changed: () => void, now: () => number) {
     this.found = found;
+    this.changed = changed;
     this.now = now;
     this.port = aroundCalls(this.memory, async (method, args, run) => {
       const result = await run();
@@ -37,6 +44,35 @@ export class WatchedLedger {
       changed();
       return result;
     });
+  }
+
+  /** As it is now. */
+  copy(): LedgerCopy {
+    return this.memory.copy();
+  }
+
+  /** These messages' rows vanish. */
+  lose(spoolIds: readonly string[]): void {
+    for (const spoolId of spoolIds) {
+      this.memory.lose(spoolId);
+      for (const key of this.held.keys()) if (key.startsWith(`${spoolId} `)) this.held.delete(key);
+    }
+    this.changed();
+  }
+
+  /** A copy, to be put back into this one. */
+  restored(copy: LedgerCopy): RestoredLedger {
+    const inner = new MemoryRestored(copy, this.memory);
+    return {
+      page: (after) => inner.page(after),
+      putBack: async (row, standing) => {
+        const result = await inner.putBack(row, standing);
+        this.changes += 1;
+        this.ask(row);
+        this.changed();
+        return result;
+      },
+    };
   }
 
   all(): readonly DeliveryRow[] {

@@ -145,8 +145,8 @@ export class World {
   }
 
   /** A command that an operator gives. */
-  operatorsProcess(): Invocation {
-    return new Invocation(this.around, 'operator', 0, MINUTE);
+  operatorsProcess(forMs: number): Invocation {
+    return new Invocation(this.around, 'operator', 0, forMs);
   }
 
   private sicknessOf(nextHop: string) {

@@ -40,6 +40,7 @@ import { orphans } from '#pipeline/orphans/orphans.ts';
 import type { Job, NextHop } from '#pipeline/ports.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
+import { RestoreView } from '#pipeline/restore-record.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
 import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
@@ -100,7 +101,6 @@ export const pipelineSettings: Settings = {
   network: null,
   concurrency: { relay: 2, slowRelay: 2, ingest: 2, feedback: 2, reserve: false },
 };
-
 /** A message that its sender was told to be accepted, with its exact bytes. */
 type Told = {
   readonly spoolId: string;
@@ -110,7 +110,6 @@ type Told = {
 };
 type Stage = 'ingest' | 'feedback';
 type Notification = { readonly body: string; readonly stage: Stage; receives: number; visibleAt: number };
-
 export class TestPipeline {
   readonly clock = new MemoryClock(ACCEPTED_AT);
   readonly ledger = new MemoryLedger();
@@ -308,6 +307,7 @@ export class TestPipeline {
     const { relayQueue, bounceQueue, feedbackQueue, spool } = this.wrapped();
     return {
       ...this.common(),
+      restores: new RestoreView(this.common()),
       routes: compileRoutes(this.settings.routes),
       accepted: this.figures.notes(this.interrupt),
       ...{ spool, relayQueue, bounceQueue, feedbackQueue, markKey: 'key', orphanAfterMs },

@@ -36,6 +36,7 @@ import { giveDigest } from '#pipeline/purge/digest-notice.ts';
 import { byteBudget } from '#pipeline/relay/byte-budget.ts';
 import { relay } from '#pipeline/relay/relay.ts';
 import type { RelayPorts } from '#pipeline/relay/relay-ports.ts';
+import { RestoreView } from '#pipeline/restore-record.ts';
 import { type SweepPorts, sweep } from '#pipeline/sweep/sweep.ts';
 import { acceptedOf, relayBeside, sweepBeside } from '../kit/board.ts';
 import { pipelineSettings } from '../kit/pipeline.ts';
@@ -75,6 +76,7 @@ function eager(script: Script, settings: Settings = pipelineSettings) {
       routes: compileRoutes(settings.routes),
       clock,
       ledger,
+      restores: new RestoreView({ ledger, clock }),
       spool,
       watch,
       inventory: spool,

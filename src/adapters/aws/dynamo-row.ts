@@ -104,6 +104,7 @@ export function itemOfRow(row: DeliveryRow, options: ItemOptions): Item {
   if (row.resubmitted !== undefined) item.rs = { M: encode(RESUBMITTED, row.resubmitted) };
   if (row.hopFailed !== undefined) item.hf = { M: encode(HOP_FAILED, row.hopFailed) };
   if (row.uncertain !== undefined) item.uc = { M: encode(UNCERTAIN, row.uncertain) };
+  if (row.putBack !== undefined) item.pb = { N: String(row.putBack.at) };
   if (row.dsn !== undefined) item.dn = { M: attributesOfDsn(row.dsn) };
   if (row.lastReply !== null) item.lr = { M: encode(REPLY, row.lastReply) };
   if (row.notice !== null) item.nt = { M: encode(NOTICE, row.notice) };
@@ -139,6 +140,7 @@ export function rowOfItem(item: Item): DeliveryRow {
     ...(item.rs?.M ? { resubmitted: decode(RESUBMITTED, item.rs.M) as NonNullable<DeliveryRow['resubmitted']> } : {}),
     ...(item.hf?.M ? { hopFailed: decode(HOP_FAILED, item.hf.M) as NonNullable<DeliveryRow['hopFailed']> } : {}),
     ...(item.uc?.M ? { uncertain: decode(UNCERTAIN, item.uc.M) as NonNullable<DeliveryRow['uncertain']> } : {}),
+    ...(item.pb?.N ? { putBack: { at: Number(item.pb.N) } } : {}),
     ...(item.dn?.M ? { dsn: dsnOf(item.dn.M) } : {}),
     lastReply: item.lr?.M ? (decode(REPLY, item.lr.M) as unknown as Reply) : null,
     notice: item.nt?.M ? (decode(NOTICE, item.nt.M) as unknown as NoticeSummary) : null,

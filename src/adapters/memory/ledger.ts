@@ -165,6 +165,38 @@ export class MemoryLedger implements Ledger {
     return this.all().map((row) => ({ ...row, trace: this.wholeTrace(row) }));
   }
 
+  /** The ledger as it is now, apart from this one. */
+  copy(): MemoryLedger {
+    const other = new MemoryLedger();
+    for (const [key, row] of this.rows) other.rows.set(key, copyOf(row));
+    for (const [key, message] of this.messages) other.messages.set(key, copyOfMessage(message));
+    for (const [key, events] of this.moved) other.moved.set(key, new Map(events));
+    return other;
+  }
+
+  /** A message's rows vanish, and all that belongs to them. */
+  lose(spoolId: string): void {
+    for (const row of this.all()) if (row.spoolId === spoolId) this.rows.delete(keyOf(row));
+    for (const key of this.moved.keys()) if (key.startsWith(`${spoolId}\n`)) this.moved.delete(key);
+    this.messages.delete(spoolId);
+  }
+
+  /** Of a restored ledger: what it has of a message beside its rows, where nothing stands. */
+  takeBeside(from: MemoryLedger, spoolId: string): void {
+    const message = from.messages.get(spoolId);
+    if (message !== undefined && !this.messages.has(spoolId)) this.messages.set(spoolId, copyOfMessage(message));
+    for (const [key, events] of from.moved)
+      if (key.startsWith(`${spoolId}\n`))
+        this.moved.set(key, new Map([...events, ...(this.moved.get(key) ?? new Map())]));
+  }
+
+  /** The row as a whole, where `standing` is its version; null: where none stands. */
+  put(row: DeliveryRow, standing: number | null): 'written' | 'lost' {
+    if ((this.rows.get(keyOf(row))?.version ?? null) !== standing) return 'lost';
+    this.rows.set(keyOf(row), copyOf(row));
+    return 'written';
+  }
+
   /** Removes what DynamoDB's TTL would: items past their date. */
   expire(now: number, ledgerRetentionMs: number): void {
     for (const row of this.all())

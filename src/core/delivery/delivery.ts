@@ -224,6 +224,12 @@ export type DeliveryRow = {
   readonly resubmitted?: { readonly at: number; readonly from: 'relayed' | 'confirmed' };
 
   /**
+   * When it was put back from a restored ledger, or made anew for mail of before a restore (core/delivery/put-back.ts):
+   * nobody knows what became of it before. Absent: never.
+   */
+  readonly putBack?: { readonly at: number };
+
+  /**
    * When SES reported a bounce that gives no result; `told`: the sender has a notice of it. Absent: never, or a later
    * fact decided it.
    */

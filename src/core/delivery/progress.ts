@@ -18,6 +18,7 @@ import type {
   TraceEvent,
   TraceEventName,
 } from './delivery.ts';
+import { doubted } from './put-back.ts';
 import { type Progress, traced } from './trace.ts';
 
 /**
@@ -145,7 +146,14 @@ export function newNotice(
     },
     now,
   );
-  return { ...row, kind: 'notice', noticeOf: of.deliveryKey, noticeKind: given.kind ?? 'ndr' };
+  const notice: DeliveryRow = {
+    ...row,
+    kind: 'notice',
+    noticeOf: of.deliveryKey,
+    noticeKind: given.kind ?? 'ndr',
+  };
+  // An earlier row of this notice may be lost, and the notice sent.
+  return of.putBack === undefined ? notice : doubted(notice, { at: now });
 }
 
 export type AttemptTerms = {

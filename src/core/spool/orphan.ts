@@ -119,6 +119,17 @@ function lastPathIn(received: string): string | null {
 }
 
 /**
+ * `rows-may-be-missing`: the message has rows, and a restore of the ledger may have lost others
+ * (docs/decisions/restore.md). No receipt says that none is missing: a person ends it.
+ */
+export type PlaceholderReason = 'receipt-missing' | 'rows-may-be-missing';
+
+/** A row that a person alone ends. */
+export function isDoubt({ stateReason }: DeliveryRow): boolean {
+  return stateReason === ('rows-may-be-missing' satisfies PlaceholderReason);
+}
+
+/**
  * The held row that stands for the message until its receipt comes, or an operator names its recipients. No route, no
  * attempt, no end by time.
  */
@@ -127,6 +138,7 @@ export function placeholderFor(
   headers: readonly HeaderField[] | null,
   unreadable: string | null,
   now: number,
+  reason: PlaceholderReason = receiptMissing,
 ): DeliveryRow {
   const hint = recipientHint(headers ?? []);
   const received = { attempt: null, status: null, reason: null, reply: null };
@@ -149,8 +161,8 @@ export function placeholderFor(
     now,
   );
   const unknown = unknownOf(headers, unreadable);
-  const detail = unknown?.slice(0, detailTextMax - receiptMissing.length - 2).toWellFormed() ?? null;
-  return heldAtBirth(row, { because: receiptMissing, reason: receiptMissing, detail }, now);
+  const detail = unknown?.slice(0, detailTextMax - reason.length - 2).toWellFormed() ?? null;
+  return heldAtBirth(row, { because: receiptMissing, reason, detail }, now);
 }
 
 const receiptMissing = 'receipt-missing';

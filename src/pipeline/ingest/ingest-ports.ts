@@ -6,6 +6,7 @@ import type { MarkKey } from '#core/message/mark-key.ts';
 import type { RouteTable } from '#core/routing/routes.ts';
 import type { AcceptedNotes } from '#pipeline/accepted-slots.ts';
 import type { Clock, JobQueue, Ledger, Spool, Watch } from '#pipeline/ports.ts';
+import type { RestoreView } from '#pipeline/restore-record.ts';
 
 export type IngestPorts = {
   readonly settings: Settings;
@@ -17,6 +18,8 @@ export type IngestPorts = {
   readonly feedbackQueue: JobQueue;
   /** Kept between invocations. */
   readonly accepted: AcceptedNotes;
+  /** Kept between invocations. */
+  readonly restores: RestoreView;
   readonly clock: Clock;
   readonly watch: Watch;
   readonly markKey: MarkKey;

@@ -4,7 +4,7 @@
 
 import { superseded } from '#core/delivery/hold-release.ts';
 import { doneBy } from '#core/delivery/trace.ts';
-import { placeholderKey } from '#core/spool/orphan.ts';
+import { isDoubt, placeholderKey } from '#core/spool/orphan.ts';
 import type { Clock, Ledger, Watch } from '#pipeline/ports.ts';
 import { recordOn } from '#pipeline/record.ts';
 
@@ -21,7 +21,7 @@ export async function endPlaceholder(
   by?: string,
 ): Promise<boolean> {
   const standing = await ports.ledger.read({ spoolId, deliveryKey: placeholderKey });
-  if (standing?.state !== 'held') return false;
+  if (standing?.state !== 'held' || (reason === 'receipt-came' && isDoubt(standing))) return false;
   await recordOn(ports, standing, (current) =>
     current.state === 'held' ? doneBy(superseded(current, reason, ports.clock.now()), by) : null,
   );

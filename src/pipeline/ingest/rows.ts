@@ -6,6 +6,7 @@ import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { discardedAtBirth } from '#core/delivery/hold-release.ts';
 import { deliveryKeyOf } from '#core/delivery/key.ts';
 import { failedAtBirth, newDelivery } from '#core/delivery/progress.ts';
+import { doubted } from '#core/delivery/put-back.ts';
 import { traced } from '#core/delivery/trace.ts';
 import type { Mailbox } from '#core/message/address.ts';
 import { REASONS, type TableReason } from '#core/reply/reasons.ts';
@@ -14,6 +15,7 @@ import type { LoopFinding } from '#core/routing/loop.ts';
 import { routeDisposition } from '#core/routing/policy.ts';
 import type { Resolved } from '#core/routing/routes.ts';
 import { sendWork, workFor } from '#pipeline/jobs.ts';
+import { isOfBefore } from '#pipeline/restore-record.ts';
 import type { IngestPorts } from './ingest-ports.ts';
 
 export type Plan = {
@@ -128,15 +130,19 @@ export function uniqueByKey<P extends Plan>(plans: readonly P[]): P[] {
 
 /**
  * Writes them, each where none stands. The alarm for one that is held from its beginning is raised before, also where
- * it stands already: its alarm may be lost.
+ * it stands already: its alarm may be lost. Mail of before a restore of the ledger is marked.
  */
-export function writeRows(
-  ports: Pick<IngestPorts, 'ledger' | 'watch'>,
+export async function writeRows(
+  ports: Pick<IngestPorts, 'ledger' | 'watch' | 'restores' | 'clock'>,
   rows: readonly DeliveryRow[],
   facts: MessageFacts,
 ): Promise<readonly ('created' | 'exists')[]> {
   for (const row of rows) if (row.state === 'held') ports.watch.raise('Held');
-  return ports.ledger.create(rows, rows.length > 1 ? facts : null);
+  const restore = await ports.restores.current();
+  // The rows that a restore has not put back may have been relayed before.
+  const ofBefore = restore !== null && isOfBefore(restore, facts.acceptedAt);
+  const born = ofBefore ? rows.map((row) => doubted(row, { at: ports.clock.now() })) : rows;
+  return ports.ledger.create(born, rows.length > 1 ? facts : null);
 }
 
 export async function sendJobs(ports: IngestPorts, rows: readonly DeliveryRow[]): Promise<void> {

@@ -22,17 +22,18 @@ export type LostPorts = {
   readonly watch: Watch;
 };
 
-/** True where it is held. */
+/** True where it is held. `doubted`: a restore of the ledger may have lost some of its rows. */
 export async function isLostSubmission(
   ports: LostPorts,
   { part, place }: { readonly part: 'content' | 'envelope'; readonly place: SubmissionPlace },
-  entry: SpoolEntry,
+  { entry, doubted }: { readonly entry: SpoolEntry; readonly doubted: boolean },
   signal: AbortSignal,
 ): Promise<boolean> {
   const { spoolId } = place;
   const keys = await ports.ledger.rowKeys(spoolId, 2);
   const alone = keys.length === 1 && keys[0] === unreadKey;
-  if (keys.length > 0 && !(alone && part === 'envelope')) return false;
+  // Where a restore may have lost rows, ingest is told again: it writes those alone that are missing.
+  if (keys.length > 0 && !((alone || doubted) && part === 'envelope')) return false;
   if (part === 'envelope') {
     if (ports.ingestQueue === null) throw new Error('submissions are searched, and no ingest queue is wired');
     await ports.ingestQueue.sendEvent(writeSubmissionEvent(entry));

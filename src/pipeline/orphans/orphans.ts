@@ -21,6 +21,7 @@ import type { MarkKey } from '#core/message/mark-key.ts';
 import {
   orphanFacts,
   orphanShards,
+  type PlaceholderReason,
   placeholderFor,
   placeholderKey,
   type Shard,
@@ -34,6 +35,7 @@ import { inTurns } from '#pipeline/in-turns.ts';
 import { endPlaceholder } from '#pipeline/ingest/placeholder.ts';
 import { orphansKeptUp } from '#pipeline/kept-up.ts';
 import type { Clock, EventQueue, Ledger, Spool, SpoolEntry, SpoolInventory, Watch } from '#pipeline/ports.ts';
+import { isOfBefore, type Restore, readRestore } from '#pipeline/restore-record.ts';
 import { isLostSubmission } from './lost-submission.ts';
 
 export type OrphanPorts = {
@@ -61,6 +63,7 @@ export type OrphanReport = {
   /** All objects that were stored up to this instant were looked up. */
   readonly examinedUntil: number;
 };
+type Place = { readonly shard: Shard; readonly restore: Restore | null };
 type Count = { listed: number; examined: number; orphans: number; missed: number };
 
 /**
@@ -71,7 +74,14 @@ export async function orphans(ports: OrphanPorts, signal: AbortSignal): Promise<
   const now = ports.clock.now();
   const count: Count = { listed: 0, examined: 0, orphans: 0, missed: 0 };
   const shards = Object.keys(ports.settings.submitters).length > 0 ? [...orphanShards, submissionShard] : orphanShards;
-  const rounds = await inTurns(shards, orphanShardsAtOnce, (shard) => lookThrough(ports, shard, count, signal), signal);
+  const restore = await readRestore(ports.ledger);
+  if (restore !== null && restore.ended === null) {
+    // Rows that are not put back yet would be taken for lost. The overdue alarm calls where nobody ends the restore.
+    ports.watch.warn('orphans.waits-for-restore', { begun: new Date(restore.begun).toISOString() });
+    return { ...count, examinedUntil: 0 };
+  }
+  const look = (shard: Shard) => lookThrough(ports, { shard, restore }, count, signal);
+  const rounds = await inTurns(shards, orphanShardsAtOnce, look, signal);
   const examinedUntil = rounds.length < shards.length ? 0 : Math.min(...rounds);
   // One run that is cut off or fails in part is no alarm yet; falling behind is.
   if (examinedUntil > now - ports.orphanAfterMs - 2 * ports.everyMs) {
@@ -86,13 +96,15 @@ export async function orphans(ports: OrphanPorts, signal: AbortSignal): Promise<
 }
 
 /** Until when the shard's objects were looked up. A failure in one shard does not stop another. */
-async function lookThrough(ports: OrphanPorts, shard: Shard, count: Count, signal: AbortSignal): Promise<number> {
+async function lookThrough(ports: OrphanPorts, given: Place, count: Count, signal: AbortSignal): Promise<number> {
+  const { shard, restore } = given;
   let round: Round | null = null;
   try {
-    round = roundOf(await ports.ledger.bookmark(shard.name), ports.clock.now() - ports.orphanAfterMs);
+    const upTo = ports.clock.now() - ports.orphanAfterMs;
+    round = roundOf(await ports.ledger.bookmark(shard.name), upTo, restore?.ended ?? undefined);
     while (round.under !== null && !signal.aborted) {
       const before = count.missed;
-      const last = await lookAtPage(ports, shard, round, count, signal);
+      const last = await lookAtPage(ports, given, round, count, signal);
       if (signal.aborted) break; // some of the page was not begun
       round = afterPage(round, last, count.missed > before);
       await ports.ledger.setBookmark(shard.name, placeOf(round));
@@ -106,7 +118,7 @@ async function lookThrough(ports: OrphanPorts, shard: Shard, count: Count, signa
 /** The key behind which the next page begins; null at the shard's end. */
 async function lookAtPage(
   ports: OrphanPorts,
-  { prefix, after, until }: Shard,
+  { shard: { prefix, after, until }, restore }: Place,
   round: Round,
   count: Count,
   signal: AbortSignal,
@@ -118,7 +130,7 @@ async function lookAtPage(
   const fresh = entries.filter(({ storedAt }) => isNew(round, storedAt));
   const look = async (entry: SpoolEntry) => {
     try {
-      if (await isOrphan(ports, entry, signal)) count.orphans += 1;
+      if (await isOrphan(ports, { entry, doubted: isDoubted(ports, restore, entry) }, signal)) count.orphans += 1;
       count.examined += 1;
     } catch (error) {
       if (!signal.aborted) missed(ports, entry.objectKey, error, count);
@@ -129,15 +141,26 @@ async function lookAtPage(
   return page.more && last !== undefined && entries.length === page.entries.length ? last.objectKey : null;
 }
 
-async function isOrphan(ports: OrphanPorts, entry: SpoolEntry, signal: AbortSignal): Promise<boolean> {
+/**
+ * The ledger was restored to a state that may lack rows of it: those that ingest wrote since, or was about to write.
+ */
+function isDoubted({ orphanAfterMs }: OrphanPorts, restore: Restore | null, { storedAt }: SpoolEntry): boolean {
+  return restore !== null && storedAt > restore.since - orphanAfterMs && isOfBefore(restore, storedAt);
+}
+
+type Object = { readonly entry: SpoolEntry; readonly doubted: boolean };
+
+async function isOrphan(ports: OrphanPorts, object: Object, signal: AbortSignal): Promise<boolean> {
+  const { entry, doubted } = object;
   const submission = submissionAt(entry.objectKey);
   if (submission !== null && entry.objectKey.startsWith(outboundPrefix))
-    return isLostSubmission(ports, submission, entry, signal);
+    return isLostSubmission(ports, submission, object, signal);
   if (entry.objectKey.startsWith(outboundPrefix)) return isStrange(ports, entry);
   const spoolId = spoolIdOf(entry.objectKey);
   if (spoolId === null) return false;
   const keys = await ports.ledger.rowKeys(spoolId, 2);
-  if (keys.length > 0 && keys[0] !== placeholderKey) return false;
+  if (keys.length > 0 && keys[0] !== placeholderKey)
+    return doubted && (await holdInDoubt(ports, entry, spoolId, signal));
   if (keys.length === 0) await hold(ports, entry, spoolId, signal);
   // Its receipt may have come between the two reads; ingest looks for a placeholder after it wrote, and one of the two
   // sees the other.
@@ -169,7 +192,27 @@ function isStrange(ports: OrphanPorts, { objectKey, bytes, storedAt }: SpoolEntr
   return false;
 }
 
-async function hold(ports: OrphanPorts, entry: SpoolEntry, spoolId: string, signal: AbortSignal): Promise<void> {
+/** It has rows. Its receipt may have named more recipients, and their rows may be lost: a person must look. */
+async function holdInDoubt(
+  ports: OrphanPorts,
+  entry: SpoolEntry,
+  spoolId: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { watch } = ports;
+  await hold(ports, entry, spoolId, signal, 'rows-may-be-missing');
+  watch.raise('Held');
+  watch.error('orphans.rows-may-be-missing', { spoolId, storedAt: new Date(entry.storedAt).toISOString() });
+  return true;
+}
+
+async function hold(
+  ports: OrphanPorts,
+  entry: SpoolEntry,
+  spoolId: string,
+  signal: AbortSignal,
+  reason?: PlaceholderReason,
+): Promise<void> {
   const head = await ports.spool.head(entry.objectKey, headerBytesMax, signal);
   const headers = head.kind === 'read' ? headerFieldsOf(head.bytes) : null;
   const facts = orphanFacts(
@@ -177,7 +220,7 @@ async function hold(ports: OrphanPorts, entry: SpoolEntry, spoolId: string, sign
     { subject: ports.settings.trace.subject, markKey: ports.markKey, configVersion: ports.settings.version },
   );
   const unreadable = head.kind === 'read' ? null : `${head.cause}: ${head.detail}`;
-  await ports.ledger.create([placeholderFor(facts, headers, unreadable, ports.clock.now())], null);
+  await ports.ledger.create([placeholderFor(facts, headers, unreadable, ports.clock.now(), reason)], null);
 }
 
 function missed(ports: OrphanPorts, what: string, error: unknown, count: Count): void {

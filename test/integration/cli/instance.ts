@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { vi } from 'vitest';
 import { dynamoClient, s3ListClient, sqsClient } from '#adapters/aws/clients.ts';
@@ -13,17 +14,18 @@ import { DynamoBoard } from '#adapters/aws/dynamo-board.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { createDynamoDb } from '#aws-local/dynamodb/dynamodb.ts';
 import { startEmulators } from '#aws-local/start-emulators.ts';
+import type { DeliveryRef } from '#core/delivery/delivery.ts';
 import { ledgerTable, settingsOf } from '#test/contract/emulated-aws.ts';
 
 const QUEUES = ['ingest', 'relay', 'feedback'] as const;
 export type Instance = Awaited<ReturnType<typeof openInstance>>;
 
-/** `aheadMs`: how far its clock is ahead of this machine's. */
-export async function openInstance(aheadMs = 0) {
+/** `aheadMs`: how far its clock is ahead of this machine's; `beside`: tables beside the ledger's. */
+export async function openInstance(aheadMs = 0, beside: readonly (typeof ledgerTable)[] = []) {
   const aws = await startEmulators({ queues: QUEUES, buckets: [{ name: 'spool', versioned: true }] });
   const dynamo = await createDynamoDb(aws.world);
   aws.front.add(dynamo.service);
-  await dynamo.tables.create(ledgerTable);
+  for (const table of [ledgerTable, ...beside]) await dynamo.tables.create(table);
   const clients = {
     dynamo: dynamoClient(settingsOf(aws)),
     sqs: sqsClient(settingsOf(aws)),
@@ -59,6 +61,11 @@ export async function openInstance(aheadMs = 0) {
     s3: clients.s3,
     board: new DynamoBoard(clients.dynamo, ledgerTable.TableName),
     ledger: new DynamoLedger(clients.dynamo, ledgerTable.TableName, { search: true, ledgerRetentionMs: 1e10 }),
+    /** As it stands in a table. */
+    async itemOf(table: string, { spoolId, deliveryKey }: DeliveryRef) {
+      const Key = { pk: { S: spoolId }, sk: { S: `d#${deliveryKey}` } };
+      return (await clients.dynamo.send(new GetItemCommand({ TableName: table, Key }))).Item ?? {};
+    },
     /** What lies in a queue. */
     async sent(name: (typeof QUEUES)[number]): Promise<unknown[]> {
       const found: unknown[] = [];

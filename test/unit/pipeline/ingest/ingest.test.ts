@@ -10,6 +10,7 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { lostJobAfterMs, maxReceiveCount, relayVisibilityMs } from '#core/limits.ts';
 import { compileRoutes } from '#core/routing/routes.ts';
 import { ingest } from '#pipeline/ingest/ingest.ts';
+import { RestoreView } from '#pipeline/restore-record.ts';
 import { acceptedOf } from '../../../kit/board.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 import { ACCEPTED_AT, notification } from '../../../simulation/notification.ts';
@@ -36,6 +37,7 @@ it.each([
     bounceQueue: queue(),
     feedbackQueue: queue(),
     accepted: acceptedOf({ watch }),
+    restores: new RestoreView({ ledger, clock }),
     clock,
     watch,
     markKey: 'key',
