@@ -57,11 +57,16 @@ export function checkWords(article: Article, words: string): void {
 }
 
 /** Where it is run: without a runtime, `aws` finds nothing. */
-export type Place = { readonly runtime: Runtime | null; readonly dataFolder: string };
+export type Place = {
+  readonly runtime: Runtime | null;
+  readonly dataFolder: string;
+  /** Of an instance in a process of its own: what `aws` is given. */
+  readonly access?: object;
+};
 
 /** Runs it, each placeholder replaced. Returns what it printed. */
 export async function runCommand(
-  { runtime, dataFolder }: Place,
+  { runtime, dataFolder, access }: Place,
   command: string,
   filled: Readonly<Record<string, string>>,
 ): Promise<string> {
@@ -80,7 +85,8 @@ export async function runCommand(
     `npx() { [ "$1" = everpost ] && shift && '${node}' src/cli/everpost.ts "$@"; }`,
     whole,
   ];
-  const env = { ...process.env, AWS_LOCAL: runtime === null ? '' : JSON.stringify(accessOf(runtime, dataFolder)) };
+  const reached = access ?? (runtime === null ? null : accessOf(runtime, dataFolder));
+  const env = { ...process.env, AWS_LOCAL: reached === null ? '' : JSON.stringify(reached) };
   try {
     const options = { cwd: ROOT, env, maxBuffer: 64 << 20 };
     const { stdout } = await promisify(execFile)('bash', ['-eo', 'pipefail', '-c', script.join('\n')], options);

@@ -3,6 +3,7 @@
 // then wrong, or has to be added here.
 
 import { parseArgs } from 'node:util';
+import { DeleteTableCommand, DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { DescribeActiveReceiptRuleSetCommand, SESClient, SetActiveReceiptRuleSetCommand } from '@aws-sdk/client-ses';
 import { ListEmailIdentitiesCommand, PutAccountSendingAttributesCommand, SESv2Client } from '@aws-sdk/client-sesv2';
@@ -31,6 +32,7 @@ const access = JSON.parse(process.env.AWS_LOCAL ?? '') as Access;
 const sqs = new SQSClient(access.client);
 const ses = new SESv2Client(access.client);
 const olderSes = new SESClient(access.client);
+const dynamo = new DynamoDBClient(access.client);
 const s3 = new S3Client({ ...access.client, forcePathStyle: true });
 
 const calls: Readonly<Record<string, (options: Options, paths: readonly string[]) => Promise<unknown>>> = {
@@ -79,6 +81,14 @@ const calls: Readonly<Record<string, (options: Options, paths: readonly string[]
     (await olderSes.send(new DescribeActiveReceiptRuleSetCommand())).Metadata?.Name ?? null,
   'ses set-active-receipt-rule-set': ({ 'rule-set-name': RuleSetName }) =>
     olderSes.send(new SetActiveReceiptRuleSetCommand({ RuleSetName })),
+  // The emulator keeps no earlier state: the test made the table at that instant. Here it must be there.
+  'dynamodb restore-table-to-point-in-time': (options) => {
+    if (Number.isNaN(Date.parse(options['restore-date-time'] ?? ''))) throw new Error('--restore-date-time is no time');
+    if (options['target-table-name'] !== `${options['source-table-name']}-restored`) throw new Error('another table');
+    return dynamo.send(new DescribeTableCommand({ TableName: options['target-table-name'] }));
+  },
+  'dynamodb wait': (options) => dynamo.send(new DescribeTableCommand({ TableName: options['table-name'] })),
+  'dynamodb delete-table': (options) => dynamo.send(new DeleteTableCommand({ TableName: options['table-name'] })),
   's3 rm': (_, [path]) => s3.send(new DeleteObjectCommand(objectOf(path))),
   's3 cp': async (_, [path]) => (await s3.send(new GetObjectCommand(objectOf(path)))).Body?.transformToString(),
 };
@@ -86,7 +96,7 @@ const calls: Readonly<Record<string, (options: Options, paths: readonly string[]
 const OPTIONS = [
   ...['stack-name', 'query', 'output', 'queue-url', 'attribute-names', 'source-arn', 'visibility-timeout'],
   ...['max-number-of-messages', 'message-system-attribute-names', 'message-attribute-names', 'message-body'],
-  ...['receipt-handle', 'rule-set-name'],
+  ...['receipt-handle', 'rule-set-name', 'source-table-name', 'target-table-name', 'restore-date-time', 'table-name'],
 ];
 const FLAGS = ['sending-enabled', 'no-sending-enabled'];
 

@@ -7,10 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   CreateTableCommand,
+  DeleteTableCommand,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
+  RestoreTableToPointInTimeCommand,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -143,6 +145,23 @@ test('what is not emulated is refused by name', async () => {
   await expect(
     dynamodb.tables.create({ TableName: 'streamed', ...conformanceTable, StreamSpecification: {} } as never),
   ).rejects.toThrow('StreamSpecification');
+});
+
+test('a table is restored to the latest instant, into a new one that goes its own way, and deleted', async () => {
+  const here = client();
+  const item = { ...key('restored'), n: { N: '1' } };
+  await here.send(new PutItemCommand({ TableName: 'own', Item: item }));
+  const names = { SourceTableName: 'own', TargetTableName: 'own-restored' };
+  const latest = { ...names, UseLatestRestorableTime: true };
+  await here.send(new RestoreTableToPointInTimeCommand(latest));
+  await here.send(new PutItemCommand({ TableName: 'own', Item: { ...item, n: { N: '2' } } }));
+  const read = { TableName: 'own-restored', Key: key('restored') };
+  expect((await here.send(new GetItemCommand(read))).Item).toEqual(item);
+  await expect(here.send(new RestoreTableToPointInTimeCommand(latest))).rejects.toThrow(/already exists/);
+  const earlier = { ...names, TargetTableName: 'other', RestoreDateTime: new Date(0) };
+  await expect(here.send(new RestoreTableToPointInTimeCommand(earlier))).rejects.toThrow(/not emulated/);
+  await here.send(new DeleteTableCommand({ TableName: 'own-restored' }));
+  await expect(here.send(new GetItemCommand(read))).rejects.toThrow(/not found/);
 });
 
 test('items expire by the virtual clock, unless their expiry has moved on', async () => {

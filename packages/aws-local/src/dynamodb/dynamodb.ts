@@ -9,6 +9,7 @@ import { type Access, AwsError, type ConditionContext, type HttpCall, type HttpS
 import { read, tableName, write } from './actions.ts';
 import type { ActionName, Request, Table } from './dynalite.ts';
 import { openStore, type StoreOptions } from './item-store.ts';
+import { deleteTable, restoreTable } from './recovery.ts';
 import { type Context, description, keyText, openTables, type Tables } from './tables.ts';
 import { transactGet, transactions, transactionTargets } from './transactions.ts';
 
@@ -194,6 +195,19 @@ function operationTable(transactWrite: (request: Request) => Promise<unknown>): 
         access: () => [{ action: 'dynamodb:ListTables', resource: '*' }],
         target: () => '',
         run: async (_request, { tables }) => ({ TableNames: tables.names() }),
+      },
+    ],
+    ['DeleteTable', { ...onTable('DeleteTable'), run: deleteTable }],
+    [
+      'RestoreTableToPointInTime',
+      {
+        access: (request, { world }) =>
+          [request.SourceTableName, request.TargetTableName].map((name) => ({
+            action: 'dynamodb:RestoreTableToPointInTime',
+            resource: tableArn(world, name),
+          })),
+        target: (request) => tableName(request.TargetTableName),
+        run: restoreTable,
       },
     ],
     ['DescribeTimeToLive', { ...onTable('DescribeTimeToLive'), run: describeTimeToLive }],
