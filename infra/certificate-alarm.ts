@@ -10,8 +10,9 @@ import { certificateDaysLeftAlarm } from '#core/limits.ts';
 import { metricNamespace } from './stages.ts';
 
 /**
- * Relay publishes the days that are left as it reads the certificate, which it does while there is mail for that next
- * hop: the lowest level of a day counts, and a day without mail says nothing. Null where no next hop has a certificate.
+ * Relay publishes the days that are left as it reads the certificate, each hour and while there is mail for that next
+ * hop: the lowest level of a day counts. Without the hourly call KeepAliveDeadLetters or RelayErrors stands, so that a
+ * day without a level says nothing. Null where no next hop has a certificate.
  */
 export function certificateAlarm({ nextHops, stackName }: Settings) {
   const has = Object.values(nextHops).some((hop) => secretsOfHop(hop).some(({ holds }) => holds === 'certificate'));

@@ -1,6 +1,7 @@
-// The hourly call of relay, where it runs in a VPC. Called by stages.ts. Lambda removes the network interfaces of a
-// function that nobody called for weeks; the next call then fails, and mail waits until they are made again (Lambda
-// developer guide, function states). Relay answers the call without work (src/core/delivery/keep-alive.ts).
+// The hourly call of relay, in a VPC and where a next hop has a client certificate. Called by stages.ts. Lambda removes
+// the network interfaces of a function that nobody called for weeks; the next call then fails, and mail waits until
+// they are made again (Lambda developer guide, function states). In the call relay looks how long client certificates
+// are valid: no other function may read their secrets, which hold the keys too.
 
 import { CfnOutput } from 'aws-cdk-lib';
 import { RuleTargetInput } from 'aws-cdk-lib/aws-events';

@@ -2,6 +2,7 @@
 // is not listed here fails `npm run synth`. An entry without a finding fails a test.
 
 import { type Stack, Validations } from 'aws-cdk-lib';
+import { isCalledHourly } from '#config/hop-secrets.ts';
 import type { Settings } from '#config/settings.ts';
 import { sendsBySes } from '#core/message/ses-use.ts';
 import { usesSrs } from '#core/routing/return-path.ts';
@@ -31,6 +32,7 @@ export function nagReasons(settings: Settings): readonly Reason[] {
     ...(usesSrs(settings) ? withSrs : []),
     ...(hasSubmitters(settings) ? withSubmitters(settings) : []),
     ...(settings.network === null ? [] : inVpc),
+    ...(isCalledHourly(settings) ? calledHourly : []),
     ...(settings.network?.create ? madeVpc : []),
   ];
 }
@@ -260,6 +262,10 @@ const inVpc: readonly Reason[] = [
     reason: interfacesReason,
   },
   { rule: 'Serverless-LambdaStarPermissions', at: ['Relay/Role'], reason: interfacesReason },
+];
+
+/** Of the hourly call of relay. */
+const calledHourly: readonly Reason[] = [
   {
     rule: 'AwsSolutions-SQS3',
     at: ['Relay/KeepAlive/DeadLetters'],
@@ -274,7 +280,7 @@ const inVpc: readonly Reason[] = [
     rule: 'Serverless-LambdaAsyncFailureDestination',
     at: ['Relay/Function/EventInvokeConfig'],
     reason:
-      'The only asynchronous call is the hourly one that does no work. The next one makes a failed one good, and Errors has its alarm.',
+      'The only asynchronous call is the hourly one, which handles no mail. The next one makes a failed one good, and Errors has its alarm.',
   },
 ];
 

@@ -1,5 +1,5 @@
-// The alarms that exist only where relay runs in a VPC: services that it cannot reach, and its hourly call. Called by
-// watch.ts, which makes them. It decides their articles and texts.
+// The alarms that exist only where relay runs in a VPC, or has an hourly call: services that it cannot reach, and calls
+// that could not be started. Called by watch.ts, which makes them. It decides their articles and texts.
 
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 
@@ -14,6 +14,6 @@ export const callsInVpc = [
 /** As in watch.ts: id, queue, article, and what a message in the queue means. */
 export function keepAliveRest(queue: Queue | null): readonly (readonly [string, Queue, string, string])[] {
   if (queue === null) return [];
-  const says = "EventBridge could not start relay's hourly call, which keeps its network interfaces.";
+  const says = "EventBridge could not start relay's hourly call, for its network interfaces and client certificates.";
   return [['KeepAliveDeadLetters', queue, 'Sweeps that could not be started', says]];
 }

@@ -7,6 +7,7 @@ import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { isCalledHourly } from '#config/hop-secrets.ts';
 import type { Settings } from '#config/settings.ts';
 import * as limits from '#core/limits.ts';
 import { configurationSetName, sendsBySes } from '#core/message/ses-use.ts';
@@ -29,7 +30,7 @@ export type Stages = {
   /** Jobs for next hops that are slow or take nothing. The relay function has them too, with few calls at once. */
   readonly slowRelay: StageQueue;
   readonly feedback: Stage;
-  /** Of relay's hourly call; null where it does not run in a VPC. */
+  /** Of relay's hourly call; null where there is none. */
   readonly keepAliveDeadLetters: Queue | null;
   /** Null where no action uses SRS. */
   readonly srsSecretArn: string | null;
@@ -68,7 +69,7 @@ export function stages(scope: Construct, given: Given): Stages {
     ingest: stage(homes.ingest, queues.ingest, plans.ingest, { batch, concurrency: atOnce.ingest }),
     relay,
     slowRelay: queues.slowRelay,
-    keepAliveDeadLetters: given.place === null ? null : keepAlive(homes.relay, relay.function),
+    keepAliveDeadLetters: isCalledHourly(given.settings) ? keepAlive(homes.relay, relay.function) : null,
     feedback: stage(homes.feedback, queues.feedback, plans.feedback, { batch, concurrency: atOnce.feedback }),
     srsSecretArn: srs?.arn ?? null,
   };
@@ -106,8 +107,8 @@ function stagePlans(
       ],
     },
     relay: {
-      // The hourly call in a VPC is one more.
-      reserved: reserved(given, atOnce.relay + atOnce.slowRelay + (given.place === null ? 0 : 1)),
+      // The hourly call is one more.
+      reserved: reserved(given, atOnce.relay + atOnce.slowRelay + (isCalledHourly(given.settings) ? 1 : 0)),
       folder: folder('relay'),
       description: 'Makes one attempt at one delivery',
       timeoutMs: limits.relayTimeoutMs,

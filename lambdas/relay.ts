@@ -1,5 +1,6 @@
-// Relay, wired: one attempt at one delivery for each job. Called by the relay queue, and in a VPC by an hourly
-// schedule. Clients and next hops are made once for each execution environment. It never decides: core does.
+// Relay, wired: one attempt at one delivery for each job. Called by the relay queue, and by an hourly schedule in a VPC
+// and where a next hop has a client certificate. Clients and next hops are made once for each execution environment. It
+// never decides: core does.
 
 import type { SQSRecord } from 'aws-lambda';
 import {
@@ -27,7 +28,7 @@ import { SesBounceService } from '#adapters/aws/ses-notice.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SqsRecords } from '#adapters/aws/sqs-records.ts';
 import type { Tokens } from '#adapters/oauth/tokens.ts';
-import { identityTerms } from '#adapters/smtp/identity-terms.ts';
+import { identityTerms, lookAtCertificates } from '#adapters/smtp/identity-terms.ts';
 import { SmtpNextHop } from '#adapters/smtp/next-hop.ts';
 import { SystemClock, SystemEntropy, SystemTimer } from '#adapters/system-clock.ts';
 import { UlidNames } from '#adapters/ulid-names.ts';
@@ -145,6 +146,7 @@ export const handler = withKeepAlive(
     },
     (record, signal) => relay(ports, jobOf(record), signal, laneOf(record)),
   ),
+  { watch, look: () => lookAtCertificates(settings.nextHops, identityPorts) },
 );
 
 /** Two queues feed relay: the last part of a queue's ARN and of its URL is its name. */

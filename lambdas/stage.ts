@@ -73,9 +73,21 @@ export function stage(name: string, environment: StageEnvironment, work: Work): 
     .handler(handle) as unknown as StageHandler;
 }
 
-/** A stage that a schedule calls besides, where it runs in a VPC. */
-export function withKeepAlive(handle: StageHandler): (event: unknown, context: Context) => Promise<unknown> {
-  return async (event, context) => (isKeepAlive(event) ? event : handle(event as SQSEvent, context));
+/** A stage that a schedule calls besides, each hour. What `look` throws, Lambda counts as a failure of the function. */
+export function withKeepAlive(
+  handle: StageHandler,
+  { watch, look }: { readonly watch: StageWatch; readonly look: () => Promise<void> },
+): (event: unknown, context: Context) => Promise<unknown> {
+  return async (event, context) => {
+    if (!isKeepAlive(event)) return handle(event as SQSEvent, context);
+    watch.begin(context.awsRequestId);
+    try {
+      await look();
+    } finally {
+      watch.flush();
+    }
+    return event;
+  };
 }
 
 /** Failed records are named by their SQS message id. SQS deletes all others. */

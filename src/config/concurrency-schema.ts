@@ -23,9 +23,9 @@ export const concurrency = object(
     ),
     reserve: told(boolean().prefault(false), {
       description:
-        'Reserves what the four add up to, one for the sweep, and with `network` one for the hourly call of relay, so that ' +
-        'no other function of the account can take it. AWS reserves only while 100 stay unreserved for others: in a new ' +
-        'account, which has 10 in all, the deploy fails.',
+        'Reserves what the four add up to, one for the sweep, and with `network` or a client certificate one for the ' +
+        'hourly call of relay, so that no other function of the account can take it. AWS reserves only while 100 stay ' +
+        'unreserved for others: in a new account, which has 10 in all, the deploy fails.',
     }),
   },
   '{ relay: 10 }',

@@ -1,7 +1,7 @@
 // The secrets that a next hop names, and what each must hold. The template grants relay these and no others, and the
 // local runtime looks for them at its start. It opens none.
 
-import type { NextHopSettings } from './settings.ts';
+import type { NextHopSettings, Settings } from './settings.ts';
 
 /** `password`: a user name and a password; `token`: the terms for requesting a token; `certificate`: with its key. */
 export type HopSecret = { readonly name: string; readonly holds: 'password' | 'token' | 'certificate' };
@@ -15,4 +15,12 @@ export function secretsOfHop(hop: NextHopSettings): readonly HopSecret[] {
   if (auth !== null && 'xoauth2' in auth) secrets.push({ name: auth.xoauth2, holds: 'token' });
   if (clientCertificate) secrets.push({ name: clientCertificate.secret, holds: 'certificate' });
   return secrets;
+}
+
+/** Relay is called each hour: to keep its network interfaces, and to read how long client certificates are valid. */
+export function isCalledHourly({ network, nextHops }: Pick<Settings, 'network' | 'nextHops'>): boolean {
+  const certificates = Object.values(nextHops)
+    .flatMap(secretsOfHop)
+    .filter(({ holds }) => holds === 'certificate');
+  return network !== null || certificates.length > 0;
 }

@@ -218,8 +218,22 @@ describe('the hourly call', () => {
     expect(alarm.Properties.Dimensions[0].Value['Fn::GetAtt'][0]).toBe(queue);
   });
 
-  test('is one that relay answers without work', () => {
+  test('is one that relay tells from a queue', () => {
     expect(isKeepAlive(JSON.parse(rule.Properties.Targets[0].Input))).toBe(true);
+  });
+
+  test('is there without a VPC too, where a next hop has a client certificate, and reserves a call', () => {
+    const [name = '', hop] = Object.entries(settingsOf().nextHops)[0] ?? [];
+    const certified = { ...hop, tls: 'required', auth: null, clientCertificate: { secret: 'certificate' } };
+    const sealed = synthesised({
+      ...settingsOf({ concurrency: { reserve: true } }),
+      nextHops: { [name]: certified as never },
+    });
+    const plain = synthesised(settingsOf({ concurrency: { reserve: true } }));
+    const reserved = (of: Synthesised) =>
+      only(of, 'AWS::Lambda::Function', 'Relay')[1].Properties.ReservedConcurrentExecutions;
+    expect(only(sealed, 'AWS::Events::Rule', 'Relay')[1].Properties.ScheduleExpression).toBe('rate(1 hour)');
+    expect(reserved(sealed)).toBe(reserved(plain) + 1);
   });
 });
 

@@ -1,12 +1,12 @@
 // Says where a next hop's login and certificate come from (secrets, tokens), and reports the level on which an alarm
 // depends. Relay makes one for each next hop. It connects to no mail server.
 
-import type { LmtpSettings, SmtpSettings } from '#config/settings.ts';
+import type { LmtpSettings, Settings, SmtpSettings } from '#config/settings.ts';
 import { certificateDaysLeftAlarm } from '#core/limits.ts';
 import type { Clock, Watch } from '#pipeline/ports.ts';
 import { tokenTermsIn } from '../oauth/token-terms.ts';
 import { Tokens } from '../oauth/tokens.ts';
-import { passwordIn, type SecretMembers } from '../secret-text.ts';
+import { passwordIn, type SecretMembers, SecretMistake } from '../secret-text.ts';
 import { type ClientCertificate, certificateIn, daysLeft } from './client-certificate.ts';
 import { type IdentityTerms, NoToken } from './identity.ts';
 
@@ -92,11 +92,41 @@ function certificateTerms(
   const { secret } = clientCertificate;
   return {
     certificate: () => secrets.read(secret, certificateIn),
-    certificateRead(certificate: ClientCertificate) {
-      const days = daysLeft(certificate, clock.now());
-      watch.level('ClientCertificateDays', days);
-      const fields = { nextHop, secret, days, endsAt: new Date(certificate.endsAt).toISOString() };
-      if (days <= certificateDaysLeftAlarm) watch.warn('relay.certificate-ends', fields);
-    },
+    certificateRead: (certificate: ClientCertificate) => tellDays(nextHop, secret, certificate, { clock, watch }),
   };
+}
+
+function tellDays(
+  nextHop: string,
+  secret: string,
+  certificate: ClientCertificate,
+  { clock, watch }: Pick<IdentityPorts, 'clock' | 'watch'>,
+): void {
+  const days = daysLeft(certificate, clock.now());
+  watch.level('ClientCertificateDays', days);
+  const fields = { nextHop, secret, days, endsAt: new Date(certificate.endsAt).toISOString() };
+  if (days <= certificateDaysLeftAlarm) watch.warn('relay.certificate-ends', fields);
+}
+
+/**
+ * Relay's hourly look at every client certificate, mail or not. One that cannot be used has no days left. Throws where
+ * a secret cannot be read, when all others are: how long its certificate is valid is not known then.
+ */
+export async function lookAtCertificates(
+  nextHops: Settings['nextHops'],
+  { secrets, clock, watch }: Pick<IdentityPorts, 'secrets' | 'clock' | 'watch'>,
+): Promise<void> {
+  const unread: string[] = [];
+  for (const [nextHop, hop] of Object.entries(nextHops)) {
+    if ((hop.kind !== 'smtp' && hop.kind !== 'lmtp') || hop.clientCertificate === null) continue;
+    const { secret } = hop.clientCertificate;
+    try {
+      tellDays(nextHop, secret, await secrets.read(secret, certificateIn), { clock, watch });
+    } catch (error) {
+      watch.error('relay.certificate-not-read', { nextHop, secret, error: String(error) });
+      if (error instanceof SecretMistake) watch.level('ClientCertificateDays', 0);
+      else unread.push(secret);
+    }
+  }
+  if (unread.length > 0) throw new Error(`client certificates that could not be read: ${unread.join(', ')}`);
 }

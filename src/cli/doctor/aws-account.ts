@@ -3,6 +3,7 @@
 
 import type { LambdaLimits } from '#adapters/aws/account-reader.ts';
 import { refusalOf } from '#adapters/aws/account-refusals.ts';
+import { isCalledHourly } from '#config/hop-secrets.ts';
 import type { Concurrency, Settings } from '#config/settings.ts';
 import { asking, type Check, type Finding, NotFoundOut, ok, unanswered, unknown, wrong } from './finding.ts';
 import type { Place } from './place.ts';
@@ -109,9 +110,10 @@ const UNRESERVED_MIN = 100;
 
 export function quotaFinding(
   { concurrent, unreserved }: LambdaLimits,
-  { concurrency, network }: Pick<Settings, 'concurrency' | 'network'>,
+  settings: Pick<Settings, 'concurrency' | 'network' | 'nextHops'>,
 ): Finding {
-  const calls = callsAtOnce(concurrency, network !== null);
+  const { concurrency } = settings;
+  const calls = callsAtOnce(concurrency, isCalledHourly(settings));
   const more = 'ask for a higher quota "Concurrent executions" of Lambda (Service Quotas), or lower `concurrency`';
   const runs = `Lambda runs ${concurrent} functions of this account at once`;
   if (concurrency.reserve)
@@ -127,9 +129,9 @@ export function quotaFinding(
     : ok(`${runs}; \`concurrency\` asks for ${calls}`);
 }
 
-/** All mappings, the sweep, and in a VPC the hourly call of relay. */
-function callsAtOnce({ relay, slowRelay, ingest, feedback }: Concurrency, inVpc: boolean): number {
-  return relay + slowRelay + ingest + feedback + 1 + (inVpc ? 1 : 0);
+/** All mappings, the sweep, and the hourly call of relay where there is one. */
+function callsAtOnce({ relay, slowRelay, ingest, feedback }: Concurrency, isHourly: boolean): number {
+  return relay + slowRelay + ingest + feedback + 1 + (isHourly ? 1 : 0);
 }
 
 /** For checks that a missing stack does not end. */

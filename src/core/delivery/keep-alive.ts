@@ -1,5 +1,6 @@
-// The event that keeps relay ready in a VPC. A schedule sends it (infra/keep-alive.ts), and relay answers it before
-// anything else (lambdas/stage.ts). It reads no secret, touches no row and is not counted. Pure.
+// The event of relay's hourly call: it keeps relay ready in a VPC, and has it read the client certificates of next
+// hops. A schedule sends it (infra/keep-alive.ts), and relay tells it from a queue's event (lambdas/stage.ts). It
+// touches no row. Pure.
 
 /** The event that the schedule sends in place of a queue's event. */
 export const keepAliveEvent = { everpost: 'keep-alive' } as const;

@@ -133,11 +133,11 @@ export const lambdaMutations: readonly Mutation[] = [
   {
     name: 'stage/jobs-taken-for-the-hourly-call',
     file: 'lambdas/stage.ts',
-    text: 'isKeepAlive(event) ? event',
-    replacement: "typeof event === 'object' ? event",
+    text: 'if (!isKeepAlive(event)) return',
+    replacement: "if (typeof event !== 'object') return",
     test: {
       file: 'test/unit/lambdas/stage.test.ts',
-      name: 'the hourly call of a function in a VPC > is answered without work, and every other event is work',
+      name: 'the hourly call of a function > has its look, whose metrics leave, and every other event is work',
     },
   },
   {

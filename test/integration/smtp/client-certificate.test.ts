@@ -8,7 +8,7 @@ import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { OutOfReach } from '#adapters/out-of-reach.ts';
 import { type SecretMembers, SecretMistake } from '#adapters/secret-text.ts';
 import { certificateIn } from '#adapters/smtp/client-certificate.ts';
-import { identityTerms } from '#adapters/smtp/identity-terms.ts';
+import { identityTerms, lookAtCertificates } from '#adapters/smtp/identity-terms.ts';
 import { classify } from '#core/reply/classify.ts';
 import type { AttemptResult } from '#core/reply/reply.ts';
 import { testCa } from '#test/smtp-dialogue.ts';
@@ -250,5 +250,35 @@ describe('the end of a certificate', () => {
         ? []
         : [{ nextHop: 'm365', secret: 'everpost/certificate', days, endsAt: '2100-01-01T00:00:00.000Z' }],
     );
+  });
+});
+
+describe('the hourly look at certificates, without any mail', () => {
+  const hops = (...secrets: string[]) =>
+    Object.fromEntries(secrets.map((secret) => [secret, { kind: 'smtp', clientCertificate: { secret } }])) as never;
+  const ports = (read: (name: string) => Promise<unknown>) => ({
+    secrets: { read: (name: string) => read(name) as never },
+    clock: new MemoryClock(Date.UTC(2099, 11, 11)),
+    watch: new MemoryWatch(),
+  });
+  it('publishes the days of each, and none for one that cannot be used', async () => {
+    const given = ports(async (name) => {
+      if (name === 'spoilt') throw new SecretMistake('has no key', name);
+      return certificateIn(good);
+    });
+    await lookAtCertificates({ plain: { kind: 'ses' }, ...(hops('spoilt', 'fine') as object) } as never, given);
+    expect(given.watch.counted.map(({ metric, value }) => [metric, value])).toEqual([
+      ['ClientCertificateDays', 0],
+      ['ClientCertificateDays', 21],
+    ]);
+    expect(given.watch.logged('relay.certificate-ends')[0]?.fields).toMatchObject({ nextHop: 'fine', days: 21 });
+  });
+  it('fails where one cannot be read, after the others: no level says that all is well', async () => {
+    const given = ports(async (name) => {
+      if (name === 'denied') throw new Error('AccessDeniedException');
+      return certificateIn(good);
+    });
+    await expect(lookAtCertificates(hops('denied', 'fine'), given)).rejects.toThrow(/not be read: denied$/);
+    expect(given.watch.counted.map(({ value }) => value)).toEqual([21]);
   });
 });

@@ -279,9 +279,11 @@ it('an event that is none: the function fails, says so, and sends its metrics', 
   expect(watch.flushed).toBe(1);
 });
 
-describe('the hourly call of a function in a VPC', () => {
+describe('the hourly call of a function', () => {
   const watch = new Watch();
   let ready = 0;
+  let looks = 0;
+  let broken: Error | null = null;
   const worked: string[] = [];
   const environment = {
     watch,
@@ -296,12 +298,24 @@ describe('the hourly call of a function in a VPC', () => {
       if (messageId === 'bad') throw new Error('no');
       return finished('relayed');
     }),
+    {
+      watch,
+      look: async () => {
+        looks += 1;
+        watch.level('ClientCertificateDays', 9);
+        if (broken !== null) throw broken;
+      },
+    },
   );
   const context = { awsRequestId: 'a', getRemainingTimeInMillis: () => 60_000 } as unknown as Context;
 
-  it('is answered without work, and every other event is work', async () => {
+  it('has its look, whose metrics leave, and every other event is work', async () => {
     expect(await handler(keepAliveEvent, context)).toEqual(keepAliveEvent);
-    expect([ready, worked, watch.flushed, watch.entries, watch.counted]).toEqual([0, [], 0, [], []]);
+    expect([ready, worked, watch.flushed, watch.entries]).toEqual([0, [], 1, []]);
+    expect(watch.counted).toMatchObject([{ metric: 'ClientCertificateDays', value: 9 }]);
+    broken = new Error('not read');
+    await expect(handler(keepAliveEvent, context)).rejects.toThrow('not read');
+    expect([watch.flushed, looks]).toEqual([2, 2]);
     const batch = { Records: [record('good', '{}'), record('bad', '{}')] };
     expect(await handler(batch, context)).toEqual({ batchItemFailures: [{ itemIdentifier: 'bad' }] });
     expect([ready, worked]).toEqual([1, ['good', 'bad']]);
