@@ -30,8 +30,8 @@ describe('the claim holds', () => {
     expect(messages).toBeGreaterThan(PART);
   });
 
-  it.each(FOUND)('in seed $seed: $story', async ({ seed, plain }) => {
-    expect(told(await simulateSeed(seed, { plain, restore: false }))).toEqual([]);
+  it.each(FOUND)('in seed $seed: $story', async ({ seed, plain, restore = false }) => {
+    expect(told(await simulateSeed(seed, { plain, restore }))).toEqual([]);
   });
 });
 

@@ -8,6 +8,7 @@ import { failureMutations } from './failures.ts';
 import { infraMutations } from './infra.ts';
 import { ingestMutations } from './ingest.ts';
 import { lambdaMutations } from './lambdas.ts';
+import { restoringMutations } from './ledger-restore.ts';
 import { localMutations } from './local.ts';
 import type { Mutation } from './mutation.ts';
 import { nextHopMutations } from './next-hops.ts';
@@ -29,6 +30,7 @@ export const mutations: readonly Mutation[] = [
   ...ingestMutations,
   ...pauseMutations,
   ...pipelineMutations,
+  ...restoringMutations,
   ...sweepMutations,
   ...adapterMutations,
   ...smtpMutations,

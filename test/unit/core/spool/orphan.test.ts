@@ -132,6 +132,15 @@ describe('a round', () => {
     expect(ended).toEqual({ examinedUntil: 0, under: null });
     expect(isNew(roundOf(placeOf(ended), 9_000), 500)).toBe(true);
   });
+  it('of before a restore of the ledger says nothing, also one that is under way', () => {
+    const ended = placeOf(afterPage(begun, null, false));
+    const underWay = placeOf(afterPage(begun, 'in/5', false));
+    for (const place of [ended, underWay]) {
+      const anew = roundOf(place, 5_000, 4_000);
+      expect(anew).toEqual({ examinedUntil: 0, under: { upTo: 5_000, after: null, missed: false }, restored: 4_000 });
+      expect(roundOf(placeOf(afterPage(anew, null, false)), 9_000, 4_000).examinedUntil).toBe(5_000);
+    }
+  });
   it('never goes back', () => {
     const late: Round = { examinedUntil: 9_000, under: { upTo: 1_000, after: null, missed: false } };
     expect(afterPage(late, null, false).examinedUntil).toBe(9_000);

@@ -8,7 +8,9 @@ import { MemoryLedger } from '#adapters/memory/ledger.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
 import { MemoryWatch } from '#adapters/memory/watch.ts';
 import { orphanShards } from '#core/spool/orphan.ts';
+import { endPlaceholder } from '#pipeline/ingest/placeholder.ts';
 import { orphans } from '#pipeline/orphans/orphans.ts';
+import { writeRestore } from '#pipeline/restore-record.ts';
 import { queued, T0 } from '../../../contract/rows.ts';
 import { pipelineSettings } from '../../../kit/pipeline.ts';
 
@@ -141,5 +143,31 @@ describe('the search for orphans', () => {
     put(it, 'a2', T0);
     expect(await it.run()).toMatchObject({ examined: 2 });
     expect(it.held()).toHaveLength(2);
+  });
+});
+
+describe('after a restore of the ledger', () => {
+  const restore = { begun: T0 + 2 * HOUR, since: T0, ended: null };
+  it('it waits until that has ended, looks at all again, and holds mail that may lack rows until a person ends it', async () => {
+    const it = search();
+    put(it, 'known', T0 - 10 * HOUR);
+    put(it, 'near', T0 - HOUR / 2);
+    for (const spoolId of ['known', 'near']) await it.ledger.create([queued(spoolId)], null);
+    await it.run();
+    await writeRestore(it.ledger, restore);
+    put(it, 'gone', T0);
+    expect(await it.run()).toMatchObject({ listed: 0, examinedUntil: 0 });
+    expect(it.held()).toEqual([]);
+
+    await writeRestore(it.ledger, { ...restore, ended: T0 + 2 * HOUR });
+    expect(await it.run()).toMatchObject({ examined: 3, orphans: 2 });
+    const reasons = it.held().map(({ spoolId, stateReason }) => [spoolId, stateReason]);
+    expect(reasons.sort()).toEqual([
+      ['gone', 'receipt-missing'],
+      ['near', 'rows-may-be-missing'],
+    ]);
+    expect(await endPlaceholder(it, 'near', 'receipt-came')).toBe(false);
+    expect(await endPlaceholder(it, 'near', 'recipients-named')).toBe(true);
+    expect(await it.run()).toMatchObject({ examined: 0 });
   });
 });
