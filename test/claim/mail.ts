@@ -76,13 +76,23 @@ export class Mail {
 
   /**
    * A receipt of a message that has others, which name other recipients. Nothing else names them, so that nobody could
-   * know of what a purge of the ingest queue takes here (docs/decisions/checked-from-outside.md).
+   * know of what a purge of the ingest queue takes here (docs/decisions/checked-from-outside.md). Likewise where the
+   * content is taken away too.
    */
-  isOneOfSeveral(body: Body): boolean {
+  isAllThereIs(body: Body): boolean {
     return this.idsIn(body).some((spoolId) => {
       const notifications = this.plans.get(spoolId)?.notifications ?? [];
-      return new Set(notifications.map((part) => part.join())).size > 1;
+      return new Set(notifications.map((part) => part.join())).size > 1 || this.losesContent(spoolId);
     });
+  }
+
+  /** No list shows its content, sooner or later. */
+  losesContent(spoolId: string): boolean {
+    const number = this.plans.get(spoolId)?.number;
+    return this.plan.troubles.some(
+      (trouble) =>
+        trouble.kind === 'content' && trouble.message === number && ['hidden', 'removed'].includes(trouble.how),
+    );
   }
 
   spoil(trouble: Extract<Trouble, { kind: 'content' }>, schedule: Schedule): void {

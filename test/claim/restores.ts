@@ -60,15 +60,6 @@ export function planRestore(world: World, plan: RestorePlan, start: number, deed
   });
 }
 
-/** Where no list shows the content either, nothing is left by which anybody could know of the message. */
-function withoutContent({ plan, mail }: World): ReadonlySet<string> {
-  const numbers = plan.troubles.flatMap((trouble) =>
-    trouble.kind === 'content' && ['hidden', 'removed'].includes(trouble.how) ? [trouble.message] : [],
-  );
-  const of = (spoolId: string) => mail.planOf(spoolId)?.number ?? -1;
-  return new Set(mail.accepted.map(({ spoolId }) => spoolId).filter((spoolId) => numbers.includes(of(spoolId))));
-}
-
 function versionsIn({ spool }: World): StoredVersions {
   return {
     look: async (objectKey, signal) => {
@@ -85,9 +76,9 @@ async function carryOut(world: World, { plan, copy, since }: Given, deeds: Deeds
   if (plan.paused) await deeds.pauseAll();
   await beginRestore({ ledger: world.ledger.port, clock: { now: () => world.schedule.now } }, since);
   const chance = new Chance(hashOf(world.plan.seed, 'lost rows'));
-  const kept = withoutContent(world);
   const all = new Set(world.ledger.all().map(({ spoolId }) => spoolId));
-  const spoolIds = [...all].filter((spoolId) => !kept.has(spoolId)).sort();
+  // Where no list shows the content either, nothing is left by which anybody could know of the message.
+  const spoolIds = [...all].filter((spoolId) => !world.mail.losesContent(spoolId)).sort();
   world.ledger.lose(spoolIds.filter(() => chance.whole(0, 99) < plan.lost));
   const report = await deeds.untilAnswered((process) =>
     restore(

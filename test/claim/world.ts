@@ -342,7 +342,7 @@ export class World {
     for (const trouble of this.plan.troubles) {
       if (trouble.kind === 'purge-queue')
         this.schedule.at(START + trouble.at, () =>
-          this.queues[trouble.queue].purge((body) => this.mail.isOneOfSeveral(body)),
+          this.queues[trouble.queue].purge((body) => this.mail.isAllThereIs(body)),
         );
       if (trouble.kind === 'content') this.mail.spoil(trouble, this.schedule);
     }
