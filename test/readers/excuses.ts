@@ -25,7 +25,7 @@ const BY_REASON: Readonly<Record<string, string>> = {
   'takes a mailbox, whose parts parseMailbox bounded':
     'addressField authorsIn authorDecision authorEvidence ownerOf isOwn noticeCounts fromAddress toField identitiesOf mayUsePath tokenAddress',
   'takes our own names: of hosts and their addresses, files, keys, settings or ids': `destinationOf leavesBySes isPauseWord neverPaused pausedAs resumedBy noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
-    isVerified sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials wantsCopy
+    isVerified identityNames sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials wantsCopy
     unknownHealth unknownTurns withoutPlace takesNothing noFailures withFailure reachableAt25 isPrivateV4 Hosts.addressesOf Hosts.failed Hosts.answered Hosts.settle Search.wasAsked Identity.show
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
   'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth newNotice withNoticeQueued withNoticeWithheld
