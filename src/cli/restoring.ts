@@ -25,8 +25,8 @@ type Values = ValuesOf<typeof options & typeof common>;
 const NEVER = new AbortController().signal;
 
 export const restore = verb({
-  usage: 'restore --begin | --from TABLE --instant TIME [--replace] | --end [options]',
-  about: 'puts deliveries back into the ledger from a table that DynamoDB restored',
+  usage: 'restore --begin | --from TABLE --instant TIME | --end [options]',
+  about: 'puts rows back into the ledger',
   sections: [options, common],
   async run(values) {
     const asked = [values.begin, values.from, values.end].filter((each) => each !== undefined);
