@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeleteTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { DescribeLimitsCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   CopyObjectCommand,
   CreateMultipartUploadCommand,
@@ -165,7 +165,7 @@ test('what is not emulated is refused by name', async () => {
     ['x-amz-copy-source', () => s3.send(new CopyObjectCommand({ Bucket: 'mail', Key: 'b', CopySource: 'mail/a' }))],
     ['uploads', () => s3.send(new CreateMultipartUploadCommand({ Bucket: 'mail', Key: 'a' }))],
     ['CreateQueue', () => new SQSClient(aws.clientConfig).send(new CreateQueueCommand({ QueueName: 'q' }))],
-    ['DeleteTable', () => new DynamoDBClient(aws.clientConfig).send(new DeleteTableCommand({ TableName: 't' }))],
+    ['DescribeLimits', () => new DynamoDBClient(aws.clientConfig).send(new DescribeLimitsCommand())],
     ['ListSecrets', () => new SecretsManagerClient(aws.clientConfig).send(new ListSecretsCommand())],
     ['/v2/email/suppression', () => new SESv2Client(aws.clientConfig).send(new ListSuppressedDestinationsCommand())],
   ];
