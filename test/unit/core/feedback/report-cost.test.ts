@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { readRemoteReport } from '#core/feedback/report.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 const part = 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n';
 const BEGINNINGS: Readonly<Record<string, string>> = {
@@ -91,23 +92,26 @@ const PATTERNS = [
 const BYTES = 96 * 1024;
 /** Below it a measurement says nothing. */
 const MEASURABLE_MS = 80;
+/** What grows faster does so each time; the collector or a busy machine comes between now and then. */
+const TRIES = 4;
 
 function cost(beginning: string, pattern: string, bytes: number): number {
   const content = Buffer.from(beginning + pattern.repeat(Math.ceil(bytes / pattern.length)), 'latin1');
   const before = process.cpuUsage();
   readRemoteReport(content, { nullPath: true });
-  return process.cpuUsage(before).user / 1_000;
+  return ownMsSince(before);
 }
 
 describe('twice as much is read in at most three times the time', () => {
   it.each(Object.entries(BEGINNINGS))('behind %s', (_, beginning) => {
     for (const pattern of PATTERNS) {
-      const twice = cost(beginning, pattern, 2 * BYTES);
-      if (twice < MEASURABLE_MS) continue;
-      // Once more, should the collector have come between.
-      const once = Math.max(cost(beginning, pattern, BYTES), MEASURABLE_MS / 4);
-      const again = Math.min(twice, cost(beginning, pattern, 2 * BYTES));
-      expect([pattern, again / once < 3 || again < MEASURABLE_MS]).toEqual([pattern, true]);
+      let linear = cost(beginning, pattern, 2 * BYTES) < MEASURABLE_MS;
+      for (let tries = 0; tries < TRIES && !linear; tries++) {
+        const once = Math.max(cost(beginning, pattern, BYTES), MEASURABLE_MS / 4);
+        const twice = cost(beginning, pattern, 2 * BYTES);
+        linear = twice < MEASURABLE_MS || twice / once < 3;
+      }
+      expect([pattern, linear]).toEqual([pattern, true]);
     }
   });
 

@@ -8,6 +8,7 @@ import { type RemoteReport, readRemoteReport } from '#core/feedback/report.ts';
 import { statusFrom, statusIn } from '#core/feedback/report-status.ts';
 import { reportBytesMax, reportRecipientsMax } from '#core/limits.ts';
 import { parseStatus } from '#core/reply/status.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../fixtures/reports');
 const stems = readdirSync(FOLDER).flatMap((name) => (name.endsWith('.eml') ? [name.slice(0, -4)] : []));
@@ -145,8 +146,8 @@ describe('whatever the bytes', () => {
       Buffer.concat([Buffer.from('Content-Type: multipart/report; boundary="'), much('\\"x; y=')]),
     ],
   ])('%s is read in no time', (_, bytes) => {
-    const startedAt = performance.now();
+    const startedAt = process.cpuUsage();
     requireSound(readRemoteReport(bytes, { nullPath: true }));
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(ownMsSince(startedAt)).toBeLessThan(3_000);
   });
 });

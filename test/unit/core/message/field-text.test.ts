@@ -3,6 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { cutText, decodeUnlabelled, plainText } from '#core/message/field-text.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 describe('header text for people', () => {
   test.each([
@@ -38,10 +39,10 @@ describe('header text for people', () => {
   test.each(['=?a?q?', '=?utf-8?q?=C3?= ', '=?', '?=', ' \r\n', '=?utf-8?b?A?= '])(
     'a megabyte of %j is done in little time',
     (piece) => {
-      const from = performance.now();
+      const from = process.cpuUsage();
       const text = plainText(piece.repeat(Math.ceil(1_000_000 / piece.length)));
       expect(text).not.toMatch(/[\r\n]/);
-      expect(performance.now() - from).toBeLessThan(3_000);
+      expect(ownMsSince(from)).toBeLessThan(3_000);
     },
   );
 });

@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { readFrom } from '#core/message/from-field.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 const read = (message: string) => readFrom(Buffer.from(message, 'latin1'));
 const ofField = (value: string) => read(`From: ${value}\r\nSubject: x\r\n\r\nbody`);
@@ -149,7 +150,7 @@ describe('the fields', () => {
 });
 
 it('is read in time however strange it is', () => {
-  const started = performance.now();
+  const started = process.cpuUsage();
   for (const unit of [
     '@',
     '@ ',
@@ -174,5 +175,5 @@ it('is read in time however strange it is', () => {
     '=?utf-8?q?=40?=@a ',
   ])
     read(`From: ${unit.repeat(900_000 / unit.length)}\r\n\r\n`);
-  expect(performance.now() - started).toBeLessThan(20_000);
+  expect(ownMsSince(started)).toBeLessThan(20_000);
 });

@@ -5,6 +5,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { readArguments, readRecipients } from '#core/message/recipient-list.ts';
 import { argumentRecipients, recipientsOf } from '#test/kit/probe.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 const HOST = 'host.test';
 const read = (text: string) => argumentRecipients(text, HOST);
@@ -133,9 +134,9 @@ describe('a header section', () => {
 test('time is linear', () => {
   const long = ['(', '"', '<', ',', 'a,', 'a@x ', '=?a?q?,', ':', '(a@b ', '"a@b', '\\', '[', '@', ' '];
   for (const piece of long) {
-    const began = performance.now();
+    const before = process.cpuUsage();
     readRecipients([piece.repeat(200_000 / piece.length)], HOST);
-    expect(performance.now() - began, piece).toBeLessThan(3_000);
+    expect(ownMsSince(before), piece).toBeLessThan(3_000);
   }
 });
 

@@ -8,6 +8,7 @@ import { authorsOf, mailboxText } from '#core/message/authors.ts';
 import { plainText } from '#core/message/field-text.ts';
 import { headerSection } from '#core/message/header.ts';
 import { type SesTerms, sesEdit } from '#core/message/ses-edit.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 const evidence = { by: 'submitter', senderDomains: ['example.com'], ourDomains: ['example.com'] } as const;
 const terms: SesTerms = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', evidence };
@@ -137,10 +138,10 @@ describe('the body', () => {
   });
 
   it('is found in time however strange the header section is', () => {
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (const unit of ['From \n', 'a\n', 'a:\n', ' \n', 'From: (((((\n', 'From: <,<,"\n'])
       edited(unit.repeat(1_000_000 / unit.length));
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(ownMsSince(started)).toBeLessThan(20_000);
   });
 });
 

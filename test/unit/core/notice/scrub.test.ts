@@ -7,6 +7,7 @@ import { composeNotice } from '#core/notice/compose.ts';
 import type { NoticeInput, NoticeRecipient } from '#core/notice/input.ts';
 import { scrubber } from '#core/notice/scrub.ts';
 import { statusOf } from '#core/reply/status.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 const hex = (char: string) => Buffer.from(char).toString('hex').toUpperCase();
 const each = (text: string, form: (char: string) => string) => [...text].map(form).join('');
@@ -237,9 +238,9 @@ it('reads a long text in a moment', () => {
     '&#64;',
   ]) {
     const text = piece.repeat(Math.ceil(65_536 / piece.length));
-    const started = performance.now();
+    const started = process.cpuUsage();
     scrub.octets(text);
-    expect([piece, performance.now() - started < 5_000]).toEqual([piece, true]);
+    expect([piece, ownMsSince(started) < 5_000]).toEqual([piece, true]);
   }
 });
 

@@ -15,6 +15,7 @@ import { rowOf } from '#core/reply/rules/providers.ts';
 import { statusOf } from '#core/reply/status.ts';
 import { classify } from '#test/kit/probe.ts';
 import { decided } from '#test/kit/replies.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 type Seen = readonly [stage: string, reply: string];
 function seen(name: string): readonly Seen[] {
@@ -166,10 +167,10 @@ test('a long reply is read in a moment', () => {
     '@',
     'certificate ',
   ];
-  const started = performance.now();
+  const started = process.cpuUsage();
   for (const piece of pieces) {
     const text = piece.repeat(Math.ceil(smtpReplyTextCharsMax / piece.length));
     classify('final-dot', `550 ${text}`);
   }
-  expect((performance.now() - started) / pieces.length).toBeLessThan(100);
+  expect(ownMsSince(started) / pieces.length).toBeLessThan(100);
 });

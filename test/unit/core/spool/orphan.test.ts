@@ -13,6 +13,7 @@ import {
   spoolIdOf,
 } from '#core/spool/orphan.ts';
 import { afterPage, isNew, placeOf, type Round, roundOf } from '#core/spool/orphan-round.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 const field = (name: string, value: string) => ({ name, value });
 const RECEIVED =
@@ -80,9 +81,9 @@ describe('the hint at a recipient', () => {
   });
   test('takes no time on a field made to take long', () => {
     const long = field('Received', `${' for a@b.c;'.repeat(90_000)}x`);
-    const began = performance.now();
+    const began = process.cpuUsage();
     recipientHint([top, long]);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(ownMsSince(began)).toBeLessThan(1_000);
   });
 });
 

@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { ContentUnreadable } from '#pipeline/ports.ts';
 import { asAuthored } from '#pipeline/relay/submitted-authors.ts';
+import { ownMsSince } from '../../../kit/own-time.ts';
 
 type Given = Parameters<typeof asAuthored>;
 const settings = { domains: ['example.com'], submitters: { web: { senderDomains: ['web.example'] } } };
@@ -53,9 +54,9 @@ it('nothing leaves of a header section that is too long to be read whole', async
 
 it('a header section that comes byte by byte costs little more than one that comes at once', async () => {
   const text = `From: a@web.example\r\n${'X: y\r\n'.repeat(30_000)}\r\nbody`;
-  const began = performance.now();
+  const began = process.cpuUsage();
   expect(await passed(text, 1)).toBe(text);
-  expect(performance.now() - began).toBeLessThan(2_500);
+  expect(ownMsSince(began)).toBeLessThan(2_500);
 });
 
 describe('a foreign author leaves all the same', () => {
