@@ -48,6 +48,7 @@ const config = (port: number) => ({
 
 beforeAll(async () => {
   watch = await AlarmWatch.open(config, { login: { username: 'everpost', password: 'secret' } });
+  watch.certificateEnds(100); // relay reads it each hour
 });
 afterAll(() => watch?.close());
 

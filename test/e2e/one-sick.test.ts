@@ -30,5 +30,5 @@ it.each(ways)('beside a next hop that %s, mail for the other two takes at most 1
   process.stdout.write(`drained: ${JSON.stringify(drained)}\n`);
   expect(drained).toMatchObject({ messages: terms.each, copies: terms.each });
   expect(drained.most).toBeLessThanOrEqual(1.3 * terms.sickPerSecond + 1); // the sockets' own delays
-  expect(drained.ninetieth).toBeLessThanOrEqual(40);
+  expect(drained.ninetieth).toBeLessThanOrEqual(3 * terms.sickPerSecond); // places: what goes out in three seconds
 });
