@@ -37,6 +37,8 @@ const PROBE_CHARS = 1_024;
 const PROBE_MS_MAX = 60;
 /** Of a suspect, at each size: the collector and the compiler have threads whose time counts too. */
 const RUNS = 5;
+/** So often a suspect is measured in all while it looks dear. */
+const ROUNDS = 4;
 /** One that is slow is slow in many ways. */
 const FINDINGS_MAX = 4;
 
@@ -76,14 +78,16 @@ async function costAt({ reader, pattern, run, make, chars, floorMs, firstMs }: S
   const onceMs = await cpuMs(run, make(chars));
   const cost = { reader, pattern, chars, onceMs, twiceMs: firstMs, dear: false };
   if (firstMs < floorMs || firstMs <= SUSPECT_GROWTH * onceMs) return cost;
-  const [once, twice, four] = [
-    Math.min(onceMs, await least(run, make(chars), RUNS)),
-    Math.min(firstMs, await least(run, make(2 * chars), RUNS)),
-    await least(run, make(4 * chars), RUNS),
-  ];
-  // A reader may do more from some length on, and the collector comes when it likes. What grows too fast goes on doing
-  // so.
-  const dear = twice >= floorMs && twice > GROWTH_MAX * once && four > GROWTH_MAX * twice;
+  // A reader may do more from some length on, and the collector and the compiler come when they like. What grows too
+  // fast goes on doing so, and in each round.
+  let [once, twice, four] = [onceMs, firstMs, Number.POSITIVE_INFINITY];
+  let dear = true;
+  for (let round = 0; round < ROUNDS && dear; round += 1) {
+    once = Math.min(once, await least(run, make(chars), RUNS));
+    twice = Math.min(twice, await least(run, make(2 * chars), RUNS));
+    four = Math.min(four, await least(run, make(4 * chars), RUNS));
+    dear = twice >= floorMs && twice > GROWTH_MAX * once && four > GROWTH_MAX * twice;
+  }
   return { ...cost, onceMs: once, twiceMs: twice, dear };
 }
 
