@@ -115,7 +115,7 @@ export class AttemptedHops {
       time.stop();
     }
     const tookMs = time.spentMs();
-    this.#atNew = await this.#isAtNew(name, results[0]);
+    this.#atNew = await this.#isAtNew(name, results[0], startedAt);
     this.#see(name, results[0], { startedAt, tookMs, ranOut: patience.signal.aborted && !signal.aborted });
     return results;
   }
@@ -141,14 +141,19 @@ export class AttemptedHops {
     if (sight !== null) this.#seen.push({ nextHop, sight, endedAt });
   }
 
-  /** Where the board cannot be read it counts as new: the mail waits, and nobody is told of a failure. */
-  async #isAtNew(nextHop: string, result: NextHopResult | undefined): Promise<boolean> {
+  /**
+   * Whether the next hop had accepted nothing when the attempt began: a function may stand still before it judges.
+   * Where the board cannot be read it counts as new: the mail waits, and nobody is told of a failure.
+   */
+  async #isAtNew(nextHop: string, result: NextHopResult | undefined, startedAt: number): Promise<boolean> {
     if (result === undefined || !dependsOnNew(classify(result))) return false;
     const { board, watch } = this.#ports;
     try {
-      if ((await board.health(nextHop)).firstAcceptedAt !== null) return false;
+      const accepted = async () =>
+        ((await board.health(nextHop)).firstAcceptedAt ?? Number.POSITIVE_INFINITY) <= startedAt;
+      if (await accepted()) return false;
       await board.readAgain();
-      return (await board.health(nextHop)).firstAcceptedAt === null;
+      return !(await accepted());
     } catch (error) {
       watch.error('next-hop.health-not-read', { nextHop, error: String(error) });
       return true;
