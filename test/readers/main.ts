@@ -9,7 +9,7 @@ const only = process.argv.slice(3);
 const costs: Cost[] = [];
 for (const [reader, { runs }] of Object.entries(READERS)) {
   if (only.length > 0 && !only.includes(reader)) continue;
-  for (const run of runs) costs.push(...(await costsOf(reader, run, { chars, floorMs: 5, forTable: true })));
+  for (const run of runs) costs.push(...(await costsOf(reader, run, { chars, floorMs: 20, forTable: true })));
 }
 costs.sort((a, b) => Number(b.dear) - Number(a.dear) || b.twiceMs - a.twiceMs);
 for (const { reader, pattern, chars: size, onceMs, twiceMs, dear } of costs) {
