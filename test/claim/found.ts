@@ -27,5 +27,9 @@ export const FOUND: readonly Found[] = [
     restore: true,
     story: 'no row of the restored ledger was missing, so that nobody looked for rows that neither ledger had',
   },
+  {
+    seed: 288,
+    story: 'a function stood still between a refusal and its judgement, and the next hop was new no more meanwhile',
+  },
   { seed: 644, story: 'the wait for the rate of SES let a next hop have three messages within the time of two' },
 ];
