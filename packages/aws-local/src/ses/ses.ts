@@ -160,7 +160,11 @@ function createSender(world: World, sending: SesSending): Sender {
       const configurationSet = named.configurationSet ?? steered.configurationSet;
       const tags = Object.keys(named.tags).length > 0 ? named.tags : steered.tags;
       const on = [arnOf(source), ...(configurationSet === null ? [] : [configurationSetArn(world, configurationSet)])];
-      return world.gate.pass(gated(call, 'SendEmail', target, ['ses:SendEmail', 'ses:SendRawEmail'], on), async () => {
+      const passed = gated(call, 'SendEmail', target, ['ses:SendEmail', 'ses:SendRawEmail'], on);
+      // Keys of SES's service authorization reference, for policies that name addresses.
+      const context = { 'ses:fromaddress': source, 'ses:recipients': recipients };
+      const access = passed.access.map((each) => ({ ...each, context }));
+      return world.gate.pass({ ...passed, access }, async () => {
         const now = terms();
         if (configurationSet !== null && !configurationSets?.find(configurationSet))
           throw new AwsError('NotFoundException', 404, `Configuration set <${configurationSet}> does not exist.`);
