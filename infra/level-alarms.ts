@@ -4,6 +4,7 @@
 
 import type { Settings } from '#config/settings.ts';
 import {
+  canaryLateAlarmMinutes,
   failureShareAlarmPercent,
   nextHopDownAlarmMinutes,
   pausedAlarmHours,
@@ -15,7 +16,10 @@ import { sendsBySes } from '#core/message/ses-use.ts';
  * The set `essential`: all that waits for a person raises one of them (docs/alarm-sets.md). The names are those of the
  * set with all alarms.
  */
-export const essentialAlarms: readonly string[] = ['WaitsForPerson', 'SweepOverdue', 'FrontDoor', 'SesSending'];
+export const essentialAlarms: readonly string[] = [
+  ...['WaitsForPerson', 'SweepOverdue', 'FrontDoor', 'SesSending'],
+  'CanaryLate', // where there is a canary: it has no other alarm
+];
 
 const levelAlarms = [
   {
@@ -81,9 +85,19 @@ const levelAlarms = [
     article: 'No mail comes in',
     says: 'no mail was accepted for three times as long as ever at this hour of the week.',
   },
+  {
+    id: 'CanaryLate',
+    metricName: 'CanaryLate',
+    threshold: canaryLateAlarmMinutes,
+    article: 'A canary that does not arrive',
+    says: 'the message that Everpost sent to itself has not arrived for a quarter of an hour: other mail may not either.',
+  },
 ] as const;
 
-/** Where nothing is sent by SES, SES can refuse nothing. */
+/** Where nothing is sent by SES, SES can refuse nothing; without a canary none is late. */
 export function levelAlarmsOf(settings: Settings) {
-  return levelAlarms.filter(({ id }) => id !== 'SesSending' || sendsBySes(settings));
+  return levelAlarms.filter(({ id }) => {
+    if (id === 'CanaryLate') return settings.canary !== null;
+    return id !== 'SesSending' || sendsBySes(settings);
+  });
 }

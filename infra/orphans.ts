@@ -12,7 +12,7 @@ import { outboundPrefix } from '#core/submission/submission.ts';
 import { runEvery } from './schedule.ts';
 import { hasSubmitters, inboundPrefix } from './spool.ts';
 import { may, ownFunction, type StageQueue } from './stage.ts';
-import { environmentOf, type Given, onLedger, sendTo } from './stages.ts';
+import { environmentOf, type Given, onLedger, sendTo, tellCanaries } from './stages.ts';
 
 export type OrphanSearch = { readonly function: LambdaFunction; readonly deadLetters: Queue };
 
@@ -36,7 +36,7 @@ export function orphanSearch(scope: Construct, given: Given & { readonly ingest:
       list,
       ...(submits ? [listSubmissions(bucket), sendTo(given.ingest)] : []),
       may(['s3:GetObject'], bucket.arnForObjects(`${inboundPrefix}*`)),
-      onLedger(table, 'GetItem', 'PutItem', 'Query'),
+      onLedger(table, 'GetItem', 'PutItem', 'Query', ...tellCanaries(given.settings)),
       ...given.marks.may,
     ],
   });

@@ -10,7 +10,8 @@ import { Construct } from 'constructs';
 import { isCalledHourly } from '#config/hop-secrets.ts';
 import type { Settings } from '#config/settings.ts';
 import * as limits from '#core/limits.ts';
-import { configurationSetName, sendsBySes } from '#core/message/ses-use.ts';
+import { parseMailbox } from '#core/message/address.ts';
+import { configurationSetName, identitiesOf, sendsBySes } from '#core/message/ses-use.ts';
 import { configurationSetArn } from './feedback.ts';
 import { keepAlive } from './keep-alive.ts';
 import { dueIndex } from './ledger.ts';
@@ -99,7 +100,7 @@ function stagePlans(
       environment,
       // GetItem reads the placeholder of an orphan, or of a submission that could not be read.
       may: [
-        onLedger(table, 'GetItem', 'PutItem'),
+        onLedger(table, 'GetItem', 'PutItem', ...tellCanaries(given.settings)),
         openContent,
         ...findVersions(bucket, prefixes),
         sendTo(queues.relay, queues.feedback),
@@ -135,8 +136,8 @@ function stagePlans(
       timeoutMs: limits.feedbackTimeoutMs,
       memoryMb: 512,
       environment: withSrs,
-      // UpdateItem counts the notices to a domain, and claims a message that a return path received. The latter is
-      // read, and joined to the message that it reports on (Query).
+      // UpdateItem counts the notices to a domain and the canaries that were sent, and claims a message that a return
+      // path received. The latter is read, and joined to the message that it reports on (Query).
       may: [
         onLedger(table, 'GetItem', 'PutItem', 'UpdateItem', 'Query'),
         may(['s3:GetObject'], ...objectsBelow(bucket, [inboundPrefix])),
@@ -144,9 +145,28 @@ function stagePlans(
         sendTo(queues.relay, queues.feedback),
         ...given.marks.may,
         ...(srs?.may ?? []),
+        ...sendCanaries(scope, given.settings),
       ],
     },
   };
+}
+
+/** UpdateItem says which message was the first with a canary's id. */
+export function tellCanaries({ canary }: Settings): readonly 'UpdateItem'[] {
+  return canary === null ? [] : ['UpdateItem'];
+}
+
+/** One address, to itself, under whichever identity of ours SES has for it. */
+function sendCanaries(scope: Construct, { canary, domains }: Settings): readonly PolicyStatement[] {
+  const mailbox = canary === null ? null : parseMailbox(canary.to);
+  if (mailbox === null) return [];
+  const arns = identitiesOf(mailbox, domains).map((name) =>
+    Stack.of(scope).formatArn({ service: 'ses', resource: 'identity', resourceName: name }),
+  );
+  const send = may(['ses:SendEmail', 'ses:SendRawEmail'], ...arns);
+  send.addCondition('StringEquals', { 'ses:FromAddress': mailbox.address });
+  send.addCondition('ForAllValues:StringEquals', { 'ses:Recipients': [mailbox.address] });
+  return [send];
 }
 
 /** Never below what the function's mappings start: they would receive jobs that cannot run (aws-contracts §4.2). */

@@ -1,14 +1,23 @@
-// Feedback, wired, and bounce with it. Called by the feedback queue, which carries three kinds of records: SES's
-// events, jobs for mail that a return path received, and jobs for notices. One function serves them, because each
-// mapping takes two of a new account's ten calls. It never decides: core does.
+// Feedback, wired, and bounce with it. Called by the feedback queue, which carries four kinds of records: SES's
+// events, jobs for mail that a return path received, jobs for notices, and jobs for canaries. One function serves them,
+// because each mapping takes two of a new account's ten calls. It never decides: core does.
 
-import { awsSettings, dynamoClient, s3Client, s3ListClient, secretsClient, sqsClient } from '#adapters/aws/clients.ts';
+import {
+  awsSettings,
+  dynamoClient,
+  s3Client,
+  s3ListClient,
+  secretsClient,
+  sesSendClient,
+  sqsClient,
+} from '#adapters/aws/clients.ts';
 import { DynamoLedger } from '#adapters/aws/dynamo-ledger.ts';
 import { DynamoOutcomes } from '#adapters/aws/dynamo-outcomes.ts';
 import { AwsSecrets } from '#adapters/aws/login-secrets.ts';
 import { MarkSecret } from '#adapters/aws/mark-secret.ts';
 import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { S3Spool } from '#adapters/aws/s3-spool.ts';
+import { SesCanary } from '#adapters/aws/ses-canary.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
 import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { expiryHourMs, feedbackLeaseMs, lostJobAfterMs } from '#core/limits.ts';
@@ -38,6 +47,7 @@ const ports = {
   }),
   relayQueue: new SqsJobQueue(sqs, config.relayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
+  canaryMail: new SesCanary(sesSendClient(aws)),
   clock,
   outcomes,
   entropy: new SystemEntropy(),

@@ -276,7 +276,7 @@ export function isJob(record: SQSRecord): boolean {
 /** What a job of the feedback queue asks for; null where an older version sent it. */
 export function feedbackWorkOf(record: SQSRecord): FeedbackWork | null {
   const { work } = JSON.parse(record.body) as { readonly work?: unknown };
-  return work === 'bounce' || work === 'returned' ? work : null;
+  return work === 'bounce' || work === 'returned' || work === 'canary' ? work : null;
 }
 
 /** A job of ours from a record's body. Throws on anything else, which then ends in the DLQ with an alarm. */

@@ -12,7 +12,7 @@ import { PowertoolsWatch } from '#adapters/aws/powertools-watch.ts';
 import { SesGetAccount } from '#adapters/aws/ses-get-account.ts';
 import { SesGetSetUp } from '#adapters/aws/ses-get-set-up.ts';
 import { SqsJobQueue } from '#adapters/aws/sqs-job-queue.ts';
-import { SystemClock } from '#adapters/system-clock.ts';
+import { SystemClock, SystemEntropy } from '#adapters/system-clock.ts';
 import { hopTimes } from '#core/delivery/waiting.ts';
 import {
   boardEveryMs,
@@ -27,9 +27,11 @@ import {
   topUpEveryMs,
 } from '#core/limits.ts';
 import { sendsBySes } from '#core/message/ses-use.ts';
+import { compileRoutes } from '#core/routing/routes.ts';
 import { BoardView } from '#pipeline/next-hop-board.ts';
 import { SesAccountView } from '#pipeline/ses-account.ts';
 import { SesSetUpView } from '#pipeline/ses-set-up.ts';
+import { watchCanary } from '#pipeline/sweep/canary-level.ts';
 import { isSuperseded } from '#pipeline/sweep/kept-event.ts';
 import { Lasting } from '#pipeline/sweep/lasting.ts';
 import { publishLevels } from '#pipeline/sweep/levels.ts';
@@ -72,6 +74,9 @@ const ports = {
   slowRelayQueue: new SqsJobQueue(sqs, config.slowRelayQueueUrl),
   bounceQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'bounce'),
   feedbackQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'returned'),
+  canaryQueue: new SqsJobQueue(sqs, config.feedbackQueueUrl, 'canary'),
+  routes: compileRoutes(config.settings.routes),
+  entropy: new SystemEntropy(),
   clock,
   watch,
   sweepAgainMs: lostJobAfterMs / config.timeScale,
@@ -102,6 +107,7 @@ export const handler = scheduled('sweep', { watch, timeScale: config.timeScale }
   await publishLevels(ports, signal);
   await publishFailureShare(ports);
   await publishNoMail(ports);
+  await watchCanary(ports);
   // A probe is mostly answered at once; where it is not, the sweep asks more and more seldom.
   for (let soonMs = firstLookMs; report.more && !signal.aborted; soonMs *= 2) {
     const waitMs = report.soon ? Math.min(soonMs, topUpEveryMs) : topUpEveryMs;

@@ -5,6 +5,7 @@ import { domainsMax, queueRetentionMs, rowsOutliveObjectMs } from '#core/limits.
 import { needsSmtputf8, parseMailbox } from '#core/message/address.ts';
 import { isVerified, sendingDomains, sendsBySes } from '#core/message/ses-use.ts';
 import { compileRoutes, parseMatch } from '#core/routing/routes.ts';
+import { canaryHasAWay } from './canary-rules.ts';
 import type { Mistakes } from './given.ts';
 import type { RouteRead, Sections } from './sections.ts';
 import type { ActionSettings, NextHopSettings, RouteSettings, Settings } from './settings.ts';
@@ -29,6 +30,8 @@ export function checkSections(sections: Sections, mistake: Mistakes): Unversione
   if (retry && retention) contentOutlivesItsDeliveries(retry.lifetimeMs, retention, mistake);
   const returnPathDomain = sections.returnPathDomain ?? `bounces.${domains?.[0]}`;
   if (domains && routes) returnPathsAreOursAlone(returnPathDomain, domains, routes, mistake);
+  if (sections.canary && domains && nextHops && routes)
+    canaryHasAWay({ to: sections.canary.to, domains, nextHops, routes }, mistake);
   return complete(sections, routes, returnPathDomain);
 }
 
@@ -52,13 +55,14 @@ function complete(
     submitters,
     network,
     concurrency,
+    canary,
   } = sections;
   if (!stackName || !domains || !nextHops || !routes || !retry || !policy || !notices) return null;
   if (!retention || !transfer || !alarms || !feedback || !trace || !submitters) return null;
-  if (network === undefined || !concurrency) return null;
+  if (network === undefined || canary === undefined || !concurrency) return null;
   const rest = { retry, policy, notices, retentionMs: retention, transfer };
   const outbound = { submitters, returnPathDomain, feedback };
-  const runs = { alarms, trace, network, concurrency };
+  const runs = { alarms, trace, network, concurrency, canary };
   return { stackName, domains, host: domains[0] ?? '', nextHops, routes, ...rest, ...outbound, ...runs };
 }
 

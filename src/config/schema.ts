@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { domainKeyOf } from '#core/message/domain-key.ts';
+import { canary } from './canary-schema.ts';
 import { concurrency } from './concurrency-schema.ts';
 import { boolean, choice, later, list, object, record, text, told, wholeNumber } from './fields.ts';
 import { networkKey, VPC_EXAMPLE } from './network-schema.ts';
@@ -297,13 +298,11 @@ export const schema = object(
         'at once, and one each is for the sweep and for what runs by the hour. Ask AWS for a higher quota before you ' +
         'raise them (*Service Quotas › Lambda › Concurrent executions*).',
     }),
+    canary,
     dns: later('writing DNS records', "no dns, and set the records that the stack's outputs name"),
   },
   EXAMPLE,
   {
-    laterKeys: {
-      canary: 'a canary',
-    },
     elsewhere: {
       vpc: `network: { vpc: ${VPC_EXAMPLE} }`,
       port25: "network: { create: { zones: 1 }, port25: 'unblocked' }",

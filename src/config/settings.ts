@@ -59,6 +59,8 @@ export type Settings = {
   /** Where relay runs; null: outside of any VPC. */
   readonly network: Network | null;
   readonly concurrency: Concurrency;
+  /** A message that is sent to itself, to find out whether mail comes through; null: none. */
+  readonly canary: { readonly everyMs: number; readonly to: string } | null;
 };
 
 /** Calls at once of each event source mapping. Relay has two, so that it runs `relay + slowRelay` calls at most. */

@@ -723,6 +723,22 @@ export const callsRefusedStandsMs = 15 * MINUTE;
 /** While mail waits for it and it is not paused. */
 export const nextHopDownAlarmMinutes = 15;
 export const waitingLongAlarmMinutes = 60;
+/** Minutes. A message of a few KB has its way through SES, S3, SNS, Lambda and SQS in seconds. */
+export const canaryLateAlarmMinutes = 15;
+/** The alarm on one canary must be able to stand before the next one comes. */
+export const canaryEveryMsMin = 15 * MINUTE;
+/** A dead next hop for a week must not fill its mailbox with canaries; one that is late has its alarm long before. */
+export const canaryEveryMsMax = 7 * DAY;
+/** From its acceptance on. It is late long before; nobody needs it afterwards. */
+export const canaryLifetimeMs = HOUR;
+/** SES tries for 14 hours to hand it to the MX. What comes later than a day, or before it was sent, is mail. */
+export const canaryWindowMs = DAY;
+/** Clocks of two functions differ. */
+export const canaryClockSkewMs = 5 * MINUTE;
+/** A canary has some 3 KB as SES stores it, with what SES adds. */
+export const canaryBytesMax = 32 * KIB;
+/** Whose arrival the sweep still looks for; two reads each. Which of many is the oldest is known without them. */
+export const canariesAwaitedMax = 4;
 /** A pause is an operator's act, and easily forgotten. */
 export const pausedAlarmHours = 24;
 /** Of an hour's outcomes at one next hop, those that are failures (docs/decisions/failure-share.md). */

@@ -48,4 +48,5 @@ export type MetricName =
   | 'NoMail'
   | 'FrontDoor'
   | 'SesReceiving'
-  | 'SesSending';
+  | 'SesSending'
+  | 'CanaryLate';

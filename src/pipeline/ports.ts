@@ -366,6 +366,12 @@ export interface BounceService {
   sendBounce(bounce: ServiceBounce, signal: AbortSignal): Promise<NextHopResult | { readonly kind: 'busy' }>;
 }
 
+/** SES, for canaries alone. */
+export interface CanaryMail {
+  /** One message from the address to itself; its id at SES. Throws where SES refuses, or does not answer. */
+  send(address: string, content: Uint8Array, signal: AbortSignal): Promise<string>;
+}
+
 /** The log and the metrics. Fields never contain secrets or content. */
 export interface Watch {
   info(event: string, fields: Readonly<Record<string, unknown>>): void;

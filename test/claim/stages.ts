@@ -76,7 +76,10 @@ export async function runJob(
   // As lambdas/stage.ts reads it: how often it was claimed is for the batch alone.
   const { claims: _, ...job } = body.job;
   if (stage === 'relay' || stage === 'slowRelay') await relayJob(world, kept, invocation, job, stage);
-  else await feedbackJob(returnedPorts(world, invocation), job, stage === 'bounce' ? 'bounce' : 'returned', signal);
+  else {
+    const ports = { ...returnedPorts(world, invocation), canaryMail: noCanaries };
+    await feedbackJob(ports, job, stage === 'bounce' ? 'bounce' : 'returned', signal);
+  }
 }
 
 export async function runScheduled(world: World, stage: ScheduledStage, invocation: Invocation): Promise<void> {
@@ -91,6 +94,8 @@ export async function runScheduled(world: World, stage: ScheduledStage, invocati
   const results = await Promise.allSettled([giveDigest(ports), purge(ports, signal)]);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
+
+const noCanaries = { send: () => Promise.reject(new Error('no canary is configured here')) };
 
 function textOf(body: Body): string {
   return 'text' in body ? body.text : JSON.stringify(body.job);

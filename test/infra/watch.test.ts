@@ -20,7 +20,8 @@ const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
 const network = { create: { zones: 1 } };
 const sealed = { kind: 'smtp', host: 'mx.example.org', port: 587, tls: 'required', clientCertificate: { secret: 's' } };
 const nextHops = { ...bySesAndSrs.nextHops, sealed };
-const changes = { ...bySesAndSrs, ...submitting, nextHops, routes, network, stackName: 'Post' };
+const canary = { every: '1h', to: 'canary@example.com' };
+const changes = { ...bySesAndSrs, ...submitting, nextHops, routes, network, canary, stackName: 'Post' };
 const template = synthesised(settingsOf(changes));
 const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
 const runbook = join(import.meta.dirname, '../../docs/runbook');
@@ -157,12 +158,13 @@ describe('our own metrics', () => {
     ...{ Purged: true, PurgeRun: true, NoEnd: true },
     ...{ WaitsForPerson: true, WaitingLong: true, NextHopDown: true, PausedHours: true },
     ...{ FailureShare: true, NoMail: true },
-    ...{ FrontDoor: true, SesReceiving: true, SesSending: true },
+    ...{ FrontDoor: true, SesReceiving: true, SesSending: true, CanaryLate: true },
   };
   const own = alarms.filter(({ Namespace }) => Namespace === 'Everpost');
   test('are watched under the name and the one dimension they are written with', () => {
     expect(own.map(({ MetricName }) => MetricName).sort()).toEqual([
       'CallsRefused',
+      'CanaryLate',
       'ClientCertificateDays',
       'Complained',
       'ContentUnreadable',
@@ -278,6 +280,7 @@ describe('our own metrics', () => {
     ['FrontDoor', 'FrontDoor', 1],
     ['SesReceiving', 'SesReceiving', 1],
     ['SesSending', 'SesSending', 1],
+    ['CanaryLate', 'CanaryLate', 15], // minutes
   ])('%s stands while the level %s is at least %i, and stays as it is where no sweep ran', (id, metric, threshold) => {
     expect(own.filter(({ AlarmName }) => AlarmName === `Post/Watch/${id}`)).toMatchObject([
       {
@@ -290,6 +293,7 @@ describe('our own metrics', () => {
   test('only a level stays as it is', () => {
     const ignoring = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'ignore');
     expect(ignoring.map(({ MetricName }) => MetricName).sort()).toEqual([
+      'CanaryLate',
       'FailureShare',
       'FrontDoor',
       'NextHopDown',
@@ -357,7 +361,8 @@ describe('the set `essential`', () => {
     ).map(([, { Properties }]) => Properties);
   const essential = named(changes);
   test('is four alarms, each as it is in the full set', () => {
-    const names = ['WaitsForPerson', 'SweepOverdue', 'FrontDoor', 'SesSending'].map((name) => `Post/Watch/${name}`);
+    const four = ['WaitsForPerson', 'SweepOverdue', 'FrontDoor', 'SesSending']; // and the canary's, where there is one
+    const names = ['CanaryLate', ...four].map((name) => `Post/Watch/${name}`);
     expect(essential.map(({ AlarmName }) => AlarmName).sort()).toEqual(names.sort());
     for (const { AlarmActions: _, ...alarm } of essential)
       expect(alarms.find(({ AlarmName }) => AlarmName === alarm.AlarmName)).toMatchObject(alarm);

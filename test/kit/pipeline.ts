@@ -46,12 +46,14 @@ import { sweep } from '#pipeline/sweep/sweep.ts';
 import { ACCEPTED_AT, type Check, type More, notification } from '../simulation/notification.ts';
 import { CONTENT, committed, type Submitted } from '../simulation/submitted.ts';
 import { Failures, Figures, gateOf, relayBeside } from './board.ts';
+import { Canaries } from './canaries.ts';
 import { rightSes } from './right-ses.ts';
 import { watchedQueues } from './watched-queues.ts';
 
 const NEVER = new AbortController().signal;
 const HOUR = 3_600_000;
 
+const TO_EXCHANGE = { via: 'exchange', address: null, copy: false, returnPath: 'keep' } as const;
 export const pipelineSettings: Settings = {
   version: 'test',
   stackName: 'Everpost',
@@ -63,23 +65,12 @@ export const pipelineSettings: Settings = {
       hosts: ['exchange.example.com'],
       port: 2525,
       tls: 'required',
-      ca: null,
-      auth: null,
-      helo: null,
+      ...{ ca: null, auth: null, helo: null, clientCertificate: null },
       pipelining: true,
-      clientCertificate: null,
-      concurrency: null,
-      messagesPerSecond: null,
+      ...{ concurrency: null, messagesPerSecond: null },
     },
   },
-  routes: [
-    {
-      match: ['*@example.com'],
-      direction: 'inbound',
-      to: [{ via: 'exchange', address: null, copy: false, returnPath: 'keep' }],
-      fallback: null,
-    },
-  ],
+  routes: [{ match: ['*@example.com'], direction: 'inbound', to: [TO_EXCHANGE], fallback: null }],
   retry: { scheduleMs: [60_000, 300_000, 900_000, HOUR], lifetimeMs: 48 * HOUR, delayNoticeMs: null },
   policy: { spam: 'quarantine', virus: 'quarantine', dmarcReject: 'quarantine', unscanned: 'relay' },
   notices: {
@@ -87,9 +78,7 @@ export const pipelineSettings: Settings = {
     postmaster: 'postmaster@example.com',
     via: 'exchange',
     mode: 'send',
-    copyPostmasterOn: [],
-    perDomainPerHour: 100,
-    dkim: null,
+    ...{ copyPostmasterOn: [], perDomainPerHour: 100, dkim: null },
   },
   retentionMs: { spool: 14 * 24 * HOUR, versions: 7 * 24 * HOUR, ledger: 90 * 24 * HOUR, quarantine: 30 * 24 * HOUR },
   transfer: { inbound: 'normal', outbound: 'normal' },
@@ -100,6 +89,7 @@ export const pipelineSettings: Settings = {
   trace: { subject: true, search: true },
   network: null,
   concurrency: { relay: 2, slowRelay: 2, ingest: 2, feedback: 2, reserve: false },
+  canary: null,
 };
 /** A message that its sender was told to be accepted, with its exact bytes. */
 type Told = {
@@ -131,6 +121,7 @@ export class TestPipeline {
   readonly slowRelayQueue: MemoryJobQueue;
   readonly bounceQueue: MemoryJobQueue;
   readonly feedbackQueue: MemoryJobQueue;
+  readonly canaries = new Canaries(this);
   /** Of SRS: the first one signs. */
   srsSecrets: readonly string[] = ['tops3cr3t'];
   readonly notifications: Notification[] = [];
@@ -229,6 +220,7 @@ export class TestPipeline {
         [this.slowRelayQueue, (job: Job) => relay(this.relayPorts(), job, NEVER, 'slow')],
         [this.bounceQueue, (job: Job) => bounce(this.bouncePorts(), job)],
         [this.feedbackQueue, (job: Job) => returned(this.returnedPorts(), job, NEVER)],
+        [this.canaries.queue, (job: Job) => this.canaries.send(this.common(), this.interrupt, job)],
       ] as const)
         for (const { job, sqsMessageId } of queue.receive(10)) {
           busy = true;
@@ -236,6 +228,13 @@ export class TestPipeline {
           await this.figures.tally.ended();
         }
     }
+  }
+
+  /** One virtual minute, with a sweep and what follows. */
+  async minute(): Promise<void> {
+    this.clock.advanceTo(this.clock.now() + sweepEveryMs);
+    await this.lives(() => this.sweepOnce());
+    await this.work();
   }
 
   /** Virtual minutes, each with a sweep, until nothing is due and no job is under way, or `hours` have passed. */
@@ -276,7 +275,7 @@ export class TestPipeline {
   }
 
   private get queues() {
-    return [this.relayQueue, this.slowRelayQueue, this.bounceQueue, this.feedbackQueue];
+    return [this.relayQueue, this.slowRelayQueue, this.bounceQueue, this.feedbackQueue, this.canaries.queue];
   }
 
   private async idle(): Promise<boolean> {
@@ -356,6 +355,7 @@ export class TestPipeline {
     await sweep(ports, NEVER);
     await publishLevels(ports, NEVER);
     await this.figures.publish(ports);
+    await this.canaries.look(ports, this.interrupt, this.entropy);
   }
   private sweepPorts() {
     const { spool: _, ...queues } = this.wrapped();

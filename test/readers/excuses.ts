@@ -24,12 +24,12 @@ export const EXCUSED_FILES: Readonly<Record<string, string>> = {
 const BY_REASON: Readonly<Record<string, string>> = {
   'takes a mailbox, whose parts parseMailbox bounded':
     'addressField authorsIn authorDecision authorEvidence ownerOf isOwn noticeCounts fromAddress toField identitiesOf mayUsePath tokenAddress',
-  'takes our own names: of hosts and their addresses, files, keys, settings or ids': `destinationOf leavesBySes isPauseWord neverPaused pausedAs resumedBy noticeKeyOf periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
+  'takes our own names: of hosts and their addresses, files, keys, settings or ids': `destinationOf leavesBySes isPauseWord neverPaused pausedAs resumedBy noticeKeyOf canaryKeyOf noCanaries afterArrivals composeCanary isInWindow signed isSigned periodOf digestMessageId noticeMessageId newDigest roundOf afterPage tokenOf passMark noticeMark
     isVerified identityNames sendingIdentities sesHost submitterOutput placeOfEnvelope FileSecrets.credentials wantsCopy
     unknownHealth unknownTurns withoutPlace takesNothing noFailures withFailure reachableAt25 isPrivateV4 Hosts.addressesOf Hosts.failed Hosts.answered Hosts.settle Search.wasAsked Identity.show
     relayFields writeSubmissionEvent namedRecipientsBody writeEnvelope statusText noticeStatus disposition`,
   'puts a reason and a line, which were bounded before, into a row': `deferredFor failedFor reasonRow inWords discarded refused stillHeld failedAtBirth newNotice withNoticeQueued withNoticeWithheld
-    traced withDelayOrSuccessNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor doneBy`,
+    traced withDelayOrSuccessNoticeWithheld afterFact returnSettled sentOnToPostmaster orphanFacts placeholderFor lostCanary doneBy`,
   'holds rules and texts of ours': 'operators others byStatus words stage rowOf englishRefusedUs',
   'writes the lines of a digest from counts, names of ours, and replies that a row bounds':
     'digestWaiting waitingLines',

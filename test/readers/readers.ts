@@ -11,6 +11,7 @@ import { isAutomaticAnswer, signsOf, subjectOf } from '#core/feedback/report-sig
 import { deliveryInOriginal, factOfReport } from '#core/feedback/returned-mail.ts';
 import { noEvidence } from '#core/message/author-trust.ts';
 import { speaksAs } from '#core/message/authserv-id.ts';
+import { bearsCanaryField, canaryIn } from '#core/message/canary.ts';
 import { extractOf } from '#core/message/extract.ts';
 import { decodeUnlabelled } from '#core/message/field-text.ts';
 import { readFrom, readFromIn } from '#core/message/from-field.ts';
@@ -38,6 +39,8 @@ import { noticeReaders } from './notice-readers.ts';
 import { textReaders } from './text-readers.ts';
 
 const TERMS = { domains: ['example.com'], noticesFrom: 'postmaster@example.com', evidence: noEvidence };
+const CANARY = { markKey: 'key', to: 'canary@example.com' };
+const SIGNED_CANARY = `X-Everpost-Canary: v1 id=mx3pry0w-fku2mxs5 sig=${'x'.repeat(43)}\r\n`;
 const AT = { at: 0, messageIdField: '<1@example.com>' };
 const STATUS_PART = 'Content-Type: message/delivery-status\n\nFinal-Recipient: x; a@b\nDiagnostic-Code: smtp; ';
 const REPORT = `Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n${STATUS_PART}`;
@@ -61,6 +64,12 @@ function stuffed(chunk: Uint8Array): void {
 }
 
 const GIVEN_BYTES: Readonly<Record<string, Reader>> = {
+  canaryIn: of(
+    (text) => canaryIn(bytes(text), CANARY),
+    (text) => canaryIn(bytes(`X-Everpost-Canary: v1 id=${text}`), CANARY),
+    (text) => canaryIn(bytes(`${SIGNED_CANARY}Subject: ${text}\r\n\r\n${text}`), CANARY),
+  ),
+  bearsCanaryField: of((text) => bearsCanaryField(fieldsWith(text))),
   headerSection: of(
     (text) => message.headerSection(bytes(text)),
     (text) => message.headerSection(bytes(`From: ${text}`)),

@@ -18,6 +18,7 @@ import { readSesEvent } from '#core/feedback/ses-event.ts';
 import * as address from '#core/message/address.ts';
 import { readAddressList } from '#core/message/address-list.ts';
 import * as author from '#core/message/authors.ts';
+import { canarySentAt } from '#core/message/canary.ts';
 import { contentTypeOf, parameterOf } from '#core/message/content-type.ts';
 import { domainKeyOf, toDomainKey } from '#core/message/domain-key.ts';
 import { fieldLines, folded, withoutReturns } from '#core/message/field-lines.ts';
@@ -93,6 +94,7 @@ export const textReaders: Readonly<Record<string, Reader>> = {
     (text) => withoutSecrets(text, ['xxxxxxxxxxxxy']),
   ),
   refOfDeliveryId: of(refOfDeliveryId),
+  canarySentAt: of(canarySentAt),
   replyOfDiagnostic: of(
     (text) => diagnostic.replyOfDiagnostic(text, null),
     (text) => diagnostic.replyOfDiagnostic(`smtp; 550 ${text}`, null),

@@ -353,6 +353,6 @@ export function deliveryId(ref: DeliveryRef): string {
  */
 export function refOfDeliveryId(text: string): DeliveryRef | null {
   const [, spoolId, deliveryKey] =
-    /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|uncertain|success|postmaster))?)$/.exec(text) ?? [];
+    /^([A-Za-z0-9-]{1,120})-([a-z2-7]{16}(?:-(?:ndr|delay|uncertain|success|postmaster|canary))?)$/.exec(text) ?? [];
   return spoolId === undefined || deliveryKey === undefined ? null : { spoolId, deliveryKey };
 }

@@ -8,6 +8,7 @@ import { hold } from './become.ts';
 import type { DeliveryRow } from './delivery.ts';
 import { expiryReason } from './expiry.ts';
 import { canFallBack } from './fallback.ts';
+import { isCanary } from './key.ts';
 import type { Progress } from './trace.ts';
 import { traced, withDoubt } from './trace.ts';
 
@@ -25,11 +26,11 @@ function countsAsOurs(reason: string): boolean {
 
 /**
  * Whether an expiry can send its sender a report: the limit counts only such expiries. A notice that expires becomes
- * held, no notice follows the failure of a copy, and a fallback that was not tried yet takes over. `expired` is the row
- * after the expiry.
+ * held, no notice follows the failure of a copy or a canary, and a fallback that was not tried yet takes over.
+ * `expired` is the row after the expiry.
  */
 export function mayReport(expired: DeliveryRow, nextHops: Settings['nextHops']): boolean {
-  if (expired.kind === 'notice' || expired.copy) return false;
+  if (expired.kind === 'notice' || expired.copy || isCanary(expired)) return false;
   return !canFallBack(expired) || expired.fallback === null || nextHops[expired.fallback] === undefined;
 }
 

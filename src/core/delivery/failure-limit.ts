@@ -8,6 +8,7 @@ import type { Failed, Outcome } from '#core/reply/outcome.ts';
 import { become, hold, releasedFromOf, resumeFailure } from './become.ts';
 import { delayNoticeAt } from './delay-success.ts';
 import type { DeliveryRow } from './delivery.ts';
+import { isCanary } from './key.ts';
 import type { Progress } from './trace.ts';
 import { traced } from './trace.ts';
 
@@ -30,10 +31,11 @@ export function noFailures(key: string): FailureCount {
 
 /**
  * Whether the failure counts: nothing but the stage decided it, and its sender would be told. Notices have no sender,
- * and nobody hears of a copy's failure.
+ * and nobody hears of the failure of a copy or a canary.
  */
 export function countsAsFailure(row: DeliveryRow, outcome: Outcome): boolean {
-  return outcome.kind === 'failed' && outcome.unrecognised === true && row.kind === 'delivery' && !row.copy;
+  if (outcome.kind !== 'failed' || outcome.unrecognised !== true) return false;
+  return row.kind === 'delivery' && !row.copy && !isCanary(row);
 }
 
 /** Ten different recipients were refused within the hour before: a further failure is held. */

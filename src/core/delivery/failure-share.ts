@@ -6,6 +6,7 @@ import { failureShareFailuresMin } from '#core/limits.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
 import { reasonRow } from '#core/reply/reasons.ts';
 import type { DeliveryRow, Direction } from './delivery.ts';
+import { isCanary } from './key.ts';
 
 export type OutcomeCount = { readonly failed: number; readonly accepted: number };
 export type HopOutcomes = OutcomeCount & { readonly nextHop: string };
@@ -20,9 +21,9 @@ export function outcomeCount(row: DeliveryRow, direction: Direction, outcome: Ou
   return outcome.kind === 'failed' && isTold(outcome.reason, direction) ? { failed: 1, accepted: 0 } : null;
 }
 
-/** Notices and copies have no sender who is told. */
-export function countsInShare({ kind, copy }: DeliveryRow): boolean {
-  return kind === 'delivery' && !copy;
+/** Notices, copies and canaries have no sender who is told. */
+export function countsInShare(row: DeliveryRow): boolean {
+  return row.kind === 'delivery' && !row.copy && !isCanary(row);
 }
 
 /** Strangers' mail that is refused for what it is, is mostly spam: refusing it is the next hop's ordinary work. */

@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto';
 import type { ForwardPath } from '#core/message/address.ts';
-import type { NoticeKind } from './delivery.ts';
+import type { DeliveryRef, NoticeKind } from './delivery.ts';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'; // RFC 4648 base32, lower case
 const KEY_CHARS = 16; // 80 bits: no collision among the recipients of one message
@@ -20,4 +20,16 @@ export function deliveryKeyOf(forwardPath: ForwardPath, action: number): string 
 /** A notice's key follows from its delivery's, so that there is at most one of each kind. */
 export function noticeKeyOf(deliveryKey: string, kind: NoticeKind): string {
   return `${deliveryKey}-${kind}`;
+}
+
+const CANARY = '-canary';
+
+/** A canary's row has a key of its own kind, so that the index of what is due tells it from mail without a read. */
+export function canaryKeyOf(deliveryKey: string): string {
+  return `${deliveryKey}${CANARY}`;
+}
+
+/** Its row is a canary's (core/message/canary.ts): no notice is due to anybody, and no figure counts it. */
+export function isCanary({ deliveryKey }: DeliveryRef): boolean {
+  return deliveryKey.endsWith(CANARY);
 }

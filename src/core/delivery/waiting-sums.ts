@@ -5,6 +5,7 @@
 import type { DeliveryRef, DeliveryRow, HeldBecause } from './delivery.ts';
 import { isUnderWay } from './delivery.ts';
 import { type DueClass, isPersonClass } from './due-class.ts';
+import { isCanary } from './key.ts';
 import type { Health } from './next-hop-health.ts';
 import { type EntrySeen, isKept, isKeptBy, type Pauses } from './pause.ts';
 
@@ -42,6 +43,7 @@ export function waitingSums(terms: SumTerms): {
   const kept = new Map<string, Sum>();
   return {
     take(entry, dueClass) {
+      if (isCanary(entry)) return; // CanaryLate tells of it
       if (entry.state === 'held') {
         add(held, entry.heldBecause ?? null, entry.nextAttemptAt);
         if (entry.heldBecause === 'failure-limit') addFirst(failureLimited, entry);

@@ -1,7 +1,7 @@
-// The keys of our signed marks: a pass, a notice, the token of a return path. Each has its own key, derived by a label
-// from a secret of the stack, so that a mark of one kind says nothing about another. The stack's id signed all marks
-// before there was a secret, and counts as the value before the first one. Pure: adapters/aws/mark-secret.ts reads the
-// secret.
+// The keys of our signed marks: a pass, a notice, the token of a return path, a canary. Each has its own key, derived
+// by a label from a secret of the stack, so that a mark of one kind says nothing about another. The stack's id signed
+// all marks before there was a secret, and counts as the value before the first one. Pure: adapters/aws/mark-secret.ts
+// reads the secret.
 
 import { createHmac } from 'node:crypto';
 
@@ -14,7 +14,7 @@ export type MarkSecrets = {
   /** Accepted as long as there is no other value before. */
   readonly stackId: string;
 };
-export type MarkLabel = 'pass' | 'notice' | 'return-path';
+export type MarkLabel = 'pass' | 'notice' | 'return-path' | 'canary';
 
 export function signingKey(key: MarkKey, label: MarkLabel): string | Buffer {
   return typeof key === 'string' ? key : derived(key.current, label);

@@ -104,11 +104,13 @@ export function bearsNoticeMark(
   return marks.slice(0, noticeMarksCheckedMax).some(({ value }) => isNoticeMark(key, value));
 }
 
-function signed(key: MarkKey, label: MarkLabel, parts: readonly string[]): string {
+/** Over the parts, for a mark of this kind. */
+export function signed(key: MarkKey, label: MarkLabel, parts: readonly string[]): string {
   return sign(signingKey(key, label), label, parts);
 }
 
-function isSigned(key: MarkKey, label: MarkLabel, parts: readonly string[], sig: string): boolean {
+/** By our key or the one before. */
+export function isSigned(key: MarkKey, label: MarkLabel, parts: readonly string[], sig: string): boolean {
   return acceptedKeys(key, label).some((each) => equal(sig, sign(each, label, parts)));
 }
 

@@ -4,6 +4,7 @@
 
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
+import { isCanary } from '#core/delivery/key.ts';
 import { isForPeople, parseMailbox, parseReversePath } from '#core/message/address.ts';
 import { mayUsePath } from '#core/submission/submitter.ts';
 import type { NoticeFacts } from './permission.ts';
@@ -33,6 +34,7 @@ export function noticeFactsOf(
   const { row, message, kind } = about;
   return {
     kind,
+    canary: isCanary(row),
     ofNotice: row.kind === 'notice',
     copy: row.copy,
     direction: message.direction,

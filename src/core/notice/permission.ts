@@ -13,6 +13,8 @@ export type NoticeFacts = {
   readonly kind: NoticeKind;
   /** The failed delivery is itself a notice of ours: a double bounce. */
   readonly ofNotice: boolean;
+  /** A canary of our own: it has no sender. */
+  readonly canary: boolean;
   /** A further action of a route: the first one answers to the sender. */
   readonly copy: boolean;
   readonly direction: Direction;
@@ -81,6 +83,7 @@ export type Withheld = {
 
 /** Names are stable: they stand in ledgers and traces. */
 const EXPLANATIONS = {
+  canary: 'it is a canary, which Everpost sent to itself; one that does not arrive has an alarm',
   'double-bounce': 'the notice itself could not be delivered; there is never a third',
   'copy-delivery': 'this is a copy, and only the first action of a route answers to the sender',
   'null-reverse-path': 'the reverse-path is null, which forbids an answer (RFC 5321 §6.1)',
@@ -112,6 +115,7 @@ const EXPLANATIONS = {
 
 /** Why no notice may be sent, or null where one must be. */
 export function reasonToWithhold(facts: NoticeFacts): Withheld | null {
+  if (facts.canary) return because('canary');
   if (facts.ofNotice) return because('double-bounce', 'notice-not-delivered');
   if (facts.copy) return because('copy-delivery', 'copy-failed');
   if (facts.reversePath === '') return because('null-reverse-path');

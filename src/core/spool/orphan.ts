@@ -3,6 +3,7 @@
 // header section are shown to people, and nothing is sent by them.
 
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
+import { discarded } from '#core/delivery/hold-release.ts';
 import { heldAtBirth, newDelivery } from '#core/delivery/progress.ts';
 import { traced } from '#core/delivery/trace.ts';
 import { detailTextMax } from '#core/limits.ts';
@@ -140,9 +141,22 @@ export function placeholderFor(
   now: number,
   reason: PlaceholderReason = receiptMissing,
 ): DeliveryRow {
+  const unknown = unknownOf(headers, unreadable);
+  const detail = unknown?.slice(0, detailTextMax - reason.length - 2).toWellFormed() ?? null;
+  return heldAtBirth(standIn(facts, headers, now), { because: receiptMissing, reason, detail }, now);
+}
+
+/** A canary whose receipt is lost is lost, and late: nobody needs it afterwards. Its row ends at once. */
+export function lostCanary(facts: MessageFacts, headers: readonly HeaderField[], now: number): DeliveryRow {
+  const row = standIn(facts, headers, now);
+  const { row: ended, events } = discarded(row, 'canary', now);
+  return { ...ended, trace: [...row.trace, ...events] };
+}
+
+function standIn(facts: MessageFacts, headers: readonly HeaderField[] | null, now: number): DeliveryRow {
   const hint = recipientHint(headers ?? []);
   const received = { attempt: null, status: null, reason: null, reply: null };
-  const row = newDelivery(
+  return newDelivery(
     {
       spoolId: facts.spoolId,
       deliveryKey: placeholderKey,
@@ -160,9 +174,6 @@ export function placeholderFor(
     },
     now,
   );
-  const unknown = unknownOf(headers, unreadable);
-  const detail = unknown?.slice(0, detailTextMax - reason.length - 2).toWellFormed() ?? null;
-  return heldAtBirth(row, { because: receiptMissing, reason, detail }, now);
 }
 
 const receiptMissing = 'receipt-missing';

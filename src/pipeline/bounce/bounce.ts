@@ -23,7 +23,7 @@ import {
 } from '#core/delivery/delay-success.ts';
 import type { DeliveryRow, MessageFacts, NoticeKind } from '#core/delivery/delivery.ts';
 import { deliveryId, isHeldFailure, isUnderWay, standsAlone } from '#core/delivery/delivery.ts';
-import { noticeKeyOf } from '#core/delivery/key.ts';
+import { isCanary, noticeKeyOf } from '#core/delivery/key.ts';
 import { newNotice, withNoticeQueued, withNoticeSettled, withNoticeWithheld } from '#core/delivery/progress.ts';
 import { parseReversePath } from '#core/message/address.ts';
 import { type NoticeCount, type NoticeLimit, noticeCounts } from '#core/notice/counts.ts';
@@ -123,7 +123,7 @@ function noticeRef(row: DeliveryRow, kind: NoticeKind) {
 
 async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld): Promise<Finished> {
   // Refused by policy, and a limit was reached, which ingest could not know: kept for a person to look at.
-  const byPolicy = reasonRow(row.stateReason)?.byPolicy === true;
+  const byPolicy = reasonRow(row.stateReason)?.byPolicy === true && withheld.name !== 'canary';
   const because = withheld.heldBecause ?? (byPolicy ? 'policy' : null);
   const hold = because !== null;
   if (hold) ports.watch.raise('Held');
@@ -131,7 +131,7 @@ async function withhold(ports: BouncePorts, row: DeliveryRow, withheld: Withheld
     isLost(current) ? withNoticeWithheld(current, withheld.name, because, ports.clock.now()) : null,
   );
   if (!written) return finished('settled-already');
-  if (!hold) ports.watch.count('Unreturnable');
+  if (!hold && !isCanary(row)) ports.watch.count('Unreturnable');
   ports.watch.warn(hold ? 'bounce.held' : 'bounce.withheld', {
     ...fieldsOf(row),
     reason: withheld.name,

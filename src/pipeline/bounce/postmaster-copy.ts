@@ -6,7 +6,7 @@
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import { sesReport } from '#core/delivery/destination.ts';
-import { noticeKeyOf } from '#core/delivery/key.ts';
+import { isCanary, noticeKeyOf } from '#core/delivery/key.ts';
 import { newNotice } from '#core/delivery/progress.ts';
 import { traced } from '#core/delivery/trace.ts';
 import { wantsCopy } from '#core/notice/copy-rule.ts';
@@ -16,7 +16,7 @@ import type { BouncePorts } from './bounce-ports.ts';
 
 export async function givePostmasterCopy(ports: BouncePorts, row: DeliveryRow, message: MessageFacts): Promise<void> {
   const { notices, retry } = ports.settings;
-  if (!wantsCopy(notices.copyPostmasterOn, row)) return;
+  if (isCanary(row) || !wantsCopy(notices.copyPostmasterOn, row)) return;
   // A copy about a copy would begin a loop.
   if (message.extract.ownNotice === true) return;
   const now = ports.clock.now();

@@ -16,6 +16,7 @@
 import type { Settings } from '#config/settings.ts';
 import type { DeliveryRef, DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { deliveryId, isFinal, isUnderWay } from '#core/delivery/delivery.ts';
+import { isCanary } from '#core/delivery/key.ts';
 import { holdingFacts } from '#core/delivery/progress.ts';
 import { type AfterFact, afterFact, type ReportedFact } from '#core/feedback/fact.ts';
 import { feedbackBody } from '#core/feedback/queue-body.ts';
@@ -160,11 +161,11 @@ function report(
   };
   switch (became) {
     case 'failed':
-      ports.watch.count('Failed');
+      if (!isCanary(row)) ports.watch.count('Failed');
       ports.watch.warn('feedback.failed', { ...fields, status: row.lastStatus });
       return;
     case 'confirmed':
-      ports.watch.count('Confirmed');
+      if (!isCanary(row)) ports.watch.count('Confirmed');
       ports.watch.info('feedback.confirmed', fields);
       return;
     case 'noted':

@@ -4,6 +4,7 @@
 // | effect, in order               | if we die right after                                                     |
 // | ------------------------------ | ------------------------------------------------------------------------- |
 // | (notification in ingest queue) | SQS gives it again; nothing was done                                      |
+// | 0 a canary's id, its row noted | as above; the same message is the canary again                            |
 // | 1 message item (several rows)  | as above; the item is written only where none stands                      |
 // |   (held at birth) alarm        | raised once too often; it is raised again before each write of such rows  |
 // | 2 delivery rows                | as above; rows that stand are left, jobs are sent again; without a second |
@@ -39,6 +40,7 @@ import type { Finished } from '#pipeline/finished.ts';
 import { finished } from '#pipeline/finished.ts';
 import type { IngestPorts } from './ingest-ports.ts';
 import { endPlaceholder } from './placeholder.ts';
+import { canaryRowOf } from './received-canary.ts';
 import {
   disposedByRoute,
   type Plan,
@@ -64,7 +66,9 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   const facts = messageFacts(ports, receipt, headers);
   const plans = receipt.recipients.flatMap((forwardPath) => plan(ports, forwardPath, facts));
   const policy = disposition(receipt.verdicts, ports.settings.policy);
-  const rows = deliveries(ports, plans, facts, loop, policy).map((row) => (undeleted ? restored(row) : row));
+  const canary = await canaryRowOf(ports, { recipients: receipt.recipients, headers, facts, plans }, signal);
+  const decided = canary === null ? deliveries(ports, plans, facts, loop, policy) : [canary];
+  const rows = decided.map((row) => (undeleted ? restored(row) : row));
 
   const results = await writeRows(ports, rows, facts);
   await sendJobs(ports, rows);
@@ -72,7 +76,7 @@ export async function ingest(ports: IngestPorts, body: string, signal: AbortSign
   const late = ports.clock.now() - receipt.acceptedAt >= ports.orphanAfterMs / 2;
   if (late) await endPlaceholder(ports, facts.spoolId, 'receipt-came');
   report(ports, facts, rows, results);
-  await ports.accepted.accepted(facts.direction, facts.acceptedAt);
+  if (canary === null) await ports.accepted.accepted(facts.direction, facts.acceptedAt);
   return finished(results.includes('created') ? 'accepted' : 'known-already');
 }
 

@@ -4,7 +4,7 @@
 
 import type { DeliveryRow, MessageFacts } from '#core/delivery/delivery.ts';
 import { discardedAtBirth } from '#core/delivery/hold-release.ts';
-import { deliveryKeyOf } from '#core/delivery/key.ts';
+import { deliveryKeyOf, isCanary } from '#core/delivery/key.ts';
 import { failedAtBirth, newDelivery } from '#core/delivery/progress.ts';
 import { doubted } from '#core/delivery/put-back.ts';
 import { traced } from '#core/delivery/trace.ts';
@@ -170,6 +170,10 @@ export function report(
     };
     if (results[index] === 'exists') {
       ports.watch.info('ingest.known-already', fields);
+      return;
+    }
+    if (isCanary(row)) {
+      ports.watch.info('ingest.canary', fields);
       return;
     }
     ports.watch.count('Accepted');

@@ -15,10 +15,12 @@
 // Above 10^7 objects S3 Inventory is cheaper.
 
 import type { Settings } from '#config/settings.ts';
-import { headerBytesMax, orphanPage, orphanReadsAtOnce, orphanShardsAtOnce } from '#core/limits.ts';
+import { canaryBytesMax, headerBytesMax, orphanPage, orphanReadsAtOnce, orphanShardsAtOnce } from '#core/limits.ts';
+import { canaryIn, isInWindow } from '#core/message/canary.ts';
 import { headerFieldsOf } from '#core/message/header.ts';
 import type { MarkKey } from '#core/message/mark-key.ts';
 import {
+  lostCanary,
   orphanFacts,
   orphanShards,
   type PlaceholderReason,
@@ -31,6 +33,7 @@ import {
 import { afterPage, isNew, placeOf, type Round, roundOf } from '#core/spool/orphan-round.ts';
 import { submissionAt } from '#core/submission/object-key.ts';
 import { outboundPrefix } from '#core/submission/submission.ts';
+import { isFirstOf } from '#pipeline/canaries.ts';
 import { inTurns } from '#pipeline/in-turns.ts';
 import { endPlaceholder } from '#pipeline/ingest/placeholder.ts';
 import { orphansKeptUp } from '#pipeline/kept-up.ts';
@@ -219,8 +222,26 @@ async function hold(
     { spoolId, objectKey: entry.objectKey, size: entry.bytes, storedAt: entry.storedAt, headers },
     { subject: ports.settings.trace.subject, markKey: ports.markKey, configVersion: ports.settings.version },
   );
+  const now = ports.clock.now();
+  const canary = head.kind === 'read' && reason === undefined ? canaryOf(ports, head, entry.storedAt) : null;
+  if (canary !== null && (await isFirstOf(ports.ledger, canary, { spoolId, deliveryKey: placeholderKey }))) {
+    ports.watch.warn('orphans.canary', { spoolId, canary });
+    return void (await ports.ledger.create([lostCanary(facts, headers ?? [], now)], null));
+  }
   const unreadable = head.kind === 'read' ? null : `${head.cause}: ${head.detail}`;
-  await ports.ledger.create([placeholderFor(facts, headers, unreadable, ports.clock.now(), reason)], null);
+  await ports.ledger.create([placeholderFor(facts, headers, unreadable, now, reason)], null);
+}
+
+/** The id of the canary that the whole object is; null: it is mail. */
+function canaryOf(
+  { settings, markKey }: OrphanPorts,
+  { bytes, size }: { readonly bytes: Uint8Array; readonly size: number },
+  storedAt: number,
+): string | null {
+  const { canary } = settings;
+  if (canary === null || size > canaryBytesMax || bytes.length < size) return null;
+  const id = canaryIn(bytes, { markKey, to: canary.to });
+  return id !== null && isInWindow(id, storedAt) ? id : null;
 }
 
 function missed(ports: OrphanPorts, what: string, error: unknown, count: Count): void {

@@ -2,7 +2,9 @@
 // outcome is in the ledger. It decides nothing.
 
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
+import { isCanary } from '#core/delivery/key.ts';
 import type { Outcome } from '#core/reply/outcome.ts';
+import type { MetricName } from '#pipeline/metric-names.ts';
 import type { Watch } from '#pipeline/ports.ts';
 
 export type Attempt = {
@@ -25,8 +27,9 @@ export type Attempt = {
   readonly overLimit?: boolean;
 };
 
-/** An attempt whose outcome is recorded. */
+/** An attempt whose outcome is recorded. That of a canary is logged, and counts nowhere. */
 export function reportAttempt(watch: Watch, row: DeliveryRow, attempt: Attempt): void {
+  const count = (metric: MetricName) => (isCanary(row) ? undefined : watch.count(metric));
   const { outcome } = attempt;
   if (attempt.opened?.undeleted) watch.warn('relay.delete-marker', fieldsOf(row));
   const fields = {
@@ -44,21 +47,21 @@ export function reportAttempt(watch: Watch, row: DeliveryRow, attempt: Attempt):
   };
   switch (outcome.kind) {
     case 'relayed':
-      watch.count('Relayed');
+      count('Relayed');
       watch.info('relay.relayed', fields);
       return;
     case 'deferred':
-      watch.count('Deferred');
-      if (outcome.reason === 'content-unreadable') watch.count('ContentUnreadable');
-      if (outcome.operatorFault) watch.count('OperatorFault');
-      if (attempt.unknownReply) watch.count('UnknownReply');
-      if (outcome.possibleDuplicate) watch.count('PossibleDuplicate');
+      count('Deferred');
+      if (outcome.reason === 'content-unreadable') count('ContentUnreadable');
+      if (outcome.operatorFault) count('OperatorFault');
+      if (attempt.unknownReply) count('UnknownReply');
+      if (outcome.possibleDuplicate) count('PossibleDuplicate');
       if (outcome.operatorFault || outcome.reason === 'content-unreadable')
         watch.error('relay.deferred', { ...fields, detail: outcome.detail });
       else watch.warn('relay.deferred', { ...fields, detail: outcome.detail });
       return;
     case 'failed':
-      watch.count('Failed');
+      count('Failed');
       if (attempt.overLimit === true) {
         watch.error('relay.failure-held', { ...fields, detail: outcome.detail });
         return;

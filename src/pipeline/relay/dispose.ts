@@ -5,6 +5,7 @@
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { isUnderWay } from '#core/delivery/delivery.ts';
 import { discarded, refused } from '#core/delivery/hold-release.ts';
+import { isCanary } from '#core/delivery/key.ts';
 import { routeDisposition } from '#core/routing/policy.ts';
 import { recordOn } from '#pipeline/record.ts';
 import type { RelayPorts } from './relay-ports.ts';
@@ -21,7 +22,7 @@ export async function disposeByRoute(ports: RelayPorts, claimed: DeliveryRow): P
       : refused(current, byRoute, terms, 1);
   });
   if (!written) return row; // somebody else settled it meanwhile
-  ports.watch.count(row.state === 'discarded' ? 'Discarded' : 'Failed');
+  if (!isCanary(row)) ports.watch.count(row.state === 'discarded' ? 'Discarded' : 'Failed');
   ports.watch.warn(row.state === 'discarded' ? 'relay.discarded' : 'relay.failed', {
     spoolId: row.spoolId,
     forwardPath: row.forwardPath,

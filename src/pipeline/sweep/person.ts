@@ -6,6 +6,7 @@
 import type { Settings } from '#config/settings.ts';
 import { leavesBySes } from '#core/delivery/destination.ts';
 import type { PersonClass } from '#core/delivery/due-class.ts';
+import { isCanary } from '#core/delivery/key.ts';
 import { isKept, type Pauses } from '#core/delivery/pause.ts';
 import { pausedAlarmHours } from '#core/limits.ts';
 import type { DueRow } from '#pipeline/ports.ts';
@@ -25,7 +26,7 @@ export type PersonParts = Omit<PersonCounts, 'refusedBySes'> & {
   readonly paused: number;
 };
 
-/** Counts rows that no pause keeps, one after the other, and keeps none. */
+/** Counts rows that no pause keeps, one after the other, and keeps none. A canary has an alarm of its own. */
 export function personCounts(
   settings: Pick<Settings, 'nextHops'>,
   pauses: Pauses,
@@ -34,7 +35,7 @@ export function personCounts(
   return {
     counts,
     take(row, dueClass) {
-      if (isKept(row, pauses)) return;
+      if (isKept(row, pauses) || isCanary(row)) return;
       counts[dueClass] += 1;
       if (dueClass === 'operator' && leavesBySes(row.nextHop, settings)) counts.refusedBySes += 1;
     },

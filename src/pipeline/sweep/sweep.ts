@@ -17,6 +17,7 @@ import type { DeliveryRef, DeliveryRow } from '#core/delivery/delivery.ts';
 import { afterExpiry, quoting } from '#core/delivery/expiry.ts';
 import { afterExpiryHeld, type ExpiryCount, isOverExpiryLimit, mayReport } from '#core/delivery/expiry-limit.ts';
 import { heldFailureReturned } from '#core/delivery/failure-limit.ts';
+import { isCanary } from '#core/delivery/key.ts';
 import { type SweepDecision, sweepDecision } from '#core/delivery/sweep-decision.ts';
 import type { HopTimes } from '#core/delivery/waiting.ts';
 import { heldFailuresPerMinuteMax, sweepConcurrency, sweepPage } from '#core/limits.ts';
@@ -218,7 +219,7 @@ async function expire(
     if (suspect && isOverExpiryLimit(count)) return holdExpiry(ports, row, { ...fields, ...count });
   }
   if ((await ports.ledger.write(expired.row, expired.events)) === 'lost') return { became: 'left' };
-  ports.watch.count('Expired');
+  if (!isCanary(row)) ports.watch.count('Expired');
   ports.watch.warn('sweep.expired', fields);
   return { became: 'expired', lost: false, entry: workOf(row) };
 }

@@ -160,7 +160,7 @@ const functions: readonly {
     name: 'sweep',
     event: {},
     times: { sweepAgainMs: 15 * MINUTE, lostAnywayMs: HOUR, hourMs: HOUR },
-    queues: ['relayQueue', 'slowRelayQueue', 'bounceQueue', 'feedbackQueue'],
+    queues: ['relayQueue', 'slowRelayQueue', 'bounceQueue', 'feedbackQueue', 'canaryQueue'],
   },
   { name: 'orphans', event: {}, times: { orphanAfterMs: HOUR }, queues: ['ingestQueue'] },
   { name: 'purge', event: {}, times: { sweepAgainMs: 15 * MINUTE }, queues: ['relayQueue'] },
@@ -183,10 +183,10 @@ describe.each(functions)('$name', ({ name, event, times, queues }) => {
     const addresses = Object.entries(ports)
       .filter(([key, queue]) => key.endsWith('Queue') && queue !== null)
       .map(([key, queue]) => [key, [queue.queueUrl, queue.work?.work]]);
-    const shared: Readonly<Record<string, readonly [string, string]>> = {
-      bounceQueue: ['http://127.0.0.1:9/feedback', 'bounce'],
-      feedbackQueue: ['http://127.0.0.1:9/feedback', 'returned'],
-    };
+    const works = { bounceQueue: 'bounce', feedbackQueue: 'returned', canaryQueue: 'canary' };
+    const shared = Object.fromEntries(
+      Object.entries(works).map(([key, work]) => [key, ['http://127.0.0.1:9/feedback', work]]),
+    );
     const wanted = queues.map((key) => [
       key,
       shared[key] ?? [`http://127.0.0.1:9/${key.replace('Queue', '')}`, undefined],

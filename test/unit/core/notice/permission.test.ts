@@ -11,6 +11,7 @@ const ann: Mailbox = { address: 'ann@src.example', localPart: 'ann', domain: 'sr
 const pass: Verdicts = { spam: 'PASS', virus: 'PASS', spf: 'PASS', dkim: 'PASS', dmarc: 'PASS', dmarcPolicy: null };
 const fine: NoticeFacts = {
   kind: 'ndr',
+  canary: false,
   ofNotice: false,
   copy: false,
   direction: 'inbound',
@@ -34,6 +35,7 @@ const unknown: Verdicts = { ...pass, spf: 'GRAY', dkim: 'GRAY', dmarc: 'GRAY' };
 
 const cases: readonly [string, Partial<NoticeFacts>, string | null, 'unreturnable' | 'held' | null][] = [
   ['ordinary mail is answered', {}, null, null],
+  ['a canary', { canary: true, copy: true }, 'canary', 'unreturnable'],
   ['null reverse-path', { reversePath: '', to: null }, 'null-reverse-path', 'unreturnable'],
   ['reverse-path that cannot be parsed', { reversePath: 'ann@@src', to: null }, 'reverse-path-invalid', 'unreturnable'],
   ['a copy is held, even with a null reverse-path', { copy: true, reversePath: '', to: null }, 'copy-delivery', 'held'],

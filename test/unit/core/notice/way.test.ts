@@ -86,6 +86,7 @@ describe('a copy for the postmaster', () => {
 describe('a notice counts against its domain', () => {
   const counted: NoticeFacts = {
     kind: 'ndr',
+    canary: false,
     ofNotice: false,
     copy: false,
     direction: 'inbound',

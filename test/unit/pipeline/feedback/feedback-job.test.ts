@@ -38,6 +38,7 @@ async function done(row: DeliveryRow | null, work: FeedbackWork | null) {
     ...{ settings, routes: compileRoutes(pipelineSettings.routes), ledger, clock },
     outcomes: outcomesOf({ clock, watch: new MemoryWatch() }),
     ...{ spool: new MemorySpool(), watch: new MemoryWatch(), relayQueue: queue(), bounceQueue: queue() },
+    canaryMail: { send: () => Promise.reject(new Error('no job asks for a canary')) },
     ...{ entropy: new MemoryEntropy(1), markKey: 'key', leaseMs: feedbackLeaseMs, sweepAgainMs: lostJobAfterMs },
   };
   const { spoolId, deliveryKey } = row ?? underWay;
