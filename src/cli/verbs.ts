@@ -89,6 +89,13 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
     },
   ],
   [
+    'canary',
+    {
+      summary: 'whether mail comes through: sends a message to itself',
+      load: () => import('./canary-now.ts').then(({ canary }) => canary),
+    },
+  ],
+  [
     'dns',
     {
       summary: 'the DNS records that the configuration needs',
@@ -113,7 +120,6 @@ export const verbs: ReadonlyMap<string, VerbEntry> = new Map([
 
 /** Planned, in the order in which they come. Each moves into `verbs` with its own file. */
 export const laterVerbs: readonly string[] = [
-  'canary',
   ...['status', 'queue', 'show', 'explain', 'failures', 'expire', 'dlq', 'quarantine'],
   ...['route', 'sweep', 'rehearse', 'completion'],
   'console',

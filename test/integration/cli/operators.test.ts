@@ -14,9 +14,11 @@ import { callerArn } from '#aws-local/iam/iam.ts';
 import { type AwsLocal, startAws } from '#aws-local/start-aws.ts';
 import type { ServiceName } from '#aws-local/world.ts';
 import { verbs } from '#cli/verbs.ts';
+import { noCanaries } from '#core/delivery/canary-watch.ts';
 import type { DeliveryRow } from '#core/delivery/delivery.ts';
 import { superseded } from '#core/delivery/hold-release.ts';
 import { placeholderKey } from '#core/spool/orphan.ts';
+import { isFirstOf, writeCanaries } from '#pipeline/canaries.ts';
 import { type PausePorts, pause as pauseScope, resume as resumeScope } from '#pipeline/operate/pauses.ts';
 import { settingsOf as awsSettings, ledgerTable } from '#test/contract/emulated-aws.ts';
 import { facts, newSpoolId, queued } from '#test/contract/rows.ts';
@@ -185,15 +187,12 @@ const cases: Readonly<Record<string, Case>> = {
     ],
   },
   'release to named recipients': { rights: 'operator', verb: 'release', args: orphan },
-  retry: {
-    rights: 'operator',
-    verb: 'retry',
-    args: () => bySpoolId(held({ heldBecause: 'failure-limit', stateReason: 'refused' })),
-  },
+  retry: { rights: 'operator', verb: 'retry', args: () => bySpoolId(held({ heldBecause: 'failure-limit' })) },
   hold: { rights: 'operator', verb: 'hold', args: () => bySpoolId(given()) },
   remove: { rights: 'operator', verb: 'remove', args: () => bySpoolId(held()) },
   resubmit: { rights: 'operator', verb: 'resubmit', args: lost },
   restore: { rights: 'operator', verb: 'restore', args: vanished },
+  canary: { rights: 'operator', verb: 'canary', args: sentCanary },
   pause: { rights: 'operator', verb: 'pause', args: () => scope(resumeScope) },
   resume: {
     rights: 'operator',
@@ -229,6 +228,24 @@ async function orphan(): Promise<readonly string[]> {
   };
   void play().catch(() => {}); // where the verb was refused, no command comes before the end of the test
   return ['--spool-id', row.spoolId, '--to', 'bob@example.com'];
+}
+
+/** Feedback, SES and ingest are played: the canary has a row that was relayed once its job is in the queue. */
+async function sentCanary(): Promise<readonly string[]> {
+  await writeCanaries(ledger, noCanaries('canary@example.com'));
+  const sqs = sqsClient(awsSettings(aws));
+  const queue = { QueueUrl: aws.queueUrl('FeedbackQueue'), WaitTimeSeconds: 3, MaxNumberOfMessages: 10 };
+  const play = async () => {
+    for (let i = 0; i < 5; i += 1) {
+      const { Messages = [] } = await sqs.send(new ReceiveMessageCommand(queue));
+      for (const { Body = '' } of Messages) {
+        const { spoolId: id, work } = JSON.parse(Body) as { spoolId: string; work: string };
+        if (work === 'canary') await isFirstOf(ledger, id, await given({ state: 'relayed', dueAt: null, attempts: 1 }));
+      }
+    }
+  };
+  void play().catch(() => {});
+  return ['--wait', '10s'];
 }
 
 async function lost(): Promise<readonly string[]> {
