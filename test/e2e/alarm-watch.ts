@@ -76,7 +76,8 @@ export class AlarmWatch {
     return [...this.#descriptions.keys()];
   }
 
-  static async open(config: (port: number) => object, secrets: object): Promise<AlarmWatch> {
+  /** `sesOut`: where SES's mail goes; Maildir folders, which nobody reads, where it is absent. */
+  static async open(config: (port: number) => object, secrets: object, sesOut?: string): Promise<AlarmWatch> {
     const folder = mkdtempSync(join(tmpdir(), 'everpost-alarms-'));
     const behaviour: Behaviour = { manners: {} };
     const server = await catcher({
@@ -91,6 +92,7 @@ export class AlarmWatch {
     const unverified: string[] = [];
     const runtime = await boot({
       sesUnverified: () => unverified,
+      ...(sesOut === undefined ? {} : { sesOut }),
       ...{ settings: checked.settings, dataFolder: folder, secretsFile, show: () => {} },
       ...{ mxPort: 0, submissionPort: 0, consolePort: 0, sweepEveryMs: null, timeScale: 1, demo: false },
     });
