@@ -33,7 +33,7 @@ export const infraMutations: readonly Mutation[] = [
   {
     name: 'figures/ingest-may-write-over',
     file: 'infra/stages.ts',
-    text: "onLedger(table, 'GetItem', 'PutItem'),\n        openContent",
+    text: "onLedger(table, 'GetItem', 'PutItem', ...tellCanaries(given.settings)),\n        openContent",
     replacement: "onLedger(table, 'GetItem', 'PutItem', 'DeleteItem'),\n        openContent",
     test: { file: 'test/infra/figures.test.ts', name: 'grants > of Ingest are these, and no others' },
   },

@@ -103,7 +103,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/possible-duplicate-not-counted',
     file: 'src/pipeline/relay/attempt-report.ts',
-    text: "if (outcome.possibleDuplicate) watch.count('PossibleDuplicate');",
+    text: "if (outcome.possibleDuplicate) count('PossibleDuplicate');",
     replacement: '',
     test: {
       file: 'test/simulation/metrics.test.ts',
@@ -113,7 +113,7 @@ export const relayMutations: readonly Mutation[] = [
   {
     name: 'relay/unknown-reply-not-counted',
     file: 'src/pipeline/relay/attempt-report.ts',
-    text: "if (attempt.unknownReply) watch.count('UnknownReply');",
+    text: "if (attempt.unknownReply) count('UnknownReply');",
     replacement: '',
     test: {
       file: 'test/simulation/metrics.test.ts',

@@ -1,6 +1,7 @@
 // The table of mutations, layer by layer.
 
 import { adapterMutations } from './adapters.ts';
+import { canaryMutations } from './canary.ts';
 import { cliMutations } from './cli.ts';
 import { configMutations } from './config.ts';
 import { coreMutations } from './core.ts';
@@ -28,6 +29,7 @@ export const mutations: readonly Mutation[] = [
   ...failureMutations,
   ...nextHopMutations,
   ...ingestMutations,
+  ...canaryMutations,
   ...pauseMutations,
   ...pipelineMutations,
   ...restoringMutations,
