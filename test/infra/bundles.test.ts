@@ -81,7 +81,7 @@ test('take along only the clients that their function calls', () => {
   const sdk = (...services: string[]) => services.map((service) => `@aws-sdk/client-${service}`);
   expect(clients('ingest')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('relay')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'ses', 'sesv2', 'sqs'));
-  expect(clients('feedback')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
+  expect(clients('feedback')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sesv2', 'sqs'));
   expect(clients('sweep')).toEqual(sdk('dynamodb', 'ses', 'sesv2', 'sqs'));
   expect(clients('orphans')).toEqual(sdk('dynamodb', 's3', 'secrets-manager', 'sqs'));
   expect(clients('purge')).toEqual(sdk('dynamodb', 's3', 'sqs'));
