@@ -51,6 +51,7 @@ function top(stack: Stack, settings: Settings): Rows {
     ['NextHopDown', 'next hop takes nothing, minutes'],
     ['WaitingLong', 'longest wait by a fault, minutes'],
     ['PausedHours', 'longest pause, hours'],
+    ...(settings.canary === null ? [] : [['CanaryLate', 'canary that does not arrive, minutes'] as const]),
   ];
   const sums: readonly (readonly [string, string])[] = [
     ['Accepted', 'accepted'],
@@ -149,14 +150,13 @@ function places(stack: Stack, { stages }: Watched): Rows {
 }
 
 function runs({ stages, sweep, orphans, purge, door }: Watched): Rows {
-  const each = [
+  const forMail = [
     ['ingest', stages.ingest.function],
     ['relay', stages.relay.function],
     ['feedback', stages.feedback.function],
     ['sweep', sweep.function],
-    ['orphans', orphans.function],
-    ['purge', purge.function],
   ] as const;
+  const each = [...forMail, ['orphans', orphans.function], ['purge', purge.function]] as const;
   const ses = ['PublishFailure', 'PublishExpired'].map(
     (metricName) =>
       new Metric({
@@ -173,7 +173,7 @@ function runs({ stages, sweep, orphans, purge, door }: Watched): Rows {
       graph(
         'Calls at once',
         half,
-        each.map(([label, made]) => made.metric('ConcurrentExecutions', { label, statistic: 'Maximum' })),
+        forMail.map(([label, made]) => made.metric('ConcurrentExecutions', { label, statistic: 'Maximum' })),
       ),
     ],
   ];

@@ -184,7 +184,7 @@ const alarms = object(
           all: 'one alarm for each kind of fault, each with its own article',
           essential:
             'four alarms, which stand for all that a person must act on: `WaitsForPerson`, `SweepOverdue`, `FrontDoor`, ' +
-            '`SesSending`',
+            '`SesSending`; and `CanaryLate` where there is a canary',
         },
         { full: 'all', every: 'all', everything: 'all', minimal: 'essential', four: 'essential' },
       ).prefault('all'),

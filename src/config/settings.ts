@@ -100,7 +100,7 @@ export type SubmitterSettings = {
   /** From there mail may come without TLS. */
   readonly withoutTls?: true;
 };
-/** `essential`: four alarms, which stand for all that a person must act on. */
+/** `essential`: four alarms, which stand for all that a person must act on, and the canary's. */
 export type AlarmSet = 'all' | 'essential';
 export type TransferMode = 'normal' | 'hold' | 'drain';
 

@@ -11,7 +11,8 @@ import { pipelineSettings, TestPipeline } from '#test/kit/pipeline.ts';
 import { bySesAndSrs, ofType, only, type Synthesised, settingsOf, submitting, synthesised } from './template.ts';
 
 const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
-const large = { ...bySesAndSrs, ...submitting, routes, network: { create: { zones: 1 } } };
+const canary = { every: '1h', to: 'canary@example.com' };
+const large = { ...bySesAndSrs, ...submitting, routes, network: { create: { zones: 1 } }, canary };
 const templates = [settingsOf(), settingsOf(large), settingsOf({ alarms: { set: 'essential' } })].map((each) =>
   synthesised(each),
 );
@@ -54,7 +55,7 @@ const ofAws: Readonly<Record<string, readonly [metrics: readonly string[], dimen
 
 describe.each(templates.map((template, index) => [index, template] as const))(
   'the dashboard of template %i',
-  (_, template) => {
+  (index, template) => {
     const widgets = widgetsOf(template);
 
     test('shows metrics that something publishes, of resources of the template, at most 50', () => {
@@ -92,6 +93,7 @@ describe.each(templates.map((template, index) => [index, template] as const))(
     test('says its state in the words of the product', () => {
       for (const name of ['Accepted', 'Relayed', 'Returned', 'Held', 'WaitsForPerson', 'WaitingLong', 'NextHopDown'])
         expect([name, rowsOf(widgets).some(([, metric]) => metric === name)]).toEqual([name, true]);
+      expect(rowsOf(widgets).some(([, metric]) => metric === 'CanaryLate')).toBe(index === 1);
     });
   },
 );
