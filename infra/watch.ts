@@ -7,6 +7,7 @@ import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic, TopicPolicy } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { AlarmSet, Settings } from '#config/settings.ts';
@@ -47,6 +48,7 @@ export type Watched = {
 export function watch(scope: Construct, watched: Watched): Topic {
   const here = new Construct(scope, 'Watch');
   const topic = alarmTopic(here);
+  for (const address of watched.settings.alarms.email) topic.addSubscription(new EmailSubscription(address));
   const raise = alarms(here, topic, watched.settings.alarms.set);
   watchDeadLetters(raise, watched);
   watchQueues(raise, watched);

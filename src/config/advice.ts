@@ -138,3 +138,16 @@ export function warnAboutReserve({ concurrency }: Settings, warn: Mistakes): voi
     'true once Service Quotas shows a higher quota for concurrent executions, else no reserve',
   );
 }
+
+/** Alarms that take the way of the mail that they are about. */
+export function warnAboutAlarms({ alarms, domains }: Settings, warn: Mistakes): void {
+  for (const address of alarms.email) {
+    const domain = parseMailbox(address)?.domainKey ?? '';
+    if (domains.includes(domain))
+      warn(
+        'alarms.email',
+        `${address} is in a domain of domains, so that where mail stands still, the mail about it stands still too`,
+        'an address elsewhere, such as you@example.net, also beside this one',
+      );
+  }
+}

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import {
   type BuiltIn,
+  warnAboutAlarms,
   warnAboutBlockedNames,
   warnAboutNextHops,
   warnAboutReserve,
@@ -68,6 +69,7 @@ export function checkConfig(input: unknown, sourceName: string, options: CheckOp
   warnAboutSubmitters(settings, advice.mistake);
   warnAboutBlockedNames(settings, advice.mistake);
   warnAboutReserve(settings, advice.mistake);
+  warnAboutAlarms(settings, advice.mistake);
   const warnings = [...notDeployed.all(), ...advice.all()];
   return { kind: 'ok', settings, warnings, notDeployed: notDeployed.all(), notYet: notYetActedOn(file, sourceName) };
 }

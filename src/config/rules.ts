@@ -30,9 +30,16 @@ export function checkSections(sections: Sections, mistake: Mistakes): Unversione
   if (retry && retention) contentOutlivesItsDeliveries(retry.lifetimeMs, retention, mistake);
   const returnPathDomain = sections.returnPathDomain ?? `bounces.${domains?.[0]}`;
   if (domains && routes) returnPathsAreOursAlone(returnPathDomain, domains, routes, mistake);
+  if (sections.alarms) alarmsCanBeMailed(sections.alarms, mistake);
   if (sections.canary && domains && nextHops && routes)
     canaryHasAWay({ to: sections.canary.to, domains, nextHops, routes }, mistake);
   return complete(sections, routes, returnPathDomain);
+}
+
+/** SNS sends mail to ASCII addresses alone. */
+function alarmsCanBeMailed({ email }: Settings['alarms'], mistake: Mistakes): void {
+  const text = email.find((address) => needsSmtputf8(parseMailbox(address)));
+  if (text !== undefined) mistake('alarms.email', `${text} is no ASCII address`, 'an address such as you@example.net');
 }
 
 function complete(

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { domainKeyOf } from '#core/message/domain-key.ts';
 import { canary } from './canary-schema.ts';
 import { concurrency } from './concurrency-schema.ts';
-import { boolean, choice, later, list, object, record, text, told, wholeNumber } from './fields.ts';
+import { boolean, choice, later, list, object, oneOrMore, record, text, told, wholeNumber } from './fields.ts';
 import { networkKey, VPC_EXAMPLE } from './network-schema.ts';
 import { nextHops, orNull, secret } from './next-hop-schema.ts';
 import { address, hopName, route } from './route-schema.ts';
@@ -195,9 +195,20 @@ const alarms = object(
         'A dashboard in CloudWatch that tells the state at a glance. Three are free in an account; each further one costs ' +
         '3 USD a month.',
     }),
-    email: later('subscribing an address to the alarms', 'no email, and subscribe it to the output AlarmTopic'),
+    email: told(
+      oneOrMore(address, 'address', "['you@example.net']")
+        .optional()
+        .transform((given = []) => [...new Set([given].flat())]),
+      {
+        description:
+          'Who hears of alarms. AWS sends each a mail with a link; who has not opened it hears of nothing. Best in a ' +
+          'domain whose mail does not come in by this stack.',
+        values: 'an address, or a list of them',
+        fallback: 'nobody, until somebody subscribes to the output `AlarmTopic`',
+      },
+    ),
   },
-  "{ set: 'essential' }",
+  "{ email: 'you@example.net' }",
 );
 const feedback = object(
   {

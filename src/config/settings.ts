@@ -53,7 +53,8 @@ export type Settings = {
   readonly submitters: Readonly<Record<string, SubmitterSettings>>;
   /** Where return paths of ours live (tokens and SRS): never one of `domains`. */
   readonly returnPathDomain: string;
-  readonly alarms: { readonly set: AlarmSet; readonly dashboard: boolean };
+  /** `email`: who is subscribed to the alarms' topic. */
+  readonly alarms: { readonly set: AlarmSet; readonly dashboard: boolean; readonly email: readonly string[] };
   readonly feedback: { readonly confirm: boolean };
   readonly trace: { readonly subject: boolean; readonly search: boolean };
   /** Where relay runs; null: outside of any VPC. */

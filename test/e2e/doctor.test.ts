@@ -82,6 +82,13 @@ const ACCOUNT: readonly Fault[] = [
     /open the link/,
     () => account.subscribe('ann@example.org', false),
   ),
+  at(
+    'one of those who are configured has not confirmed',
+    'subscribers',
+    /^bob@example.org of alarms.email hears of no alarm yet$/,
+    /open the link in the mail of AWS to bob@example.org/,
+    () => account.serve(OPENS + TAKES, {}, { alarms: { email: ['ann@example.org', 'bob@example.org'] } }),
+  ),
   at('a secret is missing', 'secrets', /everpost\/app of the submitter app is missing/, /create-secret/, () => {
     delete account.secrets['everpost/app'];
   }),

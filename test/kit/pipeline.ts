@@ -84,7 +84,7 @@ export const pipelineSettings: Settings = {
   transfer: { inbound: 'normal', outbound: 'normal' },
   submitters: {},
   returnPathDomain: 'bounces.example.com',
-  alarms: { set: 'all', dashboard: true },
+  alarms: { set: 'all', dashboard: true, email: [] },
   feedback: { confirm: false },
   trace: { subject: true, search: true },
   network: null,

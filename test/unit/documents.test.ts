@@ -175,7 +175,7 @@ describe('README', () => {
     const steps = [
       ...['git clone', 'export AWS_REGION', 'aws sts', 'create-email-identity', 'everpost -- dns --region'],
       ...['VerifiedForSendingStatus', 'create-secret', 'npm run synth', 'cdk bootstrap', 'npm run deploy'],
-      ...['sns subscribe', 'everpost -- doctor', 'everpost -- dns cutover'],
+      ...['everpost -- doctor', 'everpost -- dns cutover'],
     ];
     const at = steps.map((step) => commands.findIndex((command) => command.includes(step)));
     expect(at).toEqual([...at].sort((a, b) => a - b));

@@ -15,19 +15,33 @@ async function subscribers(place: Place, signal: AbortSignal): Promise<readonly 
   if (topicArn === undefined) return [unknown('the stack names no AlarmTopic', 'npm run deploy')];
   const right = 'sns:ListSubscriptionsByTopic';
   const found = await asking(right, () => place.reader.subscribers(topicArn, signal));
-  return [subscriberFinding(topicArn, found)];
+  return subscriberFindings(topicArn, place.settings.alarms.email, found);
 }
 
-function subscriberFinding(topicArn: string, all: readonly Subscriber[]): Finding {
+/** Who has confirmed, and each of `alarms.email` who has not. */
+function subscriberFindings(
+  topicArn: string,
+  wanted: readonly string[],
+  all: readonly Subscriber[],
+): readonly Finding[] {
   const [first, ...others] = all.filter(({ confirmed }) => confirmed);
-  const subscribe = `aws sns subscribe --topic-arn ${topicArn} --protocol email --notification-endpoint you@example.com`;
+  const heard = new Set([first, ...others].map((each) => each?.endpoint.toLowerCase()));
+  const missing = wanted.filter((address) => !heard.has(address.toLowerCase()));
+  const subscribe = (address: string) =>
+    `aws sns subscribe --topic-arn ${topicArn} --protocol email --notification-endpoint ${address}`;
+  const confirm = (address: string) =>
+    `open the link in the mail of AWS to ${address}; it is valid for two days, then: ${subscribe(address)}`;
   if (first !== undefined)
-    return ok(`${first.endpoint}${others.length > 0 ? ` and ${others.length} more` : ''} hears of alarms`);
-  const [pending] = all;
-  return pending === undefined
-    ? wrong('nobody hears of alarms', `${subscribe}, then confirm by the link in the mail`)
-    : wrong(
-        `nobody hears of alarms: ${pending.endpoint} has not confirmed`,
-        `open the link in the mail of AWS to ${pending.endpoint}; it is valid for two days, then: ${subscribe}`,
-      );
+    return [
+      ok(`${first.endpoint}${others.length > 0 ? ` and ${others.length} more` : ''} hears of alarms`),
+      ...missing.map((address) => wrong(`${address} of alarms.email hears of no alarm yet`, confirm(address))),
+    ];
+  const pending = missing[0] ?? all[0]?.endpoint;
+  if (pending !== undefined) return [wrong(`nobody hears of alarms: ${pending} has not confirmed`, confirm(pending))];
+  return [
+    wrong(
+      'nobody hears of alarms',
+      `${subscribe('you@example.com')}, then confirm by the link in the mail; or write alarms.email, and deploy`,
+    ),
+  ];
 }

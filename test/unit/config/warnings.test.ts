@@ -168,3 +168,14 @@ describe('a submitter without TLS', () => {
     expect(warningsOf('fd00::/8')).toEqual([]);
   });
 });
+
+test('alarms that are mailed to a domain of ours are warned of', () => {
+  const warningsOf = (email: unknown) => {
+    const checked = checkConfig({ ...good(), alarms: { email } }, 'c.ts');
+    return checked.kind === 'ok' ? checked.warnings.filter((line) => line.includes('alarms')) : checked.problems;
+  };
+  expect(warningsOf('ops@Example.COM')).toEqual([
+    'c.ts: alarms.email: ops@example.com is in a domain of domains, so that where mail stands still, the mail about it stands still too; write an address elsewhere, such as you@example.net, also beside this one',
+  ]);
+  expect(warningsOf(['ops@elsewhere.example', 'ann@elsewhere.example'])).toEqual([]);
+});

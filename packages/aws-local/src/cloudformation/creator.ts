@@ -9,7 +9,7 @@ import type { QueueNotification } from '../s3/event-notifications.ts';
 import type { MadeSecrets } from '../secrets/generated.ts';
 import type { ConfigurationSets } from '../ses/configuration-sets.ts';
 import type { ReceiptRuleProperties } from '../ses/receiving.ts';
-import type { SubscriptionSpec } from '../sns/topics.ts';
+import type { PersonSpec, SubscriptionSpec } from '../sns/topics.ts';
 import type { Queues } from '../sqs/queues.ts';
 import type { Table } from '../store.ts';
 import type { World } from '../world.ts';
@@ -30,6 +30,7 @@ export type Makers = {
   readonly topics: {
     create(name: string): string;
     subscribe(subscription: SubscriptionSpec): string;
+    subscribePerson(person: PersonSpec): void;
     /** The topic's default policy: any TopicPolicy replaces it whole (aws-contracts §1.4). */
     defaultPolicyOf(arn: string): unknown;
   };

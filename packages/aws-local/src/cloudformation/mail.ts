@@ -130,11 +130,17 @@ const topicPolicy: Creator = ({ name, properties }, boot) => {
 
 const subscription: Creator = ({ properties }, { emulators: { topics } }) => {
   understood(properties, ['TopicArn', 'Protocol', 'Endpoint', 'RawMessageDelivery', 'RedrivePolicy']);
-  oneOf(properties, 'Protocol', ['sqs']);
+  oneOf(properties, 'Protocol', ['email', 'sqs']);
+  const [topicArn, endpoint] = [textOf(properties, 'TopicArn'), textOf(properties, 'Endpoint')];
+  // Until the person confirms, its Ref is what ListSubscriptionsByTopic says too.
+  if (properties.Protocol === 'email') {
+    topics.subscribePerson({ topicArn, address: endpoint, confirmed: false });
+    return { ref: 'PendingConfirmation', attributes: { Arn: 'PendingConfirmation' } };
+  }
   const redrive = objectOf(properties, 'RedrivePolicy');
   const arn = topics.subscribe({
-    topicArn: textOf(properties, 'TopicArn'),
-    endpoint: textOf(properties, 'Endpoint'),
+    topicArn,
+    endpoint,
     raw: properties.RawMessageDelivery === true || properties.RawMessageDelivery === 'true',
     deadLetterTargetArn: redrive.deadLetterTargetArn === undefined ? null : textOf(redrive, 'deadLetterTargetArn'),
   });
