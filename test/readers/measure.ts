@@ -1,5 +1,7 @@
 // How a reader's time grows with its input: by CPU time, so that a busy machine changes little. A text that looks dear
-// is measured again before anything is said of it: the least of several runs, at two sizes and at twice these.
+// is measured again before anything is said of it: the least of several runs, at a size and at twice, four and eight
+// times it. Memory has steps: what fits into a cache or into an ordinary object at one size does not at the next, and
+// takes several times as long. A reader that is linear shows that at one or two of these sizes, and not at all.
 
 import { texts } from './patterns.ts';
 
@@ -17,7 +19,7 @@ export type Cost = {
   readonly chars: number;
   readonly onceMs: number;
   readonly twiceMs: number;
-  /** Twice as much took more than three times as long, and so did four times as much. */
+  /** Twice as much took more than three times as long, and so did four and eight times as much. */
   readonly dear: boolean;
 };
 
@@ -39,6 +41,8 @@ const PROBE_MS_MAX = 60;
 const RUNS = 5;
 /** So often a suspect is measured in all while it looks dear. */
 const ROUNDS = 4;
+/** Nothing that is linear takes so long at four times the size: at eight times nothing is asked any more. */
+const EVIDENT_MS = 2_000;
 /** One that is slow is slow in many ways. */
 const FINDINGS_MAX = 4;
 
@@ -87,6 +91,7 @@ async function costAt({ reader, pattern, run, make, chars, floorMs, firstMs }: S
     twice = Math.min(twice, await least(run, make(2 * chars), RUNS));
     four = Math.min(four, await least(run, make(4 * chars), RUNS));
     dear = twice >= floorMs && twice > GROWTH_MAX * once && four > GROWTH_MAX * twice;
+    if (dear && four < EVIDENT_MS) dear = (await least(run, make(8 * chars), RUNS)) > GROWTH_MAX * four;
   }
   return { ...cost, onceMs: once, twiceMs: twice, dear };
 }
