@@ -2,7 +2,7 @@
 // plain function with a role of its own, for sweep, orphans, purge and activation. Called by the files of the parts. It
 // never grants a permission that its caller did not name.
 
-import { Aws, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
@@ -22,25 +22,19 @@ import { type GrantList, placed } from './grant-list.ts';
 export type StageQueue = { readonly queue: Queue; readonly deadLetters: Queue };
 
 /**
- * The queue that feeds a stage, with its dead-letter queue. `name` is its role: relay. `visibilityMs` is six function
- * timeouts. After `receivesMax` receives a message is dead-lettered.
+ * The queue that feeds a stage, with its dead-letter queue. `visibilityMs` is six function timeouts. After
+ * `receivesMax` receives a message is dead-lettered.
+ *
+ * No resource has a name of its own: CloudFormation makes it of the stack, the part, the kind and some letters
+ * (`Everpost-RelayDeadLetters…`), so that a list shows what belongs together, and a stack can be made again beside what
+ * an earlier one left behind.
  */
-export function stageQueue(
-  scope: Construct,
-  name: string,
-  visibilityMs: number,
-  receivesMax = maxReceiveCount,
-): StageQueue {
-  // The name tells a reader of a list of queues which stage's jobs wait there. The stack's own UUID in it lets a stack
-  // be made again beside the queues that an earlier one left behind. Another name would replace the queue in existing
-  // stacks, with the jobs that wait in it.
-  const queueName = Fn.join('-', [Stack.of(scope).stackName, name, Fn.select(2, Fn.split('/', Aws.STACK_ID))]);
+export function stageQueue(scope: Construct, visibilityMs: number, receivesMax = maxReceiveCount): StageQueue {
   // It does not name its source: that queue is made after it, and no document says that SQS takes an ARN of a queue
   // that does not exist.
   const deadLetters = restQueue(scope, 'DeadLetters');
   const queue = new Queue(scope, 'Queue', {
     ...KEPT,
-    queueName,
     visibilityTimeout: Duration.millis(visibilityMs),
     deadLetterQueue: { queue: deadLetters, maxReceiveCount: receivesMax },
   });

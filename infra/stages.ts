@@ -55,10 +55,10 @@ export function stages(scope: Construct, given: Given): Stages {
     feedback: new Construct(scope, 'Feedback'),
   };
   const queues = {
-    ingest: stageQueue(homes.ingest, 'ingest', limits.ingestVisibilityMs, limits.ingestReceivesMax),
-    relay: stageQueue(homes.relay, 'relay', limits.relayVisibilityMs),
-    slowRelay: stageQueue(homes.slowRelay, 'slow-relay', limits.relayVisibilityMs),
-    feedback: stageQueue(homes.feedback, 'feedback', limits.feedbackVisibilityMs, limits.feedbackReceivesMax),
+    ingest: stageQueue(homes.ingest, limits.ingestVisibilityMs, limits.ingestReceivesMax),
+    relay: stageQueue(homes.relay, limits.relayVisibilityMs),
+    slowRelay: stageQueue(homes.slowRelay, limits.relayVisibilityMs),
+    feedback: stageQueue(homes.feedback, limits.feedbackVisibilityMs, limits.feedbackReceivesMax),
   };
   const srs = srsSecret(scope, given.settings);
   const plans = stagePlans(scope, given, queues, srs);

@@ -19,6 +19,11 @@ export type SesAccount = {
   readonly sentLast24Hours: number;
 };
 
+/** How much of the quota of 24 hours is used; 0 where there is no limit. */
+export function quotaShare({ max24Hours, sentLast24Hours }: SesAccount): number {
+  return max24Hours === null ? 0 : sentLast24Hours / max24Hours;
+}
+
 export interface SesAccountReader {
   /** One call. Throws where SES does. */
   read(signal: AbortSignal): Promise<SesAccount>;

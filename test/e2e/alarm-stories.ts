@@ -130,7 +130,7 @@ type Lost = { readonly content: string; readonly malformed: string };
 /** What SNS cannot hand over, and what submitters leave behind. */
 async function losses(watch: AlarmWatch): Promise<Lost> {
   const lose = (queue: string) => watch.fault('sqs', 'SendMessage', 'deny', { match: queue, times: 1 });
-  lose('-ingest-');
+  lose('-IngestQueue');
   await watch.send('receipt@example.com');
   await watch.raised('ReceiptDeadLetters', 'SNS may not write to the ingest queue', 5 * MINUTE);
   await watch.raised('FrontDoor', 'a receipt is a dead letter', 5 * MINUTE);

@@ -138,6 +138,11 @@ const SES: readonly Fault[] = [
     account.aws.sesAccount.spend(2);
     account.aws.sesAccount.set({ max24HourSend: 2 });
   }),
+  at('the quota of SES is nearly used up', 'sending', /nearly used up: 9\d of 100 recip/, /send less today/, () => {
+    account.aws.sesAccount.set({ maxSendRate: 200 });
+    account.aws.sesAccount.spend(93);
+    account.aws.sesAccount.set({ max24HourSend: 100 });
+  }),
   at(
     'the rate of SES is too low',
     'sending',

@@ -207,7 +207,7 @@ const parts: readonly Part[] = [
     playsHours: true,
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
-      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-IngestQueue', effect: 'deny', times: 1 });
       await submit(errand, ['untold@out.example']);
       await advance(errand, 3 * HOUR);
       await comes(errand, 'untold@out.example');
@@ -294,7 +294,7 @@ const parts: readonly Part[] = [
     name: 'a receipt that its queue refuses is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
-      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-IngestQueue', effect: 'deny', times: 1 });
       await send(errand, ['lost@example.com']);
       await happens(
         errand,
@@ -343,7 +343,7 @@ const parts: readonly Part[] = [
     playsHours: true,
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
-      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 });
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-IngestQueue', effect: 'deny', times: 1 });
       await send(errand, ['orphan@example.com'], '', 'asks-orphan@src.example');
       await advance(errand, 3 * HOUR);
       await name(errand, ['orphan@example.com']);

@@ -60,7 +60,7 @@ const alarm = async (name: string) =>
 
 /** Sends it, and its receipt ends where SNS puts what the ingest queue refuses. */
 async function sendAndLose(name: string, to: readonly string[] = [`${name}@example.com`]): Promise<void> {
-  const fault = { service: 'sqs', operation: 'SendMessage', match: '-ingest-', effect: 'deny', times: 1 };
+  const fault = { service: 'sqs', operation: 'SendMessage', match: '-IngestQueue', effect: 'deny', times: 1 };
   await tool(instance, 'POST', '/faults', fault);
   expect((await sendMail(instance.mx, `${name}@src.example`, to, content(name))).code).toBe(250);
   const struck = async () => ((await tool<unknown[]>(instance, 'GET', '/faults')).length === 0 ? true : null);

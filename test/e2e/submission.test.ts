@@ -324,7 +324,7 @@ describe('content that cannot be opened (Q157684)', () => {
     expect(queues.counts(ingest?.arn ?? '').visible).toBe(1);
     expect(await alarmed('IngestDeadLetters')).toBe(true);
     faults.clear();
-    const source = queues.all().find(({ spec }) => spec.name.includes('-ingest-'));
+    const source = queues.all().find(({ spec }) => spec.name.includes('-IngestQueue'));
     await runtime.emulators.moves.start(
       { principal: { kind: 'root' } },
       { sourceArn: ingest?.arn ?? '', destinationArn: source?.arn ?? null, perSecondMax: null },

@@ -12,7 +12,7 @@ const templates = [
   ['every part', synthesised(settingsOf({ ...bySesAndSrs, ...submitting, routes, network: { create: { zones: 3 } } }))],
 ] as const;
 
-/** The property by which each type is given a name. A type that is not here is unnamed, or its test below fails. */
+/** The property by which each type is given a name. A type that is not here fails its test below. */
 const namedBy: Readonly<Record<string, string>> = {
   'AWS::S3::Bucket': 'BucketName',
   'AWS::DynamoDB::Table': 'TableName',
@@ -48,9 +48,22 @@ describe.each(templates)('%s', (_name, template) => {
     for (const [id, { Type, Properties }] of all.filter(([, it]) => outlives(it))) {
       const property = namedBy[Type];
       expect([id, property]).toEqual([id, expect.any(String)]);
-      const name: unknown = Properties?.[property ?? ''];
-      // Only the stack's id is another one for each creation.
-      if (name !== undefined) expect([id, JSON.stringify(name)]).toEqual([id, expect.stringContaining('AWS::StackId')]);
+      expect([id, Properties?.[property ?? '']]).toEqual([id, undefined]);
+    }
+  });
+
+  test('queues, functions, log groups and topics are found by eye: part, then kind', () => {
+    const kinds: Readonly<Record<string, RegExp>> = {
+      'AWS::SQS::Queue': /^(?:[A-Z][a-z]+)+(?:Queue|DeadLetters)[0-9A-F]{8}$/,
+      'AWS::Lambda::Function': /^(?:[A-Z][a-z]+)+Function[0-9A-F]{8}$/,
+      'AWS::Logs::LogGroup': /^(?:[A-Z][a-z]+)+Log[0-9A-F]{8}$/,
+      'AWS::SNS::Topic': /^(?:FrontDoorReceipts|SesFeedbackEvents|WatchAlarms)[0-9A-F]{8}$/,
+    };
+    // CloudFormation makes the name of the stack's name, this id and twelve letters (its user guide, "Name type").
+    for (const [id, { Type, Properties }] of all) {
+      const kind = kinds[Type];
+      if (kind === undefined || id.startsWith('Custom')) continue;
+      expect([id, Properties?.[namedBy[Type] ?? '']]).toEqual([expect.stringMatching(kind), undefined]);
     }
   });
 

@@ -375,21 +375,6 @@ describe('the set `essential`', () => {
   });
 });
 
-test('each address of alarms.email is subscribed to the topic that each alarm tells', () => {
-  const email = ['ann@example.net', 'bob@example.net', 'ann@example.net'];
-  const subscribed = synthesised(settingsOf({ alarms: { email } }));
-  const people = ofType(subscribed, 'AWS::SNS::Subscription').filter(
-    ([, { Properties }]) => Properties.Protocol === 'email',
-  );
-  const [topic] = only(subscribed, 'AWS::SNS::Topic', 'WatchAlarms');
-  expect(people.map(([, { Properties }]) => [Properties.Endpoint, Properties.TopicArn])).toEqual([
-    ['ann@example.net', { Ref: topic }],
-    ['bob@example.net', { Ref: topic }],
-  ]);
-  for (const [, { Properties }] of ofType(subscribed, 'AWS::CloudWatch::Alarm'))
-    expect(Properties.AlarmActions).toEqual([{ Ref: topic }]);
-});
-
 test('the sweep counts every dead letter of mail, and may', () => {
   const rest = ofType(template, 'AWS::SQS::Queue').filter(([, { Properties }]) => !Properties.RedrivePolicy);
   const schedules = rest.filter(([id]) => /^(?:Sweep|Orphans|Purge)|KeepAlive/.test(id)); // no mail, but runs

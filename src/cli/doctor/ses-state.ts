@@ -3,8 +3,9 @@
 
 import type { ListedIdentity } from '#adapters/aws/ses-list-identities.ts';
 import type { Settings } from '#config/settings.ts';
+import { sesQuotaNearly } from '#core/limits.ts';
 import { identityDomains, identityNames, sendsBySes } from '#core/message/ses-use.ts';
-import type { SesAccount } from '#pipeline/ses-account.ts';
+import { quotaShare, type SesAccount } from '#pipeline/ses-account.ts';
 import { stands } from './aws-account.ts';
 import { asking, type Check, type Finding, ok, wrong } from './finding.ts';
 import type { Place } from './place.ts';
@@ -15,7 +16,7 @@ export function sesChecks(place: Place, deploying: Deploying | null = null): rea
   return [
     check('rule-set', (signal) => ruleSet(place, deploying, signal)),
     check('identities', (signal) => identities(place, signal)),
-    check('sending', (signal) => sending(place, signal)),
+    check('sending', (signal) => sending(place, deploying, signal)),
   ];
 }
 
@@ -76,15 +77,18 @@ export function identityFinding(domain: string, all: readonly ListedIdentity[]):
   return wrong(`SES has identities for ${some.join(', ')} alone, which is narrower than ${domain}`, create);
 }
 
-async function sending({ reader, settings }: Place, signal: AbortSignal): Promise<readonly Finding[]> {
+async function sending(place: Place, deploying: Deploying | null, signal: AbortSignal): Promise<readonly Finding[]> {
+  const { reader, settings } = place;
   if (!sendsBySes(settings)) return [ok('nothing is sent by SES')];
-  return sendingFindings(await asking('ses:GetAccount', () => reader.sesAccount(signal)), settings);
+  const account = await asking('ses:GetAccount', () => reader.sesAccount(signal));
+  // The quota changes by the hour, and a deploy may be what spares it.
+  return [...sendingFindings(account, settings), ...(deploying === null ? [quotaFinding(account)] : [])];
 }
 
 const PRODUCTION = 'ask for production access (SES console, Account dashboard)';
 
 export function sendingFindings(account: SesAccount, { nextHops }: Pick<Settings, 'nextHops'>): readonly Finding[] {
-  const { sendingEnabled, productionAccess, enforcement, ratePerSecond, max24Hours, sentLast24Hours } = account;
+  const { sendingEnabled, productionAccess, enforcement, ratePerSecond } = account;
   const bad: Finding[] = [];
   if (!productionAccess)
     bad.push(wrong('the account is in the SES sandbox: SES sends to verified addresses alone', PRODUCTION));
@@ -96,13 +100,6 @@ export function sendingFindings(account: SesAccount, { nextHops }: Pick<Settings
     bad.push(
       wrong(`SES has put the account under ${enforcement}`, 'see the SES console, Reputation metrics, and answer AWS'),
     );
-  if (max24Hours !== null && sentLast24Hours >= max24Hours)
-    bad.push(
-      wrong(
-        `the quota is used up: ${sentLast24Hours} of ${max24Hours} recipients in 24 hours`,
-        'ask for a higher sending quota (Service Quotas, Amazon SES); what waits goes out as the day passes',
-      ),
-    );
   for (const [name, hop] of Object.entries(nextHops))
     if (hop.kind === 'ses' && ratePerSecond !== null && (hop.messagesPerSecond ?? 0) > ratePerSecond)
       bad.push(
@@ -111,7 +108,16 @@ export function sendingFindings(account: SesAccount, { nextHops }: Pick<Settings
           `ask for a higher sending rate (Service Quotas, Amazon SES), or lower messagesPerSecond of ${name}`,
         ),
       );
-  if (bad.length > 0) return bad;
-  const day = max24Hours === null ? 'without a daily limit' : `${sentLast24Hours} of ${max24Hours} in 24 hours`;
-  return [ok(`SES sends, ${ratePerSecond ?? 'any number of'} recipients a second, ${day}`)];
+  return bad.length > 0 ? bad : [ok(`SES sends, ${ratePerSecond ?? 'any number of'} recipients a second`)];
+}
+
+function quotaFinding(account: SesAccount): Finding {
+  const { max24Hours, sentLast24Hours } = account;
+  if (max24Hours === null) return ok('SES sets no limit of 24 hours');
+  const used = `${sentLast24Hours} of ${max24Hours} recipients in 24 hours`;
+  const share = quotaShare(account);
+  const more = 'ask for a higher sending quota (Service Quotas, Amazon SES)';
+  if (share >= 1) return wrong(`the quota is used up: ${used}`, `${more}; what waits goes out as the day passes`);
+  if (share >= sesQuotaNearly) return wrong(`the quota is nearly used up: ${used}`, `${more}, or send less today`);
+  return ok(used);
 }

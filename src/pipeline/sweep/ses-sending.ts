@@ -3,7 +3,7 @@
 // refused too. What SES has not told for half an hour counts as well. It changes nothing.
 
 import { sesQuotaNearly } from '#core/limits.ts';
-import type { SesAccount } from '#pipeline/ses-account.ts';
+import { quotaShare, type SesAccount } from '#pipeline/ses-account.ts';
 import type { SesFaults } from '#pipeline/ses-set-up.ts';
 
 export type SesSendingParts = {
@@ -41,9 +41,4 @@ export function sesSendingParts(
     unsigned: faults?.unsigned.length ?? 0,
     unknown: isUnknown ? 1 : 0,
   };
-}
-
-/** How much of the quota of 24 hours is used; 0 where there is no limit. */
-export function quotaShare({ max24Hours, sentLast24Hours }: SesAccount): number {
-  return max24Hours === null ? 0 : sentLast24Hours / max24Hours;
 }
