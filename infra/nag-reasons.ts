@@ -28,6 +28,7 @@ export function nagReasons(settings: Settings): readonly Reason[] {
   return [
     ...always,
     ...forPeople(settings),
+    ...settings.alarms.email.map(subscribed),
     ...(sendsBySes(settings) ? [...withSes, ...ofIdentities(settings)] : []),
     ...(usesSrs(settings) ? withSrs : []),
     ...(hasSubmitters(settings) ? withSubmitters(settings) : []),
@@ -72,6 +73,17 @@ function forPeople(settings: Settings): readonly Reason[] {
         'An operator looks at whichever message is asked about, and nobody knows which before. It is reading alone.',
     })),
   ];
+}
+
+/** Of `alarms.email`. The construct's id is the address. */
+function subscribed(address: string): Reason {
+  return {
+    rule: 'Serverless-SNSRedrivePolicy',
+    at: [`Watch/Alarms/${address}`],
+    reason:
+      'It is a mail to a person. SNS tries again where the mailbox does not take it, and the alarm stands in CloudWatch and on the dashboard until its ' +
+      'cause is gone; a queue of old alarms would have no reader.',
+  };
 }
 const identities = 'arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/';
 

@@ -16,7 +16,10 @@ const folder = mkdtempSync(join(tmpdir(), 'everpost-nag-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 // What each of them adds comes with reasons of its own.
 const routes = [...bySesAndSrs.routes, ...submitting.routes.slice(-1)];
-const settings = settingsOf({ ...bySesAndSrs, ...submitting, routes, network: { create: { zones: 2 } } });
+const canary = { every: '1h', to: 'canary@example.com' };
+const alarms = { email: ['ann@example.net', 'bob@example.net'] };
+const network = { create: { zones: 2 } };
+const settings = settingsOf({ ...bySesAndSrs, ...submitting, routes, network, canary, alarms });
 const dist = join(folder, 'dist');
 emptyFunctions(dist);
 vi.setConfig({ testTimeout: 240_000 }); // seconds of work, on a machine that may be busy
