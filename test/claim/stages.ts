@@ -50,6 +50,15 @@ export const VISIBILITY_MS: Readonly<Record<QueueStage, number>> = {
   feedback: limits.feedbackVisibilityMs,
 };
 
+/** As infra/stages.ts has them. Bounce's jobs are in feedback's queue. */
+export const RECEIVES_MAX: Readonly<Record<QueueStage, number>> = {
+  ingest: limits.ingestReceivesMax,
+  relay: limits.maxReceiveCount,
+  slowRelay: limits.maxReceiveCount,
+  bounce: limits.feedbackReceivesMax,
+  feedback: limits.feedbackReceivesMax,
+};
+
 /** Less than the largest message, so that one is over it and others wait for each other. */
 const BUDGET_BYTES = 100_000;
 const MARK_KEY = 'key';

@@ -7,7 +7,7 @@ import { MemoryBounceService } from '#adapters/memory/bounce-service.ts';
 import { MemoryEntropy } from '#adapters/memory/clock.ts';
 import { MemoryFailures } from '#adapters/memory/failures.ts';
 import { MemorySpool } from '#adapters/memory/spool.ts';
-import { maxReceiveCount, orphanSweepEveryMs, purgeEveryMs, sweepEveryMs } from '#core/limits.ts';
+import { orphanSweepEveryMs, purgeEveryMs, sweepEveryMs } from '#core/limits.ts';
 import type { Transaction } from '#pipeline/ports.ts';
 import { Chance, fractionOf, hashOf } from './chance.ts';
 import { Coverage } from './coverage.ts';
@@ -26,6 +26,7 @@ import {
   type Environment,
   environment,
   type QueueStage,
+  RECEIVES_MAX,
   runJob,
   runScheduled,
   type ScheduledStage,
@@ -132,7 +133,7 @@ export class World {
     return new SimQueue({
       now: () => this.schedule.now,
       visibilityMs: VISIBILITY_MS[name],
-      maxReceiveCount,
+      maxReceiveCount: RECEIVES_MAX[name],
       fate: (number) => this.faults.ofJob(name, number, this.isCalm()),
       visible: (at) => this.poke(name, at),
       dead: () => this.log(() => `${name} has a dead letter`),
