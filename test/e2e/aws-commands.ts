@@ -5,8 +5,16 @@
 import { parseArgs } from 'node:util';
 import { DeleteTableCommand, DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DescribeActiveReceiptRuleSetCommand, SESClient, SetActiveReceiptRuleSetCommand } from '@aws-sdk/client-ses';
-import { ListEmailIdentitiesCommand, PutAccountSendingAttributesCommand, SESv2Client } from '@aws-sdk/client-sesv2';
+import {
+  CreateEmailIdentityCommand,
+  GetEmailIdentityCommand,
+  ListEmailIdentitiesCommand,
+  PutAccountSendingAttributesCommand,
+  PutEmailIdentityFeedbackAttributesCommand,
+  SESv2Client,
+} from '@aws-sdk/client-sesv2';
 import {
   DeleteMessageCommand,
   GetQueueAttributesCommand,
@@ -16,6 +24,7 @@ import {
   SQSClient,
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 
 type Access = {
   readonly client: {
@@ -33,6 +42,8 @@ const sqs = new SQSClient(access.client);
 const ses = new SESv2Client(access.client);
 const olderSes = new SESClient(access.client);
 const dynamo = new DynamoDBClient(access.client);
+const secrets = new SecretsManagerClient(access.client);
+const sts = new STSClient(access.client);
 const s3 = new S3Client({ ...access.client, forcePathStyle: true });
 
 const calls: Readonly<Record<string, (options: Options, paths: readonly string[]) => Promise<unknown>>> = {
@@ -76,6 +87,21 @@ const calls: Readonly<Record<string, (options: Options, paths: readonly string[]
   'sqs purge-queue': (options) => sqs.send(new PurgeQueueCommand(queueOf(options))),
   'sesv2 put-account-sending-attributes': (options) =>
     ses.send(new PutAccountSendingAttributesCommand({ SendingEnabled: 'sending-enabled' in options })),
+  'sts get-caller-identity': () => sts.send(new GetCallerIdentityCommand()),
+  'sesv2 create-email-identity': (options) => ses.send(new CreateEmailIdentityCommand(identityOf(options))),
+  'sesv2 put-email-identity-feedback-attributes': (options) =>
+    ses.send(
+      new PutEmailIdentityFeedbackAttributesCommand({
+        ...identityOf(options),
+        EmailForwardingEnabled: !('no-email-forwarding-enabled' in options),
+      }),
+    ),
+  'sesv2 get-email-identity': async (options) => {
+    const found = await ses.send(new GetEmailIdentityCommand(identityOf(options)));
+    return options.query === 'VerifiedForSendingStatus' ? String(found.VerifiedForSendingStatus) : found;
+  },
+  'secretsmanager create-secret': ({ name: Name, 'secret-string': SecretString }) =>
+    secrets.send(new CreateSecretCommand({ Name, SecretString })),
   'sesv2 list-email-identities': () => ses.send(new ListEmailIdentitiesCommand()),
   'ses describe-active-receipt-rule-set': async () =>
     (await olderSes.send(new DescribeActiveReceiptRuleSetCommand())).Metadata?.Name ?? null,
@@ -97,8 +123,13 @@ const OPTIONS = [
   ...['stack-name', 'query', 'output', 'queue-url', 'attribute-names', 'source-arn', 'visibility-timeout'],
   ...['max-number-of-messages', 'message-system-attribute-names', 'message-attribute-names', 'message-body'],
   ...['receipt-handle', 'rule-set-name', 'source-table-name', 'target-table-name', 'restore-date-time', 'table-name'],
+  ...['email-identity', 'name', 'secret-string'],
 ];
-const FLAGS = ['sending-enabled', 'no-sending-enabled'];
+const FLAGS = ['sending-enabled', 'no-sending-enabled', 'no-email-forwarding-enabled'];
+
+function identityOf(options: Options): { readonly EmailIdentity: string | undefined } {
+  return { EmailIdentity: options['email-identity'] };
+}
 
 function queueOf(options: Options): { readonly QueueUrl: string | undefined } {
   return { QueueUrl: options['queue-url'] };

@@ -151,7 +151,8 @@ const CONFIG = {
 function setRecords(records: Map<string, readonly string[]>, region: string): void {
   records.clear();
   const { DkimAttributes } = identityAnswer('example.org', {
-    ...{ verified: ['example.org'], unverified: [], unsigned: [], mailFrom: () => null },
+    ...{ verified: ['example.org'], unverified: [], unsigned: [] },
+    ...{ mailFrom: () => null, forwardsFeedback: () => true },
   }) as { DkimAttributes: { Tokens: readonly string[] } };
   const at = `10 inbound-smtp.${region}.amazonaws.com`;
   for (const token of DkimAttributes.Tokens)

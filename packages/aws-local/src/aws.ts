@@ -21,12 +21,14 @@ import { madeSecrets } from './secrets/generated.ts';
 import { createSecretsManager, type Secrets } from './secrets/secrets-manager.ts';
 import { createSesAccount, type SesAccount } from './ses/account.ts';
 import { type ConfigurationSets, openConfigurationSets } from './ses/configuration-sets.ts';
+import { madeIdentities } from './ses/made-identities.ts';
 import { openOutgoing, type SesOut } from './ses/outgoing.ts';
 import type { Announce } from './ses/receipt-actions.ts';
 import { createSesReceive, type SesReceive } from './ses/receiving.ts';
 import type { ReceivedMail } from './ses/send-bounce.ts';
 import { openEvents } from './ses/sending-events.ts';
 import { createSes } from './ses/ses.ts';
+import { createSts } from './sts/sts.ts';
 
 export type MailOptions = {
   /** The domains that a receipt rule without recipients matches. */
@@ -108,6 +110,7 @@ async function open(options: AwsOptions, onClose: OnClose): Promise<Omit<Aws, 'c
   onClose(dynamoDb.close);
   front.add(dynamoDb.service);
   const secrets = madeSecrets(store);
+  front.add(createSts(world));
   front.add(createSecretsManager(world, options.secrets ?? (() => ({})), secrets));
   const { ses, configurationSets, sesAccount, resume } = openSes(emulators, metrics, options.mail, onClose);
   const functions = openFunctions(emulators, metrics, options);
@@ -189,6 +192,7 @@ function openSes(
     unsigned: () => mail.unsigned?.() ?? [],
     mailFrom: (identity: string) => mail.mailFrom?.(identity) ?? null,
     received: (id: string) => received.get(id) ?? null,
+    made: madeIdentities(store),
   };
   emulators.front.add(createSes(world, ses.rules, sending));
   const resume = (): void => {

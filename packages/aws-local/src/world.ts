@@ -15,6 +15,7 @@ export const serviceNames = [
   'cloudwatch',
   'cloudformation',
   'kms',
+  'sts',
 ] as const;
 export type ServiceName = (typeof serviceNames)[number];
 

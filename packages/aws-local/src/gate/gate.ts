@@ -64,6 +64,7 @@ const denials: Readonly<Record<ServiceName, readonly [code: string, statusCode: 
   cloudwatch: ['AccessDenied', 403],
   cloudformation: ['AccessDenied', 403],
   kms: ['AccessDenied', 403], // as S3 passes it on: only S3 calls KMS here
+  sts: ['AccessDenied', 403],
 };
 const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode: number]>> = {
   s3: ['SlowDown', 503],
@@ -76,6 +77,7 @@ const throttles: Readonly<Record<ServiceName, readonly [code: string, statusCode
   cloudwatch: ['Throttling', 400],
   cloudformation: ['Throttling', 400],
   kms: ['ThrottlingException', 400],
+  sts: ['Throttling', 400],
 };
 /** SES's older API (Query protocol) words both differently from SES v2; these operations exist only there. */
 const sesQueryOperations: readonly string[] = ['SendBounce', 'SendRawEmail'];

@@ -66,6 +66,8 @@ export function createSecretsManager(world: World, file: () => Secrets, made: Ma
     async serve(call) {
       const operation = String(call.request.headers['x-amz-target'] ?? '').replace(/^secretsmanager\./, '');
       const body = await readBody(call.request, BODY_BYTES_MAX);
+      if (operation === 'CreateSecret' && made !== null)
+        return send(call, 200, await created(world, call, body, { file: file(), made }));
       const answer = ANSWERS[operation];
       if (!answer) throw new AwsError('NotImplemented', 501, `SecretsManager ${operation} is not emulated`);
       const request = parse(body);
@@ -127,6 +129,31 @@ function resolve(world: World, names: readonly string[], id: string): string {
     return arn === id || arn.slice(0, -7) === id;
   });
   return found ?? id.replace(/^.*:secret:/, '').replace(/-.{6}$/, '');
+}
+
+/** Its name and its first value; throws ResourceExistsException where there is one. */
+async function created(
+  world: World,
+  call: HttpCall,
+  body: Buffer,
+  { file, made }: { readonly file: Secrets; readonly made: MadeSecrets },
+): Promise<object> {
+  const { Name, SecretString, ClientRequestToken: _, ...rest } = JSON.parse(body.toString()) as Record<string, unknown>;
+  const [further] = Object.keys(rest);
+  if (further !== undefined)
+    throw new AwsError('NotImplemented', 501, `SecretsManager CreateSecret with ${further} is not emulated`);
+  if (typeof Name !== 'string' || typeof SecretString !== 'string')
+    throw new AwsError('InvalidParameterException', 400, 'You must provide Name and SecretString');
+  const ARN = secretArn(world, Name);
+  const access = [{ action: 'secretsmanager:CreateSecret', resource: ARN }];
+  const { principal, kill } = call;
+  const passed = { service: 'secretsmanager', operation: 'CreateSecret', target: Name, principal, access } as const;
+  return world.gate.pass({ ...passed, ...(kill ? { kill } : {}) }, async () => {
+    if (secretsOf(file, made).has(Name))
+      throw new AwsError('ResourceExistsException', 400, `The operation failed because the secret ${Name} exists.`);
+    made.put(Name, SecretString);
+    return { ARN, Name, VersionId: known(world, Name, made.values(Name)).versionIds[0] };
+  });
 }
 
 type Values = readonly string[] | undefined;

@@ -17,16 +17,26 @@ export type KnownIdentities = {
   readonly unsigned: readonly string[];
   /** The custom MAIL FROM domain of an identity. */
   readonly mailFrom: (name: string) => string | null;
+  /** Whether SES mails what it reports to the sender, as it does unless it is told not to. */
+  readonly forwardsFeedback: (name: string) => boolean;
+};
+
+export type IdentityAnswer = {
+  readonly IdentityType: string;
+  readonly VerifiedForSendingStatus: boolean;
+  readonly DkimAttributes: object;
+  readonly [further: string]: unknown;
 };
 
 /** Throws NotFoundException where there is none of that very name. */
-export function identityAnswer(name: string, { verified, unverified, unsigned, mailFrom }: KnownIdentities): object {
+export function identityAnswer(name: string, known: KnownIdentities): IdentityAnswer {
+  const { verified, unverified, unsigned, mailFrom, forwardsFeedback } = known;
   const isVerified = verified.includes(name);
   if (!isVerified && !unverified.includes(name))
     throw new AwsError('NotFoundException', 404, `Email identity ${name} does not exist.`);
   return {
     IdentityType: name.includes('@') ? 'EMAIL_ADDRESS' : 'DOMAIN',
-    FeedbackForwardingStatus: true,
+    FeedbackForwardingStatus: forwardsFeedback(name),
     VerifiedForSendingStatus: isVerified,
     VerificationStatus: isVerified ? 'SUCCESS' : 'PENDING',
     DkimAttributes: {

@@ -10,6 +10,7 @@ import { createSesAccount, type SesAccount } from './account.ts';
 import { type ConfigurationSets, configurationSetArn } from './configuration-sets.ts';
 import { mostSpecificIdentity } from './identities.ts';
 import { dkimAttributes, identityAnswer, identityList, type KnownIdentities } from './identity-answer.ts';
+import type { MadeIdentities } from './made-identities.ts';
 import type { Outgoing } from './outgoing.ts';
 import { addressesIn, notVerified, refused, rewritten, steeredBy } from './raw-message.ts';
 import type { ReceiptRules } from './receiving.ts';
@@ -26,6 +27,8 @@ export type SesSending = {
   readonly unsigned?: () => readonly string[];
   /** The custom MAIL FROM domain of an identity. Absent: none has one. */
   readonly mailFrom?: (identity: string) => string | null;
+  /** Those that callers create. Absent: none can be. */
+  readonly made?: MadeIdentities;
   /** The received message with that id, for SendBounce. */
   readonly received: (sesMessageId: string) => ReceivedMail | null;
   readonly configurationSets?: ConfigurationSets;
@@ -55,7 +58,11 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   GetIdentityDkimAttributes: (form, _rules, known) => dkimAttributes(form, known()),
 };
-const NOBODY: KnownIdentities = { verified: [], unverified: [], unsigned: [], mailFrom: () => null };
+const NOBODY: KnownIdentities = {
+  ...{ verified: [], unverified: [], unsigned: [] },
+  mailFrom: () => null,
+  forwardsFeedback: () => true,
+};
 
 /** Without `sending` nothing can be sent. */
 export function createSes(world: World, rules: ReceiptRules, sending?: SesSending): HttpService {
@@ -111,6 +118,8 @@ type Sender = {
   bounce(call: HttpCall, form: URLSearchParams): Promise<string>;
   identity(call: HttpCall, name: string): Promise<object>;
   identities(call: HttpCall): Promise<object>;
+  createIdentity(call: HttpCall, body: Buffer): Promise<object>;
+  putFeedback(call: HttpCall, name: string, body: Buffer): Promise<object>;
 };
 
 function createSender(world: World, sending: SesSending): Sender {
@@ -128,12 +137,27 @@ function createSender(world: World, sending: SesSending): Sender {
     access: on.flatMap((resource) => actions.map((action) => ({ action, resource }))),
     ...(call.kill ? { kill: call.kill } : {}),
   });
-  const known = (): KnownIdentities => ({
-    verified: identities(),
-    unverified: sending.unverified?.() ?? [],
-    unsigned: sending.unsigned?.() ?? [],
-    mailFrom: (name) => sending.mailFrom?.(name) ?? null,
-  });
+  const { made } = sending;
+  const known = (): KnownIdentities => {
+    const [verified, unverified] = [identities(), sending.unverified?.() ?? []];
+    const created = made?.names().filter((name) => !verified.includes(name) && !unverified.includes(name)) ?? [];
+    return {
+      verified,
+      unverified: [...unverified, ...created],
+      unsigned: sending.unsigned?.() ?? [],
+      mailFrom: (name) => sending.mailFrom?.(name) ?? null,
+      forwardsFeedback: (name) => made?.forwardsFeedback(name) ?? true,
+    };
+  };
+  const knownNames = (): readonly string[] => [...known().verified, ...known().unverified];
+  const onIdentity = (call: HttpCall, operation: string, name: string) =>
+    gated(
+      call,
+      operation,
+      name,
+      [`ses:${operation}`],
+      [`arn:${world.partition}:ses:${world.region}:${world.account}:identity/${name}`],
+    );
   const terms = () => ({ region: world.region, now: world.clock.now(), sesMessageId: newId(world), isVerified });
 
   return {
@@ -178,10 +202,26 @@ function createSender(world: World, sending: SesSending): Sender {
         return sesMessageId;
       });
     },
-    async identity(call, name) {
-      const arn = `arn:${world.partition}:ses:${world.region}:${world.account}:identity/${name}`;
-      const answer = async () => identityAnswer(name, known());
-      return world.gate.pass(gated(call, 'GetEmailIdentity', name, ['ses:GetEmailIdentity'], [arn]), answer);
+    identity: (call, name) =>
+      world.gate.pass(onIdentity(call, 'GetEmailIdentity', name), async () => identityAnswer(name, known())),
+    async createIdentity(call, body) {
+      const { EmailIdentity: name, ...rest } = jsonOf<{ EmailIdentity?: unknown }>(body);
+      const [further] = Object.keys(rest);
+      if (further !== undefined || made === undefined) throw notEmulated(`CreateEmailIdentity with ${further}`);
+      if (typeof name !== 'string' || name === '') throw refused('EmailIdentity is missing.');
+      return world.gate.pass(onIdentity(call, 'CreateEmailIdentity', name), async () => {
+        made.create(name, knownNames());
+        const { IdentityType, VerifiedForSendingStatus, DkimAttributes } = identityAnswer(name, known());
+        return { IdentityType, VerifiedForSendingStatus, DkimAttributes };
+      });
+    },
+    async putFeedback(call, name, body) {
+      const { EmailForwardingEnabled = false } = jsonOf<{ EmailForwardingEnabled?: boolean }>(body);
+      if (made === undefined) throw notEmulated('PutEmailIdentityFeedbackAttributes');
+      return world.gate.pass(onIdentity(call, 'PutEmailIdentityFeedbackAttributes', name), async () => {
+        made.setForwarding(name, EmailForwardingEnabled, knownNames());
+        return {};
+      });
     },
     identities: (call) =>
       world.gate.pass(gated(call, 'ListEmailIdentities', '', ['ses:ListEmailIdentities'], ['*']), async () =>
@@ -211,6 +251,13 @@ async function serveV2(call: HttpCall, body: Buffer, sender: Sender | null): Pro
   const identity = /^\/v2\/email\/identities\/([^/]+)$/.exec(call.url.pathname)?.[1];
   if (sender !== null && method === 'GET' && identity !== undefined) {
     const answer = await sender.identity(call, decodeURIComponent(identity));
+    return send(call, 200, 'application/json', JSON.stringify(answer));
+  }
+  if (sender !== null && method === 'POST' && call.url.pathname === '/v2/email/identities')
+    return send(call, 200, 'application/json', JSON.stringify(await sender.createIdentity(call, body)));
+  const fedBack = /^\/v2\/email\/identities\/([^/]+)\/feedback$/.exec(call.url.pathname)?.[1];
+  if (sender !== null && method === 'PUT' && fedBack !== undefined) {
+    const answer = await sender.putFeedback(call, decodeURIComponent(fedBack), body);
     return send(call, 200, 'application/json', JSON.stringify(answer));
   }
   if (sender !== null && method === 'POST' && call.url.pathname === '/v2/email/list-identities')
