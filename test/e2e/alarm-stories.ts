@@ -134,7 +134,7 @@ async function losses(watch: AlarmWatch): Promise<Lost> {
   await watch.send('receipt@example.com');
   await watch.raised('ReceiptDeadLetters', 'SNS may not write to the ingest queue', 5 * MINUTE);
   await watch.raised('FrontDoor', 'a receipt is a dead letter', 5 * MINUTE);
-  lose('-feedback-');
+  lose('-FeedbackQueue');
   for (let sent = 0; sent < 6; sent += 1) await watch.send('complaint@example.com');
   await watch.raised('EventDeadLetters', 'SNS may not write to the feedback queue', 5 * MINUTE);
   await watch.raised('Complained', 'five complaints within an hour', 5 * MINUTE);

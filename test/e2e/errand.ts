@@ -307,7 +307,7 @@ const parts: readonly Part[] = [
     name: 'an event of SES that its queue refuses is kept',
     run: async (errand) => {
       const { faults } = errand.runtime.emulators;
-      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-feedback-', effect: 'deny', times: 1 });
+      faults.add({ service: 'sqs', operation: 'SendMessage', match: '-FeedbackQueue', effect: 'deny', times: 1 });
       await send(errand, ['bounced@example.com']);
       await happens(
         errand,

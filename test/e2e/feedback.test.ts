@@ -134,7 +134,7 @@ describe('a server that refuses what SES had taken from us', () => {
     await tool(served, 'POST', '/faults', {
       service: 'sqs',
       operation: 'SendMessage',
-      match: '-feedback-',
+      match: '-FeedbackQueue',
       effect: 'throttle',
     });
     await ends(served, 'eve@src.example', 'gone@example.com', 'relayed');
